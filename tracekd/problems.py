@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import logging
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from tracekd.profiles import nearest
+from tracekd.records import read_jsonl, write_json, write_jsonl
+
+log = logging.getLogger(__name__)
 DATASETS = ("cotempqa", "marco", "babi")
 
 # The labels of the classification step, in the order in which tables show them.
@@ -25,6 +33,10 @@ CATEGORIES = {
         "size-reasoning",
     ),
 }
+
+
+# The real sets' sizes, which the generated ones take unless a profile says otherwise.
+GENERATED_SIZE = {"cotempqa": 4748, "marco": 6000, "babi": 4149}
 
 
 @dataclass(frozen=True)
@@ -57,3 +69,239 @@ class Problem:
     def facts(self) -> tuple[str, ...]:
         """The gold facts themselves, in context order."""
         return tuple(self.context[i] for i in self.evidence)
+
+
+FIELDS = tuple(Problem.__dataclass_fields__)
+
+
+class DataUnavailable(RuntimeError):
+    """A data set cannot be had from the named source; the message names the ways on."""
+
+
+def check_source(source: str) -> str:
+    """Return ``source`` if it is ``generated``, ``hub`` or an existing path (made absolute).
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    if source in ("generated", "hub"):
+        return source
+    path = Path(source).expanduser()
+    if not path.exists():
+        raise ValueError(
+            f"data source {source!r}: no such file or folder; expected 'generated', 'hub', a folder with cotempqa/, "
+            "babi/ or marco/ in it, or a JSON-lines file of your own problems"
+        )
+    return str(path.resolve())
+
+
+def datasets_of(source: str) -> tuple[str, ...]:
+    """The data sets that a run on ``source`` works with: the paper's three, or a reader's own one."""
+    if Path(source).is_file():
+        return (Path(source).stem.replace("_", "-"),)
+    return DATASETS
+
+
+def source_of(dataset: str, source: str) -> str:
+    """Where ``dataset`` really comes from: a folder that lacks it falls back to the generator, by name."""
+    if source in ("generated", "hub") or Path(source).is_file() or (Path(source) / dataset).exists():
+        return source
+    return "generated"
+
+
+def label_of(dataset: str, source: str) -> str:
+    """The source in words, as it stands in captions and manifests, without machine paths."""
+    actual = source_of(dataset, source)
+    if Path(actual).is_file():
+        return f"own file {Path(actual).name}"
+    return {"generated": "GENERATED problems", "hub": "real problems (Hub)"}.get(
+        actual, "real problems (local files)"
+    )
+
+
+def load(
+    dataset: str, source: str = "generated", *, size: int | None = None, seed: int = 121
+) -> list[Problem]:
+    """Load one data set from where ``source`` says, both splits, checked.
+
+    Args:
+        dataset: a name in ``DATASETS`` (or the stem of one's own file).
+        source: ``generated``, ``hub``, a folder, or a JSON-lines file of one's own problems.
+        size: how many problems to generate; real sources are always read whole.
+        seed: of the generator alone. The split of real sets is the paper's and fixed.
+
+    Raises:
+        DataUnavailable: the Hub or the folder does not have it.
+        ValueError: unknown data set, a malformed file, or a problem that stands in two splits.
+    """
+    from tracekd import sources
+
+    source = check_source(source)
+    if Path(source).is_file():
+        from tracekd.own_set import load_own
+
+        return check(load_own(source))
+    if dataset not in DATASETS:
+        raise ValueError(f"no data set {dataset!r}: {nearest(dataset, DATASETS)}")
+    if source_of(dataset, source) == "generated":
+        from tracekd.generated import generate
+
+        return check(generate(dataset, size or GENERATED_SIZE[dataset], seed=seed))
+    reader = getattr(sources, f"{'hub' if source == 'hub' else 'local'}_{dataset}")
+    return check(drop_leaks(reader() if source == "hub" else reader(Path(source) / dataset)))
+
+
+def key(problem: Problem) -> tuple:
+    """What makes two problems the same to a student: context and question."""
+    return problem.context, problem.question
+
+
+def drop_leaks(problems: list[Problem]) -> list[Problem]:
+    """Drop training problems that stand in the test split too (bAbI has 18), and repeated ones; say how many."""
+    test = {key(p) for p in problems if p.split == "test"}
+    seen, kept = set(), []
+    for problem in problems:
+        mark = (problem.split, key(problem))
+        if mark not in seen and not (problem.split == "train" and key(problem) in test):
+            kept.append(problem)
+        seen.add(mark)
+    if dropped := len(problems) - len(kept):
+        log.warning(
+            "%s: %d problems dropped that repeat another or stand in the test split",
+            problems[0].dataset,
+            dropped,
+        )
+    return kept
+
+
+def check(problems: list[Problem]) -> list[Problem]:
+    """Return ``problems`` if ids are unique, evidence is in range and no problem stands in two splits.
+
+    Raises:
+        ValueError: naming the first offender.
+    """
+    ids = Counter(p.id for p in problems)
+    if repeated := [i for i, n in ids.items() if n > 1]:
+        raise ValueError(
+            f"{len(repeated)} ids are given twice, first {repeated[0]!r}: every problem needs its own"
+        )
+    for p in problems:
+        if any(not 0 <= i < len(p.context) for i in p.evidence):
+            raise ValueError(
+                f"{p.id}: evidence {p.evidence} is outside the context of {len(p.context)} facts"
+            )
+        if p.split not in ("train", "test"):
+            raise ValueError(f"{p.id}: split is {p.split!r}, expected 'train' or 'test'")
+    both = {key(p) for p in problems if p.split == "train"} & {key(p) for p in problems if p.split == "test"}
+    if both:
+        raise ValueError(
+            f"{len(both)} problems stand in both splits, such as the question {next(iter(both))[1]!r}"
+        )
+    return problems
+
+
+def paper_split(categories: list[str]) -> list[str]:
+    """``train`` or ``test`` for each row: 20% within each category, drawn as the paper does.
+
+    The draw is ``pandas.DataFrame.sample(frac=0.2, random_state=42)`` on each category's rows in file order.
+    """
+    import pandas as pd
+
+    frame = pd.DataFrame({"category": categories})
+    test = set()
+    for _, rows in frame.groupby("category", sort=False):
+        test |= set(rows.index[rows.reset_index(drop=True).sample(frac=0.2, random_state=42).index])
+    return ["test" if i in test else "train" for i in range(len(frame))]
+
+
+def select(problems: list[Problem], size: int | str, rng) -> list[Problem]:
+    """Draw ``size`` problems with category shares kept (systematic sampling), in a random order.
+
+    ``"all"``, or a size beyond what there is, takes everything; the order is still drawn.
+    """
+    order = [problems[i] for i in rng.permutation(len(problems))]
+    if size != "all" and int(size) < len(order):
+        order.sort(key=lambda p: p.category)
+        step = len(order) / int(size)
+        order = [order[int((i + rng.random() * 0.999) * step)] for i in range(int(size))]
+        order = [order[i] for i in rng.permutation(len(order))]
+    return order
+
+
+def problems_path(run, dataset: str) -> Path:
+    """Where a run keeps its problems of one data set."""
+    return run.path("problems", f"{dataset}.jsonl")
+
+
+def prepare(run) -> dict[str, list[Problem]]:
+    """Load the run's data sets and keep them below its folder; what later notebooks read.
+
+    Returns:
+        ``{dataset: problems}`` with both splits. Prints the source of each set and its counts.
+    """
+    loaded = {}
+    for dataset in datasets_of(run.source):
+        size = run.profile.generated.get(dataset)
+        loaded[dataset] = load(dataset, run.source, size=size, seed=run.seed)
+        write_jsonl(problems_path(run, dataset), (as_row(p) for p in loaded[dataset]))
+        splits = Counter(p.split for p in loaded[dataset])
+        print(
+            f"{dataset}: {label_of(dataset, run.source)}, {splits['train']} train and {splits['test']} test problems"
+        )
+    write_json(run.path("problems", "SOURCE.json"), {"source": run.source, "seed": run.seed})
+    return loaded
+
+
+def kept(run) -> dict[str, list[Problem]]:
+    """The problems that an earlier notebook kept for this source and seed, else freshly prepared ones; says which."""
+    marker = run.path("problems", "SOURCE.json")
+    if marker.exists() and json.loads(marker.read_text()) == {"source": run.source, "seed": run.seed}:
+        print("problems: as an earlier notebook left them in this run")
+        return {d: read_problems(problems_path(run, d)) for d in datasets_of(run.source)}
+    print("problems: no earlier notebook left any for this source and seed, so they are loaded now")
+    return prepare(run)
+
+
+def training_set(run, dataset: str, problems: list[Problem]) -> list[Problem]:
+    """The training problems that this run uses: the profile's number, drawn by the run's seed."""
+    train = [p for p in problems if p.split == "train"]
+    return select(train, run.profile.train.get(dataset, "all"), run.rng(f"{dataset}/train"))
+
+
+def evaluation_set(run, dataset: str, problems: list[Problem]) -> list[Problem]:
+    """The test problems that this run uses. Only evaluation calls this: nothing else opens the test split.
+
+    Categories without a training problem (CoTempQA's ``during`` and ``mix``, where the source has only their test
+    files) are left out and counted, since a student cannot have learned their labels.
+    """
+    taught = {p.category for p in problems if p.split == "train"}
+    test = [p for p in problems if p.split == "test"]
+    usable = [p for p in test if p.category in taught]
+    if left := len(test) - len(usable):
+        print(
+            f"{dataset}: {left} of {len(test)} test problems left out, their categories have no training problem"
+        )
+    return select(usable, run.profile.test.get(dataset, "all"), run.rng(f"{dataset}/test"))
+
+
+def as_row(problem: Problem) -> dict:
+    """A problem as a JSON-ready dictionary."""
+    return {**problem.__dict__, "meta": dict(problem.meta)}
+
+
+def read_problems(path: str | Path) -> list[Problem]:
+    """Read problems in our own form (plain or ``.gz``), one a line.
+
+    Raises:
+        ValueError: a field is missing or unknown; the message names file, line and field.
+    """
+    problems = []
+    for number, row in enumerate(read_jsonl(path), 1):
+        try:
+            tuples = {name: tuple(row[name]) for name in ("context", "answers", "evidence")}
+            problems.append(Problem(**{**row, **tuples}))
+        except (KeyError, TypeError) as error:
+            raise ValueError(
+                f"{path}, problem {number}: {error}; fields needed: {', '.join(FIELDS)}"
+            ) from error
+    return problems

@@ -1,0 +1,66 @@
+"""Pictures that every notebook shares: one style, one colour a condition, one banner for what is not real."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+
+# Okabe and Ito's palette (2008), told apart under the common colour-vision deficiencies.
+OKABE_ITO = {
+    "black": "#000000", "orange": "#E69F00", "sky": "#56B4E9", "green": "#009E73",
+    "yellow": "#F0E442", "blue": "#0072B2", "vermilion": "#D55E00", "purple": "#CC79A7", "grey": "#7F7F7F",
+}  # fmt: skip
+COLOURS = {
+    "prompted": OKABE_ITO["grey"], "vanilla": OKABE_ITO["black"], "correct": OKABE_ITO["blue"],
+    "incorrect": OKABE_ITO["vermilion"], "r1": OKABE_ITO["green"], "r1_summary": OKABE_ITO["sky"],
+    "r1_explanation": OKABE_ITO["purple"], "swapped": OKABE_ITO["orange"],
+}  # fmt: skip
+COLUMN = 3.35  # inches: one column of a two-column paper
+WIDTH = 6.9  # inches: both columns
+
+
+def style() -> None:
+    """Set matplotlib so that figures read well at column width: 8 pt type, thin axes, embedded fonts."""
+    mpl.rcParams.update(
+        {
+            "figure.figsize": (COLUMN, 2.5),
+            "figure.dpi": 150,
+            "savefig.dpi": 200,
+            "savefig.bbox": "tight",
+            "font.size": 8,
+            "axes.titlesize": 8,
+            "axes.labelsize": 8,
+            "xtick.labelsize": 7.5,
+            "ytick.labelsize": 7.5,
+            "legend.fontsize": 7.5,
+            "legend.frameon": False,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.linewidth": 0.6,
+            "lines.linewidth": 1.2,
+            "pdf.fonttype": 42,
+            "ps.fonttype": 42,
+            "axes.prop_cycle": mpl.cycler(
+                color=[c for n, c in OKABE_ITO.items() if n not in ("black", "yellow")]
+            ),
+            "figure.constrained_layout.use": True,
+            "svg.hashsalt": "tracekd",
+        }  # fmt: skip
+    )
+
+
+def banner(fig: plt.Figure, text: str) -> None:
+    """Stamp ``text`` (such as "SIMULATED ratings" or "GENERATED problems") across the top of a figure."""
+    fig.suptitle(text, fontsize=8, fontweight="bold", color="white", backgroundcolor=OKABE_ITO["vermilion"])
+
+
+def source_note(ax: plt.Axes, text: str) -> plt.Axes:
+    """Write student, data source and n in small type below an axes; return it."""
+    ax.annotate(
+        text, (0, 0), (0, -34), xycoords="axes fraction", textcoords="offset points", fontsize=6, color="#555555",
+        va="top", annotation_clip=False,
+    )  # fmt: skip
+    return ax
+
+
+style()
