@@ -1,0 +1,160 @@
+"""Corruption: a wrong label and wrong facts for a problem, wrong in content and, by default, in nothing else.
+
+``matched`` (the default) keeps the form: the same list literal, the same number of facts in context order, near-equal
+length, a label with as many hyphens as the gold one. Facts come from the problem's own context and never equal a gold
+fact (compared lower-cased, without punctuation, so a repeated sentence of bAbI counts as the same one).
+
+* Where a context has too few facts that are not gold (all of bAbI's positional-reasoning), the missing ones are
+  *altered*: a gold fact of this context with one of its words exchanged for another of the same kind.
+* Where nothing is gold (an unanswerable MS MARCO question), the right list is empty and the wrong one holds one
+  passage: a wrong list is never empty, so here alone the number of facts differs.
+
+``as_published`` follows the release: CoTempQA's wrong facts are one bare string in place of a list, bAbI's are
+lower-cased, the label is any other one. What the release did for MS MARCO is not known to us: it is left a list.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from tracekd.problems import CATEGORIES, Problem
+
+STYLES = ("matched", "as_published")
+_DRAWS = 64  # random choices of distractors to compare in length; more changes nothing that one can measure
+
+# Words of one kind, so that an altered fact still reads as a fact.
+_KINDS = (
+    ("left", "right"),
+    ("above", "below"),
+    ("north", "south", "east", "west"),
+    ("bigger", "smaller"),
+    ("morning", "afternoon", "evening"),
+    ("took", "dropped"),
+    ("got", "left"),
+    ("hallway", "bathroom", "bedroom", "kitchen", "office", "garden"),
+    ("school", "park", "cinema"),
+    ("apple", "milk", "football"),
+    ("square", "sphere", "rectangle", "triangle"),
+    ("suitcase", "chocolate", "container", "chest", "box"),
+    ("Mary", "John", "Daniel", "Sandra"),
+    ("Bill", "Fred", "Jeff", "Julie"),
+)
+
+
+def same(text: str) -> str:
+    """The form in which two facts are compared: lower case, punctuation to spaces, white space collapsed."""
+    return " ".join(re.sub(r"[\W_]+", " ", text.lower()).split())
+
+
+def generator(seed: int, *names: str) -> np.random.Generator:
+    """A numpy generator decided by ``seed`` and names alone, whatever was drawn before."""
+    key = ":".join((str(seed), *names)).encode()
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(key).digest()[:8], "big"))
+
+
+def wrong_label(problem: Problem, seed: int = 0, style: str = "matched", labels: Sequence[str] | None = None) -> str:
+    """Draw a label other than the gold one.
+
+    Args:
+        problem: its category is the gold label.
+        seed: see ``traces.build``.
+        style: one of ``STYLES``; ``matched`` prefers labels with as many hyphens as the gold one.
+        labels: all labels of the set; by default those of ``problems.CATEGORIES``, or what the problem's
+            ``meta["labels"]`` lists, separated by ``|``, for a set of one's own.
+
+    Raises:
+        ValueError: unknown style, or no other label to draw.
+    """
+    _check(style)
+    labels = labels or CATEGORIES.get(problem.dataset) or problem.meta.get("labels", "").split("|")
+    others = [label for label in labels if label and label != problem.category]
+    if not others:
+        raise ValueError(
+            f"problem {problem.id}: set {problem.dataset!r} knows no label beside {problem.category!r}, so no wrong "
+            "one can be drawn: load the set whole, or corrupt='retrieval'"
+        )
+    if style == "matched":
+        alike = [label for label in others if label.count("-") == problem.category.count("-")]
+        others = alike or others
+    return others[generator(seed, problem.id, "label").integers(len(others))]
+
+
+def wrong_facts(problem: Problem, seed: int = 0, style: str = "matched") -> tuple[str, ...] | str:
+    """Draw facts of which none is gold: a tuple, or for ``as_published`` CoTempQA one bare string.
+
+    Raises:
+        ValueError: unknown style.
+    """
+    _check(style)
+    rng = generator(seed, problem.id, "facts")
+    if style == "matched":
+        return _matched(problem, rng)
+    pool = distractors(problem) or _altered(problem, 1, rng)
+    if problem.dataset == "cotempqa":
+        return pool[rng.integers(len(pool))]
+    number = min(max(len(problem.evidence), 1), len(pool))
+    chosen = tuple(pool[i] for i in sorted(rng.permutation(len(pool))[:number]))
+    return tuple(fact.lower() for fact in chosen) if problem.dataset == "babi" else chosen
+
+
+def distractors(problem: Problem) -> tuple[str, ...]:
+    """The context's facts that are not gold, each once, in context order."""
+    gold = {same(fact) for fact in problem.facts}
+    kept = {same(fact): fact for fact in reversed(problem.context) if same(fact) not in gold}
+    return tuple(reversed(kept.values()))
+
+
+def _matched(problem: Problem, rng: np.random.Generator) -> tuple[str, ...]:
+    """As many distractors as there are gold facts, close to them in length, in context order."""
+    pool = distractors(problem)
+    number = len(problem.evidence)
+    if not number:
+        return (pool[rng.integers(len(pool))],) if pool else _altered(problem, 1, rng)
+    if len(pool) < number:
+        return pool + _altered(problem, number - len(pool), rng)
+    lengths = np.array([len(fact) for fact in pool])
+    draws = np.array([rng.permutation(len(pool))[:number] for _ in range(_DRAWS)])
+    gaps = np.abs(lengths[draws].sum(axis=1) - sum(map(len, problem.facts)))
+    # Any draw within a tenth of the gold length will do, so that the choice stays open; else the closest one.
+    close = np.flatnonzero(gaps <= max(sum(map(len, problem.facts)) // 10, gaps.min()))
+    return tuple(pool[i] for i in sorted(draws[close[rng.integers(len(close))]]))
+
+
+def _altered(problem: Problem, number: int, rng: np.random.Generator) -> tuple[str, ...]:
+    """``number`` facts that are gold but for one exchanged word; none equals a fact of the context."""
+    taken = {same(fact) for fact in problem.context}
+    made = []
+    sources = problem.facts or problem.context
+    for turn in range(number):
+        options = [new for new in alterations(sources[turn % len(sources)]) if same(new) not in taken]
+        if not options:
+            raise ValueError(f"problem {problem.id}: no fact can be altered: give it a longer context")
+        made.append(options[rng.integers(len(options))])
+        taken.add(same(made[-1]))
+    return tuple(made)
+
+
+def alterations(fact: str) -> list[str]:
+    """All ways to exchange one word of ``fact`` for another of its kind; failing that, two neighbouring words."""
+    words = re.split(r"(\W+)", fact)
+    found = [
+        "".join((*words[:i], other, *words[i + 1 :]))
+        for i, word in enumerate(words)
+        for kind in _KINDS
+        if word in kind
+        for other in kind
+        if other != word
+    ]
+    if found:
+        return found
+    places = [i for i in range(0, len(words) - 2, 2) if words[i] and words[i + 2]]
+    return ["".join((*words[:i], words[i + 2], words[i + 1], words[i], *words[i + 3 :])) for i in places]
+
+
+def _check(style: str) -> None:
+    if style not in STYLES:
+        raise ValueError(f"style {style!r} is not one of {', '.join(STYLES)}")
