@@ -75,11 +75,7 @@ def opening(run: Run) -> str:
 def manifest(run: Run) -> pd.DataFrame:
     """The run's ``figures/MANIFEST.csv``; empty with the right columns where there is none yet."""
     path = run.folder / "figures" / "MANIFEST.csv"
-    return (
-        pd.read_csv(path, dtype=str, keep_default_na=False)
-        if path.exists()
-        else pd.DataFrame(columns=COLUMNS)
-    )
+    return pd.read_csv(path, dtype=str, keep_default_na=False) if path.exists() else pd.DataFrame(columns=COLUMNS)
 
 
 def save_figure(

@@ -40,9 +40,7 @@ def style() -> None:
             "lines.linewidth": 1.2,
             "pdf.fonttype": 42,
             "ps.fonttype": 42,
-            "axes.prop_cycle": mpl.cycler(
-                color=[c for n, c in OKABE_ITO.items() if n not in ("black", "yellow")]
-            ),
+            "axes.prop_cycle": mpl.cycler(color=[c for n, c in OKABE_ITO.items() if n not in ("black", "yellow")]),
             "figure.constrained_layout.use": True,
             "svg.hashsalt": "tracekd",
         }  # fmt: skip

@@ -114,14 +114,10 @@ def label_of(dataset: str, source: str) -> str:
     actual = source_of(dataset, source)
     if Path(actual).is_file():
         return f"own file {Path(actual).name}"
-    return {"generated": "GENERATED problems", "hub": "real problems (Hub)"}.get(
-        actual, "real problems (local files)"
-    )
+    return {"generated": "GENERATED problems", "hub": "real problems (Hub)"}.get(actual, "real problems (local files)")
 
 
-def load(
-    dataset: str, source: str = "generated", *, size: int | None = None, seed: int = 121
-) -> list[Problem]:
+def load(dataset: str, source: str = "generated", *, size: int | None = None, seed: int = 121) -> list[Problem]:
     """Load one data set from where ``source`` says, both splits, checked.
 
     Args:
@@ -182,21 +178,15 @@ def check(problems: list[Problem]) -> list[Problem]:
     """
     ids = Counter(p.id for p in problems)
     if repeated := [i for i, n in ids.items() if n > 1]:
-        raise ValueError(
-            f"{len(repeated)} ids are given twice, first {repeated[0]!r}: every problem needs its own"
-        )
+        raise ValueError(f"{len(repeated)} ids are given twice, first {repeated[0]!r}: every problem needs its own")
     for p in problems:
         if any(not 0 <= i < len(p.context) for i in p.evidence):
-            raise ValueError(
-                f"{p.id}: evidence {p.evidence} is outside the context of {len(p.context)} facts"
-            )
+            raise ValueError(f"{p.id}: evidence {p.evidence} is outside the context of {len(p.context)} facts")
         if p.split not in ("train", "test"):
             raise ValueError(f"{p.id}: split is {p.split!r}, expected 'train' or 'test'")
     both = {key(p) for p in problems if p.split == "train"} & {key(p) for p in problems if p.split == "test"}
     if both:
-        raise ValueError(
-            f"{len(both)} problems stand in both splits, such as the question {next(iter(both))[1]!r}"
-        )
+        raise ValueError(f"{len(both)} problems stand in both splits, such as the question {next(iter(both))[1]!r}")
     return problems
 
 
@@ -245,9 +235,7 @@ def prepare(run) -> dict[str, list[Problem]]:
         loaded[dataset] = load(dataset, run.source, size=size, seed=run.seed)
         write_jsonl(problems_path(run, dataset), (as_row(p) for p in loaded[dataset]))
         splits = Counter(p.split for p in loaded[dataset])
-        print(
-            f"{dataset}: {label_of(dataset, run.source)}, {splits['train']} train and {splits['test']} test problems"
-        )
+        print(f"{dataset}: {label_of(dataset, run.source)}, {splits['train']} train and {splits['test']} test problems")
     write_json(run.path("problems", "SOURCE.json"), {"source": run.source, "seed": run.seed})
     return loaded
 
@@ -278,9 +266,7 @@ def evaluation_set(run, dataset: str, problems: list[Problem]) -> list[Problem]:
     test = [p for p in problems if p.split == "test"]
     usable = [p for p in test if p.category in taught]
     if left := len(test) - len(usable):
-        print(
-            f"{dataset}: {left} of {len(test)} test problems left out, their categories have no training problem"
-        )
+        print(f"{dataset}: {left} of {len(test)} test problems left out, their categories have no training problem")
     return select(usable, run.profile.test.get(dataset, "all"), run.rng(f"{dataset}/test"))
 
 
@@ -301,7 +287,5 @@ def read_problems(path: str | Path) -> list[Problem]:
             tuples = {name: tuple(row[name]) for name in ("context", "answers", "evidence")}
             problems.append(Problem(**{**row, **tuples}))
         except (KeyError, TypeError) as error:
-            raise ValueError(
-                f"{path}, problem {number}: {error}; fields needed: {', '.join(FIELDS)}"
-            ) from error
+            raise ValueError(f"{path}, problem {number}: {error}; fields needed: {', '.join(FIELDS)}") from error
     return problems

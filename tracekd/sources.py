@@ -54,9 +54,7 @@ def local_cotempqa(folder: Path) -> list[Problem]:
         if whole:
             rows = list(read_jsonl(whole))
             splits = paper_split([category] * len(rows))
-            problems += [
-                cotempqa_problem(r, category, i, s) for i, (r, s) in enumerate(zip(rows, splits, strict=True))
-            ]
+            problems += [cotempqa_problem(r, category, i, s) for i, (r, s) in enumerate(zip(rows, splits, strict=True))]
         elif test := _first(folder, f"{category}_test.jsonl"):
             first = sum(n for c, n in COTEMPQA_SIZES.items() if c < category)
             problems += [cotempqa_problem(r, category, r["index"] - first, "test") for r in read_jsonl(test)]
@@ -70,9 +68,7 @@ def hub_cotempqa() -> list[Problem]:
     for category in CATEGORIES["cotempqa"]:
         rows = list(read_jsonl(_hub_file("Warrieryes/CotempQA", rf"(^|/){category}\.jsonl?$")))
         splits = paper_split([category] * len(rows))
-        problems += [
-            cotempqa_problem(r, category, i, s) for i, (r, s) in enumerate(zip(rows, splits, strict=True))
-        ]
+        problems += [cotempqa_problem(r, category, i, s) for i, (r, s) in enumerate(zip(rows, splits, strict=True))]
     return problems
 
 
@@ -86,9 +82,7 @@ def local_babi(folder: Path) -> list[Problem]:
     if not problems:
         texts = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("qa*_*.txt"))}
         problems = babi_stories(texts)
-    return _found(
-        problems, folder, "train.csv and test.csv, or qa1_single-supporting-fact_train.txt and its like"
-    )
+    return _found(problems, folder, "train.csv and test.csv, or qa1_single-supporting-fact_train.txt and its like")
 
 
 def babi_problem(row: dict, number: int, split: str) -> Problem:
@@ -137,9 +131,7 @@ def _first_question(story: str, name: str, category: str, split: str) -> Problem
             continue
         question, answer, facts = (part.strip() for part in text.split("\t"))
         evidence = tuple(sorted({numbers.index(n) for n in facts.split()}))
-        return Problem(
-            name, "babi", category, tuple(context), question, tuple(answer.split(",")), evidence, split
-        )
+        return Problem(name, "babi", category, tuple(context), question, tuple(answer.split(",")), evidence, split)
     raise ValueError(f"{name}: a story without a question: {story[:80]!r}")
 
 
@@ -154,9 +146,7 @@ def marco_problems(rows: Iterable[dict], size: int = MARCO_SIZE) -> list[Problem
         context = tuple(passages["passage_text"])
         answers = tuple(row["answers"]) or ("No Answer Present.",)
         chosen = (
-            ()
-            if answers == ("No Answer Present.",)
-            else tuple(i for i, s in enumerate(passages["is_selected"]) if s)
+            () if answers == ("No Answer Present.",) else tuple(i for i, s in enumerate(passages["is_selected"]) if s)
         )
         name = f"marco/{category}/{counts[category]:04d}"
         counts[category] += 1
@@ -170,9 +160,7 @@ def marco_problems(rows: Iterable[dict], size: int = MARCO_SIZE) -> list[Problem
 def local_marco(folder: Path) -> list[Problem]:
     """Read MS MARCO QA v2.1 rows from the JSON-lines or parquet files in ``folder``."""
     files = sorted([*folder.glob("*.jsonl"), *folder.glob("*.jsonl.gz"), *folder.glob("*.parquet")])
-    return _found(
-        marco_problems(row for path in files for row in _rows(path)), folder, "*.jsonl or *.parquet"
-    )
+    return _found(marco_problems(row for path in files for row in _rows(path)), folder, "*.jsonl or *.parquet")
 
 
 def hub_marco() -> list[Problem]:

@@ -79,9 +79,7 @@ def resolve(name: str) -> str:
 def _ready(folder: Path) -> bool:
     """Is a cached student whole? The marker is written last and names what the weights must hash to."""
     marker, weights = folder / "COMPLETE", folder / "model.safetensors"
-    return (
-        marker.exists() and weights.exists() and weights.stat().st_size == int(marker.read_text().split()[0])
-    )
+    return marker.exists() and weights.exists() and weights.stat().st_size == int(marker.read_text().split()[0])
 
 
 def _install(folder: Path, build) -> Path:
@@ -194,9 +192,7 @@ def _make_tiny(folder: Path) -> None:
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     core.train_from_iterator(
         texts,
-        trainers.BpeTrainer(
-            vocab_size=4000, special_tokens=special, initial_alphabet=alphabet, show_progress=False
-        ),
+        trainers.BpeTrainer(vocab_size=4000, special_tokens=special, initial_alphabet=alphabet, show_progress=False),
     )
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=core, pad_token=special[0], bos_token=special[1], eos_token=special[3]
@@ -229,9 +225,7 @@ def load_tokenizer(name: str):
         spare = ("<|finetune_right_pad_id|>", "<|endoftext|>", "<unk>", "<|reserved_special_token_0|>")
         free = [t for t in spare if t in tokenizer.get_vocab() and t != tokenizer.eos_token]
         if not free:
-            raise StudentUnavailable(
-                f"{name!r}: no token to pad with beside the end token {tokenizer.eos_token!r}"
-            )
+            raise StudentUnavailable(f"{name!r}: no token to pad with beside the end token {tokenizer.eos_token!r}")
         tokenizer.pad_token = free[0]
     return tokenizer
 
@@ -248,13 +242,7 @@ def load_model(name: str, *, quantise: bool = True):
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
     cuda = torch.cuda.is_available()
-    dtype = (
-        torch.bfloat16
-        if cuda and torch.cuda.is_bf16_supported()
-        else torch.float16
-        if cuda
-        else torch.float32
-    )
+    dtype = torch.bfloat16 if cuda and torch.cuda.is_bf16_supported() else torch.float16 if cuda else torch.float32
     options = {"dtype": dtype, "device_map": "cuda:0" if cuda else "cpu"}
     if quantise:
         options["quantization_config"] = BitsAndBytesConfig(

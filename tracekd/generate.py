@@ -1,0 +1,165 @@
+"""Generation: batched greedy decoding with adapters unmerged, outputs written as they come."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+
+from tracekd import sft, students, traces
+from tracekd.artefacts import hardware
+from tracekd.problems import Problem, datasets_of, evaluation_set, label_of
+from tracekd.problems import kept as kept_problems
+from tracekd.profiles import Recipe
+from tracekd.records import append_jsonl, recover_jsonl, sha256, write_jsonl
+from tracekd.train import adapter_path, read_record
+
+log = logging.getLogger(__name__)
+VERSION = 1  # raise it when a change here changes what a student answers
+
+
+def unpack(model):
+    """On a CPU, hold the NF4 weights dequantised: the same numbers, without unpacking them for every token.
+
+    A GPU model is returned as it is: there the 4-bit kernels are the faster ones.
+    """
+    if torch.cuda.is_available():
+        return model
+    from bitsandbytes.functional import dequantize_4bit
+    from bitsandbytes.nn import Linear4bit
+
+    for module in list(model.modules()):
+        for name, layer in list(module.named_children()):
+            if isinstance(layer, Linear4bit):
+                weight = dequantize_4bit(layer.weight.data, layer.weight.quant_state).to(torch.float32)
+                plain = torch.nn.Linear(layer.in_features, layer.out_features, bias=False, device="meta")
+                plain.weight = torch.nn.Parameter(weight, requires_grad=False)
+                setattr(module, name, plain)
+    return model
+
+
+@torch.inference_mode()
+def answer(
+    model, tokenizer, problems: Sequence[Problem], *, max_new_tokens: int, batch: int
+) -> Iterator[list[tuple[Problem, list[int], bool]]]:
+    """Answer problems greedily, longest prompts first, in left-padded batches with the KV cache on.
+
+    Yields:
+        One list a batch of (problem, new token ids without the end token, whether the end token came).
+    """
+    end = sft.end_token(tokenizer)
+    prompts = [(p, sft.prompt_ids(tokenizer, traces.prompt(p))) for p in problems]
+    prompts.sort(key=lambda pair: -len(pair[1]))
+    for first in range(0, len(prompts), batch):
+        part = prompts[first : first + batch]
+        width = len(part[0][1])
+        padded = [[tokenizer.pad_token_id] * (width - len(ids)) + ids for _, ids in part]
+        mask = [[0] * (width - len(ids)) + [1] * len(ids) for _, ids in part]
+        out = model.generate(
+            input_ids=torch.tensor(padded, device=model.device),
+            attention_mask=torch.tensor(mask, device=model.device),
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            temperature=None,
+            top_p=None,
+            top_k=None,
+            eos_token_id=end,
+            pad_token_id=tokenizer.pad_token_id,
+        )[:, width:].tolist()
+        yield [(p, *_cut(row, end)) for (p, _), row in zip(part, out, strict=True)]
+
+
+def _cut(row: list[int], end: int) -> tuple[list[int], bool]:
+    return (row[: row.index(end)], True) if end in row else (row, False)
+
+
+def outputs_path(run, dataset: str, condition: str, seed: int) -> Path:
+    """Where a run keeps the outputs of one adapter (or of the prompted student)."""
+    return run.path("outputs", dataset, f"{condition}-{seed}.jsonl")
+
+
+def run_grid(run) -> list[Path]:
+    """Let every student of the run answer its test problems: prompted, then each adapter, whatever is missing.
+
+    The base model is loaded once, and only if something is missing. Returns the outputs files, one for each
+    (dataset, condition, seed); a prompted student has no seed of its own and counts under the run's first one.
+    """
+    problems = kept_problems(run)
+    chosen = {d: evaluation_set(run, d, problems[d]) for d in datasets_of(run.source)}
+    jobs = [(d, "prompted", run.profile.seeds[0]) for d in chosen]
+    jobs += [(d, c, s) for d in chosen for c in run.profile.conditions for s in run.profile.seeds]
+    asker = Asker(run.student, run.profile.recipe)
+    paths = []
+    for dataset, condition, seed in jobs:
+        path = outputs_path(run, dataset, condition, seed)
+        about = {"student": run.student, "dataset": dataset, "condition": condition, "seed": seed}
+        about["source"] = label_of(dataset, run.source)
+        adapter = None if condition == "prompted" else adapter_path(run, dataset, condition, seed)
+        asker.complete(path, chosen[dataset], adapter, about)
+        paths.append(path)
+    return paths
+
+
+class Asker:
+    """A student that is loaded when first asked, and changes adapters without loading the base again."""
+
+    def __init__(self, student: str, recipe: Recipe):
+        """Remember the student and how it is to be asked; load nothing yet."""
+        self.student, self.recipe = student, recipe
+        self.base = self.tokenizer = None
+
+    def complete(self, path: Path, problems: Sequence[Problem], adapter: Path | None, about: dict) -> None:
+        """Fill ``path`` until it has an output for each problem; what it has under the same key is kept.
+
+        The key covers student, adapter, problems and recipe. Outputs under another key are replaced. A kill loses
+        at most the batch in flight.
+
+        Raises:
+            FileNotFoundError: the adapter has not been trained.
+        """
+        record = {"key": "prompted"} if adapter is None else read_record(adapter)
+        if record is None:
+            raise FileNotFoundError(f"no finished adapter at {adapter}: run notebook 03_qlora_train first")
+        limit = self.recipe.max_new_tokens
+        key = sha256([VERSION, self.student, record["key"], limit, [(p.id, traces.prompt(p)) for p in problems]])[:16]
+        done = [row for row in recover_jsonl(path) if row.get("key") == key]
+        write_jsonl(path, done)
+        answered = {row["id"] for row in done}
+        missing = [p for p in problems if p.id not in answered]
+        if missing:
+            self._answer(path, missing, adapter, {**about, "key": key}, limit)
+
+    def _answer(self, path, problems, adapter, about, limit) -> None:
+        from tqdm import tqdm
+
+        model = self._with(adapter)
+        label = f"{about['dataset']}/{about['condition']}/{about['seed']}"
+        started, tokens = time.time(), 0
+        with tqdm(total=len(problems), desc=label, unit="problem", mininterval=5) as bar:
+            batches = answer(model, self.tokenizer, problems, max_new_tokens=limit, batch=self.recipe.generate_batch)
+            for batch in batches:
+                append_jsonl(path, [self._row(p, ids, finished, about) for p, ids, finished in batch])
+                tokens += sum(len(ids) for _, ids, _ in batch)
+                bar.update(len(batch))
+        seconds = time.time() - started
+        log.info("%s: %d outputs, %.0f tokens/s on %s", label, len(problems), tokens / seconds, hardware())
+
+    def _row(self, problem: Problem, ids: list[int], finished: bool, about: dict) -> dict:
+        text = self.tokenizer.decode(ids, skip_special_tokens=True)
+        return {"id": problem.id, "text": text, "finished": finished, "n_tokens": len(ids), **about}
+
+    def _with(self, adapter: Path | None):
+        """The base with ``adapter`` on it, unmerged; the plain base for None."""
+        from peft import PeftModel
+
+        if self.base is None:
+            self.tokenizer = students.load_tokenizer(self.student)
+            self.base = unpack(students.load_model(self.student)).eval()
+        if isinstance(self.base, PeftModel):
+            self.base = self.base.unload()
+        if adapter is not None:
+            self.base = PeftModel.from_pretrained(self.base, str(adapter)).eval()
+        return self.base

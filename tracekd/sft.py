@@ -1,0 +1,170 @@
+"""SFT sets: from problem and trace to the tokens that a student sees, and where its loss falls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tracekd import traces
+from tracekd.problems import Problem, datasets_of, kept, training_set
+from tracekd.records import read_jsonl, write_jsonl
+
+# What a supervised token belongs to; loss curves are kept apart by it.
+TRACE, ANSWER = 1, 2
+
+
+@dataclass(frozen=True)
+class Example:
+    """One training example as text, joined to its problem by id.
+
+    Attributes:
+        id: the problem's id.
+        dataset, condition: which SFT set it belongs to.
+        prompt: the user turn.
+        target: the assistant turn, without the end token.
+    """
+
+    id: str
+    dataset: str
+    condition: str
+    prompt: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """An example in tokens.
+
+    Attributes:
+        id: the problem's id.
+        prompt_ids: the chat up to and with the generation prompt; no loss here.
+        target_ids: the target and the end token; the loss falls on these, all of them.
+        parts: for each target token, ``TRACE`` or ``ANSWER`` (the end token counts as answer).
+    """
+
+    id: str
+    prompt_ids: tuple[int, ...]
+    target_ids: tuple[int, ...]
+    parts: tuple[int, ...]
+
+    def __len__(self) -> int:
+        """Tokens in all."""
+        return len(self.prompt_ids) + len(self.target_ids)
+
+
+def build(problems: Sequence[Problem], condition: str, *, seed: int, **options) -> list[Example]:
+    """The SFT set of one condition: every problem once, its right answer, and the condition's trace.
+
+    Args:
+        problems: training problems.
+        condition: ``vanilla``, ``correct``, ``incorrect`` or a free-form one (see ``tracekd.freeform``).
+        seed: of the corruption, together with each problem's id.
+        **options: passed on to ``traces.build`` (``corrupt``, ``style``).
+    """
+    made = [traces.build(p, condition, seed=seed, **options) for p in problems]
+    return [
+        Example(p.id, p.dataset, condition, traces.prompt(p), traces.target(p, trace))
+        for p, trace in zip(problems, made, strict=True)
+    ]
+
+
+def prompt_ids(tokenizer, prompt: str) -> list[int]:
+    """The tokens of a user turn in the student's chat template, generation prompt included.
+
+    Training and evaluation both begin with exactly these, so the one is a token prefix of the other. The template
+    writes the beginning-of-sequence token itself where the student has one; nothing is added to it.
+    """
+    chat = [{"role": "user", "content": prompt}]
+    return list(tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=True, return_dict=False))
+
+
+def end_token(tokenizer) -> int:
+    """The token that ends an assistant turn in the student's template: what follows the content there.
+
+    Raises:
+        ValueError: the template ends a turn with nothing, or with the pad token, so that an end cannot be learned.
+    """
+    mark = "ANSWER-GOES-HERE"
+    chat = [{"role": "user", "content": "?"}, {"role": "assistant", "content": mark}]
+    text = tokenizer.apply_chat_template(chat, tokenize=False)
+    after = tokenizer(text[text.rindex(mark) + len(mark) :], add_special_tokens=False).input_ids
+    if not after or after[0] == tokenizer.pad_token_id:
+        raise ValueError(
+            f"the chat template of {tokenizer.name_or_path!r} ends an answer with "
+            f"{tokenizer.decode(after[:1])!r}, which is no end token apart from the pad {tokenizer.pad_token!r}"
+        )
+    return after[0]
+
+
+def encode(example: Example, tokenizer, end: int | None = None) -> Encoded:
+    """Tokenise one example.
+
+    Prompt and target are tokenised apart and joined, so that no token reaches over their border: the evaluation
+    prompt is a prefix of the training example whatever the tokenizer merges.
+    """
+    end = end_token(tokenizer) if end is None else end
+    target = tokenizer(example.target, add_special_tokens=False, return_offsets_mapping=True)
+    border = example.target.find("</think>") + len("</think>") if "</think>" in example.target else 0
+    parts = [TRACE if start < border else ANSWER for start, _ in target.offset_mapping]
+    return Encoded(
+        example.id,
+        tuple(prompt_ids(tokenizer, example.prompt)),
+        (*target.input_ids, end),
+        (*parts, ANSWER),
+    )
+
+
+def encode_all(examples: Sequence[Example], tokenizer, max_tokens: int) -> list[Encoded]:
+    """Tokenise a whole SFT set; nothing is ever cut.
+
+    Raises:
+        ValueError: an example is longer than ``max_tokens``, has no token to learn, or the set is empty.
+    """
+    if not examples:
+        raise ValueError("the SFT set is empty: no training problem was selected, see [*.train] in profiles.toml")
+    end = end_token(tokenizer)
+    encoded = [encode(example, tokenizer, end) for example in examples]
+    long = [e for e in encoded if len(e) > max_tokens]
+    if long:
+        worst = max(long, key=len)
+        raise ValueError(
+            f"{len(long)} of {len(encoded)} examples are longer than max_tokens = {max_tokens}, the longest "
+            f"{worst.id} with {len(worst)}: raise max_tokens in profiles.toml, or leave these problems out"
+        )
+    if empty := [e.id for e in encoded if len(e.target_ids) < 2]:
+        raise ValueError(f"{len(empty)} examples have no token to learn from, first {empty[0]}: their target is empty")
+    return encoded
+
+
+def set_path(run, dataset: str, condition: str) -> Path:
+    """Where a run keeps one SFT set."""
+    return run.path("sft", dataset, condition, "train.jsonl")
+
+
+def prepare(run) -> dict[tuple[str, str], list[Example]]:
+    """Build and keep the SFT sets of all data sets and trained conditions of a run.
+
+    Only training problems are opened here. Returns ``{(dataset, condition): examples}``; within a data set the
+    problems and their order are the same in every condition.
+    """
+    made = {}
+    problems = kept(run)
+    for dataset in datasets_of(run.source):
+        chosen = training_set(run, dataset, problems[dataset])
+        for condition in run.profile.conditions:
+            made[dataset, condition] = build(chosen, condition, seed=run.seed)
+            write_jsonl(set_path(run, dataset, condition), map(asdict, made[dataset, condition]))
+    return made
+
+
+def read_set(run, dataset: str, condition: str) -> list[Example]:
+    """Read one kept SFT set.
+
+    Raises:
+        FileNotFoundError: notebook 02 has not run in this profile.
+    """
+    path = set_path(run, dataset, condition)
+    if not path.exists():
+        raise FileNotFoundError(f"no SFT set at {path}: run notebook 02_build_sft_sets with this profile first")
+    return [Example(**row) for row in read_jsonl(path)]
