@@ -80,7 +80,7 @@ def read_list(text: str) -> tuple[str, ...]:
         return ()
     try:
         value = ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return (text,)
     if isinstance(value, list | tuple | set):
         return tuple(str(item) for item in value)
