@@ -1,0 +1,358 @@
+"""The runner on throw-away notebooks: what is skipped and why, what is refused, what a failure leaves, publishing."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from filelock import FileLock
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from tracekd import __main__, address, notebooks, publish, runner, steps
+
+PARAMETERS = 'PROFILE = "cpu"  # the dial\nSEED = 121  # of every draw\nDATA = ""  # source'
+# Leaves one figure with its manifest row, as save_figure does.
+FIGURE = """
+from pathlib import Path
+figures = Path(FOLDER) / PROFILE / "figures"
+figures.mkdir(parents=True, exist_ok=True)
+(figures / "01_one.csv").write_text("x\\n1\\n")
+(figures / "MANIFEST.csv").write_text(
+    "id,kind,caption,notebook,files,data,student,source,n,seed,profile,commit\\n"
+    f"01_one,table,A caption.,01_first,01_one.csv,01_one.csv,none,generated,1,121,{PROFILE},abc\\n"
+)
+"""
+
+
+def write(folder: Path, name: str, *code: str, parameters: str = PARAMETERS) -> Path:
+    """A notebook with a heading, a parameters cell and the given code cells."""
+    tagged = new_code_cell(parameters, metadata={"tags": ["parameters"]})
+    book = new_notebook(cells=[new_markdown_cell(f"# {name[:2]}. A title"), tagged, *map(new_code_cell, code)])
+    book.metadata.kernelspec = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    path = folder / f"{name}.ipynb"
+    nbformat.write(book, path)
+    return path
+
+
+@pytest.fixture
+def house(tmp_path, monkeypatch):
+    """An empty house: ``notebooks/``, ``runs/``, ``figures/`` in a temporary folder."""
+    for name in ("notebooks", "runs", "figures"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(notebooks, "FOLDER", tmp_path / "notebooks")
+    monkeypatch.setattr(publish, "FIGURES", tmp_path / "figures")
+    monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path / "runs"))
+    monkeypatch.delenv("TRACEKD_DATA", raising=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("argv", "hint"),
+    [
+        (["--profil", "smoke"], "did you mean '--profile'"),
+        (["--profile", "smke"], "did you mean 'smoke'"),
+        (["--only", "01,02_secnd"], "did you mean '02_second'"),
+        (["--set", "SIZ=3"], "did you mean 'SIZE'"),
+        (["--set", "SEED=3"], "use --seed"),
+        (["--set", "SIZE"], "expected NAME=VALUE"),
+        (["--data", "nowhere"], "expected 'generated', 'hub', a folder"),
+        (["--ratings", "nowhere.csv"], "no such file"),
+        (["smoke"], "a profile is chosen with --profile"),
+        (["--seed", "x"], "invalid int value"),
+    ],
+)
+def test_unknown_words_exit_2_with_the_nearest_right_name(house, capsys, argv, hint):
+    write(house / "notebooks", "01_first")
+    write(house / "notebooks", "02_second", parameters=PARAMETERS + "\nSIZE = 2  # of it")
+    with pytest.raises(SystemExit) as stop:
+        runner.main(argv)
+    assert stop.value.code == 2
+    assert hint in capsys.readouterr().err
+    assert not list((house / "runs").iterdir())  # refused before any work
+
+
+def test_unknown_command_exits_2_with_the_nearest(capsys):
+    assert __main__.main(["rnu"]) == 2
+    assert "did you mean 'run'" in capsys.readouterr().err
+
+
+def test_an_error_is_one_message_unless_debugging(house, capsys, monkeypatch):
+    write(house / "notebooks", "01_first")
+    monkeypatch.setenv("TRACEKD_DATA", str(house / "gone"))
+    monkeypatch.delenv("TRACEKD_DEBUG", raising=False)
+    assert __main__.main(["run", "--profile", "smoke"]) == 1
+    assert capsys.readouterr().err.startswith("tracekd: data source")
+    monkeypatch.setenv("TRACEKD_DEBUG", "1")
+    with pytest.raises(ValueError, match="data source"):
+        __main__.main(["run", "--profile", "smoke"])
+
+
+def test_a_notebook_needs_exactly_one_parameters_cell(house, capsys):
+    path = write(house / "notebooks", "01_first")
+    book = nbformat.read(path, as_version=4)
+    book.cells[1].metadata.tags = []
+    nbformat.write(book, path)
+    with pytest.raises(SystemExit) as stop:
+        runner.main(["--profile", "smoke"])
+    assert stop.value.code == 2
+    assert "0 cells with the tag 'parameters', expected exactly 1" in capsys.readouterr().err
+
+
+def test_notebooks_are_chosen_by_number_or_name(house):
+    for name in ("01_first", "02_second", "10_tenth"):
+        write(house / "notebooks", name)
+    assert [path.stem for path in notebooks.select("10, 1")] == ["01_first", "10_tenth"]
+    assert [path.stem for path in notebooks.select("02_second.ipynb")] == ["02_second"]
+
+
+def test_only_parameters_that_differ_are_passed(house):
+    path = write(house / "notebooks", "01_first")
+    assert notebooks.assign(path, {"PROFILE": "cpu", "SEED": 121}) == {}
+    assert notebooks.assign(path, {"PROFILE": "smoke", "SEED": 121, "RATINGS": "x"}) == {"PROFILE": "smoke"}
+
+
+def test_run_skip_rerun_publish(house, capsys):
+    """The life of a run, with real kernels: run, skip, run what an edit touches, publish."""
+    first = write(house / "notebooks", "01_first", f"FOLDER = {str(house / 'runs')!r}", FIGURE, "print(PROFILE, SEED)")
+    second = write(house / "notebooks", "02_second", "1 + 1")
+    before = first.read_text(), second.read_text()
+    assert runner.main(["--profile", "smoke"]) == 0
+    said = capsys.readouterr().out
+    assert "01_first: runs because it has not finished here yet" in said
+    assert "cell  5/5" in said and "print(PROFILE, SEED)" in said
+    assert "01_one" in said  # the closing list of artefacts
+    for suffix in ("ipynb", "html"):
+        assert (house / "runs/smoke/notebooks" / f"01_first.{suffix}").exists()
+    assert "smoke 121" in (house / "runs/smoke/logs/01_first.log").read_text()
+    assert (first.read_text(), second.read_text()) == before  # a run alone changes nothing that is committed
+
+    assert runner.main(["--profile", "smoke"]) == 0
+    said = capsys.readouterr().out
+    assert "01_first: unchanged since 20" in said and "02_second: unchanged since" in said
+
+    book = nbformat.read(second, as_version=4)
+    book.cells[0].source = "# 02. Better prose"
+    nbformat.write(book, second)
+    assert runner.main(["--profile", "smoke"]) == 0
+    assert "02_second: unchanged" in capsys.readouterr().out  # prose does not count
+
+    book.cells[2].source = "1 + 2"
+    nbformat.write(book, second)
+    with pytest.raises(ValueError, match=r"02_second is not current \(the notebook's code changed\)"):
+        runner.main(["--profile", "smoke", "--only", "01", "--publish"])
+    assert runner.main(["--profile", "smoke", "--publish"]) == 0
+    said = capsys.readouterr().out
+    assert "01_first: unchanged" in said and "02_second: runs because the notebook's code changed" in said
+    check_published(house)
+
+
+def check_published(house: Path) -> None:
+    """Outputs are there; the injected cell, its values and every time are not."""
+    book = nbformat.read(house / "notebooks/01_first.ipynb", as_version=4)
+    assert [cell.metadata.get("tags", []) for cell in book.cells].count(["parameters"]) == 1
+    assert book.cells[1].source == PARAMETERS and len(book.cells) == 5
+    assert book.cells[4].outputs[0].text == "smoke 121\n"
+    assert [cell.execution_count for cell in book.cells[1:]] == [1, 2, 3, 4]
+    assert "papermill" not in json.dumps(book) and "start_time" not in json.dumps(book)
+    second = nbformat.read(house / "notebooks/02_second.ipynb", as_version=4)
+    assert second.cells[0].source == "# 02. Better prose" and second.cells[2].outputs[0].execution_count == 2
+    assert (house / "figures/01_one.csv").exists()
+    assert [row["id"] for row in steps.rows(house / "figures")] == ["01_one"]
+
+
+def test_a_failure_stops_the_run_and_keeps_what_was_finished(house, capsys):
+    write(house / "notebooks", "01_first", "x = 1")
+    write(house / "notebooks", "02_second", "print('nearly there')", "# why\nraise RuntimeError('the pot is empty')")
+    write(house / "notebooks", "03_third", "x = 1")
+    assert runner.main(["--profile", "smoke"]) == 1
+    said = capsys.readouterr()
+    assert "02_second failed in cell 4 of 4" in said.err and "RuntimeError: the pot is empty" in said.err
+    assert "the cell begins: raise RuntimeError" in said.err and "nearly there" in said.err
+    assert "03_third" not in said.out
+    assert list(steps.read(house / "runs/smoke")) == ["01_first"]
+    assert (house / "runs/smoke/notebooks/01_first.ipynb").exists()
+
+
+def test_two_runs_on_one_folder_exclude_each_other(house, capsys):
+    write(house / "notebooks", "01_first")
+    (house / "runs/smoke").mkdir()
+    with FileLock(house / "runs/smoke/.lock"):
+        assert runner.main(["--profile", "smoke"]) == 1
+    assert "another run is writing to" in capsys.readouterr().err
+
+
+# Steps: the package below stands for tracekd/, so that its modules can be changed.
+
+
+@pytest.fixture
+def stage(house):
+    """A notebook that uses two of three modules of a small package, and a finished step for it."""
+    package = house / "tracekd"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "score.py").write_text(
+        '"""Doc."""\nfrom tracekd import text\n\n\ndef f():\n    """Doc."""\n    return 1\n'
+    )
+    (package / "text.py").write_text("A = 1\n")
+    (package / "study.py").write_text("B = 1\n")
+    (package / "published.csv").write_text("x\n")
+    path = write(house / "notebooks", "02_second", "if DATA:\n    %cd x", "from tracekd.score import f")
+    write(house / "notebooks", "01_first")
+    folder = house / "runs/smoke"
+    steps.executed(folder, "02_second").parent.mkdir(parents=True)
+    steps.executed(folder, "02_second").write_text("{}")
+
+    def inputs(source="generated", **given):
+        profile = runner.profiles.load("smoke")
+        return steps.inputs(path, profile=profile, source=source, given=given, folder=folder, package=package)
+
+    def why(**more):
+        return steps.reason(folder, "02_second", inputs(**more), {"01_first", "02_second"})
+
+    assert why() == "it has not finished here yet"
+    steps.record(folder, "02_second", inputs(), 1.0)
+    assert why() is None
+    return house, package, folder, why
+
+
+def test_steps_follow_imports_and_ignore_comments_and_docstrings(stage):
+    _, package, _, why = stage
+    (package / "study.py").write_text("B = 2\n")
+    assert why() is None  # not imported by this notebook
+    (package / "score.py").write_text(
+        '"""Better."""\nfrom tracekd import text\n\n\ndef f():\n    """Better."""\n    return 1  # one\n'
+    )
+    assert why() is None
+    (package / "text.py").write_text("A = 2\n")
+    assert why() == "tracekd/text.py changed"  # imported by score.py
+    (package / "published.csv").write_text("y\n")
+    assert why() == "tracekd/text.py changed (and 1 more)"
+
+
+def test_steps_see_parameters_data_earlier_steps_and_lost_files(stage):
+    house, _, folder, why = stage
+    assert why(SEED=5) == "parameter SEED is new"
+    data = house / "data"
+    data.mkdir()
+    assert why(source=str(data)).startswith("the data source changed")
+    ratings = house / "ratings.csv"
+    ratings.write_text("1\n")
+    assert why(RATINGS=str(ratings)) == "parameter RATINGS is new"
+    steps.record(folder, "01_first", {}, 1.0)
+    assert why() == "01_first ran again"
+    steps.executed(folder, "02_second").unlink()
+    assert why() == "notebooks/02_second.ipynb is missing"
+
+
+def test_a_data_folder_counts_by_its_files(tmp_path):
+    before = steps.fingerprint(str(tmp_path))
+    (tmp_path / "a.json").write_text("1")
+    assert steps.fingerprint(str(tmp_path)) != before
+    assert steps.fingerprint("generated") == "generated"
+
+
+def test_artefacts_that_are_no_longer_made_leave_the_manifest(tmp_path):
+    figures = tmp_path / "figures"
+    figures.mkdir()
+    rows = [
+        {"id": name, "notebook": book, "files": f"{name}.csv"} for name, book in [("a", "01"), ("b", "01"), ("c", "02")]
+    ]
+    for row in rows:
+        (figures / row["files"]).write_text("x")
+    for name in "ac":
+        os.utime(figures / f"{name}.csv", (1000, 1000))
+    steps.write_rows(figures, rows)
+    assert steps.drop_old(tmp_path, "01", started=2000) == ["a"]
+    assert [row["id"] for row in steps.rows(figures)] == ["b", "c"]
+
+
+# Publishing.
+
+
+def executed_copy(path: Path, **output) -> Path:
+    """An executed copy of a notebook whose third cell printed something."""
+    book = nbformat.read(path, as_version=4)
+    book.cells[2].outputs = [nbformat.v4.new_output(**output)]
+    target = path.with_name("executed.ipynb")
+    nbformat.write(book, target)
+    return target
+
+
+@pytest.mark.parametrize("where", [str(Path.home() / "x"), str(publish.ROOT / "tracekd/a.py"), "/tmp/x", "/home/ann/x"])
+def test_publishing_refuses_paths_of_this_machine(house, where):
+    path = write(house / "notebooks", "01_first", "x = 1")
+    for output in (
+        {"output_type": "stream", "text": f"at {where}: a warning"},
+        {"output_type": "display_data", "data": {"text/html": f"<a href='{where}'>"}},
+    ):
+        with pytest.raises(ValueError, match=r"01_first\.ipynb, cell 3: its output holds a path of this machine"):
+            publish.published(path, executed_copy(path, **output))
+
+
+@pytest.mark.parametrize("text", ["runs/cpu/x.csv", "../shared/data", "https://x.org/home/y", "7 /tmpl", "and/or"])
+def test_innocent_text_is_no_machine_path(text):
+    assert publish.machine_path(text) is None
+
+
+def test_publishing_refuses_errors_and_other_code(house):
+    path = write(house / "notebooks", "01_first", "x = 1")
+    copy = executed_copy(path, output_type="error", ename="KeyError", evalue="", traceback=[])
+    with pytest.raises(ValueError, match="an error stands in its output: KeyError"):
+        publish.published(path, copy)
+    with pytest.raises(ValueError, match="not the code that ran"):
+        publish.published(write(house / "notebooks", "01_first", "x = 2"), copy)
+
+
+def test_figures_of_another_profile_stay(tmp_path):
+    def manifest(folder, *rows):
+        folder.mkdir()
+        for name, _ in rows:
+            (folder / f"{name}.csv").write_text(folder.name)
+        keys = ("id", "files", "data", "profile")
+        steps.write_rows(folder, [dict(zip(keys, (n, f"{n}.csv", "", p), strict=True)) for n, p in rows])
+
+    manifest(tmp_path / "new", ("a", "cpu"), ("b", "cpu"))
+    manifest(tmp_path / "old", ("b", "cpu"), ("c", "cpu"), ("d", "gpu"))
+    assert publish._copy_figures(tmp_path / "new", tmp_path / "old", "cpu") == 2
+    assert [row["id"] for row in steps.rows(tmp_path / "old")] == ["a", "b", "d"]
+    assert sorted(path.name for path in (tmp_path / "old").glob("?.csv")) == ["a.csv", "b.csv", "d.csv"]
+    assert (tmp_path / "old/b.csv").read_text() == "new"
+
+
+# The address.
+
+
+def test_a_new_address_reaches_every_place(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "pyproject.toml").write_text('[project.urls]\nRepository = "https://github.com/ann/kd2"\n')
+    (tmp_path / "CITATION.cff").write_text(
+        'repository-code: "https://github.com/a/b"\nurl: "https://arxiv.org/abs/1"\n'
+    )
+    (tmp_path / "README.md").write_text("git clone https://github.com/a/b\nSee https://github.com/other/repo\n")
+    book = write(
+        tmp_path / "notebooks",
+        "01_first",
+        "!git clone -q https://github.com/a/b && pip install -q -e b\n%cd b/notebooks",
+    )
+    assert len(address.differing(tmp_path)) == 3
+    assert len(address.carry(tmp_path)) == 3
+    assert not address.differing(tmp_path)
+    assert "https://github.com/ann/kd2 && pip install -q -e kd2\\n" in book.read_text()
+    assert "%cd kd2/notebooks" in book.read_text()
+    assert "https://github.com/other/repo" in (tmp_path / "README.md").read_text()
+    with pytest.raises(ValueError, match=r"expected https://github\.com/OWNER/NAME"):
+        address.spelt("", "https://example.org/x")
+
+
+def test_every_place_agrees_with_the_one_address():
+    assert not address.differing(), "run: python -m tracekd address"
+
+
+def test_help_and_list_need_only_the_standard_library():
+    """So that run_all.sh can refuse a wrong option before it installs anything."""
+    for option in ("--help", "--list", "--check"):
+        asked = [sys.executable, "-S", "-m", "tracekd", "run", option]
+        assert subprocess.run(asked, cwd=publish.ROOT, capture_output=True).returncode == 0

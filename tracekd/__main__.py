@@ -1,0 +1,53 @@
+"""`python -m tracekd COMMAND`: each command is a module with ``main(argv) -> int``, imported only when asked for."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+
+from tracekd.problems import DataUnavailable
+from tracekd.profiles import nearest
+
+COMMANDS = {
+    "run": ("tracekd.runner", "run the notebooks of a profile (what ./run_all.sh does)"),
+    "derive": ("tracekd.derive_cli", "derive steps, traces and training sets for problems"),
+    "score": ("tracekd.score_cli", "score outputs: status, steps, answers"),
+    "student": ("tracekd.students", "fetch a student and say where it is"),
+    "bench": ("tracekd.bench", "measure this machine"),
+    "survey": ("tracekd.survey_cli", "build the rating survey and read its answers"),
+    "address": ("tracekd.address", "carry the repository's address to badges and set-up cells"),
+}
+
+
+def commands() -> dict[str, tuple[str, str]]:
+    """The commands whose modules are there."""
+    return {name: entry for name, entry in COMMANDS.items() if importlib.util.find_spec(entry[0])}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Dispatch to a command; 2 for an unknown one, 1 for an error, which is one message unless TRACEKD_DEBUG is set."""
+    argv = sys.argv[1:] if argv is None else argv
+    known = commands()
+    if not argv or argv[0] in ("-h", "--help"):
+        print("usage: python -m tracekd COMMAND [options]; COMMAND --help says more\n")
+        print("\n".join(f"  {name:<8} {about}" for name, (_, about) in known.items()))
+        return 0 if argv else 2
+    if argv[0] not in known:
+        print(f"tracekd: no command {argv[0]!r}: {nearest(argv[0], list(known))}", file=sys.stderr)
+        return 2
+    try:
+        return importlib.import_module(known[argv[0]][0]).main(argv[1:]) or 0
+    except (ValueError, FileNotFoundError, DataUnavailable) as error:
+        if os.environ.get("TRACEKD_DEBUG"):
+            raise
+        print(f"tracekd: {error}\n(TRACEKD_DEBUG=1 shows where this comes from)", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("tracekd: stopped; what was finished stays", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

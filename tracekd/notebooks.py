@@ -1,0 +1,112 @@
+"""Notebooks as files: which there are, what their cells say, which parameters they take. Needs no Jupyter."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from tracekd.profiles import ROOT, nearest
+
+FOLDER = ROOT / "notebooks"
+# What the three parameters that each notebook has stand for; the runner's own options set them.
+OPTIONS = {"PROFILE": "--profile", "SEED": "--seed", "DATA": "--data"}
+
+
+def cells(path: Path) -> list[dict[str, Any]]:
+    """The notebook's cells with ``source`` as one string each."""
+    found = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    for cell in found:
+        cell["source"] = "".join(cell["source"])
+    return found
+
+
+def code(path: Path) -> list[str]:
+    """The sources of the code cells, in order."""
+    return [cell["source"] for cell in cells(path) if cell["cell_type"] == "code"]
+
+
+def parsed(path: Path) -> list[ast.Module]:
+    """The code cells as syntax trees; lines for the shell or IPython count as ``pass``."""
+    return [ast.parse(re.sub(r"^([ \t]*)[!%].*$", r"\1pass", source, flags=re.MULTILINE)) for source in code(path)]
+
+
+def title(path: Path) -> str:
+    """The first heading without its number, or "" if there is none."""
+    for cell in cells(path):
+        if cell["cell_type"] == "markdown" and (found := re.search(r"^# (?:\d+\. )?(.+)$", cell["source"], re.M)):
+            return found[1].strip()
+    return ""
+
+
+def parameters(path: Path) -> dict[str, Any]:
+    """Names and default values in the notebook's one ``parameters`` cell.
+
+    Raises:
+        ValueError: no such cell or several, or a value that is not a Python literal.
+    """
+    tagged = [cell for cell in cells(path) if "parameters" in cell["metadata"].get("tags", [])]
+    if len(tagged) != 1:
+        raise ValueError(
+            f"{path.name} has {len(tagged)} cells with the tag 'parameters', expected exactly 1: "
+            "without it, values given to the notebook would have no effect"
+        )
+    found = {}
+    for statement in ast.parse(tagged[0]["source"]).body:
+        target = statement.targets[0] if isinstance(statement, ast.Assign) else getattr(statement, "target", None)
+        try:
+            found[target.id] = ast.literal_eval(statement.value)
+        except (AttributeError, ValueError) as error:
+            raise ValueError(
+                f"{path.name}: the parameters cell may hold only NAME = literal, found {ast.unparse(statement)!r}"
+            ) from error
+    return found
+
+
+def find(folder: Path | None = None) -> list[Path]:
+    """All notebooks of ``folder`` in the order of their numbers."""
+    return sorted((folder or FOLDER).glob("[0-9]*.ipynb"))
+
+
+def select(wanted: str | None, folder: Path | None = None) -> list[Path]:
+    """The notebooks named in ``wanted``, a comma list of numbers or names; all of them for None.
+
+    Raises:
+        ValueError: a name that no notebook has; the message gives the nearest.
+    """
+    there = {path.stem: path for path in find(folder)}
+    if wanted is None:
+        return list(there.values())
+    chosen = set()
+    for name in filter(None, (part.strip().removesuffix(".ipynb") for part in wanted.split(","))):
+        matches = [stem for stem in there if name == stem or (name.isdigit() and int(stem.split("_")[0]) == int(name))]
+        if not matches:
+            raise ValueError(f"no notebook {name!r}: {nearest(name, list(there))}")
+        chosen.update(matches)
+    if not chosen:
+        raise ValueError(f"--only {wanted!r} names no notebook: {nearest('', list(there))}")
+    return [path for stem, path in there.items() if stem in chosen]
+
+
+def assign(path: Path, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Those of ``wanted`` that the notebook takes and whose value is not its default already.
+
+    A notebook that runs with its defaults gets no injected cell, and so stays as it is committed.
+    """
+    known = parameters(path)
+    return {name: value for name, value in wanted.items() if name in known and known[name] != value}
+
+
+def check(paths: list[Path], wanted: dict[str, Any]) -> None:
+    """Require that each name in ``wanted`` is a parameter of at least one of the notebooks.
+
+    Raises:
+        ValueError: a name that none of them takes, with the nearest; or a broken parameters cell.
+    """
+    known = {name: path.stem for path in paths for name in parameters(path)}
+    for name in wanted:
+        if name not in known and name not in OPTIONS:
+            where = ", ".join(path.stem for path in paths)
+            raise ValueError(f"no notebook parameter {name!r} in {where}: {nearest(name, list(known))}")

@@ -1,0 +1,236 @@
+"""Run the notebooks of a profile in order, skipping what is current: `python -m tracekd run`, or `./run_all.sh`."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+from tracekd import notebooks, problems, profiles, steps
+from tracekd.profiles import ROOT, nearest
+
+EPILOG = """\
+examples:
+  ./run_all.sh                                  the default profile, every notebook
+  ./run_all.sh --profile smoke                  does everything run? under 5 minutes, no network
+  ./run_all.sh --only 04,05 --data ../shared/data
+  ./run_all.sh --only 05 --ratings ratings.csv  the human study on your own ratings
+  ./run_all.sh test                             lint and all tests
+Everything is written below runs/PROFILE/; --publish alone touches figures/ and notebooks/."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Exit 2 with one line, not the whole usage."""
+        self.exit(2, f"{self.prog}: {message}\n(--help lists the options)\n")
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="tracekd run", description=__doc__, epilog=EPILOG, allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--profile", metavar="NAME", help="default: gpu where torch finds a GPU, else cpu")
+    parser.add_argument("--only", metavar="03,04", help="these notebooks, by number or name")
+    parser.add_argument(
+        "--data", metavar="SOURCE", help="path, hub or generated; else TRACEKD_DATA, else the profile's"
+    )
+    parser.add_argument("--seed", type=int, metavar="N", help="first seed; default: each notebook's own, 121")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any notebook parameter")
+    parser.add_argument("--ratings", metavar="FILE", help="ratings file for the human study: sets RATINGS")
+    parser.add_argument("--force", action="store_true", help="run also what is current")
+    parser.add_argument("--publish", action="store_true", help="then make this run the committed one")
+    parser.add_argument("--list", action="store_true", help="show notebooks and profiles, run nothing")
+    parser.add_argument("--check", action="store_true", help="check the options, run nothing")
+    return parser
+
+
+def options(argv: list[str]) -> argparse.Namespace:
+    """Read and check the options; anything unknown exits with 2 and the nearest right name, before any work.
+
+    Beside the options the result has ``paths`` (the chosen notebooks) and ``given`` (parameters for them).
+    """
+    parser = _parser()
+    args, extra = parser.parse_known_args(argv)
+    if extra:
+        known = [option for action in parser._actions for option in action.option_strings if option.startswith("--")]
+        if extra[0].startswith("-"):
+            parser.error(f"no option {extra[0]!r}: {nearest(extra[0].split('=')[0], known)}")
+        parser.error(f"{extra[0]!r} is no option; a profile is chosen with --profile, notebooks with --only")
+    try:
+        if args.profile:
+            profiles.load(args.profile)
+        if args.data:
+            args.data = problems.check_source(args.data)
+        args.paths = notebooks.select(args.only)
+        args.given = _given(args)
+        notebooks.check(args.paths, args.given)
+    except (ValueError, FileNotFoundError) as error:
+        parser.error(str(error))
+    return args
+
+
+def _given(args: argparse.Namespace) -> dict[str, Any]:
+    """The notebook parameters that the options ask for, the profile aside."""
+    given: dict[str, Any] = {}
+    for pair in args.set:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise ValueError(f"--set {pair!r}: expected NAME=VALUE, such as --set SEED=122")
+        if name in notebooks.OPTIONS:
+            raise ValueError(f"--set {name}: use {notebooks.OPTIONS[name]}")
+        try:
+            given[name] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            given[name] = text
+    if args.ratings:
+        if not Path(args.ratings).is_file():
+            raise FileNotFoundError(f"--ratings {args.ratings!r}: no such file")
+        given["RATINGS"] = str(Path(args.ratings).resolve())
+    if args.seed is not None:
+        given["SEED"] = args.seed
+    if args.data:
+        given["DATA"] = args.data
+    return given
+
+
+def default_profile() -> str:
+    """``gpu`` where torch has a device to use, else ``cpu``; torch is asked only if there may be one."""
+    traces = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+    if not shutil.which("nvidia-smi") and not any(Path(path).exists() for path in traces):
+        return "cpu"
+    import torch
+
+    return "gpu" if torch.cuda.is_available() else "cpu"
+
+
+def runs_root() -> Path:
+    """Where runs are kept: ``TRACEKD_RUNS``, else ``runs/`` in the repository."""
+    return Path(os.environ.get("TRACEKD_RUNS") or ROOT / "runs").resolve()
+
+
+def shown(path: Path) -> str:
+    """A path as one would type it from here."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def listing() -> str:
+    """Notebooks with their titles and parameters, and profiles with what they are for."""
+    lines = ["notebooks"]
+    for path in notebooks.find():
+        names = ", ".join(f"{name}={value!r}" for name, value in notebooks.parameters(path).items())
+        lines += [f"  {path.stem:<22} {notebooks.title(path)}", f"  {'':<22} ({names})"]
+    lines += ["profiles"]
+    for name in profiles.names():
+        profile = profiles.load(name)
+        lines += [f"  {name:<22} {profile.about}", f"  {'':<22} ({profile.hardware})"]
+    return "\n".join(lines)
+
+
+def main(argv: list[str]) -> int:
+    """Run what the options say; 0 when all is done, 1 when a notebook failed, 2 for unknown options."""
+    args = options(argv)
+    if args.list or args.check:
+        print(listing() if args.list else "", end="\n" if args.list else "")
+        return 0
+    if not args.paths:
+        print(f"tracekd run: no notebooks in {shown(notebooks.FOLDER)}", file=sys.stderr)
+        return 1
+    from filelock import FileLock, Timeout
+
+    name = args.profile or default_profile()
+    folder = runs_root() / name
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            return run(args, profiles.load(name), folder)
+    except Timeout:
+        print(
+            f"tracekd run: another run is writing to {shown(folder)}: wait until it ends, or choose another profile, "
+            "or another folder by the variable TRACEKD_RUNS",
+            file=sys.stderr,
+        )
+        return 1
+
+
+def run(args: argparse.Namespace, profile: profiles.Profile, folder: Path) -> int:
+    """Run the chosen notebooks, then publish and report; the caller holds the folder's lock."""
+    from tracekd.execute import NotebookFailed, clock
+
+    started = time.monotonic()
+    source = problems.check_source(args.data or os.environ.get("TRACEKD_DATA") or profile.data)
+    print(f"profile {profile.name}: {profile.about}\ndata: {source}; everything goes to {shown(folder)}")
+    try:
+        for path in args.paths:
+            step(path, args, profile, source, folder)
+    except NotebookFailed as error:
+        print(f"\n{error}\nWhat finished before it stays in {shown(folder)}.", file=sys.stderr)
+        return 1
+    if args.publish:
+        publish_current(args, profile, source, folder)
+    report(folder)
+    print(f"done in {clock(time.monotonic() - started)}; executed notebooks: {shown(folder / 'notebooks')}")
+    return 0
+
+
+def _state(path, args, profile, source, folder) -> tuple[dict[str, Any], dict[str, str], str | None]:
+    """Parameters to pass, present inputs, and why the step must run (None: it is current)."""
+    given = notebooks.assign(path, {"PROFILE": profile.name, **args.given})
+    inputs = steps.inputs(path, profile=profile, source=source, given=given, folder=folder)
+    every = {other.stem for other in notebooks.find(path.parent)}
+    return given, inputs, steps.reason(folder, path.stem, inputs, every)
+
+
+def step(path: Path, args: argparse.Namespace, profile: profiles.Profile, source: str, folder: Path) -> None:
+    """Run one notebook unless what it left is current, and say why either way."""
+    from tracekd.execute import clock, execute
+
+    name = path.stem
+    given, inputs, why = _state(path, args, profile, source, folder)
+    if why is None and not args.force:
+        print(f"{name}: unchanged since {steps.read(folder)[name]['finished'][:16].replace('T', ' ')}, skipped")
+        return
+    print(f"{name}: runs because {why or '--force was given'}", flush=True)
+    steps.forget(folder, name)
+    begun = time.time()
+    seconds = execute(path, steps.executed(folder, name), folder / "logs" / f"{name}.log", given)
+    for old in steps.drop_old(folder, name, begun):
+        print(f"{name}: no longer makes {old}; taken out of the manifest")
+    steps.record(folder, name, inputs, seconds)
+    print(f"{name}: finished in {clock(seconds)}", flush=True)
+
+
+def publish_current(args: argparse.Namespace, profile: profiles.Profile, source: str, folder: Path) -> None:
+    """Publish the run if every notebook is current in it.
+
+    Raises:
+        ValueError: a notebook has not run, or not with these settings.
+    """
+    from tracekd.publish import publish
+
+    for path in notebooks.find():
+        why = _state(path, args, profile, source, folder)[2]
+        if why:
+            raise ValueError(
+                f"--publish needs a complete run, but {path.stem} is not current ({why}): run without --only"
+            )
+    for line in publish(notebooks.find(), folder):
+        print(line)
+
+
+def report(folder: Path) -> None:
+    """Print how the run compares with the paper where notebook 08 has checked it, else which artefacts there are."""
+    check = folder / "figures" / "paper_check.md"
+    rows = steps.rows(folder / "figures")
+    if check.exists():
+        print(f"\n{check.read_text(encoding='utf-8')}")
+    elif rows:
+        width = max(len(row["id"]) for row in rows)
+        print(f"\nartefacts in {shown(folder / 'figures')}:")
+        for row in rows:
+            print(f"  {row['id']:<{width}}  {row['kind']:<6}  n {row['n']:<6}  {row['caption'][:70]}")
