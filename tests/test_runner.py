@@ -258,7 +258,8 @@ def test_artefacts_that_are_no_longer_made_leave_the_manifest(tmp_path):
     figures = tmp_path / "figures"
     figures.mkdir()
     rows = [
-        {"id": name, "notebook": book, "files": f"{name}.csv"} for name, book in [("a", "01"), ("b", "01"), ("c", "02")]
+        {"id": name, "notebook": book, "files": f"{name}.csv", "data": ""}
+        for name, book in [("a", "01"), ("b", "01"), ("c", "02")]
     ]
     for row in rows:
         (figures / row["files"]).write_text("x")
@@ -267,6 +268,7 @@ def test_artefacts_that_are_no_longer_made_leave_the_manifest(tmp_path):
     steps.write_rows(figures, rows)
     assert steps.drop_old(tmp_path, "01", started=2000) == ["a"]
     assert [row["id"] for row in steps.rows(figures)] == ["b", "c"]
+    assert not (figures / "a.csv").exists() and (figures / "c.csv").exists()
 
 
 # Publishing.
