@@ -68,7 +68,7 @@ def basic_deduction(rng) -> Story:
 def basic_induction(rng) -> Story:
     """Five animals of which four have a colour; the fifth has that of the only other animal of its kind."""
     names, kinds = several(rng, NAMES, 5), several(rng, KINDS, 4)
-    rest = kinds[1:3] + [pick(rng, kinds[1:])]
+    rest = [*kinds[1:3], pick(rng, kinds[1:])]
     kind_of = dict(zip(names, [kinds[0], kinds[0], *rest], strict=True))
     colour_of = {name: pick(rng, COLOURS) for name in names[1:]}
     told = [f"{name} is a {kind_of[name]}." for name in names]

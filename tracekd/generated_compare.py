@@ -15,7 +15,8 @@ def compare(
     """Category shares and sizes of real and generated problems of one set or several.
 
     Args:
-        real, generated: problems; data sets and categories that only one side has get NaN on the other.
+        real: problems of the real files; a data set or category that only one side has gets NaN on the other.
+        generated: problems of the generators.
         count_tokens: counts a prompt's tokens; words (split at white space) are counted if it is None.
 
     Returns:

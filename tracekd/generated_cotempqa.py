@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tracekd.generated_draws import between, pick, several, weighted
+from tracekd.generated_draws import between, fill, pick, several, weighted
 from tracekd.generated_intervals import Interval, anywhere, elsewhere, event, related
-from tracekd.generated_names import object_of, subject_of
 
 VERBS = {
     "position": "holds the position of",
@@ -135,13 +134,14 @@ class _Cast:
         self._rng, self._taken = rng, set()
 
     def subject(self, relation: str) -> str:
-        return self._new(subject_of, relation)
+        return self._new("{asset}" if relation == "owner" else "{person}")
 
     def thing(self, relation: str) -> str:
-        return self._new(object_of, relation)
+        # One heads what one could chair: the same kind of body.
+        return self._new("{chair}" if relation == "head" else f"{{{relation}}}")
 
-    def _new(self, maker, relation: str) -> str:
-        while (name := maker(self._rng, relation)) in self._taken:
+    def _new(self, form: str) -> str:
+        while (name := fill(self._rng, form)) in self._taken:
             pass
         self._taken.add(name)
         return name

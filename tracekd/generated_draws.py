@@ -1,38 +1,22 @@
-"""Small seeded draws and invented vocabulary that the three generators share."""
+"""Small seeded draws, and texts filled from the invented vocabulary, that the three generators share."""
 
 from __future__ import annotations
 
+import re
+import tomllib
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from importlib.resources import files
 from typing import TypeVar
 
 import numpy as np
 
 T = TypeVar("T")
 
-FIRST_NAMES = tuple(
-    "Adela Alaric Anselm Beatrix Benno Bryony Calder Cecily Corin Dagny Darius Delphine Edda Elias Elspeth Emeric "
-    "Fabian Fenella Florian Freya Gideon Greta Hadrian Helena Hollis Ilse Imogen Isidor Jarek Jocasta Joss Kasimir "
-    "Katrin Klara Lambert Leonie Linus Lorenz Mabel Magnus Marit Matthias Nadia Nestor Ottilie Orson Ottoline Pascal "
-    "Petra Quentin Ragna Roderick Rosalind Ruben Sabine Sigrid Silas Tamsin Thaddeus Tobias Ursula Valentin Verity "
-    "Viktor Wanda Wendel Xenia Yolanda Yorick Zelda".split()
-)
-_LAST_STARTS = (
-    "Alder Ash Bram Brock Carl Cors Dray Dun Elder Fair Falk Gar Grim Hal Harg Hol Kel Kirk Lang Lin Marl Mere Nor Oak "
-    "Pell Quar Rav Rook Sel Stan Thorn Tref Und Vail Wend Wyn"
-).split()
-_LAST_ENDS = (
-    "berg bourne by dahl field gate grave holm hurst land low man more quist ridge sen stead strom ton worth".split()
-)
-_TOWN_STARTS = (
-    "Abber Arlen Bel Bran Cald Carra Dorn Drum Eller Esk Farn Glan Gorse Hart Hazel Inver Kes Lark Len Mar Mill Mor Nether "
-    "Ost Pen Quill Rin Sal Sedge Sker Tarn Thistle Ul Ver Wal Wester Yar Zel"
-).split()
-_TOWN_ENDS = (
-    "bridge brook cliff combe dale den fell ford haven ham leigh mark mere mouth nau port stow ville wick wold".split()
-)
-_LANDS = (
-    "Aldovia Brennmark Corvania Drevland Esmoria Fennland Galdria Hestoria Isendal Jorvania Kestria Lorvenia".split()
-)
+# Lists of words and of texts with slots, and the topics of generated search queries.
+VOCABULARY = tomllib.loads(files("tracekd").joinpath("generated_words.toml").read_text(encoding="utf-8"))
+_WORDS: dict[str, list[str]] = VOCABULARY["words"]
+_SLOT = re.compile(r"\{([a-z_]+|\d+-\d+)\}")
 
 
 def pick(rng: np.random.Generator, items: Sequence[T]) -> T:
@@ -76,24 +60,40 @@ def weighted(rng: np.random.Generator, weights: Mapping[T, float]) -> T:
     return item
 
 
-def town(rng: np.random.Generator) -> str:
-    """An invented town, one of about 760."""
-    return pick(rng, _TOWN_STARTS) + pick(rng, _TOWN_ENDS)
+@lru_cache(maxsize=4096)
+def _pieces(text: str) -> tuple[str, ...]:
+    """A text cut at its slots: literal, slot, literal, slot, ..., literal."""
+    return tuple(_SLOT.split(text))
 
 
-def land(rng: np.random.Generator) -> str:
-    """An invented country."""
-    return pick(rng, _LANDS)
+def fill(rng: np.random.Generator, text: str, given: Mapping[str, str | Sequence[str]] | None = None) -> str:
+    """A text with its slots filled.
+
+    Args:
+        rng: the generator to draw from.
+        text: ``{3-48}`` becomes a whole number in that range, ``{year}`` a year, ``{name}`` an entry of that list.
+        given: values for slots, or lists of their own to draw from, before the common vocabulary.
+
+    Raises:
+        ValueError: if a slot has no list.
+    """
+    pieces = _pieces(text)
+    if len(pieces) == 1:
+        return text
+    return "".join(_slot(rng, piece, given or {}) if i % 2 else piece for i, piece in enumerate(pieces))
 
 
-def last_name(rng: np.random.Generator) -> str:
-    """An invented family name, one of 720."""
-    return pick(rng, _LAST_STARTS) + pick(rng, _LAST_ENDS)
-
-
-def person(rng: np.random.Generator) -> str:
-    """An invented person's full name, one of about 50,000."""
-    return f"{pick(rng, FIRST_NAMES)} {last_name(rng)}"
+def _slot(rng: np.random.Generator, slot: str, given: Mapping[str, str | Sequence[str]]) -> str:
+    if slot in given:
+        return given[slot] if isinstance(given[slot], str) else fill(rng, pick(rng, given[slot]))
+    if slot in _WORDS:
+        return fill(rng, pick(rng, _WORDS[slot]))
+    if slot[0].isdigit():
+        low, high = map(int, slot.split("-"))
+        return f"{between(rng, low, high):,}"
+    if slot == "year":
+        return str(between(rng, 1790, 2012))
+    raise ValueError(f"no words for the slot {slot!r}: expected {', '.join(_WORDS)}, 'year' or a range such as '3-48'")
 
 
 def quotas(size: int, shares: Mapping[str, float], least: int) -> dict[str, int]:

@@ -7,6 +7,7 @@ relation is true under both, so no date convention can change the truth of a gen
 
 from __future__ import annotations
 
+import calendar
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from tracekd.generated_draws import between, pick, weighted
 
-MONTHS = "January February March April May June July August September October November December".split()
+MONTHS = calendar.month_name
 # Precision of dates, as in the real files: "from A to B" facts, and "in D" facts.
 _FROM_PRECISION = {"year": 55, "day": 31, "month": 14}
 _IN_PRECISION = {"year": 43, "day": 30, "month": 27}
@@ -78,10 +79,10 @@ def at(rng: np.random.Generator, day: int, precision: str | None = None) -> Inte
 def _stated(day: int, precision: str) -> tuple[int, int, str]:
     when = date.fromordinal(day)
     if precision == "day":
-        return day, day, f"{MONTHS[when.month - 1]} {when.day}, {when.year}"
+        return day, day, f"{MONTHS[when.month]} {when.day}, {when.year}"
     if precision == "month":
         later = date(when.year + when.month // 12, when.month % 12 + 1, 1).toordinal()
-        return day - when.day + 1, later - 1, f"{MONTHS[when.month - 1]}, {when.year}"
+        return day - when.day + 1, later - 1, f"{MONTHS[when.month]}, {when.year}"
     return date(when.year, 1, 1).toordinal(), date(when.year, 12, 31).toordinal(), str(when.year)
 
 

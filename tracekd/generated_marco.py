@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from tracekd.generated_draws import between, pick, several, town, weighted
-from tracekd.generated_topics import TOPICS, Attribute, Topic
+from tracekd.generated_draws import VOCABULARY, between, fill, pick, several, weighted
 
 NO_ANSWER = "No Answer Present."
-# Share of queries without an answer. No local file to measure it on; about a third is assumed for v2.1.
+# Share of queries without an answer. No local file to measure it on: about a third is assumed for v2.1.
 UNANSWERED = 0.35
 PASSAGES = 10
-# A passage takes sentences until it has about so many words (MS MARCO: 50 to 60 on average).
-_WORDS = (40, 58)
+# A passage takes sentences until it has about so many words (50 to 60 on average is assumed for MS MARCO).
+_LENGTH = (40, 58)
 
-_ASKABLE: dict[str, list[tuple[str, Attribute]]] = {}
-for _kind, _topic in TOPICS.items():
-    for _attribute in _topic.attributes:
-        _ASKABLE.setdefault(_attribute.query_type, []).append((_kind, _attribute))
+# Kinds of topic (town, river, firm, substance): name, attributes that can be asked for, sentences that answer nothing.
+TOPICS = VOCABULARY["topics"]
+_ASKABLE = {
+    label: [(kind, a) for kind, topic in TOPICS.items() for a in topic["attributes"] if a["query_type"] == label]
+    for label in ("DESCRIPTION", "NUMERIC", "ENTITY", "LOCATION", "PERSON")
+}
 
 
 def make(category: str, rng: np.random.Generator) -> dict:
@@ -27,49 +28,61 @@ def make(category: str, rng: np.random.Generator) -> dict:
     selected passage and in the answer, or "" where no passage answers.
     """
     kind, asked = pick(rng, _ASKABLE[category])
-    topic = TOPICS[kind]
-    name, value = topic.name(rng), asked.value(rng)
+    world = _World(rng, TOPICS[kind])
+    topic, name = TOPICS[kind], fill(rng, TOPICS[kind]["name"])
     answered = rng.random() >= UNANSWERED
-    others = _other_names(rng, topic, name)
-    passages = [_passage(rng, topic, name, asked, value)] if answered else []
-    own = between(rng, 3, 5)
-    while len(passages) < PASSAGES:
-        about = name if len(passages) <= own else pick(rng, others)
-        passages.append(_passage(rng, topic, about, None if about == name else _rival(rng, asked), "", avoid=asked))
+    passages = [world.passage(name, told=asked)] if answered else []
+    # The next few passages are on the same topic and tell other things; the rest are on others of its kind,
+    # half of them with the thing asked for: near misses.
+    own = len(passages) + between(rng, 3, 5)
+    passages += [world.passage(name, avoid=asked) for _ in range(own - len(passages))]
+    others = sorted({fill(rng, topic["name"]) for _ in range(4)} - {name})
+    for _ in range(PASSAGES - own):
+        passages.append(world.passage(pick(rng, others), told=asked if rng.random() < 0.5 else None))
     order = several(rng, range(PASSAGES), PASSAGES)
-    answer = pick(rng, asked.answers).format(e=name, v=value)
+    value = world.value(name, asked)
+    answer = _said(rng, asked["answers"], name, value)
     return {
         "context": tuple(passages[i] for i in order),
-        "question": pick(rng, asked.questions).format(e=name.lower()),
-        "answers": (answer[0].upper() + answer[1:],) if answered else (NO_ANSWER,),
+        "question": fill(rng, pick(rng, asked["questions"]), {"e": name.lower()}),
+        "answers": (answer if answered else NO_ANSWER,),
         "evidence": (order.index(0),) if answered else (),
         "meta": {"topic": name, "value": value if answered else ""},
     }
 
 
-def _other_names(rng, topic: Topic, name: str) -> list[str]:
-    names = {topic.name(rng) for _ in range(4)} - {name}
-    return sorted(names)
+class _World:
+    """The topics of one problem: what is true of each is drawn once, so that passages do not contradict each other."""
+
+    def __init__(self, rng, topic: dict):
+        self._rng, self._topic, self._values = rng, topic, {}
+
+    def value(self, name: str, attribute: dict) -> str:
+        key = name, id(attribute)
+        if key not in self._values:
+            self._values[key] = fill(self._rng, attribute["value"], attribute)
+        return self._values[key]
+
+    def passage(self, name: str, told: dict | None = None, avoid: dict | None = None) -> str:
+        """A passage on one topic that tells ``told`` if given, never ``avoid``, and fills up with other sentences."""
+        rng, facts = self._rng, [told] if told else []
+        for other in several(rng, self._topic["attributes"], weighted(rng, {0: 3, 1: 5, 2: 2})):
+            if not any(_alike(other, fact) for fact in (*facts, avoid)):
+                facts.append(other)
+        texts = [_said(rng, fact["sentences"], name, self.value(name, fact)) for fact in facts]
+        target = between(rng, *_LENGTH)
+        for filler in several(rng, self._topic["fillers"], len(self._topic["fillers"])):
+            if sum(text.count(" ") + 1 for text in texts) >= target:
+                break
+            texts.append(fill(rng, filler, {"e": name}))
+        return " ".join(several(rng, texts, len(texts)))
 
 
-def _rival(rng, asked: Attribute) -> Attribute | None:
-    """Half of the passages on other topics tell the same attribute of them: near misses."""
-    return asked if rng.random() < 0.5 else None
+def _alike(a: dict, b: dict | None) -> bool:
+    """Whether one tells what the other is asked for; a ``group`` names attributes that half answer each other."""
+    return b is not None and (a is b or a.get("group", 0) == b.get("group", 1))
 
 
-def _passage(rng, topic: Topic, name: str, told: Attribute | None, value: str, avoid: Attribute | None = None) -> str:
-    """A passage on one topic that tells ``told`` if given, never ``avoid``, and fills up with other sentences."""
-    facts = [a for a in topic.attributes if a is not told and a is not avoid]
-    target = between(rng, *_WORDS)
-    texts = [_told(rng, told, name, value or told.value(rng))] if told else []
-    texts += [_told(rng, a, name, a.value(rng)) for a in several(rng, facts, weighted(rng, {0: 3, 1: 5, 2: 2}))]
-    for filler in several(rng, topic.fillers, len(topic.fillers)):
-        if sum(text.count(" ") + 1 for text in texts) >= target:
-            break
-        texts.append(filler.format(e=name, w=town(rng)))
-    return " ".join(several(rng, texts, len(texts)))
-
-
-def _told(rng, attribute: Attribute, name: str, value: str) -> str:
-    sentence = pick(rng, attribute.sentences).format(e=name, v=value)
+def _said(rng, wordings: list[str], name: str, value: str) -> str:
+    sentence = fill(rng, pick(rng, wordings), {"e": name, "v": value})
     return sentence[0].upper() + sentence[1:]
