@@ -35,12 +35,13 @@ install() {
       exit 1
     }
   fi
-  # torch comes first: without an NVIDIA driver its small CPU build is taken, not several GB of CUDA libraries.
+  # torch comes first: without an NVIDIA driver its small CPU build is taken, not several GB of CUDA libraries. Where the
+  # index of CPU builds does not answer, pip goes on with the usual one.
   torch=$(grep '^torch==' requirements.lock)
   if [ "$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null; then
-    extra=(--extra-index-url https://download.pytorch.org/whl/cpu)
+    extra=(--retries 1 --extra-index-url https://download.pytorch.org/whl/cpu)
   fi
-  .venv/bin/python -m pip install -q "$torch" ${extra[@]+"${extra[@]}"}
+  .venv/bin/python -m pip install -qq --no-deps "$torch" ${extra[@]+"${extra[@]}"}
   .venv/bin/python -m pip install -q -r requirements.lock
   .venv/bin/python -m pip install -q --no-deps -e .
   echo "$wanted" >.venv/tracekd-installed

@@ -7,7 +7,6 @@ import importlib.util
 import os
 import sys
 
-from tracekd.problems import DataUnavailable
 from tracekd.profiles import nearest
 
 COMMANDS = {
@@ -39,8 +38,13 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     try:
         return importlib.import_module(known[argv[0]][0]).main(argv[1:]) or 0
-    except (ValueError, FileNotFoundError, DataUnavailable) as error:
-        if os.environ.get("TRACEKD_DEBUG"):
+    except BrokenPipeError:
+        # The reader of a pipe, such as `head`, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        ours = isinstance(error, ValueError | FileNotFoundError) or type(error).__module__.startswith("tracekd")
+        if not ours or os.environ.get("TRACEKD_DEBUG"):
             raise
         print(f"tracekd: {error}\n(TRACEKD_DEBUG=1 shows where this comes from)", file=sys.stderr)
         return 1
