@@ -10,17 +10,17 @@ def ordinal(*day):
 
 
 @pytest.mark.parametrize(
-    ("text", "first", "last", "precision"),
+    ("text", "first", "last", "precision", "order"),
     [
-        ("2019", (2019, 1, 1), (2019, 12, 31), "year"),
-        ("March, 2019", (2019, 3, 1), (2019, 3, 31), "month"),
-        ("February, 2020", (2020, 2, 1), (2020, 2, 29), "month"),  # a leap year
-        ("December, 1999", (1999, 12, 1), (1999, 12, 31), "month"),
-        ("March 11, 2019", (2019, 3, 11), (2019, 3, 11), "day"),
+        ("2019", (2019, 1, 1), (2019, 12, 31), "year", 20190000),
+        ("March, 2019", (2019, 3, 1), (2019, 3, 31), "month", 20190300),
+        ("February, 2020", (2020, 2, 1), (2020, 2, 29), "month", 20200200),  # a leap year
+        ("December, 1999", (1999, 12, 1), (1999, 12, 31), "month", 19991200),
+        ("March 11, 2019", (2019, 3, 11), (2019, 3, 11), "day", 20190311),
     ],
 )
-def test_a_date_is_the_span_of_days_it_may_mean(text, first, last, precision):
-    assert facts.read_date(text) == facts.Day(ordinal(*first), ordinal(*last), precision)
+def test_a_date_is_the_span_of_days_it_may_mean(text, first, last, precision, order):
+    assert facts.read_date(text) == facts.Day(ordinal(*first), ordinal(*last), precision, order, text)
 
 
 @pytest.mark.parametrize("text", ["Smarch, 2019", "February 30, 2019", "soon", ""])

@@ -60,11 +60,16 @@ class Day:
     Attributes:
         first, last: proleptic ordinals of the span's first and last day (``datetime.date.toordinal``).
         precision: ``day``, ``month`` or ``year``, the unit in which the date is stated.
+        order: the date as a number to compare, ``year * 10000 + month * 100 + day``, with 0 for what is not
+            stated. CoTempQA orders dates so: "2003" comes before "January, 2003".
+        text: the date as written.
     """
 
     first: int
     last: int
     precision: str
+    order: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,7 @@ class Fact:
         start, end: the stated dates; the same ``Day`` for "in DATE", None where no time is stated.
         point: True for "in DATE", False for "from DATE to DATE".
         text: the sentence itself.
+        span: first and last date as comparable numbers (``Day.order``), None where no time is stated.
     """
 
     subject: str
@@ -86,6 +92,7 @@ class Fact:
     end: Day | None
     point: bool
     text: str
+    span: tuple[int, int] | None
 
 
 @lru_cache(maxsize=65536)
@@ -99,13 +106,14 @@ def read_date(text: str) -> Day:
     try:
         year = int(words[-1])
         if len(words) == 1:
-            return Day(date(year, 1, 1).toordinal(), date(year, 12, 31).toordinal(), "year")
+            return Day(date(year, 1, 1).toordinal(), date(year, 12, 31).toordinal(), "year", year * 10000, text)
         month = _MONTH_NUMBER[words[0]]
+        order = year * 10000 + month * 100
         if len(words) == 2:
             after = date(year + month // 12, month % 12 + 1, 1)
-            return Day(date(year, month, 1).toordinal(), (after - timedelta(days=1)).toordinal(), "month")
+            return Day(date(year, month, 1).toordinal(), (after - timedelta(days=1)).toordinal(), "month", order, text)
         day = date(year, month, int(words[1])).toordinal()
-        return Day(day, day, "day")
+        return Day(day, day, "day", order + int(words[1]), text)
     except (KeyError, ValueError, IndexError) as error:
         raise ValueError(
             f"date {text!r} is not a year, 'Month, year' or 'Month day, year': write it as 'March 11, 2019'"
@@ -126,7 +134,8 @@ def parse(fact: str) -> Fact:
     if at:
         start = end = at
     first, last = (read_date(start), read_date(end)) if start else (None, None)
-    return Fact(subject, PHRASES[phrase], thing, first, last, bool(at), fact)
+    span = (first.order, last.order) if first else None
+    return Fact(subject, PHRASES[phrase], thing, first, last, bool(at), fact, span)
 
 
 def answer_slot(fact: str, triple: str) -> str:
