@@ -1,0 +1,207 @@
+"""Statistics against values derived by hand; the derivation stands beside each."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tracekd import replicates, stats
+
+
+def test_wilson_by_hand():
+    # k=8, n=10, z=1.959964: centre (0.8 + z²/20)/(1 + z²/10) = (0.8 + .192073)/1.384146 = 0.716740;
+    # half width z/1.384146 * sqrt(.8*.2/10 + z²/400) = 1.416010 * sqrt(.016 + .0096036) = 0.226577.
+    assert stats.wilson(8, 10) == pytest.approx((0.490163, 0.943318), abs=2e-6)
+    assert all(math.isnan(v) for v in stats.wilson(0, 0))
+    with pytest.raises(ValueError, match="11 hits of 10"):
+        stats.wilson(11, 10)
+
+
+def test_association_by_hand():
+    found = stats.association(both=30, answer_only=20, trace_only=10, neither=40)
+    # Rows trace right 40, wrong 60; columns answer right 50, wrong 50; n = 100.
+    # chi2 = n (30*40 - 10*20)² / (40*60*50*50) = 100 * 1000² / 6,000,000 = 16.6667; phi = 1000/sqrt(6e6) = .408248.
+    assert found["chi2"] == pytest.approx(16.666667)
+    assert found["phi"]["value"] == pytest.approx(0.408248, abs=1e-6)
+    # Odds ratio 30*40/(20*10) = 6; se of its log sqrt(1/30 + 1/20 + 1/10 + 1/40) = .456436.
+    assert found["odds_ratio"]["value"] == pytest.approx(6)
+    assert found["odds_ratio"]["low"] == pytest.approx(6 * math.exp(-1.959964 * 0.456436), rel=1e-5)
+    # Least expected count: 40 * 50 / 100 = 20. p of chi2 with 1 df: erfc(sqrt(16.6667/2)).
+    assert found["expected_min"] == pytest.approx(20)
+    assert found["test"] == "chi2"
+    assert found["p_value"] == pytest.approx(math.erfc(math.sqrt(16.6666667 / 2)), rel=1e-6)
+    # Joint share 30/100, conditional 30/40 and 20/60.
+    assert found["joint"]["value"] == 0.30
+    assert found["p_answer_given_trace"]["value"] == 0.75
+    assert found["difference"]["value"] == pytest.approx(0.75 - 1 / 3)
+
+
+def test_published_matrix_of_the_28_percent():
+    # The committed CoTempQA matrix of Qwen3-1.7B: 261 of 949 is 27.5%, while 261 of 261 + 195 is 57.2%.
+    found = stats.association(both=261, answer_only=248, trace_only=195, neither=245)
+    assert found["joint"]["value"] == pytest.approx(0.2750, abs=5e-5)
+    assert found["p_answer_given_trace"]["value"] == pytest.approx(0.5724, abs=5e-5)
+    # 949 (261*245 - 195*248)² / (456 * 493 * 509 * 440) = 949 * 15585² / (5.0348e10) = 4.578.
+    assert found["chi2"] == pytest.approx(4.578, abs=5e-3)
+
+
+def test_small_and_empty_tables():
+    # 3, 0 / 0, 3: Fisher's p = 2 / C(6, 3) = 0.1; expected counts are 1.5.
+    small = stats.association(both=3, answer_only=0, trace_only=0, neither=3)
+    assert small["test"] == "fisher"
+    assert small["p_value"] == pytest.approx(0.1)
+    # With 0.5 added to each cell: 3.5 * 3.5 / (0.5 * 0.5) = 49.
+    assert small["odds_ratio"]["value"] == pytest.approx(49)
+    empty = stats.association(both=0, answer_only=324, trace_only=0, neither=52)
+    assert empty["test"] == "undefined"
+    assert math.isnan(empty["chi2"]) and math.isnan(empty["phi"]["value"]) and math.isnan(empty["p_value"])
+    assert math.isnan(empty["p_answer_given_trace"]["value"])
+    assert empty["p_answer_given_not_trace"]["value"] == pytest.approx(324 / 376)
+    with pytest.raises(ValueError, match="counts of 0 or more"):
+        stats.association(-1, 2, 3, 4)
+
+
+def test_phi_interval_against_resampling():
+    cells, rng = np.array([30, 10, 20, 40]), np.random.default_rng(5)
+    drawn = rng.multinomial(100, cells / 100, size=20000).reshape(-1, 2, 2)
+    top = drawn[:, 0, 0] * drawn[:, 1, 1] - drawn[:, 0, 1] * drawn[:, 1, 0]
+    phis = top / np.sqrt(drawn.sum(1).prod(1) * drawn.sum(2).prod(1))
+    value, low, high = stats.phi_interval(cells)
+    assert (high - low) / (2 * 1.96) == pytest.approx(phis.std(), rel=0.05)
+    assert low < value < high
+
+
+def test_mcnemar_and_paired_difference_by_hand():
+    # 8 problems: 5 only the first is right, 1 only the second, 2 both.
+    first, second = [1] * 5 + [0] + [1, 1], [0] * 5 + [1] + [1, 1]
+    found = stats.mcnemar(first, second)
+    # Two-sided exact binomial, 1 of 6 at 1/2: 2 (1 + 6) / 64 = 0.21875. Difference (5 - 1) / 8.
+    assert found["p_value"] == pytest.approx(0.21875)
+    assert found["value"] == pytest.approx(0.5)
+    # Bonett and Price: p10 = 6/10, p01 = 2/10, centre .4, se = sqrt((.8 - .16) / 10) = .252982.
+    assert (found["low"], found["high"]) == pytest.approx(
+        (0.4 - 1.959964 * 0.252982, 0.4 + 1.959964 * 0.252982), abs=1e-5
+    )
+    assert stats.mcnemar([True] * 4, [True] * 4)["p_value"] == 1.0
+    with pytest.raises(ValueError, match="same problems"):
+        stats.mcnemar([True], [True, False])
+
+
+def test_holm_by_hand():
+    # Sorted .01, .03, .04: times 3, 2, 1, made non-decreasing: .03, .06, .06. NaN is no test.
+    assert stats.holm([0.04, 0.01, float("nan"), 0.03]) == pytest.approx([0.06, 0.03, float("nan"), 0.06], nan_ok=True)
+
+
+def test_tost():
+    # 998 problems, 9 discordant on each side: p10 = p01 = 10/1000, centre 0, se = sqrt(.02/1000) = .00447214;
+    # both one-sided p = 1 - Phi(.05/.00447214) = 1 - Phi(11.18): equivalent within five points.
+    first = [True] * 9 + [False] * 9 + [True] * 980
+    second = [False] * 9 + [True] * 9 + [True] * 980
+    found = stats.tost(first, second, margin=0.05)
+    assert found["equivalent"] and found["p_value"] < 1e-20
+    assert found["high"] == pytest.approx(1.644854 * 0.00447214, rel=1e-5)
+    # Eight problems cannot show equivalence: nothing found is not the same as no difference.
+    few = stats.tost([True] * 8, [True] * 7 + [False], margin=0.05)
+    assert not few["equivalent"]
+    with pytest.raises(ValueError, match="margin 5"):
+        stats.tost(first, second, margin=5)
+
+
+def test_minimum_detectable():
+    # psi = .2, n = 400: d sqrt(n) = 1.959964 sqrt(.2) + .841621 sqrt(.2 - d²); d = .0623 gives 1.246 against
+    # .876523 + .841621 * .442853 = 1.249234, so d is just above .0623.
+    assert stats.minimum_detectable(400, 0.2) == pytest.approx(0.06246, abs=1e-4)
+    assert math.isnan(stats.minimum_detectable(3, 1.0))
+    # Non-centrality for 80% power, 1 df, 5%: 7.849; w = sqrt(7.849 / 400) = .14008.
+    assert stats.minimum_detectable_phi(400) == pytest.approx(0.14008, abs=1e-4)
+
+
+def test_bootstrap_follows_its_seed():
+    units = np.random.default_rng(0).random(60) < 0.4
+
+    def interval(seed):
+        return stats.bootstrap(units, np.mean, np.random.default_rng(seed), repeats=300)
+
+    assert interval(1) == interval(1)
+    assert (interval(1)["low"], interval(1)["high"]) != (interval(2)["low"], interval(2)["high"])
+    assert interval(1)["low"] <= interval(1)["value"] <= interval(1)["high"]
+
+
+def test_bootstrap_draws_problems_not_rows():
+    # Each problem's three rows agree, so resampling problems must give the width of 40 draws, not of 120.
+    units = np.repeat((np.arange(40) % 2)[:, None], 3, axis=1)
+    found = stats.bootstrap(units, np.mean, np.random.default_rng(3), repeats=2000)
+    assert found["high"] - found["low"] == pytest.approx(2 * 1.96 * math.sqrt(0.25 / 40), rel=0.15)
+
+
+def _counts(rng, n, p_trace, p_if, p_else):
+    trace = rng.random(n) < p_trace
+    answer = rng.random(n) < np.where(trace, p_if, p_else)
+    return {
+        "both": int((trace & answer).sum()),
+        "answer_only": int((~trace & answer).sum()),
+        "trace_only": int((trace & ~answer).sum()),
+        "neither": int((~trace & ~answer).sum()),
+    }
+
+
+def test_planted_association_is_found():
+    rng = np.random.default_rng(11)
+    found = [stats.association(**_counts(rng, 400, 0.5, 0.7, 0.4)) for _ in range(100)]
+    # True phi: 0.15 / sqrt(.5*.5*.55*.45) * .5 = .3015; power at n = 400 is about 1.
+    assert sum(f["p_value"] < 0.05 for f in found) >= 99
+    covered = sum(f["phi"]["low"] <= 0.3015 <= f["phi"]["high"] for f in found)
+    assert covered >= 88
+
+
+def test_planted_independence_is_rejected_at_the_nominal_rate():
+    rng = np.random.default_rng(12)
+    rejected = sum(stats.association(**_counts(rng, 300, 0.5, 0.55, 0.55))["p_value"] < 0.05 for _ in range(1000))
+    # Binomial(1000, .05): mean 50, sd 6.9; four sd either side.
+    assert 22 <= rejected <= 78
+
+
+def test_over_seeds():
+    frame = pd.DataFrame({"condition": "correct", "seed": [1, 1, 2, 2], "right": [1, 0, 1, 1]})
+    found = replicates.over_seeds(frame, ["condition"], "right").iloc[0]
+    # Seed means .5 and 1: mean .75, range .5 to 1.
+    assert (found["mean"], found.lowest, found.highest, found.seeds) == (0.75, 0.5, 1.0, 2)
+
+
+def _planted(rng, problems, seeds, effect):
+    rows = []
+    for problem in range(problems):
+        ease = rng.normal()
+        for seed in range(seeds):
+            trace = rng.random() < 0.5
+            answer = rng.random() < 1 / (1 + math.exp(-(ease + effect * trace)))
+            rows.append(
+                {"id": problem, "seed": seed, "condition": "ab"[seed % 2], "trace_correct": trace, "answer": answer}
+            )
+    return pd.DataFrame(rows)
+
+
+def test_cluster_logit_finds_a_planted_effect():
+    table = replicates.cluster_logit(_planted(np.random.default_rng(3), 300, 4, 1.5)).set_index("term")
+    assert list(table.index) == ["Intercept", "condition[T.b]", "trace_correct", "trace_correct:condition[T.b]"]
+    # Averaging over problems of different ease shrinks 1.5 (conditional) to about 1.5/sqrt(1 + .346) = 1.29.
+    assert table.loc["trace_correct", "coefficient"] == pytest.approx(1.29, abs=0.35)
+    assert table.loc["trace_correct", "low"] > 1
+
+
+def test_cluster_logit_widens_for_repeated_rows():
+    once = _planted(np.random.default_rng(4), 200, 2, 0.5)
+    thrice = pd.concat([once] * 3)
+    a = replicates.cluster_logit(once, "answer ~ trace_correct").set_index("term")
+    b = replicates.cluster_logit(thrice, "answer ~ trace_correct").set_index("term")
+    # Three copies of each row bring nothing new: the interval must not shrink.
+    assert a.loc["trace_correct", "low"] == pytest.approx(b.loc["trace_correct", "low"], rel=1e-3)
+
+
+def test_cluster_logit_says_what_cannot_be_estimated():
+    frame = pd.DataFrame(
+        {"id": range(20), "trace_correct": [True] * 10 + [False] * 10, "answer": [True] * 10 + [False] * 10}
+    )
+    table = replicates.cluster_logit(frame, "answer ~ trace_correct")
+    assert table.note.str.contains("not estimable").any()

@@ -1,0 +1,69 @@
+"""Seed replicates: mean and range over seeds, and a logistic model that knows which answers share a problem."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import statsmodels.api as sm
+import statsmodels.formula.api as smf
+from statsmodels.tools.sm_exceptions import ConvergenceWarning, PerfectSeparationWarning
+
+
+def over_seeds(frame: pd.DataFrame, by: Sequence[str], column: str) -> pd.DataFrame:
+    """Mean and range over seeds of each seed's mean.
+
+    Args:
+        frame: rows with ``by``, ``seed`` and ``column`` (a verdict, or a published percentage).
+        by: what a replicate repeats, such as student and condition.
+        column: numbers, in their own unit.
+
+    Returns:
+        columns ``by``, ``mean``, ``lowest``, ``highest``, ``seeds`` (count). A range, no interval: two or three
+        seeds do not carry one.
+    """
+    each = frame.groupby([*by, "seed"], sort=False, observed=True)[column].mean().reset_index()
+    groups = each.groupby(list(by), sort=False, observed=True)[column]
+    return groups.agg(mean="mean", lowest="min", highest="max", seeds="size").reset_index()
+
+
+def cluster_logit(frame: pd.DataFrame, formula: str = "answer ~ trace_correct * condition", cluster: str = "id"):
+    """Logistic model of the answer by generalised estimating equations, independence working correlation.
+
+    The same problem is answered once a condition and seed; robust (sandwich) errors take the problem as the cluster
+    (Liang and Zeger 1986), so that replicates do not count as new problems.
+
+    Args:
+        frame: one row an output, with the formula's columns (booleans are taken as 0 and 1) and ``cluster``.
+        formula: in patsy's language.
+        cluster: column that names the problem.
+
+    Returns:
+        ``pandas.DataFrame``: term, coefficient (log odds), odds_ratio, low, high (95%, odds ratio), z, p_value, and
+        ``note``: empty, or why a row is NaN (a cell without variation makes its odds infinite).
+    """
+    flags = frame.select_dtypes(bool).columns
+    data = frame.assign(**{name: frame[name].astype(int) for name in flags})
+    note = ""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", PerfectSeparationWarning)
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", RuntimeWarning)
+        try:
+            fit = smf.gee(formula, cluster, data, family=sm.families.Binomial()).fit()
+        except (PerfectSeparationWarning, np.linalg.LinAlgError, ValueError) as error:
+            return pd.DataFrame([{"term": formula, "note": f"not estimable: {error}"}], columns=COLUMNS)
+    table = pd.DataFrame({"coefficient": fit.params, "z": fit.tvalues, "p_value": fit.pvalues})
+    bounds = fit.conf_int()
+    # Beyond e^10 an odds ratio says only that a cell of the table is empty.
+    wild = (table.coefficient.abs() > 10) | ~np.isfinite(table.z)
+    table["odds_ratio"] = np.exp(table.coefficient.where(~wild))
+    table["low"], table["high"] = np.exp(bounds[0].where(~wild)), np.exp(bounds[1].where(~wild))
+    table.loc[wild, ["z", "p_value"]] = np.nan
+    table["note"] = np.where(wild, "not estimable: a cell has no variation", note)
+    return table.rename_axis("term").reset_index()[list(COLUMNS)]
+
+
+COLUMNS = ("term", "coefficient", "odds_ratio", "low", "high", "z", "p_value", "note")

@@ -1,0 +1,253 @@
+"""Statistics of 2x2 tables and of paired answers: estimates with intervals, on scipy and statsmodels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import optimize
+from scipy import stats as scipy_stats
+from statsmodels.stats.contingency_tables import Table2x2
+from statsmodels.stats.contingency_tables import mcnemar as _mcnemar
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import GofChisquarePower
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
+
+LEVEL = 0.95
+NAN = float("nan")
+
+
+def wilson(hits: int, n: int, level: float = LEVEL) -> tuple[float, float]:
+    """Wilson score interval of a share, in 0..1; NaN where ``n`` is 0.
+
+    Raises:
+        ValueError: ``hits`` is not in 0..n.
+    """
+    if not 0 <= hits <= n:
+        raise ValueError(f"{hits} hits of {n}: expected a count between 0 and n")
+    if n == 0:
+        return NAN, NAN
+    low, high = proportion_confint(hits, n, alpha=1 - level, method="wilson")
+    return float(low), float(high)
+
+
+def share(hits: int, n: int, level: float = LEVEL) -> dict[str, float]:
+    """A share with its Wilson interval: ``value``, ``low``, ``high`` in 0..1, and the counts ``hits``, ``n``."""
+    low, high = wilson(hits, n, level)
+    return {"value": hits / n if n else NAN, "low": low, "high": high, "hits": int(hits), "n": int(n)}
+
+
+def shares(frame: pd.DataFrame, by: Sequence[str], column: str, level: float = LEVEL) -> pd.DataFrame:
+    """Share of True in ``column`` for each group: columns ``by``, value, low, high (0..1), hits, n."""
+    groups = frame.groupby(list(by), sort=False, observed=True)[column]
+    rows = [{**dict(zip(by, key, strict=True)), **share(int(group.sum()), len(group), level)} for key, group in groups]
+    return pd.DataFrame(rows, columns=[*by, "value", "low", "high", "hits", "n"])
+
+
+def phi_interval(cells: Sequence[int], level: float = LEVEL) -> tuple[float, float, float]:
+    """Phi of a 2x2 table with its large-sample interval, each in -1..1; NaN where a margin is empty.
+
+    The variance is that of Bishop, Fienberg and Holland (1975), Discrete Multivariate Analysis, p. 381.
+
+    Args:
+        cells: counts in the order yes-yes, yes-no, no-yes, no-no.
+        level: of the interval.
+    """
+    table = np.asarray(cells, float).reshape(2, 2)
+    n = table.sum()
+    (r1, r2), (c1, c2) = table.sum(1), table.sum(0)
+    if min(r1, r2, c1, c2) == 0:
+        return NAN, NAN, NAN
+    product = r1 * r2 * c1 * c2
+    phi = (table[0, 0] * table[1, 1] - table[0, 1] * table[1, 0]) / math.sqrt(product)
+    skew = (r1 - r2) * (c1 - c2) / math.sqrt(product)
+    square = (r1 - r2) ** 2 / (r1 * r2) + (c1 - c2) ** 2 / (c1 * c2)
+    variance = (1 - phi**2 + phi * (1 + phi**2 / 2) * skew - 0.75 * phi**2 * square) / n
+    half = scipy_stats.norm.ppf((1 + level) / 2) * math.sqrt(max(variance, 0.0))
+    return float(phi), float(max(phi - half, -1)), float(min(phi + half, 1))
+
+
+def association(both: int, answer_only: int, trace_only: int, neither: int, level: float = LEVEL) -> dict[str, Any]:
+    """How a step and the answer hang together, from the four counts of their table.
+
+    Returns:
+        dict with ``n``; ``joint`` (both of n), ``p_answer_given_trace`` and ``p_answer_given_not_trace`` as shares
+        with Wilson intervals (see ``share``); ``difference`` of the two conditional shares (value, low, high;
+        Newcombe's interval); ``phi`` (value, low, high); ``odds_ratio`` (value, low, high; 0.5 is added to each
+        cell where one is empty); ``chi2`` (Pearson, 1 degree of freedom, no continuity correction, as the paper
+        has it) and its ``chi2_p``; ``fisher_p``; ``expected_min``, the least expected count; ``test``: ``chi2``, or
+        ``fisher`` where an expected count is below 5, or ``undefined`` where a margin is empty; ``p_value``, that
+        of ``test``. What is undefined is NaN.
+    """
+    cells = [both, trace_only, answer_only, neither]  # rows: trace right or wrong; columns: answer right or wrong
+    if any(count < 0 or count != int(count) for count in cells):
+        raise ValueError(f"cells {cells}: expected four counts of 0 or more")
+    n, traced, untraced = sum(cells), both + trace_only, answer_only + neither
+    found: dict[str, Any] = {
+        "n": n,
+        "joint": share(both, n, level),
+        "p_answer_given_trace": share(both, traced, level),
+        "p_answer_given_not_trace": share(answer_only, untraced, level),
+        "difference": dict.fromkeys(("value", "low", "high"), NAN),
+        "phi": dict(zip(("value", "low", "high"), phi_interval(cells, level), strict=True)),
+        "odds_ratio": dict.fromkeys(("value", "low", "high"), NAN),
+        "chi2": NAN, "chi2_p": NAN, "fisher_p": NAN, "expected_min": NAN, "test": "undefined", "p_value": NAN,
+    }  # fmt: skip
+    if traced and untraced:
+        low, high = confint_proportions_2indep(both, traced, answer_only, untraced, method="newcomb", alpha=1 - level)
+        value = both / traced - answer_only / untraced
+        found["difference"] = {"value": value, "low": float(low), "high": float(high)}
+    table = np.array(cells, float).reshape(2, 2)
+    if min(*table.sum(0), *table.sum(1)) == 0:
+        return found
+    found["chi2"], found["chi2_p"], _, expected = scipy_stats.chi2_contingency(table, correction=False)
+    found["fisher_p"] = scipy_stats.fisher_exact(table).pvalue
+    found["expected_min"] = expected.min()
+    found["test"] = "chi2" if expected.min() >= 5 else "fisher"
+    found["p_value"] = found[f"{found['test']}_p"]
+    # A shift of 0.5 in every cell (Haldane and Anscombe) keeps the odds ratio finite where a cell is empty.
+    odds = Table2x2(table + 0.5 * (table.min() == 0), shift_zeros=False)
+    low, high = odds.oddsratio_confint(alpha=1 - level)
+    found["odds_ratio"] = {"value": odds.oddsratio, "low": low, "high": high}
+    return {k: float(v) if isinstance(v, np.floating) else v for k, v in found.items()}
+
+
+def association_row(cells: Mapping[str, int], level: float = LEVEL) -> dict[str, float]:
+    """``association`` flattened for a table: shares as ``joint``, ``joint_low``, ``joint_high`` and so on."""
+    names = ("both", "answer_only", "trace_only", "neither")
+    counts = {name: int(cells.get(name, 0)) for name in names}
+    row: dict[str, Any] = {"n": sum(counts.values()), **counts}
+    for name, value in association(**counts, level=level).items():
+        if isinstance(value, dict):
+            row |= {name: value["value"], f"{name}_low": value["low"], f"{name}_high": value["high"]}
+        else:
+            row[name] = value
+    return row
+
+
+def bootstrap(
+    units: Sequence | np.ndarray,
+    statistic: Callable[[np.ndarray], float],
+    rng: np.random.Generator,
+    repeats: int = 2000,
+    level: float = LEVEL,
+) -> dict[str, float]:
+    """Percentile bootstrap over problems: the unit that was sampled is the unit that is drawn again.
+
+    Args:
+        units: first axis = problems; what belongs to one problem (its seeds, its two conditions) stands in its row.
+        statistic: of such an array, a number.
+        rng: the only source of chance; the same state gives the same interval.
+        repeats: resamples.
+        level: of the interval.
+
+    Returns:
+        ``value``, ``low``, ``high``.
+    """
+    units = np.asarray(units)
+    index = np.arange(len(units))
+    result = scipy_stats.bootstrap(
+        (index,), lambda drawn: statistic(units[drawn]), n_resamples=repeats, confidence_level=level,
+        method="percentile", vectorized=False, rng=rng,
+    )  # fmt: skip
+    low, high = result.confidence_interval
+    return {"value": float(statistic(units)), "low": float(low), "high": float(high)}
+
+
+def paired_difference(first: Sequence[bool], second: Sequence[bool], level: float = LEVEL) -> dict[str, float]:
+    """Share of ``first`` less share of ``second`` on the same problems, with the interval of Bonett and Price (2012).
+
+    One is added to each discordant count, so that the interval has a width even where nothing differs.
+
+    Returns:
+        ``value``, ``low``, ``high`` in -1..1; ``centre`` and ``se``, the interval's own; ``only_first``,
+        ``only_second``, ``n``.
+    """
+    first, second = _pair(first, second)
+    n, only_first, only_second = len(first), int((first & ~second).sum()), int((second & ~first).sum())
+    p10, p01 = (only_first + 1) / (n + 2), (only_second + 1) / (n + 2)
+    centre, se = p10 - p01, math.sqrt((p10 + p01 - (p10 - p01) ** 2) / (n + 2))
+    half = scipy_stats.norm.ppf((1 + level) / 2) * se
+    return {
+        "value": (only_first - only_second) / n, "low": max(centre - half, -1.0), "high": min(centre + half, 1.0),
+        "centre": centre, "se": se, "only_first": only_first, "only_second": only_second, "n": n,
+    }  # fmt: skip
+
+
+def _pair(first: Sequence[bool], second: Sequence[bool]) -> tuple[np.ndarray, np.ndarray]:
+    first, second = np.asarray(first, bool), np.asarray(second, bool)
+    if len(first) != len(second) or not len(first):
+        raise ValueError(f"{len(first)} and {len(second)} verdicts: expected the same problems, at least one, in order")
+    return first, second
+
+
+def mcnemar(first: Sequence[bool], second: Sequence[bool], level: float = LEVEL) -> dict[str, float]:
+    """Exact McNemar test of two conditions on the same problems: ``paired_difference`` and ``p_value``."""
+    found = paired_difference(first, second, level)
+    table = [[0, found["only_first"]], [found["only_second"], 0]]
+    p_value = float(_mcnemar(table, exact=True).pvalue) if found["only_first"] + found["only_second"] else 1.0
+    return {**found, "p_value": p_value}
+
+
+def holm(p_values: Sequence[float]) -> np.ndarray:
+    """Holm's adjusted p-values over a whole table; NaN stays NaN and does not count as a test."""
+    p_values = np.asarray(p_values, float)
+    known = ~np.isnan(p_values)
+    adjusted = np.full(len(p_values), NAN)
+    if known.any():
+        adjusted[known] = multipletests(p_values[known], method="holm")[1]
+    return adjusted
+
+
+def tost(first: Sequence[bool], second: Sequence[bool], margin: float, alpha: float = 0.05) -> dict[str, Any]:
+    """Two one-sided tests: do two conditions' shares on the same problems differ by less than ``margin``?
+
+    Both tests use the centre and standard error of ``paired_difference``; the ``1 - 2 alpha`` interval lies in
+    the margin exactly where both reject.
+
+    Args:
+        first: verdicts of one condition.
+        second: verdicts of the other, same problems in the same order.
+        margin: largest difference that counts as none, as a share (0.05 = five points).
+        alpha: level of each test.
+
+    Returns:
+        ``value``, ``low``, ``high`` (the 1 - 2 alpha interval), ``margin``, ``p_value`` (the larger one),
+        ``equivalent``, and ``detectable``, the difference that n problems could have shown with 80% power.
+    """
+    if not 0 < margin < 1:
+        raise ValueError(f"margin {margin}: expected a share between 0 and 1, such as 0.05 for five points")
+    found = paired_difference(first, second, 1 - 2 * alpha)
+    p_value = max(
+        scipy_stats.norm.sf((found["centre"] + margin) / found["se"]),
+        scipy_stats.norm.cdf((found["centre"] - margin) / found["se"]),
+    )
+    discordant = (found["only_first"] + found["only_second"]) / found["n"]
+    return {
+        "value": found["value"], "low": found["low"], "high": found["high"], "margin": margin,
+        "p_value": float(p_value), "equivalent": bool(p_value < alpha), "n": found["n"],
+        "detectable": minimum_detectable(found["n"], discordant),
+    }  # fmt: skip
+
+
+def minimum_detectable(n: int, discordant: float, power: float = 0.8, alpha: float = 0.05) -> float:
+    """Least difference of two paired shares that McNemar's test finds with the given power (Connor 1987).
+
+    Solves ``d sqrt(n) = z_a sqrt(psi) + z_b sqrt(psi - d^2)`` for ``d``, ``psi`` being the share of discordant pairs;
+    NaN where ``n`` is too small for any.
+    """
+    psi = max(discordant, 1 / n)
+    z_alpha, z_beta = scipy_stats.norm.ppf(1 - alpha / 2), scipy_stats.norm.ppf(power)
+
+    def short(d: float) -> float:
+        return d * math.sqrt(n) - z_alpha * math.sqrt(psi) - z_beta * math.sqrt(max(psi - d * d, 0.0))
+
+    return float(optimize.brentq(short, 0.0, psi)) if short(psi) > 0 else NAN
+
+
+def minimum_detectable_phi(n: int, power: float = 0.8, alpha: float = 0.05) -> float:
+    """Least phi that a chi-squared test of a 2x2 table of ``n`` finds with the given power (Cohen's w, 1 df)."""
+    return float(GofChisquarePower().solve_power(None, nobs=n, alpha=alpha, power=power, n_bins=2))
