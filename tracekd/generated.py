@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from tracekd import generated_babi, generated_cotempqa, generated_marco
-from tracekd.generated_compare import compare
+from tracekd.generated_compare import compare, compare_files
 from tracekd.generated_draws import quotas
 from tracekd.problems import CATEGORIES, DATASETS, Problem
 
-__all__ = ["SHARES", "compare", "generate"]
+__all__ = ["SHARES", "compare", "compare_files", "generate"]
 
 # Problems per category: CoTempQA's four files; the authors' bAbI train.csv; for MS MARCO the percentages of
 # the answer types in the data set's paper (arXiv 1611.09268), of which no local file is at hand to check.

@@ -3,39 +3,74 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pandas as pd
 
-from tracekd.problems import Problem
+from tracekd import problems, records
+from tracekd.problems import CATEGORIES, Problem
+
+_KEYS = ["dataset", "category", "measure"]
+_SIZES = ("facts", "evidence", "answers", "question_words", "fact_words", "prompt_words", "prompt_tokens")
+# The order of rows: the project's order of sets and categories, the whole set first.
+_ORDER = (*CATEGORIES, "all", *(c for names in CATEGORIES.values() for c in names), "share", *_SIZES)
+# Files of the real sets that the committed comparison was counted on.
+_FILES = {"cotempqa": "cotempqa/*_test.jsonl", "babi": "babi/*.csv"}
 
 
 def compare(
     real: Sequence[Problem], generated: Sequence[Problem], count_tokens: Callable[[str], int] | None = None
 ) -> pd.DataFrame:
-    """Category shares and sizes of real and generated problems of one set or several.
+    """Category shares and sizes of real and generated problems, of one set or several.
 
     Args:
-        real: problems of the real files; a data set or category that only one side has gets NaN on the other.
+        real: problems of the real files; a set or category that only one side has gets NaN on the other.
         generated: problems of the generators.
-        count_tokens: counts a prompt's tokens; words (split at white space) are counted if it is None.
+        count_tokens: counts the tokens of a text; without it only words (split at white space) are counted.
 
     Returns:
         One row a data set, category ("all" for the whole set) and measure, with the columns ``dataset``,
-        ``category``, ``measure``, and for each of ``real`` and ``generated``: ``n`` (problems), ``mean``, ``p5`` and
-        ``p95`` (5% and 95% quantiles). Measures: ``share`` (of the set, 0 to 1, mean only), ``facts`` (sentences or
-        passages), ``evidence`` (gold facts), ``answers``, ``question_words``, ``fact_words`` (mean words a fact), and
-        ``prompt_words`` or ``prompt_tokens`` (context and question).
+        ``category``, ``measure``, and for each of ``real`` and ``generated``: ``_n`` (problems), ``_mean``, ``_p5``
+        and ``_p95`` (5% and 95% quantiles). Measures: ``share`` (of the set, 0 to 1, mean only), ``facts``
+        (sentences or passages), ``evidence`` (gold facts), ``answers``, ``question_words``, ``fact_words`` (mean
+        words a fact), ``prompt_words`` (context and question), and ``prompt_tokens`` where tokens are counted.
     """
-    sides = {"real": _measured(real, count_tokens), "generated": _measured(generated, count_tokens)}
-    tables = [_summary(frame).add_prefix(f"{side}_") for side, frame in sides.items()]
-    table = pd.concat(tables, axis=1, join="outer", sort=False)
-    return table.rename_axis(["dataset", "category", "measure"]).reset_index()
+    sides = {"real": real, "generated": generated}
+    tables = [_summary(_measured(part, count_tokens)).add_prefix(f"{side}_") for side, part in sides.items()]
+    table = tables[0].join(tables[1], how="outer").reset_index()
+    return table.sort_values(_KEYS, key=_rank, ignore_index=True)
 
 
-def _measured(problems: Sequence[Problem], count_tokens: Callable[[str], int] | None) -> pd.DataFrame:
-    count, unit = (count_tokens, "prompt_tokens") if count_tokens else (lambda text: len(text.split()), "prompt_words")
-    rows = [
-        {
+def compare_files(
+    folder: str | Path, seed: int = 121, count_tokens: Callable[[str], int] | None = None
+) -> pd.DataFrame:
+    """``compare`` for the real files of a folder and as many generated problems: what is committed as a table.
+
+    CoTempQA is compared on its test split, which the folder has whole; bAbI on both splits; MARCO has no real side
+    here. The column ``real_sha256`` names the files: the digest of their sorted names and digests.
+    """
+    folder = Path(folder)
+    real = [p for p in problems.load("cotempqa", str(folder)) if p.split == "test"]
+    real += problems.load("babi", str(folder))
+    generated = [p for p in problems.load("cotempqa", size=4748, seed=seed) if p.split == "test"]
+    generated += problems.load("babi", size=4149, seed=seed) + problems.load("marco", size=6000, seed=seed)
+    table = compare(real, generated, count_tokens)
+    digests = {
+        dataset: records.sha256({path.name: records.sha256(path) for path in sorted(folder.glob(pattern))})
+        for dataset, pattern in _FILES.items()
+    }
+    return table.assign(real_sha256=table["dataset"].map(digests), generated_seed=seed)
+
+
+def _rank(column: pd.Series) -> pd.Series:
+    return column.map({name: rank for rank, name in enumerate(_ORDER)}).fillna(len(_ORDER))
+
+
+def _measured(part: Sequence[Problem], count_tokens: Callable[[str], int] | None) -> pd.DataFrame:
+    rows = []
+    for p in part:
+        prompt = "\n".join((*p.context, p.question))
+        row = {
             "dataset": p.dataset,
             "category": p.category,
             "facts": len(p.context),
@@ -43,24 +78,22 @@ def _measured(problems: Sequence[Problem], count_tokens: Callable[[str], int] | 
             "answers": len(p.answers),
             "question_words": len(p.question.split()),
             "fact_words": sum(len(fact.split()) for fact in p.context) / max(len(p.context), 1),
-            unit: count("\n".join((*p.context, p.question))),
+            "prompt_words": len(prompt.split()),
         }
-        for p in problems
-    ]
-    return pd.DataFrame(rows)
+        rows.append(row | ({"prompt_tokens": count_tokens(prompt)} if count_tokens else {}))
+    return pd.DataFrame(rows, columns=None if rows else ["dataset", "category"])
 
 
 def _summary(frame: pd.DataFrame) -> pd.DataFrame:
-    rows = {}
-    for dataset, whole in frame.groupby("dataset", sort=False) if len(frame) else ():
+    keys, rows = [], []
+    for dataset, whole in frame.groupby("dataset", sort=False):
         for category, part in [("all", whole), *whole.groupby("category", sort=False)]:
-            rows[dataset, category, "share"] = {"n": len(part), "mean": len(part) / len(whole)}
+            keys.append((dataset, category, "share"))
+            rows.append({"n": len(part), "mean": len(part) / len(whole)})
             for measure in frame.columns[2:]:
                 values = part[measure]
-                rows[dataset, category, measure] = {
-                    "n": len(part),
-                    "mean": values.mean(),
-                    "p5": values.quantile(0.05),
-                    "p95": values.quantile(0.95),
-                }
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["n", "mean", "p5", "p95"])
+                low, high = values.quantile([0.05, 0.95])
+                keys.append((dataset, category, measure))
+                rows.append({"n": len(part), "mean": values.mean(), "p5": low, "p95": high})
+    index = pd.MultiIndex.from_tuples(keys, names=_KEYS) if keys else pd.MultiIndex.from_arrays([[]] * 3, names=_KEYS)
+    return pd.DataFrame(rows, index=index, columns=["n", "mean", "p5", "p95"])
