@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from tracekd.derive import Derivation, Step
 from tracekd.derive_story import before, carrying, read_story, where_person, where_thing
 
-# The four kinds of animal in bAbI's deduction stories; any other plural ends in "s".
+# Plurals of the animals in bAbI's deduction stories that do not just add "s".
 _SINGULAR = {"mice": "mouse", "wolves": "wolf", "sheep": "sheep"}
 _OPPOSITE = {"north": "south", "south": "north", "east": "west", "west": "east"}
 _SHIFT = {"above": (0, 1), "below": (0, -1), "to the left of": (-1, 0), "to the right of": (1, 0)}
@@ -89,7 +89,8 @@ def _deduction(context: Sequence[str], name: str) -> Derivation:
 
 def _one(plural: str) -> str:
     plural = plural.lower()
-    return _SINGULAR.get(plural) or plural.removesuffix("s")
+    ending = "es" if plural.endswith(("xes", "ches", "shes", "sses")) else "s"
+    return _SINGULAR.get(plural) or plural.removesuffix(ending)
 
 
 def _induction(context: Sequence[str], name: str) -> Derivation:
@@ -130,17 +131,26 @@ def _positions(context: Sequence[str], one: str, relation: str, two: str) -> Der
 
 
 def _sizes(context: Sequence[str], small: str, big: str) -> Derivation:
-    """Is ``small`` smaller than ``big``: yes along a chain of sentences up, no along a chain down."""
+    """Is ``small`` smaller than ``big``: yes along a chain of sentences up, no along a chain down.
+
+    bAbI asks what takes two sentences, and names a chain of two as its evidence even where one sentence says it
+    outright. So chains of two come first, then a single sentence, then longer chains.
+    """
     bigger: dict[str, list] = {}
     for i, sentence in enumerate(context):
         if match := _INSIDE.match(sentence) or _BIGGER.match(sentence):
             low, high = match.groups() if "fits" in sentence else match.groups()[::-1]
             bigger.setdefault(low, []).append((high, low, i))
     for start, end, answer in ((small, big, "yes"), (big, small, "no")):
-        if path := _path(bigger, start, end):
+        if path := _two_links(bigger, start, end) or _path(bigger, start, end):
             steps = tuple(Step("link", f"The {high} is bigger than the {low}.", (i,)) for high, low, i in path)
             return Derivation("size-reasoning", tuple(sorted({i for *_, i in path})), (answer,), steps)
     return Derivation("size-reasoning", (), (), underivable="no chain of sentences links the two sizes")
+
+
+def _two_links(links: dict[str, list], start: str, end: str) -> list | None:
+    chains = [[one, two] for one in links.get(start, ()) for two in links.get(one[0], ()) if two[0] == end]
+    return min(chains, key=lambda chain: min(i for *_, i in chain), default=None)
 
 
 def _bigger(context: Sequence[str], big: str, small: str) -> Derivation:
