@@ -66,13 +66,16 @@ CASES = [
     (PROBLEM, "<answer>['Orion']</answer>", True, ("no_trace", False, False, True)),
     (PROBLEM, "assistant\n\n['Orion']", True, ("no_trace", False, False, True)),
     (PROBLEM, "assistant\n<think>\n\n</think>\n\nOrion", True, ("no_trace", False, False, True)),
+    # Tags without a partner are left over from the template.
+    (PROBLEM, "assistant\n<think>\n\n['Orion']", True, ("no_trace", False, False, True)),
+    (PROBLEM, f"<think>{RIGHT}</think></answer>['Orion']</answer>", True, ("untagged", True, True, True)),
     # A role word needs its line end: an answer may begin with the same letters.
     (PROBLEM, "assistant Orion", True, ("no_trace", False, False, False)),
     (PROBLEM, f"<think>{RIGHT}</think> <answer></answer>", True, ("no_answer", True, True, False)),
     (PROBLEM, "", True, ("no_answer", False, False, False)),
     (PROBLEM, f"<think>{RIGHT}</think> <answer>['Orion']</answer>", False, ("truncated", True, True, True)),
     (PROBLEM, f"<think>{RIGHT}", False, ("truncated", False, False, False)),
-    (PROBLEM, f"<think>{RIGHT}</think> <answer>['Orion'", True, ("truncated", True, True, True)),
+    (PROBLEM, f"<think>{RIGHT}</think> <answer>['Orion'", True, ("untagged", True, True, True)),
     # Never by substring: neither a longer name nor an extra answer nor an extra fact is right.
     (PROBLEM, f"<think>{RIGHT}</think> <answer>['Orion Press']</answer>", True, ("ok", True, True, False)),
     (PROBLEM, f"<think>{RIGHT}</think> <answer>['Orion', 'Vale']</answer>", True, ("ok", True, True, False)),

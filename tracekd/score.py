@@ -23,6 +23,7 @@ _ROLE = re.compile(r"\A\s*(?:assistant|model)[ \t]*(?::|\r?\n|(?=<)|\Z)", re.IGN
 _TRACE = re.compile(r"(?:<think>)?(.*?)</think>", re.DOTALL | re.IGNORECASE)
 _ANSWER = re.compile(r"<answer>(.*?)(</answer>|\Z)", re.DOTALL | re.IGNORECASE)
 _ANSWER_WORD = re.compile(r".*\banswer\**:\**", re.DOTALL | re.IGNORECASE)
+_TAG = re.compile(r"</?(?:think|answer)>", re.IGNORECASE)
 _NOT_WORDS = re.compile(r"[\W_]+")
 
 
@@ -40,23 +41,22 @@ def split_output(text: str, finished: bool = True) -> tuple[str, str | None, str
         finished: False where generation met its token limit before the end token.
 
     Returns:
-        ``(status, trace, answer)``. The status is the first that holds of ``truncated`` (unfinished, or a tag
-        opened and never closed), ``no_answer`` (no answer text), ``no_trace`` (no trace text: the expected
-        status of vanilla and prompted students; the answer is scored like any other), ``untagged`` (an answer
-        outside ``<answer>``), ``ok``. Texts that are absent or empty are None.
+        ``(status, trace, answer)``. The status is the first that holds of ``truncated`` (not finished), ``no_answer``
+        (no answer text), ``no_trace`` (no trace text: the expected status of vanilla and prompted students; the
+        answer is scored like any other), ``untagged`` (the answer does not stand between ``<answer>`` and
+        ``</answer>``), ``ok``. Texts that are absent or empty are None.
     """
     text = _ROLE.sub("", text, count=1)
     lowered = text.lower()
     trace, rest = None, text
-    if "</think>" in lowered:
+    if ended := "</think>" in lowered:
         start = max(lowered.find("<think>", 0, lowered.find("</think>")), 0)
         match = _TRACE.match(text, start)
         trace, rest = match.group(1).strip() or None, text[match.end() :]
-    elif "<think>" in lowered:
-        # The trace never ended: what stands in it is neither a whole trace nor an answer.
-        return "truncated", None, None
-    answer, tagged, closed = _answer(rest, "</think>" in lowered)
-    if not finished or not closed:
+    elif "<think>" in lowered and not finished:
+        return "truncated", None, None  # cut off within its trace: what stands there is not yet an answer
+    answer, tagged = _answer(rest, ended)
+    if not finished:
         return "truncated", trace, answer
     if answer is None:
         return "no_answer", trace, None
@@ -65,13 +65,14 @@ def split_output(text: str, finished: bool = True) -> tuple[str, str | None, str
     return ("ok" if tagged else "untagged"), trace, answer
 
 
-def _answer(rest: str, after_trace: bool) -> tuple[str | None, bool, bool]:
-    """The answer text in what follows the trace, whether it was tagged, and whether its tag was closed."""
+def _answer(rest: str, after_trace: bool) -> tuple[str | None, bool]:
+    """The answer text in what follows the trace, and whether it stood between its tags."""
     if match := _ANSWER.search(rest):
-        return match.group(1).strip() or None, True, bool(match.group(2))
+        return match.group(1).strip() or None, bool(match.group(2))
     if after_trace and (match := _ANSWER_WORD.match(rest)):
         rest = rest[match.end() :]
-    return rest.strip() or None, False, True
+    # A tag without its partner is left over from the template, like the role word.
+    return _TAG.sub("", rest).strip() or None, False
 
 
 def read_answers(dataset: str, text: str | None) -> tuple[str, ...]:
@@ -135,7 +136,7 @@ def verdict(problem: Problem, text: str, finished: bool = True) -> dict[str, Any
         "dataset": problem.dataset,
         "category": problem.category,
         "status": status,
-        "tagged": "<answer>" in text.lower() and answer is not None,
+        "tagged": answer is not None and "<answer>" in text.lower(),
         "classification_stated": label,
         "classification_correct": classified,
         "facts_stated": facts,
