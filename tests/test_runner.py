@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import nbformat
 import pytest
 from filelock import FileLock
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from packaging.requirements import Requirement
 
 from tracekd import __main__, address, notebooks, publish, runner, steps
 
@@ -294,6 +296,14 @@ def test_publishing_refuses_paths_of_this_machine(house, where):
             publish.published(path, executed_copy(path, **output))
 
 
+def test_progress_bars_are_published_in_their_last_state_and_widgets_not_at_all(house):
+    path = write(house / "notebooks", "01_first", "x = 1")
+    copy = executed_copy(path, output_type="stream", text="  0%\r 50%\r100%\ndone\n")
+    assert publish.published(path, copy).cells[2].outputs[0].text == "100%\ndone\n"
+    data = {publish.WIDGET: {"model_id": "1"}, "text/plain": "  0%"}
+    assert publish.published(path, executed_copy(path, output_type="display_data", data=data)).cells[2].outputs == []
+
+
 @pytest.mark.parametrize("text", ["runs/cpu/x.csv", "../shared/data", "https://x.org/home/y", "7 /tmpl", "and/or"])
 def test_innocent_text_is_no_machine_path(text):
     assert publish.machine_path(text) is None
@@ -358,3 +368,32 @@ def test_help_and_list_need_only_the_standard_library():
     for option in ("--help", "--list", "--check"):
         asked = [sys.executable, "-S", "-m", "tracekd", "run", option]
         assert subprocess.run(asked, cwd=publish.ROOT, capture_output=True).returncode == 0
+
+
+# Setting up.
+
+
+def test_the_lock_holds_every_dependency_in_a_version_that_pyproject_allows():
+    project = tomllib.loads((publish.ROOT / "pyproject.toml").read_text())["project"]
+    lines = (publish.ROOT / "requirements.lock").read_text().splitlines()
+    locked = {r.name.lower().replace("_", "-"): r for r in map(Requirement, (x for x in lines if x[0] != "#"))}
+    for text in [*project["dependencies"], *project["optional-dependencies"]["dev"]]:
+        wanted = Requirement(text)
+        found = locked[wanted.name.lower().replace("_", "-")]
+        (pin,) = found.specifier
+        assert pin.operator == "==" and wanted.specifier.contains(pin.version), f"{text} against {found}"
+        assert wanted.marker == found.marker
+    # A local label such as +cpu, or a path, would keep a CUDA build off a machine with a GPU.
+    assert not [line for line in lines if line[0] != "#" and ("+" in line or "@" in line or "/" in line)]
+
+
+@pytest.mark.parametrize("script", ["run_all.sh", ".ci/run"])
+def test_scripts_parse_and_may_be_executed(script):
+    path = publish.ROOT / script
+    assert os.access(path, os.X_OK)
+    assert subprocess.run(["bash", "-n", path]).returncode == 0
+
+
+def test_ci_calls_exactly_the_test_command():
+    lines = (publish.ROOT / ".ci/run").read_text().splitlines()
+    assert lines[-1] == "./run_all.sh test"

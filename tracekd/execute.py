@@ -51,7 +51,9 @@ class Progress:
         return time.monotonic() - self.started
 
     def on_cell_start(self, cell: dict[str, Any], cell_index: int, **_: Any) -> None:
-        """Say which cell starts; nbclient calls this."""
+        """Say which code cell starts; nbclient calls this for every cell."""
+        if cell["cell_type"] != "code" or "injected-parameters" in cell["metadata"].get("tags", []):
+            return
         self.cell, self.source = self.number(cell_index), cell["source"]
         line = f"  {self.name}  cell {self.cell:>2}/{self.total}  {clock(self.seconds):>5}  {head(self.source)}"
         print(f"\r\033[K{line}" if self.terminal else line, end="" if self.terminal else "\n", flush=True)
@@ -139,6 +141,8 @@ def execute(source: Path, target: Path, log: Path, given: dict[str, Any]) -> flo
             done = papermill.execute_notebook(
                 source.resolve(), target.resolve(), given, cwd=source.resolve().parent, progress_bar=False,
                 log_output=True, autosave_cell_every=60, on_cell_start=progress.on_cell_start,
+                # Warnings of the kernel's own machinery belong to no notebook.
+                extra_arguments=["--IPKernelApp.log_level=40"],
             )  # fmt: skip
     except papermill.PapermillExecutionError as error:
         progress.close()

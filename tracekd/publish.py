@@ -29,8 +29,9 @@ STRIPPED = [
     "cell.metadata.collapsed",
     "cell.metadata.scrolled",
 ]
-# Bytes in base64 hold any short path by chance; a widget's picture is lost without its state, its text form is not.
+# Bytes in base64 hold any short path by chance.
 UNREAD = ("image/png", "image/jpeg", "application/pdf")
+# A widget (a progress bar, mostly) cannot be drawn without its state, and its text form shows how it began.
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -55,6 +56,14 @@ def _texts(output: dict) -> Iterator[str]:
             yield value if isinstance(value, str) else str(value)
 
 
+def _settled(output: NotebookNode) -> NotebookNode:
+    """A printed output as it stands on a screen: of a line that was rewritten, such as a progress bar, the last state."""
+    if output.output_type == "stream":
+        lines = output.text.split("\n")
+        output.text = "\n".join(line.rstrip("\r").rsplit("\r", 1)[-1] for line in lines)
+    return output
+
+
 def published(source: Path, executed: Path) -> NotebookNode:
     """The committed notebook with the outputs of the executed one, cell by cell.
 
@@ -74,9 +83,10 @@ def published(source: Path, executed: Path) -> NotebookNode:
     code = [(number, cell) for number, cell in enumerate(notebook.cells, 1) if cell.cell_type == "code"]
     if [cell.source for _, cell in code] != [cell.source for cell in done]:
         raise ValueError(f"{source.name}: its code is not the code that ran; run it again before publishing")
+    for cell in done:
+        cell.outputs = [_settled(output) for output in cell.outputs if WIDGET not in output.get("data", {})]
     for count, ((number, cell), result) in enumerate(zip(code, done, strict=True), 1):
         for output in result.outputs:
-            output.get("data", {}).pop(WIDGET, None)
             if output.output_type == "error":
                 raise ValueError(f"{source.name}, cell {number}: an error stands in its output: {output.ename}")
             for path in filter(None, map(machine_path, _texts(output))):
