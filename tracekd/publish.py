@@ -57,7 +57,7 @@ def _texts(output: dict) -> Iterator[str]:
 
 
 def _settled(output: NotebookNode) -> NotebookNode:
-    """A printed output as it stands on a screen: of a line that was rewritten, such as a progress bar, the last state."""
+    """A printed output as a screen shows it: of a rewritten line, such as a progress bar, the last state."""
     if output.output_type == "stream":
         lines = output.text.split("\n")
         output.text = "\n".join(line.rstrip("\r").rsplit("\r", 1)[-1] for line in lines)
