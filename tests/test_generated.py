@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracekd import generated, problems
-from tracekd.generated_marco import NO_ANSWER, TOPICS
+from tracekd.generated_marco import NO_ANSWER, PUBLISHED_MEANS, TOPICS
 from tracekd.problems import CATEGORIES, DATASETS, Problem
 
 SIZE = {"cotempqa": 240, "marco": 240, "babi": 400}
@@ -328,10 +328,12 @@ def test_marco_answers_stand_in_the_selected_passage_alone(seed):
 
 def test_marco_has_unanswered_queries_and_passages_of_the_usual_length():
     made = generated.generate("marco", 600, seed=1)
-    # 0.35 of 600 is 210; three standard errors are 3 * sqrt(600 * 0.35 * 0.65) = 35.
-    assert 175 <= sum(not p.evidence for p in made) <= 245
+    # 0.4 of 600 is 240; three standard errors are 3 * sqrt(600 * 0.4 * 0.6) = 36.
+    assert 204 <= sum(not p.evidence for p in made) <= 276
     words = [len(text.split()) for p in made for text in p.context]
-    assert 50 <= np.mean(words) <= 60 and min(words) >= 40
+    assert np.mean(words) == pytest.approx(PUBLISHED_MEANS["fact_words"], rel=0.05) and min(words) >= 12
+    answers = [len(p.answers[0].split()) for p in made if p.evidence]
+    assert np.mean(answers) == pytest.approx(PUBLISHED_MEANS["answer_words"], rel=0.15)
     assert all(len(set(p.context)) == 10 for p in made)
 
 
@@ -378,8 +380,8 @@ def test_generated_sets_are_about_as_large_as_the_real_ones(against_real, measur
 
 
 def test_generated_categories_have_the_real_shares(against_real):
-    for (dataset, _, measure), row in against_real.iterrows():
-        if measure == "share" and dataset != "marco":
+    for (_, _, measure), row in against_real.iterrows():
+        if measure == "share":
             assert row["generated_mean"] == pytest.approx(row["real_mean"], abs=0.03)
 
 

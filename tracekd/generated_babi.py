@@ -11,10 +11,10 @@ import numpy as np
 from tracekd.generated_babi_relations import RELATIONAL, Story
 from tracekd.generated_draws import between, pick, several, shuffled, weighted
 
-PEOPLE = ("Agnes", "Bruno", "Clara", "Edgar", "Hilda", "Marcus", "Nora", "Oscar")
-PLACES = ("attic", "balcony", "cellar", "garage", "kitchen", "library", "office", "pantry", "studio", "workshop")
+PEOPLE = ("Alice", "Anna", "Henry", "Laura", "Martin", "Oliver", "Peter", "Simon")
+PLACES = ("attic", "bathroom", "bedroom", "garage", "garden", "kitchen", "library", "office", "studio")
 OUTDOORS = ("harbour", "library", "market", "museum", "office", "park", "school", "station", "theatre")
-OBJECTS = ("apple", "basket", "football", "kettle", "lantern", "milk")
+OBJECTS = ("apple", "ball", "book", "football", "lamp", "milk")
 MOVES = ("moved to", "went to", "travelled to", "journeyed to", "went back to")
 GRABS = ("took", "picked up", "grabbed", "got")
 DROPS = ("dropped", "put down", "left", "discarded")

@@ -7,8 +7,8 @@ from tracekd.generated_draws import pick, several, shuffled
 # Sentences, question, answer (several joined by commas), indices of the supporting sentences.
 Story = tuple[list[str], str, str, list[int]]
 
-NAMES = ("Barnaby", "Clementine", "Dorothea", "Ferdinand", "Hortense", "Ignatius", "Mathilda", "Percival")
-ROOMS = ("attic", "balcony", "cellar", "garage", "garden", "kitchen", "library", "office", "pantry", "studio")
+NAMES = ("Arthur", "Bella", "Felix", "Hugo", "Lucy", "Oscar", "Ruby", "Victor")
+ROOMS = ("attic", "bathroom", "bedroom", "garage", "garden", "kitchen", "library", "office", "studio")
 PLURALS = {
     "mouse": "mice",
     "sheep": "sheep",
@@ -19,7 +19,7 @@ PLURALS = {
     "lion": "lions",
     "dog": "dogs",
 }
-KINDS = ("lion", "frog", "swan", "rhino", "tiger", "heron")
+KINDS = ("lion", "frog", "swan", "rhino", "tiger", "eagle")
 COLOURS = ("yellow", "green", "white", "gray", "brown")
 SHAPES = (
     "triangle",

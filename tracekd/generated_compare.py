@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from tracekd import problems, records
+from tracekd.generated_marco import NO_ANSWER, PUBLISHED_MEANS, PUBLISHED_TYPES
 from tracekd.problems import CATEGORIES, Problem
 
 _KEYS = ["dataset", "category", "measure"]
-_SIZES = ("facts", "evidence", "answers", "question_words", "fact_words", "prompt_words", "prompt_tokens")
+_SIZES = (
+    "facts",
+    "evidence",
+    "answers",
+    "question_words",
+    "answer_words",
+    "fact_words",
+    "prompt_words",
+    "prompt_tokens",
+)
 # The order of rows: the project's order of sets and categories, the whole set first.
-_ORDER = (*CATEGORIES, "all", *(c for names in CATEGORIES.values() for c in names), "share", *_SIZES)
+_ORDER = (*CATEGORIES, "all", *(c for names in CATEGORIES.values() for c in names), "share", *_COUNTS, *_LENGTHS)
 # Files of the real sets that the committed comparison was counted on.
 _FILES = {"cotempqa": "cotempqa/*_test.jsonl", "babi": "babi/*.csv"}
 
@@ -32,8 +42,9 @@ def compare(
         One row a data set, category ("all" for the whole set) and measure, with the columns ``dataset``,
         ``category``, ``measure``, and for each of ``real`` and ``generated``: ``_n`` (problems), ``_mean``, ``_p5``
         and ``_p95`` (5% and 95% quantiles). Measures: ``share`` (of the set, 0 to 1, mean only), ``facts``
-        (sentences or passages), ``evidence`` (gold facts), ``answers``, ``question_words``, ``fact_words`` (mean
-        words a fact), ``prompt_words`` (context and question), and ``prompt_tokens`` where tokens are counted.
+        (sentences or passages), ``evidence`` (gold facts), ``answers``, ``question_words``, ``answer_words``
+        (mean words an answer; NaN where there is none), ``fact_words`` (mean words a fact), ``prompt_words``
+        (context and question), and ``prompt_tokens`` where tokens are counted.
     """
     sides = {"real": real, "generated": generated}
     tables = [_summary(_measured(part, count_tokens)).add_prefix(f"{side}_") for side, part in sides.items()]
@@ -46,8 +57,9 @@ def compare_files(
 ) -> pd.DataFrame:
     """``compare`` for the real files of a folder and as many generated problems: what is committed as a table.
 
-    CoTempQA is compared on its test split, which the folder has whole; bAbI on both splits; MARCO has no real side
-    here. The column ``real_sha256`` names the files: the digest of their sorted names and digests.
+    CoTempQA is compared on its test split, which the folder has whole; bAbI on both splits; MARCO with the means and
+    shares that its makers publish. Columns beside those of ``compare``: ``real_source``, ``real_sha256`` (digest of
+    the files' sorted names and digests; empty for published numbers) and ``generated_seed``.
     """
     folder = Path(folder)
     real = [p for p in problems.load("cotempqa", str(folder)) if p.split == "test"]
@@ -59,7 +71,15 @@ def compare_files(
         dataset: records.sha256({path.name: records.sha256(path) for path in sorted(folder.glob(pattern))})
         for dataset, pattern in _FILES.items()
     }
-    return table.assign(real_sha256=table["dataset"].map(digests), generated_seed=seed)
+    n = {"all": sum(PUBLISHED_TYPES.values()), **PUBLISHED_TYPES}
+    known = {("all", measure): mean for measure, mean in PUBLISHED_MEANS.items()}
+    known |= {(category, "share"): count / n["all"] for category, count in n.items()}
+    marco = table["dataset"] == "marco"
+    keys = list(zip(table.loc[marco, "category"], table.loc[marco, "measure"], strict=True))
+    table.loc[marco, "real_mean"] = [known.get(key, float("nan")) for key in keys]
+    table.loc[marco, "real_n"] = [n[key[0]] if key in known else float("nan") for key in keys]
+    source = table["dataset"].map({"cotempqa": "local files", "babi": "local files", "marco": "published statistics"})
+    return table.assign(real_source=source, real_sha256=table["dataset"].map(digests), generated_seed=seed)
 
 
 def _rank(column: pd.Series) -> pd.Series:
@@ -77,11 +97,16 @@ def _measured(part: Sequence[Problem], count_tokens: Callable[[str], int] | None
             "evidence": len(p.evidence),
             "answers": len(p.answers),
             "question_words": len(p.question.split()),
-            "fact_words": sum(len(fact.split()) for fact in p.context) / max(len(p.context), 1),
+            "answer_words": _mean_words(a for a in p.answers if a != NO_ANSWER),
+            "fact_words": _mean_words(p.context),
             "prompt_words": len(prompt.split()),
         }
         rows.append(row | ({"prompt_tokens": count_tokens(prompt)} if count_tokens else {}))
     return pd.DataFrame(rows, columns=None if rows else ["dataset", "category"])
+
+
+def _mean_words(texts: Iterable[str]) -> float:
+    return pd.Series([len(text.split()) for text in texts], dtype=float).mean()
 
 
 def _summary(frame: pd.DataFrame) -> pd.DataFrame:

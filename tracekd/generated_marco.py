@@ -7,17 +7,23 @@ import numpy as np
 from tracekd.generated_draws import VOCABULARY, between, fill, pick, several, weighted
 
 NO_ANSWER = "No Answer Present."
-# Share of queries without an answer. No local file to measure it on: about a third is assumed for v2.1.
-UNANSWERED = 0.35
+# The data set's own statistics over all 1,010,916 queries (github.com/microsoft/MSMARCO-Question-Answering, folder
+# Stats at commit 87f84b4): queries of each type, and mean words of a query, an answer and a passage.
+PUBLISHED_TYPES = {"DESCRIPTION": 536977, "NUMERIC": 264015, "ENTITY": 89045, "LOCATION": 62427, "PERSON": 58452}
+PUBLISHED_MEANS = {"question_words": 6.373, "answer_words": 14.911, "fact_words": 56.253}
+# Share of queries without an answer. Not stated in the published statistics; inferred: their histogram of answer
+# lengths holds about 546,000 answers, and train and dev have 909,824 queries between them.
+UNANSWERED = 0.4
 PASSAGES = 10
-# A passage takes sentences until it has about so many words (50 to 60 on average is assumed for MS MARCO).
-_LENGTH = (40, 58)
+# A passage takes sentences until it has so many words, log-normal: the published mean is 56.3, half of them
+# below 51, few below 20 or above 120.
+_LENGTH = {"median": 44, "sigma": 0.42, "low": 12, "high": 110}
 
 # Kinds of topic (town, river, firm, substance): name, attributes that can be asked for, sentences that answer nothing.
 TOPICS = VOCABULARY["topics"]
 _ASKABLE = {
     label: [(kind, a) for kind, topic in TOPICS.items() for a in topic["attributes"] if a["query_type"] == label]
-    for label in ("DESCRIPTION", "NUMERIC", "ENTITY", "LOCATION", "PERSON")
+    for label in PUBLISHED_TYPES
 }
 
 
@@ -55,7 +61,7 @@ class _World:
     """The topics of one problem: what is true of each is drawn once, so that passages do not contradict each other."""
 
     def __init__(self, rng, topic: dict):
-        self._rng, self._topic, self._values = rng, topic, {}
+        self._rng, self._topic, self._values, self._drafts = rng, topic, {}, set()
 
     def value(self, name: str, attribute: dict) -> str:
         key = name, id(attribute)
@@ -65,12 +71,19 @@ class _World:
 
     def passage(self, name: str, told: dict | None = None, avoid: dict | None = None) -> str:
         """A passage on one topic that tells ``told`` if given, never ``avoid``, and fills up with other sentences."""
+        while (text := self._draft(name, told, avoid)) in self._drafts:
+            pass
+        self._drafts.add(text)
+        return text
+
+    def _draft(self, name: str, told: dict | None, avoid: dict | None) -> str:
         rng, facts = self._rng, [told] if told else []
         for other in several(rng, self._topic["attributes"], weighted(rng, {0: 3, 1: 5, 2: 2})):
             if not any(_alike(other, fact) for fact in (*facts, avoid)):
                 facts.append(other)
         texts = [_said(rng, fact["sentences"], name, self.value(name, fact)) for fact in facts]
-        target = between(rng, *_LENGTH)
+        target = _LENGTH["median"] * np.exp(_LENGTH["sigma"] * rng.standard_normal())
+        target = min(max(target, _LENGTH["low"]), _LENGTH["high"])
         for filler in several(rng, self._topic["fillers"], len(self._topic["fillers"])):
             if sum(text.count(" ") + 1 for text in texts) >= target:
                 break
