@@ -13,7 +13,7 @@ from tracekd import address, notebooks, publish, runner, steps
 
 PATHS = notebooks.find()
 COMPLETE = [f"{number:02}" for number in range(1, 6)]  # the pipeline proper; later notebooks come on top
-OPENING = ("**Question**", "**Goes in**", "**Comes out**", "**Takes**")
+OPENING = ("Question", "Goes in", "Comes out", "Takes")
 CLOSING = ("## What was found", "## Limits", "## Artefacts", "## Next")
 SETUP = """\
 # On Colab: fetch the repository and install it. Elsewhere: does nothing.
@@ -42,8 +42,7 @@ def test_opening_and_closing_are_the_same_everywhere(path):
     target = url.replace("https://github.com", "https://colab.research.google.com/github")
     assert cells[0]["source"].startswith(f"[![Open in Colab]({badge})]({target}/blob/main/notebooks/{path.name})")
     assert re.search(rf"^# {number}\. \S", cells[0]["source"], re.MULTILINE)
-    places = [cells[1]["source"].find(word) for word in OPENING]
-    assert places == sorted(places) and places[0] >= 0, f"the second cell says {OPENING}, in this order"
+    assert tuple(re.findall(r"^\*\*([\w ]+)[.:]?\*\*", cells[1]["source"], re.MULTILINE)) == OPENING
     assert cells[2]["source"].rstrip() == SETUP.format(url=url, name=url.rsplit("/", 1)[1])
     assert "setup" in cells[2]["metadata"].get("tags", [])
     assert "parameters" in cells[3]["metadata"].get("tags", [])
