@@ -12,16 +12,8 @@ from tracekd.generated_marco import NO_ANSWER, PUBLISHED_MEANS, PUBLISHED_TYPES
 from tracekd.problems import CATEGORIES, Problem
 
 _KEYS = ["dataset", "category", "measure"]
-_SIZES = (
-    "facts",
-    "evidence",
-    "answers",
-    "question_words",
-    "answer_words",
-    "fact_words",
-    "prompt_words",
-    "prompt_tokens",
-)
+_COUNTS = ("facts", "evidence", "answers")
+_LENGTHS = ("question_words", "answer_words", "fact_words", "prompt_words", "prompt_tokens")
 # The order of rows: the project's order of sets and categories, the whole set first.
 _ORDER = (*CATEGORIES, "all", *(c for names in CATEGORIES.values() for c in names), "share", *_COUNTS, *_LENGTHS)
 # Files of the real sets that the committed comparison was counted on.
