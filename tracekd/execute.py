@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -14,7 +15,8 @@ from typing import Any
 from tracekd.profiles import ROOT
 from tracekd.records import replacing
 
-TAIL = 12  # lines of the log that a failure shows
+TAIL = 15  # lines of the log that a failure shows
+MARKER = re.compile(r"(Executing|Ending) Cell \d+-+$")
 
 
 class NotebookFailed(RuntimeError):
@@ -103,7 +105,8 @@ def _environment() -> None:
 def _failure(progress: Progress, log: Path, target: Path, what: str) -> NotebookFailed:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
     # A notebook's progress bars rewrite a line; only its last state is worth showing.
-    tail = [line.rsplit("\r", 1)[-1] for line in lines if line.strip()][-TAIL:]
+    said = [line.rsplit("\r", 1)[-1] for line in lines if line.strip()]
+    tail = [line for line in said if not MARKER.search(line)][-TAIL:]
     return NotebookFailed(
         f"{progress.name} failed in cell {progress.cell} of {progress.total} after {clock(progress.seconds)}: {what}\n"
         f"  the cell begins: {head(progress.source)}\n"
@@ -128,6 +131,7 @@ def execute(source: Path, target: Path, log: Path, given: dict[str, Any]) -> flo
     """
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from nbconvert.filters import strip_ansi
 
     from tracekd import notebooks
 
@@ -147,6 +151,8 @@ def execute(source: Path, target: Path, log: Path, given: dict[str, Any]) -> flo
     except papermill.PapermillExecutionError as error:
         progress.close()
         what = f"{error.ename}: {error.evalue}"
+        with log.open("a", encoding="utf-8") as file:
+            file.write(strip_ansi("\n".join(error.traceback)) + "\n")
         raise _failure(progress, log, target, what) from error
     except (DeadKernelError, CellTimeoutError) as error:
         progress.close()
