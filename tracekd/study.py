@@ -78,6 +78,23 @@ def anchors(path: Path | None = None) -> dict[str, int]:
     return points
 
 
+def latin_square(n: int) -> np.ndarray:
+    """Balanced orders of ``n`` things, one a row (Williams, 1949).
+
+    Each thing stands once in a row, equally often at each place, and equally often right after each other thing, so
+    that neither place nor predecessor favours one.
+
+    Args:
+        n: how many things; for odd ``n`` the square is doubled by its mirror image, which balances predecessors too.
+
+    Returns:
+        ``n`` rows (``2 n`` for odd ``n``) of the numbers 0 to ``n - 1``.
+    """
+    first = [0] + [(k + 1) // 2 if k % 2 else n - k // 2 for k in range(1, n)]
+    square = (np.array(first) + np.arange(n)[:, None]) % n
+    return square if n % 2 == 0 else np.vstack([square, square[:, ::-1]])
+
+
 def is_check(items: pd.Series) -> pd.Series:
     """True for rows that are attention checks."""
     return items.str.startswith("check_")
