@@ -1,0 +1,122 @@
+"""One command for any outputs file: totals, faults, exit codes, the released files, speed."""
+
+import gzip
+import json
+import time
+
+import pytest
+
+from tests.test_score import LISTS, NOTHING, PROBLEM, RIGHT
+from tracekd import released
+from tracekd.__main__ import main
+from tracekd.problems import as_row
+from tracekd.records import write_jsonl
+
+GOOD = f"<think>{RIGHT}</think> <answer>['Orion']</answer>"
+
+
+@pytest.fixture
+def files(tmp_path):
+    problems, outputs = tmp_path / "cotempqa.jsonl", tmp_path / "correct-121.jsonl"
+    more = [as_row(PROBLEM) | {"id": f"cotempqa/equal/{i:04d}"} for i in range(1, 5)]
+    write_jsonl(problems, [*more, as_row(LISTS), as_row(NOTHING), more[0] | {"id": "x", "split": "train"}])
+    lines = [
+        {"id": "cotempqa/equal/0001", "text": GOOD, "finished": True},
+        {"id": "cotempqa/equal/0002", "text": GOOD.replace("'Orion'", "'Nova'"), "finished": True},
+        {"id": "cotempqa/equal/0003", "text": GOOD, "finished": False},
+    ]
+    write_jsonl(outputs, lines)
+    return problems, outputs
+
+
+def call(capsys, *argv):
+    code = main(["score", "--dataset", "cotempqa", *map(str, argv)])
+    return code, [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_totals_add_up(files, capsys, tmp_path):
+    problems, outputs = files
+    code, (found,) = call(capsys, "--problems", problems, "--outputs", outputs, "--csv", tmp_path / "v.csv")
+    assert code == 0
+    assert found["n"] == 3 == sum(found["status"].values())
+    assert found["both"] + found["answer_only"] + found["trace_only"] + found["neither"] == 3
+    assert (found["both"], found["trace_only"], found["status"]["truncated"]) == (2, 1, 1)
+    assert found["joint"] == pytest.approx(2 / 3) and found["joint_ci"][0] < 2 / 3 < found["joint_ci"][1]
+    # Every trace is right, so a margin is empty: undefined is null, not 0.
+    assert found["phi"] is None and found["p_value"] is None and found["test"] == "undefined"
+    assert found["missing"] == 1 and found["faults"]["missing"] == ["cotempqa/equal/0004"]
+    assert len((tmp_path / "v.csv").read_text().splitlines()) == 4
+
+
+def test_faults_are_counted_named_and_strict(files, capsys):
+    problems, outputs = files
+    with outputs.open("a") as file:
+        file.write(
+            '{"id": "cotempqa/equal/0001", "text": "again"}\n{"id": "nowhere/1", "text": "x"}\nno json\n[1]\n{}\n'
+        )
+    code, (found,) = call(capsys, "--problems", problems, "--outputs", outputs, "--strict")
+    assert code == 1
+    assert [found[k] for k in ("malformed", "unknown", "duplicate", "missing")] == [3, 1, 1, 1]
+    assert found["faults"]["unknown"] == ["nowhere/1"]
+    assert found["n"] == 3
+
+
+def test_torn_gzip_is_a_fault(files, capsys, tmp_path):
+    problems, outputs = files
+    torn = tmp_path / "torn.jsonl.gz"
+    torn.write_bytes(gzip.compress(outputs.read_bytes())[:-20])
+    code, (found,) = call(capsys, "--problems", problems, "--outputs", torn, "--strict")
+    assert code == 1 and found["malformed"] == 1
+
+
+def test_nothing_to_score_is_no_crash(files, capsys, tmp_path):
+    problems, _ = files
+    (tmp_path / "none.jsonl").write_text("")
+    for rules in ("aligned", "as_published"):
+        _, (found,) = call(capsys, "--problems", problems, "--outputs", tmp_path / "none.jsonl", "--rules", rules)
+        assert found["n"] == 0 and found["answer_share"] is None and found["missing"] == 4
+
+
+def test_missing_files_are_messages(files, capsys):
+    problems, outputs = files
+    assert main(["score", "--dataset", "cotempqa", "--problems", "nowhere", "--outputs", str(outputs)]) == 1
+    assert main(["score", "--dataset", "cotempqa", "--problems", str(problems), "--outputs", "nowhere.jsonl"]) == 1
+    assert main(["score", "--dataset", "marco", "--problems", str(outputs), "--outputs", str(outputs)]) == 1
+
+
+def test_as_published_prints_metrics(files, capsys):
+    problems, outputs = files
+    _, (found,) = call(capsys, "--problems", problems, "--outputs", outputs, "--rules", "as_published")
+    assert found["metrics"]["equal"]["n"] == 3
+    # "Orion" stands in the question, so the release's rule deletes it: no answer is counted right.
+    assert found["metrics"]["all"]["acc"] == 0.0
+
+
+def test_released_files_are_read_as_they_lie(shared_data, capsys):
+    folder = shared_data / "released" / "babi"
+    names = sorted(folder.glob("*facts_default.jsonl.gz"))
+    code = main(["score", "--dataset", "babi", "--problems", str(shared_data), "--rules", "as_published", "--strict",
+                 "--outputs", *map(str, names)])  # fmt: skip
+    llama, qwen = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert code == 0
+    assert [llama[k] for k in ("both", "answer_only", "trace_only", "neither")] == [86, 269, 5, 16]
+    assert [qwen[k] for k in ("both", "answer_only", "trace_only", "neither")] == [85, 278, 4, 9]
+    assert llama["metrics"]["all"]["acc"] == 94.4 and llama["other_gold_row"] == 350
+
+
+def test_prompted_files_hold_repeated_and_foreign_rows(shared_data, capsys):
+    name = shared_data / "released" / "cotempqa" / "Qwen_Qwen3-1.7B_default_equal.jsonl.gz"
+    code, (found,) = call(capsys, "--problems", shared_data, "--outputs", name, "--strict")
+    assert code == 1
+    assert found["n"] + found["unknown"] + found["duplicate"] + found["malformed"] == 87
+    assert found["n"] + found["missing"] == 87
+
+
+@pytest.mark.parametrize("rules", ["aligned", "as_published"])
+def test_speed(shared_data, tmp_path, capsys, rules):
+    """At least 2,000 outputs a second on one core, on the authors' CoTempQA outputs (a tenth is asked for here)."""
+    problems = released.test_problems("cotempqa", shared_data)
+    path = next((shared_data / "released" / "cotempqa").glob("Llama-3.2*facts_default.jsonl.gz"))
+    start = time.process_time()
+    call(capsys, "--problems", shared_data, "--outputs", *[path] * 4, "--rules", rules)
+    assert 4 * len(problems) / (time.process_time() - start) > 200

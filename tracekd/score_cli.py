@@ -1,0 +1,220 @@
+"""``python -m tracekd score``: score outputs files, ours or the authors' released ones; one JSON object a file."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import json
+import math
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from tracekd import as_published, released
+from tracekd.agreement import agreement
+from tracekd.problems import Problem
+from tracekd.records import open_text, replacing
+from tracekd.score import CELLS, STATUSES, Faults, verdict, verdicts
+
+STEPS = ("classification", "retrieval", "trace", "answer")
+COLUMNS = {
+    "aligned": (
+        "file", "id", "dataset", "category", "status", "classification_stated", "classification_correct",
+        "retrieval_correct", "retrieval_precision", "retrieval_recall", "retrieval_any", "trace_correct",
+        "answer_stated", "answer_correct", "answer_f1", "answer_contains", "trace_words", "cell", "agreement",
+        "masked_trace_correct",
+    ),
+    "as_published": (
+        "file", "id", "dataset", "category", "status", "evaluated", "gold_row", "other_row", "classification_correct",
+        "retrieval_correct", "trace_correct", "answer_correct", "cell", "acc", "f1", "p", "r",
+    ),
+}  # fmt: skip
+
+
+def read_lines(path: Path, faults: Faults) -> Iterator[tuple[int, dict]]:
+    """Yield (line number, object) of a JSON-lines file; a line that is none, or cannot be read, counts as malformed."""
+    number = 0
+    try:
+        with open_text(path) as file:
+            for number, line in enumerate(file, 1):
+                if not line.strip():
+                    continue
+                try:
+                    row = json.loads(line)
+                except ValueError:
+                    row = None
+                if isinstance(row, dict):
+                    yield number, row
+                else:
+                    faults.add("malformed", f"line {number}: no JSON object")
+    except (EOFError, gzip.BadGzipFile, zlib.error, UnicodeDecodeError) as error:
+        faults.add("malformed", f"after line {number}: {error}; the rest of the file cannot be read")
+
+
+def outputs_of(path: Path, problems: Mapping[str, Problem], faults: Faults) -> Iterator[dict]:
+    """Yield a file's outputs as records with ``id`` and ``text``; released rows are joined by content."""
+    joiner = adapter = None
+    for number, row in read_lines(path, faults):
+        if not released.is_released(row):
+            yield row
+            continue
+        if joiner is None:
+            joiner, adapter = released.Joiner(problems.values()), released.adapter_of(path)
+        try:
+            yield {**joiner.output(row, adapter, number), "row": row, "number": number}
+        except (ValueError, SyntaxError, TypeError) as error:
+            faults.add("malformed", f"line {number}: {error}")
+
+
+def published_verdicts(problems: Mapping[str, Problem], outputs: Iterator[dict], faults: Faults) -> Iterator[dict]:
+    """Yield one verdict an output under the release's rules, which count every row: repeated and unknown ones too."""
+    rows, seen = as_published.GoldRows(problems.values()), set()
+    for output in outputs:
+        key, text, problem = output.get("id"), output.get("text"), problems.get(output.get("id"))
+        if not isinstance(key, str) or not isinstance(text, str):
+            faults.add("malformed", "an output without 'id' and 'text' strings")
+            continue
+        if problem is None:
+            faults.add("unknown", key)
+            if "row" not in output:
+                continue
+            problem = released.problem_of(output["row"], next(iter(problems.values())).dataset, output["number"])
+        elif key in seen:
+            faults.add("duplicate", key)
+        seen.add(key)
+        yield as_published.verdict(problem, text, rows)
+    for key in problems:
+        if key not in seen:
+            faults.add("missing", key)
+
+
+class Tally:
+    """Counts over one file, so that memory does not grow with it."""
+
+    def __init__(self, rules: str) -> None:
+        """Begin empty for one rule set."""
+        self.rules, self.n = rules, 0
+        self.status, self.right, self.cells, self.more = Counter(), Counter(), Counter(), Counter()
+        self.metrics: dict[str, Counter] = {}
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Count one verdict."""
+        self.n += 1
+        self.status[row["status"]] += 1
+        self.cells[row["cell"] or "unevaluated"] += 1
+        for step in STEPS:
+            self.right[step] += row[f"{step}_correct"]
+        for name in ("retrieval_any", "masked_trace_correct", "other_row"):
+            self.more[name] += row.get(name, 0)
+        self.more[row.get("agreement", "")] += 1
+        if self.rules == "as_published":
+            for category in {row["category"], "all"}:
+                sums = self.metrics.setdefault(category, Counter())
+                sums.update({name: row[name] for name in ("acc", "f1", "p", "r")})
+                sums["n"] += 1
+
+    def summary(self) -> dict[str, Any]:
+        """The file's JSON object: counts, shares and their 95% intervals (``NAME_ci``), association, metrics."""
+        from tracekd.stats import association, share
+
+        cells = {name: self.cells[name] for name in CELLS.values()}
+        found: dict[str, Any] = {"n": self.n, "status": {name: self.status[name] for name in STATUSES}}
+        for step in STEPS:
+            part = share(self.right[step], self.n)
+            found |= {step: self.right[step], f"{step}_share": part["value"], f"{step}_ci": [part["low"], part["high"]]}
+        found |= cells
+        if self.rules == "as_published":
+            found |= {"unevaluated": self.cells["unevaluated"], "other_gold_row": self.more["other_row"]}
+        for name, value in association(**cells).items():
+            if isinstance(value, dict):
+                found |= {name: value["value"], f"{name}_ci": [value["low"], value["high"]]}
+            elif name != "n":
+                found[name] = value
+        if self.rules == "aligned":
+            for name in ("retrieval_any", "masked_trace_correct"):
+                found[name] = self.more.pop(name, 0)
+            found["agreement"] = {k: v for k, v in self.more.items() if k and k != "other_row"}
+        else:
+            found["metrics"] = {name: _percent(sums) for name, sums in sorted(self.metrics.items())}
+        return found
+
+
+def _percent(sums: Counter) -> dict[str, float]:
+    n = sums["n"]
+    mean = {name: 100 * sums[name] / n for name in ("acc", "f1", "p", "r")}
+    mean["avg"] = (mean["acc"] + mean["f1"]) / 2
+    return {"n": n} | {name: round(value, 1) for name, value in mean.items()}
+
+
+def score_file(path: Path, problems: Mapping[str, Problem], rules: str, write=None) -> dict[str, Any]:
+    """Score one outputs file in one pass; ``write`` takes each verdict row."""
+    faults, tally = Faults(), Tally(rules)
+    try:
+        category = released.adapter_of(path).category
+    except ValueError:
+        category = None
+    if category:
+        problems = {key: p for key, p in problems.items() if p.category == category}
+    outputs = outputs_of(path, problems, faults)
+    if rules == "aligned":
+        rows = verdicts(problems, outputs, faults, _with_agreement)
+    else:
+        rows = published_verdicts(problems, outputs, faults)
+    for row in rows:
+        tally.add(row)
+        if write:
+            write(row)
+    named = {kind: names for kind, names in faults.named.items() if names}
+    return {"file": path.name, "rules": rules, **tally.summary(), **faults.counts, "faults": named}
+
+
+def _with_agreement(problem: Problem, text: str, finished: bool) -> dict[str, Any]:
+    row = verdict(problem, text, finished)
+    return row | agreement(problem, row)
+
+
+def main(argv: list[str]) -> int:
+    """Score the files named in ``argv``; 0, or 1 under ``--strict`` where a file has faults."""
+    args = _parser().parse_args(argv)
+    problems = {p.id: p for p in released.test_problems(args.dataset, args.problems)}
+    for path in args.outputs:
+        if not path.is_file():
+            raise FileNotFoundError(f"outputs {path}: no such file")
+    faulty = False
+    with ExitStack() as stack:
+        table = None
+        if args.csv:
+            file = stack.enter_context(stack.enter_context(replacing(args.csv)).open("w", newline="", encoding="utf-8"))
+            table = csv.DictWriter(file, COLUMNS[args.rules], extrasaction="ignore", lineterminator="\n")
+            table.writeheader()
+        for path in args.outputs:
+            write = (lambda row, name=path.name: table.writerow({**row, "file": name})) if table else None
+            found = score_file(path, problems, args.rules, write)
+            faulty |= bool(found["faults"])
+            print(json.dumps(_finite({"dataset": args.dataset, **found}), ensure_ascii=False), flush=True)
+    return 1 if args.strict and faulty else 0
+
+
+def _finite(value: Any) -> Any:
+    """NaN has no place in JSON: undefined is null."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tracekd score", description=__doc__)
+    add = parser.add_argument
+    add("--dataset", required=True, choices=("cotempqa", "babi", "marco"))
+    add("--problems", required=True, type=Path, help="folder or file with the test problems, real or in our own form")
+    add("--outputs", required=True, nargs="+", type=Path, help="JSON-lines files, plain or .gz, ours or released")
+    add("--rules", default="aligned", choices=tuple(COLUMNS), help="aligned by id (default), or as the release does")
+    add("--csv", type=Path, help="write one verdict row an output here")
+    add("--strict", action="store_true", help="exit 1 on malformed lines, unknown, repeated or missing problems")
+    return parser
