@@ -1,8 +1,8 @@
 """Dated intervals for generated CoTempQA facts: drawn, worded, and compared exactly.
 
-A stated date is a span: a day, a month or a year. An interval holds two readings of its dates, and every planted
-relation is true under both, so no date convention can change the truth of a generated problem:
-``full`` runs from the first day of the start to the last day of the end, ``point`` from first day to first day.
+A stated date is a span: a day, a month or a year. Every planted relation is true under three readings of dates, so
+that no convention can change the truth of a generated problem: from the first day of the start to the last day of
+the end; from first day to first day; and the real files' own, by (year, month, day) with 0 for what is not stated.
 """
 
 from __future__ import annotations
@@ -32,22 +32,25 @@ class Interval:
     Attributes:
         start, end: first days of the stated start and end (proleptic ordinals).
         last: last day of the stated end.
+        order: start and end as stated, year * 10,000 + month * 100 + day with 0 for what is not stated.
         words: "from A to B" or "in D".
     """
 
     start: int
     end: int
     last: int
+    order: tuple[int, int]
     words: str
 
 
 def relation(a: Interval, b: Interval) -> str:
     """``equal``, ``during`` (one lies in the other), ``overlap`` (in part), ``none``, or ``unclear``.
 
-    Unclear means that the two readings of the dates differ, or that the intervals only touch.
+    Unclear means that the readings of the dates differ, or that the intervals only touch.
     """
     full = _relation(a.start, a.last, b.start, b.last)
-    return full if full == _relation(a.start, a.end, b.start, b.end) else "unclear"
+    others = _relation(a.start, a.end, b.start, b.end), _relation(*a.order, *b.order)
+    return full if others == (full, full) else "unclear"
 
 
 def _relation(s: int, e: int, t: int, f: int) -> str:
@@ -63,27 +66,36 @@ def _relation(s: int, e: int, t: int, f: int) -> str:
 def from_to(rng: np.random.Generator, start: int, length: int, precision: str | None = None) -> Interval:
     """An interval "from A to B" that starts about ``start`` and is about ``length`` days long."""
     precision = precision or weighted(rng, _FROM_PRECISION)
-    first, _, words = _stated(start, precision)
+    first, _, began, words = _stated(start, precision)
     length = min(length, _LATEST - start)
     # The end falls into a later unit than the start: "from 1990 to 1990" is not said.
-    end, last, end_words = _stated(max(start + length, first + _UNIT[precision] + 31 * (precision != "day")), precision)
-    return Interval(first, end, last, f"from {words} to {end_words}")
+    end, last, ended, end_words = _stated(
+        max(start + length, first + _UNIT[precision] + 31 * (precision != "day")), precision
+    )
+    return Interval(first, end, last, (began, ended), f"from {words} to {end_words}")
 
 
 def at(rng: np.random.Generator, day: int, precision: str | None = None) -> Interval:
     """An interval "in D" that holds the given day."""
-    first, last, words = _stated(day, precision or weighted(rng, _IN_PRECISION))
-    return Interval(first, first, last, f"in {words}")
+    first, last, order, words = _stated(day, precision or weighted(rng, _IN_PRECISION))
+    return Interval(first, first, last, (order, order), f"in {words}")
 
 
-def _stated(day: int, precision: str) -> tuple[int, int, str]:
+def _stated(day: int, precision: str) -> tuple[int, int, int, str]:
+    """First and last day, place in the order of stated dates, and wording of the day, month or year of a day."""
     when = date.fromordinal(day)
     if precision == "day":
-        return day, day, f"{MONTHS[when.month]} {when.day}, {when.year}"
+        return (
+            day,
+            day,
+            when.year * 10000 + when.month * 100 + when.day,
+            f"{MONTHS[when.month]} {when.day}, {when.year}",
+        )
     if precision == "month":
         later = date(when.year + when.month // 12, when.month % 12 + 1, 1).toordinal()
-        return day - when.day + 1, later - 1, f"{MONTHS[when.month]}, {when.year}"
-    return date(when.year, 1, 1).toordinal(), date(when.year, 12, 31).toordinal(), str(when.year)
+        order = when.year * 10000 + when.month * 100
+        return day - when.day + 1, later - 1, order, f"{MONTHS[when.month]}, {when.year}"
+    return date(when.year, 1, 1).toordinal(), date(when.year, 12, 31).toordinal(), when.year * 10000, str(when.year)
 
 
 def length(rng: np.random.Generator, scale: float = 4.0) -> int:
@@ -101,27 +113,30 @@ def event(rng: np.random.Generator, wanted: str) -> Interval:
     return from_to(rng, start, 400 + length(rng, 5.0 if wanted == "overlap" else 3.0))
 
 
-def related(rng: np.random.Generator, to: Interval, wanted: str) -> Interval | None:
-    """An interval that stands in the wanted relation to another, or None if the tries run out."""
+def related(rng: np.random.Generator, to: Interval, wanted: str, point: bool = False) -> Interval | None:
+    """An interval that stands in the wanted relation to another, or None if the tries run out.
+
+    With ``point`` a single date ("in D") within the other; else "from A to B" where the relation is not ``equal``.
+    """
     if wanted == "equal":
         return to
     for _ in range(_TRIES):
-        found = _proposal(rng, to, wanted)
+        inside = to.start + int(rng.random() * (to.last - to.start + 1))
+        found = at(rng, inside) if point else _proposal(rng, to, wanted, inside)
         if relation(found, to) == wanted:
             return found
     return None
 
 
-def _proposal(rng: np.random.Generator, to: Interval, wanted: str) -> Interval:
-    inside = to.start + int(rng.random() * (to.last - to.start + 1))
+def _proposal(rng: np.random.Generator, to: Interval, wanted: str, inside: int) -> Interval:
     precision = "day" if ", " in to.words and rng.random() < 0.6 else None
     if wanted == "overlap":
         if rng.random() < 0.5:
             return from_to(rng, inside, to.last - inside + length(rng, 3.0), precision)
         start = to.start - length(rng, 3.0)
         return from_to(rng, start, inside - start, precision)
-    if to.end > to.start and rng.random() < 0.3:
-        return at(rng, inside) if rng.random() < 0.8 else from_to(rng, inside, (to.last - inside) // 2)
+    if to.end > to.start and rng.random() < 0.1:
+        return from_to(rng, inside, (to.last - inside) // 2)
     start = to.start - int(length(rng) * rng.random())
     return from_to(rng, start, to.last - start + int(length(rng) * rng.random()), precision)
 
