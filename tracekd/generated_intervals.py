@@ -7,15 +7,14 @@ the end; from first day to first day; and the real files' own, by (year, month, 
 
 from __future__ import annotations
 
-import calendar
 from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 
+from tracekd.facts import MONTHS
 from tracekd.generated_draws import between, pick, weighted
 
-MONTHS = calendar.month_name
 # Precision of dates, as in the real files: "from A to B" facts, and "in D" facts.
 _FROM_PRECISION = {"year": 55, "day": 31, "month": 14}
 _IN_PRECISION = {"year": 43, "day": 30, "month": 27}
@@ -89,12 +88,12 @@ def _stated(day: int, precision: str) -> tuple[int, int, int, str]:
             day,
             day,
             when.year * 10000 + when.month * 100 + when.day,
-            f"{MONTHS[when.month]} {when.day}, {when.year}",
+            f"{MONTHS[when.month - 1]} {when.day}, {when.year}",
         )
     if precision == "month":
         later = date(when.year + when.month // 12, when.month % 12 + 1, 1).toordinal()
         order = when.year * 10000 + when.month * 100
-        return day - when.day + 1, later - 1, order, f"{MONTHS[when.month]}, {when.year}"
+        return day - when.day + 1, later - 1, order, f"{MONTHS[when.month - 1]}, {when.year}"
     return date(when.year, 1, 1).toordinal(), date(when.year, 12, 31).toordinal(), when.year * 10000, str(when.year)
 
 
