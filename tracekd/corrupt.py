@@ -1,7 +1,7 @@
 """Corruption: a wrong label and wrong facts for a problem, wrong in content and, by default, in nothing else.
 
 ``matched`` (the default) keeps the form: the same list literal, the same number of facts in context order, near-equal
-length, a label with as many hyphens as the gold one. Facts come from the problem's own context and never equal a gold
+in length, words, digits, punctuation and capitals (the closest of 64 random choices), a label with as many hyphens as the gold one. Facts come from the problem's own context and never equal a gold
 fact (compared lower-cased, without punctuation, so a repeated sentence of bAbI counts as the same one).
 
 * Where a context has too few facts that are not gold (all of bAbI's positional-reasoning), the missing ones are
@@ -116,12 +116,17 @@ def _matched(problem: Problem, rng: np.random.Generator) -> tuple[str, ...]:
         return (pool[rng.integers(len(pool))],) if pool else _altered(problem, 1, rng)
     if len(pool) < number:
         return pool + _altered(problem, number - len(pool), rng)
-    lengths = np.array([len(fact) for fact in pool])
+    shapes = np.array([_shape(fact) for fact in pool])
     draws = np.array([rng.permutation(len(pool))[:number] for _ in range(_DRAWS)])
-    gaps = np.abs(lengths[draws].sum(axis=1) - sum(map(len, problem.facts)))
-    # Any draw within a tenth of the gold length will do, so that the choice stays open; else the closest one.
-    close = np.flatnonzero(gaps <= max(sum(map(len, problem.facts)) // 10, gaps.min()))
-    return tuple(pool[i] for i in sorted(draws[close[rng.integers(len(close))]]))
+    gaps = np.abs(shapes[draws].sum(axis=1) - sum(map(_shape, problem.facts))).sum(axis=1)
+    return tuple(pool[i] for i in sorted(draws[gaps.argmin()]))
+
+
+def _shape(fact: str) -> np.ndarray:
+    """What a format classifier sees of a fact: length, words, digits, punctuation, capitals, weighted to count alike."""
+    words, digits, capitals = len(fact.split()), sum(map(str.isdigit, fact)), sum(map(str.isupper, fact))
+    marks = sum(not c.isalnum() and not c.isspace() for c in fact)
+    return np.array([len(fact), 4 * words, 3 * digits, 8 * marks, 3 * capitals])
 
 
 def _altered(problem: Problem, number: int, rng: np.random.Generator) -> tuple[str, ...]:

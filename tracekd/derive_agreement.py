@@ -1,0 +1,122 @@
+"""How far the derivations agree with the gold steps, and why not: disagreements by kind, with counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from tracekd import derive_cotempqa
+from tracekd.corrupt import same
+from tracekd.derive import Derivation, derive
+from tracekd.problems import Problem
+
+# Kind of disagreement to whose doing it is: a convention of the set, noise in its data, or a limit of our rules.
+KINDS = {
+    "gold keeps some of several answers that fit": "convention",
+    "gold keeps answers that the one-date habit drops": "limit",
+    "gold adds answers to another question": "noise",
+    "gold answer shares no time with the event": "noise",
+    "event stands twice in the context": "noise",
+    "gold relation does not follow from the dates": "noise",
+    "story allows several answers": "noise",
+    "another sentence says the same": "convention",
+    "free-text answer is not derived": "limit",
+    "question form has another type": "limit",
+    "nothing is selected, BM25 still ranks": "convention",
+    "BM25 ranks another passage first": "limit",
+    "not derivable": "limit",
+    "unexplained": "limit",
+}
+
+
+def compare(problem: Problem, derivation: Derivation | None = None) -> dict[str, object]:
+    """Compare one derivation with the gold.
+
+    Returns:
+        ``id``, ``dataset``, ``category``; ``answers_agree``, ``category_agree`` (None without a gold label) and
+        ``evidence_agree`` (sets of sentences, compared lower-cased without punctuation); ``underivable`` (bool),
+        ``reason`` (why, or the kind of disagreement, a key of ``KINDS``, or empty).
+    """
+    got = derive(problem) if derivation is None else derivation
+    answers = {same(a) for a in got.answers} == {same(a) for a in problem.answers}
+    category = None if not problem.category else got.category == problem.category
+    found = {same(problem.context[i]) for i in got.evidence}
+    evidence = found == {same(fact) for fact in problem.facts}
+    kind = "" if answers and evidence and category is not False else _kind(problem, got, answers, category is not False)
+    return {
+        "id": problem.id,
+        "dataset": problem.dataset,
+        "category": problem.category,
+        "answers_agree": answers,
+        "category_agree": category,
+        "evidence_agree": evidence,
+        "underivable": bool(got.underivable),
+        "kind": kind,
+        "reason": got.underivable or kind,
+    }
+
+
+def compare_all(problems: Iterable[Problem]) -> pd.DataFrame:
+    """``compare`` for many problems, one row each."""
+    return pd.DataFrame([compare(problem) for problem in problems])
+
+
+def summary(rows: pd.DataFrame, by: Sequence[str] = ("dataset", "category")) -> pd.DataFrame:
+    """Agreement in counts.
+
+    Returns:
+        One row a group: ``n``, ``answers_agree``, ``category_agree``, ``evidence_agree``, ``underivable`` (counts).
+    """
+    columns = ["answers_agree", "category_agree", "evidence_agree", "underivable"]
+    groups = rows.groupby(list(by), sort=False)
+    table = groups[columns].sum().astype(int).reset_index()
+    table.insert(len(by), "n", groups.size().to_numpy())
+    return table
+
+
+def remainder(rows: pd.DataFrame, by: Sequence[str] = ("dataset", "category")) -> pd.DataFrame:
+    """What does not agree, by kind.
+
+    Returns:
+        One row a group and kind: ``kind``, ``due_to`` (``convention``, ``noise`` or ``limit``), ``n``.
+    """
+    left = rows[rows.kind != ""]
+    table = left.groupby([*by, "kind"], sort=False).size().rename("n").reset_index()
+    table.insert(len(by) + 1, "due_to", table.kind.map(KINDS))
+    return table
+
+
+def _kind(problem: Problem, got: Derivation, answers: bool, category: bool) -> str:
+    if problem.dataset == "cotempqa":
+        return _cotempqa_kind(problem, got, answers, category)
+    if problem.dataset == "babi":
+        if got.underivable:
+            return "not derivable"
+        return "another sentence says the same" if answers else "story allows several answers"
+    if problem.dataset == "marco":
+        if not category:
+            return "question form has another type"
+        if not problem.evidence:
+            return "nothing is selected, BM25 still ranks"
+        if got.evidence != problem.evidence:
+            return "BM25 ranks another passage first"
+        return "free-text answer is not derived"
+    return "not derivable" if got.underivable else "unexplained"
+
+
+def _cotempqa_kind(problem: Problem, got: Derivation, answers: bool, category: bool) -> str:
+    if answers:
+        return "unexplained" if category else "gold relation does not follow from the dates"
+    literal = derive_cotempqa.derive(problem.context, problem.question, habits=False)
+    gold, all_fit = set(problem.answers), set(literal.answers)
+    if sum(step.kind == "event" for step in literal.steps) > 1:
+        return "event stands twice in the context"
+    compared = {i for step in literal.steps if step.kind == "compare" for i in step.facts[1:]}
+    if not compared.issuperset(problem.evidence):
+        return "gold adds answers to another question"
+    if gold - all_fit:
+        return "gold answer shares no time with the event"
+    if gold == all_fit:
+        return "gold keeps answers that the one-date habit drops"
+    return "gold keeps some of several answers that fit"
