@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.test_score import LISTS, PROBLEM, RIGHT, B, T
 from tracekd.agreement import agreement
+from tracekd.cases import LISTS, PROBLEM, RIGHT, B, T
 from tracekd.problems import Problem
 from tracekd.score import verdict
 

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from tests.test_score import LISTS, NOTHING, PROBLEM, RIGHT
 from tracekd import released
 from tracekd.__main__ import main
+from tracekd.cases import LISTS, NOTHING, PROBLEM, RIGHT
 from tracekd.problems import as_row
 from tracekd.records import write_jsonl
 

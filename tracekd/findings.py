@@ -1,0 +1,53 @@
+"""Sentences whose numbers come from tables: what a notebook says it found is filled from what it computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def percent(value: float, low: float | None = None, high: float | None = None) -> str:
+    """A share as ``57.2% [52.7, 61.7]``; ``undefined`` for NaN."""
+    if value != value:
+        return "undefined"
+    text = f"{100 * value:.1f}%"
+    return text if low is None or low != low else f"{text} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def p_words(p: float) -> str:
+    """A p-value as ``p = 0.03`` or ``p < 0.001``; ``p undefined`` for NaN."""
+    if p != p:
+        return "p undefined"
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+
+
+def association_sentence(row: Mapping, what: str) -> str:
+    """Joint share, conditional shares, phi and test of one row of ``tables.associations``."""
+    joint = percent(row["joint"], row["joint_low"], row["joint_high"])
+    if row["test"] == "undefined":
+        return (
+            f"{what}: trace and answer are both right in {joint} of {row['n']} outputs. Whether they hang together is "
+            "undefined, since one of the two is always right or always wrong."
+        )
+    given = percent(row["p_answer_given_trace"], row["p_answer_given_trace_low"], row["p_answer_given_trace_high"])
+    other = percent(
+        row["p_answer_given_not_trace"], row["p_answer_given_not_trace_low"], row["p_answer_given_not_trace_high"]
+    )
+    test = f"chi-squared {row['chi2']:.1f}" if row["test"] == "chi2" else "Fisher's exact test"
+    return (
+        f"{what}: trace and answer are both right in {joint} of {row['n']} outputs. The answer is right in {given} where "
+        f"the trace is right and in {other} where it is wrong; phi = {row['phi']:.2f} [{row['phi_low']:.2f}, "
+        f"{row['phi_high']:.2f}], {test}, {p_words(row['p_value'])}."
+    )
+
+
+def contrast_sentence(row: Mapping, margin: float) -> str:
+    """Which of two conditions answers better on the same problems, or how little a missing difference says."""
+    points = f"{100 * row['difference']:+.1f} points [{100 * row['low']:.1f}, {100 * row['high']:.1f}]"
+    pair = f"{row['first']} less {row['second']}: {points} on {row['n']} problems"
+    if row["p_holm"] < 0.05:
+        return f"{pair}, a difference (exact McNemar, Holm-adjusted {p_words(row['p_holm'])})."
+    if row["equivalent"]:
+        return f"{pair}; the two are equivalent within {100 * margin:.0f} points (TOST, {p_words(row['tost_p'])})."
+    least = row["detectable"]
+    power = f"only {100 * least:.0f} points or more would have shown" if least == least else "n is too small for any"
+    return f"{pair}: no difference is shown ({p_words(row['p_holm'])}), and equivalence is not shown either; {power}."

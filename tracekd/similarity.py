@@ -1,0 +1,76 @@
+"""Likeness of stated traces to gold traces, and of free-text answers: BLEU and ROUGE-L, as the paper reports them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import sacrebleu
+from rouge_score import rouge_scorer
+
+from tracekd.problems import Problem
+from tracekd.records import read_jsonl
+from tracekd.score import split_output
+from tracekd.traces import render
+
+_ROUGE = rouge_scorer.RougeScorer(["rougeL"])
+
+
+def rouge_l(stated: str, gold: str) -> float:
+    """ROUGE-L F1 of two texts (Lin 2004, ``rouge_score``), in 0..1."""
+    return _ROUGE.score(gold, stated)["rougeL"].fmeasure
+
+
+def answer_rouge(problem: Problem, answer: str | None) -> float:
+    """ROUGE-L of a free-text answer, best over the references, in 0..1; 0 where there is no answer."""
+    return max((rouge_l(answer, gold) for gold in problem.answers), default=0.0) if answer else 0.0
+
+
+def trace_likeness(problems: Iterable[Problem], paths: Iterable[Path], tokenizer=None) -> pd.DataFrame:
+    """Likeness and length of traces, one row an outputs file.
+
+    Args:
+        problems: the problems asked.
+        paths: outputs files.
+        tokenizer: counts the tokens of the trace; without it they are NaN.
+
+    Returns:
+        columns dataset, condition, seed, outputs, traces (outputs that have one), bleu (corpus BLEU of the stated
+        against the gold traces, 0..100, sacrebleu), rouge_l (mean, 0..1), words, words_sd, tokens (of the trace;
+        mean over traces), new_tokens (mean of all that was generated), answer_rouge_l (MARCO: mean over outputs,
+        else NaN).
+    """
+    known = {p.id: p for p in problems}
+    return pd.DataFrame([_row(known, path, tokenizer) for path in paths])
+
+
+def _row(known: dict[str, Problem], path: Path, tokenizer) -> dict:
+    stated, gold, lengths, answers, first = [], [], [], [], {}
+    for output in read_jsonl(path):
+        first = first or output
+        problem = known.get(output["id"])
+        if problem is None:
+            continue
+        _, trace, answer = split_output(output["text"], output.get("finished", True))
+        lengths.append(output.get("n_tokens", np.nan))
+        answers.append(answer_rouge(problem, answer) if problem.dataset == "marco" else np.nan)
+        if trace:
+            stated.append(trace)
+            gold.append(render(problem.dataset, problem.category, problem.facts))
+    words = [len(text.split()) for text in stated]
+    rouges = [rouge_l(*pair) for pair in zip(stated, gold, strict=True)]
+    tokens = [len(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in stated] if tokenizer else []
+    return {
+        **{name: first.get(name) for name in ("dataset", "condition", "seed")},
+        "outputs": len(answers), "traces": len(stated),
+        "bleu": sacrebleu.corpus_bleu(stated, [gold]).score if stated else np.nan,
+        "rouge_l": _mean(rouges), "words": _mean(words), "words_sd": float(np.std(words)) if words else np.nan,
+        "tokens": _mean(tokens), "new_tokens": _mean(lengths), "answer_rouge_l": _mean(answers),
+    }  # fmt: skip
+
+
+def _mean(values: list[float]) -> float:
+    known = [v for v in values if v == v]
+    return float(np.mean(known)) if known else np.nan
