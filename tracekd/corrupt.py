@@ -1,8 +1,9 @@
 """Corruption: a wrong label and wrong facts for a problem, wrong in content and, by default, in nothing else.
 
 ``matched`` (the default) keeps the form: the same list literal, the same number of facts in context order, near-equal
-in length, words, digits, punctuation and capitals (the closest of 64 random choices), a label with as many hyphens as the gold one. Facts come from the problem's own context and never equal a gold
-fact (compared lower-cased, without punctuation, so a repeated sentence of bAbI counts as the same one).
+in length, words, digits, punctuation and capitals (the closest of 64 random choices), a label with as many hyphens as
+the gold one. Facts come from the problem's own context and never equal a gold fact (compared lower-cased, without
+punctuation, so a repeated sentence of bAbI counts as the same one).
 
 * Where a context has too few facts that are not gold (all of bAbI's positional-reasoning), the missing ones are
   *altered*: a gold fact of this context with one of its words exchanged for another of the same kind.
@@ -123,7 +124,7 @@ def _matched(problem: Problem, rng: np.random.Generator) -> tuple[str, ...]:
 
 
 def _shape(fact: str) -> np.ndarray:
-    """What a format classifier sees of a fact: length, words, digits, punctuation, capitals, weighted to count alike."""
+    """What format shows of a fact: length, words, digits, punctuation, capitals, weighted to count alike."""
     words, digits, capitals = len(fact.split()), sum(map(str.isdigit, fact)), sum(map(str.isupper, fact))
     marks = sum(not c.isalnum() and not c.isspace() for c in fact)
     return np.array([len(fact), 4 * words, 3 * digits, 8 * marks, 3 * capitals])
