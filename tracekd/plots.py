@@ -15,36 +15,35 @@ COLOURS = {
     "incorrect": OKABE_ITO["vermilion"], "r1": OKABE_ITO["green"], "r1_summary": OKABE_ITO["sky"],
     "r1_explanation": OKABE_ITO["purple"], "swapped": OKABE_ITO["orange"],
 }  # fmt: skip
+STYLE = {
+    "figure.figsize": (3.35, 2.5),
+    "figure.dpi": 150,
+    "savefig.dpi": 200,
+    "savefig.bbox": "tight",
+    "figure.constrained_layout.use": True,
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "legend.fontsize": 7.5,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "lines.linewidth": 1.2,
+    "pdf.fonttype": 42,
+    "ps.fonttype": 42,
+    "svg.hashsalt": "tracekd",
+    "axes.prop_cycle": mpl.cycler(color=[c for n, c in OKABE_ITO.items() if n not in ("black", "yellow")]),
+}
 COLUMN = 3.35  # inches: one column of a two-column paper
 WIDTH = 6.9  # inches: both columns
 
 
 def style() -> None:
     """Set matplotlib so that figures read well at column width: 8 pt type, thin axes, embedded fonts."""
-    mpl.rcParams.update(
-        {
-            "figure.figsize": (COLUMN, 2.5),
-            "figure.dpi": 150,
-            "savefig.dpi": 200,
-            "savefig.bbox": "tight",
-            "font.size": 8,
-            "axes.titlesize": 8,
-            "axes.labelsize": 8,
-            "xtick.labelsize": 7.5,
-            "ytick.labelsize": 7.5,
-            "legend.fontsize": 7.5,
-            "legend.frameon": False,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.linewidth": 0.6,
-            "lines.linewidth": 1.2,
-            "pdf.fonttype": 42,
-            "ps.fonttype": 42,
-            "axes.prop_cycle": mpl.cycler(color=[c for n, c in OKABE_ITO.items() if n not in ("black", "yellow")]),
-            "figure.constrained_layout.use": True,
-            "svg.hashsalt": "tracekd",
-        }  # fmt: skip
-    )
+    mpl.rcParams.update(STYLE)
 
 
 def banner(fig: plt.Figure, text: str) -> None:

@@ -136,6 +136,12 @@ class Run:
 
         return source_of(dataset, self.source)
 
+    def label_of(self, dataset: str) -> str:
+        """The data source of one set in words, for captions: ``GENERATED problems`` or which real ones."""
+        from tracekd.problems import label_of
+
+        return label_of(dataset, self.source)
+
     @property
     def source_label(self) -> str:
         """The data source in words, for captions: real or generated, by set where they differ."""

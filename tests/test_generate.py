@@ -1,0 +1,139 @@
+"""Generation: greedy, unmerged, whatever the batch; nothing lost and nothing asked twice."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tracekd import generate, sft, students, traces, train
+from tracekd.generated import generate as make
+from tracekd.profiles import Run, load
+from tracekd.records import read_jsonl
+
+RECIPE = replace(load("smoke").recipe, max_new_tokens=12, generate_batch=4, learning_rate=1e-2)
+
+
+@pytest.fixture(scope="module")
+def problems():
+    return [p for p in make("babi", 110, seed=3) if p.split == "test"][:10]
+
+
+@pytest.fixture(scope="module")
+def adapter(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("adapter")
+    chosen = [p for p in make("babi", 110, seed=3) if p.split == "train"][:16]
+    train.train("tiny-random", sft.build(chosen, "vanilla", seed=1), RECIPE, seed=1, folder=folder)
+    return folder
+
+
+def complete(path, problems, adapter, recipe=RECIPE):
+    asker = generate.Asker("tiny-random", recipe)
+    asker.complete(path, problems, adapter, {"student": "tiny-random", "dataset": "babi", "condition": "x", "seed": 1})
+    return {row["id"]: row for row in read_jsonl(path)}, asker
+
+
+def test_greedy_and_cached_as_the_plain_way(problems, adapter, tmp_path):
+    """Against one prompt at a time, no padding, no cache, the largest logit taken by hand."""
+    rows, asker = complete(tmp_path / "o.jsonl", problems, adapter)
+    tokenizer, end = asker.tokenizer, sft.end_token(asker.tokenizer)
+    for problem in problems[:4]:
+        ids = sft.prompt_ids(tokenizer, traces.prompt(problem))
+        new = []
+        while len(new) < RECIPE.max_new_tokens:
+            token = int(asker.base(input_ids=torch.tensor([ids + new])).logits[0, -1].argmax())
+            if token == end:
+                break
+            new.append(token)
+        assert rows[problem.id]["text"] == tokenizer.decode(new, skip_special_tokens=True)
+        assert rows[problem.id]["finished"] == (len(new) < RECIPE.max_new_tokens)
+
+
+def test_repeats_exactly_and_leaves_the_global_generators_out(problems, adapter, tmp_path):
+    first, _ = complete(tmp_path / "a.jsonl", problems, adapter)
+    torch.manual_seed(99)
+    again, _ = complete(tmp_path / "b.jsonl", problems, adapter)
+    assert {i: r["text"] for i, r in first.items()} == {i: r["text"] for i, r in again.items()}
+
+
+def test_adapter_is_unmerged_and_does_something(problems, adapter, tmp_path):
+    from peft.tuners.lora import LoraLayer
+
+    tuned, asker = complete(tmp_path / "a.jsonl", problems, adapter)
+    layers = [m for m in asker.base.modules() if isinstance(m, LoraLayer)]
+    assert layers and not any(layer.merged for layer in layers)
+    asker.complete(tmp_path / "p.jsonl", problems, None, {"condition": "prompted"})
+    assert not any(isinstance(m, LoraLayer) for m in asker.base.modules())
+    plain = {row["id"]: row["text"] for row in read_jsonl(tmp_path / "p.jsonl")}
+    assert plain != {i: r["text"] for i, r in tuned.items()}
+
+
+def test_prompted_answers_do_not_depend_on_the_adapters_asked_before(problems, adapter, tmp_path):
+    asker = generate.Asker("tiny-random", RECIPE)
+    for name, folder in (("p1", None), ("tuned", adapter), ("p2", None)):
+        asker.complete(tmp_path / f"{name}.jsonl", problems, folder, {})
+    first, second = ({r["id"]: r["text"] for r in read_jsonl(tmp_path / f"{n}.jsonl")} for n in ("p1", "p2"))
+    assert first == second
+
+
+def test_unpacked_weights_are_the_same_numbers():
+    """On a CPU, NF4 layers held dequantised answer as the packed ones do, to the last bit."""
+    if torch.cuda.is_available():
+        pytest.skip("a GPU model stays packed")
+    packed, unpacked = students.load_model("tiny-random"), generate.unpack(students.load_model("tiny-random"))
+    ids = torch.arange(40).reshape(2, 20) + 100
+    with torch.no_grad():
+        assert torch.equal(packed(ids).logits, unpacked(ids).logits)
+
+
+def test_every_problem_once_in_any_batch_size(problems, adapter, tmp_path):
+    texts = []
+    for batch in (1, 3, 10):
+        rows, _ = complete(tmp_path / f"{batch}.jsonl", problems, adapter, replace(RECIPE, generate_batch=batch))
+        assert set(rows) == {p.id for p in problems}
+        texts.append({i: r["text"] for i, r in rows.items()})
+    assert texts[0] == texts[1] == texts[2]
+
+
+def test_a_torn_file_goes_on_and_nothing_is_asked_twice(problems, adapter, tmp_path, monkeypatch):
+    whole, _ = complete(tmp_path / "whole.jsonl", problems, adapter)
+    lines = (tmp_path / "whole.jsonl").read_text().splitlines(keepends=True)
+    torn = tmp_path / "torn.jsonl"
+    torn.write_text("".join(lines[:4]) + lines[4][:30])  # killed while the fifth line was written
+    asked = []
+    real = generate.answer
+    monkeypatch.setattr(generate, "answer", lambda m, t, ps, **o: asked.extend(ps) or real(m, t, ps, **o))
+    rows, _ = complete(torn, problems, adapter)
+    assert {i: r["text"] for i, r in rows.items()} == {i: r["text"] for i, r in whole.items()}
+    assert len(asked) == len(problems) - 4
+    asked.clear()
+    complete(torn, problems, adapter)
+    assert asked == []
+
+
+def test_outputs_of_another_recipe_are_replaced_not_mixed(problems, adapter, tmp_path):
+    complete(tmp_path / "o.jsonl", problems, adapter)
+    rows, _ = complete(tmp_path / "o.jsonl", problems[:5], adapter, replace(RECIPE, max_new_tokens=3))
+    assert len(rows) == 5 and len({r["key"] for r in rows.values()}) == 1
+
+
+def test_an_untrained_adapter_is_named(problems, tmp_path):
+    with pytest.raises(FileNotFoundError, match="03_qlora_train"):
+        complete(tmp_path / "o.jsonl", problems, tmp_path / "nothing")
+
+
+def test_the_grid_asks_prompted_and_every_adapter(tmp_path):
+    settings = load("smoke")
+    settings = replace(
+        settings, train={"babi": 8, "cotempqa": 4, "marco": 4}, test={"babi": 4, "cotempqa": 4, "marco": 4}
+    )
+    run = Run(
+        "04_evaluate", replace(settings, recipe=replace(settings.recipe, max_new_tokens=4)), 121, "generated", tmp_path
+    )
+    sft.prepare(run)
+    assert len(train.train_grid(run)) == 9
+    paths = generate.run_grid(run)
+    assert len(paths) == 12
+    for path in paths:
+        rows = list(read_jsonl(path))
+        assert len(rows) == 4
+        assert {r["source"] for r in rows} == {"GENERATED problems"}

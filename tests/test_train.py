@@ -1,0 +1,147 @@
+"""Training: the loss where it should fall, the seed before the adapter, one adapter from one seed."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tracekd import sft, students, train
+from tracekd.generated import generate
+from tracekd.profiles import load
+
+RECIPE = replace(load("smoke").recipe, batch=4)
+
+
+@pytest.fixture(scope="module")
+def examples():
+    chosen = [p for p in generate("babi", 110, seed=3) if p.split == "train"][:12]
+    return sft.build(chosen, "correct", seed=1)
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return students.load_tokenizer("tiny-random")
+
+
+def adapter(folder):
+    return load_file(folder / "adapter_model.safetensors")
+
+
+def test_loss_is_the_mean_over_completion_tokens_of_the_whole_model(examples, tokenizer):
+    """Against the plain way: one example at a time, unpadded, the full logits, and the targets picked by hand."""
+    encoded = sft.encode_all(examples[:4], tokenizer, 4096)
+    model = train.lora_model("tiny-random", RECIPE, seed=1).eval()
+    total, count = 0.0, 0
+    for e in encoded:
+        ids = torch.tensor([[*e.prompt_ids, *e.target_ids]])
+        logits = model(input_ids=ids).logits[0].float().log_softmax(-1)
+        start = len(e.prompt_ids)
+        # the token at place i is predicted at place i - 1
+        total -= sum(float(logits[start + i - 1, t].detach()) for i, t in enumerate(e.target_ids))
+        count += len(e.target_ids)
+    trainer = train._trainer("tiny-random", encoded, tokenizer, RECIPE, 1, train.Path("unused"), "test")
+    batch = train.Collator(tokenizer.pad_token_id)(train.features(encoded))
+    found = trainer.compute_loss(model, batch)
+    assert float(found.detach()) == pytest.approx(total / count, rel=1e-5)
+    tallies = trainer.tallies
+    assert tallies[sft.TRACE][1] + tallies[sft.ANSWER][1] == count
+    assert tallies[sft.TRACE][0] + tallies[sft.ANSWER][0] == pytest.approx(total, rel=1e-5)
+
+
+def test_prompt_and_padding_carry_no_loss(examples, tokenizer):
+    encoded = sft.encode_all(examples[:4], tokenizer, 4096)
+    batch = train.Collator(tokenizer.pad_token_id)(train.features(encoded))
+    for row, e in enumerate(encoded):
+        learned = batch["labels"][row][batch["labels"][row] != train.IGNORED]
+        assert tuple(learned.tolist()) == e.target_ids
+        assert batch["input_ids"][row][-len(e.target_ids) :].tolist() == list(e.target_ids)
+        assert int(batch["attention_mask"][row].sum()) == len(e)
+        assert batch["position_ids"][row][-1] == len(e) - 1
+
+
+def test_the_seed_is_set_before_the_adapter_is_made():
+    """Whatever state the generators are in, the same seed gives the same first values, another seed others."""
+    first = train.lora_model("tiny-random", RECIPE, seed=7).state_dict()
+    torch.rand(99), np.random.rand(9)
+    again = train.lora_model("tiny-random", RECIPE, seed=7).state_dict()
+    other = train.lora_model("tiny-random", RECIPE, seed=8).state_dict()
+    names = [n for n in first if "lora_A" in n]
+    assert names
+    assert all(torch.equal(first[n], again[n]) for n in names)
+    assert not any(torch.equal(first[n], other[n]) for n in names)
+
+
+def test_the_base_is_nf4_with_double_quantisation_and_only_lora_learns():
+    from bitsandbytes.nn import Linear4bit
+
+    model = train.lora_model("tiny-random", RECIPE, seed=1)
+    layers = [m for m in model.modules() if isinstance(m, Linear4bit)]
+    assert len(layers) == 2 * len(students.TARGETS)
+    assert {m.weight.quant_state.quant_type for m in layers} == {"nf4"}
+    assert all(m.weight.quant_state.nested for m in layers)
+    learning = {n for n, p in model.named_parameters() if p.requires_grad}
+    assert learning and all("lora_" in n for n in learning)
+    assert len(learning) == 2 * len(layers)
+
+
+def test_same_seed_same_adapter_other_seed_another(examples, tmp_path):
+    records = {}
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        records[name] = train.train("tiny-random", examples, RECIPE, seed=seed, folder=tmp_path / name)
+    a, b, c = (adapter(tmp_path / n) for n in "abc")
+    assert all(torch.equal(a[k], b[k]) for k in a)
+    assert any(not torch.equal(a[k], c[k]) for k in a)
+    assert records["a"]["steps"] == 3  # 12 examples in batches of 4
+    assert records["a"]["supervised_tokens"] < records["a"]["total_tokens"]
+
+
+def test_a_finished_adapter_is_kept_and_a_changed_input_trains_anew(examples, tmp_path):
+    first = train.train("tiny-random", examples, RECIPE, seed=1, folder=tmp_path / "a")
+    stamp = (tmp_path / "a" / "adapter_model.safetensors").stat().st_mtime_ns
+    assert train.train("tiny-random", examples, RECIPE, seed=1, folder=tmp_path / "a") == first
+    assert (tmp_path / "a" / "adapter_model.safetensors").stat().st_mtime_ns == stamp
+    changed = train.train("tiny-random", examples[:8], RECIPE, seed=1, folder=tmp_path / "a")
+    assert changed["key"] != first["key"]
+    assert (tmp_path / "a" / "adapter_model.safetensors").stat().st_mtime_ns != stamp
+
+
+def test_the_log_keeps_trace_and_answer_apart(examples, tmp_path):
+    import pandas as pd
+
+    train.train("tiny-random", examples, RECIPE, seed=1, folder=tmp_path / "a")
+    log = pd.read_json(tmp_path / "a" / "log.jsonl", lines=True)
+    assert list(log.step) == [1, 2, 3]
+    between = log[["trace_loss", "answer_loss"]]
+    # a mean over all target tokens lies between the means over its two parts
+    assert ((log.loss >= between.min(axis=1) - 1e-3) & (log.loss <= between.max(axis=1) + 1e-3)).all()
+
+
+def test_accumulated_batches_weigh_tokens_not_batches(examples, tokenizer):
+    """Two half batches, each divided by the update's token count, add up to the loss of the whole batch."""
+    encoded = sft.encode_all([examples[0], *examples[5:8]], tokenizer, 4096)
+    model = train.lora_model("tiny-random", RECIPE, seed=1).eval()
+    trainer = train._trainer("tiny-random", encoded, tokenizer, RECIPE, 1, train.Path("unused"), "test")
+    collate = train.Collator(tokenizer.pad_token_id)
+    count = sum(len(e.target_ids) for e in encoded)
+    whole = trainer.compute_loss(model, collate(train.features(encoded)), num_items_in_batch=count)
+    halves = [collate(train.features(encoded[i : i + 2])) for i in (0, 2)]
+    parts = sum(trainer.compute_loss(model, half, num_items_in_batch=count) for half in halves)
+    assert float(parts.detach()) == pytest.approx(float(whole.detach()), rel=1e-6)
+
+
+def test_cpu_dropout_drops_at_its_rate_keeps_the_mean_and_follows_the_seed():
+    layer = train.CpuDropout(0.05).train()
+    x = torch.ones(400, 577)  # an odd number of elements: the last draw is used in part
+
+    def draw(seed):
+        torch.manual_seed(seed)
+        return layer(x)
+
+    dropped = float((draw(0) == 0).float().mean())
+    # 230,800 elements: the standard error of a rate of 0.05 is 0.00045, so five of them are 0.0023
+    assert dropped == pytest.approx(0.05, abs=0.0023)
+    assert float(draw(0).max()) == pytest.approx(1 / 0.95)
+    assert torch.equal(draw(0), draw(0)) and not torch.equal(draw(0), draw(1))
+    assert torch.equal(layer.eval()(x), x)
