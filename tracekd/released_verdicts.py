@@ -94,15 +94,20 @@ def as_bytes(table: pd.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
+def write_table(path: Path, table: pd.DataFrame) -> Path:
+    """Write a verdict table to ``path`` (``.csv.gz``) in one piece."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(as_bytes(table))
+    return path
+
+
 def write(folder: str | Path, out: str | Path) -> list[Path]:
     """Build and write the verdict tables of both sets and the table of sources into ``out``."""
     out, sources, written = Path(out), [], []
     for dataset in DATASETS:
         table, source = build(folder, dataset)
         sources.append(source)
-        written.append(out / table_name(dataset))
-        with replacing(written[-1]) as temporary:
-            temporary.write_bytes(as_bytes(table))
+        written.append(write_table(out / table_name(dataset), table))
     with replacing(out / SOURCES) as temporary:
         pd.concat(sources).to_csv(temporary, index=False, lineterminator="\n")
     return [*written, out / SOURCES]

@@ -124,6 +124,16 @@ def associations(frame: pd.DataFrame, by: Sequence[str] = BY, steps: Sequence[st
     return table.assign(p_holm=stats.holm(table.p_value))
 
 
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """The columns of ``associations`` that a reader needs, in reading order; the data file of a figure has all."""
+    first = table.columns[: table.columns.get_loc("step") + 1]
+    kept = (
+        "n", "both", "answer_only", "trace_only", "neither", "joint", "p_answer_given_trace",
+        "p_answer_given_not_trace", "phi", "phi_low", "phi_high", "chi2", "expected_min", "test", "p_value", "p_holm",
+    )  # fmt: skip
+    return table[[*first, *kept]]
+
+
 def contrasts(
     frame: pd.DataFrame,
     margin: float = 0.05,
