@@ -213,7 +213,8 @@ def select(problems: list[Problem], size: int | str, rng) -> list[Problem]:
     if size != "all" and int(size) < len(order):
         order.sort(key=lambda p: p.category)
         step = len(order) / int(size)
-        order = [order[int((i + rng.random() * 0.999) * step)] for i in range(int(size))]
+        start = rng.random()
+        order = [order[min(int((i + start) * step), len(order) - 1)] for i in range(int(size))]
         order = [order[i] for i in rng.permutation(len(order))]
     return order
 

@@ -1,0 +1,94 @@
+"""Profiles and artefacts: one dial, complete manifests, names that are checked."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+
+from tracekd import artefacts, profiles
+from tracekd.problems import DATASETS
+
+
+@pytest.mark.parametrize("name", profiles.names())
+def test_every_profile_is_whole(name):
+    profile = profiles.load(name)
+    assert profile.about and profile.hardware
+    for sizes in (profile.generated, profile.train, profile.test):
+        assert set(sizes) == set(DATASETS)
+    assert profile.conditions[:3] == ("vanilla", "correct", "incorrect")
+
+
+def test_an_heir_changes_only_what_it_says():
+    base, heir = profiles.load("paper"), profiles.load("paper-qwen-8b")
+    assert heir.student == "qwen3-8b"
+    assert heir.recipe.generate_batch == 32 != base.recipe.generate_batch
+    assert heir.recipe.learning_rate == base.recipe.learning_rate == 2e-4
+
+
+def test_unknown_profiles_give_the_nearest():
+    with pytest.raises(ValueError, match="no profile 'smok': did you mean 'smoke'"):
+        profiles.load("smok")
+
+
+@pytest.fixture()
+def run(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path))
+    monkeypatch.delenv("TRACEKD_DATA", raising=False)
+    return profiles.open_run("04_evaluate", "smoke", 121)
+
+
+def test_opening_says_what_a_reader_must_know(run, capsys):
+    text = artefacts.opening(run)
+    for word in ("smoke", "121", "tiny-random", "GENERATED problems", "torch", "CPU"):
+        assert word in text
+
+
+def test_draws_follow_seed_and_name(run):
+    assert run.rng("a").random() == run.rng("a").random() != run.rng("b").random()
+    other = profiles.open_run("04_evaluate", "smoke", 122)
+    assert other.rng("a").random() != run.rng("a").random()
+    assert other.profile.seeds == (122,)
+
+
+def test_the_data_variable_counts_unless_a_parameter_is_given(tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("TRACEKD_DATA", str(tmp_path / "data"))
+    assert profiles.open_run("x", "smoke").source == str(tmp_path / "data")
+    assert profiles.open_run("x", "smoke", data="generated").source == "generated"
+
+
+def test_artefacts_leave_files_data_and_one_manifest_row(run):
+    frame = pd.DataFrame({"a_b": ["x%", "y"], "share": [0.25, float("nan")]})
+    fig, ax = plt.subplots()
+    ax.plot([1, 2])
+    for _ in range(2):  # the second save replaces the first
+        run.save_figure(fig, "04_f", caption="A line.", n=3, data=frame)
+        run.save_table(frame, "04_t", caption="A table.", n=2)
+    rows = artefacts.manifest(run)
+    assert list(rows.id) == ["04_f", "04_t"]
+    assert list(rows.columns) == artefacts.COLUMNS
+    assert (rows[["caption", "n", "student", "source", "seed", "profile", "commit"]] != "").all().all()
+    folder = run.folder / "figures"
+    for files, data in zip(rows["files"], rows.data, strict=True):
+        assert all((folder / f).stat().st_size > 0 for f in files.split())
+        assert (folder / data).exists()
+    assert r"x\%" in (folder / "04_t.tex").read_text()
+    assert "GENERATED problems" in (folder / "04_t.md").read_text()
+    pd.testing.assert_frame_equal(pd.read_csv(folder / "04_t.csv"), frame)
+    plt.close(fig)
+
+
+def test_figures_repeat_to_the_byte(run):
+    def draw():
+        fig, ax = plt.subplots()
+        ax.plot([1, 3, 2])
+        run.save_figure(fig, "04_f", caption="A line.", n=3)
+        plt.close(fig)
+        return [(run.folder / "figures" / f"04_f{s}").read_bytes() for s in (".png", ".pdf")]
+
+    assert draw() == draw()
+
+
+def test_a_caption_is_required(run):
+    with pytest.raises(ValueError, match="needs a caption"):
+        run.save_table(pd.DataFrame({"a": [1]}), "04_t", caption=" ", n=1)
