@@ -120,3 +120,28 @@ def _cotempqa_kind(problem: Problem, got: Derivation, answers: bool, category: b
     if gold == all_fit:
         return "gold keeps answers that the one-date habit drops"
     return "gold keeps some of several answers that fit"
+
+
+def committed_table(problems: Iterable[Problem]) -> pd.DataFrame:
+    """Agreement and remainder on real problems as one table of counts, for ``figures/data/derive_agreement.csv``.
+
+    The rules were written on one part of the files and checked on the other: CoTempQA's even-numbered problems and
+    bAbI's train file against the odd-numbered ones and the test file.
+
+    Returns:
+        One row a data set, category, part (``written on`` or ``checked on``) and row kind: ``measure`` is one of the
+        columns of ``summary``, or a kind of the remainder, with ``due_to``; ``n`` is its count.
+    """
+    problems = list(problems)
+    rows = compare_all(problems)
+    rows["part"] = [_part(problem) for problem in problems]
+    by = ["dataset", "category", "part"]
+    agreed = summary(rows, by).melt(by, var_name="measure", value_name="count").rename(columns={"count": "n"})
+    left = remainder(rows, by).rename(columns={"kind": "measure"})
+    return pd.concat([agreed, left]).sort_values(by, kind="stable", ignore_index=True)
+
+
+def _part(problem: Problem) -> str:
+    number = problem.id.rsplit("/", 1)[1]
+    seen = number.startswith("train") if problem.dataset == "babi" else int(number) % 2 == 0
+    return "written on" if seen else "checked on"

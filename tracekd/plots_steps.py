@@ -76,15 +76,10 @@ def flow(problem: Problem, ax: plt.Axes, width: int = 34) -> plt.Axes:
         box = FancyBboxPatch((k + 0.06, 0.08), 0.84, 0.84, boxstyle="round,pad=0.02", fc="white", ec=colour, lw=1.5)
         ax.add_patch(box)
         ax.text(k + 0.48, 0.85, step, ha="center", va="top", fontweight="bold", color=colour)
-        body = "\n".join(textwrap.fill(line, width) for line in texts[step].split("\n"))
-        ax.text(
-            k + 0.48,
-            0.4,
-            textwrap.shorten(body, 420) if len(body) > 420 else body,
-            ha="center",
-            va="center",
-            fontsize=6.5,
-        )
+        lines = [
+            textwrap.fill(textwrap.shorten(line, 210, placeholder=" …"), width) for line in texts[step].split("\n")
+        ]
+        ax.text(k + 0.48, 0.4, "\n".join(lines), ha="center", va="center", fontsize=6.5)
         if k < 2:
             ax.add_patch(
                 FancyArrowPatch((k + 0.93, 0.5), (k + 1.04, 0.5), arrowstyle="-|>", mutation_scale=9, color="0.3")
@@ -102,7 +97,7 @@ def label_shares(table: pd.DataFrame, ax: plt.Axes) -> plt.Axes:
     return ax
 
 
-def agreement(table: pd.DataFrame, ax: plt.Axes) -> plt.Axes:
+def agreement(table: pd.DataFrame, ax: plt.Axes, legend: bool = True) -> plt.Axes:
     """Draw the shares of problems whose derivation agrees with gold; ``table`` as from ``derive_agreement.summary``."""
     colours = (OKABE_ITO["blue"], OKABE_ITO["orange"], OKABE_ITO["green"])
     rows = table.iloc[::-1].reset_index(drop=True)
@@ -111,7 +106,8 @@ def agreement(table: pd.DataFrame, ax: plt.Axes) -> plt.Axes:
         ax.barh(places, 100 * rows[column] / rows.n, height=0.24, color=colour, label=name)
     ax.set_yticks(range(len(rows)), [f"{c} ({n:,})" for c, n in zip(rows.category, rows.n, strict=True)], fontsize=6)
     ax.set(xlabel="agreement with gold (%)", xlim=(0, 100))
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=6.5)
+    if legend:
+        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, fontsize=6.5)
     return ax
 
 
