@@ -9,13 +9,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from tracekd.plots import COLOURS, OKABE_ITO
+from tracekd.stats import wilson
 
 AGREEMENT_COLOURS = {
     "right both times": OKABE_ITO["blue"],
     "copies from its trace": OKABE_ITO["sky"],
     "ignores its trace": OKABE_ITO["vermilion"],
     "not nameable": "#BBBBBB",
-    "not stated": "#E5E5E5",
+    "not stated": OKABE_ITO["yellow"],
 }
 RULE_COLOURS = {"as published": OKABE_ITO["orange"], "id-aligned": OKABE_ITO["blue"]}
 SHARES = {
@@ -59,7 +60,7 @@ def points(
 
 
 def matrix(row: pd.Series, ax: Axes, *, title: str, step: str = "trace") -> Axes:
-    """One 2x2 table as a heat map: count and share of all in each cell.
+    """One 2x2 table as a heat map: count and share of all in each cell, with its 95% Wilson interval.
 
     Args:
         row: with both, answer_only, trace_only, neither.
@@ -72,14 +73,11 @@ def matrix(row: pd.Series, ax: Axes, *, title: str, step: str = "trace") -> Axes
     ax.imshow(counts / max(n, 1), cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (i, j), count in np.ndenumerate(counts):
         share = count / n if n else 0
+        low, high = wilson(int(count), int(n)) if n else (0, 0)
+        colour = "white" if share > 0.55 else "black"
+        ax.text(j, i - 0.12, f"{int(count)}\n{share:.0%}", ha="center", va="center", color=colour, fontsize=7)
         ax.text(
-            j,
-            i,
-            f"{int(count)}\n{share:.0%}",
-            ha="center",
-            va="center",
-            color="white" if share > 0.55 else "black",
-            fontsize=7,
+            j, i + 0.3, f"{100 * low:.0f} to {100 * high:.0f}%", ha="center", va="center", color=colour, fontsize=5.5
         )
     ax.set_xticks([0, 1], ["right", "wrong"])
     ax.set_yticks([0, 1], ["right", "wrong"], rotation=90, va="center")

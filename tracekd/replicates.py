@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
-from statsmodels.tools.sm_exceptions import ConvergenceWarning, PerfectSeparationWarning
+from statsmodels.tools.sm_exceptions import ConvergenceWarning, PerfectSeparationWarning, SingularMatrixWarning
 
 
 def over_seeds(frame: pd.DataFrame, by: Sequence[str], column: str) -> pd.DataFrame:
@@ -46,23 +46,23 @@ def cluster_logit(frame: pd.DataFrame, formula: str = "answer ~ trace_correct * 
     """
     flags = frame.select_dtypes(bool).columns
     data = frame.assign(**{name: frame[name].astype(int) for name in flags})
-    note = ""
     with warnings.catch_warnings():
         warnings.simplefilter("error", PerfectSeparationWarning)
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", RuntimeWarning)
+        warnings.simplefilter("ignore", SingularMatrixWarning)
         try:
             fit = smf.gee(formula, cluster, data, family=sm.families.Binomial()).fit()
         except (PerfectSeparationWarning, np.linalg.LinAlgError, ValueError) as error:
             return pd.DataFrame([{"term": formula, "note": f"not estimable: {error}"}], columns=COLUMNS)
     table = pd.DataFrame({"coefficient": fit.params, "z": fit.tvalues, "p_value": fit.pvalues})
-    bounds = fit.conf_int()
-    # Beyond e^10 an odds ratio says only that a cell of the table is empty.
-    wild = (table.coefficient.abs() > 10) | ~np.isfinite(table.z)
-    table["odds_ratio"] = np.exp(table.coefficient.where(~wild))
-    table["low"], table["high"] = np.exp(bounds[0].where(~wild)), np.exp(bounds[1].where(~wild))
-    table.loc[wild, ["z", "p_value"]] = np.nan
-    table["note"] = np.where(wild, "not estimable: a cell has no variation", note)
+    # Log odds beyond 10, or an error beyond 10, say only that a cell of the table is empty.
+    wild = (fit.params.abs() > 10) | ~(fit.bse < 10) | ~np.isfinite(table.z)
+    bounds = fit.conf_int().mask(wild)
+    table["odds_ratio"] = np.exp(table.coefficient.mask(wild))
+    table["low"], table["high"] = np.exp(bounds[0]), np.exp(bounds[1])
+    table.loc[wild, ["coefficient", "z", "p_value"]] = np.nan
+    table["note"] = np.where(wild, "not estimable: a cell has no variation", "")
     return table.rename_axis("term").reset_index()[list(COLUMNS)]
 
 
