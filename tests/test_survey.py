@@ -1,0 +1,305 @@
+"""The survey: balanced orders, a safe page, and a participant in a real browser."""
+
+import json
+import shutil
+import threading
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from tracekd import study, study_files, study_import, survey, survey_build, survey_cli
+from tracekd.problems import Problem
+
+KINDS = study.TRACE_TYPES
+PROBLEMS = [
+    Problem(
+        id=f"cotempqa/equal/{i:04d}", dataset="cotempqa", category="equal", split="test", answers=(f"Club {i}",),
+        context=(f"Ada Poe plays for Club {i} from 2001 to 2004.", "Ada Poe works for Lab <b>7</b> from 1990 to 1995."),
+        question=f"Which team did Ada Poe play for while \"work\" went on, case {i}?", evidence=(0,),
+    )
+    for i in range(4)
+]  # fmt: skip
+
+
+def shown(problems=PROBLEMS):
+    """Test traces; the R1 kinds are marked templated."""
+    return [
+        survey.show(p, k, f"{k} says </script><b>so</b>, {p.id}.\nThus {p.answers[0]}.", source, "generated")
+        for p in problems
+        for k, source in zip(KINDS, ["templated"] * 3 + ["rules"], strict=True)
+    ]
+
+
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_within_orders_are_balanced(blocks):
+    problems = [f"p{i}" for i in range(4 * blocks)]
+    found = survey.sequences(problems, KINDS, "within")
+    assert len(found) == 16
+    for order in found:
+        assert Counter(kind for _, kind in order) == dict.fromkeys(KINDS, blocks)
+        assert sorted(problem for problem, _ in order) == sorted(problems)
+    # Over all sequences each problem meets each kind 4 times; each kind stands 4 times at each place of a block.
+    assert set(Counter(pair for order in found for pair in order).values()) == {4}
+    places = Counter((place, kind) for order in found for place, (_, kind) in enumerate(order))
+    assert set(places.values()) == {4}
+    follows = Counter((a[1], b[1]) for order in found for a, b in pairwise(order[:4]))
+    assert len(follows) == 12 and set(follows.values()) == {4}
+
+
+def test_between_orders_show_one_kind_each():
+    found = survey.sequences(["a", "b", "c"], KINDS, "between")
+    assert all(len({kind for _, kind in order}) == 1 for order in found)
+    assert Counter(order[0][1] for order in found) == dict.fromkeys(KINDS, 6)  # 3 problems: a doubled square of 6
+
+
+def test_refusals():
+    with pytest.raises(ValueError, match="need 4, 8"):
+        survey.sequences(["a", "b"], KINDS, "within")
+    with pytest.raises(ValueError, match="'mixed' is unknown"):
+        survey.sequences(["a"], KINDS, "mixed")
+    with pytest.raises(ValueError, match=r"missing: cotempqa/equal/0003 correct"):
+        survey.plan(shown()[:-1])
+    with pytest.raises(ValueError, match="nothing to rate"):
+        survey.show(PROBLEMS[0], "r1", " ", "teacher", "generated")
+    with pytest.raises(ValueError, match="must begin with https"):
+        survey.plan(shown(), post="lab.example")
+    with pytest.raises(ValueError, match="5 problems asked for, 4 of 4"):
+        survey.choose(PROBLEMS, 5, np.random.default_rng(1))
+
+
+def test_texts_of_traces_cannot_break_the_page():
+    html = survey.page(survey.plan(shown()), ["var a = 1;"], "licence -- text")
+    # Two scripts of the template (plan and program) and the one given.
+    assert html.count("<script") == html.count("</script") == 3
+    assert "says \\u003c/script>" in html and "licence - - text" in html
+    plan = html.split('id="plan">')[1].split("</script>")[0]
+    assert json.loads(plan)["shown"][0]["trace"].startswith("r1 says </script>")
+    with pytest.raises(ValueError, match="cannot be inlined"):
+        survey.page(survey.plan(shown()), ["'</script>'"], "")
+
+
+def test_another_archive_is_refused():
+    with pytest.raises(ValueError, match="not the file that was pinned"):
+        survey_build.check(b"something else", survey_build.PACKAGES[0])
+
+
+@pytest.fixture(scope="session")
+def scripts():
+    """JsPsych from npm, or a skip that says why it is not to be had."""
+    try:
+        return survey_build.fetch()
+    except RuntimeError as error:
+        pytest.skip(f"the survey needs jsPsych from npm: {error}")
+
+
+@pytest.fixture
+def browser(tmp_path):
+    """Headless Chromium that downloads into ``tmp_path``, or a skip that says what is missing."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed (the dev extra has it)")
+    program = next((p for name in survey_build.CHROMIUM if (p := shutil.which(name))), None)
+    driver = shutil.which("chromedriver")
+    if not program or not driver:
+        pytest.skip("chromium or chromedriver is not installed (Debian: chromium, chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for flag in (*survey_build.CHROMIUM_FLAGS, f"--user-data-dir={tmp_path}/profile", "--window-size=1000,900"):
+        options.add_argument(flag)
+    options.add_experimental_option("prefs", {"download.default_directory": str(tmp_path)})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    found = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    found.implicitly_wait(5)
+    yield found
+    found.quit()
+
+
+def wait(browser, condition, what):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    return WebDriverWait(browser, 20).until(lambda _: condition(), what)
+
+
+def css(browser, selector):
+    return browser.find_elements("css selector", selector)
+
+
+def heading(browser, words):
+    wait(browser, lambda: words in browser.find_element("css selector", "#survey h1").text, f"heading {words!r}")
+
+
+def submit(browser):
+    browser.find_element("css selector", ".jspsych-btn").click()
+
+
+def names(browser):
+    """Items of the page, in order, checks included."""
+    return list(dict.fromkeys(radio.get_attribute("name") for radio in css(browser, "#survey input[type=radio]")))
+
+
+def answer(browser, some=None):
+    """Choose a point for each item by mouse; return what was chosen."""
+    chosen = {}
+    for i, name in enumerate(names(browser)[:some]):
+        point = int(name[-1]) if name.startswith("check_") else 1 + (i * 2 + len(name)) % 5
+        browser.execute_script(
+            "arguments[0].click()", css(browser, f"input[name={name}][value='{point}']")[0].find_element("xpath", "..")
+        )
+        chosen[name] = point
+    return chosen
+
+
+def begin(browser):
+    heading(browser, "Before you start")
+    submit(browser)  # without consent nothing happens
+    heading(browser, "Before you start")
+    css(browser, "input[name=agree]")[0].click()
+    submit(browser)
+    heading(browser, "What you will do")
+    submit(browser)
+
+
+def test_a_participant_fills_it_in_reloads_and_downloads(scripts, browser, tmp_path):
+    page = tmp_path / "survey.html"
+    page.write_text(survey.page(survey.plan(shown(), study="trial"), *scripts), encoding="utf-8")
+    browser.get(page.as_uri() + "?sequence=6")
+    begin(browser)
+    given = {}
+    for number in (1, 2):
+        heading(browser, f"Reasoning {number} of 4")
+        given[number] = answer(browser)
+        submit(browser)
+    heading(browser, "Reasoning 3 of 4")
+    half = answer(browser, some=3)
+    browser.refresh()
+    heading(browser, "Reasoning 3 of 4")
+    kept = {r.get_attribute("name"): int(r.get_attribute("value")) for r in css(browser, "input[type=radio]:checked")}
+    assert kept == half
+    submit(browser)  # unanswered items hold the page
+    heading(browser, "Reasoning 3 of 4")
+    for number in (3, 4):
+        heading(browser, f"Reasoning {number} of 4")
+        given[number] = answer(browser)
+        submit(browser)
+    heading(browser, "Thank you")
+    browser.refresh()
+    heading(browser, "Thank you")
+    for kind in ("csv", "json"):
+        css(browser, f"#{kind}")[0].click()
+    wait(browser, lambda: len([*tmp_path.glob("trial_P*.csv"), *tmp_path.glob("trial_P*.json")]) == 2, "downloads")
+    order = survey.sequences([p.id for p in PROBLEMS], KINDS, "within")[5]
+    for path in (*tmp_path.glob("trial_P*.csv"), *tmp_path.glob("trial_P*.json")):
+        cleaned = study_import.clean(study_files.read(path))
+        assert cleaned.report.empty
+        ratings = cleaned.ratings
+        assert len(ratings) == 4 * 7 + 2 and ratings["seconds"].ge(0).all()
+        for number, (problem, kind) in enumerate(order, start=1):
+            rows = ratings[ratings["order"] == number]
+            assert dict(zip(rows["item"], rows["rating"], strict=True)) == given[number]
+            assert set(rows["problem"]) == {problem}
+            assert set(rows.loc[~study.is_check(rows["item"]), "trace_type"]) == {kind}
+        assert not study.careless(ratings)["failed_checks"].any()
+    severe = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+    assert not severe
+    assert not [r for r in requests(browser) if r.startswith("http")], "the page must not ask the network for anything"
+
+
+def requests(browser):
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    return [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+
+
+def test_keyboard_alone_labels_and_a_phone(scripts, browser, tmp_path):
+    from selenium.webdriver import ActionChains, Keys
+
+    page = tmp_path / "survey.html"
+    page.write_text(survey.page(survey.plan(shown(), study="keys"), *scripts), encoding="utf-8")
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    )
+    browser.get(page.as_uri() + "?sequence=1")
+    heading(browser, "Before you start")
+    for keys in ((Keys.TAB, Keys.SPACE, Keys.TAB, Keys.SPACE), (Keys.TAB, Keys.ENTER)):
+        ActionChains(browser).send_keys(*keys).perform()
+    heading(browser, "Reasoning 1 of 4")
+    items = names(browser)
+    # From the heading: the trace, then one stop an item; an arrow chooses.
+    ActionChains(browser).send_keys(
+        Keys.TAB, *[k for _ in items for k in (Keys.TAB, Keys.SPACE, Keys.ARROW_DOWN)]
+    ).perform()
+    chosen = {r.get_attribute("name"): r.get_attribute("value") for r in css(browser, "input[type=radio]:checked")}
+    assert chosen == dict.fromkeys(items, "2")
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
+    assert "templated" in browser.find_element("css selector", ".source").text
+    for label in css(browser, ".points label"):
+        assert label.rect["height"] >= 44, "a finger needs 44 pixels"
+    tree = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    roles = [(n.get("role", {}).get("value"), n.get("name", {}).get("value", "")) for n in tree]
+    wordings = [w for about in study.questionnaire()["scales"].values() for w in about["items"].values()]
+    assert [name for role, name in roles if role == "group" and name] == wordings
+    assert sum(role == "radio" and name[:1].isdigit() for role, name in roles) == 35
+    ActionChains(browser).send_keys(Keys.TAB, Keys.ENTER).perform()
+    heading(browser, "Reasoning 2 of 4")
+
+
+@pytest.fixture
+def server():
+    """A server that refuses the first post, as a server may, and keeps the others."""
+    posts = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_OPTIONS(self):
+            self.reply(204)
+
+        def do_POST(self):
+            posts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.reply(503 if len(posts) == 1 else 200)
+
+        def reply(self, status):
+            self.send_response(status)
+            self.send_header("Access-Control-Allow-Origin", "*")
+            self.send_header("Access-Control-Allow-Headers", "*")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    found = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=found.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{found.server_port}/", posts
+    found.shutdown()
+
+
+def test_finished_answers_are_posted_and_a_failure_is_told(scripts, browser, server, tmp_path):
+    address, posts = server
+    page = tmp_path / "survey.html"
+    plan = survey.plan(shown(PROBLEMS[:1]), "between", post=address, study="post")
+    page.write_text(survey.page(plan, *scripts), encoding="utf-8")
+    browser.get(page.as_uri() + "?sequence=2&participant=P7")
+    begin(browser)
+    heading(browser, "Reasoning 1 of 1")
+    given = answer(browser)
+    submit(browser)
+    heading(browser, "Thank you")
+    status = browser.find_element("id", "sent")
+    wait(browser, lambda: "503" in status.text, "the failure is told")
+    css(browser, "#again")[0].click()
+    wait(browser, lambda: "have been sent" in status.text, "the second try")
+    (tmp_path / "posts").mkdir()
+    (tmp_path / "posts" / "1.json").write_text(json.dumps(posts[1]))
+    ratings = study_import.clean(study_files.read(tmp_path / "posts")).ratings
+    assert set(ratings["participant"]) == {"P7"} and study.design(ratings) == "between"
+    assert dict(zip(ratings["item"], ratings["rating"], strict=True)) == given
+    browser.refresh()
+    heading(browser, "Thank you")
+    assert len(posts) == 2, "answers are sent once"
+
+
+def test_check_command(tmp_path, capsys):
+    from tracekd.study_simulate import simulate
+
+    simulate(np.random.default_rng(1)).to_csv(tmp_path / "r.csv", index=False)
+    assert survey_cli.main(["check", str(tmp_path / "r.csv"), "--output", str(tmp_path / "clean.csv")]) == 0
+    assert "3000 answers of 100 participants, within design" in capsys.readouterr().out
+    assert (tmp_path / "clean_report.csv").exists()

@@ -1,0 +1,103 @@
+"""``python -m tracekd survey build|pictures|check``: make the survey's page, and look at what comes back."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from tracekd import problems, study, survey, survey_build, traces
+from tracekd.records import replacing, write_csv
+from tracekd.study_files import read
+from tracekd.study_import import clean
+
+PICTURES = (("consent", 0, 900, 700), ("desktop", 1, 900, 1750), ("phone", 1, 390, 2600))
+TEMPLATED = ("r1", "r1_summary", "r1_explanation")
+
+
+def traces_of(problem: problems.Problem, data: str, seed: int) -> list[survey.Shown]:
+    """The four kinds of trace of a problem: ``correct`` by rules, the R1 kinds from the templated stand-in."""
+    from tracekd import templated
+
+    shown = [survey.show(problem, "correct", traces.build(problem, "correct").text, "rules", data)]
+    for kind in TEMPLATED:
+        trace = templated.build(problem, kind, seed=seed)
+        shown.append(survey.show(problem, kind, trace.text, "templated", data))
+    return shown
+
+
+def build(args: argparse.Namespace) -> int:
+    """Write the page and say how to use it."""
+    source = problems.check_source(args.data)
+    data = "generated" if problems.source_of(args.dataset, source) == "generated" else "real"
+    found = [p for p in problems.load(args.dataset, source, seed=args.seed) if p.split == "test"]
+    chosen = survey.choose(found, args.problems, np.random.default_rng(args.seed))
+    shown = [s for p in chosen for s in traces_of(p, data, args.seed)]
+    plan = survey.plan(shown, args.design, items=args.items, post=args.post, study=args.study)
+    html = survey.page(plan, *survey_build.fetch())
+    with replacing(args.output) as temporary:
+        temporary.write_text(html, encoding="utf-8")
+    print(f"{args.output}: {args.output.stat().st_size / 1024:.0f} KiB, opens by double-click\n{survey.describe(plan)}")
+    print(
+        f"links for exact balance: {args.output.name}?sequence=1 to ?sequence={len(plan['sequences'])}; without one, "
+        "the page draws a sequence by chance\nanswers: collect the downloaded files in one folder, then "
+        "python -m tracekd survey check FOLDER"
+    )
+    return 0
+
+
+def pictures(args: argparse.Namespace) -> int:
+    """Photograph the consent page and a rating page, for a desktop and a phone."""
+    args.output.mkdir(parents=True, exist_ok=True)
+    for name, preview, width, height in PICTURES:
+        path = args.output / f"05_survey_{name}.png"
+        survey_build.picture(args.page, path, preview, width, height)
+        print(f"{path.name}: {path.stat().st_size / 1024:.0f} KiB")
+    return 0
+
+
+def check(args: argparse.Namespace) -> int:
+    """Clean ratings, report every row touched, and write both where asked."""
+    cleaned = clean(read(args.ratings), args.design)
+    ratings, flags = cleaned.ratings, study.careless(cleaned.ratings)
+    print(f"{len(ratings)} answers of {ratings['participant'].nunique()} participants, {study.design(ratings)} design")
+    print(cleaned.summary.to_string(index=False) if len(cleaned.report) else "no row was touched")
+    print(f"careless by the stated rules: {int(flags['careless'].sum())}")
+    if args.output:
+        write_csv(args.output, ratings)
+        write_csv(args.output.with_name(args.output.stem + "_report.csv"), cleaned.report)
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(prog="python -m tracekd survey", description=__doc__.split(":", 1)[1].strip())
+    commands = top.add_subparsers(dest="command", required=True)
+    one = commands.add_parser("build", help="write the survey as one HTML page (needs npm once)")
+    one.add_argument("--dataset", default="cotempqa", choices=problems.DATASETS)
+    one.add_argument("--data", default="generated", help="generated, hub or a folder (default: generated)")
+    one.add_argument("--problems", type=int, default=4, help="problems to show (default 4; within: a multiple of 4)")
+    one.add_argument("--design", default="within", choices=survey.DESIGNS)
+    one.add_argument("--items", type=Path, help="questionnaire to use in place of tracekd/survey_items.toml")
+    one.add_argument("--post", default="", metavar="URL", help="address that finished answers are sent to")
+    one.add_argument("--study", default="study", help="short name, kept in each answer")
+    one.add_argument("--seed", type=int, default=121)
+    one.add_argument("--output", type=Path, default=Path("survey.html"))
+    one.set_defaults(run=build)
+    three = commands.add_parser("pictures", help="photograph a built survey's pages with headless Chromium")
+    three.add_argument("page", type=Path, help="the survey's HTML file")
+    three.add_argument("--output", type=Path, default=Path("figures"), help="folder (default: figures)")
+    three.set_defaults(run=pictures)
+    two = commands.add_parser("check", help="clean ratings and report every row touched")
+    two.add_argument("ratings", type=Path, help="a CSV or JSON file, or a folder of them")
+    two.add_argument("--design", choices=survey.DESIGNS, help="keep participants of this design only")
+    two.add_argument("--output", type=Path, help="write the clean ratings here, the report beside them")
+    two.set_defaults(run=check)
+    return top
+
+
+def main(argv: list[str]) -> int:
+    """Run a command."""
+    args = parser().parse_args(argv)
+    return args.run(args)
