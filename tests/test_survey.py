@@ -296,6 +296,22 @@ def test_finished_answers_are_posted_and_a_failure_is_told(scripts, browser, ser
     assert len(posts) == 2, "answers are sent once"
 
 
+def test_own_traces_are_read_from_sft_sets(tmp_path):
+    path = tmp_path / "set.jsonl"
+    rows = [
+        {"id": "a/b/1", "condition": "r1", "target": "<think>one\ntwo</think> <answer>x</answer>"},
+        {"id": "a/b/1", "condition": "r1_summary", "text": "short", "source": "templated"},
+    ]
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    assert survey_cli.given_traces([path]) == {
+        ("a/b/1", "r1"): ("one\ntwo", "teacher"),
+        ("a/b/1", "r1_summary"): ("short", "templated"),
+    }
+    path.write_text('{"id": "a/b/1", "condition": "vanilla", "target": "<answer>x</answer>"}')
+    with pytest.raises(ValueError, match="record 1: expected id, condition and target"):
+        survey_cli.given_traces([path])
+
+
 def test_check_command(tmp_path, capsys):
     from tracekd.study_simulate import simulate
 

@@ -93,7 +93,7 @@ def picture(page: Path, output: Path, preview: int, width: int, height: int) -> 
     Raises:
         RuntimeError: Chromium is missing or made no picture.
     """
-    from PIL import Image
+    from PIL import Image, ImageChops
 
     program = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
     if program is None:
@@ -111,7 +111,10 @@ def picture(page: Path, output: Path, preview: int, width: int, height: int) -> 
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         if not shot.is_file():
             raise RuntimeError(f"{program} made no picture: {done.stderr.strip()[-200:]}")
-        Image.open(shot).convert("RGB").crop((0, 0, width, height)).quantize(64).save(output, optimize=True)
+        image = Image.open(shot).convert("RGB").crop((0, 0, width, height))
+        # What is below the page's last ink is cut off.
+        ink = ImageChops.invert(image).getbbox()
+        image.crop((0, 0, width, min(height, ink[3] + 30))).quantize(64).save(output, optimize=True)
 
 
 def fetch() -> tuple[list[str], str]:

@@ -3,37 +3,78 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 import numpy as np
 
 from tracekd import problems, study, survey, survey_build, traces
-from tracekd.records import replacing, write_csv
+from tracekd.records import read_jsonl, replacing, write_csv
 from tracekd.study_files import read
 from tracekd.study_import import clean
 
-PICTURES = (("consent", 0, 900, 700), ("desktop", 1, 900, 1750), ("phone", 1, 390, 2600))
-TEMPLATED = ("r1", "r1_summary", "r1_explanation")
+PICTURES = (("consent", 0, 900, 520), ("desktop", 3, 900, 2600), ("phone", 3, 390, 1690))
+THINK = re.compile(r"<think>(.*?)</think>", re.DOTALL)
 
 
-def traces_of(problem: problems.Problem, data: str, seed: int) -> list[survey.Shown]:
-    """The four kinds of trace of a problem: ``correct`` by rules, the R1 kinds from the templated stand-in."""
-    from tracekd import templated
+def given_traces(paths: list[Path]) -> dict[tuple[str, str], tuple[str, str]]:
+    """Traces from JSON-lines files: SFT sets (``id``, ``condition``, ``target``) or a teacher's (``text``).
 
-    shown = [survey.show(problem, "correct", traces.build(problem, "correct").text, "rules", data)]
-    for kind in TEMPLATED:
-        trace = templated.build(problem, kind, seed=seed)
-        shown.append(survey.show(problem, kind, trace.text, "templated", data))
+    Returns:
+        (problem id, condition) to (text of the trace, its source); the source is the record's, else ``teacher``.
+
+    Raises:
+        ValueError: a record without id, condition and one of target and text.
+    """
+    found = {}
+    for path in paths:
+        for number, row in enumerate(read_jsonl(path), start=1):
+            text = row.get("text") or "".join(THINK.findall(row.get("target", "")))
+            if not (row.get("id") and row.get("condition") and text):
+                raise ValueError(
+                    f"{path.name}, record {number}: expected id, condition and target (or text) with a trace"
+                )
+            found[row["id"], row["condition"]] = text.strip(), row.get("source", "teacher")
+    return found
+
+
+def traces_of(
+    problem: problems.Problem, data: str, given: dict[tuple[str, str], tuple[str, str]], seed: int
+) -> list[survey.Shown]:
+    """The four kinds of trace of a problem: those given; else ``correct`` by rules, the others templated."""
+    shown = []
+    for kind in study.TRACE_TYPES:
+        if (problem.id, kind) in given:
+            text, source = given[problem.id, kind]
+        elif kind == "correct":
+            text, source = traces.build(problem, "correct").text, "rules"
+        else:
+            text, source = _templated(problem, kind, seed), "templated"
+        shown.append(survey.show(problem, kind, text, source, data))
     return shown
+
+
+def _templated(problem: problems.Problem, kind: str, seed: int) -> str:
+    try:
+        from tracekd import templated
+    except ImportError:
+        raise ValueError(
+            f"{problem.id} has no {kind} trace: give files with --traces (this installation has no templated stand-in)"
+        ) from None
+    return templated.build(problem, kind, seed=seed).text
 
 
 def build(args: argparse.Namespace) -> int:
     """Write the page and say how to use it."""
     source = problems.check_source(args.data)
     data = "generated" if problems.source_of(args.dataset, source) == "generated" else "real"
-    found = [p for p in problems.load(args.dataset, source, seed=args.seed) if p.split == "test"]
-    chosen = survey.choose(found, args.problems, np.random.default_rng(args.seed))
-    shown = [s for p in chosen for s in traces_of(p, data, args.seed)]
+    found = problems.load(args.dataset, source, seed=args.seed)
+    # Without traces of one's own the problems come from the test split, which no student has seen.
+    found = found if args.traces else [p for p in found if p.split == "test"]
+    given = given_traces(args.traces)
+    with_own = [p for p in found if any((p.id, kind) in given for kind in study.TRACE_TYPES)] if given else found
+    chosen = survey.choose(with_own, args.problems, np.random.default_rng(args.seed))
+    shown = [s for p in chosen for s in traces_of(p, data, given, args.seed)]
     plan = survey.plan(shown, args.design, items=args.items, post=args.post, study=args.study)
     html = survey.page(plan, *survey_build.fetch())
     with replacing(args.output) as temporary:
@@ -78,6 +119,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--dataset", default="cotempqa", choices=problems.DATASETS)
     one.add_argument("--data", default="generated", help="generated, hub or a folder (default: generated)")
     one.add_argument("--problems", type=int, default=4, help="problems to show (default 4; within: a multiple of 4)")
+    one.add_argument("--traces", type=Path, action="extend", nargs="+", default=[], help="SFT sets or teacher's traces")
     one.add_argument("--design", default="within", choices=survey.DESIGNS)
     one.add_argument("--items", type=Path, help="questionnaire to use in place of tracekd/survey_items.toml")
     one.add_argument("--post", default="", metavar="URL", help="address that finished answers are sent to")
