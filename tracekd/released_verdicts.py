@@ -13,7 +13,7 @@ from tracekd import as_published, released
 from tracekd.agreement import agreement
 from tracekd.problems import CATEGORIES, Problem
 from tracekd.records import read_jsonl, replacing, sha256
-from tracekd.score import verdict
+from tracekd.score import normalise, verdict
 
 DATASETS = ("cotempqa", "babi")
 SOURCES = "released_sources.csv"
@@ -41,8 +41,8 @@ def build(folder: str | Path, dataset: str) -> tuple[pd.DataFrame, pd.DataFrame]
     Returns:
         The verdict table, one row an output: ``adapter``, ``student``, ``condition``, ``row`` (number in the file),
         ``id``, ``category``, ``joined`` (``test``; ``repeat`` of a row before; ``other``: asks no test problem),
-        ``status``, ``label_stated`` (a known label or ``other``), the aligned flags (``KEPT``), agreement
-        (``AGREED``), and the release's flags with the prefix ``pub_``. And the sources: dataset, file, adapter,
+        ``status``, ``label_stated`` (a known label or ``other``), the aligned flags (``KEPT``), ``answers_given`` and
+        ``answers_wrong`` (how many of these are no gold answer), agreement (``AGREED``), and the release's flags with the prefix ``pub_``. And the sources: dataset, file, adapter,
         student, condition, rows, sha256.
     """
     folder = Path(folder)
@@ -74,11 +74,13 @@ def _rows(path: Path, dataset: str, problems: list[Problem], gold_rows: as_publi
         theirs = as_published.verdict(problem, output["text"], gold_rows)
         agreed = agreement(problem, aligned)
         label = aligned["classification_stated"]
+        stated, gold = set(map(normalise, aligned["answer_stated"])), set(map(normalise, problem.answers))
         known_label = label if label is None or label in CATEGORIES[dataset] else "other"
         yield {
             "row": number, "id": problem.id, "category": problem.category, "joined": joined,
             "status": aligned["status"], "label_stated": known_label,
             **{name: aligned[name] for name in KEPT},
+            "answers_given": len(stated), "answers_wrong": len(stated - gold),
             **{name: agreed[name] for name in AGREED},
             **{f"pub_{name}": theirs[name] for name in PUBLISHED},
         }  # fmt: skip
@@ -87,7 +89,7 @@ def _rows(path: Path, dataset: str, problems: list[Problem], gold_rows: as_publi
 def as_bytes(table: pd.DataFrame) -> bytes:
     """A verdict table as gzipped CSV; flags as 0 and 1, the same bytes for the same table."""
     flags = table.select_dtypes(bool).columns
-    text = table.astype(dict.fromkeys(flags, int)).to_csv(index=False, float_format="%.4g", lineterminator="\n")
+    text = table.astype(dict.fromkeys(flags, int)).to_csv(index=False, float_format="%.6g", lineterminator="\n")
     buffer = io.BytesIO()
     with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0, filename="") as file:
         file.write(text.encode())

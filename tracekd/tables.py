@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from statsmodels.stats.contingency_tables import StratifiedTable
 
 from tracekd import stats
 from tracekd.agreement import AGREEMENTS, agreement
@@ -209,3 +211,31 @@ def masked(frame: pd.DataFrame, by: Sequence[str] = BY) -> pd.DataFrame:
             }
             rows.append({**dict(zip(by, key, strict=True)), "compared": name, **kept})
     return pd.DataFrame(rows)
+
+
+def stratified(frame: pd.DataFrame, step: str, by: Sequence[str] = BY, strata: str = "category") -> pd.DataFrame:
+    """A step against the answer within strata: the pooled odds ratio of Mantel and Haenszel, and their test.
+
+    Categories differ in difficulty, for the label and for the answer alike; that alone makes the two hang together in
+    a table over all categories. Within categories it cannot.
+
+    Returns:
+        columns ``by``, step, n, strata (those where no margin is empty), odds_ratio (0 or infinite where a cell is
+        empty in all of them; its interval is then NaN), low, high (95%), p_value.
+    """
+    rows = []
+    for key, part in frame.groupby(list(by), sort=False, observed=True):
+        tables = [np.array(list(cells(group, step).values()), float) for _, group in part.groupby(strata)]
+        # Order both, answer_only, trace_only, neither: rows are the answer, columns the step.
+        squares = [t.reshape(2, 2) for t in tables]
+        usable = [s for s in squares if min(*s.sum(0), *s.sum(1)) > 0]
+        row = {**dict(zip(by, key, strict=True)), "step": step, "n": len(part), "strata": len(usable)}
+        if usable:
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore", RuntimeWarning)  # an empty cell in every stratum: odds of 0 or infinity
+                pooled = StratifiedTable(usable)
+                low, high = pooled.oddsratio_pooled_confint()
+                row |= {"odds_ratio": pooled.oddsratio_pooled, "low": low, "high": high}
+                row["p_value"] = float(pooled.test_null_odds(correction=False).pvalue)
+        rows.append(row)
+    return pd.DataFrame(rows, columns=[*by, "step", "n", "strata", "odds_ratio", "low", "high", "p_value"])

@@ -1,0 +1,108 @@
+"""The paper check: each printed number beside what its own rule gives here and what the id-aligned verdict gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from tracekd import stats
+from tracekd.tables import cells
+
+FOLLOWS = "follows to the digit"
+MOVED = "does not follow from the released outputs"
+ABSENT = "cannot be checked: the release has no outputs for it"
+OUTSIDE = "cannot be checked: the data are not in our sources"
+UNCOUNTED = "not counted here: needs the whole files"
+SIZE = "follows from the files"
+
+
+def check(published: pd.DataFrame, verdicts: Mapping[str, pd.DataFrame], sizes: Mapping[tuple, int]) -> pd.DataFrame:
+    """Check every row of ``published.load()``.
+
+    Args:
+        published: the printed numbers.
+        verdicts: dataset to its table of released verdicts (``released_verdicts.read``).
+        sizes: (dataset, category, measure) to a count made here; sizes that are not in it stay unchecked.
+
+    Returns:
+        The printed rows with ``printed`` (their value), ``as_published`` (the same rule on the released outputs),
+        ``aligned`` (the id-aligned counterpart, in the same unit), ``difference`` (as published here less printed),
+        ``aligned_less_printed``, and ``verdict``. NaN where there is nothing to compute from.
+    """
+    rows = []
+    for row in published.to_dict("records"):
+        here, aligned, verdict = float("nan"), float("nan"), ABSENT
+        table = verdicts.get(row["dataset"])
+        if row["kind"] == "size":
+            here = aligned = sizes.get((row["dataset"], row["category"], row["measure"]), float("nan"))
+            verdict = UNCOUNTED if here != here else SIZE if here == row["value"] else "the files have another count"
+        elif row["kind"] == "study":
+            verdict = OUTSIDE
+        elif row["kind"] == "claim":
+            here, aligned, verdict = _claim(row, verdicts)
+        elif row["kind"] in ("answer metric", "matrix") and table is not None:
+            part = table[(table.student == row["student"]) & (table.condition == row["condition"])]
+            if row["category"] != "all":
+                part = part[part.category == row["category"]]
+            if len(part):
+                find = _metric if row["kind"] == "answer metric" else _matrix
+                here, aligned = find(row["measure"], part)
+                verdict = FOLLOWS if here == row["value"] else MOVED
+        rows.append({**row, "printed": row["value"], "as_published": here, "aligned": aligned, "verdict": verdict})
+    found = pd.DataFrame(rows).drop(columns="value")
+    found.insert(found.columns.get_loc("verdict"), "difference", (found.as_published - found.printed).round(3))
+    found.insert(found.columns.get_loc("verdict"), "aligned_less_printed", (found.aligned - found.printed).round(3))
+    return found
+
+
+def _metric(measure: str, part: pd.DataFrame) -> tuple[float, float]:
+    """A published answer metric: percent, one decimal. Only acc and f1 have an id-aligned counterpart."""
+    test = part[part.joined == "test"]
+    mean = {"acc": part.pub_answer_correct.mean(), **{name: part[f"pub_{name}"].mean() for name in ("f1", "p", "r")}}
+    ours = {"acc": test.answer_correct.mean(), "f1": test.answer_f1.mean()}
+    mean["avg"], ours["avg"] = (mean["acc"] + mean["f1"]) / 2, (ours["acc"] + ours["f1"]) / 2
+    # Sums of 0, 1 and simple fractions in floating point: nine digits first, so that halves round as they did.
+    return round(round(100 * mean[measure], 9), 1), round(100 * ours.get(measure, float("nan")), 1)
+
+
+def _matrix(measure: str, part: pd.DataFrame) -> tuple[float, float]:
+    """A published count: of the evaluated outputs under the release's rule, and of all test outputs aligned."""
+    evaluated, test = part[part.pub_evaluated], part[part.joined == "test"]
+    if measure == "unevaluated":
+        return float(len(part) - len(evaluated)), float((test.status == "no_trace").sum())
+    step, cell = measure.split(" ")
+    if cell == "correct":
+        # The release counts a right answer before it skips what has no trace.
+        theirs = part if step == "answer" else evaluated
+        return float(theirs[f"pub_{step}_correct"].sum()), float(test[f"{step}_correct"].sum())
+    renamed = evaluated.drop(columns=[c for c in evaluated if f"pub_{c}" in evaluated]).rename(
+        columns=lambda name: name.removeprefix("pub_")
+    )
+    return float(cells(renamed, step)[cell]), float(cells(test, step)[cell])
+
+
+def _claim(row: Mapping, verdicts: Mapping[str, pd.DataFrame]) -> tuple[float, float, str]:
+    if "led to" not in row["measure"] or "cotempqa" not in verdicts:
+        return float("nan"), float("nan"), "a threshold; see the chi-squared of each matrix"
+    table = verdicts["cotempqa"]
+    part = table[(table.student == "Qwen3-1.7B") & (table.condition == "correct")]
+    joint = stats.association(**_cells_of(part[part.pub_evaluated], "pub_"))
+    aligned = stats.association(**_cells_of(part[part.joined == "test"], ""))
+    words = (
+        f"a joint share: right traces were followed by right answers in {joint['p_answer_given_trace']['value']:.0%} "
+        f"(as published) and {aligned['p_answer_given_trace']['value']:.0%} (aligned) of cases"
+    )
+    return round(100 * joint["joint"]["value"], 1), round(100 * aligned["joint"]["value"], 1), words
+
+
+def _cells_of(part: pd.DataFrame, prefix: str) -> dict[str, int]:
+    counts = part[f"{prefix}cell"].value_counts()
+    return {name: int(counts.get(name, 0)) for name in ("both", "answer_only", "trace_only", "neither")}
+
+
+def summary(checked: pd.DataFrame) -> pd.DataFrame:
+    """How many printed numbers of each kind and set have each verdict."""
+    short = checked.assign(verdict=checked.verdict.where(checked.kind != "claim", "see the claim's own row"))
+    counts = short.groupby(["kind", "dataset", "verdict"], sort=False).size()
+    return counts.rename("numbers").reset_index()
