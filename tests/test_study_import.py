@@ -193,6 +193,16 @@ def test_scores_shares_and_flags():
     assert len(study.without_careless(ratings, study.CarelessRules(straight_line=0.99))) == 28
 
 
+def test_published_accuracies_are_the_means_over_categories():
+    # From the four category files of the release: Llama-1B r1 63.0, correct 32.4; Qwen-1.7B summary 60.4, correct 33.7.
+    value = study.published().set_index(["quantity", "student", "trace_type"])["value"]["accuracy"]
+    assert value["Llama-3.2-1B-Instruct", "r1"] == pytest.approx(63.0, abs=0.051)
+    assert value["Llama-3.2-1B-Instruct", "correct"] == pytest.approx(32.4, abs=0.051)
+    assert value["Qwen3-1.7B", "r1_summary"] == pytest.approx(60.4, abs=0.051)
+    assert value["Qwen3-1.7B", "correct"] == pytest.approx(33.7, abs=0.051)
+    assert len(value) == 16 and value.notna().all()
+
+
 def test_the_published_file_states_only_what_the_sources_state():
     known = study.published().query("quantity != 'accuracy'").dropna(subset="value")
     found = set(zip(known["quantity"], known["trace_type"], known["value"], strict=True))

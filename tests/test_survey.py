@@ -312,6 +312,21 @@ def test_own_traces_are_read_from_sft_sets(tmp_path):
         survey_cli.given_traces([path])
 
 
+def test_build_command_takes_templated_traces_and_marks_them(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(survey_build, "fetch", lambda: (["var jsPsych;"], "licence"))
+    for design, count in (("within", 16), ("between", 16)):
+        page = tmp_path / f"{design}.html"
+        assert survey_cli.main(["build", "--dataset", "babi", "--design", design, "--output", str(page)]) == 0
+        plan = json.loads(page.read_text(encoding="utf-8").split('id="plan">')[1].split("</script>")[0])
+        assert len(plan["sequences"]) == count and len(plan["shown"]) == 16
+        kinds = {(s["trace_type"], s["source"]) for s in plan["shown"]}
+        assert kinds == {("correct", "rules"), *((k, "templated") for k in KINDS[:3])}
+        assert {s["data"] for s in plan["shown"]} == {"generated"}
+    assert "R1: templated" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="4 problems asked for, 0 of 0"):
+        survey_cli.main(["build", "--dataset", "marco", "--output", str(tmp_path / "m.html")])
+
+
 def test_check_command(tmp_path, capsys):
     from tracekd.study_simulate import simulate
 

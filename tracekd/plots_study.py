@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -14,6 +16,30 @@ from tracekd.study import LABELS, POINTS, TRACE_TYPES
 DIVERGING = ("#a6611a", "#dfc27d", "#d9d9d9", "#80cdc1", "#018571")
 MARKERS = {"r1": "o", "r1_summary": "s", "r1_explanation": "^", "correct": "D"}
 SCALE_LABELS = {"interpretability": "interpretability", "cognitive_load": "cognitive load"}
+
+
+def survey_pages(pictures: dict[str, Path], fig: plt.Figure) -> plt.Figure:
+    """The survey's pages on one figure: a rating page on a desktop at the left, the others at the right.
+
+    Args:
+        pictures: what ``study_source.pictures`` gives, with ``consent``, ``desktop``, ``phone`` and ``end``.
+        fig: an empty figure.
+    """
+    axs = fig.subplot_mosaic(
+        [["desktop", "consent"], ["desktop", "phone"], ["desktop", "end"]],
+        height_ratios=[1.75, 5.1, 1.6],
+        width_ratios=[1, 0.9],
+    )
+    titles = {"desktop": "a trace and its items", "consent": "consent", "phone": "on a phone", "end": "end"}
+    for name, ax in axs.items():
+        # Without interpolation the PDF keeps every pixel.
+        ax.imshow(plt.imread(pictures[name]), interpolation="none")
+        ax.set_title(titles[name], loc="left")
+        ax.set_xticks([])
+        ax.set_yticks([])
+        ax.spines[:].set(visible=True, color="#bbbbbb")
+        ax.set_anchor("N")
+    return fig
 
 
 def likert(shares: pd.DataFrame, anchors: list[str], ax: plt.Axes) -> plt.Axes:

@@ -23,8 +23,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tracekd.published import load as load_published
+
 TRACE_TYPES = ("r1", "r1_summary", "r1_explanation", "correct")
 LABELS = {"r1": "R1", "r1_summary": "R1 summary", "r1_explanation": "R1 explanation", "correct": "correct"}
+# Students of the published R1 conditions, the small ones first.
+STUDENTS = ("Llama-3.2-1B-Instruct", "Qwen3-1.7B", "Llama-3.1-8B-Instruct", "Qwen3-8B")
 SCALES = ("interpretability", "cognitive_load")
 COLUMNS = ("participant", "problem", "trace_type", "item", "rating", "order", "seconds")
 POINTS = (1, 2, 3, 4, 5)
@@ -190,14 +194,27 @@ def without_careless(ratings: pd.DataFrame, rules: CarelessRules = CarelessRules
     return ratings[~ratings["participant"].isin(flags.index[flags["careless"]])].reset_index(drop=True)
 
 
+@cache
 def published() -> pd.DataFrame:
-    """Published numbers on the study and on the accuracy of the trace types that it compares.
+    """Published numbers on the study and on the accuracy of the trace types that it compares, from ``published.csv``.
 
     Returns:
-        quantity (``interpretability``, ``cognitive_load``: mean rating 1 to 5; ``accuracy``: percent), trace_type,
-        student (for accuracy), value (missing where no source states it), source.
+        quantity (``interpretability``, ``cognitive_load``: mean rating 1 to 5; ``accuracy``: percent, mean over the
+        four CoTempQA categories of the R1 subset), trace_type, student (for accuracy), value (missing where no source
+        of ours states it), source.
     """
-    return pd.read_csv(Path(__file__).with_name("study_published.csv"), dtype={"value": float})
+    table = load_published()
+    rated = table[table["kind"] == "study"].assign(quantity=lambda t: t["measure"].str.replace(" ", "_"))
+    means = rated.set_index(["quantity", "condition"])[["value", "source"]]
+    means = means.reindex(pd.MultiIndex.from_product([SCALES, TRACE_TYPES], names=["quantity", "trace_type"]))
+    means = means.reset_index().assign(student="").fillna({"source": "not in our sources"})
+    subset = table[(table["kind"] == "r1 subset") & (table["measure"] == "acc") & table["condition"].isin(TRACE_TYPES)]
+    accuracy = subset.groupby(["student", "condition"])["value"].mean()
+    # Small students first; within a student the order of the trace types.
+    order = pd.MultiIndex.from_product([STUDENTS, TRACE_TYPES], names=["student", "trace_type"])
+    accuracy = accuracy.rename_axis(["student", "trace_type"]).reindex(order).reset_index()
+    accuracy = accuracy.assign(quantity="accuracy", source="authors' release, mean over four categories")
+    return pd.concat([means, accuracy])[["quantity", "trace_type", "student", "value", "source"]].reset_index(drop=True)
 
 
 def published_mean(scale: str, trace_type: str) -> float:

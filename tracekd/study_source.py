@@ -18,6 +18,7 @@ from tracekd.study_simulate import simulate
 from tracekd.study_stats import compare
 
 STAMP = "SIMULATED"
+PICTURE_FOLDER = ROOT / "figures" / "data"
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,6 @@ def accuracy_points(described: pd.DataFrame, simulated: bool) -> pd.DataFrame:
     return rows[columns].reset_index(drop=True)
 
 
-def pictures() -> list[Path]:
-    """The survey's page pictures that the browser test took, if any are there."""
-    return sorted((ROOT / "figures").glob("05_survey_*.png"))
+def pictures() -> dict[str, Path]:
+    """Name to file of the pictures that ``python -m tracekd survey pictures`` took; empty where there are none."""
+    return {path.stem.removeprefix("05_survey_"): path for path in sorted(PICTURE_FOLDER.glob("05_survey_*.png"))}

@@ -7,6 +7,7 @@ another problem. Between: one kind on several problems.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -114,11 +115,14 @@ def plan(
         raise ValueError(f"post address {post!r} must begin with https:// (or http:// for a trial)")
     index = {key: i for i, key in enumerate(by_key)}
     orders = sequences(problems, kinds, design)
-    return {
+    made = {
         "study": study, "design": design, "post": post, "questionnaire": dict(questionnaire(items)),
         "shown": [asdict(s) for s in by_key.values()],
         "sequences": [[index[key] for key in order] for order in orders],
     }  # fmt: skip
+    # Answers kept in a browser belong to this very plan: another one of the same name starts afresh.
+    made["version"] = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:8]
+    return made
 
 
 def page(the_plan: dict, scripts: Sequence[str], licences: str) -> str:
@@ -158,7 +162,7 @@ def choose(problems: Sequence[Problem], count: int, rng: np.random.Generator) ->
     """
     able = [p for p in problems if p.evidence]
     if len(able) < count:
-        raise ValueError(f"{count} problems asked for, {len(able)} of {len(problems)} have evidence to show")
+        raise ValueError(f"{count} problems asked for, {len(able)} of {len(problems)} have evidence (and all traces)")
     groups: dict[str, list[Problem]] = {}
     for i in rng.permutation(len(able)):
         groups.setdefault(able[i].category, []).append(able[i])

@@ -80,15 +80,16 @@ def _pack(package: Package, folder: Path) -> bytes:
     return archives[0].read_bytes()
 
 
-def picture(page: Path, output: Path, preview: int, width: int, height: int) -> None:
+def picture(page: Path, output: Path, preview: int, width: int, height: int, top: int = 0) -> None:
     """Photograph one page of a finished survey with headless Chromium, nothing being kept in it.
 
     Args:
         page: the survey's HTML file.
         output: PNG file to write; 64 colours, to keep it small.
-        preview: 0 for the consent page, from 1 the page with that trace.
+        preview: 0 for the consent page, from 1 the page with that trace, beyond the last one the end page.
         width: of the window, in CSS pixels (390: a phone).
-        height: of the window.
+        height: of the window; the page is cut off below its last ink.
+        top: pixels cut off above.
 
     Raises:
         RuntimeError: Chromium is missing or made no picture.
@@ -112,9 +113,8 @@ def picture(page: Path, output: Path, preview: int, width: int, height: int) -> 
         if not shot.is_file():
             raise RuntimeError(f"{program} made no picture: {done.stderr.strip()[-200:]}")
         image = Image.open(shot).convert("RGB").crop((0, 0, width, height))
-        # What is below the page's last ink is cut off.
         ink = ImageChops.invert(image).getbbox()
-        image.crop((0, 0, width, min(height, ink[3] + 30))).quantize(64).save(output, optimize=True)
+        image.crop((0, top, width, min(height, ink[3] + 30))).quantize(64).save(output, optimize=True)
 
 
 def fetch() -> tuple[list[str], str]:

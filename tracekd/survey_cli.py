@@ -8,12 +8,20 @@ from pathlib import Path
 
 import numpy as np
 
-from tracekd import problems, study, survey, survey_build, traces
+from tracekd import problems, study, survey, survey_build, templated, traces
 from tracekd.records import read_jsonl, replacing, write_csv
 from tracekd.study_files import read
 from tracekd.study_import import clean
+from tracekd.study_source import PICTURE_FOLDER
 
-PICTURES = (("consent", 0, 900, 520), ("desktop", 3, 900, 2600), ("phone", 3, 390, 1690))
+# Name, page (see survey_build.picture), width and height of the window, pixels cut off above.
+PICTURES = (
+    ("consent", 0, 900, 900, 0),
+    ("desktop", 3, 900, 3000, 0),
+    ("phone", 3, 390, 1800, 750),
+    ("end", 99, 900, 900, 0),
+)
+FREE = ("r1", "r1_summary", "r1_explanation")
 THINK = re.compile(r"<think>(.*?)</think>", re.DOTALL)
 
 
@@ -41,27 +49,19 @@ def given_traces(paths: list[Path]) -> dict[tuple[str, str], tuple[str, str]]:
 def traces_of(
     problem: problems.Problem, data: str, given: dict[tuple[str, str], tuple[str, str]], seed: int
 ) -> list[survey.Shown]:
-    """The four kinds of trace of a problem: those given; else ``correct`` by rules, the others templated."""
-    shown = []
-    for kind in study.TRACE_TYPES:
-        if (problem.id, kind) in given:
-            text, source = given[problem.id, kind]
-        elif kind == "correct":
-            text, source = traces.build(problem, "correct").text, "rules"
-        else:
-            text, source = _templated(problem, kind, seed), "templated"
-        shown.append(survey.show(problem, kind, text, source, data))
-    return shown
+    """The four kinds of trace of a problem: those given; else ``correct`` by rules, the others templated.
 
-
-def _templated(problem: problems.Problem, kind: str, seed: int) -> str:
-    try:
-        from tracekd import templated
-    except ImportError:
-        raise ValueError(
-            f"{problem.id} has no {kind} trace: give files with --traces (this installation has no templated stand-in)"
-        ) from None
-    return templated.build(problem, kind, seed=seed).text
+    Returns:
+        Four pages, or none where a trace is neither given nor can be written from the derivation.
+    """
+    have = {kind: given[problem.id, kind] for kind in study.TRACE_TYPES if (problem.id, kind) in given}
+    have.setdefault("correct", (traces.build(problem, "correct").text, "rules"))
+    if len(have) < len(study.TRACE_TYPES) and (written := templated.write(problem, seed)):
+        for kind, text in zip(FREE, (written.trace, written.summary, written.explanation), strict=True):
+            have.setdefault(kind, (text, templated.TEACHER))
+    if len(have) < len(study.TRACE_TYPES):
+        return []
+    return [survey.show(problem, kind, *have[kind], data) for kind in study.TRACE_TYPES]
 
 
 def build(args: argparse.Namespace) -> int:
@@ -72,9 +72,13 @@ def build(args: argparse.Namespace) -> int:
     # Without traces of one's own the problems come from the test split, which no student has seen.
     found = found if args.traces else [p for p in found if p.split == "test"]
     given = given_traces(args.traces)
-    with_own = [p for p in found if any((p.id, kind) in given for kind in study.TRACE_TYPES)] if given else found
-    chosen = survey.choose(with_own, args.problems, np.random.default_rng(args.seed))
-    shown = [s for p in chosen for s in traces_of(p, data, given, args.seed)]
+    if given:
+        found = [p for p in found if any((p.id, kind) in given for kind in study.TRACE_TYPES)]
+    rng = np.random.default_rng(args.seed)
+    able = [p for p in found if p.evidence]
+    ready = {p.id: made for p in able if (made := traces_of(p, data, given, args.seed))}
+    chosen = survey.choose([p for p in able if p.id in ready], args.problems, rng)
+    shown = [s for p in chosen for s in ready[p.id]]
     plan = survey.plan(shown, args.design, items=args.items, post=args.post, study=args.study)
     html = survey.page(plan, *survey_build.fetch())
     with replacing(args.output) as temporary:
@@ -89,11 +93,11 @@ def build(args: argparse.Namespace) -> int:
 
 
 def pictures(args: argparse.Namespace) -> int:
-    """Photograph the consent page and a rating page, for a desktop and a phone."""
+    """Photograph the consent page, a rating page on a desktop and on a phone, and the end."""
     args.output.mkdir(parents=True, exist_ok=True)
-    for name, preview, width, height in PICTURES:
+    for name, *window in PICTURES:
         path = args.output / f"05_survey_{name}.png"
-        survey_build.picture(args.page, path, preview, width, height)
+        survey_build.picture(args.page, path, *window)
         print(f"{path.name}: {path.stat().st_size / 1024:.0f} KiB")
     return 0
 
@@ -129,7 +133,7 @@ def parser() -> argparse.ArgumentParser:
     one.set_defaults(run=build)
     three = commands.add_parser("pictures", help="photograph a built survey's pages with headless Chromium")
     three.add_argument("page", type=Path, help="the survey's HTML file")
-    three.add_argument("--output", type=Path, default=Path("figures"), help="folder (default: figures)")
+    three.add_argument("--output", type=Path, default=PICTURE_FOLDER, help="folder (default: figures/data)")
     three.set_defaults(run=pictures)
     two = commands.add_parser("check", help="clean ratings and report every row touched")
     two.add_argument("ratings", type=Path, help="a CSV or JSON file, or a folder of them")
