@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import pandas as pd
+
 
 def percent(value: float, low: float | None = None, high: float | None = None) -> str:
     """A share as ``57.2% [52.7, 61.7]``; ``undefined`` for NaN."""
@@ -34,8 +36,8 @@ def association_sentence(row: Mapping, what: str) -> str:
     )
     test = f"chi-squared {row['chi2']:.1f}" if row["test"] == "chi2" else "Fisher's exact test"
     return (
-        f"{what}: trace and answer are both right in {joint} of {row['n']} outputs. The answer is right in {given} where "
-        f"the trace is right and in {other} where it is wrong; phi = {row['phi']:.2f} [{row['phi_low']:.2f}, "
+        f"{what}: trace and answer are both right in {joint} of {row['n']} outputs. The answer is right in {given} "
+        f"where the trace is right and in {other} where it is wrong; phi = {row['phi']:.2f} [{row['phi_low']:.2f}, "
         f"{row['phi_high']:.2f}], {test}, {p_words(row['p_value'])}."
     )
 
@@ -51,3 +53,15 @@ def contrast_sentence(row: Mapping, margin: float) -> str:
     least = row["detectable"]
     power = f"only {100 * least:.0f} points or more would have shown" if least == least else "n is too small for any"
     return f"{pair}: no difference is shown ({p_words(row['p_holm'])}), and equivalence is not shown either; {power}."
+
+
+def agreement_sentence(part: pd.DataFrame, what: str) -> str:
+    """How many answers of one group of ``tables.agreements`` stand in the facts stated, and how the others fare."""
+    row = part.set_index("agreement")
+    inside = row.n["right both times"] + row.n["copies from its trace"]
+    outside, right = row.n["ignores its trace"], row.answers_right["ignores its trace"]
+    return (
+        f"{what}: of {part.n.sum()} outputs {row.n['right both times']} are right both times, "
+        f"{inside - row.n['right both times']} more give an answer that stands in the facts stated, and {outside} give "
+        f"one that does not ({right} of these are right)."
+    )

@@ -99,6 +99,36 @@ def matrices(table: pd.DataFrame, axs: np.ndarray, *, title: str = "condition") 
     return axs
 
 
+def move_map(table: pd.DataFrame, ax: Axes, *, title: str) -> Axes:
+    """Counts from published cell (rows) to id-aligned cell (columns) as a heat map; the diagonal is what stayed.
+
+    Args:
+        table: one adapter's rows of ``released_tables.moves``.
+        ax: to draw on.
+        title: above it.
+    """
+    names = ("both", "answer_only", "trace_only", "neither")
+    rows = [name for name in (*names, "unevaluated") if name in set(table.published)]
+    counts = table.set_index("published").reindex(index=rows, columns=names, fill_value=0).to_numpy(float)
+    ax.imshow(counts / max(counts.sum(), 1), cmap="Blues", vmin=0, vmax=0.8, aspect="auto")
+    for (i, j), count in np.ndenumerate(counts):
+        if count:
+            dark = count > 0.45 * counts.sum()
+            ax.text(j, i, f"{int(count)}", ha="center", va="center", fontsize=6, color="white" if dark else "black")
+    words = {
+        "both": "both",
+        "answer_only": "answer",
+        "trace_only": "trace",
+        "neither": "neither",
+        "unevaluated": "skipped",
+    }
+    ax.set_xticks(range(4), [words[name] for name in names], rotation=60, fontsize=6)
+    ax.set_yticks(range(len(rows)), [words[name] for name in rows], fontsize=6)
+    ax.set_title(title, fontsize=6.5)
+    ax.tick_params(length=0)
+    return ax
+
+
 def share_bars(table: pd.DataFrame, ax: Axes, *, label: str = "condition") -> Axes:
     """Joint share beside the two conditional shares, with intervals, one line of points a row of ``table``.
 

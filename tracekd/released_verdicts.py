@@ -42,8 +42,8 @@ def build(folder: str | Path, dataset: str) -> tuple[pd.DataFrame, pd.DataFrame]
         The verdict table, one row an output: ``adapter``, ``student``, ``condition``, ``row`` (number in the file),
         ``id``, ``category``, ``joined`` (``test``; ``repeat`` of a row before; ``other``: asks no test problem),
         ``status``, ``label_stated`` (a known label or ``other``), the aligned flags (``KEPT``), ``answers_given`` and
-        ``answers_wrong`` (how many of these are no gold answer), agreement (``AGREED``), and the release's flags with the prefix ``pub_``. And the sources: dataset, file, adapter,
-        student, condition, rows, sha256.
+        ``answers_wrong`` (how many of these are no gold answer), agreement (``AGREED``), and the release's flags with
+        the prefix ``pub_``. And the sources: dataset, file, adapter, student, condition, rows, sha256.
     """
     folder = Path(folder)
     problems = released.test_problems(dataset, folder)
