@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from tracekd.profiles import nearest
@@ -242,6 +245,8 @@ def load_model(name: str, *, quantise: bool = True):
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
     cuda = torch.cuda.is_available()
+    # A 2-layer student's operations are too small to share: waiting for each other costs threads more than they gain.
+    torch.set_num_threads(min(1 if name == "tiny-random" else 10**6, _threads()))
     dtype = torch.bfloat16 if cuda and torch.cuda.is_bf16_supported() else torch.float16 if cuda else torch.float32
     options = {"dtype": dtype, "device_map": "cuda:0" if cuda else "cpu"}
     if quantise:
@@ -256,11 +261,36 @@ def load_model(name: str, *, quantise: bool = True):
     return model
 
 
+@cache
+def _threads() -> int:
+    """The threads that torch began with, before we changed them."""
+    import torch
+
+    return torch.get_num_threads()
+
+
+@contextmanager
+def _quiet():
+    """Keep the libraries' loading bars and their hints at optional kernels out of notebooks and logs."""
+    from transformers.utils import logging as transformers_logging
+
+    chatty = logging.getLogger("bitsandbytes")
+    level = chatty.level
+    chatty.setLevel(logging.ERROR)
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        chatty.setLevel(level)
+        transformers_logging.enable_progress_bar()
+
+
 def _reached(name: str, load, **options):
     """Call a ``from_pretrained``, and say what to do where the model cannot be reached."""
     where = resolve(name)
     try:
-        return load(where, **options)
+        with _quiet():
+            return load(where, **options)
     except (OSError, ImportError) as error:
         student = STUDENTS.get(name)
         gate = (

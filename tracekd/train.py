@@ -13,7 +13,7 @@ import torch
 from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 from peft.tuners.lora import LoraLayer
 from torch.nn.functional import cross_entropy
-from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments, set_seed
 from transformers.trainer_utils import get_last_checkpoint
 
 from tracekd import sft, students
@@ -222,13 +222,15 @@ def train(student: str, examples: Sequence[sft.Example], recipe: Recipe, *, seed
 
 def _trainer(student, encoded, tokenizer, recipe, seed, folder, label) -> CompletionTrainer:
     updates = -(-len(encoded) // (recipe.batch * recipe.accumulation)) * recipe.epochs
-    return CompletionTrainer(
+    trainer = CompletionTrainer(
         model=lora_model(student, recipe, seed),
         args=arguments(recipe, seed, folder, int(updates)),
         train_dataset=features(encoded),
         data_collator=Collator(tokenizer.pad_token_id),
         callbacks=[Progress(label)],
     )
+    trainer.remove_callback(PrinterCallback)  # it prints every step; the log file has them
+    return trainer
 
 
 def _keep(trainer: CompletionTrainer, folder: Path, record: dict) -> None:
