@@ -2,8 +2,8 @@
 
 ``matched`` (the default) keeps the form: the same list literal, the same number of facts in context order, near-equal
 in length, words, digits, punctuation and capitals (the closest of 64 random choices), a label with as many hyphens as
-the gold one. Facts come from the problem's own context and never equal a gold fact (compared lower-cased, without
-punctuation, so a repeated sentence of bAbI counts as the same one).
+the gold one, drawn by the labels' frequency in the set. Facts come from the problem's own context and never equal a
+gold fact (compared lower-cased, without punctuation, so a repeated sentence of bAbI counts as the same one).
 
 * Where a context has too few facts that are not gold (all of bAbI's positional-reasoning), the missing ones are
   *altered*: a gold fact of this context with one of its words exchanged for another of the same kind.
@@ -25,6 +25,14 @@ import numpy as np
 from tracekd.problems import CATEGORIES, Problem
 
 STYLES = ("matched", "as_published")
+# How often the labels occur in the sets, in the order of ``problems.CATEGORIES``: CoTempQA's four files, MS MARCO's
+# published percentages (arXiv 1611.09268), the authors' bAbI train file. Wrong labels follow these shares, so that a
+# label's mere frequency tells right from wrong as little as can be.
+FREQUENCIES = {
+    "cotempqa": (436, 653, 3096, 563),
+    "marco": (53.12, 26.12, 8.81, 6.17, 5.78),
+    "babi": (200, 200, 1000, 200, 200, 200, 200, 250, 1000, 125, 198),
+}
 _DRAWS = 64  # random choices of distractors to compare in length; more changes nothing that one can measure
 
 # Words of one kind, so that an altered fact still reads as a fact.
@@ -63,7 +71,8 @@ def wrong_label(problem: Problem, seed: int = 0, style: str = "matched", labels:
     Args:
         problem: its category is the gold label.
         seed: see ``traces.build``.
-        style: one of ``STYLES``; ``matched`` prefers labels with as many hyphens as the gold one.
+        style: one of ``STYLES``; ``matched`` draws among labels with as many hyphens as the gold one, where there
+            are any, in proportion to ``FREQUENCIES``; ``as_published`` draws any other label.
         labels: all labels of the set; by default those of ``problems.CATEGORIES``, or what the problem's
             ``meta["labels"]`` lists, separated by ``|``, for a set of one's own.
 
@@ -78,14 +87,29 @@ def wrong_label(problem: Problem, seed: int = 0, style: str = "matched", labels:
             f"problem {problem.id}: set {problem.dataset!r} knows no label beside {problem.category!r}, so no wrong "
             "one can be drawn: load the set whole, or corrupt='retrieval'"
         )
-    if style == "matched":
-        alike = [label for label in others if label.count("-") == problem.category.count("-")]
-        others = alike or others
-    return others[generator(seed, problem.id, "label").integers(len(others))]
+    rng = generator(seed, problem.id, "label")
+    if style == "as_published":
+        return others[rng.integers(len(others))]
+    others = [label for label in others if label.count("-") == problem.category.count("-")] or others
+    counts = dict(zip(labels, FREQUENCIES.get(problem.dataset, [1] * len(labels)), strict=False))
+    gaps = np.array([abs(len(label) - len(problem.category)) for label in others])
+    # Among bAbI's long names the closer in length the likelier; elsewhere names are short and alike.
+    near = np.exp(-gaps / 2) if problem.dataset == "babi" else 1.0
+    weights = near * np.array([counts.get(label, 1) for label in others], dtype=float)
+    return others[rng.choice(len(others), p=weights / weights.sum())]
 
 
-def wrong_facts(problem: Problem, seed: int = 0, style: str = "matched") -> tuple[str, ...] | str:
+def wrong_facts(
+    problem: Problem, seed: int = 0, style: str = "matched", label: str | None = None
+) -> tuple[str, ...] | str:
     """Draw facts of which none is gold: a tuple, or for ``as_published`` CoTempQA one bare string.
+
+    Args:
+        problem: its context is drawn from.
+        seed: see ``traces.build``.
+        style: one of ``STYLES``.
+        label: the label that the trace states, where it is not the gold one: ``matched`` facts make up for the
+            difference in length and capitals, so that the whole trace is close to the right one.
 
     Raises:
         ValueError: unknown style.
@@ -93,7 +117,7 @@ def wrong_facts(problem: Problem, seed: int = 0, style: str = "matched") -> tupl
     _check(style)
     rng = generator(seed, problem.id, "facts")
     if style == "matched":
-        return _matched(problem, rng)
+        return _matched(problem, rng, label or problem.category)
     pool = distractors(problem) or _altered(problem, 1, rng)
     if problem.dataset == "cotempqa":
         return pool[rng.integers(len(pool))]
@@ -109,25 +133,27 @@ def distractors(problem: Problem) -> tuple[str, ...]:
     return tuple(reversed(kept.values()))
 
 
-def _matched(problem: Problem, rng: np.random.Generator) -> tuple[str, ...]:
-    """As many distractors as there are gold facts, close to them in length, in context order."""
+def _matched(problem: Problem, rng: np.random.Generator, label: str) -> tuple[str, ...]:
+    """As many distractors as there are gold facts, in context order; with the label close in form to the right one."""
     pool = distractors(problem)
     number = len(problem.evidence)
     if not number:
         return (pool[rng.integers(len(pool))],) if pool else _altered(problem, 1, rng)
     if len(pool) < number:
         return pool + _altered(problem, number - len(pool), rng)
+    goal = sum(map(_shape, problem.facts)) + _shape(problem.category) - _shape(label)
     shapes = np.array([_shape(fact) for fact in pool])
     draws = np.array([rng.permutation(len(pool))[:number] for _ in range(_DRAWS)])
-    gaps = np.abs(shapes[draws].sum(axis=1) - sum(map(_shape, problem.facts))).sum(axis=1)
+    # Lengths count by their share of the whole, digits, marks and capitals one by one: each is as telling.
+    scale = np.array([0.2 * goal[0], 0.2 * goal[1], 1, 1, 1])
+    gaps = (np.abs(shapes[draws].sum(axis=1) - goal) / scale).sum(axis=1)
     return tuple(pool[i] for i in sorted(draws[gaps.argmin()]))
 
 
-def _shape(fact: str) -> np.ndarray:
-    """What format shows of a fact: length, words, digits, punctuation, capitals, weighted to count alike."""
-    words, digits, capitals = len(fact.split()), sum(map(str.isdigit, fact)), sum(map(str.isupper, fact))
-    marks = sum(not c.isalnum() and not c.isspace() for c in fact)
-    return np.array([len(fact), 4 * words, 3 * digits, 8 * marks, 3 * capitals])
+def _shape(text: str) -> np.ndarray:
+    """What format shows of a text: characters, words, digits, punctuation marks, capitals."""
+    marks = sum(not c.isalnum() and not c.isspace() for c in text)
+    return np.array([len(text), len(text.split()), sum(map(str.isdigit, text)), marks, sum(map(str.isupper, text))])
 
 
 def _altered(problem: Problem, number: int, rng: np.random.Generator) -> tuple[str, ...]:

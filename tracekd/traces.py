@@ -133,7 +133,7 @@ def build(problem: Problem, condition: str, *, seed: int = 0, corrupt: str = "bo
     if corrupt not in ("classification", "retrieval", "both"):
         raise ValueError(f"corrupt={corrupt!r}: expected 'classification', 'retrieval' or 'both'")
     label = problem.category if corrupt == "retrieval" else wrong_label(problem, seed, style)
-    facts = problem.facts if corrupt == "classification" else wrong_facts(problem, seed, style)
+    facts = problem.facts if corrupt == "classification" else wrong_facts(problem, seed, style, label)
     stated = (facts,) if isinstance(facts, str) else tuple(facts)
     return Trace("incorrect", render(problem.dataset, label, facts), label, stated)
 
