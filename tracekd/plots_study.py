@@ -32,8 +32,7 @@ def survey_pages(pictures: dict[str, Path], fig: plt.Figure) -> plt.Figure:
     )
     titles = {"desktop": "a trace and its items", "consent": "consent", "phone": "on a phone", "end": "end"}
     for name, ax in axs.items():
-        # Without interpolation the PDF keeps every pixel.
-        ax.imshow(plt.imread(pictures[name]), interpolation="none")
+        ax.imshow(plt.imread(pictures[name]), interpolation="antialiased", interpolation_stage="rgba")
         ax.set_title(titles[name], loc="left")
         ax.set_xticks([])
         ax.set_yticks([])
@@ -86,10 +85,12 @@ def means(table: pd.DataFrame, published: pd.DataFrame, ax: plt.Axes) -> plt.Axe
         error = [[row.mean - row.low], [row.high - row.mean]]
         ax.errorbar(row.mean, at, xerr=error, fmt="o", ms=4, capsize=2.5, color=COLOURS[row.trace_type])
         if row.trace_type in known.index:
-            ax.plot(known[row.trace_type], at + 0.28, "D", ms=4.5, mfc="white", mec="black", mew=0.8)
+            ax.plot(known[row.trace_type], at + 0.28, "D", ms=4.5, mfc="white", mec="black", mew=0.8, label="published")
     ax.set_yticks(y, [f"{LABELS[row.trace_type]}\nn = {row.n}" for row in table.itertuples()])
     ax.set_xlim(1, 5.1)
     ax.set_xticks(POINTS)
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(*(part[:1] for part in ax.get_legend_handles_labels()), loc="upper left", handletextpad=0.1)
     ax.set_ylim(-0.6, len(table) - 0.3)
     ax.grid(axis="x", lw=0.4, color="#dddddd")
     return ax

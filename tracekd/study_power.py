@@ -14,7 +14,7 @@ from tracekd.study_stats import friedman, kruskal
 DESIGNS = ("within", "between")
 ALPHA = 0.05
 PAIRS = len(TRACE_TYPES) * (len(TRACE_TYPES) - 1) // 2
-EFFECTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
+EFFECTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.2)
 
 
 def p_values(table: pd.DataFrame, design: str) -> dict[str, float]:

@@ -42,8 +42,8 @@ class Assumptions:
     """
 
     participants: int = 100
-    person_sd: float = 0.4
-    kind_sd: float = 0.5
+    person_sd: float = 0.5
+    kind_sd: float = 0.7
     answer_sd: float = 0.7
     seconds: float = 6.0
     seconds_sd: float = 0.6

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from pandas.io.formats.style import Styler
 
 from tracekd import study
 from tracekd.plots import banner
@@ -55,6 +56,11 @@ class Study:
         """The caption; begins with the word SIMULATED for simulated ratings."""
         return f"{STAMP} ratings, no evidence about people. {text}" if self.simulated else text
 
+    def table(self, frame: pd.DataFrame, p: tuple[str, ...] = ()) -> Styler:
+        """The frame as a notebook shows it: two decimals, powers of ten in the columns ``p``, stamped if simulated."""
+        shown = frame.style.hide().format(precision=2).format("{:.1e}", subset=list(p))
+        return shown.set_caption(f"{STAMP} ratings") if self.simulated else shown
+
     def stamp(self, fig: Figure) -> None:
         """Put the banner on a figure of simulated ratings; nothing on one of real ratings."""
         if self.simulated:
@@ -85,7 +91,7 @@ def robustness(ratings: pd.DataFrame, rng: np.random.Generator, resamples: int) 
     for kept in (ratings, study.without_careless(ratings)):
         pairs = compare(study.scores(kept), study.design(kept), rng, resamples)[1]
         tables.append(pairs.set_index(["scale", "first", "second"])[["n", "effect", "p_holm"]])
-    both = tables[0].join(tables[1], lsuffix="_all", rsuffix="_careful")
+    both = tables[0].add_suffix("_all").join(tables[1].add_suffix("_careful"))
     side = (both["p_holm_all"] < 0.05) == (both["p_holm_careful"] < 0.05)
     both["same_verdict"] = side & (np.sign(both["effect_all"]) == np.sign(both["effect_careful"]))
     return both.reset_index()
