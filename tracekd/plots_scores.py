@@ -172,8 +172,11 @@ def phi_forest(table: pd.DataFrame, ax: Axes, *, label: str, kind: str, colours:
             seen.phi, y[known], xerr=[seen.phi - seen.phi_low, seen.phi_high - seen.phi], fmt="osD"[k % 3], ms=3.5,
             lw=1, color=colours[name], label=name,
         )  # fmt: skip
-        for place in y[~known]:
-            ax.text(0.01, place, "undefined: a margin is empty", fontsize=6, color=colours[name], va="center")
+    # One note a line where no rule set defines phi there.
+    for name, part in table.groupby(label, sort=False):
+        if part.phi.isna().all():
+            place = len(labels) - 1 - labels.index(name)
+            ax.text(0.01, place, "undefined: trace or answer never varies", fontsize=6, color="#555555", va="center")
     ax.axvline(0, color="#999999", lw=0.6)
     ax.set_yticks(range(len(labels)), labels[::-1])
     ax.set_ylim(-0.6, len(labels) - 0.4)
@@ -221,6 +224,7 @@ def ranges(table: pd.DataFrame, ax: Axes, *, label: str, colour: str = "conditio
     shown = table.rename(columns={"mean": "value", "lowest": "low", "highest": "high"})
     points(shown, ax, group=label, colour=colour, unit=unit)
     ax.set_ylim(auto=True)
+    ax.margins(y=0.12)
     ax.relim()
     ax.autoscale_view()
     return ax

@@ -1,0 +1,73 @@
+"""Pictures draw on the axes they are given, and show the numbers of their table."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from tracekd import plots_scores, stats
+
+CELLS = {"both": 30, "answer_only": 20, "trace_only": 10, "neither": 40}
+
+
+@pytest.fixture
+def ax():
+    fig, ax = plt.subplots()
+    yield ax
+    plt.close(fig)
+
+
+def test_points(ax):
+    table = pd.DataFrame({"dataset": ["a", "a"], "condition": ["vanilla", "correct"], "value": [0.4, 0.6],
+                          "low": [0.3, 0.5], "high": [0.5, 0.7]})  # fmt: skip
+    assert plots_scores.points(table, ax, group="dataset", colour="condition") is ax
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["vanilla", "correct"]
+
+
+def test_matrix_shows_counts_and_intervals(ax):
+    plots_scores.matrix(pd.Series(CELLS), ax, title="t")
+    words = [t.get_text() for t in ax.texts]
+    assert words[0] == "30\n30%" and len(words) == 8
+    low, high = stats.wilson(30, 100)
+    assert words[1] == f"{100 * low:.0f} to {100 * high:.0f}%"
+
+
+def test_matrices_switch_off_what_is_left():
+    fig, axs = plt.subplots(1, 2)
+    plots_scores.matrices(pd.DataFrame([CELLS | {"condition": "correct"}]), axs)
+    assert axs[0].axison and not axs[1].axison
+    plt.close(fig)
+
+
+def test_shares_and_phi_with_undefined_rows(ax):
+    rows = [{"condition": "a", "rules": "id-aligned", **stats.association_row(CELLS)},
+            {"condition": "b", "rules": "id-aligned", **stats.association_row({"neither": 5})}]  # fmt: skip
+    table = pd.DataFrame(rows)
+    plots_scores.share_bars(table, ax)
+    ax.clear()
+    plots_scores.phi_forest(table, ax, label="condition", kind="rules", colours=plots_scores.RULE_COLOURS)
+    assert [t.get_text() for t in ax.texts] == ["undefined: trace or answer never varies"]
+
+
+def test_agreement_bars_fill_the_width(ax):
+    table = pd.DataFrame({"condition": "a", "agreement": list(plots_scores.AGREEMENT_COLOURS),
+                          "n": [5, 2, 1, 1, 1], "answers_right": [5, 1, 0, 1, 0]})  # fmt: skip
+    plots_scores.agreement_bars(table, ax)
+    assert sum(bar.get_width() for bar in ax.patches) == pytest.approx(1)
+
+
+def test_ranges_bars_and_moves(ax):
+    seeds = pd.DataFrame(
+        {"student": ["S"], "condition": ["correct"], "mean": [40.0], "lowest": [38.0], "highest": [42.0]}
+    )
+    plots_scores.ranges(seeds, ax, label="student")
+    ax.clear()
+    table = pd.DataFrame({"student": ["S", "S"], "condition": ["r1", "vanilla"], "value": [60.0, 40.0]})
+    plots_scores.bars(table, ax, group="student", colour="condition", value="value", order=("vanilla", "r1"), unit="%")
+    assert sorted(bar.get_height() for bar in ax.patches) == [40, 60]
+    ax.clear()
+    moves = pd.DataFrame({"published": ["both", "unevaluated"], "both": [3, 0], "answer_only": [1, 0]})
+    moves = moves.assign(trace_only=0, neither=[0, 2])
+    plots_scores.move_map(moves, ax, title="t")
+    assert [t.get_text() for t in ax.texts] == ["3", "1", "2"]
+    assert np.shape(ax.images[0].get_array()) == (2, 4)

@@ -1,0 +1,114 @@
+"""The committed verdict tables, the printed numbers and the paper check; afresh where the outputs are at hand."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from tracekd import paper_check, published, released, released_claims, released_verdicts, tables
+from tracekd import released_tables as rt
+from tracekd.profiles import ROOT
+
+KEPT = ROOT / "figures" / "data"
+
+
+@pytest.fixture(scope="module")
+def table():
+    return rt.verdict_tables(KEPT)
+
+
+@pytest.fixture(scope="module")
+def checked(table):
+    return paper_check.check(published.load(), dict(iter(table.groupby("dataset"))), {})
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Llama-3.2-1B-Instruct-sft-adapter_default.jsonl.gz", ("Llama-3.2-1B-Instruct", "vanilla", None)),
+        ("Qwen3-8B-sft-adapter-reasoning-facts-perturbed_default.jsonl", ("Qwen3-8B", "incorrect", None)),
+        ("Qwen3-8B-sft-adapter-reasoning-facts_default.jsonl", ("Qwen3-8B", "correct", None)),
+        ("Qwen_Qwen3-1.7B_default_mix.jsonl.gz", ("Qwen3-1.7B", "prompted", "mix")),
+    ],
+)
+def test_file_names_say_adapter(name, expected):
+    found = released.adapter_of(name)
+    assert (found.student, found.condition, found.category) == expected
+
+
+def test_other_names_are_refused():
+    with pytest.raises(ValueError, match=r"no name of a released file"):
+        released.adapter_of("correct-121.jsonl")
+
+
+def test_tables_hold_no_text(table):
+    words = [c for c in table if not pd.api.types.is_numeric_dtype(table[c])]
+    text = table[words].drop(columns=["id", "pub_gold_row", "adapter"])
+    allowed = re.compile(r"[A-Za-z0-9_.\- ]{1,60}")
+    for column in text:
+        values = table[column].dropna().astype(str).unique()
+        assert len(values) < 30 and all(allowed.fullmatch(v) for v in values), column
+    ids = pd.concat([table.id, table.pub_gold_row.dropna()])
+    assert ids.str.fullmatch(r"(cotempqa|babi)/[\w-]+/[\w-]+").all()
+
+
+def test_every_row_has_a_status_and_a_place(table):
+    inventory = rt.inventory(table)
+    assert (inventory[["test", "repeat", "other"]].sum(axis=1) == inventory.rows).all()
+    assert (inventory[["ok", "untagged", "no_trace", "no_answer", "truncated"]].sum(axis=1) == inventory.rows).all()
+    tuned = inventory[inventory.condition != "prompted"]
+    assert (tuned.test == tuned.rows).all()
+
+
+def test_counts_of_published_rows_that_follow(checked):
+    rows, matched, sentence = released_claims.followed(checked)
+    assert (rows.verdict == paper_check.FOLLOWS).sum() == 61 and len(rows) == 67
+    babi = matched[matched.dataset == "babi"]
+    assert (babi.follows == babi.printed).all() and len(babi) == 4
+    assert sentence.startswith("61 of 67")
+
+
+def test_every_printed_number_has_source_and_verdict(checked):
+    numbers = published.load()
+    assert (numbers.source.str.len() > 0).all() and numbers.value.notna().all()
+    assert len(checked) == len(numbers) and checked.verdict.notna().all()
+    follows = checked[checked.verdict == paper_check.FOLLOWS]
+    assert (follows.difference == 0).all()
+
+
+def test_claims_are_filled(table):
+    numbers, frame = published.load(), rt.both_rules(table)
+    compared = rt.compared(numbers, frame, tables.associations)
+    test = table[(table.joined == "test") & (table.condition != "prompted")]
+    contrasts = pd.concat(
+        tables.contrasts(
+            test, 0.05, c, within=("dataset", "student"), order=("vanilla", "correct", "incorrect")
+        ).assign(rules=r)
+        for r, c in ((rt.THEIRS, "pub_answer_correct"), (rt.OURS, "answer_correct"))
+    )
+    trace = compared[compared.step == "trace"]
+    found = released_claims.claims(trace, contrasts, rt.r1_conditions(numbers), numbers)
+    assert found.evidence.str.contains(r"\d").all() and not found.evidence.str.contains("nan").any()
+    ours = trace[(trace.rules == rt.OURS) & (trace.title == "cotempqa, Qwen3-1.7B, correct")].iloc[0]
+    assert [ours[c] for c in rt.CELLS] == [299, 124, 21, 506]
+
+
+def test_seeds_with_a_missing_category_are_left_out():
+    found = rt.seeds(published.load()).set_index(["student", "condition"])
+    assert found.loc[("Qwen3-1.7B", "vanilla"), "seeds"] == 2
+    assert found.loc[("Qwen3-1.7B", "correct"), "seeds"] == 3
+
+
+def test_kept_tables_are_those_of_the_released_files(shared_data):
+    for dataset in released_verdicts.DATASETS:
+        fresh, sources = released_verdicts.build(shared_data, dataset)
+        assert released_verdicts.moved(fresh, (KEPT / released_verdicts.table_name(dataset)).read_bytes()) == 0
+        kept = pd.read_csv(KEPT / released_verdicts.SOURCES)
+        assert set(sources.sha256) == set(kept.sha256[kept.dataset == dataset])
+
+
+def test_published_csv_is_what_the_release_says(shared_data):
+    fresh = published.build(shared_data / "released")
+    kept = published.load()
+    assert list(fresh.measure) == list(kept.measure)
+    assert fresh.value.to_numpy() == pytest.approx(kept.value.to_numpy())

@@ -1,0 +1,102 @@
+"""Tables of the evaluation notebooks on verdict frames written by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tracekd import findings, replicates, similarity, tables
+from tracekd.cases import LISTS, PROBLEM, RIGHT
+from tracekd.records import write_jsonl
+
+
+@pytest.fixture
+def frame(tmp_path):
+    def write(condition, seed, texts):
+        path = tmp_path / f"{condition}-{seed}.jsonl"
+        about = {"student": "S", "dataset": "cotempqa", "condition": condition, "seed": seed, "n_tokens": 30}
+        rows = zip((PROBLEM, LISTS), texts, strict=True)
+        write_jsonl(path, ({"id": p.id, "text": text, "finished": True, **about} for p, text in rows))
+        return path
+
+    good = f"<think>{RIGHT}</think> <answer>['Orion']</answer>"
+    paths = [
+        write("vanilla", 1, ["<answer>['Orion']</answer>", "<answer>milk</answer>"]),
+        write("correct", 1, [good, "<think>x</think> <answer>milk,football</answer>"]),
+        write("correct", 2, [good, "no idea"]),
+    ]
+    found, files = tables.verdict_frame([PROBLEM, LISTS], paths)
+    assert list(files.outputs) == [2, 2, 2] and files.unknown.sum() == 0
+    # Both invented problems count as one set here.
+    return found.assign(dataset="cotempqa"), paths
+
+
+def test_every_output_is_one_row_without_text(frame):
+    table, _ = frame
+    assert len(table) == 6 and list(table.seed) == [1, 1, 1, 1, 2, 2]
+    kept = tables.without_text(table)
+    assert not kept.map(lambda value: "Orion" in str(value) or "milk" in str(value)).to_numpy().any()
+
+
+def test_accuracy_takes_problems_as_units(frame):
+    table, _ = frame
+    found = tables.accuracy(table, "answer_correct", np.random.default_rng(1), 200).set_index("condition")
+    # Vanilla: 1 of 2. Correct: 3 of 4 outputs over two seeds and two problems, so the interval is a bootstrap's.
+    assert found.loc["vanilla", "value"] == 0.5 and found.loc["vanilla", "interval"] == "wilson"
+    assert found.loc["correct", "value"] == 0.75 and found.loc["correct", "interval"] == "bootstrap"
+    assert (found.loc["correct", "problems"], found.loc["correct", "seeds"]) == (2, 2)
+    again = tables.accuracy(table, "answer_correct", np.random.default_rng(1), 200).set_index("condition")
+    assert again.equals(found)
+
+
+def test_statuses_add_up(frame):
+    table, _ = frame
+    found = tables.statuses(table)
+    assert (found[["ok", "no_trace"]].sum(axis=1) == found.n).all()
+
+
+def test_associations_and_contrasts(frame):
+    table, _ = frame
+    rows = tables.associations(table).set_index(["condition", "step"])
+    cell = rows.loc[("correct", "trace")]
+    assert [cell[c] for c in ("both", "answer_only", "trace_only", "neither")] == [2, 1, 0, 1]
+    pair = tables.contrasts(table, order=("vanilla", "correct")).iloc[0]
+    # First seeds only: problem 1 right in both, problem 2 right in correct alone.
+    assert (pair.n, pair.only_first, pair.only_second) == (2, 0, 1)
+    assert "no difference is shown" in findings.contrast_sentence(pair, 0.05)
+    assert "undefined" in findings.association_sentence(rows.loc[("vanilla", "trace")].to_dict(), "x")
+
+
+def test_agreements_add_up_to_the_group(frame):
+    table, _ = frame
+    found = tables.agreements(table)
+    assert found.groupby("condition").n.sum().to_dict() == {"vanilla": 2, "correct": 4}
+    assert "2 are right both times" in findings.agreement_sentence(found[found.condition == "correct"], "x")
+
+
+def test_stratified_within_categories():
+    # In each category label and answer are independent (odds ratio 1), though not over both together.
+    easy = [(True, True)] * 40 + [(True, False)] * 10 + [(False, True)] * 8 + [(False, False)] * 2
+    hard = [(True, True)] * 2 + [(True, False)] * 8 + [(False, True)] * 10 + [(False, False)] * 40
+    table = pd.DataFrame(easy + hard, columns=["classification_correct", "answer_correct"])
+    table = table.assign(category=["easy"] * 60 + ["hard"] * 60, dataset="d", condition="c")
+    found = tables.stratified(table, "classification").iloc[0]
+    assert found.odds_ratio == pytest.approx(1) and found.p_value == pytest.approx(1)
+    assert tables.associations(table.assign(retrieval_correct=True, trace_correct=True)).phi[0] > 0.3
+
+
+def test_likeness(frame):
+    _, paths = frame
+    found = similarity.trace_likeness([PROBLEM, LISTS], paths).set_index(["condition", "seed"])
+    assert found.loc[("vanilla", 1), "traces"] == 0 and np.isnan(found.loc[("vanilla", 1), "bleu"])
+    # Seed 2 states the gold trace letter for letter.
+    assert found.loc[("correct", 2), "bleu"] == pytest.approx(100)
+    assert found.loc[("correct", 2), "rouge_l"] == pytest.approx(1)
+    assert found.loc[("correct", 2), "new_tokens"] == 30
+    # "a b c" against "a c d": common subsequence a c, 2 of 3 and 2 of 3.
+    assert similarity.rouge_l("a b c", "a c d") == pytest.approx(2 / 3)
+
+
+def test_model_on_a_frame(frame):
+    table, _ = frame
+    model = replicates.cluster_logit(table.rename(columns={"answer_correct": "answer"}))
+    assert list(model.columns) == list(replicates.COLUMNS)
