@@ -37,11 +37,11 @@ def entry(
 
 
 def own_entries(problems: Iterable[Problem], paths: Iterable[Path], limit: int = 200) -> list[dict[str, Any]]:
-    """Entries for our own outputs files, at most ``limit`` a file."""
+    """Entries for our own outputs files, at most ``limit`` a file, evenly spaced."""
     test = [p for p in problems if p.split == "test"]
     known, rows, found = {p.id: p for p in test}, as_published.GoldRows(test), []
     for path in paths:
-        outputs = [o for o in read_jsonl(path) if o.get("id") in known][:limit]
+        outputs = _spread([o for o in read_jsonl(path) if o.get("id") in known], limit)
         for o in outputs:
             adapter = f"{o.get('dataset')} · {o.get('condition')} · seed {o.get('seed')}"
             found.append(entry(known[o["id"]], o["text"], o.get("finished", True), adapter, rows))
@@ -49,16 +49,21 @@ def own_entries(problems: Iterable[Problem], paths: Iterable[Path], limit: int =
 
 
 def released_entries(folder: Path, dataset: str, limit: int = 200) -> list[dict[str, Any]]:
-    """Entries for the authors' outputs where they lie below ``folder``, at most ``limit`` a file."""
+    """Entries for the authors' outputs where they lie below ``folder``, at most ``limit`` a file, evenly spaced."""
     problems = released.test_problems(dataset, folder)
     known, rows, found = {p.id: p for p in problems}, as_published.GoldRows(problems), []
     for path in sorted((folder / "released" / dataset).glob("*.jsonl*")):
         adapter, joiner = released.adapter_of(path), released.Joiner(problems)
         outputs = (joiner.output(row, adapter, number) for number, row in enumerate(read_jsonl(path), 1))
-        usable = [o for o in outputs if o["id"] in known][:limit]
+        usable = _spread([o for o in outputs if o["id"] in known], limit)
         name = f"{dataset} · {adapter.student} · {adapter.condition}"
         found += [entry(known[o["id"]], o["text"], True, name, rows) for o in usable]
     return found
+
+
+def _spread(items: list, limit: int) -> list:
+    """At most ``limit`` items, evenly spaced: files are in the order of their categories."""
+    return items[:: -(-len(items) // limit)] if len(items) > limit else items
 
 
 def page(entries: list[dict[str, Any]], title: str, about: str, banner: str = "") -> str:

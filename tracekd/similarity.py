@@ -28,31 +28,33 @@ def answer_rouge(problem: Problem, answer: str | None) -> float:
     return max((rouge_l(answer, gold) for gold in problem.answers), default=0.0) if answer else 0.0
 
 
-def trace_likeness(problems: Iterable[Problem], paths: Iterable[Path], tokenizer=None) -> pd.DataFrame:
+def trace_likeness(
+    problems: Iterable[Problem], paths: Iterable[Path], tokenizer=None, limit: int = 300
+) -> pd.DataFrame:
     """Likeness and length of traces, one row an outputs file.
 
     Args:
         problems: the problems asked.
         paths: outputs files.
         tokenizer: counts the tokens of the trace; without it they are NaN.
+        limit: at most so many outputs a file are compared, evenly spaced (ROUGE-L takes milliseconds each).
 
     Returns:
-        columns dataset, condition, seed, outputs, traces (outputs that have one), bleu (corpus BLEU of the stated
-        against the gold traces, 0..100, sacrebleu), rouge_l (mean, 0..1), words, words_sd, tokens (of the trace;
-        mean over traces), new_tokens (mean of all that was generated), answer_rouge_l (MARCO: mean over outputs,
-        else NaN).
+        columns dataset, condition, seed, outputs (compared), traces (outputs that have one), bleu (corpus BLEU of
+        the stated against the gold traces, 0..100, sacrebleu), rouge_l (mean, 0..1), words, words_sd, tokens (of the
+        trace; mean over traces), new_tokens (mean of all that was generated), answer_rouge_l (MARCO: mean over
+        outputs, else NaN).
     """
     known = {p.id: p for p in problems}
-    return pd.DataFrame([_row(known, path, tokenizer) for path in paths])
+    return pd.DataFrame([_row(known, path, tokenizer, limit) for path in paths])
 
 
-def _row(known: dict[str, Problem], path: Path, tokenizer) -> dict:
-    stated, gold, lengths, answers, first = [], [], [], [], {}
-    for output in read_jsonl(path):
-        first = first or output
-        problem = known.get(output["id"])
-        if problem is None:
-            continue
+def _row(known: dict[str, Problem], path: Path, tokenizer, limit: int) -> dict:
+    stated, gold, lengths, answers = [], [], [], []
+    outputs = [output for output in read_jsonl(path) if output.get("id") in known]
+    first = outputs[0] if outputs else {}
+    for output in outputs[:: max(1, -(-len(outputs) // limit))]:
+        problem = known[output["id"]]
         _, trace, answer = split_output(output["text"], output.get("finished", True))
         lengths.append(output.get("n_tokens", np.nan))
         answers.append(answer_rouge(problem, answer) if problem.dataset == "marco" else np.nan)
