@@ -25,6 +25,7 @@ KINDS = {
     "question form has another type": "limit",
     "nothing is selected, BM25 still ranks": "convention",
     "BM25 ranks another passage first": "limit",
+    "own rules name other steps": "limit",
     "not derivable": "limit",
     "unexplained": "limit",
 }
@@ -102,7 +103,10 @@ def _kind(problem: Problem, got: Derivation, answers: bool, category: bool) -> s
         if got.evidence != problem.evidence:
             return "BM25 ranks another passage first"
         return "free-text answer is not derived"
-    return "not derivable" if got.underivable else "unexplained"
+    if got.category is None or not got.evidence:
+        return "not derivable"
+    found = {same(problem.context[i]) for i in got.evidence} == {same(fact) for fact in problem.facts}
+    return "free-text answer is not derived" if category and found else "own rules name other steps"
 
 
 def _cotempqa_kind(problem: Problem, got: Derivation, answers: bool, category: bool) -> str:

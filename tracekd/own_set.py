@@ -1,0 +1,157 @@
+"""A question set of one's own: JSON lines read into Problems, with clear errors and counted warnings.
+
+``notebooks/OWN_DATA.md`` describes the form for readers. Rules are optional: a file ``NAME_rules.py`` beside
+``NAME.jsonl`` with ``classify(problem)`` and ``retrieve(problem)`` gives the set derivations.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from tracekd.corrupt import same
+from tracekd.derive import Rules, plug
+from tracekd.problems import Problem, datasets_of, paper_split
+
+log = logging.getLogger(__name__)
+
+NEEDED = ("id", "context", "question", "answers", "category", "evidence")
+# Traces of text that was read in the wrong encoding once: UTF-8 as Latin-1, and the replacement character.
+_BROKEN = ("Ã¤", "Ã¶", "Ã¼", "Ã©", "Ã¨", "Ã¡", "â€™", "â€œ", "â€“", "\ufffd")
+
+
+def load_own(path: str | Path) -> list[Problem]:
+    """Read a set of one's own; warnings are logged with their counts.
+
+    Raises:
+        ValueError: see ``read_own``.
+    """
+    problems, warnings = read_own(path)
+    for text, count in warnings.items():
+        log.warning("%s: %d of %d problems: %s", Path(path).name, count, len(problems), text)
+    rules = Path(path).with_name(Path(path).stem + "_rules.py")
+    if rules.is_file():
+        plug(problems[0].dataset, read_rules(rules))
+    return problems
+
+
+def read_own(path: str | Path) -> tuple[list[Problem], Counter[str]]:
+    """Read and check every line.
+
+    Returns:
+        The problems, their ids ``set/category/id`` with the file's name as the set; and warnings with their counts: an
+        answer that stands in none of its evidence, no evidence at all, and text that looks wrongly decoded.
+
+    Raises:
+        ValueError: not UTF-8, not JSON, a field missing or of the wrong type, evidence out of range, an id that comes
+            twice, or no line at all. Every message names the file, the line, the value and what was expected.
+    """
+    path = Path(path)
+    dataset = datasets_of(str(path))[0]
+    rows = [
+        (number, _row(path, number, line)) for number, line in enumerate(_text(path).split("\n"), 1) if line.strip()
+    ]
+    if not rows:
+        raise ValueError(f"{path} holds no problem: expected one JSON object a line with {', '.join(NEEDED)}")
+    seen: dict[str, int] = {}
+    for number, row in rows:
+        if row["id"] in seen:
+            raise ValueError(
+                f"{path}, line {number}: id {row['id']!r} stands in line {seen[row['id']]} too: ids are unique"
+            )
+        seen[row["id"]] = number
+    labels = "|".join(dict.fromkeys(row["category"] for _, row in rows))
+    splits = paper_split([row["category"] for _, row in rows])
+    problems = [_problem(dataset, row, split, labels) for (_, row), split in zip(rows, splits, strict=True)]
+    warnings: Counter[str] = Counter()
+    for problem in problems:
+        warnings.update(_warnings(problem))
+    return problems, warnings
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ValueError(
+            f"{path}, line {line}: byte {error.object[error.start]:#04x} is not UTF-8: save the file as UTF-8 "
+            "(it may be Latin-1 or Windows-1252)"
+        ) from error
+
+
+def _row(path: Path, number: int, line: str) -> dict[str, Any]:
+    where = f"{path}, line {number}"
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{where}: not JSON ({error.msg}): {line[:60]!r}") from error
+    if not isinstance(row, dict):
+        raise ValueError(f"{where}: expected a JSON object, found {type(row).__name__}")
+    if missing := [name for name in NEEDED if name not in row]:
+        raise ValueError(f"{where}: {', '.join(missing)} missing: every problem needs {', '.join(NEEDED)}")
+    for name in ("id", "question", "category"):
+        if not isinstance(row[name], str) or not row[name].strip():
+            raise ValueError(f"{where}: {name} is {row[name]!r}, expected a text that is not empty")
+    for name in ("context", "answers"):
+        if (
+            not isinstance(row[name], list)
+            or not row[name]
+            or not all(isinstance(text, str) and text for text in row[name])
+        ):
+            raise ValueError(f"{where}: {name} is {str(row[name])[:60]!r}, expected a list of texts, at least one")
+    if row.get("split") not in (None, "train", "test"):
+        raise ValueError(f"{where}: split is {row['split']!r}, expected 'train', 'test', or none")
+    for i in row["evidence"] if isinstance(row["evidence"], list) else [row["evidence"]]:
+        if isinstance(i, bool) or not isinstance(i, int) or not 0 <= i < len(row["context"]):
+            raise ValueError(
+                f"{where}: evidence {i!r} is no index into a context of {len(row['context'])} facts, "
+                f"expected whole numbers from 0 to {len(row['context']) - 1}"
+            )
+    return row
+
+
+def _problem(dataset: str, row: dict[str, Any], split: str, labels: str) -> Problem:
+    evidence = row["evidence"] if isinstance(row["evidence"], list) else [row["evidence"]]
+    return Problem(
+        f"{dataset}/{row['category']}/{row['id']}",
+        dataset,
+        row["category"],
+        tuple(row["context"]),
+        row["question"],
+        tuple(row["answers"]),
+        tuple(sorted(set(evidence))),
+        row.get("split") or split,
+        {"labels": labels},
+    )
+
+
+def _warnings(problem: Problem) -> set[str]:
+    found = set()
+    whole = " ".join(f" {same(fact)} " for fact in problem.facts)
+    if not problem.evidence:
+        found.add("no evidence: their right traces state an empty list")
+    elif any(f" {same(answer)} " not in whole for answer in problem.answers):
+        found.add("an answer stands in none of its evidence facts")
+    if any(mark in text for mark in _BROKEN for text in (*problem.context, problem.question, *problem.answers)):
+        found.add("text looks as if read in the wrong encoding (such as 'Ã©' for 'é')")
+    return found
+
+
+def read_rules(path: str | Path) -> Rules:
+    """Import ``classify`` and ``retrieve`` from a Python file; either may be missing, not both.
+
+    Raises:
+        ValueError: the file defines neither.
+    """
+    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    rules = Rules(getattr(module, "classify", None), getattr(module, "retrieve", None))
+    if rules.classify is None and rules.retrieve is None:
+        raise ValueError(f"{path} defines neither classify nor retrieve: expected at least one function of a problem")
+    return rules
