@@ -48,6 +48,14 @@ def test_totals_add_up(files, capsys, tmp_path):
     assert len((tmp_path / "v.csv").read_text().splitlines()) == 4
 
 
+def test_likeness_on_request(files, capsys):
+    problems, outputs = files
+    _, (found,) = call(capsys, "--problems", problems, "--outputs", outputs, "--likeness")
+    # All three traces are the gold trace.
+    assert found["likeness"]["bleu"] == pytest.approx(100) and found["likeness"]["traces"] == 3
+    assert found["likeness"]["words"] == len(RIGHT.split()) and found["likeness"]["tokens"] is None
+
+
 def test_faults_are_counted_named_and_strict(files, capsys):
     problems, outputs = files
     with outputs.open("a") as file:

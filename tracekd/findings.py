@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from tracekd.stats import minimum_detectable_phi
+
 
 def percent(value: float, low: float | None = None, high: float | None = None) -> str:
     """A share as ``57.2% [52.7, 61.7]``; ``undefined`` for NaN."""
@@ -34,11 +36,14 @@ def association_sentence(row: Mapping, what: str) -> str:
     other = percent(
         row["p_answer_given_not_trace"], row["p_answer_given_not_trace_low"], row["p_answer_given_not_trace_high"]
     )
+    # A test that finds nothing says little without what it could have found.
+    least = f" {row['n']} outputs would have shown a phi of {minimum_detectable_phi(row['n']):.2f} or more."
+    least = least if row["p_value"] >= 0.05 else ""
     test = f"chi-squared {row['chi2']:.1f}" if row["test"] == "chi2" else "Fisher's exact test"
     return (
         f"{what}: trace and answer are both right in {joint} of {row['n']} outputs. The answer is right in {given} "
         f"where the trace is right and in {other} where it is wrong; phi = {row['phi']:.2f} [{row['phi_low']:.2f}, "
-        f"{row['phi_high']:.2f}], {test}, {p_words(row['p_value'])}."
+        f"{row['phi_high']:.2f}], {test}, {p_words(row['p_value'])}.{least}"
     )
 
 

@@ -82,6 +82,7 @@ def _independence(trace: pd.DataFrame) -> list[tuple[str, str, str]]:
     ours = trace[(trace.rules == OURS) & trace.phi.notna()]
     right, wrong = ours[ours.condition == "correct"], ours[ours.condition == "incorrect"]
     few = int((wrong.both + wrong.trace_only).max())
+    marco = trace[trace.dataset == "marco"]
     return [
         (
             "Trace and answer are nearly independent: chi-squared below 3.841.",
@@ -98,6 +99,14 @@ def _independence(trace: pd.DataFrame) -> list[tuple[str, str, str]]:
             f"Phi from {wrong.phi.min():.2f} to {wrong.phi.max():.2f} on CoTempQA, undefined on bAbI; no such student "
             f"states more than {few} right traces.",
             "cannot be told: they hardly ever write a right trace" if few < 30 else "see the table",
+        ),
+        (
+            "The same on MARCO.",
+            f"Phi of the printed matrices from {marco.phi.min():.2f} to {marco.phi.max():.2f}, all chi-squared at least "
+            f"{marco.chi2.min():.1f}.",
+            "the printed matrices show a negative association; the outputs are not in the release"
+            if marco.phi_high.max() < 0
+            else "see the table",
         ),
     ]
 

@@ -23,13 +23,14 @@ def verdict_tables(folder) -> pd.DataFrame:
 
 
 def inventory(table: pd.DataFrame) -> pd.DataFrame:
-    """What each adapter's outputs are: rows, how they join the test problems, and how they can be read."""
+    """What each adapter's outputs are: rows, how they join the test problems, how they read, mean words of traces."""
     groups = table.groupby(list(BY), sort=False)
     found = groups.size().rename("rows").to_frame()
     for name in ("test", "repeat", "other"):
         found[name] = groups.joined.agg(lambda column, name=name: int((column == name).sum()))
     for name in ("ok", "untagged", "no_trace", "no_answer", "truncated"):
         found[name] = groups.status.agg(lambda column, name=name: int((column == name).sum()))
+    found["trace_words"] = table[table.trace_words > 0].groupby(list(BY)).trace_words.mean().round(1)
     return found.reset_index()
 
 

@@ -194,6 +194,10 @@ def main(argv: list[str]) -> int:
         for path in args.outputs:
             write = (lambda row, name=path.name: table.writerow({**row, "file": name})) if table else None
             found = score_file(path, problems, args.rules, write)
+            if args.likeness:
+                from tracekd.similarity import likeness
+
+                found["likeness"] = likeness(problems, outputs_of(path, problems, Faults()))
             faulty |= bool(found["faults"])
             print(json.dumps(_finite({"dataset": args.dataset, **found}), ensure_ascii=False), flush=True)
     return 1 if args.strict and faulty else 0
@@ -216,5 +220,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--outputs", required=True, nargs="+", type=Path, help="JSON-lines files, plain or .gz, ours or released")
     add("--rules", default="aligned", choices=tuple(COLUMNS), help="aligned by id (default), or as the release does")
     add("--csv", type=Path, help="write one verdict row an output here")
+    add("--likeness", action="store_true", help="also BLEU and ROUGE-L of traces to gold traces, and lengths (slow)")
     add("--strict", action="store_true", help="exit 1 on malformed lines, unknown, repeated or missing problems")
     return parser

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -46,15 +46,22 @@ def trace_likeness(
         outputs, else NaN).
     """
     known = {p.id: p for p in problems}
-    return pd.DataFrame([_row(known, path, tokenizer, limit) for path in paths])
+    rows = []
+    for path in paths:
+        outputs = [output for output in read_jsonl(path) if output.get("id") in known]
+        first = outputs[0] if outputs else {}
+        about = {name: first.get(name) for name in ("dataset", "condition", "seed")}
+        rows.append({**about, **likeness(known, outputs[:: max(1, -(-len(outputs) // limit))], tokenizer)})
+    return pd.DataFrame(rows)
 
 
-def _row(known: dict[str, Problem], path: Path, tokenizer, limit: int) -> dict:
+def likeness(problems: Mapping[str, Problem], outputs: Iterable[Mapping], tokenizer=None) -> dict[str, float]:
+    """The measures of ``trace_likeness`` over the outputs whose id is in ``problems``; what has no case is NaN."""
     stated, gold, lengths, answers = [], [], [], []
-    outputs = [output for output in read_jsonl(path) if output.get("id") in known]
-    first = outputs[0] if outputs else {}
-    for output in outputs[:: max(1, -(-len(outputs) // limit))]:
-        problem = known[output["id"]]
+    for output in outputs:
+        problem = problems.get(output.get("id"))
+        if problem is None:
+            continue
         _, trace, answer = split_output(output["text"], output.get("finished", True))
         lengths.append(output.get("n_tokens", np.nan))
         answers.append(answer_rouge(problem, answer) if problem.dataset == "marco" else np.nan)
@@ -65,7 +72,6 @@ def _row(known: dict[str, Problem], path: Path, tokenizer, limit: int) -> dict:
     rouges = [rouge_l(*pair) for pair in zip(stated, gold, strict=True)]
     tokens = [len(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in stated] if tokenizer else []
     return {
-        **{name: first.get(name) for name in ("dataset", "condition", "seed")},
         "outputs": len(answers), "traces": len(stated),
         "bleu": sacrebleu.corpus_bleu(stated, [gold]).score if stated else np.nan,
         "rouge_l": _mean(rouges), "words": _mean(words), "words_sd": float(np.std(words)) if words else np.nan,
