@@ -102,8 +102,8 @@ def _independence(trace: pd.DataFrame) -> list[tuple[str, str, str]]:
         ),
         (
             "The same on MARCO.",
-            f"Phi of the printed matrices from {marco.phi.min():.2f} to {marco.phi.max():.2f}, all chi-squared at least "
-            f"{marco.chi2.min():.1f}.",
+            f"Phi of the printed matrices from {marco.phi.min():.2f} to {marco.phi.max():.2f}, every chi-squared at "
+            f"least {marco.chi2.min():.1f}.",
             "the printed matrices show a negative association; the outputs are not in the release"
             if marco.phi_high.max() < 0
             else "see the table",
