@@ -76,6 +76,17 @@ def test_every_printed_number_has_source_and_verdict(checked):
     assert (follows.difference == 0).all()
 
 
+def test_compact_check_keeps_every_row_and_matrix(checked):
+    short = paper_check.compact(checked)
+    rows = short[short.what.str.startswith("answer metric")]
+    assert len(rows) == 67 and (rows.verdict == paper_check.FOLLOWS).sum() == 61
+    matrices = short[short.what.str.startswith("matrix")]
+    assert len(matrices) == 12 and (matrices.verdict == paper_check.FOLLOWS).sum() == 4
+    r1 = short.set_index("what").loc["r1 subset, cotempqa, Llama-3.2-1B, r1"]
+    # Printed: the mean of four categories, 62.98.
+    assert r1.printed == pytest.approx(62.98, abs=0.01) and r1.measure == "acc, mean of 4"
+
+
 def test_claims_are_filled(table):
     numbers, frame = published.load(), rt.both_rules(table)
     compared = rt.compared(numbers, frame, tables.associations)

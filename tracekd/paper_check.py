@@ -89,10 +89,8 @@ def _claim(row: Mapping, verdicts: Mapping[str, pd.DataFrame]) -> tuple[float, f
     part = table[(table.student == "Qwen3-1.7B") & (table.condition == "correct")]
     joint = stats.association(**_cells_of(part[part.pub_evaluated], "pub_"))
     aligned = stats.association(**_cells_of(part[part.joined == "test"], ""))
-    words = (
-        f"a joint share: right traces were followed by right answers in {joint['p_answer_given_trace']['value']:.0%} "
-        f"(as published) and {aligned['p_answer_given_trace']['value']:.0%} (aligned) of cases"
-    )
+    theirs, ours = joint["p_answer_given_trace"]["value"], aligned["p_answer_given_trace"]["value"]
+    words = f"a joint share; right answers among right traces: {theirs:.0%} as published, {ours:.0%} aligned"
     return round(100 * joint["joint"]["value"], 1), round(100 * aligned["joint"]["value"], 1), words
 
 
@@ -106,3 +104,48 @@ def summary(checked: pd.DataFrame) -> pd.DataFrame:
     short = checked.assign(verdict=checked.verdict.where(checked.kind != "claim", "see the claim's own row"))
     counts = short.groupby(["kind", "dataset", "verdict"], sort=False).size()
     return counts.rename("numbers").reset_index()
+
+
+def compact(checked: pd.DataFrame) -> pd.DataFrame:
+    """The paper check at reading length: one row a published row, matrix, mean or statement instead of each number.
+
+    Returns:
+        columns ``what``, ``measure``, ``printed``, ``as_published``, ``aligned``, ``difference`` (as published here
+        less printed), ``verdict``. An answer row shows its acc and the verdict on all five numbers; a matrix its count
+        of trace and answer both right and the verdict on all its numbers; R1 and seed results the mean of acc over
+        categories (and seeds).
+    """
+    rows = []
+    for key, part in checked.groupby(["kind", "dataset", "student", "condition", "category"], sort=False):
+        kind, measures = key[0], part.measure
+        if kind in ("r1 subset", "seeds"):
+            continue
+        if kind in ("answer metric", "matrix"):
+            shown = part[measures == ("acc" if kind == "answer metric" else "trace both")]
+            follow = int((part.verdict == FOLLOWS).sum())
+            verdict = part.verdict.iloc[0] if part.verdict.nunique() == 1 else f"{follow} of {len(part)} numbers follow"
+            rows += _short(shown.assign(verdict=verdict))
+        else:
+            rows += _short(part)
+    means = checked[checked.kind.isin(["r1 subset", "seeds"]) & (checked.measure == "acc")]
+    for key, part in means.groupby(["kind", "student", "condition"], sort=False):
+        row = part.iloc[0].copy()
+        row["measure"], row["category"], row["printed"] = f"acc, mean of {len(part)}", "", round(part.printed.mean(), 2)
+        rows += _short(row.to_frame().T.assign(kind=key[0]))
+    return pd.DataFrame(rows)
+
+
+def _short(part: pd.DataFrame) -> list[dict]:
+    found = []
+    for row in part.to_dict("records"):
+        names = (
+            row["kind"],
+            row["dataset"],
+            row["category"],
+            str(row["student"]).removesuffix("-Instruct"),
+            row["condition"],
+        )
+        what = ", ".join(name for name in names if name and name != "all")
+        numbers = {name: row[name] for name in ("printed", "as_published", "aligned", "difference")}
+        found.append({"what": what, "measure": row["measure"], **numbers, "verdict": row["verdict"]})
+    return found

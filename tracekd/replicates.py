@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
-from statsmodels.tools.sm_exceptions import ConvergenceWarning, PerfectSeparationWarning, SingularMatrixWarning
+from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
 
 
 def over_seeds(frame: pd.DataFrame, by: Sequence[str], column: str) -> pd.DataFrame:
@@ -47,10 +47,9 @@ def cluster_logit(frame: pd.DataFrame, formula: str = "answer ~ trace_correct * 
     flags = frame.select_dtypes(bool).columns
     data = frame.assign(**{name: frame[name].astype(int) for name in flags})
     with warnings.catch_warnings():
+        # Empty cells show as warnings of several kinds on the way; the table below names the rows that they spoil.
+        warnings.simplefilter("ignore")
         warnings.simplefilter("error", PerfectSeparationWarning)
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.simplefilter("ignore", RuntimeWarning)
-        warnings.simplefilter("ignore", SingularMatrixWarning)
         try:
             fit = smf.gee(formula, cluster, data, family=sm.families.Binomial()).fit()
         except (PerfectSeparationWarning, np.linalg.LinAlgError, ValueError) as error:
@@ -62,7 +61,7 @@ def cluster_logit(frame: pd.DataFrame, formula: str = "answer ~ trace_correct * 
     table["odds_ratio"] = np.exp(table.coefficient.mask(wild))
     table["low"], table["high"] = np.exp(bounds[0]), np.exp(bounds[1])
     table.loc[wild, ["coefficient", "z", "p_value"]] = np.nan
-    table["note"] = np.where(wild, "not estimable: a cell has no variation", "")
+    table["note"] = np.where(wild, "not estimable: a cell has no variation", "" if fit.converged else "not settled")
     return table.rename_axis("term").reset_index()[list(COLUMNS)]
 
 
