@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 from statsmodels.miscmodels.ordinal_model import OrderedModel
 
 from tracekd import study, study_models
@@ -45,6 +46,21 @@ def test_planted_effect_is_found_and_none_rejected_at_the_nominal_rate():
         for shift in (1.5, -1.5):
             row = r1_row(model(ratings(rng, shift), "interpretability"))
             assert row["p"] < 0.001 and np.sign(row["estimate"]) == np.sign(shift)
+
+
+def test_a_planted_effect_is_found_at_the_expected_rate():
+    rng = np.random.default_rng(12)
+    rows = [
+        r1_row(study_models.ordinal(ratings(rng, 0.6, participants=40, items=("predictable",)), "interpretability"))
+        for _ in range(60)
+    ]
+    rate = np.mean([row["p"] < 0.05 for row in rows])
+    # Wald: power = P(Z > 1.96 - estimate / standard error), with the spread of the estimates as standard error.
+    estimates = np.array([row["estimate"] for row in rows])
+    expected = norm.sf(1.96 - estimates.mean() / estimates.std(ddof=1))
+    assert rate == pytest.approx(expected, abs=0.2)  # three standard errors of 60 repeats
+    # The marginal log odds are a little below the 0.6 planted for each participant: people differ.
+    assert 0.4 < estimates.mean() < 0.7
 
 
 def test_mixed_model_of_balanced_data_gives_the_difference_of_means():

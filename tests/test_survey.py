@@ -323,6 +323,12 @@ def test_build_command_takes_templated_traces_and_marks_them(tmp_path, monkeypat
         assert kinds == {("correct", "rules"), *((k, "templated") for k in KINDS[:3])}
         assert {s["data"] for s in plan["shown"]} == {"generated"}
     assert "R1: templated" in capsys.readouterr().out
+    ids = list(dict.fromkeys(s["problem"] for s in plan["shown"]))
+    survey_cli.main(["build", "--dataset", "babi", "--ids", *ids[::-1], "--output", str(page)])
+    again = json.loads(page.read_text(encoding="utf-8").split('id="plan">')[1].split("</script>")[0])
+    assert list(dict.fromkeys(s["problem"] for s in again["shown"])) == ids[::-1]
+    with pytest.raises(ValueError, match="--ids babi/nothing: not in the data"):
+        survey_cli.main(["build", "--dataset", "babi", "--ids", "babi/nothing", "--output", str(page)])
     with pytest.raises(ValueError, match="4 problems asked for, 0 of 0"):
         survey_cli.main(["build", "--dataset", "marco", "--output", str(tmp_path / "m.html")])
 

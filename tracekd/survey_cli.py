@@ -70,14 +70,19 @@ def build(args: argparse.Namespace) -> int:
     data = "generated" if problems.source_of(args.dataset, source) == "generated" else "real"
     found = problems.load(args.dataset, source, seed=args.seed)
     # Without traces of one's own the problems come from the test split, which no student has seen.
-    found = found if args.traces else [p for p in found if p.split == "test"]
+    found = found if args.traces or args.ids else [p for p in found if p.split == "test"]
     given = given_traces(args.traces)
     if given:
         found = [p for p in found if any((p.id, kind) in given for kind in study.TRACE_TYPES)]
     rng = np.random.default_rng(args.seed)
     able = [p for p in found if p.evidence]
     ready = {p.id: made for p in able if (made := traces_of(p, data, given, args.seed))}
-    chosen = survey.choose([p for p in able if p.id in ready], args.problems, rng)
+    if args.ids:
+        if unfit := [i for i in args.ids if i not in ready]:
+            raise ValueError(f"--ids {' '.join(unfit)}: not in the data, or without evidence or traces to show")
+        chosen = [p for i in args.ids for p in able if p.id == i]
+    else:
+        chosen = survey.choose([p for p in able if p.id in ready], args.problems, rng)
     shown = [s for p in chosen for s in ready[p.id]]
     plan = survey.plan(shown, args.design, items=args.items, post=args.post, study=args.study)
     html = survey.page(plan, *survey_build.fetch())
@@ -123,6 +128,9 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--dataset", default="cotempqa", choices=problems.DATASETS)
     one.add_argument("--data", default="generated", help="generated, hub or a folder (default: generated)")
     one.add_argument("--problems", type=int, default=4, help="problems to show (default 4; within: a multiple of 4)")
+    one.add_argument(
+        "--ids", nargs="+", metavar="ID", help="show these problems, in place of a spread over the categories"
+    )
     one.add_argument("--traces", type=Path, action="extend", nargs="+", default=[], help="SFT sets or teacher's traces")
     one.add_argument("--design", default="within", choices=survey.DESIGNS)
     one.add_argument("--items", type=Path, help="questionnaire to use in place of tracekd/survey_items.toml")
