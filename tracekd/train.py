@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+import resource
+import shutil
+import sys
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import psutil
 import torch
 from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 from peft.tuners.lora import LoraLayer
@@ -24,6 +29,8 @@ from tracekd.records import replacing, sha256, write_json, write_jsonl
 
 log = logging.getLogger(__name__)
 IGNORED = -100
+# Activations of one token, all layers, without checkpointing: measured on SmolLM2-135M in fp32, rounded up.
+BYTES_A_TOKEN = 3 * 2**20
 VERSION = 1  # raise it when a change here changes what an adapter comes out as
 
 
@@ -68,8 +75,8 @@ class CpuDropout(torch.nn.Dropout):
         if not self.training or self.p == 0:
             return x
         draws = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
-        kept = draws.view(torch.int16)[: x.numel()].view(x.shape) >= round(self.p * 2**16) - 2**15
-        return x * (kept.to(x.dtype) * (1 / (1 - self.p)))
+        dropped = draws.view(torch.int16)[: x.numel()].view(x.shape) < round(self.p * 2**16) - 2**15
+        return x.masked_fill(dropped, 0) * (1 / (1 - self.p))  # backward keeps the mask alone, a byte an element
 
 
 class CompletionTrainer(Trainer):
@@ -144,6 +151,8 @@ def lora_model(student: str, recipe: Recipe, seed: int):
     # Checkpointing trades time for memory, which a small student on short examples has no need to.
     big = sum(p.numel() for p in model.parameters()) > 5e8
     model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=big)
+    # peft still reads an attribute that transformers has renamed; its warning would stand in every notebook.
+    warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
     set_seed(seed)
     config = LoraConfig(
         r=recipe.lora_r,
@@ -160,17 +169,30 @@ def lora_model(student: str, recipe: Recipe, seed: int):
     return model
 
 
-def arguments(recipe: Recipe, seed: int, folder: Path, steps: int) -> TrainingArguments:
+def micro_batch(batch: int, longest: int) -> int:
+    """The most examples of a batch that go through the student at once, by memory: a divisor of ``batch``.
+
+    The rest of the batch follows in further passes of the same update. The loss is weighted by tokens, so the
+    update is the same. On a CPU a sixth of the memory may go to activations, so that a laptop stays usable.
+    """
+    cuda = torch.cuda.is_available()
+    memory = torch.cuda.get_device_properties(0).total_memory if cuda else psutil.virtual_memory().total / 6
+    fits = memory / BYTES_A_TOKEN / longest
+    return max((d for d in range(1, batch + 1) if batch % d == 0 and d <= fits), default=1)
+
+
+def arguments(recipe: Recipe, seed: int, folder: Path, steps: int, longest: int) -> TrainingArguments:
     """The paper's optimiser settings, with what differs between a GPU and a CPU."""
     cuda = torch.cuda.is_available()
+    at_once = micro_batch(recipe.batch, longest)
     return TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=recipe.epochs,
         learning_rate=recipe.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=max(1, round(recipe.warmup * steps)),
-        per_device_train_batch_size=recipe.batch,
-        gradient_accumulation_steps=recipe.accumulation,
+        per_device_train_batch_size=at_once,
+        gradient_accumulation_steps=recipe.accumulation * recipe.batch // at_once,
         optim="paged_adamw_8bit" if cuda else "adamw_torch",
         bf16=cuda and torch.cuda.is_bf16_supported(),
         use_cpu=not cuda,
@@ -213,18 +235,27 @@ def train(student: str, examples: Sequence[sft.Example], recipe: Recipe, *, seed
         "key": key, "student": student, "seed": seed, "n": len(encoded),
         "supervised_tokens": sum(len(e.target_ids) for e in encoded), "total_tokens": sum(map(len, encoded)),
         "epochs": recipe.epochs, "steps": trainer.state.global_step, "seconds": round(time.time() - started, 1),
-        "final_loss": trainer.state.log_history[-1]["train_loss"], "recipe": asdict(recipe),
+        "peak_gib": peak_memory(), "final_loss": trainer.state.log_history[-1]["train_loss"], "recipe": asdict(recipe),
         "hardware": hardware(), "commit": commit(),
     }  # fmt: skip
     _keep(trainer, folder, record)
     return record
 
 
+def peak_memory() -> float:
+    """Peak memory so far in GiB: allocated on the GPU, else the whole process."""
+    if torch.cuda.is_available():
+        return round(torch.cuda.max_memory_allocated() / 2**30, 2)
+    # Linux counts in KiB, macOS in bytes.
+    unit = 1 if sys.platform == "darwin" else 2**10
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30, 2)
+
+
 def _trainer(student, encoded, tokenizer, recipe, seed, folder, label) -> CompletionTrainer:
     updates = -(-len(encoded) // (recipe.batch * recipe.accumulation)) * recipe.epochs
     trainer = CompletionTrainer(
         model=lora_model(student, recipe, seed),
-        args=arguments(recipe, seed, folder, int(updates)),
+        args=arguments(recipe, seed, folder, int(updates), max(map(len, encoded))),
         train_dataset=features(encoded),
         data_collator=Collator(tokenizer.pad_token_id),
         callbacks=[Progress(label)],
@@ -235,8 +266,6 @@ def _trainer(student, encoded, tokenizer, recipe, seed, folder, label) -> Comple
 
 def _keep(trainer: CompletionTrainer, folder: Path, record: dict) -> None:
     """Write the adapter, then its log, then the record whose presence means complete; drop the checkpoints."""
-    import shutil
-
     trainer.model.save_pretrained(folder)
     fields = ("step", "loss", "trace_loss", "answer_loss", "learning_rate", "grad_norm")
     rows = [{f: entry.get(f) for f in fields} for entry in trainer.state.log_history if "loss" in entry]
