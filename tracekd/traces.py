@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tracekd.corrupt import wrong_facts, wrong_label
 from tracekd.problems import Problem
 
-CONDITIONS = ("vanilla", "correct", "incorrect", "r1", "r1_summary", "r1_explanation", "swapped", "templated")
+CONDITIONS = ("vanilla", "correct", "incorrect", "r1", "r1_summary", "r1_explanation", "swapped")
 
 # The authors' wording (spec of the released outputs); sets other than CoTempQA share the second one.
 _LABEL = {

@@ -1,0 +1,68 @@
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+
+from tracekd import decompose, plots_steps, problems, views
+from tracekd.derive_agreement import compare_all, summary
+
+
+@pytest.fixture(scope="module")
+def sets():
+    return {name: problems.load(name, "generated", size=60, seed=5) for name in problems.DATASETS}
+
+
+@pytest.fixture
+def ax():
+    fig, ax = plt.subplots()
+    yield ax
+    plt.close(fig)
+
+
+def test_every_plot_returns_its_axes(sets, ax):
+    temporal = sets["cotempqa"][0]
+    worked = decompose.decompose(temporal)
+    assert worked.trace.condition == "correct" and worked.facts == temporal.facts
+    assert plots_steps.timeline(temporal, worked.derivation, ax) is ax
+    assert len(ax.get_yticklabels()) == len(temporal.context)
+    for problem in (temporal, sets["marco"][0], sets["babi"][0]):
+        assert plots_steps.flow(problem, ax) is ax
+    table = decompose.shares(sets["babi"])
+    assert table.share.sum() == pytest.approx(1) and table.n.sum() == 60
+    assert plots_steps.label_shares(table, ax) is ax
+    assert plots_steps.agreement(summary(compare_all(sets["babi"])), ax) is ax
+    lengths = pd.DataFrame({"condition": ["correct"] * 3 + ["r1"] * 3, "length": [1, 2, 3, 4, 5, 6]})
+    assert plots_steps.lengths(lengths, ax) is ax
+
+
+def test_real_and_generated_draws_one_row_a_category(ax):
+    table = pd.DataFrame(
+        {"measure": "share", "category": ["all", "a", "b"], "real_mean": [1, 0.4, 0.6], "generated_mean": [1, 0.5, 0.5]}
+    )
+    plots_steps.real_and_generated(table, ax, scale=100)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["b", "a"]
+
+
+def test_views(sets):
+    story = next(p for p in sets["babi"] if p.category == "two-supporting-facts")
+    worked = decompose.decompose(story)
+    table = views.story_table(story, worked.derivation)
+    assert len(table) == len(story.context)
+    assert (table["supports the answer"] != "").sum() == len(worked.derivation.evidence)
+    assert len(views.step_table(worked.derivation)) == len(worked.derivation.steps)
+    shown = views.corruptions(story)
+    assert shown.trace.tolist()[0] == "correct" and len(shown) == 7
+    assert (shown.classification == "right").tolist() == [True, False, True, False, False, True, False]
+    assert (shown.retrieval == "right").tolist() == [True, True, False, False, True, False, False]
+
+
+def test_token_view_escapes_and_colours():
+    class Letters:
+        def decode(self, ids):
+            return "<a>"[ids[0]]
+
+    shown = views.token_view([0], [1, 2], [1, 2], Letters())
+    assert "&lt;" in shown and "<a>" not in shown
+    assert all(colour in shown for colour in views._BORDER.values())
