@@ -15,6 +15,12 @@ FIRST_BASE = """5.40 5.50 5.55 5.85 5.70 5.75 5.20 5.60 5.50 5.55 5.50 5.40 5.90
 5.45 5.55 5.50 5.55 5.55 5.35 5.45 5.50 5.55 5.50 5.45 5.25 5.65 5.60 5.40 5.70 5.65 5.55 6.30 6.30 6.25"""
 
 
+@pytest.fixture(autouse=True)
+def _no_collection(monkeypatch):
+    """Holm's method in statsmodels collects garbage at each call, most of the time of thousands of small tests."""
+    monkeypatch.setattr("gc.collect", lambda *_: 0)
+
+
 def groups(*samples):
     """A between table: one participant a row, one column a group."""
     parts = [pd.DataFrame({f"g{i}": values}) for i, values in enumerate(samples)]
