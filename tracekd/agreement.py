@@ -6,7 +6,6 @@ is there by construction. Two measurements tell how much.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -61,8 +60,12 @@ def named(answers: Iterable[str], facts: Iterable[str]) -> bool:
 def _masked(facts: Iterable[str], *answers: Iterable[str]) -> frozenset[str]:
     """The normalised facts with the answers replaced, longest first, by a mark that no text holds."""
     names = {normalise(answer) for group in answers for answer in group} - {""}
-    if not names:
-        return frozenset(filter(None, map(normalise, facts)))
-    # Whole words only; normalised text has single spaces between words.
-    pattern = re.compile(r"(?<!\S)(?:" + "|".join(map(re.escape, sorted(names, key=len, reverse=True))) + r")(?!\S)")
-    return frozenset(filter(None, (pattern.sub("*", normalise(fact)) for fact in facts)))
+    ordered = sorted(names, key=lambda name: (-len(name), name))
+    found = set()
+    for fact in facts:
+        text = f" {normalise(fact)} "
+        for name in ordered:
+            # Twice, since two names in a row share the space between them.
+            text = text.replace(f" {name} ", " * ").replace(f" {name} ", " * ")
+        found.add(text.strip())
+    return frozenset(found - {""})
