@@ -207,3 +207,17 @@ def test_what_counts_as_right(found):
     assert not right(p, "I do not know.")
     other = next(s for s in p.context if p.answers[0] not in s)
     assert not right(p, f"{p.answers[0]}, also: {other}")
+
+
+def test_the_command_estimates_first_and_then_asks(found, server, tmp_path, capsys):
+    from tracekd import teacher_cli
+    from tracekd.records import write_jsonl
+
+    url, state = server
+    path, out = tmp_path / "p.jsonl", tmp_path / "out" / "texts.jsonl"
+    write_jsonl(path, map(problems.as_row, found[:3]))
+    ask = [str(path), "--out", str(out), "--url", url, "--model", "m"]
+    assert teacher_cli.main(ask) == 0
+    assert state["calls"] == 0 and json.loads(capsys.readouterr().out)["estimate"]["requests"] == 9
+    assert teacher_cli.main([*ask, "--go"]) == 0
+    assert len(freeform.read_texts(out)) == 3 and state["calls"] == 9
