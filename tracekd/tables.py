@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.contingency_tables import StratifiedTable
 
-from tracekd import stats
+from tracekd import as_published, stats
 from tracekd.agreement import AGREEMENTS, agreement
 from tracekd.problems import Problem
 from tracekd.records import read_jsonl
@@ -27,10 +28,13 @@ def verdict_frame(problems: Iterable[Problem], paths: Iterable[Path]) -> tuple[p
     """Score outputs files of our own students.
 
     Returns:
-        One row an output: the columns of ``score.verdict`` and ``agreement.agreement``, and ``student``,
-        ``condition``, ``seed``, ``n_tokens``. And one row a file: file, outputs, malformed, unknown, duplicate.
+        One row an output: the columns of ``score.verdict`` and ``agreement.agreement``, those of
+        ``as_published.verdict`` with the prefix ``pub_``, ``student``, ``condition``, ``seed``, ``n_tokens``, and
+        ``joined`` (always ``test``, as in the tables of the released outputs). And one row a file: file, outputs,
+        malformed, unknown, duplicate.
     """
     known, rows, files = {p.id: p for p in problems}, [], []
+    gold_rows = as_published.GoldRows(p for p in known.values() if p.split == "test")
     for path in paths:
         faults, about = Faults(), {}
 
@@ -41,16 +45,17 @@ def verdict_frame(problems: Iterable[Problem], paths: Iterable[Path]) -> tuple[p
                 )
                 yield output
 
-        found = list(verdicts(known, noted(), faults, _judge))
-        rows += [{**row, **about[row["id"]]} for row in found]
+        found = list(verdicts(known, noted(), faults, partial(_judge, gold_rows)))
+        rows += [{**row, **about[row["id"]], "joined": "test"} for row in found]
         counts = {k: v for k, v in faults.counts.items() if k != "missing"}
         files.append({"file": f"{path.parent.name}/{path.name}", "outputs": len(found), **counts})
     return pd.DataFrame(rows), pd.DataFrame(files)
 
 
-def _judge(problem: Problem, text: str, finished: bool) -> dict:
-    row = verdict(problem, text, finished)
-    return row | agreement(problem, row)
+def _judge(gold_rows: as_published.GoldRows, problem: Problem, text: str, finished: bool) -> dict:
+    row, theirs = verdict(problem, text, finished), as_published.verdict(problem, text, gold_rows)
+    kept = ("evaluated", "other_row", "cell", *(f"{step}_correct" for step in (*STEPS, "answer")))
+    return row | agreement(problem, row) | {f"pub_{name}": theirs[name] for name in kept}
 
 
 def without_text(frame: pd.DataFrame) -> pd.DataFrame:
