@@ -131,6 +131,37 @@ def test_accumulated_batches_weigh_tokens_not_batches(examples, tokenizer):
     assert float(parts.detach()) == pytest.approx(float(whole.detach()), rel=1e-6)
 
 
+@pytest.mark.parametrize(("at_once", "accumulation"), [(4, 1), (2, 2), (1, 4)])
+def test_memory_decides_the_micro_batch_and_changes_nothing_else(
+    examples, tmp_path, monkeypatch, at_once, accumulation
+):
+    """The first logged loss is the mean over all target tokens of the update, however it was cut."""
+    import pandas as pd
+
+    monkeypatch.setattr(train, "micro_batch", lambda *_: at_once)
+    recipe = replace(RECIPE, lora_dropout=0.0, epochs=1)
+    train.train("tiny-random", examples[:4], recipe, seed=1, folder=tmp_path)
+    log = pd.read_json(tmp_path / "log.jsonl", lines=True)
+    encoded = sft.encode_all(examples[:4], students.load_tokenizer("tiny-random"), 4096)
+    model = train.lora_model("tiny-random", recipe, seed=1).eval()
+    batch = train.Collator(0)(train.features(encoded))
+    out = model(
+        input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], position_ids=batch["position_ids"]
+    )
+    keep = batch["labels"].shape[1]
+    expected = torch.nn.functional.cross_entropy(
+        out.logits[:, -keep:-1].flatten(0, 1), batch["labels"][:, 1:].flatten(), ignore_index=train.IGNORED
+    )
+    assert log.loss[0] == pytest.approx(float(expected.detach()), rel=1e-3)  # Trainer logs few digits
+
+
+def test_micro_batches_divide_the_batch_and_fit(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    memory = type("M", (), {"total": 6 * 3 * 2**20 * 1000})  # room for 1,000 tokens
+    monkeypatch.setattr(train.psutil, "virtual_memory", lambda: memory)
+    assert [train.micro_batch(8, n) for n in (100, 200, 300, 900, 5000)] == [8, 4, 2, 1, 1]
+
+
 def test_cpu_dropout_drops_at_its_rate_keeps_the_mean_and_follows_the_seed():
     layer = train.CpuDropout(0.05).train()
     x = torch.ones(400, 577)  # an odd number of elements: the last draw is used in part

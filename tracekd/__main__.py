@@ -11,8 +11,9 @@ from tracekd.profiles import nearest
 
 COMMANDS = {
     "run": ("tracekd.runner", "run the notebooks of a profile (what ./run_all.sh does)"),
-    "derive": ("tracekd.derive_cli", "derive steps, traces and training sets for problems"),
+    "derive": ("tracekd.derive_cli", "derive category, evidence and answer from context and question alone"),
     "score": ("tracekd.score_cli", "score outputs: status, steps, answers"),
+    "teacher": ("tracekd.teacher_cli", "ask a teacher for free-form traces"),
     "student": ("tracekd.students", "fetch a student and say where it is"),
     "bench": ("tracekd.bench", "measure this machine"),
     "survey": ("tracekd.survey_cli", "build the rating survey and read its answers"),

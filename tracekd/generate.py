@@ -18,13 +18,15 @@ from tracekd.records import append_jsonl, recover_jsonl, sha256, write_jsonl
 from tracekd.train import adapter_path, read_record
 
 log = logging.getLogger(__name__)
-VERSION = 1  # raise it when a change here changes what a student answers
+VERSION = 2  # raise it when a change here changes what a student answers
 
 
 def unpack(model):
-    """On a CPU, hold the NF4 weights dequantised: the same numbers, without unpacking them for every token.
+    """On a CPU, hold the NF4 weights dequantised: the numbers of training, without unpacking them for every token.
 
-    A GPU model is returned as it is: there the 4-bit kernels are the faster ones.
+    bitsandbytes' own CPU path for inference rounds to bf16 where the processor can, which training never does: logits
+    then differ in the third digit from those that the adapter was trained on. A GPU model is returned as it is, since
+    there the 4-bit kernels are the faster ones and compute alike in both.
     """
     if torch.cuda.is_available():
         return model
@@ -161,5 +163,6 @@ class Asker:
         if isinstance(self.base, PeftModel):
             self.base = self.base.unload()
         if adapter is not None:
-            self.base = PeftModel.from_pretrained(self.base, str(adapter)).eval()
+            with students.quiet():
+                self.base = PeftModel.from_pretrained(self.base, str(adapter)).eval()
         return self.base

@@ -42,7 +42,9 @@ def _parser() -> _Parser:
     )
     parser.add_argument("--seed", type=int, metavar="N", help="first seed; default: each notebook's own, 121")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any notebook parameter")
-    parser.add_argument("--ratings", metavar="FILE", help="ratings file for the human study: sets RATINGS")
+    parser.add_argument(
+        "--ratings", metavar="PATH", help="ratings file, or a folder of exports, for the human study: sets RATINGS"
+    )
     parser.add_argument("--force", action="store_true", help="run also what is current")
     parser.add_argument("--publish", action="store_true", help="then make this run the committed one")
     parser.add_argument("--list", action="store_true", help="show notebooks and profiles, run nothing")
@@ -89,8 +91,8 @@ def _given(args: argparse.Namespace) -> dict[str, Any]:
         except (ValueError, SyntaxError):
             given[name] = text
     if args.ratings:
-        if not Path(args.ratings).is_file():
-            raise FileNotFoundError(f"--ratings {args.ratings!r}: no such file")
+        if not Path(args.ratings).exists():
+            raise FileNotFoundError(f"--ratings {args.ratings!r}: no such file or folder of exports")
         given["RATINGS"] = str(Path(args.ratings).resolve())
     if args.seed is not None:
         given["SEED"] = args.seed

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tracekd import traces
+from tracekd import freeform, traces
 from tracekd.problems import Problem, datasets_of, kept, training_set
 from tracekd.records import read_jsonl, write_jsonl
 
@@ -59,13 +59,19 @@ def build(problems: Sequence[Problem], condition: str, *, seed: int, **options) 
     Args:
         problems: training problems.
         condition: ``vanilla``, ``correct``, ``incorrect`` or a free-form one (see ``tracekd.freeform``).
-        seed: of the corruption, together with each problem's id.
-        **options: passed on to ``traces.build`` (``corrupt``, ``style``).
+        seed: of the corruption or the swap, together with each problem's id.
+        **options: passed on to ``traces.build`` (``corrupt``, ``style``), or to ``freeform.build_all`` (``texts``, of
+            a teacher; without them the templated ones, which leave out problems that the rules cannot answer).
     """
-    made = [traces.build(p, condition, seed=seed, **options) for p in problems]
+    if condition in freeform.CONDITIONS:
+        texts = options.pop("texts", None) or freeform.from_rules(problems, seed)
+        made = freeform.build_all(problems, condition, texts, seed=seed, **options)
+    else:
+        made = {p.id: traces.build(p, condition, seed=seed, **options) for p in problems}
     return [
-        Example(p.id, p.dataset, condition, traces.prompt(p), traces.target(p, trace))
-        for p, trace in zip(problems, made, strict=True)
+        Example(p.id, p.dataset, condition, traces.prompt(p), traces.target(p, made[p.id]))
+        for p in problems
+        if p.id in made
     ]
 
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
 import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -270,8 +271,8 @@ def _threads() -> int:
 
 
 @contextmanager
-def _quiet():
-    """Keep the libraries' loading bars and their hints at optional kernels out of notebooks and logs."""
+def quiet():
+    """Keep loading bars, hints at optional kernels and one known warning of the libraries out of notebooks and logs."""
     from transformers.utils import logging as transformers_logging
 
     chatty = logging.getLogger("bitsandbytes")
@@ -279,7 +280,10 @@ def _quiet():
     chatty.setLevel(logging.ERROR)
     transformers_logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            # peft still reads an attribute that transformers has renamed.
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+            yield
     finally:
         chatty.setLevel(level)
         transformers_logging.enable_progress_bar()
@@ -289,7 +293,7 @@ def _reached(name: str, load, **options):
     """Call a ``from_pretrained``, and say what to do where the model cannot be reached."""
     where = resolve(name)
     try:
-        with _quiet():
+        with quiet():
             return load(where, **options)
     except (OSError, ImportError) as error:
         student = STUDENTS.get(name)

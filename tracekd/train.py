@@ -8,7 +8,6 @@ import resource
 import shutil
 import sys
 import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,21 +30,22 @@ log = logging.getLogger(__name__)
 IGNORED = -100
 # Activations of one token, all layers, without checkpointing: measured on SmolLM2-135M in fp32, rounded up.
 BYTES_A_TOKEN = 3 * 2**20
-VERSION = 1  # raise it when a change here changes what an adapter comes out as
+VERSION = 2  # raise it when a change here changes what an adapter comes out as
 
 
 @dataclass(frozen=True)
 class Collator:
-    """Pack encoded examples into right-aligned batches: every target ends at the last position.
+    """Encoded examples as right-aligned batches: every target ends at the last position.
 
-    Labels and parts cover the last positions only, as many as the longest target has, so that the head is computed
-    on completion positions and on nothing else.
+    Labels and parts cover the last positions only, as many as the longest target has and one before it, so that the
+    head is computed on completion positions and on nothing else. As in any causal model, labels are shifted by one
+    against the logits; the first column never carries loss, and Trainer leaves it out when it counts tokens.
     """
 
     pad: int
 
     def __call__(self, examples: Sequence[dict]) -> dict[str, torch.Tensor]:
-        """Return ``input_ids``, ``attention_mask`` (B, T), ``position_ids`` (B, T), ``labels``, ``parts`` (B, K)."""
+        """Return ``input_ids``, ``attention_mask`` (B, T), ``position_ids`` (B, T), ``labels``, ``parts`` (B, K + 1)."""
         rows = [e["input_ids"] for e in examples]
         ids = self._left(rows, self.pad)
         mask = self._left([[1] * len(row) for row in rows], 0)
@@ -53,8 +53,8 @@ class Collator:
             "input_ids": ids,
             "attention_mask": mask,
             "position_ids": (mask.cumsum(1) - 1).clamp(min=0),
-            "labels": self._left([e["labels"] for e in examples], IGNORED),
-            "parts": self._left([e["parts"] for e in examples], 0),
+            "labels": self._left([[IGNORED, *e["labels"]] for e in examples], IGNORED),
+            "parts": self._left([[0, *e["parts"]] for e in examples], 0),
         }
 
     @staticmethod
@@ -91,12 +91,11 @@ class CompletionTrainer(Trainer):
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """Cross-entropy (nats a token) of the completion positions, summed over ``num_items_in_batch`` tokens."""
         labels, parts = inputs.pop("labels"), inputs.pop("parts")
-        # Position t predicts t + 1, so the completion is predicted from one place earlier on.
-        out = model(**inputs, logits_to_keep=labels.shape[1] + 1, use_cache=False)
-        logits = out.logits[:, :-1].float()
-        losses = cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="none")
+        out = model(**inputs, logits_to_keep=labels.shape[1], use_cache=False)
+        logits, labels, parts = out.logits[:, :-1].float(), labels[:, 1:].flatten(), parts[:, 1:].flatten()
+        losses = cross_entropy(logits.flatten(0, 1), labels, ignore_index=IGNORED, reduction="none")
         for part, tally in self.tallies.items():
-            chosen = losses.detach()[parts.flatten() == part]
+            chosen = losses.detach()[parts == part]
             tally[0] += float(chosen.sum())
             tally[1] += chosen.numel()
         count = num_items_in_batch if num_items_in_batch is not None else (labels != IGNORED).sum()
@@ -151,8 +150,6 @@ def lora_model(student: str, recipe: Recipe, seed: int):
     # Checkpointing trades time for memory, which a small student on short examples has no need to.
     big = sum(p.numel() for p in model.parameters()) > 5e8
     model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=big)
-    # peft still reads an attribute that transformers has renamed; its warning would stand in every notebook.
-    warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
     set_seed(seed)
     config = LoraConfig(
         r=recipe.lora_r,
@@ -161,7 +158,8 @@ def lora_model(student: str, recipe: Recipe, seed: int):
         target_modules=students.TARGETS,
         task_type="CAUSAL_LM",
     )
-    model = get_peft_model(model, config)
+    with students.quiet():
+        model = get_peft_model(model, config)
     if not torch.cuda.is_available() and recipe.lora_dropout:
         for layer in model.modules():
             if isinstance(layer, LoraLayer):
