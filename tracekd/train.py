@@ -45,7 +45,8 @@ class Collator:
     pad: int
 
     def __call__(self, examples: Sequence[dict]) -> dict[str, torch.Tensor]:
-        """Return ``input_ids``, ``attention_mask`` (B, T), ``position_ids`` (B, T), ``labels``, ``parts`` (B, K + 1)."""
+    """Encoded examples as right-aligned batches: every target ends at the last position.
+
         rows = [e["input_ids"] for e in examples]
         ids = self._left(rows, self.pad)
         mask = self._left([[1] * len(row) for row in rows], 0)
