@@ -45,8 +45,7 @@ class Collator:
     pad: int
 
     def __call__(self, examples: Sequence[dict]) -> dict[str, torch.Tensor]:
-    """Encoded examples as right-aligned batches: every target ends at the last position.
-
+        """Return ``input_ids``, ``attention_mask``, ``position_ids`` (B, T), and ``labels``, ``parts`` (B, K + 1)."""
         rows = [e["input_ids"] for e in examples]
         ids = self._left(rows, self.pad)
         mask = self._left([[1] * len(row) for row in rows], 0)
