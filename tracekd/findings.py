@@ -54,7 +54,8 @@ def contrast_sentence(row: Mapping, margin: float) -> str:
     if row["p_holm"] < 0.05:
         return f"{pair}, a difference (exact McNemar, Holm-adjusted {p_words(row['p_holm'])})."
     if row["equivalent"]:
-        return f"{pair}; the two are equivalent within {100 * margin:.0f} points (two one-sided tests, {p_words(row['tost_p'])})."
+        tested = f"two one-sided tests, {p_words(row['tost_p'])}"
+        return f"{pair}; the two are equivalent within {100 * margin:.0f} points ({tested})."
     least = row["detectable"]
     power = f"only {100 * least:.0f} points or more would have shown" if least == least else "n is too small for any"
     return f"{pair}: no difference is shown ({p_words(row['p_holm'])}), and equivalence is not shown either; {power}."
