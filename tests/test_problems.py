@@ -124,6 +124,28 @@ def test_problems_survive_their_file_and_are_kept_for_later_notebooks(tmp_path, 
     assert "no earlier notebook left any" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("change", ["seed", "sizes", "torn"])
+def test_kept_sets_of_another_run_are_not_taken(tmp_path, capsys, change):
+    """Another seed, other sizes, or a kill between the sets and their marker: loaded anew, and said so."""
+    run = Run("01_decompose", load("smoke"), 121, "generated", tmp_path)
+    P.prepare(run)
+    if change == "seed":
+        run = replace(run, seed=122)
+    elif change == "sizes":
+        run = replace(run, profile=replace(run.profile, generated={"cotempqa": 100, "marco": 100, "babi": 110}))
+    else:
+        run.path("problems", "SOURCE.json").unlink()
+    capsys.readouterr()
+    P.kept(run)
+    assert "no earlier notebook left any" in capsys.readouterr().out
+
+
+def test_a_folder_that_holds_no_set_is_refused(tmp_path):
+    (tmp_path / "data").mkdir()
+    with pytest.raises(ValueError, match=r"none of cotempqa, marco, babi is in that folder"):
+        P.check_source(str(tmp_path))
+
+
 def test_categories_without_training_are_left_out_and_counted(tmp_path, capsys):
     run = Run("04_evaluate", load("smoke"), 121, "generated", tmp_path)
     pool = [problem(n, split=s) for s in ("train", "test") for n in range(5)]

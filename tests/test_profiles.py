@@ -50,7 +50,7 @@ def test_draws_follow_seed_and_name(run):
 
 
 def test_the_data_variable_counts_unless_a_parameter_is_given(tmp_path, monkeypatch):
-    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "babi").mkdir(parents=True)
     monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("TRACEKD_DATA", str(tmp_path / "data"))
     assert profiles.open_run("x", "smoke").source == str(tmp_path / "data")

@@ -1,5 +1,7 @@
 """The details of SFT sets that usually go wrong, each shown on real tokenizers."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -126,6 +128,27 @@ def test_any_text_survives_the_round_trip(text):
     assert list(encoded.prompt_ids) == sft.prompt_ids(tokenizer, traces.prompt(problem))
     if not any(special in text for special in tokenizer.all_special_tokens):
         assert tokenizer.decode(encoded.target_ids[:-1]) == example.target
+
+
+def test_kept_sets_of_another_seed_or_size_are_not_taken(tmp_path, capsys):
+    run = Run("03_qlora_train", load("smoke"), 121, "generated", tmp_path)
+    first = sft.prepare(run)
+    assert sft.kept(run) == first
+    assert "as an earlier notebook left them" in capsys.readouterr().out
+    for changed in (replace(run, seed=122), replace(run, profile=replace(run.profile, train={"babi": 5}))):
+        assert sft.kept(changed) != first
+        assert "so they are built now" in capsys.readouterr().out
+
+
+def test_free_form_sets_are_built_from_templated_texts():
+    chosen = [p for p in generate("cotempqa", 60, seed=5) if p.split == "train"]
+    sets = {c: sft.build(chosen, c, seed=3) for c in ("r1", "swapped", "vanilla")}
+    assert len(sets["r1"]) > 40
+    answers = {e.id: e.target for e in sets["vanilla"]}
+    own = {e.id: e.target for e in sets["r1"]}
+    for example in [*sets["r1"], *sets["swapped"]]:
+        assert example.target.endswith(answers[example.id])
+    assert all(e.target != own[e.id] for e in sets["swapped"])
 
 
 def test_the_test_split_is_opened_by_evaluation_only(tmp_path, monkeypatch):

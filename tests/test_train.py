@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tracekd import sft, students, train
+from tracekd import sft, students, train, trainer
 from tracekd.generated import generate
 from tracekd.profiles import load
 
@@ -29,7 +29,7 @@ def adapter(folder):
     return load_file(folder / "adapter_model.safetensors")
 
 
-def test_loss_is_the_mean_over_completion_tokens_of_the_whole_model(examples, tokenizer):
+def test_loss_is_the_mean_over_completion_tokens_of_the_whole_model(examples, tokenizer, tmp_path):
     """Against the plain way: one example at a time, unpadded, the full logits, and the targets picked by hand."""
     encoded = sft.encode_all(examples[:4], tokenizer, 4096)
     model = train.lora_model("tiny-random", RECIPE, seed=1).eval()
@@ -41,20 +41,20 @@ def test_loss_is_the_mean_over_completion_tokens_of_the_whole_model(examples, to
         # the token at place i is predicted at place i - 1
         total -= sum(float(logits[start + i - 1, t].detach()) for i, t in enumerate(e.target_ids))
         count += len(e.target_ids)
-    trainer = train._trainer("tiny-random", encoded, tokenizer, RECIPE, 1, train.Path("unused"), "test")
-    batch = train.Collator(tokenizer.pad_token_id)(train.features(encoded))
-    found = trainer.compute_loss(model, batch)
+    made = train._trainer("tiny-random", encoded, tokenizer, RECIPE, 1, tmp_path)
+    batch = trainer.Collator(tokenizer.pad_token_id)(train.features(encoded))
+    found = made.compute_loss(model, batch)
     assert float(found.detach()) == pytest.approx(total / count, rel=1e-5)
-    tallies = trainer.tallies
+    tallies = made.tallies
     assert tallies[sft.TRACE][1] + tallies[sft.ANSWER][1] == count
     assert tallies[sft.TRACE][0] + tallies[sft.ANSWER][0] == pytest.approx(total, rel=1e-5)
 
 
 def test_prompt_and_padding_carry_no_loss(examples, tokenizer):
     encoded = sft.encode_all(examples[:4], tokenizer, 4096)
-    batch = train.Collator(tokenizer.pad_token_id)(train.features(encoded))
+    batch = trainer.Collator(tokenizer.pad_token_id)(train.features(encoded))
     for row, e in enumerate(encoded):
-        learned = batch["labels"][row][batch["labels"][row] != train.IGNORED]
+        learned = batch["labels"][row][batch["labels"][row] != trainer.IGNORED]
         assert tuple(learned.tolist()) == e.target_ids
         assert batch["input_ids"][row][-len(e.target_ids) :].tolist() == list(e.target_ids)
         assert int(batch["attention_mask"][row].sum()) == len(e)
@@ -107,6 +107,64 @@ def test_a_finished_adapter_is_kept_and_a_changed_input_trains_anew(examples, tm
     assert (tmp_path / "a" / "adapter_model.safetensors").stat().st_mtime_ns != stamp
 
 
+class Killed(Exception):
+    pass
+
+
+def killed_at(step):
+    class Kill(trainer.Progress):
+        def on_step_end(self, args, state, control, **_):
+            if state.global_step == step:
+                raise Killed
+
+    return Kill
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_a_killed_training_goes_on_to_the_same_adapter(examples, tmp_path, monkeypatch, torn):
+    """Killed at step 13 of 15, with a checkpoint from step 10 (and, torn, half of one from 12): equal to the bit."""
+    recipe = replace(RECIPE, epochs=5, lora_dropout=0.05)
+    whole = train.train("tiny-random", examples, recipe, seed=1, folder=tmp_path / "whole")
+    monkeypatch.setattr(train, "Progress", killed_at(13))
+    with pytest.raises(Killed):
+        train.train("tiny-random", examples, recipe, seed=1, folder=tmp_path / "cut")
+    monkeypatch.undo()
+    assert train.read_record(tmp_path / "cut") is None
+    (kept,) = (tmp_path / "cut" / "checkpoints").glob("*/checkpoint-10")
+    assert (kept / "elapsed.json").exists()
+    if torn:
+        half = kept.with_name("checkpoint-12")
+        half.mkdir()
+        (half / "adapter_model.safetensors").write_bytes(b"half")
+    record = train.train("tiny-random", examples, recipe, seed=1, folder=tmp_path / "cut")
+    a, b = adapter(tmp_path / "whole"), adapter(tmp_path / "cut")
+    assert all(torch.equal(a[k], b[k]) for k in a)
+    assert record["mean_loss"] == pytest.approx(whole["mean_loss"], rel=1e-6)
+    assert (tmp_path / "whole" / "log.jsonl").read_text() == (tmp_path / "cut" / "log.jsonl").read_text()
+
+
+def test_the_order_of_examples_follows_seed_and_epoch():
+    def order(seed, epoch):
+        sampler = trainer.LengthGroups([5, 9, 4, 7, 8, 6, 3, 2] * 8, 4, seed)
+        sampler.set_epoch(epoch)
+        return list(sampler)
+
+    assert sorted(order(1, 0)) == list(range(64))
+    assert order(1, 0) == order(1, 0)
+    assert len({tuple(order(s, e)) for s in (1, 2) for e in (0, 1)}) == 4
+
+
+def test_what_does_not_decide_an_adapter_does_not_retrain_it(examples):
+    key = train.key("tiny-random", examples, RECIPE, 1)
+    assert key == train.key("tiny-random", examples, replace(RECIPE, generate_batch=1, max_new_tokens=9), 1)
+    for changed in (replace(RECIPE, learning_rate=1e-5), replace(RECIPE, batch=2), replace(RECIPE, lora_r=4)):
+        assert key != train.key("tiny-random", examples, changed, 1)
+    assert (
+        len({key, train.key("tiny-random", examples[1:], RECIPE, 1), train.key("tiny-random", examples, RECIPE, 2)})
+        == 3
+    )
+
+
 def test_the_log_keeps_trace_and_answer_apart(examples, tmp_path):
     import pandas as pd
 
@@ -118,16 +176,16 @@ def test_the_log_keeps_trace_and_answer_apart(examples, tmp_path):
     assert ((log.loss >= between.min(axis=1) - 1e-3) & (log.loss <= between.max(axis=1) + 1e-3)).all()
 
 
-def test_accumulated_batches_weigh_tokens_not_batches(examples, tokenizer):
+def test_accumulated_batches_weigh_tokens_not_batches(examples, tokenizer, tmp_path):
     """Two half batches, each divided by the update's token count, add up to the loss of the whole batch."""
     encoded = sft.encode_all([examples[0], *examples[5:8]], tokenizer, 4096)
     model = train.lora_model("tiny-random", RECIPE, seed=1).eval()
-    trainer = train._trainer("tiny-random", encoded, tokenizer, RECIPE, 1, train.Path("unused"), "test")
-    collate = train.Collator(tokenizer.pad_token_id)
+    made = train._trainer("tiny-random", encoded, tokenizer, RECIPE, 1, tmp_path)
+    collate = trainer.Collator(tokenizer.pad_token_id)
     count = sum(len(e.target_ids) for e in encoded)
-    whole = trainer.compute_loss(model, collate(train.features(encoded)), num_items_in_batch=count)
+    whole = made.compute_loss(model, collate(train.features(encoded)), num_items_in_batch=count)
     halves = [collate(train.features(encoded[i : i + 2])) for i in (0, 2)]
-    parts = sum(trainer.compute_loss(model, half, num_items_in_batch=count) for half in halves)
+    parts = sum(made.compute_loss(model, half, num_items_in_batch=count) for half in halves)
     assert float(parts.detach()) == pytest.approx(float(whole.detach()), rel=1e-6)
 
 
@@ -144,13 +202,13 @@ def test_memory_decides_the_micro_batch_and_changes_nothing_else(
     log = pd.read_json(tmp_path / "log.jsonl", lines=True)
     encoded = sft.encode_all(examples[:4], students.load_tokenizer("tiny-random"), 4096)
     model = train.lora_model("tiny-random", recipe, seed=1).eval()
-    batch = train.Collator(0)(train.features(encoded))
+    batch = trainer.Collator(0)(train.features(encoded))
     out = model(
         input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], position_ids=batch["position_ids"]
     )
     keep = batch["labels"].shape[1]
     expected = torch.nn.functional.cross_entropy(
-        out.logits[:, -keep:-1].flatten(0, 1), batch["labels"][:, 1:].flatten(), ignore_index=train.IGNORED
+        out.logits[:, -keep:-1].flatten(0, 1), batch["labels"][:, 1:].flatten(), ignore_index=trainer.IGNORED
     )
     assert log.loss[0] == pytest.approx(float(expected.detach()), rel=1e-3)  # Trainer logs few digits
 
@@ -163,7 +221,7 @@ def test_micro_batches_divide_the_batch_and_fit(monkeypatch):
 
 
 def test_cpu_dropout_drops_at_its_rate_keeps_the_mean_and_follows_the_seed():
-    layer = train.CpuDropout(0.05).train()
+    layer = trainer.CpuDropout(0.05).train()
     x = torch.ones(400, 577)  # an odd number of elements: the last draw is used in part
 
     def draw(seed):

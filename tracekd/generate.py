@@ -15,7 +15,7 @@ from tracekd.problems import Problem, datasets_of, evaluation_set, label_of
 from tracekd.problems import kept as kept_problems
 from tracekd.profiles import Recipe
 from tracekd.records import append_jsonl, recover_jsonl, sha256, write_jsonl
-from tracekd.train import adapter_path, read_record
+from tracekd.train import adapter_path, read_record, train_grid
 
 log = logging.getLogger(__name__)
 VERSION = 2  # raise it when a change here changes what a student answers
@@ -26,7 +26,7 @@ def unpack(model):
 
     bitsandbytes' own CPU path for inference rounds to bf16 where the processor can, which training never does: logits
     then differ in the third digit from those that the adapter was trained on. A GPU model is returned as it is, since
-    there the 4-bit kernels are the faster ones and compute alike in both.
+    there the 4-bit kernels are the faster ones.
     """
     if torch.cuda.is_available():
         return model
@@ -86,9 +86,11 @@ def outputs_path(run, dataset: str, condition: str, seed: int) -> Path:
 def run_grid(run) -> list[Path]:
     """Let every student of the run answer its test problems: prompted, then each adapter, whatever is missing.
 
-    The base model is loaded once, and only if something is missing. Returns the outputs files, one for each
-    (dataset, condition, seed); a prompted student has no seed of its own and counts under the run's first one.
+    Adapters that are missing, or were trained on something else, are trained first. The base model is loaded once,
+    and only if something is missing. Returns the outputs files, one for each (dataset, condition, seed); a prompted
+    student has no seed of its own and counts under the run's first one.
     """
+    train_grid(run)
     problems = kept_problems(run)
     chosen = {d: evaluation_set(run, d, problems[d]) for d in datasets_of(run.source)}
     jobs = [(d, "prompted", run.profile.seeds[0]) for d in chosen]
@@ -126,7 +128,8 @@ class Asker:
         if record is None:
             raise FileNotFoundError(f"no finished adapter at {adapter}: run notebook 03_qlora_train first")
         limit = self.recipe.max_new_tokens
-        key = sha256([VERSION, self.student, record["key"], limit, [(p.id, traces.prompt(p)) for p in problems]])[:16]
+        identity = students.identity(self.student)
+        key = sha256([VERSION, identity, record["key"], limit, [(p.id, traces.prompt(p)) for p in problems]])[:16]
         done = [row for row in recover_jsonl(path) if row.get("key") == key]
         write_jsonl(path, done)
         answered = {row["id"] for row in done}

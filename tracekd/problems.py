@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tracekd.profiles import nearest
-from tracekd.records import read_jsonl, write_json, write_jsonl
+from tracekd.records import read_jsonl, sha256, write_json, write_jsonl
 
 log = logging.getLogger(__name__)
 DATASETS = ("cotempqa", "marco", "babi")
@@ -91,6 +91,10 @@ def check_source(source: str) -> str:
         raise ValueError(
             f"data source {source!r}: no such file or folder; expected 'generated', 'hub', a folder with cotempqa/, "
             "babi/ or marco/ in it, or a JSON-lines file of your own problems"
+        )
+    if path.is_dir() and not any((path / name).is_dir() for name in (*DATASETS, "released")):
+        raise ValueError(
+            f"data source {source!r}: none of {', '.join(DATASETS)} is in that folder; name the folder that holds them"
         )
     return str(path.resolve())
 
@@ -224,27 +228,45 @@ def problems_path(run, dataset: str) -> Path:
     return run.path("problems", f"{dataset}.jsonl")
 
 
+def marker(run) -> dict:
+    """What a run's kept problems follow from: source and files, seed, sizes, and the code that reads or makes them."""
+    from tracekd.steps import fingerprint
+
+    package = Path(__file__).parent
+    code = [path for name in ("generated*", "sources.py", "facts.py", "problems.py") for path in package.glob(name)]
+    return {
+        "source": run.source,
+        "files": fingerprint(run.source),
+        "seed": run.seed,
+        "sizes": dict(run.profile.generated),
+        "code": sha256([sha256(path) for path in sorted(code)]),
+    }
+
+
 def prepare(run) -> dict[str, list[Problem]]:
     """Load the run's data sets and keep them below its folder; what later notebooks read.
 
     Returns:
         ``{dataset: problems}`` with both splits. Prints the source of each set and its counts.
     """
+    kept_marker = run.path("problems", "SOURCE.json")
+    kept_marker.unlink(missing_ok=True)  # it is written last: its presence means that the sets are whole
     loaded = {}
     for dataset in datasets_of(run.source):
         size = run.profile.generated.get(dataset)
         loaded[dataset] = load(dataset, run.source, size=size, seed=run.seed)
         write_jsonl(problems_path(run, dataset), (as_row(p) for p in loaded[dataset]))
         splits = Counter(p.split for p in loaded[dataset])
-        print(f"{dataset}: {label_of(dataset, run.source)}, {splits['train']} train and {splits['test']} test problems")
-    write_json(run.path("problems", "SOURCE.json"), {"source": run.source, "seed": run.seed})
+        counts = f"{splits['train']} train and {splits['test']} test problems"
+        print(f"{dataset}: {label_of(dataset, run.source)}, {counts}")
+    write_json(kept_marker, marker(run))
     return loaded
 
 
 def kept(run) -> dict[str, list[Problem]]:
     """The problems that an earlier notebook kept for this source and seed, else freshly prepared ones; says which."""
-    marker = run.path("problems", "SOURCE.json")
-    if marker.exists() and json.loads(marker.read_text()) == {"source": run.source, "seed": run.seed}:
+    path = run.path("problems", "SOURCE.json")
+    if path.exists() and json.loads(path.read_text()) == marker(run):
         print("problems: as an earlier notebook left them in this run")
         return {d: read_problems(problems_path(run, d)) for d in datasets_of(run.source)}
     print("problems: no earlier notebook left any for this source and seed, so they are loaded now")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tracekd import freeform, traces
-from tracekd.problems import Problem, datasets_of, kept, training_set
-from tracekd.records import read_jsonl, write_jsonl
+from tracekd import corrupt, freeform, templated, traces
+from tracekd.problems import Problem, datasets_of, training_set
+from tracekd.problems import kept as kept_problems
+from tracekd.problems import marker as problems_marker
+from tracekd.records import read_jsonl, sha256, write_json, write_jsonl
 
 # What a supervised token belongs to; loss curves are kept apart by it.
 TRACE, ANSWER = 1, 2
@@ -128,7 +131,9 @@ def encode_all(examples: Sequence[Example], tokenizer, max_tokens: int) -> list[
         ValueError: an example is longer than ``max_tokens``, has no token to learn, or the set is empty.
     """
     if not examples:
-        raise ValueError("the SFT set is empty: no training problem was selected, see [*.train] in profiles.toml")
+        raise ValueError(
+            "the SFT set is empty: no training problem was selected, see `train` of the profile in profiles.toml"
+        )
     end = end_token(tokenizer)
     encoded = [encode(example, tokenizer, end) for example in examples]
     long = [e for e in encoded if len(e) > max_tokens]
@@ -148,29 +153,41 @@ def set_path(run, dataset: str, condition: str) -> Path:
     return run.path("sft", dataset, condition, "train.jsonl")
 
 
+def marker(run) -> dict:
+    """What a run's kept SFT sets follow from: the problems, how many, the conditions, and the code of traces."""
+    code = [Path(module.__file__) for module in (traces, corrupt, freeform, templated)]
+    return {
+        "problems": problems_marker(run),
+        "train": dict(run.profile.train),
+        "conditions": list(run.profile.conditions),
+        "code": [sha256(path) for path in [*code, Path(__file__)]],
+    }
+
+
 def prepare(run) -> dict[tuple[str, str], list[Example]]:
     """Build and keep the SFT sets of all data sets and trained conditions of a run.
 
     Only training problems are opened here. Returns ``{(dataset, condition): examples}``; within a data set the
     problems and their order are the same in every condition.
     """
-    made = {}
-    problems = kept(run)
+    marker_path = run.path("sft", "SOURCE.json")
+    marker_path.unlink(missing_ok=True)  # written last: its presence means that the sets are whole
+    made, problems = {}, kept_problems(run)
     for dataset in datasets_of(run.source):
         chosen = training_set(run, dataset, problems[dataset])
         for condition in run.profile.conditions:
             made[dataset, condition] = build(chosen, condition, seed=run.seed)
             write_jsonl(set_path(run, dataset, condition), map(asdict, made[dataset, condition]))
+    write_json(marker_path, marker(run))
     return made
 
 
-def read_set(run, dataset: str, condition: str) -> list[Example]:
-    """Read one kept SFT set.
-
-    Raises:
-        FileNotFoundError: notebook 02 has not run in this profile.
-    """
-    path = set_path(run, dataset, condition)
-    if not path.exists():
-        raise FileNotFoundError(f"no SFT set at {path}: run notebook 02_build_sft_sets with this profile first")
-    return [Example(**row) for row in read_jsonl(path)]
+def kept(run) -> dict[tuple[str, str], list[Example]]:
+    """The SFT sets that an earlier notebook kept for just this run, else freshly built ones; says which."""
+    path = run.path("sft", "SOURCE.json")
+    if path.exists() and json.loads(path.read_text()) == marker(run):
+        print("SFT sets: as an earlier notebook left them in this run")
+        names = [(d, c) for d in datasets_of(run.source) for c in run.profile.conditions]
+        return {(d, c): [Example(**row) for row in read_jsonl(set_path(run, d, c))] for d, c in names}
+    print("SFT sets: no earlier notebook left any for this source, seed and code, so they are built now")
+    return prepare(run)

@@ -234,6 +234,25 @@ def load_tokenizer(name: str):
     return tokenizer
 
 
+def compute_dtype():
+    """What matrices are multiplied in: bf16 on a GPU that has it in hardware, else fp16; fp32 on a CPU."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+
+
+def identity(name: str) -> str:
+    """What tells one student's weights from another's: a kept one's checksum, a folder's files, a Hub id."""
+    where = Path(resolve(name))
+    if (where / "COMPLETE").exists():
+        return f"{name} {(where / 'COMPLETE').read_text().strip()}"
+    if where.is_dir():
+        return sha256(sorted([p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in where.iterdir() if p.is_file()))
+    return str(where)
+
+
 def load_model(name: str, *, quantise: bool = True):
     """The student's model on the best device: NF4 with double quantisation, or plain weights.
 
@@ -245,11 +264,10 @@ def load_model(name: str, *, quantise: bool = True):
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-    cuda = torch.cuda.is_available()
     # A 2-layer student's operations are too small to share: waiting for each other costs threads more than they gain.
     torch.set_num_threads(min(1 if name == "tiny-random" else 10**6, _threads()))
-    dtype = torch.bfloat16 if cuda and torch.cuda.is_bf16_supported() else torch.float16 if cuda else torch.float32
-    options = {"dtype": dtype, "device_map": "cuda:0" if cuda else "cpu"}
+    dtype = compute_dtype()
+    options = {"dtype": dtype, "device_map": "cuda:0" if torch.cuda.is_available() else "cpu"}
     if quantise:
         options["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
@@ -295,7 +313,12 @@ def _reached(name: str, load, **options):
     try:
         with quiet():
             return load(where, **options)
-    except (OSError, ImportError) as error:
+    except ImportError as error:
+        raise StudentUnavailable(
+            f"student {name!r} needs a package that is missing here: {error}\nWays on: install the locked requirements "
+            "(`./run_all.sh` does); bitsandbytes has no build for Macs with an Intel processor."
+        ) from error
+    except OSError as error:
         student = STUDENTS.get(name)
         gate = (
             f"its licence ({student.licence}) must be accepted on its Hub page, then `hf auth login`; "
@@ -304,8 +327,9 @@ def _reached(name: str, load, **options):
         )
         raise StudentUnavailable(
             f"student {name!r} ({where}) cannot be loaded: {str(error).strip().splitlines()[0][:200]}\n"
-            f"Ways on: {gate}give a local folder that holds the model instead of the name; or take the embedded "
-            "student 'smollm2-135m' (profiles cpu and gpu), which needs no Hub."
+            f"Ways on: {gate}give a local folder that holds the model as `student` of a profile in "
+            "tracekd/profiles.toml; or take the embedded student 'smollm2-135m' (profiles cpu and gpu), which needs "
+            "no Hub."
         ) from error
 
 

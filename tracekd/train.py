@@ -7,133 +7,28 @@ import logging
 import resource
 import shutil
 import sys
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import psutil
 import torch
 from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 from peft.tuners.lora import LoraLayer
-from torch.nn.functional import cross_entropy
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments, set_seed
-from transformers.trainer_utils import get_last_checkpoint
+from transformers import PrinterCallback, TrainingArguments, set_seed
 
 from tracekd import sft, students
 from tracekd.artefacts import commit, hardware
-from tracekd.problems import datasets_of
 from tracekd.profiles import Recipe
-from tracekd.records import replacing, sha256, write_json, write_jsonl
+from tracekd.records import sha256, write_json, write_jsonl
+from tracekd.trainer import Collator, CompletionTrainer, CpuDropout, Progress
 
 log = logging.getLogger(__name__)
-IGNORED = -100
 # Activations of one token, all layers, without checkpointing: measured on SmolLM2-135M in fp32, rounded up.
 BYTES_A_TOKEN = 3 * 2**20
-VERSION = 2  # raise it when a change here changes what an adapter comes out as
-
-
-@dataclass(frozen=True)
-class Collator:
-    """Encoded examples as right-aligned batches: every target ends at the last position.
-
-    Labels and parts cover the last positions only, as many as the longest target has and one before it, so that the
-    head is computed on completion positions and on nothing else. As in any causal model, labels are shifted by one
-    against the logits; the first column never carries loss, and Trainer leaves it out when it counts tokens.
-    """
-
-    pad: int
-
-    def __call__(self, examples: Sequence[dict]) -> dict[str, torch.Tensor]:
-        """Return ``input_ids``, ``attention_mask``, ``position_ids`` (B, T), and ``labels``, ``parts`` (B, K + 1)."""
-        rows = [e["input_ids"] for e in examples]
-        ids = self._left(rows, self.pad)
-        mask = self._left([[1] * len(row) for row in rows], 0)
-        return {
-            "input_ids": ids,
-            "attention_mask": mask,
-            "position_ids": (mask.cumsum(1) - 1).clamp(min=0),
-            "labels": self._left([[IGNORED, *e["labels"]] for e in examples], IGNORED),
-            "parts": self._left([[0, *e["parts"]] for e in examples], 0),
-        }
-
-    @staticmethod
-    def _left(rows: Sequence[Sequence[int]], fill: int) -> torch.Tensor:
-        width = max(map(len, rows))
-        return torch.tensor([[fill] * (width - len(row)) + list(row) for row in rows])
-
-
-class CpuDropout(torch.nn.Dropout):
-    """Dropout whose mask costs a quarter of the random draws: 16 bits an element from torch's own generator.
-
-    PyTorch's CPU Bernoulli spends one serial draw an element, a sixth of a training step here. The rate is kept to
-    2^-16. The mask follows ``torch.manual_seed`` and checkpoints like any other draw.
-    """
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return ``x`` with each element dropped at rate ``p`` and the rest scaled by 1 / (1 - p)."""
-        if not self.training or self.p == 0:
-            return x
-        draws = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
-        dropped = draws.view(torch.int16)[: x.numel()].view(x.shape) < round(self.p * 2**16) - 2**15
-        return x.masked_fill(dropped, 0) * (1 / (1 - self.p))  # backward keeps the mask alone, a byte an element
-
-
-class CompletionTrainer(Trainer):
-    """A Trainer whose loss is the mean over completion tokens of the whole update, kept apart by part."""
-
-    def __init__(self, *args, **options):
-        """Take what Trainer takes."""
-        super().__init__(*args, **options)
-        self.model_accepts_loss_kwargs = True  # token-weighted accumulation: we divide by the update's token count
-        self.tallies: dict[int, list[float]] = {sft.TRACE: [0.0, 0], sft.ANSWER: [0.0, 0]}
-
-    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        """Cross-entropy (nats a token) of the completion positions, summed over ``num_items_in_batch`` tokens."""
-        labels, parts = inputs.pop("labels"), inputs.pop("parts")
-        out = model(**inputs, logits_to_keep=labels.shape[1], use_cache=False)
-        logits, labels, parts = out.logits[:, :-1].float(), labels[:, 1:].flatten(), parts[:, 1:].flatten()
-        losses = cross_entropy(logits.flatten(0, 1), labels, ignore_index=IGNORED, reduction="none")
-        for part, tally in self.tallies.items():
-            chosen = losses.detach()[parts == part]
-            tally[0] += float(chosen.sum())
-            tally[1] += chosen.numel()
-        count = num_items_in_batch if num_items_in_batch is not None else (labels != IGNORED).sum()
-        loss = losses.sum() / count
-        return (loss, out) if return_outputs else loss
-
-    def log(self, logs, start_time=None):
-        """Add each part's mean loss since the last entry to what Trainer logs."""
-        if "loss" in logs:
-            for name, part in (("trace_loss", sft.TRACE), ("answer_loss", sft.ANSWER)):
-                total, count = self.tallies[part]
-                logs[name] = total / count if count else None
-                self.tallies[part] = [0.0, 0]
-        super().log(logs, start_time)
-
-
-class Progress(TrainerCallback):
-    """One tqdm bar a training, with rate and time left, that also reads well in a log."""
-
-    def __init__(self, label: str):
-        """Show ``label`` before the bar."""
-        self.label = label
-
-    def on_train_begin(self, args, state, control, **_):
-        """Open the bar."""
-        from tqdm import tqdm
-
-        self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc=self.label, unit="step", mininterval=5)
-
-    def on_log(self, args, state, control, logs=None, **_):
-        """Move the bar to the step just logged."""
-        if "loss" in (logs or {}):
-            self.bar.set_postfix(loss=f"{logs['loss']:.3f}", refresh=False)
-        self.bar.update(state.global_step - self.bar.n)
-
-    def on_train_end(self, args, state, control, **_):
-        """Close the bar."""
-        self.bar.close()
+VERSION = 4  # raise it when a change here changes what an adapter comes out as
+# The part of a recipe that decides an adapter; the rest is about generation, or only a limit.
+DECIDES = ("epochs", "learning_rate", "batch", "accumulation", "warmup", "lora_r", "lora_alpha", "lora_dropout")
 
 
 def features(encoded: Sequence[sft.Encoded]) -> list[dict]:
@@ -192,10 +87,10 @@ def arguments(recipe: Recipe, seed: int, folder: Path, steps: int, longest: int)
         per_device_train_batch_size=at_once,
         gradient_accumulation_steps=recipe.accumulation * recipe.batch // at_once,
         optim="paged_adamw_8bit" if cuda else "adamw_torch",
-        bf16=cuda and torch.cuda.is_bf16_supported(),
+        bf16=students.compute_dtype() == torch.bfloat16,
+        fp16=students.compute_dtype() == torch.float16,
         use_cpu=not cuda,
         dataloader_pin_memory=cuda,
-        train_sampling_strategy="group_by_length",
         seed=seed,
         logging_steps=1,
         logging_first_step=True,
@@ -207,33 +102,58 @@ def arguments(recipe: Recipe, seed: int, folder: Path, steps: int, longest: int)
     )
 
 
+def key(student: str, examples: Sequence[sft.Example], recipe: Recipe, seed: int) -> str:
+    """A hash of everything that decides an adapter: student, examples, recipe, seed and the version of this code."""
+    decisive = {name: getattr(recipe, name) for name in DECIDES}
+    return sha256([VERSION, students.identity(student), decisive, seed, [asdict(e) for e in examples]])
+
+
+def whole_checkpoint(folder: Path) -> str | None:
+    """The newest checkpoint that was written to its end; torn ones, left by a kill, are removed.
+
+    Trainer writes ``trainer_state.json`` last, so its presence tells.
+    """
+    steps = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True)
+    for path in steps:
+        try:
+            json.loads((path / "trainer_state.json").read_text())
+            return str(path)
+        except (OSError, ValueError):
+            log.warning("%s is torn and is removed", path.name)
+            shutil.rmtree(path, ignore_errors=True)
+    return None
+
+
 def train(student: str, examples: Sequence[sft.Example], recipe: Recipe, *, seed: int, folder: Path) -> dict:
     """Train one adapter, or return the record of the one that is there already.
 
-    The adapter, its loss log (``log.jsonl``) and its record (``record.json``, written last) lie in ``folder``. The
-    record's key covers student, examples, recipe and seed: where it differs, the adapter is trained anew.
+    The adapter, its loss log (``log.jsonl``) and its record (``record.json``, written last) lie in ``folder``. Where
+    the record's ``key`` differs, the adapter is trained anew. A killed training goes on from its last whole checkpoint.
 
     Returns:
-        The record: key, student, n, tokens (supervised and total), steps, seconds, seed, final loss, hardware, commit.
+        The record: key, student, n, tokens (supervised and total), steps, seconds, seed, mean loss over the training
+        (nats a token), peak memory (GiB, of the process so far), recipe, hardware, commit.
 
     Raises:
         ValueError: nothing to learn, or examples beyond ``max_tokens``: see ``sft.encode_all``.
         students.StudentUnavailable: see there.
     """
-    key = sha256([VERSION, student, asdict(recipe), seed, [asdict(e) for e in examples]])
-    if (kept := read_record(folder)) and kept["key"] == key:
+    name = key(student, examples, recipe, seed)
+    if (kept := read_record(folder)) and kept["key"] == name:
         return kept
     tokenizer = students.load_tokenizer(student)
     encoded = sft.encode_all(examples, tokenizer, recipe.max_tokens)
-    checkpoints = folder / "checkpoints" / key[:16]
-    started = time.time()
-    trainer = _trainer(student, encoded, tokenizer, recipe, seed, checkpoints, label="/".join(folder.parts[-3:]))
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None)
+    checkpoints = folder / "checkpoints" / name[:16]
+    resumed = whole_checkpoint(checkpoints)
+    progress = Progress("/".join(folder.parts[-3:]), resumed)
+    trainer = _trainer(student, encoded, tokenizer, recipe, seed, checkpoints, progress)
+    trainer.train(resume_from_checkpoint=resumed)
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     record = {
-        "key": key, "student": student, "seed": seed, "n": len(encoded),
+        "key": name, "student": student, "seed": seed, "n": len(encoded),
         "supervised_tokens": sum(len(e.target_ids) for e in encoded), "total_tokens": sum(map(len, encoded)),
-        "epochs": recipe.epochs, "steps": trainer.state.global_step, "seconds": round(time.time() - started, 1),
-        "peak_gib": peak_memory(), "final_loss": trainer.state.log_history[-1]["train_loss"], "recipe": asdict(recipe),
+        "epochs": recipe.epochs, "steps": trainer.state.global_step, "seconds": round(progress.seconds, 1),
+        "mean_loss": sum(losses) / len(losses), "peak_gib": peak_memory(), "recipe": asdict(recipe),
         "hardware": hardware(), "commit": commit(),
     }  # fmt: skip
     _keep(trainer, folder, record)
@@ -249,14 +169,14 @@ def peak_memory() -> float:
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30, 2)
 
 
-def _trainer(student, encoded, tokenizer, recipe, seed, folder, label) -> CompletionTrainer:
+def _trainer(student, encoded, tokenizer, recipe, seed, folder, progress=None) -> CompletionTrainer:
     updates = -(-len(encoded) // (recipe.batch * recipe.accumulation)) * recipe.epochs
     trainer = CompletionTrainer(
         model=lora_model(student, recipe, seed),
         args=arguments(recipe, seed, folder, int(updates), max(map(len, encoded))),
         train_dataset=features(encoded),
         data_collator=Collator(tokenizer.pad_token_id),
-        callbacks=[Progress(label)],
+        callbacks=[progress] if progress else None,
     )
     trainer.remove_callback(PrinterCallback)  # it prints every step; the log file has them
     return trainer
@@ -264,12 +184,12 @@ def _trainer(student, encoded, tokenizer, recipe, seed, folder, label) -> Comple
 
 def _keep(trainer: CompletionTrainer, folder: Path, record: dict) -> None:
     """Write the adapter, then its log, then the record whose presence means complete; drop the checkpoints."""
+    (folder / "record.json").unlink(missing_ok=True)
     trainer.model.save_pretrained(folder)
     fields = ("step", "loss", "trace_loss", "answer_loss", "learning_rate", "grad_norm")
     rows = [{f: entry.get(f) for f in fields} for entry in trainer.state.log_history if "loss" in entry]
     write_jsonl(folder / "log.jsonl", rows)
-    with replacing(folder / "record.json") as temporary:
-        temporary.write_text(json.dumps(record, indent=1))
+    write_json(folder / "record.json", record)
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
 
 
@@ -287,19 +207,17 @@ def adapter_path(run, dataset: str, condition: str, seed: int) -> Path:
 def train_grid(run):
     """Train every adapter of a run that is not there yet: data sets x conditions x seeds.
 
+    An adapter of other examples, another student or another recipe is trained anew.
+
     Returns:
         A ``pandas.DataFrame``, one row an adapter: dataset, condition, seed and the record's columns.
     """
     import pandas as pd
 
-    rows = []
-    for dataset in datasets_of(run.source):
-        for condition in run.profile.conditions:
-            examples = sft.read_set(run, dataset, condition)
-            for seed in run.profile.seeds:
-                folder = adapter_path(run, dataset, condition, seed)
-                record = train(run.student, examples, run.profile.recipe, seed=seed, folder=folder)
-                rows.append({"dataset": dataset, "condition": condition, **record})
-    frame = pd.DataFrame(rows).drop(columns=["recipe", "key"])
-    write_json(run.path("adapters", "SOURCE.json"), {"source": run.source, "seed": run.seed})
-    return frame
+    sets, rows = sft.kept(run), []
+    for (dataset, condition), examples in sets.items():
+        for seed in run.profile.seeds:
+            folder = adapter_path(run, dataset, condition, seed)
+            record = train(run.student, examples, run.profile.recipe, seed=seed, folder=folder)
+            rows.append({"dataset": dataset, "condition": condition, **record})
+    return pd.DataFrame(rows).drop(columns=["recipe", "key"])
