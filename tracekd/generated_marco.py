@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tracekd.generated_draws import VOCABULARY, between, fill, pick, several, weighted
+from tracekd.generated_draws import VOCABULARY, between, fill, pick, several
 
 NO_ANSWER = "No Answer Present."
 # The data set's own statistics over all 1,010,916 queries (github.com/microsoft/MSMARCO-Question-Answering, folder
@@ -15,9 +15,10 @@ PUBLISHED_MEANS = {"question_words": 6.373, "answer_words": 14.911, "fact_words"
 # lengths holds about 546,000 answers, and train and dev have 909,824 queries between them.
 UNANSWERED = 0.4
 PASSAGES = 10
-# A passage takes sentences until it has so many words, log-normal: the published lengths have mean 56.3, mode 48
-# and a long tail to the right.
-_LENGTH = {"median": 44, "sigma": 0.42, "low": 12, "high": 110}
+# A passage takes filling sentences until it has so many words, log-normal: the published lengths have mean 56.3,
+# mode 48 and a long tail to the right. What it tells comes first, so the median lies below the mode.
+_LENGTH = {"median": 36, "sigma": 0.42, "low": 12, "high": 110}
+_NAMES = ("ENTITY", "LOCATION", "PERSON")  # answered by a name or a word; NUMERIC and DESCRIPTION look different
 
 # Kinds of topic (town, river, firm, substance): name, attributes that can be asked for, sentences that answer nothing.
 TOPICS = VOCABULARY["topics"]
@@ -78,8 +79,13 @@ class _World:
 
     def _draft(self, name: str, told: dict | None, avoid: dict | None) -> str:
         rng, facts = self._rng, [told] if told else []
-        for other in several(rng, self._topic["attributes"], weighted(rng, {0: 3, 1: 5, 2: 2})):
-            if not any(_alike(other, fact) for fact in (*facts, avoid)):
+        # Every passage tells a number and a description, every second one a name too, whatever is asked: the form of
+        # the answering passage (its digits, its length) is then that of the others and says nothing of the type.
+        kinds = [("NUMERIC",), ("DESCRIPTION",), *([_NAMES] if rng.random() < 0.5 else [])]
+        for other in several(rng, self._topic["attributes"], len(self._topic["attributes"])):
+            kind = next((kind for kind in kinds if other["query_type"] in kind), None)
+            known = kind and any(fact["query_type"] in kind for fact in facts)
+            if kind and not known and not any(_alike(other, fact) for fact in (*facts, avoid)):
                 facts.append(other)
         texts = [_said(rng, fact["sentences"], name, self.value(name, fact)) for fact in facts]
         target = _LENGTH["median"] * np.exp(_LENGTH["sigma"] * rng.standard_normal())
