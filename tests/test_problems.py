@@ -1,5 +1,6 @@
 """Problems: sources, splits as in the paper, nothing in two splits, draws that keep the shares."""
 
+import csv
 import json
 from collections import Counter
 from dataclasses import replace
@@ -58,10 +59,19 @@ def test_real_gold_facts_are_found_for_every_cotempqa_problem(shared_data):
 
 def test_real_babi_counts_and_leaks(shared_data, caplog):
     """3,773 + 376 rows as published; those that repeat or stand in the test split too are dropped and counted."""
+    rows = {}
+    for split in ("train", "test"):
+        with (shared_data / "babi" / f"{split}.csv").open(encoding="utf-8", newline="") as file:
+            rows[split] = [(row["passages"], row["question"]) for row in csv.DictReader(file)]
+    assert (len(rows["train"]), len(rows["test"])) == (3773, 376)
+    assert len(rows["test"]) - len(set(rows["test"])) == 1
+    assert sum(row in set(rows["test"]) for row in rows["train"]) == 20
+    left = set(rows["train"]) - set(rows["test"])
+    assert (len(left), len(set(rows["test"]))) == (3668, 375)
     with caplog.at_level("WARNING"):
         loaded = P.load("babi", str(shared_data))
-    dropped = int(caplog.records[-1].message.split(": ")[1].split()[0])
-    assert len(loaded) + dropped == 3773 + 376
+    assert Counter(p.split for p in loaded) == {"train": 3668, "test": 375}
+    assert "106 problems dropped" in caplog.records[-1].message
     assert set(Counter(p.category for p in loaded)) == set(P.CATEGORIES["babi"])
 
 

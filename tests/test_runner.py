@@ -178,6 +178,40 @@ def test_a_failure_stops_the_run_and_keeps_what_was_finished(house, capsys):
     assert (house / "runs/smoke/notebooks/01_first.ipynb").exists()
 
 
+def test_a_run_ends_with_a_short_paper_check(house, capsys):
+    folder = house / "runs/smoke"
+    (folder / "figures").mkdir(parents=True)
+    claims = [f"Claim {number}.,evidence,stands in part" for number in range(11)]
+    (folder / "figures/06_claims.csv").write_text("\n".join(["statement,evidence,verdict", *claims]) + "\n")
+    runner.report(folder)
+    assert capsys.readouterr().out == ""  # one table of two is no check
+    (folder / "figures/06_paper_check_summary.csv").write_text(
+        "kind,dataset,verdict,numbers\nclaim,babi,see the claim's own row,2\nmatrix,babi,follows to the digit,64\n"
+        "size,babi,follows from the files,1\nmatrix,cotempqa,follows to the digit,4\n"
+        "matrix,cotempqa,does not follow from the released outputs,56\n"
+        "seeds,cotempqa,cannot be checked: no outputs,355\nmatrix,marco,cannot be checked: no data,64\n"
+    )
+    (folder / "figures/paper_check.md").write_text("| a long table |\n" * 130)
+    runner.report(folder)
+    said = capsys.readouterr().out.strip().splitlines()
+    assert len(said) == 1 + 11 + 3
+    assert said[1] == "  Claim 0: stands in part"
+    assert said[-3:] == [
+        "  printed numbers, follows: matrix 68, size 1",
+        "  printed numbers, does not follow from the released outputs: matrix 56",
+        "  printed numbers, cannot be checked: seeds 355, matrix 64",
+    ]
+
+
+def test_a_run_says_where_each_set_comes_from_and_no_path(house, capsys):
+    write(house / "notebooks", "01_first", "x = 1")
+    (house / "real/babi").mkdir(parents=True)
+    assert runner.main(["--profile", "smoke", "--data", str(house / "real")]) == 0
+    said = capsys.readouterr().out
+    assert "data: babi: real problems (local files)" in said and "data: marco: GENERATED problems" in said
+    assert str(house / "real") not in said
+
+
 def test_two_runs_on_one_folder_exclude_each_other(house, capsys):
     write(house / "notebooks", "01_first")
     (house / "runs/smoke").mkdir()
@@ -247,6 +281,48 @@ def test_steps_see_parameters_data_earlier_steps_and_lost_files(stage):
     assert why() == "01_first ran again"
     steps.executed(folder, "02_second").unlink()
     assert why() == "notebooks/02_second.ipynb is missing"
+
+
+def test_steps_see_the_committed_tables_that_code_names(stage):
+    house, package, _, why = stage
+    data = house / "figures/data"
+    data.mkdir()
+    (data / "other.csv").write_text("1\n")
+    (data / "made.csv").write_text("1\n")
+    assert why() is None  # nobody names these
+    path = house / "notebooks/02_second.ipynb"
+    book = nbformat.read(path, as_version=4)
+    book.cells[2].source += '\nrun.path("figures", "data", "made.csv")\nKEPT = "kept_*.png"'
+    nbformat.write(book, path)
+    (package / "text.py").write_text('"""Not other.csv."""\nA = [f"{1}.csv", f"table_{2}.csv.gz"]\n')
+    for name in ("table_a.csv.gz", "kept_1.png"):
+        (data / name).write_text("1\n")
+    assert [file.name for file in steps.kept(path, package)] == ["kept_1.png", "table_a.csv.gz"]
+
+
+def test_a_changed_committed_table_is_a_reason(stage):
+    house, package, folder, why = stage
+    (house / "figures/data").mkdir()
+    (package / "text.py").write_text('A = "kept.csv"\n')
+    (house / "figures/data/kept.csv").write_text("1\n")
+    inputs = steps.inputs(
+        house / "notebooks/02_second.ipynb", profile=runner.profiles.load("smoke"), source="generated", given={},
+        folder=folder, package=package,
+    )  # fmt: skip
+    steps.record(folder, "02_second", inputs, 1.0)
+    assert why() is None
+    (house / "figures/data/kept.csv").write_text("2\n")
+    assert why() == "figures/data/kept.csv changed"
+
+
+def test_the_notebooks_depend_on_the_tables_that_they_read():
+    found = {path.stem: {file.name for file in steps.kept(path)} for path in publish.ROOT.glob("notebooks/0*.ipynb")}
+    assert {"derive_agreement.csv", "generated_vs_real.csv"} <= found["01_decompose"]
+    assert {f"05_survey_{name}.png" for name in ("consent", "desktop", "end", "phone")} <= found["05_human_study"]
+    verdicts = {f"released_verdicts_{dataset}.csv.gz" for dataset in ("babi", "cotempqa")}
+    assert verdicts | {"released_sources.csv"} <= found["06_released_outputs"]
+    # What a run itself publishes into the folder is no input: else each publication would make its run stale.
+    assert not {name for files in found.values() for name in files if name[:3] in ("04_", "06_")}
 
 
 def test_a_data_folder_counts_by_its_files(tmp_path):

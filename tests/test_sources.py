@@ -1,6 +1,9 @@
 """The sets' own file forms, on small files in exactly their shape."""
 
+import io
 import json
+import tarfile
+from collections import Counter
 
 import pytest
 
@@ -76,4 +79,34 @@ def test_the_hub_out_of_reach_names_the_ways_on(monkeypatch):
 @pytest.mark.network
 def test_the_hub_has_the_sets():
     assert len(sources.hub_cotempqa()) == 4748
-    assert len(sources.hub_babi()) > 4000
+
+
+@pytest.mark.network
+def test_the_babi_archive_gives_both_of_its_splits(caplog):
+    """What can be known: the archive's tasks have 1,000 questions a split, a story has one or more of them."""
+    with caplog.at_level("WARNING"):
+        found = sources.hub_babi()
+    assert "which stories the authors took is not in our sources" in caplog.text
+    counts = Counter((p.category, p.split) for p in found)
+    assert set(counts) == {(c, s) for c in sources.BABI_TASKS.values() for s in ("train", "test")}
+    assert all(100 <= n <= 1000 for n in counts.values())
+    assert all(p.evidence and p.answers for p in found)
+    for category in sources.BABI_TASKS.values():
+        train, test = counts[category, "train"], counts[category, "test"]
+        assert 0.8 < test / train < 1.25, f"{category}: the archive's splits are about equally large"
+
+
+def test_babi_from_the_archive_says_what_it_takes(tmp_path, monkeypatch, caplog):
+    """The archive as it is packed, with two tasks; the warning says that the authors' own choice is not known."""
+    archive = tmp_path / "tracekd" / "tasks_1-20_v1-2.tar.gz"
+    archive.parent.mkdir()
+    with tarfile.open(archive, "w:gz") as tar:
+        for name in ("en/qa8_lists-sets_train.txt", "en/qa8_lists-sets_test.txt", "en-10k/qa8_lists-sets_test.txt"):
+            member = tarfile.TarInfo(f"tasks_1-20_v1-2/{name}")
+            member.size = len(STORY.encode())
+            tar.addfile(member, io.BytesIO(STORY.encode()))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with caplog.at_level("WARNING"):
+        found = sources.hub_babi()
+    assert Counter(p.split for p in found) == {"train": 2, "test": 2}
+    assert "the archive's own train and test split, the first question of each story" in caplog.text

@@ -15,7 +15,6 @@ COMMANDS = {
     "score": ("tracekd.score_cli", "score outputs: status, steps, answers"),
     "teacher": ("tracekd.teacher_cli", "ask a teacher for free-form traces"),
     "student": ("tracekd.students", "fetch a student and say where it is"),
-    "bench": ("tracekd.bench", "measure this machine"),
     "survey": ("tracekd.survey_cli", "build the rating survey and read its answers"),
     "address": ("tracekd.address", "carry the repository's address to badges and set-up cells"),
 }

@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -166,7 +167,9 @@ def run(args: argparse.Namespace, profile: profiles.Profile, folder: Path) -> in
 
     started = time.monotonic()
     source = problems.check_source(args.data or os.environ.get("TRACEKD_DATA") or profile.data)
-    print(f"profile {profile.name}: {profile.about}\ndata: {source}; everything goes to {shown(folder)}")
+    labels = {dataset: problems.label_of(dataset, source) for dataset in problems.datasets_of(source)}
+    print(f"profile {profile.name}: {profile.about}; everything goes to {shown(folder)}")
+    print("\n".join(f"data: {dataset}: {label}" for dataset, label in labels.items()))
     try:
         for path in args.paths:
             step(path, args, profile, source, folder)
@@ -226,13 +229,39 @@ def publish_current(args: argparse.Namespace, profile: profiles.Profile, source:
 
 
 def report(folder: Path) -> None:
-    """Print how the run compares with the paper where notebook 08 has checked it, else which artefacts there are."""
-    check = folder / "figures" / "paper_check.md"
-    rows = steps.rows(folder / "figures")
-    if check.exists():
-        print(f"\n{check.read_text(encoding='utf-8')}")
+    """Print how the paper's claims fare where notebook 06 has checked them, else which artefacts there are."""
+    figures = folder / "figures"
+    rows = steps.rows(figures)
+    if short := paper_check(figures):
+        print("\n" + "\n".join(short))
     elif rows:
         width = max(len(row["id"]) for row in rows)
-        print(f"\nartefacts in {shown(folder / 'figures')}:")
+        print(f"\nartefacts in {shown(figures)}:")
         for row in rows:
             print(f"  {row['id']:<{width}}  {row['kind']:<6}  n {row['n']:<6}  {row['caption'][:70]}")
+
+
+def paper_check(figures: Path) -> list[str]:
+    """The paper check in about 15 lines: one a claim with its verdict, then the printed numbers by verdict and kind.
+
+    Args:
+        figures: a run's folder; read are ``06_claims.csv`` and ``06_paper_check_summary.csv``, which notebook 06 makes.
+
+    Returns:
+        Nothing where one of the two is missing.
+    """
+    claims, counts = steps.table(figures / "06_claims.csv"), steps.table(figures / "06_paper_check_summary.csv")
+    if not (claims and counts):
+        return []
+    sums: dict[str, Counter[str]] = {}
+    for row in counts:
+        if row["kind"] != "claim":  # these are the lines above
+            verdict = "follows" if row["verdict"].startswith("follows") else row["verdict"].partition(":")[0]
+            sums.setdefault(verdict, Counter())[row["kind"]] += int(row["numbers"])
+    lines = ["paper check: the paper's claims, and what the authors' released outputs say of them (06_claims)"]
+    lines += [f"  {row['statement'].rstrip('.')}: {row['verdict']}" for row in claims]
+    lines += [
+        f"  printed numbers, {verdict}: " + ", ".join(f"{kind} {n}" for kind, n in kinds.items())
+        for verdict, kinds in sums.items()
+    ]
+    return lines

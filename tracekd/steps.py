@@ -12,6 +12,7 @@ import json
 import platform
 from dataclasses import asdict
 from datetime import datetime
+from fnmatch import fnmatchcase
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,34 @@ def modules(notebook: Path, package: Path = PACKAGE) -> list[Path]:
             found.add(path)
             todo += _imported(ast.parse(path.read_text(encoding="utf-8")), package)
     return sorted(found)
+
+
+def _spelt(node: ast.AST) -> str:
+    """A string that code spells out, with ``*`` for what an f-string fills in; "" for any other expression."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(str(part.value) if isinstance(part, ast.Constant) else "*" for part in node.values)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def _named(tree: ast.AST) -> tuple[set[str], set[str]]:
+    """All strings in code, and those of them that are handed to ``run.path``: such files a run writes itself."""
+    names, written = set(), set()
+    for node in ast.walk(tree):
+        names.add(_spelt(node))
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "path":
+            written.update(map(_spelt, node.args))
+    # What begins with a place to fill in, such as f"{name}.csv", names no file in particular.
+    return {name for name in names if name[:1] not in ("", "*")}, written
+
+
+def kept(notebook: Path, package: Path = PACKAGE) -> list[Path]:
+    """The committed files in ``figures/data/`` that a notebook reads: those that its code or its modules name."""
+    trees = notebooks.parsed(notebook)
+    trees += [ast.parse(path.read_text(encoding="utf-8")) for path in modules(notebook, package)]
+    pairs = [_named(tree) for tree in trees]
+    names = set().union(*(names for names, _ in pairs)) - set().union(*(written for _, written in pairs))
+    files = sorted(path for path in (package.parent / "figures" / "data").glob("*") if path.is_file())
+    return [path for path in files if any(fnmatchcase(path.name, name) for name in names)]
 
 
 def fingerprint(source: str) -> str:
@@ -128,6 +157,8 @@ def inputs(
         # profiles.toml is in already, reduced to the profile that runs.
         if path.is_file() and path.suffix not in (".py", ".pyc") and path.name != "profiles.toml":
             found[f"{package.name}/{path.name}"] = sha256(path)
+    for path in kept(notebook, package):
+        found[f"figures/data/{path.name}"] = sha256(path)
     done = read(folder)
     for earlier in notebooks.find(notebook.parent):
         if earlier.stem < notebook.stem:
@@ -166,7 +197,11 @@ def executed(folder: Path, name: str) -> Path:
 
 def rows(figures: Path) -> list[dict[str, str]]:
     """The rows of a folder's ``MANIFEST.csv``; none where there is none."""
-    path = figures / "MANIFEST.csv"
+    return table(figures / "MANIFEST.csv")
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file, without pandas; none where there is no such file."""
     if not path.exists():
         return []
     with path.open(encoding="utf-8", newline="") as file:

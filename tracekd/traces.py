@@ -24,7 +24,12 @@ _FACTS = {
     "cotempqa": "I need to use the following facts to answer the question: {}",
     "other": "I need to use the following text to answer the question: {}",
 }
-_READ_LABEL = re.compile(r"(?:the event in context|category of the question asked) is:\s*([^.\n]*)", re.IGNORECASE)
+# The label ends at the full stop that ends its line or stands before the second sentence, not at one inside it.
+_READ_LABEL = re.compile(
+    r"(?:the event in context|category of the question asked) is:\s*"
+    r"(.*?)[ \t]*(?:\.[ \t]*(?=I need to use the following)|\.?[ \t]*$)",
+    re.IGNORECASE | re.MULTILINE,
+)
 _READ_FACTS = re.compile(
     r"I need to use the following (?:facts?|texts?) to answer the question:\s*(.*)", re.IGNORECASE | re.DOTALL
 )
