@@ -1,0 +1,133 @@
+"""The README keeps its promises, and nothing that is committed holds a sentence of the real data sets."""
+
+import gzip
+import json
+import re
+from pathlib import Path
+
+from conftest import ROOT
+
+from tracekd import notebooks, profiles
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+GENERATED_BY_RUNS = {"runs/"}  # git-ignored, so not in a fresh clone
+
+
+def section(title: str) -> str:
+    """What stands under a second-level heading."""
+    return re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL)[1]
+
+
+def test_no_placeholder_is_left():
+    assert re.findall(r"\{[A-Z][A-Z_]*\}", README) == []
+
+
+def test_every_relative_link_and_image_exists():
+    links = re.findall(r"\]\(([^)\s]+)\)", README)
+    assert len(links) > 5
+    local = [link.partition("#")[0] for link in links if not re.match(r"https?://|mailto:|#", link)]
+    assert [link for link in local if not (ROOT / link).exists()] == []
+
+
+def test_every_profile_stands_in_the_table():
+    first_cells = [line.split("|")[1] for line in section("Profiles: the one dial").splitlines() if line[:1] == "|"]
+    named = re.findall(r"`([\w-]+)`", " ".join(first_cells))
+    assert sorted(named) == sorted(profiles.names())
+
+
+def tree_names(block: str) -> list[str]:
+    """The files, folders and patterns of the tree, as paths from the root: what leads a line and looks like one."""
+    found, folder = [], ""
+    for line in filter(str.strip, block.splitlines()):
+        indented = line[0] == " "
+        for token in line.split():
+            if not re.fullmatch(r"[\w*-]+/|[\w*-]+\.\w+|[\w-]+\*", token):
+                break
+            found.append((folder if indented else "") + token)
+            if token.endswith("/") and not indented:
+                folder = token
+    return found
+
+
+def test_the_tree_names_only_what_exists():
+    names = tree_names(re.search(r"```\n(.*?)```", section("The tree"), re.DOTALL)[1])
+    assert {"run_all.sh", "notebooks/", "tracekd/", "figures/", "tests/"} <= set(names)
+    assert [name for name in names if name not in GENERATED_BY_RUNS and not list(ROOT.glob(name))] == []
+
+
+def test_the_trees_reader():
+    block = "a.sh            set up; b.yml is another\nlib/      under\n  x.py y*.py z*    load.\nruns/   kept"
+    assert tree_names(block) == ["a.sh", "lib/", "lib/x.py", "lib/y*.py", "lib/z*", "runs/"]
+
+
+# Sentences of the real sets.
+
+SHORTEST = 40  # characters: shorter sentences may well be anybody's
+
+
+def plain(text: str) -> str:
+    """Letters and digits alone, lower case: what escaping in JSON, CSV, HTML or LaTeX does not change."""
+    return re.sub(r"[\W_]+", "", text).lower()
+
+
+def shown(path: Path) -> str:
+    """The text of a committed file; of a notebook everything but its pictures."""
+    if path.suffix == ".gz":
+        return gzip.decompress(path.read_bytes()).decode("utf-8")
+    if path.suffix != ".ipynb":
+        return path.read_text(encoding="utf-8")
+    parts = []
+    for cell in notebooks.cells(path):
+        parts.append(cell["source"])
+        for output in cell.get("outputs", []):
+            data = {kind: text for kind, text in output.get("data", {}).items() if not kind.startswith("image/png")}
+            parts += [
+                "".join(text) for text in [output.get("text", ""), *data.values()] if isinstance(text, str | list)
+            ]
+    return "\n".join(parts)
+
+
+def held(text: str, sentences: dict[str, str]) -> list[str]:
+    """The sentences that stand in a text; ``sentences`` has them by their ``plain`` form."""
+    heads: dict[str, list[str]] = {}
+    length = min(map(len, sentences))
+    for sentence in sentences:
+        heads.setdefault(sentence[:length], []).append(sentence)
+    text = plain(text)
+    hits = set()
+    for start in range(len(text) - length + 1):
+        for sentence in heads.get(text[start : start + length], ()):
+            if text.startswith(sentence, start):
+                hits.add(sentences[sentence])
+    return sorted(hits)
+
+
+def cotempqa_sentences(folder: Path) -> dict[str, str]:
+    """All facts and questions of CoTempQA's files longer than ``SHORTEST``, by their plain form."""
+    found = {}
+    for path in sorted((folder / "cotempqa").glob("*.json*")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            for sentence in [*row["facts"], row["question"]]:
+                if len(sentence) > SHORTEST:
+                    found[plain(sentence)] = sentence
+    return found
+
+
+def test_the_search_finds_a_sentence_however_it_is_escaped():
+    sentence = 'Ann "the Elder" Müller worked for R&D_Ltd from May, 1990 to June, 1991.'
+    sentences = {plain(s): s for s in (sentence, sentence.replace("Ann", "Bea"))}
+    for text in (json.dumps("a " + sentence + " b", ensure_ascii=False), sentence.replace('"', '""'),
+                 sentence.replace("&", r"\&").replace("_", r"\_")):  # fmt: skip
+        assert held(text, sentences) == [sentence]
+    assert held(sentence[:60], sentences) == []
+
+
+def test_nothing_committed_holds_a_sentence_of_the_real_sets(shared_data):
+    sentences = cotempqa_sentences(shared_data)
+    assert len(sentences) > 5000
+    paths = [*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("*.md"), *ROOT.glob("notebooks/*.md")]
+    paths += [p for suffix in ("csv", "csv.gz", "md", "tex") for p in ROOT.glob(f"figures/**/*.{suffix}")]
+    assert len(paths) > 10
+    found = {str(path.relative_to(ROOT)): hits[:3] for path in paths if (hits := held(shown(path), sentences))}
+    assert found == {}
