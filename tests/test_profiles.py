@@ -78,6 +78,21 @@ def test_artefacts_leave_files_data_and_one_manifest_row(run):
     plt.close(fig)
 
 
+def test_tables_show_small_p_values_dashes_and_who_made_them(run):
+    frame = pd.DataFrame({"n": [3, 4], "p_holm": [1e-6, float("nan")], "tost_p": [0.0, 0.2], "p_answer": [0.0, 0.5]})
+    run.save_table(frame, "04_t", caption="A table.", n="7 outputs")
+    folder = run.folder / "figures"
+    shown = (folder / "04_t.md").read_text()
+    assert [cell.strip() for cell in shown.splitlines()[2].strip("|").split("|")] == ["3", "<0.001", "<0.001", "0.000"]
+    assert [cell.strip() for cell in shown.splitlines()[3].strip("|").split("|")] == ["4", "–", "0.200", "0.500"]
+    assert "– means undefined" in shown and f"student: {run.student}; seed: {run.seed};" in shown
+    assert "n = 7 outputs;" in shown and "$<$0.001" in (folder / "04_t.tex").read_text()
+    kept = pd.read_csv(folder / "04_t.csv")
+    assert kept.p_holm[0] == 1e-6 and kept.p_holm.isna()[1]
+    run.save_table(frame.dropna(), "04_u", caption="A table.", n=1, student="")
+    assert not {"undefined", "student"} & set((folder / "04_u.md").read_text().replace(":", "").split())
+
+
 def test_figures_repeat_to_the_byte(run):
     def draw():
         fig, ax = plt.subplots()

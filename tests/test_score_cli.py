@@ -1,12 +1,12 @@
-"""One command for any outputs file: totals, faults, exit codes, the released files, speed."""
+"""One command for any outputs file: totals, faults, exit codes, the released files, memory."""
 
 import gzip
 import json
-import time
+import tracemalloc
 
 import pytest
 
-from tracekd import released
+from tracekd import score_cli
 from tracekd.__main__ import main
 from tracekd.cases import LISTS, NOTHING, PROBLEM, RIGHT
 from tracekd.problems import as_row
@@ -121,10 +121,31 @@ def test_prompted_files_hold_repeated_and_foreign_rows(shared_data, capsys):
 
 
 @pytest.mark.parametrize("rules", ["aligned", "as_published"])
-def test_speed(shared_data, tmp_path, capsys, rules):
-    """At least 2,000 outputs a second on one core, on the authors' CoTempQA outputs (a tenth is asked for here)."""
-    problems = released.test_problems("cotempqa", shared_data)
-    path = next((shared_data / "released" / "cotempqa").glob("Llama-3.2*facts_default.jsonl.gz"))
-    start = time.process_time()
-    call(capsys, "--problems", shared_data, "--outputs", *[path] * 4, "--rules", rules)
-    assert 4 * len(problems) / (time.process_time() - start) > 200
+def test_memory_does_not_grow_with_the_file(tmp_path, rules):
+    """Ten times the outputs, each another long text: the peak grows by far less than the texts do."""
+
+    def peak(number: int) -> int:
+        path = tmp_path / f"correct-{number}.jsonl"
+        problems = {f"cotempqa/equal/{i:05d}": PROBLEM for i in range(20000)}
+        write_jsonl(
+            path, ({"id": key, "text": f"{i} {GOOD} {'x' * 1000}"} for i, key in enumerate(list(problems)[:number]))
+        )
+        tracemalloc.start()
+        try:
+            assert score_cli.score_file(path, problems, rules)["n"] == number
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(100)  # fills the caches that hold a bounded number of strings
+    small, large = peak(2000), peak(20000)
+    # 18,000 more texts of over 1,000 characters are 18 MB or more; the ids seen are about 150 bytes each.
+    assert large - small < 5e6
+
+
+def test_speed_is_printed_on_request(files, capsys):
+    problems, outputs = files
+    assert (
+        main(["score", "--dataset", "cotempqa", "--problems", str(problems), "--outputs", str(outputs), "--time"]) == 0
+    )
+    assert "a second" in capsys.readouterr().err

@@ -72,6 +72,28 @@ def test_phi_interval_against_resampling():
     assert low < value < high
 
 
+def test_phi_interval_has_a_width_at_its_ends():
+    # 3, 0 / 0, 3. Shares with phi r and even margins are (1 + r)/4 where a count stands, (1 - r)/4 elsewhere.
+    # Pearson: 2 * 3²/(6 (1 + r)/4) - 6 = 12/(1 + r) - 6 = 1.959964² gives r = 12/9.841459 - 1 = 0.219331,
+    # which is Wilson's low end of 6 agreements in 6, 6/9.841459 = 0.609666, as 2 * 0.609666 - 1.
+    assert stats.phi_interval([3, 0, 0, 3]) == pytest.approx((1, 0.219331, 1), abs=1e-3)
+    assert 2 * stats.wilson(6, 6)[0] - 1 == pytest.approx(0.219331, abs=1e-6)
+    assert stats.phi_interval([0, 3, 3, 0]) == pytest.approx((-1, -1, -0.219331), abs=1e-3)
+
+
+@pytest.mark.parametrize("cells", [[4, 2, 1, 3], [1, 1, 1, 1], [0, 3, 40, 60], [0, 1, 1, 1000], [3, 0, 1, 9]])
+def test_phi_interval_of_small_cells_against_drawn_shares(cells):
+    counts, rng = np.array(cells, float), np.random.default_rng(5)
+    shares = np.concatenate([rng.dirichlet(counts * k + 0.5, size=40000) for k in (0.3, 0.6, 1.0)])
+    kept = shares[(counts**2 / (counts.sum() * shares)).sum(1) - counts.sum() <= 1.959964**2]
+    a, b, c, d = kept.T
+    phis = (a * d - b * c) / np.sqrt((a + b) * (c + d) * (a + c) * (b + d))
+    value, low, high = stats.phi_interval(cells)
+    # No share that the test keeps lies outside, and some lie near each end.
+    assert low - 1e-3 <= phis.min() <= low + 0.05 and high - 0.05 <= phis.max() <= high + 1e-3
+    assert low < value < high
+
+
 def test_mcnemar_and_paired_difference_by_hand():
     # 8 problems: 5 only the first is right, 1 only the second, 2 both.
     first, second = [1] * 5 + [0] + [1, 1], [0] * 5 + [1] + [1, 1]

@@ -1,10 +1,12 @@
 """Tables of the evaluation notebooks on verdict frames written by hand."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from tracekd import findings, replicates, similarity, tables
+from tracekd import findings, own_verdicts, replicates, similarity, stats, tables
 from tracekd.cases import LISTS, PROBLEM, RIGHT
 from tracekd.records import write_jsonl
 
@@ -24,7 +26,7 @@ def frame(tmp_path):
         write("correct", 1, [good, "<think>x</think> <answer>milk,football</answer>"]),
         write("correct", 2, [good, "no idea"]),
     ]
-    found, files = tables.verdict_frame([PROBLEM, LISTS], paths)
+    found, files = own_verdicts.verdict_frame([PROBLEM, LISTS], paths)
     assert list(files.outputs) == [2, 2, 2] and files.unknown.sum() == 0
     # Both invented problems count as one set here.
     return found.assign(dataset="cotempqa"), paths
@@ -33,7 +35,7 @@ def frame(tmp_path):
 def test_every_output_is_one_row_without_text(frame):
     table, _ = frame
     assert len(table) == 6 and list(table.seed) == [1, 1, 1, 1, 2, 2]
-    kept = tables.without_text(table)
+    kept = own_verdicts.without_text(table)
     assert not kept.map(lambda value: "Orion" in str(value) or "milk" in str(value)).to_numpy().any()
 
 
@@ -58,7 +60,7 @@ def test_associations_and_contrasts(frame):
     table, _ = frame
     rows = tables.associations(table).set_index(["condition", "step"])
     cell = rows.loc[("correct", "trace")]
-    assert [cell[c] for c in ("both", "answer_only", "trace_only", "neither")] == [2, 1, 0, 1]
+    assert [cell[c] for c in ("both", "answer_only", "trace_only", "neither")] == [1, 1, 0, 0]
     pair = tables.contrasts(table, order=("vanilla", "correct")).iloc[0]
     # First seeds only: problem 1 right in both, problem 2 right in correct alone.
     assert (pair.n, pair.only_first, pair.only_second) == (2, 0, 1)
@@ -66,11 +68,60 @@ def test_associations_and_contrasts(frame):
     assert "undefined" in findings.association_sentence(rows.loc[("vanilla", "trace")].to_dict(), "x")
 
 
+def test_seeds_that_repeat_change_no_test_and_no_interval():
+    flags = [(True, True)] * 12 + [(True, False)] * 6 + [(False, True)] * 5 + [(False, False)] * 9
+    table = pd.DataFrame(flags, columns=["trace_correct", "answer_correct"])
+    table = table.assign(
+        id=table.index, dataset="d", condition="c", seed=121, category="k", agreement="not stated",
+        classification_correct=table.trace_correct, retrieval_correct=True, masked_trace_correct=table.trace_correct,
+    )  # fmt: skip
+    seeds = pd.concat([table, table.assign(seed=122), table.assign(seed=123)], ignore_index=True)
+    for made in (tables.associations, tables.masked, tables.agreements, lambda f: tables.stratified(f, "trace")):
+        pd.testing.assert_frame_equal(made(seeds), made(table))
+    assert tables.associations(seeds).n.eq(32).all()
+
+
+def test_association_sentence_names_correction_and_power():
+    row = stats.association_row({"both": 12, "answer_only": 5, "trace_only": 6, "neither": 9})
+    plain = findings.association_sentence(row, "x")
+    # chi2 = 32 (12 * 9 - 6 * 5)^2 / (18 * 14 * 17 * 15) = 3.03, p = 0.082; phi with 80% power sqrt(7.849 / 32) = 0.50.
+    assert "p = 0.082" in plain and "Holm" not in plain
+    assert "would have shown a phi of 0.50 or more with 80% power" in plain
+    assert "Holm-adjusted p = 0.25" in findings.association_sentence(row | {"p_holm": 0.25}, "x")
+    # Significant alone, not after correction: the sentence tells of the correction and of the power.
+    held = findings.association_sentence(row | {"p_value": 0.03, "p_holm": 0.09}, "x")
+    assert "Holm-adjusted p = 0.09" in held and "80% power" in held
+
+
+def test_missing_problems_are_counted(tmp_path):
+    (tmp_path / "cotempqa").mkdir()
+    path = tmp_path / "cotempqa" / "correct-1.jsonl"
+    about = {"student": "S", "condition": "correct", "seed": 1, "n_tokens": 30}
+    write_jsonl(path, [{"id": PROBLEM.id, "text": "<answer>['Orion']</answer>", "finished": True, **about}])
+    asked = {"cotempqa": [PROBLEM, dataclasses.replace(PROBLEM, id="cotempqa/equal/0077")]}
+    found, files = own_verdicts.verdict_frame(asked["cotempqa"], [path], asked)
+    assert list(files.missing) == [1]
+    status = tables.statuses(found, files).iloc[0]
+    assert (status.n, status.missing, status.no_trace) == (2, 1, 1)
+
+
+def test_published_rules_are_for_the_sets_of_the_release(tmp_path):
+    own = dataclasses.replace(PROBLEM, id="own/equal/0001", dataset="own")
+    path = tmp_path / "correct-1.jsonl"
+    about = {"condition": "correct", "seed": 1}
+    write_jsonl(path, [{"id": p.id, "text": "<answer>['Orion']</answer>", **about} for p in (PROBLEM, own)])
+    found, _ = own_verdicts.verdict_frame([PROBLEM, own], [path])
+    assert found.set_index("dataset").pub_answer_correct.isna().to_dict() == {"cotempqa": False, "own": True}
+    kept = own_verdicts.under_published_rules(found)
+    assert list(kept.dataset) == ["cotempqa"] and kept.pub_answer_correct.dtype == bool
+
+
 def test_agreements_add_up_to_the_group(frame):
     table, _ = frame
     found = tables.agreements(table)
-    assert found.groupby("condition").n.sum().to_dict() == {"vanilla": 2, "correct": 4}
-    assert "2 are right both times" in findings.agreement_sentence(found[found.condition == "correct"], "x")
+    # First seeds only: two problems each.
+    assert found.groupby("condition").n.sum().to_dict() == {"vanilla": 2, "correct": 2}
+    assert "1 are right both times" in findings.agreement_sentence(found[found.condition == "correct"], "x")
 
 
 def test_stratified_within_categories():

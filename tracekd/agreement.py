@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tracekd.problems import Problem
-from tracekd.score import normalise
+from tracekd.text import normalise
 
 # In the order in which tables show them.
 AGREEMENTS = ("right both times", "copies from its trace", "ignores its trace", "not nameable", "not stated")

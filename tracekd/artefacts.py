@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -32,6 +33,7 @@ COLUMNS = [
     "profile",
     "commit",
 ]
+DASH = "\N{EN DASH}"
 SHOWN = ("torch", "transformers", "peft", "bitsandbytes", "numpy", "pandas", "scipy", "statsmodels")
 
 
@@ -96,7 +98,7 @@ def save_figure(
         fig: the matplotlib figure.
         name: stem of the files, which begins with the notebook's number.
         caption: a full sentence or more, with units; n and source are kept apart.
-        n: number of problems (or participants) behind it.
+        n: number of problems behind it; where it is not problems, with its unit: ``"900 outputs"``.
         data: the frame that was plotted, or the name of a file in ``figures/data/`` that holds it.
         student: short name; None for the run's, "" where no student took part.
         source: data source in words; None for the run's.
@@ -126,18 +128,54 @@ def save_table(
 ) -> None:
     """Save ``frame`` as CSV (six digits), Markdown and LaTeX (``digits``) below ``figures/``, and its manifest row.
 
+    Markdown and LaTeX show p-values (columns ``p``, ``p_value``, ``p_holm``, ``NAME_p`` and so on) that would round
+    to nothing as ``<0.001``, and a dash for what is undefined; the CSV keeps the numbers.
+
+    Args:
+        run: the open run.
+        frame: the table.
+        name: stem of the files, which begins with the notebook's number.
+        caption: a full sentence or more, with units.
+        n: number of problems behind it; where it is not problems, with its unit: ``"900 outputs"``.
+        student: short name; None for the run's, "" where no student took part.
+        source: data source in words; None for the run's.
+        digits: decimals shown.
+
     Raises:
         ValueError: an empty caption.
     """
     folder = run.path("figures", "data", "x").parent.parent
     write_csv(folder / f"{name}.csv", frame)
-    shown = frame.map(lambda v: f"{v:.{digits}f}" if isinstance(v, float) and v == v else v).fillna("")
-    stamp = f"{caption} n = {n}; data: {run.source_label if source is None else source}."
+    shown = frame.apply(lambda column: column.map(lambda value: _shown(value, digits, _is_p(column.name))))
+    about = {"student": run.student if student is None else student, "seed": run.seed}
+    about["data"] = run.source_label if source is None else source
+    stamp = f"{caption} n = {n}; " + "; ".join(f"{key}: {value}" for key, value in about.items() if value != "") + "."
+    if frame.isna().to_numpy().any():
+        stamp += f" {DASH} means undefined."
     with replacing(folder / f"{name}.md") as temporary:
-        temporary.write_text(f"{shown.to_markdown(index=False)}\n\n{stamp}\n", encoding="utf-8")
+        sides = ["right" if pd.api.types.is_numeric_dtype(kind) else "left" for kind in frame.dtypes]
+        text = shown.to_markdown(index=False, disable_numparse=True, colalign=sides)
+        temporary.write_text(f"{text}\n\n{stamp}\n", encoding="utf-8")
     with replacing(folder / f"{name}.tex") as temporary:
-        temporary.write_text(f"% {stamp}\n{shown.to_latex(index=False, escape=True)}", encoding="utf-8")
+        temporary.write_text(
+            f"% {stamp}\n{shown.to_latex(index=False, escape=True).replace('<', '$<$')}", encoding="utf-8"
+        )
     _record(run, name, "table", caption, n, f"{name}.csv", student, source, (".csv", ".md", ".tex"))
+
+
+def _is_p(name: str) -> bool:
+    """Whether a column holds p-values by its name; ``p_answer_given_trace`` does not, it is a share."""
+    return bool(re.fullmatch(r"(.*_)?p(_value|_holm\w*|_adjusted)?", str(name)))
+
+
+def _shown(value: object, digits: int, is_p: bool) -> object:
+    if value is None or value is pd.NA or value != value:
+        return DASH
+    if not isinstance(value, float):
+        return value
+    if is_p and value < 10**-digits:
+        return f"<{10**-digits:.{digits}f}"
+    return f"{value:.{digits}f}"
 
 
 def _keep(folder: Path, name: str, data: pd.DataFrame | str | None) -> str:

@@ -9,13 +9,17 @@ from __future__ import annotations
 import re
 import string
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
 from tracekd.problems import Problem
 from tracekd.score import CELLS, split_output
 from tracekd.traces import answer_text
+
+# The data sets that the release has rules for its matrices of.
+DATASETS = ("cotempqa", "babi")
+METRICS = ("acc", "f1", "p", "r")
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
@@ -103,13 +107,19 @@ def answer_metric(problem: Problem, text: str) -> dict[str, float]:
     return {"acc": float(stated == gold), "f1": 2 * p * r / (p + r) if hits else 0.0, "p": p, "r": r}
 
 
-def metric_row(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Percent to one decimal over a file's outputs, and ``avg``, the mean of acc and f1, as the release prints them."""
-    n = len(metrics)
-    mean = {name: 100 * sum(m[name] for m in metrics) / n for name in ("acc", "f1", "p", "r")} if n else {}
-    return (
-        {name: round(value, 1) for name, value in (mean | {"avg": (mean["acc"] + mean["f1"]) / 2}).items()} if n else {}
-    )
+def metric_row(sums: Mapping[str, float], n: int) -> dict[str, float]:
+    """Percent to one decimal over ``n`` outputs, and ``avg``, the mean of acc and f1, as the release prints them.
+
+    Args:
+        sums: of ``acc``, ``f1``, ``p`` and ``r`` (each 0..1 an output) over the outputs.
+        n: outputs; with none the row is empty.
+    """
+    if not n:
+        return {}
+    mean = {name: 100 * float(sums[name]) / n for name in METRICS}
+    mean["avg"] = (mean["acc"] + mean["f1"]) / 2
+    # Sums of 0, 1 and simple fractions in floating point: nine digits first, so that halves round as they did.
+    return {name: round(round(value, 9), 1) for name, value in mean.items()}
 
 
 class GoldRows:

@@ -13,7 +13,8 @@ from tracekd import as_published, released
 from tracekd.agreement import agreement
 from tracekd.problems import Problem
 from tracekd.records import read_jsonl, replacing
-from tracekd.score import normalise, verdict
+from tracekd.score import verdict
+from tracekd.text import normalise
 
 STEPS = ("classification", "retrieval", "trace", "answer")
 
@@ -22,7 +23,9 @@ def entry(
     problem: Problem, text: str, finished: bool, adapter: str, gold_rows: as_published.GoldRows
 ) -> dict[str, Any]:
     """What the explorer shows of one output: problem, gold steps, stated steps, answer, both verdicts."""
-    ours, theirs = verdict(problem, text, finished), as_published.verdict(problem, text, gold_rows)
+    ours, theirs = verdict(problem, text, finished), {"cell": NO_RULES}
+    if problem.dataset in as_published.DATASETS:
+        theirs = as_published.verdict(problem, text, gold_rows)
     facts = ours["facts_stated"]
     return {
         "adapter": adapter, "id": problem.id, "category": problem.category, "question": problem.question,
@@ -30,9 +33,9 @@ def entry(
         "gold_facts": [(fact, normalise(fact)) for fact in problem.facts],
         "facts": None if facts is None else [(fact, normalise(fact)) for fact in facts],
         "label": ours["classification_stated"], "stated": ours["answer_stated"],
-        "agreement": agreement(problem, ours)["agreement"], "gold_row": theirs["gold_row"],
+        "agreement": agreement(problem, ours)["agreement"], "gold_row": theirs.get("gold_row"),
         "aligned": {step: ours[f"{step}_correct"] for step in STEPS} | {"cell": ours["cell"]},
-        "published": {step: theirs[f"{step}_correct"] for step in STEPS} | {"cell": theirs["cell"]},
+        "published": {step: theirs.get(f"{step}_correct") for step in STEPS} | {"cell": theirs["cell"]},
     }  # fmt: skip
 
 
@@ -112,6 +115,8 @@ def show(one: Mapping[str, Any]) -> str:
     )
 
 
+# In place of a cell, for sets that the release has no rules for.
+NO_RULES = "no published rules"
 RULES = {"aligned": "aligned", "as published": "published"}
 
 
@@ -141,4 +146,11 @@ def widgets(entries: list[dict[str, Any]]):
     for control in (adapter, rules, cell, place):
         control.observe(draw, "value")
     draw()
-    return w.VBox([w.HBox([adapter, rules, cell]), w.HBox([place, count]), view])
+
+    class Explorer(w.VBox):
+        """Its text form, which notebooks keep, names no widget inside: these hold text of problems."""
+
+        def __repr__(self) -> str:
+            return f"an explorer of {len(entries)} outputs; run the notebook to use it"
+
+    return Explorer([w.HBox([adapter, rules, cell]), w.HBox([place, count]), view])

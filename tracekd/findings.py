@@ -36,14 +36,18 @@ def association_sentence(row: Mapping, what: str) -> str:
     other = percent(
         row["p_answer_given_not_trace"], row["p_answer_given_not_trace_low"], row["p_answer_given_not_trace_high"]
     )
+    adjusted = row.get("p_holm", float("nan"))
+    p, named = (adjusted, "Holm-adjusted ") if adjusted == adjusted else (row["p_value"], "")
     # A test that finds nothing says little without what it could have found.
-    least = f" {row['n']} outputs would have shown a phi of {minimum_detectable_phi(row['n']):.2f} or more."
-    least = least if row["p_value"] >= 0.05 else ""
+    phi = f"{minimum_detectable_phi(row['n']):.2f}"
+    least = (
+        f" One test of {row['n']} outputs would have shown a phi of {phi} or more with 80% power." if p >= 0.05 else ""
+    )
     test = f"chi-squared {row['chi2']:.1f}" if row["test"] == "chi2" else "Fisher's exact test"
     return (
         f"{what}: trace and answer are both right in {joint} of {row['n']} outputs. The answer is right in {given} "
         f"where the trace is right and in {other} where it is wrong; phi = {row['phi']:.2f} [{row['phi_low']:.2f}, "
-        f"{row['phi_high']:.2f}], {test}, {p_words(row['p_value'])}.{least}"
+        f"{row['phi_high']:.2f}], {test}, {named}{p_words(p)}.{least}"
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from tracekd import stats
+from tracekd import as_published, stats
 from tracekd.tables import cells
 
 FOLLOWS = "follows to the digit"
@@ -59,11 +59,13 @@ def check(published: pd.DataFrame, verdicts: Mapping[str, pd.DataFrame], sizes: 
 def _metric(measure: str, part: pd.DataFrame) -> tuple[float, float]:
     """A published answer metric: percent, one decimal. Only acc and f1 have an id-aligned counterpart."""
     test = part[part.joined == "test"]
-    mean = {"acc": part.pub_answer_correct.mean(), **{name: part[f"pub_{name}"].mean() for name in ("f1", "p", "r")}}
-    ours = {"acc": test.answer_correct.mean(), "f1": test.answer_f1.mean()}
-    mean["avg"], ours["avg"] = (mean["acc"] + mean["f1"]) / 2, (ours["acc"] + ours["f1"]) / 2
-    # Sums of 0, 1 and simple fractions in floating point: nine digits first, so that halves round as they did.
-    return round(round(100 * mean[measure], 9), 1), round(100 * ours.get(measure, float("nan")), 1)
+    theirs = {"acc": part.pub_answer_correct.sum(), **{name: part[f"pub_{name}"].sum() for name in ("f1", "p", "r")}}
+    ours = dict.fromkeys(as_published.METRICS, float("nan"))
+    ours |= {"acc": test.answer_correct.sum(), "f1": test.answer_f1.sum()}
+    return tuple(
+        as_published.metric_row(sums, n).get(measure, float("nan"))
+        for sums, n in ((theirs, len(part)), (ours, len(test)))
+    )
 
 
 def _matrix(measure: str, part: pd.DataFrame) -> tuple[float, float]:

@@ -13,7 +13,8 @@ from tracekd import as_published, released
 from tracekd.agreement import agreement
 from tracekd.problems import CATEGORIES, Problem
 from tracekd.records import read_jsonl, replacing, sha256
-from tracekd.score import normalise, verdict
+from tracekd.score import verdict
+from tracekd.text import normalise
 
 DATASETS = ("cotempqa", "babi")
 SOURCES = "released_sources.csv"
@@ -87,9 +88,9 @@ def _rows(path: Path, dataset: str, problems: list[Problem], gold_rows: as_publi
 
 
 def as_bytes(table: pd.DataFrame) -> bytes:
-    """A verdict table as gzipped CSV; flags as 0 and 1, the same bytes for the same table."""
-    flags = table.select_dtypes(bool).columns
-    text = table.astype(dict.fromkeys(flags, int)).to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    """A verdict table as gzipped CSV; flags as 0 and 1 (empty where missing), the same bytes for the same table."""
+    flags = table.select_dtypes(["bool", "boolean"]).columns
+    text = table.astype(dict.fromkeys(flags, "Int8")).to_csv(index=False, float_format="%.6g", lineterminator="\n")
     buffer = io.BytesIO()
     with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0, filename="") as file:
         file.write(text.encode())

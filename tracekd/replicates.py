@@ -44,7 +44,7 @@ def cluster_logit(frame: pd.DataFrame, formula: str = "answer ~ trace_correct * 
         ``pandas.DataFrame``: term, coefficient (log odds), odds_ratio, low, high (95%, odds ratio), z, p_value, and
         ``note``: empty, or why a row is NaN (a cell without variation makes its odds infinite).
     """
-    flags = frame.select_dtypes(bool).columns
+    flags = [name for name in frame if frame[name].dtype == np.bool_]  # not the ones that can be missing
     data = frame.assign(**{name: frame[name].astype(int) for name in flags})
     with warnings.catch_warnings():
         # Empty cells show as warnings of several kinds on the way; the table below names the rows that they spoil.

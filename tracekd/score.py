@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 from tracekd.problems import Problem
+from tracekd.text import normalise
 from tracekd.traces import read, read_list
 
 # In the order in which tables show them; every output has exactly one.
@@ -24,13 +24,6 @@ _TRACE = re.compile(r"(?:<think>)?(.*?)</think>", re.DOTALL | re.IGNORECASE)
 _ANSWER = re.compile(r"<answer>(.*?)(</answer>|\Z)", re.DOTALL | re.IGNORECASE)
 _ANSWER_WORD = re.compile(r".*\banswer\**:\**", re.DOTALL | re.IGNORECASE)
 _TAG = re.compile(r"</?(?:think|answer)>", re.IGNORECASE)
-_NOT_WORDS = re.compile(r"[\W_]+")
-
-
-@lru_cache(maxsize=1 << 16)
-def normalise(text: str) -> str:
-    """Lower case, punctuation to spaces, white space collapsed: the form in which all strings are compared."""
-    return _NOT_WORDS.sub(" ", text.lower()).strip()
 
 
 def split_output(text: str, finished: bool = True) -> tuple[str, str | None, str | None]:
@@ -207,40 +200,3 @@ def verdicts(
     for key in problems:
         if key not in seen:
             faults.add("missing", key)
-
-
-def score(problems: Iterable[Problem], outputs: Iterable[Mapping], faults: Faults | None = None):
-    """Score outputs: one row a problem that has one, in the outputs' order.
-
-    Args:
-        problems: the problems asked.
-        outputs: records with ``id``, ``text`` and ``finished`` (as ``generate`` writes them).
-        faults: where to count what cannot be joined; without it, a fault is an error.
-
-    Returns:
-        ``pandas.DataFrame`` with the columns of ``verdict`` and the output's own ``student``, ``condition``,
-        ``seed``, ``n_tokens`` where it has them.
-
-    Raises:
-        ValueError: without ``faults``: an unknown id, a second output, a problem without output.
-    """
-    import pandas as pd
-
-    found = Faults() if faults is None else faults
-    kept: list[Mapping] = []
-
-    def noting() -> Iterator[Mapping]:
-        for output in outputs:
-            kept.append({k: output[k] for k in ("id", "student", "condition", "seed", "n_tokens") if k in output})
-            yield output
-
-    rows = list(verdicts({p.id: p for p in problems}, noting(), found))
-    if faults is None and any(found.counts.values()):
-        raise ValueError(
-            f"outputs do not fit the problems: {found.counts}, such as {found.named}; "
-            "give the problems that were asked, or pass faults=Faults() to count and go on"
-        )
-    about: dict[str, Mapping] = {}
-    for record in kept:
-        about.setdefault(record.get("id"), record)
-    return pd.DataFrame([{**row, **about[row["id"]]} for row in rows])

@@ -7,6 +7,8 @@ import csv
 import gzip
 import json
 import math
+import sys
+import time
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -114,7 +116,7 @@ class Tally:
         if self.rules == "as_published":
             for category in {row["category"], "all"}:
                 sums = self.metrics.setdefault(category, Counter())
-                sums.update({name: row[name] for name in ("acc", "f1", "p", "r")})
+                sums.update({name: row[name] for name in as_published.METRICS})
                 sums["n"] += 1
 
     def summary(self) -> dict[str, Any]:
@@ -139,15 +141,11 @@ class Tally:
                 found[name] = self.more.pop(name, 0)
             found["agreement"] = {k: v for k, v in self.more.items() if k and k != "other_row"}
         else:
-            found["metrics"] = {name: _percent(sums) for name, sums in sorted(self.metrics.items())}
+            found["metrics"] = {
+                name: {"n": sums["n"], **as_published.metric_row(sums, sums["n"])}
+                for name, sums in sorted(self.metrics.items())
+            }
         return found
-
-
-def _percent(sums: Counter) -> dict[str, float]:
-    n = sums["n"]
-    mean = {name: 100 * sums[name] / n for name in ("acc", "f1", "p", "r")}
-    mean["avg"] = (mean["acc"] + mean["f1"]) / 2
-    return {"n": n} | {name: round(value, 1) for name, value in mean.items()}
 
 
 def score_file(path: Path, problems: Mapping[str, Problem], rules: str, write=None) -> dict[str, Any]:
@@ -193,7 +191,14 @@ def main(argv: list[str]) -> int:
             table.writeheader()
         for path in args.outputs:
             write = (lambda row, name=path.name: table.writerow({**row, "file": name})) if table else None
+            start = time.process_time()
             found = score_file(path, problems, args.rules, write)
+            if args.time:
+                seconds = time.process_time() - start
+                words = (
+                    f"{found['n']} outputs in {seconds:.2f} s of processor time, {found['n'] / seconds:,.0f} a second"
+                )
+                print(f"{path.name}: {words}", file=sys.stderr)
             if args.likeness:
                 from tracekd.similarity import likeness
 
@@ -221,5 +226,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--rules", default="aligned", choices=tuple(COLUMNS), help="aligned by id (default), or as the release does")
     add("--csv", type=Path, help="write one verdict row an output here")
     add("--likeness", action="store_true", help="also BLEU and ROUGE-L of traces to gold traces, and lengths (slow)")
+    add("--time", action="store_true", help="print the speed of scoring to standard error")
     add("--strict", action="store_true", help="exit 1 on malformed lines, unknown, repeated or missing problems")
     return parser

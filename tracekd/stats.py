@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy import optimize
 from scipy import stats as scipy_stats
 from statsmodels.stats.contingency_tables import Table2x2
@@ -16,7 +15,8 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import GofChisquarePower
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-LEVEL = 0.95
+from tracekd.phi import LEVEL, phi_interval
+
 NAN = float("nan")
 
 
@@ -38,36 +38,6 @@ def share(hits: int, n: int, level: float = LEVEL) -> dict[str, float]:
     """A share with its Wilson interval: ``value``, ``low``, ``high`` in 0..1, and the counts ``hits``, ``n``."""
     low, high = wilson(hits, n, level)
     return {"value": hits / n if n else NAN, "low": low, "high": high, "hits": int(hits), "n": int(n)}
-
-
-def shares(frame: pd.DataFrame, by: Sequence[str], column: str, level: float = LEVEL) -> pd.DataFrame:
-    """Share of True in ``column`` for each group: columns ``by``, value, low, high (0..1), hits, n."""
-    groups = frame.groupby(list(by), sort=False, observed=True)[column]
-    rows = [{**dict(zip(by, key, strict=True)), **share(int(group.sum()), len(group), level)} for key, group in groups]
-    return pd.DataFrame(rows, columns=[*by, "value", "low", "high", "hits", "n"])
-
-
-def phi_interval(cells: Sequence[int], level: float = LEVEL) -> tuple[float, float, float]:
-    """Phi of a 2x2 table with its large-sample interval, each in -1..1; NaN where a margin is empty.
-
-    The variance is that of Bishop, Fienberg and Holland (1975), Discrete Multivariate Analysis, p. 381.
-
-    Args:
-        cells: counts in the order yes-yes, yes-no, no-yes, no-no.
-        level: of the interval.
-    """
-    table = np.asarray(cells, float).reshape(2, 2)
-    n = table.sum()
-    (r1, r2), (c1, c2) = table.sum(1), table.sum(0)
-    if min(r1, r2, c1, c2) == 0:
-        return NAN, NAN, NAN
-    product = r1 * r2 * c1 * c2
-    phi = (table[0, 0] * table[1, 1] - table[0, 1] * table[1, 0]) / math.sqrt(product)
-    skew = (r1 - r2) * (c1 - c2) / math.sqrt(product)
-    square = (r1 - r2) ** 2 / (r1 * r2) + (c1 - c2) ** 2 / (c1 * c2)
-    variance = (1 - phi**2 + phi * (1 + phi**2 / 2) * skew - 0.75 * phi**2 * square) / n
-    half = scipy_stats.norm.ppf((1 + level) / 2) * math.sqrt(max(variance, 0.0))
-    return float(phi), float(max(phi - half, -1)), float(min(phi + half, 1))
 
 
 def association(both: int, answer_only: int, trace_only: int, neither: int, level: float = LEVEL) -> dict[str, Any]:

@@ -3,64 +3,28 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from statsmodels.stats.contingency_tables import StratifiedTable
 
-from tracekd import as_published, stats
-from tracekd.agreement import AGREEMENTS, agreement
-from tracekd.problems import Problem
-from tracekd.records import read_jsonl
-from tracekd.score import Faults, verdict, verdicts
+from tracekd import stats
+from tracekd.agreement import AGREEMENTS
 
 STEPS = ("classification", "retrieval", "trace")
 BY = ("dataset", "condition")
-# Columns of a verdict that hold text of a problem or an output; no committed table has them.
-TEXT = ("classification_stated", "facts_stated", "answer_stated")
 
 
-def verdict_frame(problems: Iterable[Problem], paths: Iterable[Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Score outputs files of our own students.
+def first_seed(frame: pd.DataFrame, by: Sequence[str] = BY) -> pd.DataFrame:
+    """The rows of each group's first seed; all rows where there are no seeds.
 
-    Returns:
-        One row an output: the columns of ``score.verdict`` and ``agreement.agreement``, those of
-        ``as_published.verdict`` with the prefix ``pub_``, ``student``, ``condition``, ``seed``, ``n_tokens``, and
-        ``joined`` (always ``test``, as in the tables of the released outputs). And one row a file: file, outputs,
-        malformed, unknown, duplicate.
+    Tests and intervals count problems. A second seed asks the same problems again and adds none.
     """
-    known, rows, files = {p.id: p for p in problems}, [], []
-    gold_rows = as_published.GoldRows(p for p in known.values() if p.split == "test")
-    for path in paths:
-        faults, about = Faults(), {}
-
-        def noted(path: Path = path, about: dict = about):
-            for output in read_jsonl(path):
-                about.setdefault(
-                    output.get("id"), {k: output.get(k) for k in ("student", "condition", "seed", "n_tokens")}
-                )
-                yield output
-
-        found = list(verdicts(known, noted(), faults, partial(_judge, gold_rows)))
-        rows += [{**row, **about[row["id"]], "joined": "test"} for row in found]
-        counts = {k: v for k, v in faults.counts.items() if k != "missing"}
-        files.append({"file": f"{path.parent.name}/{path.name}", "outputs": len(found), **counts})
-    return pd.DataFrame(rows), pd.DataFrame(files)
-
-
-def _judge(gold_rows: as_published.GoldRows, problem: Problem, text: str, finished: bool) -> dict:
-    row, theirs = verdict(problem, text, finished), as_published.verdict(problem, text, gold_rows)
-    kept = ("evaluated", "other_row", "cell", *(f"{step}_correct" for step in (*STEPS, "answer")))
-    return row | agreement(problem, row) | {f"pub_{name}": theirs[name] for name in kept}
-
-
-def without_text(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame as it may be committed: ids, flags, counts and status, no text of problems or outputs."""
-    return frame.drop(columns=[c for c in TEXT if c in frame])
+    if "seed" not in frame or frame.seed.isna().all():
+        return frame
+    return frame[frame.seed == frame.groupby(list(by), observed=True).seed.transform("min")]
 
 
 def accuracy(
@@ -92,16 +56,28 @@ def accuracy(
     return pd.DataFrame(rows)
 
 
-def step_accuracy(frame: pd.DataFrame, rng: np.random.Generator, by: Sequence[str] = BY) -> pd.DataFrame:
+def step_accuracy(
+    frame: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000, by: Sequence[str] = BY
+) -> pd.DataFrame:
     """``accuracy`` of each step in long form, with a column ``step``, and of retrieval at least one gold fact."""
     columns = {step: f"{step}_correct" for step in (*STEPS, "answer")} | {"any gold fact": "retrieval_any"}
-    parts = [accuracy(frame, column, rng, by=by).assign(step=step) for step, column in columns.items()]
+    parts = [accuracy(frame, column, rng, repeats, by).assign(step=step) for step, column in columns.items()]
     return pd.concat(parts, ignore_index=True)
 
 
-def statuses(frame: pd.DataFrame, by: Sequence[str] = BY) -> pd.DataFrame:
-    """How many outputs have each status; a row's counts add up to its ``n``."""
+def statuses(frame: pd.DataFrame, files: pd.DataFrame | None = None, by: Sequence[str] = BY) -> pd.DataFrame:
+    """How many outputs have each status; a row's counts add up to its ``n``.
+
+    Args:
+        frame: verdicts.
+        files: the second frame of ``own_verdicts.verdict_frame``: adds the column ``missing``, problems asked without
+            an output, which count in ``n``.
+        by: columns that make a group.
+    """
     table = frame.groupby([*by, "status"], sort=False, observed=True).size().unstack(fill_value=0)
+    if files is not None:
+        missing = files.groupby(list(by), sort=False).missing.sum()
+        table = table.reindex(missing.index, fill_value=0).assign(missing=missing)
     table.insert(0, "n", table.sum(axis=1))
     return table.rename_axis(columns=None).reset_index()
 
@@ -120,11 +96,11 @@ def cells(frame: pd.DataFrame, step: str) -> dict[str, int]:
 def associations(frame: pd.DataFrame, by: Sequence[str] = BY, steps: Sequence[str] = STEPS) -> pd.DataFrame:
     """One row a group and step: the 2x2 counts and everything of ``stats.association_row``, p-values Holm-adjusted.
 
-    With several seeds the counts are pooled; their intervals then are too narrow, and ``replicates`` is the test.
+    Only the first seed of a group enters (see ``first_seed``); ``replicates`` has the model over all seeds.
     """
     rows = [
         {**dict(zip(by, key, strict=True)), "step": step, **stats.association_row(cells(part, step))}
-        for key, part in frame.groupby(list(by), sort=False, observed=True)
+        for key, part in first_seed(frame, by).groupby(list(by), sort=False, observed=True)
         for step in steps
     ]
     table = pd.DataFrame(rows)
@@ -158,8 +134,7 @@ def contrasts(
     """
     rows = []
     for key, part in frame.groupby(list(within), sort=False, observed=True):
-        first_seed = part[part.seed == part.groupby("condition").seed.transform("min")] if "seed" in part else part
-        wide = first_seed.pivot(index="id", columns="condition", values=column)
+        wide = first_seed(part, ("condition",)).pivot(index="id", columns="condition", values=column)
         names = [c for c in (order or part.condition.unique()) if c in wide]
         for first, second in combinations(names, 2):
             pair = wide[[first, second]].dropna().astype(bool)
@@ -182,9 +157,12 @@ def contrasts(
 
 
 def agreements(frame: pd.DataFrame, by: Sequence[str] = BY) -> pd.DataFrame:
-    """Where the answer came from: one row a group and kind, with n, share of the group, and answers right in it."""
+    """Where the answer came from: one row a group and kind, with n, share of the group, and answers right in it.
+
+    Only the first seed of a group enters (see ``first_seed``).
+    """
     rows = []
-    for key, part in frame.groupby(list(by), sort=False, observed=True):
+    for key, part in first_seed(frame, by).groupby(list(by), sort=False, observed=True):
         for kind in AGREEMENTS:
             those = part[part.agreement == kind]
             share = stats.share(len(those), len(part))
@@ -200,7 +178,8 @@ def agreements(frame: pd.DataFrame, by: Sequence[str] = BY) -> pd.DataFrame:
 def masked(frame: pd.DataFrame, by: Sequence[str] = BY) -> pd.DataFrame:
     """Phi of the answer with the trace, with the trace whose answers are masked, and with the label alone.
 
-    The label names no answer, so what it shares with the answer is not there by copying.
+    The label names no answer, so what it shares with the answer is not there by copying. Only the first seed of a
+    group enters (see ``first_seed``).
     """
     names = {
         "trace": "trace_correct",
@@ -208,7 +187,7 @@ def masked(frame: pd.DataFrame, by: Sequence[str] = BY) -> pd.DataFrame:
         "label": "classification_correct",
     }
     rows = []
-    for key, part in frame.groupby(list(by), sort=False, observed=True):
+    for key, part in first_seed(frame, by).groupby(list(by), sort=False, observed=True):
         for name, column in names.items():
             found = stats.association_row(cells(part.assign(masked_correct=part[column]), "masked"))
             kept = {
@@ -222,14 +201,14 @@ def stratified(frame: pd.DataFrame, step: str, by: Sequence[str] = BY, strata: s
     """A step against the answer within strata: the pooled odds ratio of Mantel and Haenszel, and their test.
 
     Categories differ in difficulty, for the label and for the answer alike; that alone makes the two hang together in
-    a table over all categories. Within categories it cannot.
+    a table over all categories. Within categories it cannot. Only the first seed of a group enters.
 
     Returns:
         columns ``by``, step, n, strata (those where no margin is empty), odds_ratio (0 or infinite where a cell is
         empty in all of them; its interval is then NaN), low, high (95%), p_value.
     """
     rows = []
-    for key, part in frame.groupby(list(by), sort=False, observed=True):
+    for key, part in first_seed(frame, by).groupby(list(by), sort=False, observed=True):
         tables = [np.array(list(cells(group, step).values()), float) for _, group in part.groupby(strata)]
         # Order both, answer_only, trace_only, neither: rows are the answer, columns the step.
         squares = [t.reshape(2, 2) for t in tables]
