@@ -39,6 +39,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from tracekd.problems import CATEGORIES, Problem
+from tracekd.text import normalise as same
 
 STYLES = ("matched", "as_published")
 # How often the labels occur in the sets, in the order of ``problems.CATEGORIES``: CoTempQA's four files, MS MARCO's
@@ -68,11 +69,6 @@ _KINDS = (
     ("Mary", "John", "Daniel", "Sandra"),
     ("Bill", "Fred", "Jeff", "Julie"),
 )
-
-
-def same(text: str) -> str:
-    """The form in which two facts are compared: lower case, punctuation to spaces, white space collapsed."""
-    return " ".join(re.sub(r"[\W_]+", " ", text.lower()).split())
 
 
 def generator(seed: int, *names: str) -> np.random.Generator:
