@@ -215,7 +215,7 @@ def test_memory_decides_the_micro_batch_and_changes_nothing_else(
 
 def test_micro_batches_divide_the_batch_and_fit(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    memory = type("M", (), {"total": 6 * 3 * 2**20 * 1000})  # room for 1,000 tokens
+    memory = type("M", (), {"total": 3 * 3 * 2**20 * 1000})  # room for 1,000 tokens
     monkeypatch.setattr(train.psutil, "virtual_memory", lambda: memory)
     assert [train.micro_batch(8, n) for n in (100, 200, 300, 900, 5000)] == [8, 4, 2, 1, 1]
 

@@ -66,10 +66,10 @@ def micro_batch(batch: int, longest: int) -> int:
     """The most examples of a batch that go through the student at once, by memory: a divisor of ``batch``.
 
     The rest of the batch follows in further passes of the same update. The loss is weighted by tokens, so the
-    update is the same. On a CPU a sixth of the memory may go to activations, so that a laptop stays usable.
+    update is the same. On a CPU a third of the memory may go to activations, so that a laptop stays usable.
     """
     cuda = torch.cuda.is_available()
-    memory = torch.cuda.get_device_properties(0).total_memory if cuda else psutil.virtual_memory().total / 6
+    memory = torch.cuda.get_device_properties(0).total_memory if cuda else psutil.virtual_memory().total / 3
     fits = memory / BYTES_A_TOKEN / longest
     return max((d for d in range(1, batch + 1) if batch % d == 0 and d <= fits), default=1)
 
