@@ -83,12 +83,19 @@ def _named(tree: ast.AST) -> tuple[set[str], set[str]]:
 
 
 def kept(notebook: Path, package: Path = PACKAGE) -> list[Path]:
-    """The committed files in ``figures/data/`` that a notebook reads: those that its code or its modules name."""
+    """The committed files in ``figures/data/`` that a notebook reads: those that its code or its modules name.
+
+    A file that the committed manifest lists was written by a run, and is no input even where a pattern fits it.
+    """
     trees = notebooks.parsed(notebook)
     trees += [ast.parse(path.read_text(encoding="utf-8")) for path in modules(notebook, package)]
     pairs = [_named(tree) for tree in trees]
     names = set().union(*(names for names, _ in pairs)) - set().union(*(written for _, written in pairs))
-    files = sorted(path for path in (package.parent / "figures" / "data").glob("*") if path.is_file())
+    figures = package.parent / "figures"
+    manifest = figures / "MANIFEST.csv"
+    rows = csv.DictReader(manifest.read_text(encoding="utf-8").splitlines()) if manifest.exists() else []
+    own = {Path(row["data"]).name for row in rows}
+    files = sorted(path for path in (figures / "data").glob("*") if path.is_file() and path.name not in own)
     return [path for path in files if any(fnmatchcase(path.name, name) for name in names)]
 
 
