@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import os
 import sys
+from pathlib import Path
 
 from tracekd.profiles import nearest
 
@@ -14,6 +15,7 @@ COMMANDS = {
     "derive": ("tracekd.derive_cli", "derive category, evidence and answer from context and question alone"),
     "score": ("tracekd.score_cli", "score outputs: status, steps, answers"),
     "teacher": ("tracekd.teacher_cli", "ask a teacher for free-form traces"),
+    "tune": ("tracekd.recipe_search", "try recipes on a validation split of the training problems"),
     "student": ("tracekd.students", "fetch a student and say where it is"),
     "survey": ("tracekd.survey_cli", "build the rating survey and read its answers"),
     "address": ("tracekd.address", "carry the repository's address to badges and set-up cells"),
@@ -23,6 +25,14 @@ COMMANDS = {
 def commands() -> dict[str, tuple[str, str]]:
     """The commands whose modules are there."""
     return {name: entry for name, entry in COMMANDS.items() if importlib.util.find_spec(entry[0])}
+
+
+def _full(error: Exception) -> Exception | None:
+    """The error in plain words if there was no room to write, anywhere below this call; else None."""
+    from tracekd import disk, embedded, runner
+
+    scratch = Path(os.environ.get("TMPDIR") or "/tmp")
+    return disk.explained(error, runner.runs_root(), embedded.cache_folder(), scratch, Path.cwd())
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -43,6 +53,7 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
+        error = _full(error) or error
         ours = isinstance(error, ValueError | FileNotFoundError) or type(error).__module__.startswith("tracekd")
         if not ours or os.environ.get("TRACEKD_DEBUG"):
             raise

@@ -11,6 +11,8 @@ import torch
 
 from tracekd import sft, students, traces
 from tracekd.artefacts import hardware
+from tracekd.decode import greedy
+from tracekd.locks import locked
 from tracekd.problems import Problem, datasets_of, evaluation_set, label_of
 from tracekd.problems import kept as kept_problems
 from tracekd.profiles import Recipe
@@ -18,7 +20,7 @@ from tracekd.records import append_jsonl, recover_jsonl, sha256, write_jsonl
 from tracekd.train import adapter_path, read_record, train_grid
 
 log = logging.getLogger(__name__)
-VERSION = 2  # raise it when a change here changes what a student answers
+VERSION = 3  # raise it when a change here changes what a student answers
 
 
 def unpack(model):
@@ -43,7 +45,6 @@ def unpack(model):
     return model
 
 
-@torch.inference_mode()
 def answer(
     model, tokenizer, problems: Sequence[Problem], *, max_new_tokens: int, batch: int
 ) -> Iterator[list[tuple[Problem, list[int], bool]]]:
@@ -57,25 +58,8 @@ def answer(
     prompts.sort(key=lambda pair: -len(pair[1]))
     for first in range(0, len(prompts), batch):
         part = prompts[first : first + batch]
-        width = len(part[0][1])
-        padded = [[tokenizer.pad_token_id] * (width - len(ids)) + ids for _, ids in part]
-        mask = [[0] * (width - len(ids)) + [1] * len(ids) for _, ids in part]
-        out = model.generate(
-            input_ids=torch.tensor(padded, device=model.device),
-            attention_mask=torch.tensor(mask, device=model.device),
-            max_new_tokens=max_new_tokens,
-            do_sample=False,
-            temperature=None,
-            top_p=None,
-            top_k=None,
-            eos_token_id=end,
-            pad_token_id=tokenizer.pad_token_id,
-        )[:, width:].tolist()
-        yield [(p, *_cut(row, end)) for (p, _), row in zip(part, out, strict=True)]
-
-
-def _cut(row: list[int], end: int) -> tuple[list[int], bool]:
-    return (row[: row.index(end)], True) if end in row else (row, False)
+        made = greedy(model, [ids for _, ids in part], end=end, pad=tokenizer.pad_token_id, limit=max_new_tokens)
+        yield [(p, tokens, ended) for (p, _), (tokens, ended) in zip(part, made, strict=True)]
 
 
 def outputs_path(run, dataset: str, condition: str, seed: int) -> Path:
@@ -130,12 +114,13 @@ class Asker:
         limit = self.recipe.max_new_tokens
         identity = students.identity(self.student)
         key = sha256([VERSION, identity, record["key"], limit, [(p.id, traces.prompt(p)) for p in problems]])[:16]
-        done = [row for row in recover_jsonl(path) if row.get("key") == key]
-        write_jsonl(path, done)
-        answered = {row["id"] for row in done}
-        missing = [p for p in problems if p.id not in answered]
-        if missing:
-            self._answer(path, missing, adapter, {**about, "key": key}, limit)
+        with locked(path):
+            done = [row for row in recover_jsonl(path) if row.get("key") == key]
+            write_jsonl(path, done)
+            answered = {row["id"] for row in done}
+            missing = [p for p in problems if p.id not in answered]
+            if missing:
+                self._answer(path, missing, adapter, {**about, "key": key}, limit)
 
     def _answer(self, path, problems, adapter, about, limit) -> None:
         from tqdm import tqdm

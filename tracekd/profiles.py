@@ -13,6 +13,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 
 
+HABITS = ("aligned", "as_published")
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How a student is trained and asked.
@@ -20,11 +23,13 @@ class Recipe:
     Attributes:
         epochs: passes over the training problems.
         learning_rate: peak, after a warm-up over ``warmup`` of the steps; then a cosine down to 0.
-        batch: examples a step and device; with ``accumulation`` batches to one update.
-        max_tokens: longest example; a longer one is an error, never cut.
+        batch, accumulation: an update learns from ``batch`` x ``accumulation`` examples, over all devices together.
+        max_tokens: longest example; a longer one is an error, never cut (``as_published``: cut, and counted).
         max_new_tokens: most tokens generated an answer; an output that reaches it is ``truncated``.
         generate_batch: problems generated at once.
         lora_r, lora_alpha, lora_dropout: LoRA as in the paper, on all seven projections.
+        habits: ``aligned``, or ``as_published`` for those of the authors' release: see ``sft.encode_as_published``.
+        packing: put the examples of a pass in one row without padding; refused where attention would mix them.
     """
 
     epochs: float
@@ -38,6 +43,13 @@ class Recipe:
     lora_r: int = 16
     lora_alpha: int = 32
     lora_dropout: float = 0.05
+    habits: str = "aligned"
+    packing: bool = False
+
+    def __post_init__(self):
+        """Refuse what no training can mean."""
+        if self.habits not in HABITS:
+            raise ValueError(f"habits {self.habits!r} of a recipe: {nearest(self.habits, HABITS)}")
 
 
 @dataclass(frozen=True)

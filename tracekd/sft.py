@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,8 +14,9 @@ from tracekd.problems import kept as kept_problems
 from tracekd.problems import marker as problems_marker
 from tracekd.records import read_jsonl, sha256, write_json, write_jsonl
 
-# What a supervised token belongs to; loss curves are kept apart by it.
-TRACE, ANSWER = 1, 2
+log = logging.getLogger(__name__)
+# What a supervised token belongs to; loss curves are kept apart by it. PROMPT is learned ``as_published`` alone.
+TRACE, ANSWER, PROMPT = 1, 2, 3
 
 
 @dataclass(frozen=True)
@@ -124,8 +126,23 @@ def encode(example: Example, tokenizer, end: int | None = None) -> Encoded:
     )
 
 
-def encode_all(examples: Sequence[Example], tokenizer, max_tokens: int) -> list[Encoded]:
-    """Tokenise a whole SFT set; nothing is ever cut.
+def encode_as_published(example: Example, tokenizer, max_tokens: int) -> Encoded:
+    """Tokenise one example with the habits of the authors' release (May 2025), for comparison with ``encode``.
+
+    The loss falls on the whole text; the templated text is tokenised as a text once more, so that a beginning-of-
+    sequence token stands twice where the tokenizer adds one; what is longer than ``max_tokens`` is cut at its end.
+    """
+    aligned = encode(example, tokenizer)
+    ids = [*aligned.prompt_ids, *aligned.target_ids]
+    if tokenizer("x").input_ids[0] == tokenizer.bos_token_id is not None:
+        ids = [tokenizer.bos_token_id, *ids]
+    parts = [PROMPT] * (len(ids) - len(aligned.target_ids)) + list(aligned.parts)
+    # The first token follows from nothing, so no loss can fall on it.
+    return Encoded(example.id, tuple(ids[:1]), tuple(ids[1:max_tokens]), tuple(parts[1:max_tokens]))
+
+
+def encode_all(examples: Sequence[Example], tokenizer, max_tokens: int, habits: str = "aligned") -> list[Encoded]:
+    """Tokenise a whole SFT set; nothing is ever cut, unless ``habits`` are ``as_published``, which says how many were.
 
     Raises:
         ValueError: an example is longer than ``max_tokens``, has no token to learn, or the set is empty.
@@ -134,6 +151,12 @@ def encode_all(examples: Sequence[Example], tokenizer, max_tokens: int) -> list[
         raise ValueError(
             "the SFT set is empty: no training problem was selected, see `train` of the profile in profiles.toml"
         )
+    if habits == "as_published":
+        encoded = [encode_as_published(example, tokenizer, max_tokens) for example in examples]
+        log.warning(
+            "%d of %d examples cut at %d tokens", sum(len(e) == max_tokens for e in encoded), len(encoded), max_tokens
+        )
+        return encoded
     end = end_token(tokenizer)
     encoded = [encode(example, tokenizer, end) for example in examples]
     long = [e for e in encoded if len(e) > max_tokens]

