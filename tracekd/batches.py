@@ -57,8 +57,8 @@ def packing_error(model, vocabulary: int, length: int = 12) -> float:
     the mean absolute change of the second row's logits by packing, over that by joining: a ratio, so that rounding to
     16 bits, which is far smaller than what a foreign context does, does not count as mixing.
 
-    The model's mode is left alone: on some CPUs bitsandbytes repacks weights for good when it first sees evaluation.
-    A new adapter adds nothing yet, so that its dropout does not matter here.
+    The model's mode is left alone, see ``train.lora_model``: a new adapter adds nothing yet, so that its dropout does
+    not matter here.
     """
     draws = torch.Generator().manual_seed(0)
     first, second = (torch.randint(0, vocabulary, (1, length + i), generator=draws).to(model.device) for i in (0, 3))

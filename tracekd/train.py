@@ -64,7 +64,7 @@ def lora_model(student: str, recipe: Recipe, seed: int, *, checkpointing: bool =
         for layer in model.modules():
             if isinstance(layer, LoraLayer):
                 layer.lora_dropout["default"] = CpuDropout(recipe.lora_dropout)
-    return model
+    return model.train()  # bitsandbytes repacks weights in bf16, with loss, on some CPUs at the first evaluation
 
 
 def processes() -> int:
