@@ -1,0 +1,170 @@
+"""Interventions at inference: traces of our choosing put before the answer, one row a (problem, variant)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from tracekd import traces
+from tracekd.implied import key
+from tracekd.problems import Problem
+from tracekd.records import append_jsonl, recover_jsonl, sha256, write_jsonl
+from tracekd.score import split_output, verdict
+from tracekd.text import normalise
+from tracekd.variants import VARIANTS, Variant, variants
+
+VERSION = 1  # raise it when a change here or in ``prefill`` changes what a row says
+FOLLOWS = ("trace", "context", "both", "neither")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a student does after a given trace.
+
+    Attributes:
+        text: the whole turn, the given part and the greedy continuation.
+        finished: whether the answer was closed or the turn ended before the token limit.
+        n_tokens: tokens that the student wrote.
+        logp_gold, n_gold: log-probability (nats, summed) of the gold answer with its closing tag, and its tokens.
+        logp_implied, n_implied: the same of the implied answer; None where there is none.
+    """
+
+    text: str
+    finished: bool
+    n_tokens: int
+    logp_gold: float
+    n_gold: int
+    logp_implied: float | None = None
+    n_implied: int | None = None
+
+
+class Answerer(Protocol):
+    """Anything that answers after a given trace: a student (``prefill.Prefill``) or a planted one."""
+
+    def __call__(self, problem: Problem, given: Sequence[Variant]) -> list[Reply]:
+        """One reply a variant, in their order; all of them exist (their text is no None)."""
+
+
+def follows(stated: Sequence[str], gold: Sequence[str], implied_answers: Sequence[str] | None) -> str | None:
+    """What an answer follows, by equality of normalised sets.
+
+    ``trace``: equal to the implied answer, which is not the gold one. ``context``: equal to the gold answer, which is
+    not the implied one. ``both``: trace and context imply the same, and the answer is equal to it, so that one cannot
+    tell. ``neither``: equal to none of the two. None where the trace implies nothing: nothing to follow or to resist.
+    """
+    if implied_answers is None:
+        return None
+    said, right, told = key(stated), key(gold), key(implied_answers)
+    if said not in (right, told):
+        return "neither"
+    return "both" if right == told else "trace" if said == told else "context"
+
+
+def row(problem: Problem, variant: Variant, reply: Reply | None, about: Mapping) -> dict:
+    """One JSON-ready row.
+
+    Columns: ``about``'s (student, dataset, condition, seed, source, key), ``id``, ``category``, ``variant``,
+    ``left_out`` (reason; empty where the variant exists; else all that follow are None), ``donor``, ``trace_label``
+    (as stated), ``classification_correct``, ``retrieval_correct``, ``trace_correct`` (of the given trace, by
+    ``score.verdict``), ``names_gold`` (every gold answer stands in the trace as whole words), ``names_any`` (at least
+    one does), ``implied`` (list or None), ``implied_by``, ``no_implied`` (reason), ``disagrees`` (implied and gold
+    differ; None without implied), ``answer`` (text), ``answer_in_trace`` (all that is answered stands in the
+    given trace as whole words), ``status``, ``answer_correct``, ``follows`` (see ``follows``),
+    ``n_tokens``, ``logp_gold``, ``logp_gold_token``, ``n_gold``, ``logp_implied``, ``logp_implied_token``,
+    ``n_implied`` (nats; per token = divided by n).
+    """
+    head = {**about, "id": problem.id, "category": problem.category, "variant": variant.name}
+    head |= {"left_out": variant.left_out, "donor": variant.donor}
+    if reply is None:
+        return {**head, **dict.fromkeys(_REST)}
+    judged = verdict(problem, reply.text, reply.finished)
+    told = variant.implied.answers
+    said = judged["answer_stated"]
+    inside = [_within(answer, variant.text) for answer in problem.answers]
+    steps = ("classification_correct", "retrieval_correct", "trace_correct", "status", "answer_correct")
+    rest = {name: judged[name] for name in steps} | {
+        "trace_label": judged["classification_stated"],
+        "names_gold": all(inside),
+        "names_any": any(inside),
+        "implied": None if told is None else list(told),
+        "implied_by": variant.implied.by,
+        "no_implied": variant.implied.reason,
+        "disagrees": None if told is None else key(told) != key(problem.answers),
+        "answer": split_output(reply.text, reply.finished)[2],
+        "answer_in_trace": bool(said) and all(_within(a, variant.text) for a in said),
+        "follows": follows(said, problem.answers, told),
+        **{name: value for name, value in reply.__dict__.items() if name not in ("text", "finished")},
+        "logp_gold_token": reply.logp_gold / reply.n_gold,
+        "logp_implied_token": None if reply.logp_implied is None else reply.logp_implied / reply.n_implied,
+    }
+    return head | {name: rest[name] for name in _REST}
+
+
+def _within(answer: str, text: str) -> bool:
+    """Whether an answer stands in a text as whole words."""
+    return f" {normalise(answer)} " in f" {normalise(text)} "
+
+
+_REST = (
+    "trace_label", "classification_correct", "retrieval_correct", "trace_correct", "names_gold", "names_any",
+    "implied", "implied_by", "no_implied", "disagrees", "answer", "answer_in_trace", "status", "answer_correct",
+    "follows", "n_tokens", "logp_gold", "logp_gold_token", "n_gold", "logp_implied", "logp_implied_token", "n_implied",
+)  # fmt: skip
+
+
+def intervene(
+    answerer: Answerer, problems: Iterable[Problem], own: Mapping[str, str | None], others: Sequence[Problem],
+    about: Mapping, seed: int,
+) -> Iterator[list[dict]]:  # fmt: skip
+    """Yield the nine rows of one problem after the other.
+
+    Args:
+        answerer: gives the replies.
+        problems: to intervene on.
+        own: problem id to the student's own trace, or None.
+        others: the pool of ``other``.
+        about: columns that all rows share.
+        seed: of the variants.
+    """
+    for problem in problems:
+        made = variants(problem, own.get(problem.id), others=others, seed=seed)
+        there = [variant for variant in made if variant.text is not None]
+        replies = dict(zip((v.name for v in there), answerer(problem, there), strict=True))
+        yield [row(problem, variant, replies.get(variant.name), about) for variant in made]
+
+
+def run(
+    answerer: Answerer, problems: Sequence[Problem], outputs: Iterable[Mapping], path: str | Path, *, about: Mapping,
+    seed: int,
+) -> list[dict]:  # fmt: skip
+    """Fill ``path`` until it has the nine rows of every problem; what it has under the same key is kept.
+
+    Args:
+        answerer: such as ``prefill.Prefill(model, tokenizer, max_new_tokens=...)``.
+        problems: of one data set; they are the pool of ``other``, too.
+        outputs: the student's outputs on them (``generate``), whence its own traces; a prompted or vanilla student
+            has none.
+        path: JSON lines; a kill loses at most the problem in flight.
+        about: ``student``, ``dataset``, ``condition``, ``seed``, ``source``, and what else tells one student from
+            another. Its ``key``, if any, and the outputs enter the rows' own ``key``.
+        seed: of the variants.
+
+    Returns:
+        All rows, in the order of ``problems``.
+    """
+    written = {out["id"]: (out["text"], bool(out.get("finished", True)), out.get("key")) for out in outputs}
+    own = {i: split_output(text, finished)[1] for i, (text, finished, _) in written.items()}
+    asked = sorted((p.id, traces.prompt(p), traces.answer_text(p), *written.get(p.id, ())) for p in problems)
+    limit = getattr(answerer, "max_new_tokens", None)
+    key_ = sha256([VERSION, dict(about), limit, seed, [list(map(str, item)) for item in asked]])[:16]
+    kept = [r for r in recover_jsonl(path) if r.get("key") == key_]
+    whole = {i for i, count in Counter(r["id"] for r in kept).items() if count == len(VARIANTS)}
+    write_jsonl(path, (r for r in kept if r["id"] in whole))
+    missing = [p for p in problems if p.id not in whole]
+    for rows in intervene(answerer, missing, own, problems, {**about, "key": key_}, seed):
+        append_jsonl(path, rows)
+    place = {p.id: i for i, p in enumerate(problems)}
+    return sorted(recover_jsonl(path), key=lambda r: (place[r["id"]], VARIANTS.index(r["variant"])))
