@@ -12,26 +12,34 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tracekd.disk import writing
+
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on a clean exit it takes the name, on an error it is removed.
 
     A reader sees the old file or the new one, never half of one. Missing folders are made.
+
+    Raises:
+        disk.DiskFull: no room; the message names ``path``.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        # mkstemp makes private files; what we leave behind is as readable as any other file.
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            # Once more, so that the free space is measured before the temporary file is removed.
+            with writing(path):
+                yield temporary
+                # mkstemp makes private files; what we leave behind is as readable as any other file.
+                temporary.chmod(0o644)
+                temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
 
 
 def sha256(source: str | Path | bytes | Mapping | list) -> str:
@@ -82,8 +90,12 @@ def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> int:
 
 
 def append_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Append ``rows`` and push them to the disk, so that a kill loses at most what was not yet appended."""
-    with Path(path).open("a", encoding="utf-8") as file:
+    """Append ``rows`` and push them to the disk, so that a kill loses at most what was not yet appended.
+
+    Raises:
+        disk.DiskFull: no room; part of a line may be left, which ``recover_jsonl`` cuts off.
+    """
+    with writing(Path(path)), Path(path).open("a", encoding="utf-8") as file:
         file.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
         file.flush()
         os.fsync(file.fileno())
