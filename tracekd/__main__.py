@@ -12,6 +12,8 @@ from tracekd.profiles import nearest
 
 COMMANDS = {
     "run": ("tracekd.runner", "run the notebooks of a profile (what ./run_all.sh does)"),
+    "train": ("tracekd.grid_cli:main_train", "train the adapters of a profile, or a shard of them"),
+    "generate": ("tracekd.grid_cli:main_generate", "let the students of a profile answer"),
     "derive": ("tracekd.derive_cli", "derive category, evidence and answer from context and question alone"),
     "score": ("tracekd.score_cli", "score outputs: status, steps, answers"),
     "teacher": ("tracekd.teacher_cli", "ask a teacher for free-form traces"),
@@ -24,7 +26,7 @@ COMMANDS = {
 
 def commands() -> dict[str, tuple[str, str]]:
     """The commands whose modules are there."""
-    return {name: entry for name, entry in COMMANDS.items() if importlib.util.find_spec(entry[0])}
+    return {name: entry for name, entry in COMMANDS.items() if importlib.util.find_spec(entry[0].partition(":")[0])}
 
 
 def _full(error: Exception) -> Exception | None:
@@ -47,7 +49,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f"tracekd: no command {argv[0]!r}: {nearest(argv[0], list(known))}", file=sys.stderr)
         return 2
     try:
-        return importlib.import_module(known[argv[0]][0]).main(argv[1:]) or 0
+        module, _, function = known[argv[0]][0].partition(":")
+        return getattr(importlib.import_module(module), function or "main")(argv[1:]) or 0
     except BrokenPipeError:
         # The reader of a pipe, such as `head`, has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

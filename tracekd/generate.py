@@ -75,20 +75,32 @@ def run_grid(run) -> list[Path]:
     student has no seed of its own and counts under the run's first one.
     """
     train_grid(run)
-    problems = kept_problems(run)
-    chosen = {d: evaluation_set(run, d, problems[d]) for d in datasets_of(run.source)}
-    jobs = [(d, "prompted", run.profile.seeds[0]) for d in chosen]
-    jobs += [(d, c, s) for d in chosen for c in run.profile.conditions for s in run.profile.seeds]
+    chosen = evaluation_problems(run)
     asker = Asker(run.student, run.profile.recipe)
-    paths = []
-    for dataset, condition, seed in jobs:
-        path = outputs_path(run, dataset, condition, seed)
-        about = {"student": run.student, "dataset": dataset, "condition": condition, "seed": seed}
-        about["source"] = label_of(dataset, run.source)
-        adapter = None if condition == "prompted" else adapter_path(run, dataset, condition, seed)
-        asker.complete(path, chosen[dataset], adapter, about)
-        paths.append(path)
-    return paths
+    return [answer_job(run, asker, chosen, *job) for job in jobs(run)]
+
+
+def jobs(run) -> list[tuple[str, str, int]]:
+    """All (dataset, condition, seed) to be answered, the plain student's first."""
+    sets, seeds = datasets_of(run.source), run.profile.seeds
+    prompted = [(d, "prompted", seeds[0]) for d in sets]
+    return prompted + [(d, c, s) for d in sets for c in run.profile.conditions for s in seeds]
+
+
+def evaluation_problems(run) -> dict[str, list[Problem]]:
+    """The test problems of a run, by data set."""
+    problems = kept_problems(run)
+    return {d: evaluation_set(run, d, problems[d]) for d in datasets_of(run.source)}
+
+
+def answer_job(run, asker: Asker, problems: dict[str, list[Problem]], dataset: str, condition: str, seed: int) -> Path:
+    """Let one student of the run answer its problems, whatever is missing; return the outputs file."""
+    path = outputs_path(run, dataset, condition, seed)
+    about = {"student": run.student, "dataset": dataset, "condition": condition, "seed": seed}
+    about["source"] = label_of(dataset, run.source)
+    adapter = None if condition == "prompted" else adapter_path(run, dataset, condition, seed)
+    asker.complete(path, problems[dataset], adapter, about)
+    return path
 
 
 class Asker:

@@ -33,3 +33,11 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def waiting(path: Path) -> Iterator[None]:
+    """Hold the lock of ``path`` like ``locked``, but wait for it: for short work that all want to find done."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.parent / f".{path.name}.lock"):
+        yield

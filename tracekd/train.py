@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import os
@@ -20,6 +21,7 @@ from tracekd import memory, sft, students
 from tracekd.artefacts import commit, hardware
 from tracekd.batches import IGNORED, Collator, Packed, packing_error
 from tracekd.locks import locked
+from tracekd.problems import datasets_of
 from tracekd.profiles import Recipe
 from tracekd.records import sha256, write_json, write_jsonl
 from tracekd.trainer import CompletionTrainer, CpuDropout, Progress
@@ -245,6 +247,12 @@ def read_record(folder: Path) -> dict | None:
 def adapter_path(run, dataset: str, condition: str, seed: int) -> Path:
     """Where a run keeps one adapter."""
     return run.path("adapters", dataset, condition, f"seed{seed}", "record.json").parent
+
+
+def jobs(run) -> list[tuple[str, str, int]]:
+    """All (dataset, condition, seed) of a run's adapters, in a fixed order."""
+    sets = datasets_of(run.source)
+    return list(itertools.product(sets, run.profile.conditions, run.profile.seeds))
 
 
 def train_grid(run):

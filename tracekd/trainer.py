@@ -107,7 +107,8 @@ class Progress(TrainerCallback):
         """Open the bar."""
         from tqdm import tqdm
 
-        self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc=self.label, unit="step", mininterval=5)
+        total, done, others = state.max_steps, state.global_step, not state.is_world_process_zero
+        self.bar = tqdm(total=total, initial=done, desc=self.label, unit="step", mininterval=5, disable=others)
 
     def on_log(self, args, state, control, logs=None, **_):
         """Move the bar to the step just logged."""

@@ -1,0 +1,100 @@
+"""The grid from the command line: train or answer for one profile, whole or a shard of it, on one machine or many."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+
+from tracekd import sft, train
+from tracekd.locks import waiting
+from tracekd.profiles import Run, nearest, open_run
+
+Job = tuple[str, str, int]
+
+
+def shard(items: Sequence, text: str) -> list:
+    """The part of ``items`` that shard ``i/n`` (0 <= i < n) takes: every n-th one, so that sets and sizes mix.
+
+    Raises:
+        ValueError: ``text`` is not of that form.
+    """
+    number, _, of = text.partition("/")
+    if not (number.isdigit() and of.isdigit() and int(number) < int(of)):
+        raise ValueError(f"shard {text!r}: expected i/n with 0 <= i < n, such as 0/4 to 3/4")
+    return list(items)[int(number) :: int(of)]
+
+
+def chosen(everything: Sequence[Job], options: argparse.Namespace) -> list[Job]:
+    """The jobs that the options leave.
+
+    Raises:
+        ValueError: an option names a data set, condition or seed that the grid does not have.
+    """
+    kept = list(everything)
+    for place, name in enumerate(("dataset", "condition", "seed")):
+        wanted = getattr(options, name)
+        known = sorted({str(job[place]) for job in everything})
+        if wanted and wanted not in known:
+            raise ValueError(f"--{name} {wanted!r} is not in this grid: {nearest(wanted, known)}")
+        kept = [job for job in kept if not wanted or str(job[place]) == wanted]
+    return shard(kept, options.shard)
+
+
+def parser(command: str) -> argparse.ArgumentParser:
+    """The options of both commands."""
+    about = {"train": "Train the adapters of a profile.", "generate": "Let the students of a profile answer."}
+    made = argparse.ArgumentParser(prog=f"tracekd {command}", description=about[command])
+    made.add_argument("--profile", default="cpu")
+    made.add_argument("--data", default="", help="generated, hub or a folder (default: the profile's)")
+    made.add_argument("--first-seed", type=int, default=121, help="of the run; its other seeds follow")
+    made.add_argument("--shard", default="0/1", metavar="i/n", help="do every n-th job, beginning with the i-th from 0")
+    made.add_argument("--list", action="store_true", help="print this shard's jobs and do nothing")
+    for name in ("dataset", "condition", "seed"):
+        made.add_argument(f"--{name}", help=f"only this {name}")
+    return made
+
+
+def _open(command: str, argv: list[str], jobs) -> tuple[Run, list[Job], bool]:
+    options = parser(command).parse_args(argv)
+    run = open_run(command, options.profile, options.first_seed, options.data)
+    handlers = [logging.FileHandler(run.path("logs", f"{command}-{options.shard.replace('/', '-of-')}.log"))]
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", handlers=handlers)
+    todo = chosen(jobs(run), options)
+    if options.list:
+        print("\n".join(f"{d} {c} {s}" for d, c, s in todo))
+    return run, todo, options.list
+
+
+def main_train(argv: list[str]) -> int:
+    """Train each adapter that is missing; under ``accelerate launch`` or ``torchrun`` all processes share each one."""
+    run, todo, only_list = _open("train", argv, train.jobs)
+    if only_list:
+        return 0
+    with waiting(run.path("sft")):  # shards and processes that start together make the sets once
+        sets = sft.kept(run)
+    for dataset, condition, seed in todo:
+        folder = train.adapter_path(run, dataset, condition, seed)
+        record = train.train(run.student, sets[dataset, condition], run.profile.recipe, seed=seed, folder=folder)
+        if train.is_main():
+            print(
+                f"{dataset}/{condition}/seed{seed}: loss {record['mean_loss']:.4f}, {record['seconds']:.0f} s",
+                flush=True,
+            )
+    return 0
+
+
+def main_generate(argv: list[str]) -> int:
+    """Let each chosen student answer its test problems; an adapter that is missing is an error that names it."""
+    from tracekd.generate import Asker, answer_job, evaluation_problems, jobs
+
+    run, todo, only_list = _open("generate", argv, jobs)
+    if only_list:
+        return 0
+    asker = Asker(run.student, run.profile.recipe)
+    with waiting(run.path("problems")):
+        problems = evaluation_problems(run)
+    for job in todo:
+        path = answer_job(run, asker, problems, *job)
+        print(path, flush=True)
+    return 0
