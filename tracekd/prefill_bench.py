@@ -45,6 +45,8 @@ def separate(model, tokenizer, problem: Problem, given: Sequence[Variant], max_n
 def compare(model, tokenizer, problems: Sequence[Problem], *, seed: int = 0, max_new_tokens: int = 64) -> dict:
     """Time the shared cache against separate passes on the same variants (all but ``own``), and compare the results.
 
+    Agreement to 1e-4 nats is meant for fp32, as on a CPU; half precision rounds more coarsely than that.
+
     Returns:
         ``problems``, ``variants`` (counts); ``shared_s``, ``alone_s`` (the same code given one variant at a time: the
         prompt is run once a variant) and ``separate_s`` (see ``separate``), wall seconds for all problems;

@@ -1,0 +1,157 @@
+"""Total, direct and indirect effect of trace correctness on the answer, from the rows of ``interventions``.
+
+Y(v) is the outcome under the trace of variant v: the answer is right (0 or 1), or the log-probability of the gold
+answer (nats). Effects are means over problems of differences within a problem, with a 95% bootstrap interval.
+
+*Mediation.* Treatment T: is the given trace right (gold) or wrong in both steps (both_wrong)? Mediator M: does the
+trace name the gold answer? A gold trace does, a wrong one does not, so M(1) = 1 and M(0) = 0. Masking sets M to 0 and
+leaves T at 1, so each potential outcome that the formulas need is one variant: Y(1, M(1)) = Y(gold), Y(0, M(0)) =
+Y(both_wrong), Y(1, M(0)) = Y(masked). Hence
+
+    total             E[Y(1, M(1)) - Y(0, M(0))]  =  gold - both_wrong
+    natural direct    E[Y(1, M(0)) - Y(0, M(0))]  =  masked - both_wrong
+    natural indirect  E[Y(1, M(1)) - Y(1, M(0))]  =  gold - masked,        total = direct + indirect
+
+(Pearl 2001, "Direct and indirect effects", UAI; Robins & Greenland 1992, Epidemiology 3:143, who call them pure direct
+and total indirect; Imai, Keele & Tingley 2010, Psychological Methods 15:309, where they are ADE(0) and ACME(1)).
+``ASSUMPTIONS`` says under what. The other half, with the wrong trace made to name the gold answer, Y(0, M(1)), is not
+among the variants: the total direct and pure indirect effects, and so whether T and M interact, are not identified.
+
+*2 x 2.* ``label_*`` and ``facts_*`` are controlled direct effects (Pearl 2001): one step is changed, the other held at
+a value that we set. They need no assumption beyond the intervention itself, and are no natural effects: what facts the
+student would have written after another label is not observed.
+
+*Own traces.* ``observed`` is the association in what the student wrote itself, the quantity that confusion matrices
+show; hard problems make both wrong, so it is no effect. ``repair`` (gold - own, where the own trace is wrong) and
+``breakage`` (own - both_wrong, where it is right) are effects on those very problems.
+
+*Training.* ``between_conditions``: total effect of the training condition with each student's own trace, and
+controlled direct effects with one and the same trace given to both. Natural effects would need each student to answer
+after the other one's own trace, which is not among the variants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from tracekd.intervention_tables import GROUP, OUTCOMES, contrasts, kind_of, summary, wide
+
+ASSUMPTIONS = (
+    "The trace is set by us and the student is deterministic: nothing confounds trace and answer, neither treatment "
+    "nor mediator (sequential ignorability holds by design, not by assumption).",
+    "All that matters of the mediator is whether the trace names the gold answer. A wrong trace names other things "
+    "instead, a masked one names nothing in its place; a student that copies is led astray by the one and not by the "
+    "other, and that difference counts as direct effect.",
+    "Masking hides the answer and does nothing else. A mask is a form that training never showed; what it does by its "
+    "strangeness lowers the masked outcome, and so counts as indirect effect.",
+    "Effects are those on the problems that have all three traces: the gold facts name every gold answer, the wrong "
+    "trace and the masked one name none. Yes-no questions and counts are mostly not among them.",
+    "Given traces have the rule-made wording. For a student trained on another form, or on none, they are themselves "
+    "out of the ordinary.",
+)
+# What each effect is made of, and on which problems: "all", "mediated" (see ASSUMPTIONS), "own_right", "own_wrong".
+CONTRASTS: dict[str, tuple[dict[str, int], str]] = {
+    "total": ({"gold": 1, "both_wrong": -1}, "mediated"),
+    "natural_direct": ({"masked": 1, "both_wrong": -1}, "mediated"),
+    "natural_indirect": ({"gold": 1, "masked": -1}, "mediated"),
+    "total_all": ({"gold": 1, "both_wrong": -1}, "all"),
+    "label_given_right_facts": ({"gold": 1, "wrong_label": -1}, "all"),
+    "label_given_wrong_facts": ({"wrong_facts": 1, "both_wrong": -1}, "all"),
+    "facts_given_right_label": ({"gold": 1, "wrong_facts": -1}, "all"),
+    "facts_given_wrong_label": ({"wrong_label": 1, "both_wrong": -1}, "all"),
+    "interaction": ({"gold": 1, "wrong_label": -1, "wrong_facts": -1, "both_wrong": 1}, "all"),
+    "repair": ({"gold": 1, "own": -1}, "own_wrong"),
+    "breakage": ({"own": 1, "both_wrong": -1}, "own_right"),
+}  # fmt: skip
+
+
+def effects(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
+    """The effects of ``CONTRASTS`` and ``observed``; see the module's text.
+
+    Columns: student, dataset, condition, effect, outcome, value, low, high, n, seeds, contrast (in words), problems
+    (which ones). Without any problem, value and interval are NaN and n is 0.
+    """
+    wanted = {name: weights for name, (weights, _) in CONTRASTS.items()}
+    found = contrasts(table, wanted, "effect", rng, repeats, about=_about)
+    observed = [
+        {**dict(zip(GROUP, name, strict=True)), "effect": "observed", "outcome": "answer_correct",
+         **_observed(part, rng, repeats)}
+        for name, part in table.groupby(GROUP, sort=False)
+    ]  # fmt: skip
+    found = pd.concat([found, pd.DataFrame(observed)], ignore_index=True)
+    words = {name: _words(weights) for name, weights in wanted.items()}
+    words["observed"] = "own answer right, given a right less given a wrong own trace"
+    problems = {name: which for name, (_, which) in CONTRASTS.items()} | {"observed": "all"}
+    return found.assign(contrast=found.effect.map(words), problems=found.effect.map(problems))
+
+
+def _words(weights: Mapping[str, int]) -> str:
+    terms = " ".join(f"{'+' if weight > 0 else '-'} {name}" for name, weight in weights.items())
+    return terms.removeprefix("+ ")
+
+
+def _about(part: pd.DataFrame) -> dict[str, pd.Index]:
+    """The (id, seed) that each restricted effect is about."""
+    at = part.set_index(["id", "seed"])
+    by = {name: at[at.variant == name] for name in ("own", "gold", "masked", "both_wrong")}
+    named = by["gold"].index[by["gold"].names_gold.astype(bool)]
+    for name in ("masked", "both_wrong"):
+        named = named.intersection(by[name].index[~by[name].names_any.astype(bool)])
+    right = by["own"].trace_correct.astype(bool)
+    kept = {"mediated": named, "own_right": by["own"].index[right], "own_wrong": by["own"].index[~right]}
+    return {name: kept[which] for name, (_, which) in CONTRASTS.items() if which != "all"}
+
+
+def _observed(part: pd.DataFrame, rng, repeats: int) -> dict:
+    """P(answer right | own trace right) less P(answer right | own trace wrong), as the student wrote them."""
+    own = part[part.variant == "own"]
+    counts = pd.DataFrame({
+        "id": own.id, "right": own.trace_correct, "both": own.trace_correct & own.answer_correct,
+        "wrong": ~own.trace_correct, "only": ~own.trace_correct & own.answer_correct,
+    }).groupby("id").sum().to_numpy(float)  # fmt: skip
+
+    def difference(units: np.ndarray) -> float:
+        right, both, wrong, only = units.sum(axis=0)
+        return both / right - only / wrong if right and wrong else np.nan
+
+    head = {"n": len(counts), "seeds": own.seed.nunique()}
+    if len(counts) < 2 or np.isnan(difference(counts)):
+        return {"value": np.nan, "low": np.nan, "high": np.nan, **head}
+    index = rng.integers(len(counts), size=(repeats, len(counts)))
+    drawn = np.array([difference(counts[i]) for i in index])
+    low, high = np.nanpercentile(drawn, [2.5, 97.5])  # a resample without one of the two groups has no difference
+    return {"value": difference(counts), "low": low, "high": high, **head}
+
+
+def between_conditions(
+    table: pd.DataFrame,
+    rng: np.random.Generator,
+    first: str = "correct",
+    second: str = "incorrect",
+    repeats: int = 2000,
+) -> pd.DataFrame:
+    """Training condition ``first`` less ``second`` on the same problems and seeds, under the same kind of trace.
+
+    ``total`` has each student answer after its own trace, where both wrote one (a student that often writes none is
+    seen on the others only). ``direct_VARIANT`` gives both the same trace: controlled direct effects of training.
+    ``eliminated_VARIANT`` = total - direct is the part of the total that goes away once both have that trace
+    (VanderWeele 2013, Epidemiology 24:175), on the problems that have both; it is not the natural indirect effect.
+
+    Columns: student, dataset, first, second, effect, outcome, value, low, high, n, seeds.
+    """
+    rows = []
+    for (student, dataset), part in table.groupby(["student", "dataset"], sort=False):
+        for outcome in OUTCOMES:
+            of = {c: wide(part[part.condition == c], outcome) for c in (first, second)}
+            gap = of[first] - of[second]  # what only one of them has becomes NaN
+            found = {"total": gap["own"]}
+            for variant in ("gold", "both_wrong", "empty"):
+                found[f"direct_{variant}"] = gap[variant]
+                found[f"eliminated_{variant}"] = gap["own"] - gap[variant]
+            for effect, values in found.items():
+                head = {"student": student, "dataset": dataset, "first": first, "second": second, "effect": effect}
+                rows.append(head | {"outcome": outcome} | summary(values, kind_of(outcome, 0), rng, repeats))
+    return pd.DataFrame(rows)

@@ -1,0 +1,173 @@
+"""What the rows of ``interventions`` show: levels under each trace, changes against the own one, whom answers follow.
+
+Every table has one row an estimate: ``student``, ``dataset``, ``condition``, what it is, ``value``, ``low``, ``high``
+(95% percentile bootstrap over problems, see ``interval``; seeds of one problem are averaged first), ``n`` (problems),
+``seeds``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+import pandas as pd
+
+from tracekd import stats
+from tracekd.variants import VARIANTS
+
+GROUP = ["student", "dataset", "condition"]
+OUTCOMES = ("answer_correct", "logp_gold")
+FOLLOW_KINDS = ("trace", "context", "neither", "prefers_trace")
+
+
+def frame(rows: Iterable[Mapping]) -> pd.DataFrame:
+    """Rows of ``interventions`` as a table, without the variants that do not exist.
+
+    Raises:
+        ValueError: a (student, dataset, condition, seed, id, variant) stands there twice, or there is no row.
+    """
+    table = pd.DataFrame(list(rows))
+    if table.empty:
+        raise ValueError("no intervention rows: run the interventions first")
+    twice = table.duplicated([*GROUP, "seed", "id", "variant"])
+    if twice.any():
+        first = table[twice].iloc[0]
+        raise ValueError(
+            f"{twice.sum()} rows stand there twice, first {first.id} {first.variant} of {first.condition}, seed "
+            f"{first.seed}: give each file once"
+        )
+    table = table[table.left_out == ""].copy()
+    return table.astype({"answer_correct": bool, "trace_correct": bool, "logp_gold": float, "logp_implied": float})
+
+
+def left_out(rows: Iterable[Mapping]) -> pd.DataFrame:
+    """How many (problem, variant) do not exist and why: student, dataset, condition, variant, reason, count.
+
+    Also, with variant's ``reason`` prefixed "implies nothing: ", the traces that exist but imply no answer.
+    """
+    table = pd.DataFrame(list(rows))
+    silent = table[(table.left_out == "") & table.implied.isna()]
+    gone = table[table.left_out != ""].assign(reason=lambda t: t.left_out.map(_general))
+    silent = silent.assign(reason="implies nothing: " + silent.no_implied.astype(str).map(_general))
+    found = pd.concat([gone, silent]).groupby([*GROUP, "variant", "reason"]).size()
+    return found.rename("count").reset_index()
+
+
+# How reasons begin that go on to name what one problem is about.
+_PARTICULAR = {
+    "the sentence ": "a fact has none of the known forms", "fact ": "a fact has none of the known forms",
+    "date ": "a date has none of the known forms", "no sentence says": "no fact says what the question needs",
+    "nobody of": "no fact says what the question needs", "a move of": "no fact says what the question needs",
+}  # fmt: skip
+
+
+def _general(reason: str) -> str:
+    """A reason without names and texts of one problem, so that it can be counted and shown."""
+    if reason.startswith("problem ") and ": " in reason:
+        reason = reason.split(": ", 1)[1]
+    return next((short for start, short in _PARTICULAR.items() if reason.startswith(start)), reason)
+
+
+def levels(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
+    """Accuracy and log-probability of the gold answer under each variant, each on the problems that have it.
+
+    Columns: student, dataset, condition, variant, outcome (``answer_correct`` in 0..1, ``logp_gold`` in nats), value,
+    low, high, n, seeds.
+    """
+    return contrasts(table, {v: {v: 1} for v in VARIANTS}, "variant", rng, repeats)
+
+
+def changes(table: pd.DataFrame, rng: np.random.Generator, against: str = "own", repeats: int = 2000) -> pd.DataFrame:
+    """What each variant changes against ``against`` on the same problems (those that have both).
+
+    A vanilla or prompted student has no own trace; ``against="empty"`` serves for it. Columns as ``levels``.
+    """
+    wanted = {v: {v: 1, against: -1} for v in VARIANTS if v != against}
+    return contrasts(table, wanted, "variant", rng, repeats).assign(against=against)
+
+
+def follow_shares(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
+    """Whom answers follow where trace and context disagree (the implied answer is not the gold one).
+
+    Columns: student, dataset, condition, variant, follows (``trace``, ``context``, ``neither``; and ``prefers_trace``:
+    the implied answer has the higher log-probability), value (share in 0..1), low, high, n, seeds. Variant ``given``
+    joins all but ``own`` (whose trace is no intervention), a problem's rows averaged.
+    """
+    apart = table[table.disagrees.eq(True)].copy()
+    for name in FOLLOW_KINDS[:3]:
+        apart[name] = apart.follows.eq(name)
+    apart["prefers_trace"] = apart.logp_implied > apart.logp_gold
+    given = apart[apart.variant != "own"].assign(variant="given")
+    rows = []
+    for (*name, variant), part in pd.concat([apart, given]).groupby([*GROUP, "variant"], sort=False):
+        for kind in FOLLOW_KINDS:
+            values = part.groupby("id")[kind].mean()
+            head = {**dict(zip(GROUP, name, strict=True)), "variant": variant, "follows": kind}
+            rows.append(head | interval(values, rng, repeats, "share") | {"seeds": part.seed.nunique()})
+    return pd.DataFrame(rows)
+
+
+def wide(part: pd.DataFrame, outcome: str) -> pd.DataFrame:
+    """One row a (problem, seed), one column a variant."""
+    wide = part.pivot(index=["id", "seed"], columns="variant", values=outcome)
+    return wide.reindex(columns=list(VARIANTS)).astype(float)
+
+
+def contrasts(
+    table: pd.DataFrame, wanted: Mapping[str, Mapping[str, int]], column: str, rng: np.random.Generator, repeats: int,
+    about: Callable[[pd.DataFrame], Mapping[str, pd.Index]] | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """Sums of variants' outcomes, such as gold less empty, within a problem and then over problems.
+
+    Args:
+        table: from ``frame``.
+        wanted: name of an estimate to the weight of each variant in it.
+        column: what the estimates are, a column of the result.
+        rng: the only source of chance.
+        repeats: resamples.
+        about: from one student's rows to the (id, seed) that an estimate is about, for those not about all.
+    """
+    rows = []
+    for name, part in table.groupby(GROUP, sort=False):
+        head, kept = dict(zip(GROUP, name, strict=True)), about(part) if about else {}
+        for outcome in OUTCOMES:
+            outcomes = wide(part, outcome)
+            for label, weights in wanted.items():
+                values = sum(weight * outcomes[variant] for variant, weight in weights.items())
+                values = values[values.index.isin(kept[label])] if label in kept else values
+                found = summary(values, kind_of(outcome, sum(weights.values())), rng, repeats)
+                rows.append({**head, column: label, "outcome": outcome, **found})
+    return pd.DataFrame(rows)
+
+
+def kind_of(outcome: str, weight: int) -> str:
+    """What an estimate is, for ``interval``: weights that add up to 1 leave a share, to 0 a difference."""
+    return "other" if outcome != "answer_correct" else "share" if weight else "difference"
+
+
+def summary(values: pd.Series, kind: str, rng: np.random.Generator, repeats: int = 2000) -> dict:
+    """Mean, interval, ``n`` and ``seeds`` of values that are indexed by (id, seed); NaN is passed over."""
+    values = values.dropna()
+    seeds = values.index.get_level_values("seed").nunique()
+    return {**interval(values.groupby(level="id").mean(), rng, repeats, kind), "seeds": seeds}
+
+
+def interval(values: Iterable[float], rng: np.random.Generator, repeats: int = 2000, kind: str = "other") -> dict:
+    """Mean over problems with its bootstrap interval: ``value``, ``low``, ``high``, ``n``; NaN where n < 2.
+
+    Where all problems are alike, a bootstrap has no width, though the next problem may differ. There a ``share`` of 0
+    or 1 gets Wilson's interval, and a ``difference`` of -1, 0 or 1 that of Bonett and Price (``paired_difference``).
+    """
+    values = np.asarray(values, float)
+    n, first = len(values), values[0] if len(values) else np.nan
+    if n < 2:
+        return {"value": first, "low": np.nan, "high": np.nan, "n": n}
+    if kind != "other" and (values == first).all() and first in (-1, 0, 1):
+        if kind == "share":
+            return {**_limits(stats.share(int(first * n), n)), "n": n}
+        return {**_limits(stats.paired_difference([first == 1] * n, [first == -1] * n)), "n": n}
+    return {**stats.bootstrap(values, np.mean, rng, repeats), "n": n}
+
+
+def _limits(found: Mapping[str, float]) -> dict[str, float]:
+    return {name: found[name] for name in ("value", "low", "high")}
