@@ -133,7 +133,7 @@ def execute(source: Path, target: Path, log: Path, given: dict[str, Any]) -> flo
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from nbconvert.filters import strip_ansi
 
-    from tracekd import notebooks
+    from tracekd import disk, notebooks
 
     _environment()
     cells = notebooks.cells(source)
@@ -150,6 +150,8 @@ def execute(source: Path, target: Path, log: Path, given: dict[str, Any]) -> flo
             )  # fmt: skip
     except papermill.PapermillExecutionError as error:
         progress.close()
+        if error.ename == disk.DiskFull.__name__:  # its message says everything; the end of the log would bury it
+            raise NotebookFailed(f"{progress.name} stopped in cell {progress.cell}: {error.evalue}") from error
         what = f"{error.ename}: {error.evalue}"
         with log.open("a", encoding="utf-8") as file:
             file.write(strip_ansi("\n".join(error.traceback)) + "\n")
