@@ -1,0 +1,228 @@
+"""Killed, full, corrupted, started twice: a clean continuation or a clear error, and the same bits in the end."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import moments
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tracekd import __main__, embedded, profiles
+
+CHOSEN = ["--profile", "smoke", "--dataset", "babi", "--condition", "correct"]
+TRAIN, GENERATE = ["train", *CHOSEN], ["generate", *CHOSEN]
+ADAPTER, OUTPUTS = "smoke/adapters/babi/correct/seed121", "smoke/outputs/babi/correct-121.jsonl"
+SEED = random.Random(121)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def enlarged():
+    """The settings of ``moments`` for the commands that this process runs itself."""
+    recipe = profiles._entries()["smoke"]["recipe"]
+    before = dict(recipe)
+    moments.enlarge()
+    yield
+    recipe.clear()
+    recipe.update(before)
+
+
+def here(runs, argv):
+    """Run a command in this process, to its end."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRACEKD_RUNS", str(runs))
+        return __main__.main(argv)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory, enlarged):
+    """A run with its problems and SFT sets, and nothing else."""
+    runs = tmp_path_factory.mktemp("prepared")
+    assert here(runs, [*TRAIN, "--list"]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRACEKD_RUNS", str(runs))
+        from tracekd import sft
+
+        sft.kept(profiles.open_run("train", "smoke"))
+    return runs
+
+
+@pytest.fixture(scope="module")
+def whole(prepared, tmp_path_factory):
+    """The uninterrupted run."""
+    runs = shutil.copytree(prepared, tmp_path_factory.mktemp("whole") / "runs")
+    assert here(runs, TRAIN) == here(runs, GENERATE) == 0
+    return runs
+
+
+@pytest.fixture()
+def fresh(prepared, tmp_path):
+    return shutil.copytree(prepared, tmp_path / "runs")
+
+
+@pytest.fixture()
+def trained(whole, tmp_path):
+    """A run with the adapter and no outputs."""
+    return shutil.copytree(whole, tmp_path / "runs", ignore=shutil.ignore_patterns("outputs"))
+
+
+def same_adapter(runs, whole):
+    """Tensors, losses of every step and their mean, to the last bit."""
+    a, b = (load_file(r / ADAPTER / "adapter_model.safetensors") for r in (runs, whole))
+    records = [json.loads((r / ADAPTER / "record.json").read_text()) for r in (runs, whole)]
+    logs = [(r / ADAPTER / "log.jsonl").read_text() for r in (runs, whole)]
+    decided = [{k: r[k] for k in ("key", "steps", "mean_loss")} for r in records]
+    assert decided[0] == decided[1]
+    assert logs[0] == logs[1]
+    return set(a) == set(b) and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def same_outputs(runs, whole):
+    return (runs / OUTPUTS).read_bytes() == (whole / OUTPUTS).read_bytes()
+
+
+def until(true, seconds=60):
+    """Wait for a moment that another process brings about."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "the moment never came"
+        time.sleep(0.02)
+
+
+def wait(process, seconds=60):
+    process.join(seconds)
+    return process.exitcode
+
+
+def checkpoints(runs):
+    return sorted(int(p.name.split("-")[1]) for p in (runs / ADAPTER).glob("checkpoints/*/checkpoint-*"))
+
+
+@pytest.mark.parametrize(
+    ("moment", "left"),
+    [
+        ({"die_at_step": SEED.randrange(2, 10)}, []),
+        ({"die_at_step": SEED.randrange(11, 20)}, [10]),
+        ({"die_saving": 20}, [10, 20]),
+        ({"die_before_record": True}, [24]),
+    ],
+)
+def test_training_killed_at_a_step_goes_on_to_the_same_bits(fresh, whole, tmp_path, moment, left):
+    assert wait(moments.start(fresh, TRAIN, tmp_path / "errors", moment)) == -signal.SIGKILL
+    assert checkpoints(fresh) == left
+    assert not (fresh / ADAPTER / "record.json").exists()
+    assert here(fresh, TRAIN) == 0
+    assert same_adapter(fresh, whole)
+    assert not (fresh / ADAPTER / "checkpoints").exists()
+
+
+def test_training_killed_from_outside_at_any_moment(fresh, whole, tmp_path):
+    process = moments.start(fresh, TRAIN, tmp_path / "errors", {"slow": 0.1})
+    until(lambda: checkpoints(fresh))
+    time.sleep(SEED.random() / 2)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert wait(process) == -signal.SIGKILL
+    assert here(fresh, TRAIN) == 0
+    assert same_adapter(fresh, whole)
+
+
+def test_generation_killed_inside_a_line_goes_on_to_the_same_bytes(trained, whole, tmp_path):
+    batch = SEED.randrange(2, 8)
+    assert wait(moments.start(trained, GENERATE, tmp_path / "errors", {"die_writing_batch": batch})) == -signal.SIGKILL
+    left = (trained / OUTPUTS).read_bytes()
+    assert left.count(b"\n") > 4 * (batch - 1) and not left.endswith(b"\n")
+    assert here(trained, GENERATE) == 0
+    assert same_outputs(trained, whole)
+
+
+def test_generation_killed_from_outside_at_any_moment(trained, whole, tmp_path):
+    process = moments.start(trained, GENERATE, tmp_path / "errors", {"slow": 0.2})
+    until(lambda: (trained / OUTPUTS).exists() and (trained / OUTPUTS).stat().st_size)
+    time.sleep(SEED.random() / 2)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert wait(process) == -signal.SIGKILL
+    assert 0 < (trained / OUTPUTS).read_bytes().count(b"\n") < 32
+    assert here(trained, GENERATE) == 0
+    assert same_outputs(trained, whole)
+
+
+def test_of_two_trainings_in_one_folder_one_wins(fresh, whole, tmp_path):
+    first = moments.start(fresh, TRAIN, tmp_path / "first", {"held": str(tmp_path / "go")})
+    until(lambda: (fresh / ADAPTER / ".train.lock").exists())
+    second = moments.start(fresh, TRAIN, tmp_path / "second")
+    assert wait(second) == 1 and first.is_alive()
+    said = (tmp_path / "second").read_text()
+    assert "another process" in said and ADAPTER in said and "Traceback" not in said
+    (tmp_path / "go").touch()
+    assert wait(first) == 0
+    assert same_adapter(fresh, whole)
+
+
+def test_of_two_generations_into_one_file_one_wins(trained, whole, tmp_path):
+    first = moments.start(trained, GENERATE, tmp_path / "first", {"held": str(tmp_path / "go")})
+    until(lambda: (trained / OUTPUTS).exists())
+    second = moments.start(trained, GENERATE, tmp_path / "second")
+    assert wait(second) == 1 and first.is_alive()
+    said = (tmp_path / "second").read_text()
+    assert "another process" in said and OUTPUTS in said and "Traceback" not in said
+    (tmp_path / "go").touch()
+    assert wait(first) == 0
+    assert same_outputs(trained, whole)
+
+
+def test_a_corrupted_cached_model_is_mended_before_it_trains(fresh, whole, tmp_path, monkeypatch):
+    sound = embedded.kept("tiny-random")
+    kept = shutil.copytree(sound, tmp_path / "cache" / sound.name)
+    monkeypatch.setenv("TRACEKD_CACHE", str(tmp_path / "cache"))
+    weights = kept / "model.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[len(data) // 3] ^= 64
+    weights.write_bytes(data)
+    assert "model.safetensors" in embedded.fault(kept)
+    assert here(fresh, TRAIN) == 0
+    assert embedded.fault(kept) is None
+    assert same_adapter(fresh, whole)
+
+
+def fill(folder, spare):
+    """Leave ``spare`` bytes of a disk free."""
+    free = shutil.disk_usage(folder).free
+    (folder / "filler").write_bytes(bytes(max(0, free - spare)))
+    return folder / "filler"
+
+
+# Where the room ends: in the first checkpoint's adapter, in its optimiser, in the second checkpoint.
+@pytest.mark.parametrize("spare", [2**14, 2**19, 2**20])
+def test_training_on_a_full_disk_ends_clearly_and_goes_on(prepared, whole, small_disk, tmp_path, spare):
+    disk = small_disk(2**14)
+    runs = shutil.copytree(prepared, disk / "runs")
+    filler = fill(disk, spare)
+    assert wait(moments.start(runs, TRAIN, tmp_path / "errors")) == 1
+    said = (tmp_path / "errors").read_text()
+    assert "tracekd: cannot write" in said
+    assert "no space is left" in said or "as happens on a full disk" in said
+    assert str(disk) in said and "Traceback" not in said
+    filler.unlink()
+    assert here(runs, TRAIN) == 0
+    assert same_adapter(runs, whole)
+
+
+def test_generation_on_a_full_disk_ends_clearly_and_goes_on(whole, small_disk, tmp_path):
+    """With the command as one types it."""
+    disk = small_disk(2**14)
+    runs = shutil.copytree(whole, disk / "runs", ignore=shutil.ignore_patterns("outputs"))
+    filler = fill(disk, 2**12)
+    environment = {**os.environ, "TRACEKD_RUNS": str(runs)}
+    done = subprocess.run([sys.executable, "-m", "tracekd", *GENERATE], env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert f"tracekd: cannot write {runs / OUTPUTS}: no space is left on the disk" in done.stderr
+    assert "Traceback" not in done.stderr
+    filler.unlink()
+    assert here(runs, GENERATE) == 0
+    assert same_outputs(runs, whole)
