@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 import os
 import sys
 from pathlib import Path
@@ -40,6 +41,8 @@ def _full(error: Exception) -> Exception | None:
 def main(argv: list[str] | None = None) -> int:
     """Dispatch to a command; 2 for an unknown one, 1 for an error, which is one message unless TRACEKD_DEBUG is set."""
     argv = sys.argv[1:] if argv is None else argv
+    # A log that cannot be written, on a full disk, must not bury the message that says so.
+    logging.raiseExceptions = bool(os.environ.get("TRACEKD_DEBUG"))
     known = commands()
     if not argv or argv[0] in ("-h", "--help"):
         print("usage: python -m tracekd COMMAND [options]; COMMAND --help says more\n")
