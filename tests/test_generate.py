@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tracekd import generate, sft, students, traces, train
+from tracekd import generate, nf4, sft, students, traces, train
 from tracekd.generated import generate as make
 from tracekd.profiles import Run, load
 from tracekd.records import read_jsonl
@@ -81,7 +81,7 @@ def test_unpacked_weights_answer_as_training_computed():
     if torch.cuda.is_available():
         pytest.skip("a GPU model stays packed")
     packed = students.load_model("tiny-random").train()  # this student has no dropout of its own
-    unpacked = generate.unpack(students.load_model("tiny-random")).eval()
+    unpacked = nf4.unpack(students.load_model("tiny-random")).eval()
     ids = torch.arange(40).reshape(2, 20) + 100
     assert torch.equal(packed(ids).logits, unpacked(ids).logits)
 

@@ -220,7 +220,7 @@ def test_rows_of_another_student_or_seed_are_replaced(babi, tmp_path):
 def test_a_student_answers_on_the_spot(babi, tmp_path):
     """The whole way with the 2-layer student: its rows have log-probabilities, and go on where they stopped."""
     from tracekd import students
-    from tracekd.generate import unpack
+    from tracekd.nf4 import unpack
     from tracekd.prefill import Prefill
 
     model = unpack(students.load_model("tiny-random")).eval()

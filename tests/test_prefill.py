@@ -22,7 +22,7 @@ def tokenizer():
 @pytest.fixture(scope="module")
 def model():
     """The 2-layer student with larger seeded weights, so that its answers depend on what it reads."""
-    from tracekd.generate import unpack
+    from tracekd.nf4 import unpack
 
     model = unpack(students.load_model("tiny-random")).eval()
     with torch.no_grad():

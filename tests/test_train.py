@@ -78,17 +78,24 @@ def test_the_seed_is_set_before_the_adapter_is_made():
     assert not any(torch.equal(first[n], other[n]) for n in names)
 
 
-def test_the_base_is_nf4_with_double_quantisation_and_only_lora_learns():
+def test_the_base_is_nf4_with_double_quantisation_and_only_lora_learns(monkeypatch):
     from bitsandbytes.nn import Linear4bit
 
+    unpacked = train.lora_model("tiny-random", RECIPE, seed=1)
+    monkeypatch.setattr(train.nf4, "PART", 0)  # no memory for plain weights: they stay packed
     model = train.lora_model("tiny-random", RECIPE, seed=1)
     layers = [m for m in model.modules() if isinstance(m, Linear4bit)]
     assert len(layers) == 2 * len(students.TARGETS)
     assert {m.weight.quant_state.quant_type for m in layers} == {"nf4"}
     assert all(m.weight.quant_state.nested for m in layers)
-    learning = {n for n, p in model.named_parameters() if p.requires_grad}
-    assert learning and all("lora_" in n for n in learning)
-    assert len(learning) == 2 * len(layers)
+    for made in (model, unpacked):
+        learning = {n for n, p in made.named_parameters() if p.requires_grad}
+        assert learning and all("lora_" in n for n in learning)
+        assert len(learning) == 2 * len(layers)
+    ids = torch.arange(30)[None] + 100
+    if not torch.cuda.is_available():  # the same numbers to the last bit, packed or not
+        assert not any(isinstance(m, Linear4bit) for m in unpacked.modules())
+        assert torch.equal(model(ids).logits, unpacked(ids).logits)
 
 
 def test_same_seed_same_adapter_other_seed_another(examples, tmp_path):

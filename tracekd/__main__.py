@@ -19,6 +19,7 @@ COMMANDS = {
     "score": ("tracekd.score_cli", "score outputs: status, steps, answers"),
     "teacher": ("tracekd.teacher_cli", "ask a teacher for free-form traces"),
     "tune": ("tracekd.recipe_search", "try recipes on a validation split of the training problems"),
+    "bench": ("tracekd.bench", "measure training, generation and scoring beside their peers"),
     "student": ("tracekd.students", "fetch a student and say where it is"),
     "survey": ("tracekd.survey_cli", "build the rating survey and read its answers"),
     "address": ("tracekd.address", "carry the repository's address to badges and set-up cells"),

@@ -7,9 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import torch
-
-from tracekd import sft, students, traces
+from tracekd import nf4, sft, students, traces
 from tracekd.artefacts import hardware
 from tracekd.decode import greedy
 from tracekd.locks import locked
@@ -21,28 +19,6 @@ from tracekd.train import adapter_path, read_record, train_grid
 
 log = logging.getLogger(__name__)
 VERSION = 3  # raise it when a change here changes what a student answers
-
-
-def unpack(model):
-    """On a CPU, hold the NF4 weights dequantised: the numbers of training, without unpacking them for every token.
-
-    bitsandbytes' own CPU path for inference rounds to bf16 where the processor can, which training never does: logits
-    then differ in the third digit from those that the adapter was trained on. A GPU model is returned as it is, since
-    there the 4-bit kernels are the faster ones.
-    """
-    if torch.cuda.is_available():
-        return model
-    from bitsandbytes.functional import dequantize_4bit
-    from bitsandbytes.nn import Linear4bit
-
-    for module in list(model.modules()):
-        for name, layer in list(module.named_children()):
-            if isinstance(layer, Linear4bit):
-                weight = dequantize_4bit(layer.weight.data, layer.weight.quant_state).to(torch.float32)
-                plain = torch.nn.Linear(layer.in_features, layer.out_features, bias=False, device="meta")
-                plain.weight = torch.nn.Parameter(weight, requires_grad=False)
-                setattr(module, name, plain)
-    return model
 
 
 def answer(
@@ -159,7 +135,7 @@ class Asker:
 
         if self.base is None:
             self.tokenizer = students.load_tokenizer(self.student)
-            self.base = unpack(students.load_model(self.student)).eval()
+            self.base = nf4.unpack(students.load_model(self.student)).eval()
         if isinstance(self.base, PeftModel):
             self.base = self.base.unload()
         if adapter is not None:

@@ -17,7 +17,7 @@ from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 from peft.tuners.lora import LoraLayer
 from transformers import PrinterCallback, TrainingArguments, set_seed
 
-from tracekd import memory, sft, students
+from tracekd import memory, nf4, sft, students
 from tracekd.artefacts import commit, hardware
 from tracekd.batches import IGNORED, Collator, Packed, packing_error
 from tracekd.locks import locked
@@ -28,7 +28,7 @@ from tracekd.trainer import CompletionTrainer, CpuDropout, Progress
 
 log = logging.getLogger(__name__)
 PACKING_TOLERANCE = 0.1  # of what mixing two examples would change; rounding to 16 bits stays below
-VERSION = 5  # raise it when a change here changes what an adapter comes out as
+VERSION = 6  # raise it when a change here changes what an adapter comes out as
 # The part of a recipe that decides an adapter; the rest is about generation, or only a limit.
 DECIDES = (
     "epochs", "learning_rate", "batch", "accumulation", "warmup", "lora_r", "lora_alpha", "lora_dropout", "habits",
@@ -52,6 +52,7 @@ def lora_model(student: str, recipe: Recipe, seed: int, *, checkpointing: bool =
     """The student in NF4 with a fresh LoRA adapter; the seed is set before the adapter is made."""
     model = students.load_model(student, quantise=True)
     model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=checkpointing)
+    model = nf4.unpack(model)
     set_seed(seed)
     config = LoraConfig(
         r=recipe.lora_r,

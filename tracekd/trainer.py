@@ -6,6 +6,7 @@ import json
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 from transformers import Trainer, TrainerCallback
 
@@ -15,18 +16,20 @@ from tracekd.records import write_json
 
 
 class CpuDropout(torch.nn.Dropout):
-    """Dropout whose mask costs a quarter of the random draws: 16 bits an element from torch's own generator.
+    """Dropout whose mask is cheap to draw on a CPU: 16 bits an element from numpy's SFC64.
 
     PyTorch's CPU Bernoulli spends one serial draw an element, a sixth of a training step here. The rate is kept to
-    2^-16. The mask follows ``torch.manual_seed`` and checkpoints like any other draw.
+    2^-16. Each mask's seed is drawn from torch's own generator, so that ``torch.manual_seed`` and checkpoints decide
+    it like any other draw.
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return ``x`` with each element dropped at rate ``p`` and the rest scaled by 1 / (1 - p)."""
         if not self.training or self.p == 0:
             return x
-        draws = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
-        dropped = draws.view(torch.int16)[: x.numel()].view(x.shape) < round(self.p * 2**16) - 2**15
+        seed = int(torch.empty((), dtype=torch.int64).random_())
+        draws = torch.from_numpy(np.random.SFC64(seed).random_raw((x.numel() + 3) // 4).view(np.int16))
+        dropped = draws[: x.numel()].view(x.shape) < round(self.p * 2**16) - 2**15
         return x.masked_fill(dropped, 0) * (1 / (1 - self.p))  # backward keeps the mask alone, a byte an element
 
 

@@ -1,0 +1,169 @@
+"""`python -m tracekd bench`: speed, memory and their ratios to peers, measured in turns within one process."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from tracekd import profiles
+from tracekd.artefacts import commit, hardware
+from tracekd.problems import check_source, label_of, load, select
+from tracekd.profiles import ROOT, nearest
+from tracekd.records import write_json
+
+RECORDS = ROOT / "benches"
+PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "trl")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    made = argparse.ArgumentParser(prog="tracekd bench", description=main.__doc__)
+    made.add_argument("what", choices=("train", "generate", "score", "invariance"))
+    made.add_argument("--against", default="", help="peers, comma-separated: trl, trl_best (train); plain, authors")
+    made.add_argument("--profile", default="cpu", help="whose student and recipe")
+    made.add_argument("--student", help="another student than the profile's: a name, folder or Hub id")
+    made.add_argument("--data", default="generated")
+    made.add_argument("--dataset", default="babi")
+    made.add_argument("--condition", default="correct")
+    made.add_argument("--adapter", type=Path, help="generate: an adapter to put on the student")
+    made.add_argument("-n", type=int, default=32, help="examples or problems a turn")
+    made.add_argument("--authors-n", type=int, default=2, help="problems for the authors' way, which is slow")
+    made.add_argument("--rounds", type=int, default=3, help="turns of each contender")
+    made.add_argument("--batch", type=int, help="examples an update, or problems at once (default: the recipe's)")
+    made.add_argument("--sizes", default="1,8,32", help="invariance: batch sizes, compared with the first")
+    made.add_argument("--record", action="store_true", help="keep the result in benches/, from where notebook 03 reads")
+    return made
+
+
+def main(argv: list[str]) -> int:
+    """Measure training, generation or scoring, print one JSON object, and compare with peers run beside it."""
+    options = parser().parse_args(argv)
+    measure = {"train": _train, "generate": _generate, "score": _score, "invariance": _invariance}[options.what]
+    profile = profiles.load(options.profile)
+    student = options.student or profile.student
+    found = {**_about(options, student), **measure(options, profile, student)}
+    print(json.dumps(found, indent=1))
+    if options.record:
+        name = "-".join([options.what, Path(student).name, found["hardware"].split(",")[0]]).replace(" ", "_")
+        write_json(RECORDS / f"{name.replace('(', '').replace(')', '')}.json", found)
+    return 0
+
+
+def _about(options, student: str) -> dict:
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return {
+        "what": options.what, "student": student, "profile": options.profile, "dataset": options.dataset,
+        "condition": options.condition, "source": label_of(options.dataset, check_source(options.data)),
+        "hardware": hardware(), "versions": versions, "commit": commit(),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+    }  # fmt: skip
+
+
+def _problems(options, profile, split: str) -> list:
+    run = profiles.Run("bench", profile, 121, check_source(options.data))
+    size = profile.generated.get(options.dataset)
+    found = [p for p in load(options.dataset, run.source, size=size, seed=run.seed) if p.split == split]
+    return select(found, options.n, run.rng("bench"))
+
+
+def _peers(options, known: tuple[str, ...]) -> list[str]:
+    wanted = [name for name in options.against.split(",") if name]
+    for name in wanted:
+        if name not in known:
+            raise ValueError(f"--against {name!r}: {nearest(name, known)}")
+    return wanted
+
+
+def _ratios(rows: list[dict], key: str, rate: str) -> dict[str, float]:
+    """Our rate over each peer's: the median over rounds of the ratio within a round."""
+    of = {}
+    for row in rows:
+        of.setdefault(row[key], []).append(row[rate])
+    mine = of.pop("ours")
+    return {name: statistics.median(a / b for a, b in zip(mine, theirs, strict=False)) for name, theirs in of.items()}
+
+
+def _train(options, profile, student: str) -> dict:
+    from dataclasses import replace
+
+    from tracekd import bench_train, meter, sft, students
+
+    recipe = replace(profile.recipe, epochs=1, batch=options.batch or profile.recipe.batch)
+    tokenizer = students.load_tokenizer(student)
+    examples = sft.build(_problems(options, profile, "train"), options.condition, seed=121)
+    encoded = sft.encode_all(examples, tokenizer, recipe.max_tokens)
+    names = ["ours", *_peers(options, bench_train.PEERS)]
+    rows = [
+        {"round": i, **bench_train.turn(name, student, encoded, recipe, 121)}
+        for i in range(options.rounds)
+        for name in names
+    ]
+    config, dtype = students.load_config(student), students.compute_dtype()
+    tokens = recipe.batch * sum(map(len, encoded)) // len(encoded)
+    rate = meter.matrix_rate(tokens, config.hidden_size, config.intermediate_size, dtype)
+    mine = statistics.median(row["operations_per_second"] for row in rows if row["trainer"] == "ours")
+    found = {
+        "n": len(encoded), "batch": recipe.batch, "rows": rows,
+        "ratios": _ratios(rows, "trainer", "tokens_per_second"),
+        "matrix_rate": rate, "share_of_matrix_rate": mine / rate,
+    }  # fmt: skip
+    if len(names) > 1:
+        found["losses_on_one_batch"] = bench_train.losses_on_one_batch(student, encoded[: recipe.batch], recipe, 121)
+    return found
+
+
+def _generate(options, profile, student: str) -> dict:
+    from tracekd import bench_generate, students
+
+    problems = _problems(options, profile, "test")
+    recipe, tokenizer = profile.recipe, students.load_tokenizer(student)
+    names = ["ours", *_peers(options, bench_generate.PEERS)]
+    models = {ours: bench_generate.loaded(student, options.adapter, ours=ours) for ours in (True, False)}
+    batch, rows, outputs = options.batch or recipe.generate_batch, [], {}
+    for i in range(options.rounds):
+        for name in names:
+            asked = problems[: options.authors_n] if name == "authors" else problems
+            row, outputs[name] = bench_generate.turn(
+                name, models[name == "ours"], tokenizer, asked, recipe.max_new_tokens, batch
+            )
+            rows.append({"round": i, **row})
+    against = {
+        name: bench_generate.differences(problems, outputs["ours"], outputs[name], tokenizer) for name in names[1:]
+    }
+    ratios = _ratios(rows, "way", "tokens_per_second")
+    return {"n": len(problems), "batch": batch, "rows": rows, "ratios": ratios, "outputs_that_differ": against}
+
+
+def _invariance(options, profile, student: str) -> dict:
+    from tracekd import bench_generate
+
+    problems = _problems(options, profile, "test")
+    sizes = [int(size) for size in options.sizes.split(",")]
+    rows = bench_generate.invariance(student, options.adapter, problems, profile.recipe.max_new_tokens, sizes)
+    return {"n": len(problems), "rows": rows}
+
+
+def _score(options, profile, student: str) -> dict:
+    """Score gold targets as outputs: every output is read and judged in full."""
+    from tracekd import score, sft
+
+    problems = _problems(options, profile, "train")
+    texts = {e.id: e.target for e in sft.build(problems, options.condition, seed=121)}
+    rows = []
+    for i in range(options.rounds):
+        started = time.perf_counter()
+        for problem in problems:
+            score.verdict(problem, texts[problem.id])
+        seconds = time.perf_counter() - started
+        rows.append({"round": i, "n": len(problems), "outputs_per_second": len(problems) / seconds})
+    return {"n": len(problems), "rows": rows}
