@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import statistics
 import time
 from datetime import UTC, datetime
@@ -16,14 +17,14 @@ from tracekd.problems import check_source, label_of, load, select
 from tracekd.profiles import ROOT, nearest
 from tracekd.records import write_json
 
-RECORDS = ROOT / "benches"
+RECORDS = ROOT / "figures" / "data"
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "trl")
 
 
 def parser() -> argparse.ArgumentParser:
     """The command's options."""
     made = argparse.ArgumentParser(prog="tracekd bench", description=main.__doc__)
-    made.add_argument("what", choices=("train", "generate", "score", "invariance"))
+    made.add_argument("what", choices=tuple(MEASURES), help="run: the times that the profile's last run took")
     made.add_argument("--against", default="", help="peers, comma-separated: trl, trl_best (train); plain, authors")
     made.add_argument("--profile", default="cpu", help="whose student and recipe")
     made.add_argument("--student", help="another student than the profile's: a name, folder or Hub id")
@@ -36,21 +37,23 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--rounds", type=int, default=3, help="turns of each contender")
     made.add_argument("--batch", type=int, help="examples an update, or problems at once (default: the recipe's)")
     made.add_argument("--sizes", default="1,8,32", help="invariance: batch sizes, compared with the first")
-    made.add_argument("--record", action="store_true", help="keep the result in benches/, from where notebook 03 reads")
+    made.add_argument(
+        "--record", action="store_true", help="keep the result in figures/data/, for notebook 03"
+    )
     return made
 
 
 def main(argv: list[str]) -> int:
     """Measure training, generation or scoring, print one JSON object, and compare with peers run beside it."""
     options = parser().parse_args(argv)
-    measure = {"train": _train, "generate": _generate, "score": _score, "invariance": _invariance}[options.what]
     profile = profiles.load(options.profile)
     student = options.student or profile.student
-    found = {**_about(options, student), **measure(options, profile, student)}
+    found = {**_about(options, student), **MEASURES[options.what](options, profile, student)}
     print(json.dumps(found, indent=1))
     if options.record:
-        name = "-".join([options.what, Path(student).name, found["hardware"].split(",")[0]]).replace(" ", "_")
-        write_json(RECORDS / f"{name.replace('(', '').replace(')', '')}.json", found)
+        where = re.sub(r"\W+", "-", found["hardware"].split(",")[0]).strip("-")
+        subject = options.profile if options.what == "run" else Path(student).name
+        write_json(RECORDS / f"bench_{options.what}_{subject}_{where}.json", found)
     return 0
 
 
@@ -167,3 +170,22 @@ def _score(options, profile, student: str) -> dict:
         seconds = time.perf_counter() - started
         rows.append({"round": i, "n": len(problems), "outputs_per_second": len(problems) / seconds})
     return {"n": len(problems), "rows": rows}
+
+
+def _run(options, profile, student: str) -> dict:
+    """Seconds of each notebook of the profile's last run, as ``./run_all.sh`` kept them."""
+    from tracekd import steps
+    from tracekd.runner import runs_root
+
+    done = steps.read(runs_root() / profile.name)
+    if not done:
+        raise ValueError(
+            f"profile {profile.name!r} has no finished notebook here: ./run_all.sh --profile {profile.name}"
+        )
+    seconds = {name: entry["seconds"] for name, entry in done.items()}
+    sources = sorted({entry["inputs"]["the data source"] for entry in done.values()})
+    source = "GENERATED problems" if sources == ["generated"] else "real problems where the source has them"
+    return {"n": len(seconds), "seconds": seconds, "total": sum(seconds.values()), "source": source}
+
+
+MEASURES = {"train": _train, "generate": _generate, "score": _score, "invariance": _invariance, "run": _run}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from tracekd.plots import COLOURS
 
@@ -27,9 +28,10 @@ def loss_curves(ax: plt.Axes, logs: pd.DataFrame, part: str) -> plt.Axes:
         ax.plot(rows.examples, rows[part], color=COLOURS[condition], alpha=0.25, lw=0.7)
         ax.plot(rows.examples, smooth, color=COLOURS[condition], label=condition)
     ax.set(title=PARTS[part], xlabel="examples seen", yscale="log")
+    # Labels at 1, 2 and 5 of each decade: enough to read a value, few enough not to touch.
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.yaxis.set_major_formatter("{x:g}")
-    ax.yaxis.set_minor_formatter("{x:g}")
-    ax.tick_params(axis="y", which="minor", labelsize=6)
+    ax.yaxis.set_minor_formatter(NullFormatter())
     return ax
 
 

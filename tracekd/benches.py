@@ -1,0 +1,74 @@
+"""Recorded benches: what was measured, of which student, on which hardware, on which day."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+
+import pandas as pd
+
+from tracekd import profiles
+from tracekd.problems import DATASETS
+
+PATTERN = "bench_*.json"
+
+
+def records(folder: Path = profiles.ROOT / "figures" / "data") -> list[dict]:
+    """All recorded benches, see ``python -m tracekd bench --help``, by file name."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob(PATTERN))]
+
+
+def contenders(found: list[dict]) -> pd.DataFrame:
+    """One row for each contender of each bench of training or generation.
+
+    Returns:
+        Columns: what, student, contender, tokens_per_second (real tokens; the median of its turns), ratio (ours over
+        this one: the median over rounds), peak_gib (above what stood before), n (examples or problems a turn), turns,
+        hardware, date.
+    """
+    rows = []
+    for record in found:
+        if record["what"] not in ("train", "generate"):
+            continue
+        key = "trainer" if record["what"] == "train" else "way"
+        for name in dict.fromkeys(row[key] for row in record["rows"]):
+            turns = [row for row in record["rows"] if row[key] == name]
+            rows.append({
+                "what": record["what"], "student": record["student"], "contender": name,
+                "tokens_per_second": statistics.median(t["tokens_per_second"] for t in turns),
+                "ratio": record["ratios"].get(name, 1.0), "peak_gib": max(t["peak_gib"] for t in turns),
+                "n": turns[0].get("n", record["n"]), "turns": len(turns), "hardware": record["hardware"],
+                "date": record["date"],
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def by_profile(found: list[dict]) -> pd.DataFrame:
+    """One row a profile and machine: what its runs and its student were measured to cost; gaps where nobody measured.
+
+    Returns:
+        Columns: profile, student, adapters (how many it trains), run_minutes (all notebooks), training and generation
+        (tokens a second), source (of the run's data), hardware, date. A number that nobody measured is missing.
+    """
+    speeds = contenders(found)
+    rows = []
+    for name in profiles.names():
+        profile = profiles.load(name)
+        about = {
+            "profile": name,
+            "student": profile.student,
+            "adapters": 3 * len(profile.conditions) * len(profile.seeds),
+        }
+        mine = speeds[(speeds.student == profile.student) & (speeds.contender == "ours")] if len(speeds) else speeds
+        runs = {r["hardware"]: r for r in found if r["what"] == "run" and r["profile"] == name}
+        machines = sorted({*(mine.hardware if len(mine) else ()), *runs}) or [None]
+        for machine in machines:
+            row = {**about, "run_minutes": None, "training": None, "generation": None, "source": None}
+            if machine in runs:
+                row |= {"run_minutes": runs[machine]["total"] / 60, "source": runs[machine]["source"]}
+            for what, column in (("train", "training"), ("generate", "generation")):
+                rates = mine[(mine.what == what) & (mine.hardware == machine)] if machine else mine[:0]
+                row[column] = rates.tokens_per_second.iloc[0] if len(rates) else None
+            rows.append({**row, "hardware": machine or "not measured"})
+    return pd.DataFrame(rows)
