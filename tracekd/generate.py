@@ -113,7 +113,7 @@ class Asker:
     def _answer(self, path, problems, adapter, about, limit) -> None:
         from tqdm import tqdm
 
-        model = self._with(adapter)
+        model = self.with_adapter(adapter)
         label = f"{about['dataset']}/{about['condition']}/{about['seed']}"
         started, tokens = time.time(), 0
         with tqdm(total=len(problems), desc=label, unit="problem", mininterval=5) as bar:
@@ -129,8 +129,8 @@ class Asker:
         text = self.tokenizer.decode(ids, skip_special_tokens=True)
         return {"id": problem.id, "text": text, "finished": finished, "n_tokens": len(ids), **about}
 
-    def _with(self, adapter: Path | None):
-        """The base with ``adapter`` on it, unmerged; the plain base for None."""
+    def with_adapter(self, adapter: Path | None):
+        """The student with ``adapter`` on it, unmerged; without any for None. Loads the base at the first call."""
         from peft import PeftModel
 
         if self.base is None:
