@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
-from planted import Planted, outputs
 
 from tracekd import interventions
 from tracekd.effects import CONTRASTS, between_conditions, effects
 from tracekd.generated import generate
 from tracekd.intervention_tables import changes, follow_shares, frame, interval, left_out, levels
+from tracekd.planted import Planted, outputs
 
 REPEATS = 300
 PLANTED = {"copies": Planted(1.0, knows=0.0), "ignores": Planted(0.0, knows=0.8), "mixed": Planted(0.7, knows=0.9)}

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from planted import Planted, outputs
 
 from tracekd import interventions, traces
 from tracekd.generated import generate
 from tracekd.implied import MASK, implied
 from tracekd.implied import key as as_set
+from tracekd.planted import Planted, outputs
 from tracekd.problems import DATASETS, Problem, load
 from tracekd.records import read_jsonl
 from tracekd.variants import VARIANTS, variants
