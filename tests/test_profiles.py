@@ -12,7 +12,7 @@ from tracekd.problems import DATASETS
 def test_every_profile_is_whole(name):
     profile = profiles.load(name)
     assert profile.about and profile.hardware
-    for sizes in (profile.generated, profile.train, profile.test):
+    for sizes in (profile.generated, profile.train, profile.test, profile.interventions):
         assert set(sizes) == set(DATASETS)
     assert profile.conditions[:3] == ("vanilla", "correct", "incorrect")
 

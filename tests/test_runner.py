@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -266,6 +267,23 @@ def test_steps_follow_imports_and_ignore_comments_and_docstrings(stage):
     assert why() == "tracekd/text.py changed"  # imported by score.py
     (package / "published.csv").write_text("y\n")
     assert why() == "tracekd/text.py changed (and 1 more)"
+
+
+def test_a_profiles_field_is_a_reason_where_code_reads_it(stage):
+    house, package, folder, _ = stage
+    (package / "text.py").write_text("def f(run):\n    return run.profile.test\n")
+    small = runner.profiles.load("smoke")
+
+    def inputs(profile):
+        return steps.inputs(
+            house / "notebooks/02_second.ipynb", profile=profile, source="generated", given={}, folder=folder,
+            package=package,
+        )  # fmt: skip
+
+    assert inputs(replace(small, interventions={"babi": 1})) == inputs(small)
+    assert inputs(replace(small, test={"babi": 1})) != inputs(small)
+    (package / "score.py").write_text("def f(run):\n    return run.profile.interventions\n")
+    assert inputs(replace(small, interventions={"babi": 1})) != inputs(small)
 
 
 def test_steps_see_parameters_data_earlier_steps_and_lost_files(stage):

@@ -54,7 +54,12 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Profile:
-    """One entry of ``profiles.toml``; sizes are numbers of problems, or ``"all"``."""
+    """One entry of ``profiles.toml``; sizes are numbers of problems, or ``"all"``.
+
+    ``train``, ``test`` and ``interventions`` give sizes by data set: training problems, test problems that are answered
+    (notebook 04), and how many of these, from the first on, are answered again after given traces (notebook 07). Of a
+    data set not named, all is used.
+    """
 
     name: str
     about: str
@@ -65,6 +70,7 @@ class Profile:
     generated: dict[str, int]
     train: dict[str, int | str]
     test: dict[str, int | str]
+    interventions: dict[str, int | str]
     conditions: tuple[str, ...]
     recipe: Recipe
     study_repeats: int

@@ -10,6 +10,7 @@ import ast
 import csv
 import json
 import platform
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -64,6 +65,12 @@ def modules(notebook: Path, package: Path = PACKAGE) -> list[Path]:
     return sorted(found)
 
 
+def _trees(notebook: Path, package: Path) -> list[ast.Module]:
+    """The syntax trees of a notebook's cells and of the modules that it imports."""
+    trees = notebooks.parsed(notebook)
+    return trees + [ast.parse(path.read_text(encoding="utf-8")) for path in modules(notebook, package)]
+
+
 def _spelt(node: ast.AST) -> str:
     """A string that code spells out, with ``*`` for what an f-string fills in; "" for any other expression."""
     if isinstance(node, ast.JoinedStr):
@@ -87,9 +94,7 @@ def kept(notebook: Path, package: Path = PACKAGE) -> list[Path]:
 
     A file that the committed manifest lists was written by a run, and is no input even where a pattern fits it.
     """
-    trees = notebooks.parsed(notebook)
-    trees += [ast.parse(path.read_text(encoding="utf-8")) for path in modules(notebook, package)]
-    pairs = [_named(tree) for tree in trees]
+    pairs = [_named(tree) for tree in _trees(notebook, package)]
     names = set().union(*(names for names, _ in pairs)) - set().union(*(written for _, written in pairs))
     figures = package.parent / "figures"
     manifest = figures / "MANIFEST.csv"
@@ -97,6 +102,12 @@ def kept(notebook: Path, package: Path = PACKAGE) -> list[Path]:
     own = {Path(row["data"]).name for row in rows}
     files = sorted(path for path in (figures / "data").glob("*") if path.is_file() and path.name not in own)
     return [path for path in files if any(fnmatchcase(path.name, name) for name in names)]
+
+
+def settings(profile: Profile, trees: Iterable[ast.AST]) -> dict[str, Any]:
+    """The fields of a profile that code names as attributes, such as ``run.profile.test``; its name in any case."""
+    named = {node.attr for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)} | {"name"}
+    return {field: value for field, value in asdict(profile).items() if field in named}
 
 
 def fingerprint(source: str) -> str:
@@ -154,7 +165,7 @@ def inputs(
     for name, value in given.items():
         path = Path(value) if isinstance(value, str) and value else None
         found[f"parameter {name}"] = sha256(path) if path and path.is_file() else repr(value)
-    found[f"profile {profile.name}"] = sha256(asdict(profile))
+    found[f"profile {profile.name}"] = sha256(settings(profile, _trees(notebook, package)))
     found["the data source"] = source
     found["a file of the data source"] = fingerprint(source)
     found["the version of Python or a package"] = _versions()

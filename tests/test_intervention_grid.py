@@ -1,0 +1,124 @@
+"""The grid of interventions: every trained student, its own traces, nothing asked twice, nothing loaded for nothing."""
+
+import logging
+from dataclasses import replace
+
+import pytest
+
+from tracekd import generate, intervention_grid, interventions, sft, students, train
+from tracekd.intervention_tables import frame
+from tracekd.locks import Busy, locked
+from tracekd.problems import DATASETS
+from tracekd.profiles import Run, load
+from tracekd.records import read_jsonl, write_jsonl
+from tracekd.score import split_output
+from tracekd.variants import VARIANTS
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run with three adapters a set and the outputs of notebook 04."""
+    settings = load("smoke")
+    sizes = {"babi": 6, "cotempqa": 4, "marco": 4}
+    settings = replace(settings, train=sizes, test=sizes, interventions={"babi": 3, "cotempqa": 2, "marco": "all"})
+    settings = replace(settings, recipe=replace(settings.recipe, max_new_tokens=6))
+    run = Run("07_interventions", settings, 121, "generated", tmp_path_factory.mktemp("run"))
+    sft.prepare(run)
+    generate.run_grid(run)
+    return run
+
+
+@pytest.fixture(scope="module")
+def paths(run):
+    return intervention_grid.run_grid(run)
+
+
+def loaded(monkeypatch):
+    """Counts how often the student's weights are read from now on."""
+    times, real = [], students.load_model
+    monkeypatch.setattr(students, "load_model", lambda *a, **o: times.append(a) or real(*a, **o))
+    return times
+
+
+def test_nine_rows_a_problem_for_every_trained_student(run, paths):
+    assert [p.relative_to(run.folder).as_posix() for p in paths] == [
+        f"interventions/{d}/{c}-121.jsonl" for d in DATASETS for c in ("vanilla", "correct", "incorrect")
+    ]
+    sizes = {"babi": 3, "cotempqa": 2, "marco": 4}
+    asked = generate.evaluation_problems(run)
+    for path, (dataset, condition, seed) in zip(paths, train.jobs(run), strict=True):
+        rows, first = list(read_jsonl(path)), [p.id for p in asked[dataset][: sizes[dataset]]]
+        assert [r["id"] for r in rows] == [i for i in first for _ in VARIANTS]
+        assert [r["variant"] for r in rows] == list(VARIANTS) * len(first)
+        record = train.read_record(train.adapter_path(run, dataset, condition, seed))
+        about = {(r["student"], r["condition"], r["seed"], r["source"], r["adapter"], r["identity"]) for r in rows}
+        identity = students.identity("tiny-random")
+        assert about == {("tiny-random", condition, 121, "GENERATED problems", record["key"], identity)}
+
+
+def test_own_traces_are_those_of_the_outputs(run, paths):
+    for path in paths:
+        outputs = {o["id"]: o for o in read_jsonl(run.path("outputs", path.parent.name, path.name))}
+        for row in read_jsonl(path):
+            if row["variant"] == "own":
+                output = outputs[row["id"]]
+                assert bool(row["left_out"]) == (split_output(output["text"], output["finished"])[1] is None)
+
+
+def test_what_is_there_is_not_asked_again_and_loads_nothing(run, paths, monkeypatch):
+    before, times = [p.read_bytes() for p in paths], loaded(monkeypatch)
+    assert intervention_grid.run_grid(run) == paths
+    assert [p.read_bytes() for p in paths] == before and times == []
+
+
+def test_a_killed_grid_goes_on_and_says_how_fast(run, paths, monkeypatch, caplog):
+    """Two torn files: the base is loaded once for both, and the rows come out as they were."""
+    before = [list(read_jsonl(p)) for p in paths]
+    for path in paths[-2:]:
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(lines[:9]) + lines[9][:30])
+    times = loaded(monkeypatch)
+    with caplog.at_level(logging.INFO, logger="tracekd.intervention_grid"):
+        intervention_grid.run_grid(run)
+    assert len(times) == 1
+    assert [m.split(" in ")[0] for m in caplog.messages] == [
+        "babi/correct/121: 2 problems", "babi/incorrect/121: 2 problems",
+    ]  # fmt: skip
+    assert all("problems/s on" in m for m in caplog.messages)
+    for path, rows in zip(paths, before, strict=True):
+        assert [{k: v for k, v in r.items() if "logp" not in k} for r in read_jsonl(path)] == [
+            {k: v for k, v in r.items() if "logp" not in k} for r in rows
+        ]
+        for old, new in zip(rows, read_jsonl(path), strict=True):
+            assert new["logp_gold"] == (old["logp_gold"] and pytest.approx(old["logp_gold"], abs=1e-4))
+
+
+def test_another_adapter_is_asked_anew(run, paths):
+    """Its rows would otherwise be taken for those of the one that is there now."""
+    path = paths[0]
+    rows = list(read_jsonl(path))
+    write_jsonl(path, [{**r, "key": "of an adapter of before"} for r in rows])
+    intervention_grid.run_grid(run)
+    assert [r["key"] for r in read_jsonl(path)] == [r["key"] for r in rows]
+
+
+def test_two_at_once_are_refused(run, paths):
+    with locked(paths[0]), pytest.raises(Busy, match="another process"):
+        intervention_grid.run_grid(run)
+
+
+def test_an_untrained_adapter_is_named(run):
+    asker = generate.Asker("tiny-random", run.profile.recipe)
+    with pytest.raises(FileNotFoundError, match="03_qlora_train"):
+        intervention_grid.complete(run, asker, [], "babi", "correct", 999)
+
+
+def test_what_may_be_committed_holds_no_text(paths):
+    table = frame(intervention_grid.read(paths))
+    kept = intervention_grid.without_text(table)
+    assert len(kept) == len(table) and {"id", "variant", "answer_correct", "logp_gold", "follows"} <= set(kept)
+    known = {"id", "variant", "donor", "student", "dataset", "condition", "source", "category"}
+    for name in kept.select_dtypes(exclude=["number", "bool"]).columns.difference(list(known)):
+        values = {str(value) for value in kept[name].dropna()}
+        allowed = {"True", "False", *interventions.FOLLOWS, "ok", "untagged", "no_trace", "no_answer", "truncated"}
+        assert values <= allowed | {"derivation", "source", "slots", "renamed"}, name
