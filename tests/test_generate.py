@@ -105,7 +105,13 @@ def test_a_torn_file_goes_on_and_nothing_is_asked_twice(problems, adapter, tmp_p
     monkeypatch.setattr(generate, "answer", lambda m, t, ps, **o: asked.extend(ps) or real(m, t, ps, **o))
     rows, _ = complete(torn, problems, adapter)
     assert {i: r["text"] for i, r in rows.items()} == {i: r["text"] for i, r in whole.items()}
-    assert len(asked) == len(problems) - 4
+    assert len(asked) == len(problems) - 4  # the first batch of 4 was whole
+    # One answer of the second batch gone: its whole batch is asked again, in the same company.
+    torn.write_text("".join(lines[:5] + lines[6:]))
+    asked.clear()
+    rows, _ = complete(torn, problems, adapter)
+    assert [p.id for p in asked] == list(whole)[4:8]
+    assert {i: r["text"] for i, r in rows.items()} == {i: r["text"] for i, r in whole.items()}
     asked.clear()
     complete(torn, problems, adapter)
     assert asked == []

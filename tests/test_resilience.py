@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import moments
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from tracekd import __main__, embedded, profiles
+from tracekd import __main__, embedded, profiles, train
 
 CHOSEN = ["--profile", "smoke", "--dataset", "babi", "--condition", "correct"]
 TRAIN, GENERATE = ["train", *CHOSEN], ["generate", *CHOSEN]
@@ -66,10 +67,26 @@ def fresh(prepared, tmp_path):
     return shutil.copytree(prepared, tmp_path / "runs")
 
 
+@pytest.fixture(scope="module")
+def cut(prepared, tmp_path_factory):
+    """A run killed in training, with a checkpoint at step 10."""
+    folder = tmp_path_factory.mktemp("cut")
+    runs = shutil.copytree(prepared, folder / "runs")
+    assert wait(moments.start(runs, TRAIN, folder / "errors", {"die_at_step": 15})) == -signal.SIGKILL
+    return runs
+
+
 @pytest.fixture()
 def trained(whole, tmp_path):
     """A run with the adapter and no outputs."""
     return shutil.copytree(whole, tmp_path / "runs", ignore=shutil.ignore_patterns("outputs"))
+
+
+def flip(path, at):
+    """Turn one bit over; size stays."""
+    data = bytearray(path.read_bytes())
+    data[at] ^= 64
+    path.write_bytes(data)
 
 
 def same_adapter(runs, whole):
@@ -120,6 +137,33 @@ def test_training_killed_at_a_step_goes_on_to_the_same_bits(fresh, whole, tmp_pa
     assert here(fresh, TRAIN) == 0
     assert same_adapter(fresh, whole)
     assert not (fresh / ADAPTER / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("file", ["adapter_model.safetensors", "optimizer.pt", "rng_state.pth", "trainer_state.json"])
+@pytest.mark.parametrize("harm", ["torn", "gone"])
+def test_a_checkpoint_with_any_file_torn_or_gone_is_passed_over(cut, whole, tmp_path, file, harm):
+    """As after a power cut, or a copy that broke off: a kill alone leaves the last file missing."""
+    runs = shutil.copytree(cut, tmp_path / "runs")
+    (found,) = (runs / ADAPTER).glob(f"checkpoints/*/checkpoint-10/{file}")
+    os.truncate(found, found.stat().st_size // 2) if harm == "torn" else found.unlink()
+    if (file, harm) == ("rng_state.pth", "gone"):  # Trainer itself would go on without it, to other bits
+        assert here(runs, TRAIN) == 0
+        assert same_adapter(runs, whole)
+    else:
+        assert train.whole_checkpoint(found.parents[1]) is None and not found.parent.exists()
+
+
+@pytest.mark.parametrize("harm", [lambda p: os.truncate(p, 9999), Path.unlink, lambda p: flip(p, 99_999)])
+def test_a_finished_adapter_that_was_damaged_is_not_used_and_trained_anew(whole, tmp_path, capsys, harm):
+    """Outputs of other weights never mix with those that are there: the adapter's checksum is in their key."""
+    runs = shutil.copytree(whole, tmp_path / "runs")
+    lines = (runs / OUTPUTS).read_bytes().splitlines(keepends=True)
+    (runs / OUTPUTS).write_bytes(b"".join(lines[:16]))
+    harm(runs / ADAPTER / "adapter_model.safetensors")
+    assert here(runs, GENERATE) == 1
+    assert "is damaged" in (said := capsys.readouterr().err) and ADAPTER in said
+    assert here(runs, TRAIN) == here(runs, GENERATE) == 0
+    assert same_adapter(runs, whole) and same_outputs(runs, whole)
 
 
 def test_training_killed_from_outside_at_any_moment(fresh, whole, tmp_path):
@@ -181,9 +225,7 @@ def test_a_corrupted_cached_model_is_mended_before_it_trains(fresh, whole, tmp_p
     kept = shutil.copytree(sound, tmp_path / "cache" / sound.name)
     monkeypatch.setenv("TRACEKD_CACHE", str(tmp_path / "cache"))
     weights = kept / "model.safetensors"
-    data = bytearray(weights.read_bytes())
-    data[len(data) // 3] ^= 64
-    weights.write_bytes(data)
+    flip(weights, 999_999)
     assert "model.safetensors" in embedded.fault(kept)
     assert here(fresh, TRAIN) == 0
     assert embedded.fault(kept) is None
@@ -205,9 +247,8 @@ def test_training_on_a_full_disk_ends_clearly_and_goes_on(prepared, whole, small
     filler = fill(disk, spare)
     assert wait(moments.start(runs, TRAIN, tmp_path / "errors")) == 1
     said = (tmp_path / "errors").read_text()
-    assert "tracekd: cannot write" in said
     assert "no space is left" in said or "as happens on a full disk" in said
-    assert str(disk) in said and "Traceback" not in said
+    assert f"cannot write below {runs / ADAPTER / 'checkpoints'}" in said and "Traceback" not in said
     filler.unlink()
     assert here(runs, TRAIN) == 0
     assert same_adapter(runs, whole)

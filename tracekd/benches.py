@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from tracekd import profiles
-from tracekd.problems import DATASETS
+from tracekd.stats import share
 
 PATTERN = "bench_*.json"
 
@@ -71,4 +71,22 @@ def by_profile(found: list[dict]) -> pd.DataFrame:
                 rates = mine[(mine.what == what) & (mine.hardware == machine)] if machine else mine[:0]
                 row[column] = rates.tokens_per_second.iloc[0] if len(rates) else None
             rows.append({**row, "hardware": machine or "not measured"})
+    return pd.DataFrame(rows)
+
+
+def invariance(found: list[dict]) -> pd.DataFrame:
+    """One row for each batch size that was compared: how many outputs it changes, with 95% Wilson intervals.
+
+    Returns:
+        Columns: student, dataset, condition, batch, against (the batch size compared with), n, changed (``text`` or
+        ``verdict``), value, low, high (shares in 0..1), hits, hardware, date.
+    """
+    rows = []
+    for record in found:
+        for row in record["rows"] if record["what"] == "invariance" else []:
+            about = {key: record[key] for key in ("student", "dataset", "condition")}
+            about |= {"batch": row["batch"], "against": row["against"]}
+            for changed in ("text", "verdict"):
+                where = {"hardware": record["hardware"], "date": record["date"]}
+                rows.append({**about, "changed": changed, **share(row[changed], row["n"]), **where})
     return pd.DataFrame(rows)

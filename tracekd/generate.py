@@ -15,10 +15,16 @@ from tracekd.problems import Problem, datasets_of, evaluation_set, label_of
 from tracekd.problems import kept as kept_problems
 from tracekd.profiles import Recipe
 from tracekd.records import append_jsonl, recover_jsonl, sha256, write_jsonl
-from tracekd.train import adapter_path, read_record, train_grid
+from tracekd.train import adapter_path, damaged, read_record, train_grid
 
 log = logging.getLogger(__name__)
 VERSION = 3  # raise it when a change here changes what a student answers
+
+
+def in_order(tokenizer, problems: Sequence[Problem]) -> list[tuple[Problem, list[int]]]:
+    """Problems with their prompts' token ids, the longest first, so that like lengths share a batch."""
+    prompts = [(p, sft.prompt_ids(tokenizer, traces.prompt(p))) for p in problems]
+    return sorted(prompts, key=lambda pair: -len(pair[1]))
 
 
 def answer(
@@ -30,8 +36,7 @@ def answer(
         One list a batch of (problem, new token ids without the end token, whether the end token came).
     """
     end = sft.end_token(tokenizer)
-    prompts = [(p, sft.prompt_ids(tokenizer, traces.prompt(p))) for p in problems]
-    prompts.sort(key=lambda pair: -len(pair[1]))
+    prompts = in_order(tokenizer, problems)
     for first in range(0, len(prompts), batch):
         part = prompts[first : first + batch]
         made = greedy(model, [ids for _, ids in part], end=end, pad=tokenizer.pad_token_id, limit=max_new_tokens)
@@ -90,8 +95,8 @@ class Asker:
     def complete(self, path: Path, problems: Sequence[Problem], adapter: Path | None, about: dict) -> None:
         """Fill ``path`` until it has an output for each problem; what it has under the same key is kept.
 
-        The key covers student, adapter, problems and recipe. Outputs under another key are replaced. A kill loses
-        at most the batch in flight.
+        The key covers student, adapter, problems, and the recipe's limit and batch. Outputs under another key are
+        replaced. A kill loses at most the batch in flight.
 
         Raises:
             FileNotFoundError: the adapter has not been trained.
@@ -99,21 +104,34 @@ class Asker:
         record = {"key": "prompted"} if adapter is None else read_record(adapter)
         if record is None:
             raise FileNotFoundError(f"no finished adapter at {adapter}: run notebook 03_qlora_train first")
-        limit = self.recipe.max_new_tokens
+        if adapter and (wrong := damaged(adapter, record)):
+            raise FileNotFoundError(f"the adapter at {adapter} is damaged ({wrong}): `tracekd train` trains it anew")
         identity = students.identity(self.student)
-        key = sha256([VERSION, identity, record["key"], limit, [(p.id, traces.prompt(p)) for p in problems]])[:16]
+        asked = [(p.id, traces.prompt(p)) for p in problems]
+        how = [self.recipe.max_new_tokens, self.recipe.generate_batch]
+        key = sha256([VERSION, identity, record["key"], record.get("weights"), how, asked])[:16]
         with locked(path):
-            done = [row for row in recover_jsonl(path) if row.get("key") == key]
-            write_jsonl(path, done)
-            answered = {row["id"] for row in done}
-            missing = [p for p in problems if p.id not in answered]
-            if missing:
-                self._answer(path, missing, adapter, {**about, "key": key}, limit)
+            done = {row["id"]: row for row in recover_jsonl(path) if row.get("key") == key}
+            if any(p.id not in done for p in problems):
+                missing = self._missing(problems, done)
+                left = {p.id for p in missing}
+                write_jsonl(path, [row for i, row in done.items() if i not in left])
+                self._answer(path, missing, adapter, {**about, "key": key})
 
-    def _answer(self, path, problems, adapter, about, limit) -> None:
+    def _missing(self, problems: Sequence[Problem], done: dict) -> list[Problem]:
+        """The problems of all batches that are not whole, in order: each is answered in the company it was meant for.
+
+        The size of a batch can tip a near tie, so what a kill interrupted must not go on in other groups.
+        """
+        self.tokenizer = self.tokenizer or students.load_tokenizer(self.student)
+        ordered, size = [p for p, _ in in_order(self.tokenizer, problems)], self.recipe.generate_batch
+        groups = [ordered[first : first + size] for first in range(0, len(ordered), size)]
+        return [p for group in groups if any(p.id not in done for p in group) for p in group]
+
+    def _answer(self, path, problems, adapter, about) -> None:
         from tqdm import tqdm
 
-        model = self.with_adapter(adapter)
+        limit, model = self.recipe.max_new_tokens, self.with_adapter(adapter)
         label = f"{about['dataset']}/{about['condition']}/{about['seed']}"
         started, tokens = time.time(), 0
         with tqdm(total=len(problems), desc=label, unit="problem", mininterval=5) as bar:
@@ -134,7 +152,7 @@ class Asker:
         from peft import PeftModel
 
         if self.base is None:
-            self.tokenizer = students.load_tokenizer(self.student)
+            self.tokenizer = self.tokenizer or students.load_tokenizer(self.student)
             self.base = nf4.unpack(students.load_model(self.student)).eval()
         if isinstance(self.base, PeftModel):
             self.base = self.base.unload()

@@ -58,8 +58,12 @@ def parser(command: str) -> argparse.ArgumentParser:
 def _open(command: str, argv: list[str], jobs) -> tuple[Run, list[Job], bool]:
     options = parser(command).parse_args(argv)
     run = open_run(command, options.profile, options.first_seed, options.data)
-    handlers = [logging.FileHandler(run.path("logs", f"{command}-{options.shard.replace('/', '-of-')}.log"))]
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", handlers=handlers)
+    screen = logging.StreamHandler()
+    screen.setLevel(logging.WARNING)
+    file = logging.FileHandler(run.path("logs", f"{command}-{options.shard.replace('/', '-of-')}.log"))
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", handlers=[screen, file]
+    )
     todo = chosen(jobs(run), options)
     if options.list:
         print("\n".join(f"{d} {c} {s}" for d, c, s in todo))

@@ -17,7 +17,7 @@ from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 from peft.tuners.lora import LoraLayer
 from transformers import PrinterCallback, TrainingArguments, set_seed
 
-from tracekd import memory, nf4, sft, students
+from tracekd import disk, memory, nf4, seals, sft, students
 from tracekd.artefacts import commit, hardware
 from tracekd.batches import IGNORED, Collator, Packed, packing_error
 from tracekd.locks import locked
@@ -28,6 +28,7 @@ from tracekd.trainer import CompletionTrainer, CpuDropout, Progress
 
 log = logging.getLogger(__name__)
 PACKING_TOLERANCE = 0.1  # of what mixing two examples would change; rounding to 16 bits stays below
+WEIGHTS = "adapter_model.safetensors"
 VERSION = 6  # raise it when a change here changes what an adapter comes out as
 # The part of a recipe that decides an adapter; the rest is about generation, or only a limit.
 DECIDES = (
@@ -134,18 +135,13 @@ def key(student: str, examples: Sequence[sft.Example], recipe: Recipe, seed: int
 
 
 def whole_checkpoint(folder: Path) -> str | None:
-    """The newest checkpoint that was written to its end; torn ones, left by a kill, are removed.
-
-    Trainer writes ``trainer_state.json`` last, so its presence tells.
-    """
+    """The newest checkpoint that is as it was sealed; torn and damaged ones are removed."""
     steps = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True)
     for path in steps:
-        try:
-            json.loads((path / "trainer_state.json").read_text())
+        if (wrong := seals.broken(path)) is None:
             return str(path)
-        except (OSError, ValueError):
-            log.warning("%s is torn and is removed", path.name)
-            shutil.rmtree(path, ignore_errors=True)
+        log.warning("%s is removed: %s", path, wrong)
+        shutil.rmtree(path, ignore_errors=True)
     return None
 
 
@@ -166,7 +162,9 @@ def train(student: str, examples: Sequence[sft.Example], recipe: Recipe, *, seed
     name = key(student, examples, recipe, seed)
     with locked(folder / "train") if processes() == 1 or is_main() else nullcontext():
         if (kept := read_record(folder)) and kept["key"] == name:
-            return kept
+            if (wrong := damaged(folder, kept)) is None:
+                return kept
+            log.warning("%s is trained anew: %s", folder, wrong)
         return _train(student, examples, recipe, seed, folder, name)
 
 
@@ -177,7 +175,8 @@ def _train(student, examples, recipe, seed, folder, name) -> dict:
     resumed = whole_checkpoint(checkpoints)
     progress = Progress("/".join(folder.parts[-3:]), resumed)
     trainer = _trainer(student, encoded, tokenizer, recipe, seed, checkpoints, progress)
-    trainer.train(resume_from_checkpoint=resumed)
+    with disk.writing(checkpoints):
+        trainer.train(resume_from_checkpoint=resumed)
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     record = {
         "key": name, "student": student, "seed": seed, "n": len(encoded),
@@ -186,8 +185,8 @@ def _train(student, examples, recipe, seed, folder, name) -> dict:
         "mean_loss": sum(losses) / len(losses), "peak_gib": memory.peak(), "processes": processes(),
         "recipe": asdict(recipe), "hardware": hardware(), "commit": commit(),
     }  # fmt: skip
-    _keep(trainer, folder, record)
-    return record
+    with disk.writing(folder):
+        return _keep(trainer, folder, record)
 
 
 def _trainer(student, encoded, tokenizer, recipe, seed, folder, progress=None) -> CompletionTrainer:
@@ -222,21 +221,31 @@ def _collator(recipe: Recipe, model, tokenizer) -> Collator | Packed:
     return Packed()
 
 
-def _keep(trainer: CompletionTrainer, folder: Path, record: dict) -> None:
+def _keep(trainer: CompletionTrainer, folder: Path, record: dict) -> dict:
     """Write the adapter, then its log, then the record whose presence means complete; drop the checkpoints."""
     if trainer.is_fsdp_enabled:
         trainer.save_model(str(folder))  # gathers the shards, on all processes
     trainer.accelerator.wait_for_everyone()
     if not trainer.is_world_process_zero():
-        return
+        return record
     (folder / "record.json").unlink(missing_ok=True)
     if not trainer.is_fsdp_enabled:
         trainer.accelerator.unwrap_model(trainer.model).save_pretrained(folder)
     fields = ("step", "loss", "trace_loss", "answer_loss", "learning_rate", "grad_norm")
     rows = [{f: entry.get(f) for f in fields} for entry in trainer.state.log_history if "loss" in entry]
     write_jsonl(folder / "log.jsonl", rows)
+    record = {**record, "weights": sha256(folder / WEIGHTS)}
     write_json(folder / "record.json", record)
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    return record
+
+
+def damaged(folder: Path, record: dict) -> str | None:
+    """What is wrong with a finished adapter's weights, in words; None where they are those that were trained."""
+    if not (folder / WEIGHTS).is_file():
+        return f"{WEIGHTS} is missing"
+    # Records of earlier versions have no checksum.
+    return None if record.get("weights") in (None, sha256(folder / WEIGHTS)) else f"{WEIGHTS} is not what was trained"
 
 
 def read_record(folder: Path) -> dict | None:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from transformers import Trainer, TrainerCallback
 
-from tracekd import losses, sft
+from tracekd import losses, seals, sft
 from tracekd.batches import IGNORED, LengthGroups
 from tracekd.records import write_json
 
@@ -101,10 +101,13 @@ class Progress(TrainerCallback):
         return self.before + time.time() - self.started
 
     def on_save(self, args, state, control, **_):
-        """Note the seconds beside the checkpoint."""
+        """Note the seconds beside the checkpoint and seal it, when all processes have written their parts of it."""
         folder = Path(args.output_dir, f"checkpoint-{state.global_step}")
-        if folder.is_dir():
+        if torch.distributed.is_initialized():
+            torch.distributed.barrier()
+        if state.is_world_process_zero and folder.is_dir():
             write_json(folder / "elapsed.json", {"seconds": self.seconds})
+            seals.seal(folder)
 
     def on_train_begin(self, args, state, control, **_):
         """Open the bar."""
