@@ -1,5 +1,6 @@
 """Shared prompt cache: the log-probabilities and greedy answers of separate passes, at training's token borders."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -131,3 +132,12 @@ def test_compare_measures_both_ways(model, tokenizer):
     assert found["problems"] == 2 and 10 <= found["variants"] <= 16
     assert found["largest_gap"] < 1e-4 and found["same_answers"] == 1
     assert found["speed_up"] == found["separate_s"] / found["shared_s"] > 0
+
+
+def test_the_bench_command_prints_what_was_measured(capsys):
+    from tracekd import bench
+
+    assert bench.main(["prefill", "--profile", "smoke", "-n", "2", "--rounds", "1"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["what"], found["student"], found["n"]) == ("prefill", "tiny-random", 2)
+    assert found["speed_up"] > 0 and found["largest_gap"] < 1e-4 and found["rows"][0]["problems"] == 2

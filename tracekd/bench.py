@@ -31,20 +31,18 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--data", default="generated")
     made.add_argument("--dataset", default="babi")
     made.add_argument("--condition", default="correct")
-    made.add_argument("--adapter", type=Path, help="generate: an adapter to put on the student")
+    made.add_argument("--adapter", type=Path, help="generate, prefill: an adapter to put on the student")
     made.add_argument("-n", type=int, default=32, help="examples or problems a turn")
     made.add_argument("--authors-n", type=int, default=2, help="problems for the authors' way, which is slow")
     made.add_argument("--rounds", type=int, default=3, help="turns of each contender")
     made.add_argument("--batch", type=int, help="examples an update, or problems at once (default: the recipe's)")
     made.add_argument("--sizes", default="1,8,32", help="invariance: batch sizes, compared with the first")
-    made.add_argument(
-        "--record", action="store_true", help="keep the result in figures/data/, for notebook 03"
-    )
+    made.add_argument("--record", action="store_true", help="keep the result in figures/data/, for notebook 03")
     return made
 
 
 def main(argv: list[str]) -> int:
-    """Measure training, generation or scoring, print one JSON object, and compare with peers run beside it."""
+    """Measure training, generation, scoring or interventions, print one JSON object, and compare with peers."""
     options = parser().parse_args(argv)
     profile = profiles.load(options.profile)
     student = options.student or profile.student
@@ -156,6 +154,25 @@ def _invariance(options, profile, student: str) -> dict:
     return {"n": len(problems), "rows": rows}
 
 
+def _prefill(options, profile, student: str) -> dict:
+    """Answers after given traces: the prompt's cache shared by a problem's traces, against separate passes."""
+    from tracekd import bench_generate, prefill_bench, students
+    from tracekd.intervention_grid import ANSWER_TOKENS
+
+    problems, tokenizer = _problems(options, profile, "test"), students.load_tokenizer(student)
+    model, limit = bench_generate.loaded(student, options.adapter, ours=True), profile.recipe.max_new_tokens
+    turns = [
+        prefill_bench.compare(model, tokenizer, problems, seed=121, max_new_tokens=min(limit, ANSWER_TOKENS))
+        for _ in range(options.rounds)
+    ]
+    return {
+        "n": len(problems), "rows": [{"round": i, **turn} for i, turn in enumerate(turns)],
+        "speed_up": statistics.median(turn["speed_up"] for turn in turns),
+        "largest_gap": max(turn["largest_gap"] for turn in turns),
+        "same_answers": min(turn["same_answers"] for turn in turns),
+    }  # fmt: skip
+
+
 def _score(options, profile, student: str) -> dict:
     """Score gold targets as outputs: every output is read and judged in full."""
     from tracekd import score, sft
@@ -188,4 +205,7 @@ def _run(options, profile, student: str) -> dict:
     return {"n": len(seconds), "seconds": seconds, "total": sum(seconds.values()), "source": source}
 
 
-MEASURES = {"train": _train, "generate": _generate, "score": _score, "invariance": _invariance, "run": _run}
+MEASURES = {
+    "train": _train, "generate": _generate, "score": _score, "invariance": _invariance, "prefill": _prefill,
+    "run": _run,
+}  # fmt: skip
