@@ -7,7 +7,7 @@ import pytest
 from tracekd import interventions
 from tracekd.effects import CONTRASTS, between_conditions, effects
 from tracekd.generated import generate
-from tracekd.intervention_tables import changes, follow_shares, frame, interval, left_out, levels
+from tracekd.intervention_tables import changes, changes_from_usual, follow_shares, frame, interval, left_out, levels
 from tracekd.planted import Planted, outputs
 
 REPEATS = 300
@@ -118,6 +118,16 @@ def test_levels_and_changes(table):
     assert gold.against == "own" and "own" not in set(change.variant)
     empty = changes(table, rng(), against="empty", repeats=REPEATS)
     assert at(empty, condition="copies", variant="gold", outcome="answer_correct").value == 1
+
+
+def test_a_student_without_own_traces_is_compared_with_no_trace():
+    rows = made({"own": (1, 0, 0), "gold": (1, 1, 1), "empty": (0, 0, 1)})
+    rows += made({"gold": (1, 1, 1), "empty": (0, 0, 1)}, condition="vanilla")
+    found = changes_from_usual(frame(rows), rng(), REPEATS)
+    assert set(zip(found.condition, found.against, strict=True)) == {("correct", "own"), ("vanilla", "empty")}
+    for condition in ("correct", "vanilla"):
+        row = at(found, condition=condition, variant="gold", outcome="answer_correct")
+        assert row.value == pytest.approx(2 / 3) and row.n == 3
 
 
 def test_what_is_left_out_is_counted_in_general_words(rows):

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tracekd.plots_interventions import FOLLOW_STYLE, follow_bars, variant_accuracy
+from tracekd.plots_interventions import EFFECT_NAMES, FOLLOW_STYLE, effect_points, follow_bars, variant_accuracy
 
 
 @pytest.fixture
@@ -52,3 +52,13 @@ def test_follow_bars_fill_the_whole_and_show_n(ax):
     texts = [t.get_text() for t in ax.texts]
     assert texts.count("n = 40") == 2 and "70%" in texts
     assert [t.get_text() for t in ax.get_legend().get_texts()] == [label for label, *_ in FOLLOW_STYLE.values()]
+
+
+def test_effects_stand_where_the_table_says_with_their_n(ax):
+    values = {"correct": {"total": 0.5, "natural_direct": 0.1, "total_all": 0.4}, "vanilla": {"total": 0.2}}
+    table = pd.DataFrame(estimates("effect", values, outcome="answer_correct"))
+    assert effect_points(table, ax) is ax
+    assert [t.get_text() for t in ax.get_yticklabels()] == [EFFECT_NAMES["total"], EFFECT_NAMES["natural_direct"]]
+    drawn = [container.lines[0].get_xdata() for container in ax.containers]
+    assert list(drawn[0]) == [0.5, 0.1] and drawn[1][0] == 0.2 and np.isnan(drawn[1][1])
+    assert [t.get_text() for t in ax.texts] == ["40", "40", "40"]

@@ -86,6 +86,19 @@ def changes(table: pd.DataFrame, rng: np.random.Generator, against: str = "own",
     return contrasts(table, wanted, "variant", rng, repeats).assign(against=against)
 
 
+def changes_from_usual(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
+    """``changes`` of every student against what is usual for it: ``against`` says which, row by row.
+
+    The own trace; the empty one for a student (data set and condition) that has no own trace at all: a vanilla one,
+    or one that never closes a trace.
+    """
+    owned = set(table[table.variant == "own"].groupby(GROUP).groups)
+    parts = []
+    for name, part in table.groupby(GROUP, sort=False):
+        parts.append(changes(part, rng, "own" if name in owned else "empty", repeats))
+    return pd.concat(parts, ignore_index=True)
+
+
 def follow_shares(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
     """Whom answers follow where trace and context disagree (the implied answer is not the gold one).
 

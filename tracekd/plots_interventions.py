@@ -100,3 +100,45 @@ def follow_bars(table: pd.DataFrame, ax: Axes, *, variant: str = "given") -> Axe
     ax.set_xlabel(f"share of answers that follow ...\n({shown}, where trace and context disagree)")
     ax.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0), columnspacing=1, handlelength=1)
     return ax
+
+
+EFFECT_NAMES = {
+    "observed": "own right - own wrong\n(observed, no effect)", "total": "total",
+    "natural_direct": "natural direct\n(answer not named)", "natural_indirect": "natural indirect\n(answer named)",
+    "facts_given_right_label": "right facts\n(label right)", "label_given_right_facts": "right label\n(facts right)",
+}  # fmt: skip
+
+
+def effect_points(table: pd.DataFrame, ax: Axes, *, outcome: str = "answer_correct") -> Axes:
+    """One point with interval an effect and training condition, n beside it; a line at zero.
+
+    Args:
+        table: ``effects.effects`` of one student and data set; those of ``EFFECT_NAMES`` are drawn where they have any
+            problem.
+        ax: to draw on; at least 3 in wide.
+        outcome: ``answer_correct`` or ``logp_gold``.
+    """
+    table = table[(table.outcome == outcome) & (table.n > 0) & table.value.notna()]
+    names = [name for name in EFFECT_NAMES if name in set(table.effect)]
+    kinds = list(dict.fromkeys(table.condition))
+    step = 0.7 / max(len(kinds), 1)
+    for k, kind in enumerate(kinds):
+        part = table[table.condition == kind].set_index("effect").reindex(names)
+        y = np.arange(len(names)) + (k - (len(kinds) - 1) / 2) * step
+        colour = COLOURS.get(kind, OKABE_ITO["grey"])
+        low, high = (part.value - part.low).clip(lower=0), (part.high - part.value).clip(lower=0)
+        ax.errorbar(part.value, y, xerr=[low, high], fmt=_marker(kind), ms=3.5, lw=1, color=colour, label=kind)
+        for place, n in zip(y, part.n, strict=True):
+            if n == n:
+                ax.text(
+                    1.01, place, f"{n:.0f}", transform=ax.get_yaxis_transform(), va="center", fontsize=6, color=colour
+                )
+    ax.axvline(0, color="black", lw=0.6, zorder=0)
+    ax.set_yticks(range(len(names)), [EFFECT_NAMES[name] for name in names])
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    if outcome == "answer_correct":
+        ax.set_xlim(-1.05, 1.05)
+    unit = {"answer_correct": "difference in share of right answers", "logp_gold": "difference in nats"}
+    ax.set_xlabel(unit[outcome])
+    ax.legend(ncols=min(max(len(kinds), 1), 4), loc="lower center", bbox_to_anchor=(0.5, 1.0), columnspacing=1)
+    return ax

@@ -1,0 +1,89 @@
+"""What the tables of the interventions say, in sentences that claim no more than their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from tracekd.findings import percent
+
+UNTOLD = "cannot be told at this size"
+WORDS = {
+    "own": "the own trace", "gold": "the gold trace", "wrong_label": "a wrong label on right facts",
+    "wrong_facts": "a right label on wrong facts", "both_wrong": "a trace wrong in both steps",
+    "other": "another problem's trace", "empty": "an empty trace", "shuffled": "the gold trace shuffled",
+    "masked": "the gold trace with its answer masked",
+}  # fmt: skip
+EFFECTS = {
+    "total": "total effect of a right trace", "natural_direct": "natural direct effect (not by naming the answer)",
+    "natural_indirect": "natural indirect effect (by naming the answer)",
+    "facts_given_right_label": "right less wrong facts under the right label",
+    "label_given_right_facts": "right less wrong label on the right facts",
+    "observed": "right less wrong own traces, as they came",
+}  # fmt: skip
+
+
+def size(row: Mapping) -> str:
+    """A difference with its interval and n: in percentage points for answers, in nats for log-probabilities."""
+    if row["value"] != row["value"]:
+        return "no value"
+    scale, unit = (100, " points") if row["outcome"] == "answer_correct" else (1, " nats")
+    text = f"{scale * row['value']:+.1f}{unit}"
+    if row["low"] == row["low"]:
+        text += f" [{scale * row['low']:.1f}, {scale * row['high']:.1f}]"
+    return f"{text}, n = {row['n']:.0f}"
+
+
+def told(row: Mapping) -> str:
+    """``more``, ``less``, or that the sign of a difference cannot be told, and why.
+
+    Where an interval ends exactly at zero, the sign is not told either.
+    """
+    if row["low"] != row["low"]:
+        return f"{UNTOLD}: {row['n']:.0f} problem{'' if row['n'] == 1 else 's'}"
+    if row["low"] > 0 or row["high"] < 0:
+        return "more" if row["low"] > 0 else "less"
+    return f"{UNTOLD}: the interval covers zero"
+
+
+def change_sentence(row: Mapping) -> str:
+    """One row of ``intervention_tables.changes``: what a given trace does to the answers of one student."""
+    what = {"answer_correct": "right answers", "logp_gold": "log-probability of the gold answer"}[row["outcome"]]
+    verdict = told(row)
+    verdict = {"more": "higher", "less": "lower"}.get(verdict, verdict)
+    return f"{what} after {WORDS[row['variant']]}, less after {WORDS[row['against']]}: {size(row)}: {verdict}."
+
+
+def follow_sentence(part: pd.DataFrame) -> str:
+    """One student and one variant of ``intervention_tables.follow_shares``: whom its answers follow.
+
+    Which of trace and context they follow more often is said only where their intervals do not overlap.
+    """
+    of = part.set_index("follows")
+    trace, context = of.loc["trace"], of.loc["context"]
+    words = ", ".join(
+        f"{percent(row.value, row.low, row.high)} follow {name}"
+        for name, row in (("the trace", trace), ("the context", context), ("neither", of.loc["neither"]))
+    )
+    verdict = f"which of the two more often {UNTOLD}"
+    if trace.low > context.high:
+        verdict = "more often the trace"
+    elif context.low > trace.high:
+        verdict = "more often the context"
+    return f"of the answers where trace and context disagree (n = {trace.n:.0f} problems), {words}: {verdict}."
+
+
+def effect_sentence(row: Mapping) -> str:
+    """One row of ``effects.effects``: its name in words, its size, and whether its sign is told."""
+    verdict = told(row)
+    verdict = {"more": "above zero", "less": "below zero"}.get(verdict, verdict)
+    return f"{EFFECTS.get(row['effect'], row['effect'])} ({row['contrast']}): {size(row)}: {verdict}."
+
+
+def uses_trace(row: Mapping) -> str:
+    """The notebook's question, by the total effect of one student (gold less both_wrong) on right answers."""
+    return {
+        "more": "the answer depends on the given trace, and a right one helps",
+        "less": "the answer depends on the given trace, and a right one does harm",
+    }.get(verdict := told(row), f"whether the answer depends on the given trace {verdict}")
