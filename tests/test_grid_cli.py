@@ -44,6 +44,16 @@ def test_a_choice_outside_the_grid_is_named_with_the_nearest():
         grid_cli.chosen(grid, options)
 
 
+def test_a_shard_answers_with_the_adapters_that_it_trained(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path))
+    listed = []
+    for main, more in ((grid_cli.main_train, []), (grid_cli.main_generate, ["--trained"])):
+        assert main(["--profile", "smoke", "--shard", "1/3", "--list", *more]) == 0
+        printed = capsys.readouterr().out.splitlines()
+        listed.append([line for line in printed if line.startswith(("babi ", "cotempqa ", "marco "))])
+    assert listed[0] == listed[1] and len(listed[0]) == 3
+
+
 def test_train_and_generate_from_the_command_line_fill_their_shard(tmp_path):
     environment = {**os.environ, "TRACEKD_RUNS": str(tmp_path), "OMP_NUM_THREADS": "1"}
     for command in ("train", "generate"):

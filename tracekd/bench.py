@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from tracekd import profiles
+from tracekd import profiles, shapes
 from tracekd.artefacts import commit, hardware
 from tracekd.problems import check_source, label_of, load, select
 from tracekd.profiles import ROOT, nearest
@@ -27,7 +27,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("what", choices=tuple(MEASURES), help="run: the times that the profile's last run took")
     made.add_argument("--against", default="", help="peers, comma-separated: trl, trl_best (train); plain, authors")
     made.add_argument("--profile", default="cpu", help="whose student and recipe")
-    made.add_argument("--student", help="another student than the profile's: a name, folder or Hub id")
+    made.add_argument("--student", help="another than the profile's: a name, folder, Hub id or shape (shapes.py)")
+    made.add_argument("--weights", choices=("nf4", "plain"), default="nf4", help="plain: bf16 on a GPU, fp32 on a CPU")
+    made.add_argument("--peak-tflops", type=float, help="the hardware's stated peak, for model FLOPs utilisation")
     made.add_argument("--data", default="generated")
     made.add_argument("--dataset", default="babi")
     made.add_argument("--condition", default="correct")
@@ -46,12 +48,16 @@ def main(argv: list[str]) -> int:
     options = parser().parse_args(argv)
     profile = profiles.load(options.profile)
     student = options.student or profile.student
-    found = {**_about(options, student), **MEASURES[options.what](options, profile, student)}
+    folder = str(shapes.make(student)) if student in shapes.SHAPES else student
+    found = {**_about(options, student), **MEASURES[options.what](options, profile, folder)}
     print(json.dumps(found, indent=1))
     if options.record:
         where = re.sub(r"\W+", "-", found["hardware"].split(",")[0]).strip("-")
         subject = options.profile if options.what == "run" else Path(student).name
-        write_json(RECORDS / f"bench_{options.what}_{subject}_{where}.json", found)
+        write_json(
+            RECORDS / f"bench_{options.what}_{subject}{'' if options.weights == 'nf4' else '-plain'}_{where}.json",
+            found,
+        )
     return 0
 
 
@@ -63,8 +69,9 @@ def _about(options, student: str) -> dict:
         except PackageNotFoundError:
             continue
     return {
-        "what": options.what, "student": student, "profile": options.profile, "dataset": options.dataset,
-        "condition": options.condition, "source": label_of(options.dataset, check_source(options.data)),
+        "what": options.what, "student": student, "weights": options.weights, "profile": options.profile,
+        "dataset": options.dataset, "condition": options.condition,
+        "source": label_of(options.dataset, check_source(options.data)),
         "hardware": hardware(), "versions": versions, "commit": commit(),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
     }  # fmt: skip
@@ -99,7 +106,8 @@ def _train(options, profile, student: str) -> dict:
 
     from tracekd import bench_train, meter, sft, students
 
-    recipe = replace(profile.recipe, epochs=1, batch=options.batch or profile.recipe.batch)
+    batch = options.batch or profile.recipe.batch
+    recipe = replace(profile.recipe, epochs=1, batch=batch, accumulation=1, quantise=options.weights == "nf4")
     tokenizer = students.load_tokenizer(student)
     examples = sft.build(_problems(options, profile, "train"), options.condition, seed=121)
     encoded = sft.encode_all(examples, tokenizer, recipe.max_tokens)
@@ -118,6 +126,8 @@ def _train(options, profile, student: str) -> dict:
         "ratios": _ratios(rows, "trainer", "tokens_per_second"),
         "matrix_rate": rate, "share_of_matrix_rate": mine / rate,
     }  # fmt: skip
+    if options.peak_tflops:
+        found["model_flops_utilisation"] = mine / (options.peak_tflops * 1e12)
     if len(names) > 1:
         found["losses_on_one_batch"] = bench_train.losses_on_one_batch(student, encoded[: recipe.batch], recipe, 121)
     return found

@@ -30,8 +30,7 @@ def loaded(student: str, adapter: Path | None, *, ours: bool):
 
 def ours(model, tokenizer, problems: Sequence[Problem], limit: int, batch: int) -> Outputs:
     """``generate.answer``: sorted, cached, finished rows leave."""
-    parts = generate.answer(model, tokenizer, problems, max_new_tokens=limit, batch=batch)
-    return {p.id: (tokens, ended) for part in parts for p, tokens, ended in part}
+    return generate.by_id(generate.answer(model, tokenizer, problems, max_new_tokens=limit, batch=batch))
 
 
 @torch.inference_mode()

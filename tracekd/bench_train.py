@@ -82,7 +82,7 @@ def trl(student: str, encoded: Sequence[sft.Encoded], recipe: Recipe, seed: int,
         r=recipe.lora_r, lora_alpha=recipe.lora_alpha, lora_dropout=recipe.lora_dropout,
         target_modules=students.TARGETS, task_type="CAUSAL_LM",
     )  # fmt: skip
-    model = students.load_model(student, quantise=True)
+    model = students.load_model(student, quantise=recipe.quantise)
     tokenizer = students.load_tokenizer(student)
     return SFTTrainer(
         model=model, args=config, train_dataset=Dataset.from_list(rows), peft_config=lora, processing_class=tokenizer
@@ -100,9 +100,10 @@ def turn(name: str, student: str, encoded: Sequence[sft.Encoded], recipe: Recipe
     """One contender's turn: an epoch over ``encoded``; the first update, which warms up, is left out of the rates.
 
     Returns:
-        A dictionary: trainer, tokens_per_second and supervised_per_second (real tokens, padding not counted),
-        seconds_per_step (median), peak_gib (above what stood before the model was loaded), padding (share of
-        computed tokens), operations_per_second (those that the update needs, see ``meter.operations``), steps.
+        A dictionary: trainer, tokens_per_second and supervised_per_second (real tokens, padding not counted; the
+        median over updates, since shared machines stall), seconds_per_step (median), peak_gib (above what stood
+        before the model was loaded), padding (share of computed tokens), operations_per_second (those that the
+        update needs, see ``meter.operations``), steps.
     """
     memory = meter.Memory()
     with tempfile.TemporaryDirectory() as folder, memory.watched():
@@ -113,15 +114,19 @@ def turn(name: str, student: str, encoded: Sequence[sft.Encoded], recipe: Recipe
         with students.quiet():
             trainer.train()
     passes = len(counts.real) // len(clock.seconds)
-    timed = sum(clock.seconds[1:])
-    real, supervised = sum(counts.real[passes:]), sum(counts.supervised[passes:])
+    real, supervised = (_by_step(tokens, passes) for tokens in (counts.real, counts.supervised))
+    rate = statistics.median(n / s for n, s in zip(real[1:], clock.seconds[1:], strict=True))
     needed = meter.operations(trainer.model, [len(e) for e in encoded], sum(len(e.target_ids) for e in encoded))
     return {
-        "trainer": name, "tokens_per_second": real / timed, "supervised_per_second": supervised / timed,
+        "trainer": name, "tokens_per_second": rate, "supervised_per_second": rate * sum(supervised) / sum(real),
         "seconds_per_step": statistics.median(clock.seconds[1:]), "peak_gib": memory.gib,
         "padding": 1 - sum(counts.real) / sum(counts.computed),
-        "operations_per_second": needed / sum(map(len, encoded)) * real / timed, "steps": len(clock.seconds),
+        "operations_per_second": needed / sum(map(len, encoded)) * rate, "steps": len(clock.seconds),
     }  # fmt: skip
+
+
+def _by_step(tokens: list[int], passes: int) -> list[int]:
+    return [sum(tokens[first : first + passes]) for first in range(0, len(tokens), passes)]
 
 
 def losses_on_one_batch(student: str, encoded: Sequence[sft.Encoded], recipe: Recipe, seed: int) -> dict[str, float]:

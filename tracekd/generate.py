@@ -13,11 +13,13 @@ from tracekd.decode import greedy
 from tracekd.locks import locked
 from tracekd.problems import Problem, datasets_of, evaluation_set, label_of
 from tracekd.problems import kept as kept_problems
-from tracekd.profiles import Recipe
+from tracekd.profiles import Recipe, nearest
 from tracekd.records import append_jsonl, recover_jsonl, sha256, write_jsonl
 from tracekd.train import adapter_path, damaged, read_record, train_grid
 
 log = logging.getLogger(__name__)
+BACKENDS = ("transformers", "vllm")
+PROBE = 64  # problems that another backend is compared on before its outputs are kept
 VERSION = 3  # raise it when a change here changes what a student answers
 
 
@@ -41,6 +43,11 @@ def answer(
         part = prompts[first : first + batch]
         made = greedy(model, [ids for _, ids in part], end=end, pad=tokenizer.pad_token_id, limit=max_new_tokens)
         yield [(p, tokens, ended) for (p, _), (tokens, ended) in zip(part, made, strict=True)]
+
+
+def by_id(batches) -> dict[str, tuple[list[int], bool]]:
+    """The answers of ``answer`` by problem id: token ids, and whether the end token came."""
+    return {p.id: (tokens, ended) for batch in batches for p, tokens, ended in batch}
 
 
 def outputs_path(run, dataset: str, condition: str, seed: int) -> Path:
@@ -87,10 +94,16 @@ def answer_job(run, asker: Asker, problems: dict[str, list[Problem]], dataset: s
 class Asker:
     """A student that is loaded when first asked, and changes adapters without loading the base again."""
 
-    def __init__(self, student: str, recipe: Recipe):
-        """Remember the student and how it is to be asked; load nothing yet."""
-        self.student, self.recipe = student, recipe
-        self.base = self.tokenizer = None
+    def __init__(self, student: str, recipe: Recipe, backend: str = "transformers"):
+        """Remember the student and how it is to be asked (``backend``: one of ``BACKENDS``); load nothing yet.
+
+        Raises:
+            ValueError: no backend has that name.
+        """
+        if backend not in BACKENDS:
+            raise ValueError(f"no backend {backend!r}: {nearest(backend, BACKENDS)}")
+        self.student, self.recipe, self.backend = student, recipe, backend
+        self.base = self.tokenizer = self.engine = None
 
     def complete(self, path: Path, problems: Sequence[Problem], adapter: Path | None, about: dict) -> None:
         """Fill ``path`` until it has an output for each problem; what it has under the same key is kept.
@@ -109,6 +122,7 @@ class Asker:
         identity = students.identity(self.student)
         asked = [(p.id, traces.prompt(p)) for p in problems]
         how = [self.recipe.max_new_tokens, self.recipe.generate_batch]
+        how += [self.backend] if self.backend != "transformers" else []
         key = sha256([VERSION, identity, record["key"], record.get("weights"), how, asked])[:16]
         with locked(path):
             done = {row["id"]: row for row in recover_jsonl(path) if row.get("key") == key}
@@ -131,17 +145,38 @@ class Asker:
     def _answer(self, path, problems, adapter, about) -> None:
         from tqdm import tqdm
 
-        limit, model = self.recipe.max_new_tokens, self.with_adapter(adapter)
         label = f"{about['dataset']}/{about['condition']}/{about['seed']}"
         started, tokens = time.time(), 0
         with tqdm(total=len(problems), desc=label, unit="problem", mininterval=5) as bar:
-            batches = answer(model, self.tokenizer, problems, max_new_tokens=limit, batch=self.recipe.generate_batch)
-            for batch in batches:
+            for batch in self._batches(problems, adapter, path):
                 append_jsonl(path, [self._row(p, ids, finished, about) for p, ids, finished in batch])
                 tokens += sum(len(ids) for _, ids, _ in batch)
                 bar.update(len(batch))
         seconds = time.time() - started
         log.info("%s: %d outputs, %.0f tokens/s on %s", label, len(problems), tokens / seconds, hardware())
+
+    def _batches(self, problems, adapter, path):
+        if self.backend == "vllm":
+            return self._by_vllm(problems, adapter, path)
+        return self._by_transformers(problems, adapter)
+
+    def _by_transformers(self, problems, adapter):
+        limit, size = self.recipe.max_new_tokens, self.recipe.generate_batch
+        return answer(self.with_adapter(adapter), self.tokenizer, problems, max_new_tokens=limit, batch=size)
+
+    def _by_vllm(self, problems, adapter, path):
+        """All answers by vLLM, once some of them have been compared with the reference."""
+        from tracekd import vllm_backend
+
+        self.engine = self.engine or vllm_backend.Engine(self.student, self.recipe)
+        batches = list(self.engine.answer(problems, adapter))
+        probe = problems[:PROBE]
+        both = (by_id(self._by_transformers(probe, adapter)), by_id(batches))
+        found = vllm_backend.agreed(*both, probe, self.tokenizer, path.with_suffix(".parity.json"))
+        log.info(
+            "%s: vLLM differs in %d texts and %d verdicts of %d", path.name, found["text"], found["verdict"], found["n"]
+        )
+        return batches
 
     def _row(self, problem: Problem, ids: list[int], finished: bool, about: dict) -> dict:
         text = self.tokenizer.decode(ids, skip_special_tokens=True)
@@ -153,7 +188,7 @@ class Asker:
 
         if self.base is None:
             self.tokenizer = self.tokenizer or students.load_tokenizer(self.student)
-            self.base = nf4.unpack(students.load_model(self.student)).eval()
+            self.base = nf4.unpack(students.load_model(self.student, quantise=self.recipe.quantise)).eval()
         if isinstance(self.base, PeftModel):
             self.base = self.base.unload()
         if adapter is not None:

@@ -52,10 +52,13 @@ def parser(command: str) -> argparse.ArgumentParser:
     made.add_argument("--list", action="store_true", help="print this shard's jobs and do nothing")
     for name in ("dataset", "condition", "seed"):
         made.add_argument(f"--{name}", help=f"only this {name}")
+    if command == "generate":
+        made.add_argument("--backend", default="transformers", help="transformers, or vllm where it is installed")
+        made.add_argument("--trained", action="store_true", help="only students with an adapter: the jobs of `train`")
     return made
 
 
-def _open(command: str, argv: list[str], jobs) -> tuple[Run, list[Job], bool]:
+def _open(command: str, argv: list[str], jobs) -> tuple[Run, list[Job], argparse.Namespace]:
     options = parser(command).parse_args(argv)
     run = open_run(command, options.profile, options.first_seed, options.data)
     screen = logging.StreamHandler()
@@ -64,16 +67,17 @@ def _open(command: str, argv: list[str], jobs) -> tuple[Run, list[Job], bool]:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", handlers=[screen, file]
     )
-    todo = chosen(jobs(run), options)
+    everything = train.jobs(run) if getattr(options, "trained", False) else jobs(run)
+    todo = chosen(everything, options)
     if options.list:
         print("\n".join(f"{d} {c} {s}" for d, c, s in todo))
-    return run, todo, options.list
+    return run, todo, options
 
 
 def main_train(argv: list[str]) -> int:
     """Train each adapter that is missing; under ``accelerate launch`` or ``torchrun`` all processes share each one."""
-    run, todo, only_list = _open("train", argv, train.jobs)
-    if only_list:
+    run, todo, options = _open("train", argv, train.jobs)
+    if options.list:
         return 0
     with waiting(run.path("sft")):  # shards and processes that start together make the sets once
         sets = sft.kept(run)
@@ -92,10 +96,10 @@ def main_generate(argv: list[str]) -> int:
     """Let each chosen student answer its test problems; an adapter that is missing is an error that names it."""
     from tracekd.generate import Asker, answer_job, evaluation_problems, jobs
 
-    run, todo, only_list = _open("generate", argv, jobs)
-    if only_list:
+    run, todo, options = _open("generate", argv, jobs)
+    if options.list:
         return 0
-    asker = Asker(run.student, run.profile.recipe)
+    asker = Asker(run.student, run.profile.recipe, options.backend)
     with waiting(run.path("problems")):
         problems = evaluation_problems(run)
     for job in todo:

@@ -29,6 +29,7 @@ class Recipe:
         generate_batch: problems generated at once.
         lora_r, lora_alpha, lora_dropout: LoRA as in the paper, on all seven projections.
         habits: ``aligned``, or ``as_published`` for those of the authors' release: see ``sft.encode_as_published``.
+        quantise: hold the student in NF4 (QLoRA), else in plain weights (LoRA).
         packing: put the examples of a pass in one row without padding; refused where attention would mix them.
     """
 
@@ -45,6 +46,7 @@ class Recipe:
     lora_dropout: float = 0.05
     habits: str = "aligned"
     packing: bool = False
+    quantise: bool = True
 
     def __post_init__(self):
         """Refuse what no training can mean."""

@@ -33,7 +33,7 @@ VERSION = 6  # raise it when a change here changes what an adapter comes out as
 # The part of a recipe that decides an adapter; the rest is about generation, or only a limit.
 DECIDES = (
     "epochs", "learning_rate", "batch", "accumulation", "warmup", "lora_r", "lora_alpha", "lora_dropout", "habits",
-    "packing",
+    "packing", "quantise",
 )  # fmt: skip
 
 
@@ -50,10 +50,13 @@ def features(encoded: Sequence[sft.Encoded]) -> list[dict]:
 
 
 def lora_model(student: str, recipe: Recipe, seed: int, *, checkpointing: bool = False):
-    """The student in NF4 with a fresh LoRA adapter; the seed is set before the adapter is made."""
-    model = students.load_model(student, quantise=True)
-    model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=checkpointing)
-    model = nf4.unpack(model)
+    """The student, in NF4 unless the recipe says otherwise, with a fresh LoRA adapter made after the seed is set."""
+    model = students.load_model(student, quantise=recipe.quantise)
+    if recipe.quantise:
+        model = nf4.unpack(prepare_model_for_kbit_training(model, use_gradient_checkpointing=checkpointing))
+    elif checkpointing:
+        model.enable_input_require_grads()
+        model.gradient_checkpointing_enable({"use_reentrant": False})
     set_seed(seed)
     config = LoraConfig(
         r=recipe.lora_r,
