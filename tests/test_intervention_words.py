@@ -21,6 +21,7 @@ def row(value, low, high, n=20, outcome="answer_correct", **more):
         (row(0.1, -0.1, 0.3), "cannot be told at this size: the interval covers zero"),
         (row(0.1, 0.0, 0.3), "cannot be told at this size: the interval covers zero"),
         (row(1.0, np.nan, np.nan, n=1), "cannot be told at this size: 1 problem"),
+        (row(1.0, 0.9, 1.1, n=9), "cannot be told at this size: 9 problems"),
         (row(np.nan, np.nan, np.nan, n=0), "cannot be told at this size: 0 problems"),
     ],
 )
@@ -34,7 +35,7 @@ def test_sentences_carry_size_interval_n_and_verdict():
         "right answers after the gold trace, less after the own trace: +12.5 points [5.0, 20.0], n = 20: higher."
     )
     change |= {"outcome": "logp_gold", "value": -1.25, "low": -2.0, "high": 1.0, "variant": "masked"}
-    assert "-1.2 nats [-2.0, 1.0], n = 20: cannot be told" in words.change_sentence(change)
+    assert "-1.25 nats [-2, 1], n = 20: cannot be told" in words.change_sentence(change)
     effect = row(-0.5, -0.6, -0.4, effect="total", contrast="gold - both_wrong")
     assert words.effect_sentence(effect).endswith(
         "(gold - both_wrong): -50.0 points [-60.0, -40.0], n = 20: below zero."
@@ -52,6 +53,7 @@ def test_whom_answers_follow(trace, context, verdict):
         {"follows": f, "value": v, "low": max(v - 0.1, 0), "high": min(v + 0.1, 1), "n": 12} for f, v in shares.items()
     )
     said = words.follow_sentence(part)
+    assert "cannot be told" in words.follow_sentence(part.assign(n=9))
     assert verdict in said and "n = 12 problems" in said and f"{100 * trace:.1f}%" in said
 
 

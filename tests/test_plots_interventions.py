@@ -27,7 +27,7 @@ def test_accuracy_by_variant(ax):
     values = {"correct": {"own": 0.5, "gold": 0.9, "masked": 0.4}, "vanilla": {"gold": 0.6, "masked": 0.5}}
     table = pd.DataFrame(estimates("variant", values, outcome="answer_correct"))
     assert variant_accuracy(table, ax) is ax
-    assert [t.get_text() for t in ax.get_xticklabels()] == ["own", "gold", "answer\nmasked"]
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["own\nn = 40", "gold\nn = 40", "answer\nmasked\nn = 40"]
     drawn = [container.lines[0].get_ydata() for container in ax.containers]
     assert list(drawn[0]) == [0.5, 0.9, 0.4] and np.isnan(drawn[1][0]) and list(drawn[1][1:]) == [0.6, 0.5]
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["correct", "vanilla"]
@@ -36,8 +36,9 @@ def test_accuracy_by_variant(ax):
 def test_variants_without_problems_are_not_drawn(ax):
     table = pd.DataFrame(estimates("variant", {"correct": {"own": 0.5, "gold": 0.9}}, outcome="logp_gold"))
     table.loc[table.variant == "own", "n"] = 0
+    table = pd.concat([table, table.assign(condition="vanilla", n=lambda t: t.n // 2)])
     variant_accuracy(table, ax, outcome="logp_gold")
-    assert [t.get_text() for t in ax.get_xticklabels()] == ["gold"]
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["gold\nn = 20\N{EN DASH}40"]
 
 
 def test_follow_bars_fill_the_whole_and_show_n(ax):
@@ -54,6 +55,15 @@ def test_follow_bars_fill_the_whole_and_show_n(ax):
     assert [t.get_text() for t in ax.get_legend().get_texts()] == [label for label, *_ in FOLLOW_STYLE.values()]
 
 
+def test_shares_are_written_beside_the_whisker(ax):
+    table = pd.DataFrame(
+        estimates("follows", {"vanilla": {"trace": 0.1, "context": 0.3, "neither": 0.6}}, variant="gold")
+    )
+    follow_bars(table, ax, variant="gold")
+    place = {t.get_text(): t.get_position()[0] for t in ax.texts}
+    assert place["30%"] == pytest.approx(0.3) and place["60%"] == pytest.approx(0.7)  # from the whisker's 0.2 to 0.4
+
+
 def test_effects_stand_where_the_table_says_with_their_n(ax):
     values = {"correct": {"total": 0.5, "natural_direct": 0.1, "total_all": 0.4}, "vanilla": {"total": 0.2}}
     table = pd.DataFrame(estimates("effect", values, outcome="answer_correct"))
@@ -61,4 +71,4 @@ def test_effects_stand_where_the_table_says_with_their_n(ax):
     assert [t.get_text() for t in ax.get_yticklabels()] == [EFFECT_NAMES["total"], EFFECT_NAMES["natural_direct"]]
     drawn = [container.lines[0].get_xdata() for container in ax.containers]
     assert list(drawn[0]) == [0.5, 0.1] and drawn[1][0] == 0.2 and np.isnan(drawn[1][1])
-    assert [t.get_text() for t in ax.texts] == ["40", "40", "40"]
+    assert [t.get_text() for t in ax.texts] == ["40", "40", "40", "n"]

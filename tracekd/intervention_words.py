@@ -9,6 +9,7 @@ import pandas as pd
 from tracekd.findings import percent
 
 UNTOLD = "cannot be told at this size"
+FEWEST = 10  # problems: a percentile bootstrap over fewer is too narrow to be believed
 WORDS = {
     "own": "the own trace", "gold": "the gold trace", "wrong_label": "a wrong label on right facts",
     "wrong_facts": "a right label on wrong facts", "both_wrong": "a trace wrong in both steps",
@@ -28,19 +29,19 @@ def size(row: Mapping) -> str:
     """A difference with its interval and n: in percentage points for answers, in nats for log-probabilities."""
     if row["value"] != row["value"]:
         return "no value"
-    scale, unit = (100, " points") if row["outcome"] == "answer_correct" else (1, " nats")
-    text = f"{scale * row['value']:+.1f}{unit}"
+    scale, form, unit = (100, ".1f", " points") if row["outcome"] == "answer_correct" else (1, ".3g", " nats")
+    text = f"{scale * row['value']:+{form}}{unit}"
     if row["low"] == row["low"]:
-        text += f" [{scale * row['low']:.1f}, {scale * row['high']:.1f}]"
+        text += f" [{scale * row['low']:{form}}, {scale * row['high']:{form}}]"
     return f"{text}, n = {row['n']:.0f}"
 
 
 def told(row: Mapping) -> str:
     """``more``, ``less``, or that the sign of a difference cannot be told, and why.
 
-    Where an interval ends exactly at zero, the sign is not told either.
+    Where an interval ends exactly at zero, or rests on fewer than ``FEWEST`` problems, the sign is not told either.
     """
-    if row["low"] != row["low"]:
+    if row["low"] != row["low"] or row["n"] < FEWEST:
         return f"{UNTOLD}: {row['n']:.0f} problem{'' if row['n'] == 1 else 's'}"
     if row["low"] > 0 or row["high"] < 0:
         return "more" if row["low"] > 0 else "less"
@@ -58,7 +59,8 @@ def change_sentence(row: Mapping) -> str:
 def follow_sentence(part: pd.DataFrame) -> str:
     """One student and one variant of ``intervention_tables.follow_shares``: whom its answers follow.
 
-    Which of trace and context they follow more often is said only where their intervals do not overlap.
+    Which of trace and context they follow more often is said only where their intervals do not overlap, and for no
+    fewer than ``FEWEST`` problems.
     """
     of = part.set_index("follows")
     trace, context = of.loc["trace"], of.loc["context"]
@@ -67,9 +69,9 @@ def follow_sentence(part: pd.DataFrame) -> str:
         for name, row in (("the trace", trace), ("the context", context), ("neither", of.loc["neither"]))
     )
     verdict = f"which of the two more often {UNTOLD}"
-    if trace.low > context.high:
+    if trace.n >= FEWEST and trace.low > context.high:
         verdict = "more often the trace"
-    elif context.low > trace.high:
+    elif trace.n >= FEWEST and context.low > trace.high:
         verdict = "more often the context"
     return f"of the answers where trace and context disagree (n = {trace.n:.0f} problems), {words}: {verdict}."
 

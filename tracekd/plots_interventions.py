@@ -26,6 +26,8 @@ def variant_accuracy(
 ) -> Axes:
     """One point with interval a variant and training condition; the dotted lines are the conditions' own traces.
 
+    Below each variant stands the number of problems that have it.
+
     Args:
         table: ``intervention_tables.levels`` of one student and data set, each point on the problems that have the
             variant; or ``changes``, which has a line at 0 instead.
@@ -47,7 +49,7 @@ def variant_accuracy(
             ax.axhline(part.value["own"], color=colour, lw=0.6, ls=":", zorder=0)
     for x in np.arange(1, len(names), 2):
         ax.axvspan(x - 0.5, x + 0.5, color="#F4F4F4", zorder=-1, lw=0)
-    ax.set_xticks(range(len(names)), [VARIANT_NAMES[name] for name in names])
+    ax.set_xticks(range(len(names)), [f"{VARIANT_NAMES[name]}\n{_problems(table, name)}" for name in names])
     ax.set_xlim(-0.5, len(names) - 0.5)
     ax.tick_params(axis="x", length=0)
     if outcome == "answer_correct" and "against" not in table:
@@ -59,6 +61,12 @@ def variant_accuracy(
     ax.set_xlabel("trace put before the answer")
     ax.legend(ncols=min(len(kinds), 4), loc="lower center", bbox_to_anchor=(0.5, 1.0), columnspacing=1)
     return ax
+
+
+def _problems(table: pd.DataFrame, variant: str) -> str:
+    """The number of problems behind a variant's points, ``n = 12``; the range where conditions differ."""
+    n = table[table.variant == variant].n
+    return f"n = {n.min():.0f}" if n.min() == n.max() else f"n = {n.min():.0f}\N{EN DASH}{n.max():.0f}"
 
 
 def _marker(condition: str) -> str:
@@ -79,19 +87,21 @@ def follow_bars(table: pd.DataFrame, ax: Axes, *, variant: str = "given") -> Axe
     table = table[table.variant == variant]
     kinds = list(dict.fromkeys(table.condition))
     left = np.zeros(len(kinds))
+    whisker = table[table.follows == "trace"].set_index("condition").reindex(kinds)
     for follows, (label, colour, ink) in FOLLOW_STYLE.items():
         part = table[table.follows == follows].set_index("condition").reindex(kinds)
         ax.barh(range(len(kinds)), part.value, left=left, color=colour, height=0.62, label=label)
         for y, value in enumerate(part.value):
             if follows == "trace" and value > 0.22:  # its right end belongs to the whisker
                 ax.text(0.02, y, f"{value:.0%}", va="center", color=ink, fontsize=7)
-            elif follows != "trace" and value > 0.12:
-                ax.text(left[y] + value / 2, y, f"{value:.0%}", ha="center", va="center", color=ink, fontsize=7)
+            free = np.nanmax([left[y], whisker.high.iloc[y]])  # the whisker may reach into the other shares
+            if follows != "trace" and left[y] + value - free > 0.08:
+                middle = (free + left[y] + value) / 2
+                ax.text(middle, y, f"{value:.0%}", ha="center", va="center", color=ink, fontsize=7)
         left += part.value.to_numpy()
-    part = table[table.follows == "trace"].set_index("condition").reindex(kinds)
-    error = [(part.value - part.low).clip(lower=0), (part.high - part.value).clip(lower=0)]
-    ax.errorbar(part.value, range(len(kinds)), xerr=error, fmt="none", color="black", lw=1, capsize=2)
-    for y, n in enumerate(part.n):
+    error = [(whisker.value - whisker.low).clip(lower=0), (whisker.high - whisker.value).clip(lower=0)]
+    ax.errorbar(whisker.value, range(len(kinds)), xerr=error, fmt="none", color="black", lw=1, capsize=2)
+    for y, n in enumerate(whisker.n):
         ax.text(1.02, y, f"n = {n:.0f}", va="center", fontsize=7, clip_on=False)
     ax.set_yticks(range(len(kinds)), [k.replace("_", " ") for k in kinds])
     ax.set_ylim(len(kinds) - 0.5, -0.5)
@@ -133,6 +143,7 @@ def effect_points(table: pd.DataFrame, ax: Axes, *, outcome: str = "answer_corre
                 ax.text(
                     1.01, place, f"{n:.0f}", transform=ax.get_yaxis_transform(), va="center", fontsize=6, color=colour
                 )
+    ax.text(1.01, 1, "n", transform=ax.transAxes, va="bottom", fontsize=6)
     ax.axvline(0, color="black", lw=0.6, zorder=0)
     ax.set_yticks(range(len(names)), [EFFECT_NAMES[name] for name in names])
     ax.set_ylim(len(names) - 0.5, -0.5)
