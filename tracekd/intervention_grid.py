@@ -27,6 +27,11 @@ ANSWER_TOKENS = 96
 # Columns of a row that may hold words of a problem or an output; no committed table has them.
 TEXT = ("trace_label", "implied", "no_implied", "answer", "left_out", "key", "identity", "adapter")
 
+FLAGS = (
+    "classification_correct", "retrieval_correct", "trace_correct", "names_gold", "names_any", "disagrees",
+    "answer_in_trace", "answer_correct",
+)  # fmt: skip
+
 
 def rows_path(run, dataset: str, condition: str, seed: int) -> Path:
     """Where a run keeps the rows of one adapter (see ``interventions.row``)."""
@@ -129,4 +134,5 @@ def read(paths: Iterable[Path]) -> list[dict]:
 
 def without_text(table: pd.DataFrame) -> pd.DataFrame:
     """The rows as they may be committed: ids, flags, counts and log-probabilities, no text of problems or outputs."""
-    return table.drop(columns=[name for name in TEXT if name in table])
+    kept = table.drop(columns=[name for name in TEXT if name in table])
+    return kept.astype(dict.fromkeys(FLAGS, "boolean"))
