@@ -12,11 +12,17 @@ from tracekd import profiles
 from tracekd.stats import share
 
 PATTERN = "bench_*.json"
+FOLDER = profiles.ROOT / "figures" / "data"
 
 
-def records(folder: Path = profiles.ROOT / "figures" / "data") -> list[dict]:
+def records(folder: Path = FOLDER) -> list[dict]:
     """All recorded benches, see ``python -m tracekd bench --help``, by file name."""
     return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob(PATTERN))]
+
+
+def tries(path: Path = FOLDER / "recipe_search.csv") -> pd.DataFrame:
+    """The recorded tries of recipes on a validation split, see ``recipe_search.attempt`` for the columns."""
+    return pd.read_csv(path)
 
 
 def contenders(found: list[dict]) -> pd.DataFrame:
