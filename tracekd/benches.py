@@ -12,6 +12,9 @@ from tracekd import profiles
 from tracekd.stats import share
 
 PATTERN = "bench_*.json"
+CONTENDER = ["what", "student", "contender", "tokens_per_second", "ratio", "peak_gib", "n", "turns", "hardware", "date"]
+INVARIANCE = ["student", "dataset", "condition", "batch", "against", "changed", "value", "low", "high", "hits", "n"]
+INVARIANCE += ["hardware", "date"]
 FOLDER = profiles.ROOT / "figures" / "data"
 
 
@@ -47,7 +50,7 @@ def contenders(found: list[dict]) -> pd.DataFrame:
                 "n": turns[0].get("n", record["n"]), "turns": len(turns), "hardware": record["hardware"],
                 "date": record["date"],
             })  # fmt: skip
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=CONTENDER)
 
 
 def by_profile(found: list[dict]) -> pd.DataFrame:
@@ -66,9 +69,9 @@ def by_profile(found: list[dict]) -> pd.DataFrame:
             "student": profile.student,
             "adapters": 3 * len(profile.conditions) * len(profile.seeds),
         }
-        mine = speeds[(speeds.student == profile.student) & (speeds.contender == "ours")] if len(speeds) else speeds
+        mine = speeds[(speeds.student == profile.student) & (speeds.contender == "ours")]
         runs = {r["hardware"]: r for r in found if r["what"] == "run" and r["profile"] == name}
-        machines = sorted({*(mine.hardware if len(mine) else ()), *runs}) or [None]
+        machines = sorted({*mine.hardware, *runs}) or [None]
         for machine in machines:
             row = {**about, "run_minutes": None, "training": None, "generation": None, "source": None}
             if machine in runs:
@@ -95,4 +98,4 @@ def invariance(found: list[dict]) -> pd.DataFrame:
             for changed in ("text", "verdict"):
                 where = {"hardware": record["hardware"], "date": record["date"]}
                 rows.append({**about, "changed": changed, **share(row[changed], row["n"]), **where})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=INVARIANCE)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
+GROUP = 8  # prompts that a CPU reads at once: enough to fill a matrix, few enough to be of like length
 DROP_AT = 0.125  # share of finished rows at which the cache is cut down to the others: copying it costs about a step
 
 
@@ -15,6 +16,39 @@ def left_padded(rows: Sequence[Sequence[int]], pad: int, device) -> tuple[torch.
     ids = [[pad] * (width - len(row)) + list(row) for row in rows]
     mask = [[0] * (width - len(row)) + [1] * len(row) for row in rows]
     return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
+
+
+def prefill(model, prompts: Sequence[Sequence[int]], pad: int):
+    """Run the prompts a few rows at a time, each group padded to its own longest only, and join what they leave.
+
+    Rows do not see each other, so that groups change nothing but the padding that is computed; with prompts in order
+    of length there is little.
+
+    Returns:
+        The logits at the last place (B, V), the KV cache of all rows, left-padded to the longest, and its mask (B, T).
+    """
+    from transformers import DynamicCache
+
+    width, logits, caches, masks = max(map(len, prompts)), [], [], []
+    at_once = GROUP if model.device.type == "cpu" else len(prompts)
+    for first in range(0, len(prompts), at_once):
+        ids, mask = left_padded(prompts[first : first + at_once], pad, model.device)
+        cache = DynamicCache(config=model.config)
+        out = model(
+            input_ids=ids, attention_mask=mask, position_ids=(mask.cumsum(1) - 1).clamp(min=0), past_key_values=cache,
+            use_cache=True, logits_to_keep=1,
+        )  # fmt: skip
+        logits.append(out.logits[:, -1])
+        missing = width - ids.shape[1]
+        masks.append(torch.nn.functional.pad(mask, (missing, 0)))
+        caches.append([(_wider(layer.keys, missing), _wider(layer.values, missing)) for layer in cache.layers])
+    for layer, *parts in zip(cache.layers, *caches, strict=True):
+        layer.keys, layer.values = (torch.cat(part) for part in zip(*parts, strict=True))
+    return torch.cat(logits), cache, torch.cat(masks)
+
+
+def _wider(states: torch.Tensor, places: int) -> torch.Tensor:
+    return torch.nn.functional.pad(states, (0, 0, places, 0))
 
 
 @torch.inference_mode()
@@ -27,20 +61,13 @@ def greedy(model, prompts: Sequence[Sequence[int]], *, end: int, pad: int, limit
     Returns:
         In the order of ``prompts``: the new token ids without ``end``, and whether ``end`` came.
     """
-    from transformers import DynamicCache
-
-    ids, mask = left_padded(prompts, pad, model.device)
-    positions = (mask.cumsum(1) - 1).clamp(min=0)
-    cache = DynamicCache(config=model.config)
+    logits, cache, mask = prefill(model, prompts, pad)
+    positions = mask.sum(1, keepdim=True) - 1
     made: list[list[int]] = [[] for _ in prompts]
     ended = [False] * len(prompts)
     rows = torch.arange(len(prompts), device=model.device)  # which prompt each row of the batch belongs to
-    for _ in range(limit):
-        out = model(
-            input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True,
-            logits_to_keep=1,
-        )  # fmt: skip
-        chosen = out.logits[:, -1].argmax(-1)
+    for step in range(limit):
+        chosen = logits.argmax(-1)
         for row, token in zip(rows.tolist(), chosen.tolist(), strict=True):
             if ended[row]:
                 continue
@@ -49,13 +76,17 @@ def greedy(model, prompts: Sequence[Sequence[int]], *, end: int, pad: int, limit
             else:
                 made[row].append(token)
         open_rows = torch.tensor([not ended[row] for row in rows.tolist()], device=model.device)
-        if not open_rows.any():
+        if not open_rows.any() or step == limit - 1:
             break
-        positions = positions[:, -1:] + 1
+        positions = positions + 1
         mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
         if (~open_rows).float().mean() >= DROP_AT:
             keep = open_rows.nonzero().flatten()
             cache.batch_select_indices(keep)
             rows, chosen, positions, mask = rows[keep], chosen[keep], positions[keep], mask[keep]
-        ids = chosen[:, None]
+        out = model(
+            input_ids=chosen[:, None], attention_mask=mask, position_ids=positions, past_key_values=cache,
+            use_cache=True, logits_to_keep=1,
+        )  # fmt: skip
+        logits = out.logits[:, -1]
     return [(tokens, done) for tokens, done in zip(made, ended, strict=True)]
