@@ -16,9 +16,10 @@ COMPLETE = [f"{number:02}" for number in range(1, 6)]  # the pipeline proper; la
 OPENING = ("Question", "Goes in", "Comes out", "Takes")
 CLOSING = ("## What was found", "## Limits", "## Artefacts", "## Next")
 # What a row's source may say in a run on generated problems. Beside these, a notebook shows only committed counts of
-# the real files (01), simulated ratings and published means (05), the released outputs (06), and planted students (07).
+# the real files (01), recorded benches (03, 04), simulated ratings and published means (05), the released outputs (06), and planted students (07).
 GENERATED = "GENERATED problems(, TEMPLATED traces)?"
-SOURCES = dict.fromkeys(("02", "03", "04"), GENERATED) | {
+SOURCES = dict.fromkeys(("03", "04"), rf"{GENERATED}|recorded bench(es)?(, GENERATED problems)?") | {
+    "02": GENERATED,
     "01": rf"{GENERATED}|real files \(committed counts\)( and GENERATED problems)?",
     "05": rf"{GENERATED}|SIMULATED .*|simulated .*|arXiv 2505\.13792",
     "06": r"the authors' released outputs \(May 2025\)",
