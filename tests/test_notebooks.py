@@ -16,7 +16,8 @@ COMPLETE = [f"{number:02}" for number in range(1, 6)]  # the pipeline proper; la
 OPENING = ("Question", "Goes in", "Comes out", "Takes")
 CLOSING = ("## What was found", "## Limits", "## Artefacts", "## Next")
 # What a row's source may say in a run on generated problems. Beside these, a notebook shows only committed counts of
-# the real files (01), recorded benches (03, 04), simulated ratings and published means (05), the released outputs (06), and planted students (07).
+# the real files (01), recorded benches (03, 04), simulated ratings and published means (05), the released outputs (06),
+# and planted students (07).
 GENERATED = "GENERATED problems(, TEMPLATED traces)?"
 SOURCES = dict.fromkeys(("03", "04"), rf"{GENERATED}|recorded bench(es)?(, GENERATED problems)?") | {
     "02": GENERATED,
