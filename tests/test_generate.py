@@ -4,8 +4,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers.cache_utils import DynamicLayer
 
-from tracekd import generate, nf4, sft, students, traces, train
+from tracekd import decode, generate, nf4, sft, students, traces, train
 from tracekd.generated import generate as make
 from tracekd.profiles import Run, load
 from tracekd.records import read_jsonl
@@ -144,3 +147,18 @@ def test_the_grid_asks_prompted_and_every_adapter(tmp_path):
         rows = list(read_jsonl(path))
         assert len(rows) == 4
         assert {r["source"] for r in rows} == {"GENERATED problems"}
+
+
+@given(lengths=st.lists(st.integers(1, 90), min_size=1, max_size=8), kept=st.sets(st.integers(0, 3), min_size=1))
+def test_a_roomy_cache_holds_what_a_plain_one_holds(lengths, kept):
+    """Whatever is appended, and when rows are dropped on the way."""
+    plain, roomy = DynamicLayer(), decode.RoomyLayer()
+    draws = torch.Generator().manual_seed(0)
+    for turn, length in enumerate(lengths):
+        if turn == len(lengths) // 2 and turn:
+            for layer in (plain, roomy):
+                layer.batch_select_indices(torch.tensor(sorted(kept)))
+        rows = len(plain.keys) if plain.is_initialized else 4
+        keys, values = (torch.randn(rows, 2, length, 3, generator=draws) for _ in range(2))
+        held = [layer.update(keys, values) for layer in (plain, roomy)]
+        assert all(torch.equal(a, b) for a, b in zip(*held, strict=True))
