@@ -119,6 +119,12 @@ def test_a_finished_adapter_is_kept_and_a_changed_input_trains_anew(examples, tm
     assert (tmp_path / "a" / "adapter_model.safetensors").stat().st_mtime_ns != stamp
 
 
+def test_a_single_update_learns(examples, tmp_path):
+    """A warm-up begins at rate 0, so that one of one step would leave the adapter as it was made: B at zero."""
+    train.train("tiny-random", examples[:4], RECIPE, seed=1, folder=tmp_path)
+    assert all(bool(value.any()) for name, value in adapter(tmp_path).items() if "lora_B" in name)
+
+
 class Killed(Exception):
     pass
 

@@ -110,7 +110,7 @@ def arguments(recipe: Recipe, seed: int, folder: Path, steps: int, cut: memory.P
         num_train_epochs=recipe.epochs,
         learning_rate=recipe.learning_rate,
         lr_scheduler_type="cosine",
-        warmup_steps=max(1, round(recipe.warmup * steps)),
+        warmup_steps=round(recipe.warmup * steps),  # a warm-up's first step has rate 0: none where steps are few
         per_device_train_batch_size=cut.at_once,
         gradient_accumulation_steps=cut.passes,
         optim="paged_adamw_8bit" if cuda else "adamw_torch",
