@@ -141,6 +141,8 @@ def _generate(options, profile, student: str) -> dict:
     names = ["ours", *_peers(options, bench_generate.PEERS)]
     models = {ours: bench_generate.loaded(student, options.adapter, ours=ours) for ours in (True, False)}
     batch, rows, outputs = options.batch or recipe.generate_batch, [], {}
+    for name in names[:2]:  # the first pass through a model pays for its memory: nobody's turn
+        bench_generate.turn(name, models[name == "ours"], tokenizer, problems[:2], 2, batch)
     for i in range(options.rounds):
         for name in names:
             asked = problems[: options.authors_n] if name == "authors" else problems
