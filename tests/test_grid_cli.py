@@ -67,7 +67,7 @@ def test_train_and_generate_from_the_command_line_fill_their_shard(tmp_path):
 
 
 def test_two_processes_lose_what_one_does(tmp_path):
-    """The same updates, whether one process computes them or two under accelerate: losses, gradients and adapter."""
+    """The same updates, whether one process computes them or two under accelerate: losses and sizes of gradients."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     for name, launch in (("one", [sys.executable]), ("two", LAUNCH)):
         done = subprocess.run([*launch, DRIVER, tmp_path / name], env=environment, capture_output=True, text=True)

@@ -14,7 +14,7 @@ DROP_AT = 0.125  # share of finished rows at which the cache is cut down to the 
 class RoomyLayer(DynamicLayer):
     """A cache layer with room to spare: a new token is written in place, where ``DynamicLayer`` copies everything.
 
-    At 64 rows the copies were half of the time of a step.
+    The copies cost the more, the more rows and places there are; what is returned is the same.
     """
 
     SPARE = 64  # places that are added when there is no room left
