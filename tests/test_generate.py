@@ -1,5 +1,6 @@
-"""Generation: greedy, unmerged, whatever the batch; nothing lost and nothing asked twice."""
+"""Generation: greedy, whatever the batch; nothing lost and nothing asked twice."""
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -44,7 +45,7 @@ def test_greedy_and_cached_as_the_plain_way(problems, adapter, tmp_path):
         ids = sft.prompt_ids(tokenizer, traces.prompt(problem))
         new = []
         while len(new) < RECIPE.max_new_tokens:
-            token = int(asker.base(input_ids=torch.tensor([ids + new])).logits[0, -1].argmax())
+            token = int(asker.asked(input_ids=torch.tensor([ids + new])).logits[0, -1].argmax())
             if token == end:
                 break
             new.append(token)
@@ -59,16 +60,26 @@ def test_repeats_exactly_and_leaves_the_global_generators_out(problems, adapter,
     assert {i: r["text"] for i, r in first.items()} == {i: r["text"] for i, r in again.items()}
 
 
-def test_adapter_is_unmerged_and_does_something(problems, adapter, tmp_path):
+def test_adapter_does_something_and_is_merged_only_where_that_is_exact(problems, adapter, tmp_path):
+    from peft import PeftModel
     from peft.tuners.lora import LoraLayer
 
     tuned, asker = complete(tmp_path / "a.jsonl", problems, adapter)
-    layers = [m for m in asker.base.modules() if isinstance(m, LoraLayer)]
-    assert layers and not any(layer.merged for layer in layers)
+    merged, before = asker.asked, {n: w.clone() for n, w in asker.base.named_parameters()}
+    assert not any(isinstance(m, LoraLayer) for m in merged.modules())
+    beside = PeftModel.from_pretrained(copy.deepcopy(asker.base), str(adapter)).eval()
+    ids = torch.arange(40).reshape(2, 20) + 100
+    # Two fp32 evaluations of one function: logits of size 1 to 10 agree to some 1e-6 a sum of a hundred products.
+    assert torch.allclose(merged(ids).logits, beside(ids).logits, atol=1e-4)
     asker.complete(tmp_path / "p.jsonl", problems, None, ABOUT)
-    assert not any(isinstance(m, LoraLayer) for m in asker.base.modules())
+    assert all(torch.equal(w, before[n]) for n, w in asker.base.named_parameters())
     plain = {row["id"]: row["text"] for row in read_jsonl(tmp_path / "p.jsonl")}
     assert plain != {i: r["text"] for i, r in tuned.items()}
+    for weight in asker.base.parameters():
+        weight.data = weight.data.to(torch.bfloat16)
+    rounded = nf4.adapted(asker.base, adapter)
+    layers = [m for m in rounded.modules() if isinstance(m, LoraLayer)]
+    assert layers and not any(layer.merged for layer in layers)
 
 
 def test_prompted_answers_do_not_depend_on_the_adapters_asked_before(problems, adapter, tmp_path):
@@ -162,3 +173,19 @@ def test_a_roomy_cache_holds_what_a_plain_one_holds(lengths, kept):
         keys, values = (torch.randn(rows, 2, length, 3, generator=draws) for _ in range(2))
         held = [layer.update(keys, values) for layer in (plain, roomy)]
         assert all(torch.equal(a, b) for a, b in zip(*held, strict=True))
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("begin", [0, 1, 40])
+def test_sharing_what_prompts_begin_with_changes_nothing(begin, monkeypatch):
+    """Logits and greedy continuations with the beginning run once, against each prompt run whole by itself."""
+    model = generate.loaded("tiny-random")
+    shared = list(range(100, 100 + begin))
+    prompts = [shared + list(range(300 + 20 * i, 305 + 20 * i + 3 * i)) for i in range(9, 0, -1)]
+    monkeypatch.setattr(decode, "SPARED", 1)
+    logits, cache, mask = decode.prefill(model, prompts, 0)
+    assert mask.sum(1).tolist() == list(map(len, prompts)) and cache.get_seq_length() == mask.shape[1]
+    alone = torch.cat([model(torch.tensor([row])).logits[:, -1] for row in prompts])
+    assert torch.allclose(logits, alone, atol=1e-5)
+    made = decode.greedy(model, prompts, end=-1, pad=0, limit=6)
+    assert made == [decode.greedy(model, [row], end=-1, pad=0, limit=6)[0] for row in prompts]

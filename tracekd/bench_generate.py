@@ -17,11 +17,13 @@ Outputs = dict[str, tuple[list[int], bool]]
 
 
 def loaded(student: str, adapter: Path | None, *, ours: bool):
-    """The student with its adapter on, unmerged: as we ask it, or as the peers do (NF4 as loaded)."""
+    """The student with its adapter on: as we ask it, or as the peers do (NF4 as loaded, the adapter beside it)."""
     from peft import PeftModel
 
+    if ours:
+        model = generate.loaded(student)
+        return model if adapter is None else nf4.adapted(model, adapter)
     model = students.load_model(student)
-    model = nf4.unpack(model) if ours else model
     if adapter is not None:
         with students.quiet():
             model = PeftModel.from_pretrained(model, str(adapter))
@@ -29,7 +31,7 @@ def loaded(student: str, adapter: Path | None, *, ours: bool):
 
 
 def ours(model, tokenizer, problems: Sequence[Problem], limit: int, batch: int) -> Outputs:
-    """``generate.answer``: sorted, cached, finished rows leave."""
+    """``generate.answer``: sorted, cached, the prompts' beginning run once, finished rows leave."""
     return generate.by_id(generate.answer(model, tokenizer, problems, max_new_tokens=limit, batch=batch))
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+from itertools import takewhile
 
 import torch
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
 GROUP = 8  # prompts that a CPU reads at once: enough to fill a matrix, few enough to be of like length
+SPARED = 128  # tokens that sharing the prompts' beginning must spare to be worth a pass of its own
 DROP_AT = 0.125  # share of finished rows at which the cache is cut down to the others: copying it costs about a step
 
 
@@ -50,43 +53,62 @@ def left_padded(rows: Sequence[Sequence[int]], pad: int, device) -> tuple[torch.
 
 
 def prefill(model, prompts: Sequence[Sequence[int]], pad: int):
-    """Run the prompts a few rows at a time, each group padded to its own longest only, and join what they leave.
+    """Run what all prompts begin with once, and their rests a few rows at a time, each group padded to its longest.
 
     Rows do not see each other, so that groups change nothing but the padding that is computed; with prompts in order
-    of length there is little.
+    of length there is little. What prompts share (a chat template's system turn, the instruction) is a third of a
+    short prompt.
 
     Returns:
-        The logits at the last place (B, V), the KV cache of all rows, left-padded to the longest, and its mask (B, T).
+        The logits at the last place (B, V), the KV cache of all rows, and its mask (B, T): the shared tokens, padding
+        up to the longest rest, the rest.
 
     Raises:
         ValueError: a layer of the model looks back over a window only.
     """
-    width, logits, caches, masks = max(map(len, prompts)), [], [], []
+    shared, begun = _begun(model, prompts)
+    width, logits, caches, masks = max(map(len, prompts)) - shared, [], [], []
     at_once = GROUP if model.device.type == "cpu" else len(prompts)
     for first in range(0, len(prompts), at_once):
-        ids, mask = left_padded(prompts[first : first + at_once], pad, model.device)
-        cache = DynamicCache(config=model.config)
+        ids, mask = left_padded([row[shared:] for row in prompts[first : first + at_once]], pad, model.device)
+        cache, missing = copy.deepcopy(begun), width - ids.shape[1]
+        if shared:
+            cache.batch_repeat_interleave(len(ids))
+        whole = torch.nn.functional.pad(mask, (shared, 0), value=1)
         out = model(
-            input_ids=ids, attention_mask=mask, position_ids=(mask.cumsum(1) - 1).clamp(min=0), past_key_values=cache,
-            use_cache=True, logits_to_keep=1,
+            input_ids=ids, attention_mask=whole, position_ids=(whole.cumsum(1) - 1).clamp(min=0)[:, shared:],
+            past_key_values=cache, use_cache=True, logits_to_keep=1,
         )  # fmt: skip
-        if kinds := {type(layer).__name__ for layer in cache.layers} - {"DynamicLayer"}:
-            raise ValueError(
-                f"{model.config.model_type} students keep {', '.join(sorted(kinds))} in their cache, and only plain "
-                "attention over the whole context is decoded here: take a student of the registry, or --backend vllm"
-            )
         logits.append(out.logits[:, -1])
-        missing = width - ids.shape[1]
-        masks.append(torch.nn.functional.pad(mask, (missing, 0)))
-        caches.append([(_wider(layer.keys, missing), _wider(layer.values, missing)) for layer in cache.layers])
-    whole = Cache(layer_class_to_replicate=RoomyLayer)
+        masks.append(torch.cat([whole[:, :shared], whole.new_zeros(len(ids), missing), mask], dim=1))
+        caches.append([[_wider(s, shared, missing) for s in (layer.keys, layer.values)] for layer in cache.layers])
+    joined = Cache(layer_class_to_replicate=RoomyLayer)
     for number, parts in enumerate(zip(*caches, strict=True)):
-        whole.update(*(torch.cat(part) for part in zip(*parts, strict=True)), number)
-    return torch.cat(logits), whole, torch.cat(masks)
+        joined.update(*(torch.cat(part) for part in zip(*parts, strict=True)), number)
+    return torch.cat(logits), joined, torch.cat(masks)
 
 
-def _wider(states: torch.Tensor, places: int) -> torch.Tensor:
-    return torch.nn.functional.pad(states, (0, 0, places, 0))
+def _begun(model, prompts: Sequence[Sequence[int]]) -> tuple[int, DynamicCache]:
+    """How many tokens all prompts begin with, 0 if sharing them is not worth a pass, and the cache that they leave."""
+    cache = DynamicCache(config=model.config)
+    if kinds := {type(layer).__name__ for layer in cache.layers} - {"DynamicLayer"}:
+        raise ValueError(
+            f"{model.config.model_type} students keep {', '.join(sorted(kinds))} in their cache, and only plain "
+            "attention over the whole context is decoded here: take a student of the registry, or --backend vllm"
+        )
+    alike = takewhile(lambda tokens: len(set(tokens)) == 1, zip(*prompts, strict=False))
+    shared = min(len(list(alike)), min(map(len, prompts)) - 1)  # each keeps a token of its own
+    if shared * (len(prompts) - 1) < SPARED:
+        return 0, cache
+    ids = torch.tensor([list(prompts[0][:shared])], device=model.device)
+    model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    return shared, cache
+
+
+def _wider(states: torch.Tensor, shared: int, places: int) -> torch.Tensor:
+    """Keys or values (B, heads, T, width) with empty places after the shared ones."""
+    empty = states.new_zeros(*states.shape[:2], places, states.shape[-1])
+    return torch.cat([states[:, :, :shared], empty, states[:, :, shared:]], dim=2)
 
 
 @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""Generation: batched greedy decoding with adapters unmerged, outputs written as they come."""
+"""Generation: batched greedy decoding, outputs written as they come."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tracekd import nf4, sft, students, traces
 from tracekd.artefacts import hardware
+from tracekd.columns import columns
 from tracekd.decode import greedy
 from tracekd.locks import locked
 from tracekd.problems import Problem, datasets_of, evaluation_set, label_of
@@ -20,7 +21,7 @@ from tracekd.train import adapter_path, damaged, read_record, train_grid
 log = logging.getLogger(__name__)
 BACKENDS = ("transformers", "vllm")
 PROBE = 64  # problems that another backend is compared on before its outputs are kept
-VERSION = 3  # raise it when a change here changes what a student answers
+VERSION = 4  # raise it when a change here changes what a student answers
 
 
 def in_order(tokenizer, problems: Sequence[Problem]) -> list[tuple[Problem, list[int]]]:
@@ -91,6 +92,11 @@ def answer_job(run, asker: Asker, problems: dict[str, list[Problem]], dataset: s
     return path
 
 
+def loaded(student: str, quantise: bool = True):
+    """The student as it is asked: in evaluation mode, its weights laid out for decoding where that pays."""
+    return columns(nf4.unpack(students.load_model(student, quantise=quantise))).eval()
+
+
 class Asker:
     """A student that is loaded when first asked, and changes adapters without loading the base again."""
 
@@ -103,7 +109,7 @@ class Asker:
         if backend not in BACKENDS:
             raise ValueError(f"no backend {backend!r}: {nearest(backend, BACKENDS)}")
         self.student, self.recipe, self.backend = student, recipe, backend
-        self.base = self.tokenizer = self.engine = None
+        self.base = self.asked = self.tokenizer = self.engine = None
 
     def complete(self, path: Path, problems: Sequence[Problem], adapter: Path | None, about: dict) -> None:
         """Fill ``path`` until it has an output for each problem; what it has under the same key is kept.
@@ -183,15 +189,12 @@ class Asker:
         return {"id": problem.id, "text": text, "finished": finished, "n_tokens": len(ids), **about}
 
     def with_adapter(self, adapter: Path | None):
-        """The student with ``adapter`` on it, unmerged; without any for None. Loads the base at the first call."""
+        """The student with ``adapter`` on it (see ``nf4.adapted``), or without; loads the base at the first call."""
         from peft import PeftModel
 
         if self.base is None:
             self.tokenizer = self.tokenizer or students.load_tokenizer(self.student)
-            self.base = nf4.unpack(students.load_model(self.student, quantise=self.recipe.quantise)).eval()
-        if isinstance(self.base, PeftModel):
-            self.base = self.base.unload()
-        if adapter is not None:
-            with students.quiet():
-                self.base = PeftModel.from_pretrained(self.base, str(adapter)).eval()
-        return self.base
+            self.base = loaded(self.student, self.recipe.quantise)
+        self.asked = self.asked.unload() if isinstance(self.asked, PeftModel) else None
+        self.asked = self.base if adapter is None else nf4.adapted(self.base, adapter)
+        return self.asked

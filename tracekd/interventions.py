@@ -16,7 +16,7 @@ from tracekd.score import split_output, verdict
 from tracekd.text import normalise
 from tracekd.variants import VARIANTS, Variant, variants
 
-VERSION = 1  # raise it when a change here or in ``prefill`` changes what a row says
+VERSION = 2  # raise it when a change here or in ``prefill`` changes what a row says
 FOLLOWS = ("trace", "context", "both", "neither")
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from tracekd import disk, embedded
+from tracekd import disk, embedded, heap
 from tracekd.embedded import MAKERS, WHEEL, StudentUnavailable
 from tracekd.profiles import nearest
 from tracekd.records import sha256
@@ -126,6 +126,8 @@ def load_model(name: str, *, quantise: bool = True):
 
     # A 2-layer student's operations are too small to share: waiting for each other costs threads more than they gain.
     torch.set_num_threads(min(1 if name == "tiny-random" else 10**6, _threads()))
+    if not torch.cuda.is_available():
+        heap.keep_freed_memory()
     dtype = compute_dtype()
     options = {"dtype": dtype, "device_map": _device()}
     if quantise:
