@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from tracekd import profiles
+from tracekd.problems import DATASETS
 from tracekd.stats import share
 
 PATTERN = "bench_*.json"
@@ -67,7 +68,7 @@ def by_profile(found: list[dict]) -> pd.DataFrame:
         about = {
             "profile": name,
             "student": profile.student,
-            "adapters": 3 * len(profile.conditions) * len(profile.seeds),
+            "adapters": sum(len(profile.conditions_of(d)) for d in DATASETS) * len(profile.seeds),
         }
         mine = speeds[(speeds.student == profile.student) & (speeds.contender == "ours")]
         runs = {r["hardware"]: r for r in found if r["what"] == "run" and r["profile"] == name}

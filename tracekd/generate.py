@@ -73,7 +73,7 @@ def jobs(run) -> list[tuple[str, str, int]]:
     """All (dataset, condition, seed) to be answered, the plain student's first."""
     sets, seeds = datasets_of(run.source), run.profile.seeds
     prompted = [(d, "prompted", seeds[0]) for d in sets]
-    return prompted + [(d, c, s) for d in sets for c in run.profile.conditions for s in seeds]
+    return prompted + [(d, c, s) for d in sets for c in run.profile.conditions_of(d) for s in seeds]
 
 
 def evaluation_problems(run) -> dict[str, list[Problem]]:

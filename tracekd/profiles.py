@@ -60,7 +60,8 @@ class Profile:
 
     ``train``, ``test`` and ``interventions`` give sizes by data set: training problems, test problems that are answered
     (notebook 04), and how many of these, from the first on, are answered again after given traces (notebook 07). Of a
-    data set not named, all is used.
+    data set not named, all is used. ``conditions`` are trained on every data set; ``also`` names further ones by data
+    set, such as the free-form traces of CoTempQA.
     """
 
     name: str
@@ -77,6 +78,11 @@ class Profile:
     recipe: Recipe
     study_repeats: int
     bootstrap: int
+    also: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def conditions_of(self, dataset: str) -> tuple[str, ...]:
+        """The training conditions of one data set: ``conditions``, and what ``also`` adds for it."""
+        return (*self.conditions, *self.also.get(dataset, ()))
 
 
 def nearest(value: str, known: list[str] | tuple[str, ...]) -> str:
@@ -115,6 +121,7 @@ def load(name: str) -> Profile:
             own[key] = entry.pop(key)
     entry["seeds"] = tuple(entry["seeds"])
     entry["conditions"] = tuple(entry["conditions"])
+    entry["also"] = {dataset: tuple(names) for dataset, names in entry.get("also", {}).items()}
     return Profile(name=name, recipe=Recipe(**own), **entry)
 
 

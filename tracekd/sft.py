@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tracekd import corrupt, freeform, templated, traces
+from tracekd import corrupt, freeform, templated, traces, training_interventions
 from tracekd.problems import Problem, datasets_of, training_set
 from tracekd.problems import kept as kept_problems
 from tracekd.problems import marker as problems_marker
@@ -63,7 +63,8 @@ def build(problems: Sequence[Problem], condition: str, *, seed: int, **options) 
 
     Args:
         problems: training problems.
-        condition: ``vanilla``, ``correct``, ``incorrect`` or a free-form one (see ``tracekd.freeform``).
+        condition: ``vanilla``, ``correct``, ``incorrect``, a free-form one (see ``tracekd.freeform``) or a training
+            intervention (see there).
         seed: of the corruption or the swap, together with each problem's id.
         **options: passed on to ``traces.build`` (``corrupt``, ``style``), or to ``freeform.build_all`` (``texts``, of
             a teacher; without them the templated ones, which leave out problems that the rules cannot answer).
@@ -71,6 +72,8 @@ def build(problems: Sequence[Problem], condition: str, *, seed: int, **options) 
     if condition in freeform.CONDITIONS:
         texts = options.pop("texts", None) or freeform.from_rules(problems, seed)
         made = freeform.build_all(problems, condition, texts, seed=seed, **options)
+    elif condition in training_interventions.CONDITIONS:
+        made = training_interventions.build_all(problems, condition, seed=seed, **options)
     else:
         made = {p.id: traces.build(p, condition, seed=seed, **options) for p in problems}
     return [
@@ -178,11 +181,11 @@ def set_path(run, dataset: str, condition: str) -> Path:
 
 def marker(run) -> dict:
     """What a run's kept SFT sets follow from: the problems, how many, the conditions, and the code of traces."""
-    code = [Path(module.__file__) for module in (traces, corrupt, freeform, templated)]
+    code = [Path(module.__file__) for module in (traces, corrupt, freeform, templated, training_interventions)]
     return {
         "problems": problems_marker(run),
         "train": dict(run.profile.train),
-        "conditions": list(run.profile.conditions),
+        "conditions": {d: list(run.profile.conditions_of(d)) for d in datasets_of(run.source)},
         "code": [sha256(path) for path in [*code, Path(__file__)]],
     }
 
@@ -198,7 +201,7 @@ def prepare(run) -> dict[tuple[str, str], list[Example]]:
     made, problems = {}, kept_problems(run)
     for dataset in datasets_of(run.source):
         chosen = training_set(run, dataset, problems[dataset])
-        for condition in run.profile.conditions:
+        for condition in run.profile.conditions_of(dataset):
             made[dataset, condition] = build(chosen, condition, seed=run.seed)
             write_jsonl(set_path(run, dataset, condition), map(asdict, made[dataset, condition]))
     write_json(marker_path, marker(run))
@@ -210,7 +213,7 @@ def kept(run) -> dict[tuple[str, str], list[Example]]:
     path = run.path("sft", "SOURCE.json")
     if path.exists() and json.loads(path.read_text()) == marker(run):
         print("SFT sets: as an earlier notebook left them in this run")
-        names = [(d, c) for d in datasets_of(run.source) for c in run.profile.conditions]
+        names = [(d, c) for d in datasets_of(run.source) for c in run.profile.conditions_of(d)]
         return {(d, c): [Example(**row) for row in read_jsonl(set_path(run, d, c))] for d, c in names}
     print("SFT sets: no earlier notebook left any for this source, seed and code, so they are built now")
     return prepare(run)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
 import os
@@ -265,7 +264,7 @@ def adapter_path(run, dataset: str, condition: str, seed: int) -> Path:
 def jobs(run) -> list[tuple[str, str, int]]:
     """All (dataset, condition, seed) of a run's adapters, in a fixed order."""
     sets = datasets_of(run.source)
-    return list(itertools.product(sets, run.profile.conditions, run.profile.seeds))
+    return [(d, c, s) for d in sets for c in run.profile.conditions_of(d) for s in run.profile.seeds]
 
 
 def train_grid(run):
