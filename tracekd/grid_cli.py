@@ -42,8 +42,12 @@ def chosen(everything: Sequence[Job], options: argparse.Namespace) -> list[Job]:
 
 
 def parser(command: str) -> argparse.ArgumentParser:
-    """The options of both commands."""
-    about = {"train": "Train the adapters of a profile.", "generate": "Let the students of a profile answer."}
+    """The options of each command."""
+    about = {
+        "train": "Train the adapters of a profile.",
+        "generate": "Let the students of a profile answer.",
+        "intervene": "Let the trained students of a profile answer again, after traces of our own choosing.",
+    }
     made = argparse.ArgumentParser(prog=f"tracekd {command}", description=about[command])
     made.add_argument("--profile", default="cpu")
     made.add_argument("--data", default="", help="generated, hub or a folder (default: the profile's)")
@@ -105,4 +109,20 @@ def main_generate(argv: list[str]) -> int:
     for job in todo:
         path = answer_job(run, asker, problems, *job)
         print(path, flush=True)
+    return 0
+
+
+def main_intervene(argv: list[str]) -> int:
+    """Put given traces before the answers of each chosen student, which must have answered by itself already."""
+    from tracekd import intervention_grid
+    from tracekd.generate import Asker
+
+    run, todo, options = _open("intervene", argv, train.jobs)
+    if options.list:
+        return 0
+    asker = Asker(run.student, run.profile.recipe)
+    with waiting(run.path("problems")):
+        problems = intervention_grid.chosen(run)
+    for job in todo:
+        print(intervention_grid.complete(run, asker, problems[job[0]], *job), flush=True)
     return 0

@@ -1,0 +1,211 @@
+"""The ledger: every printed number and claim beside what follows here, where that stands, and how it came out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from tracekd import paper_check, stats
+from tracekd import replication_claims as rc
+from tracekd.findings import percent
+from tracekd.released_tables import OURS, PRINTED, THEIRS
+from tracekd.tables import accuracy, cells, first_seed
+
+# Where each kind of printed number is looked into: notebook and artefact.
+PLACES = {
+    "size": ("01_decompose", "01_label_shares"),
+    "answer metric": ("06_released_outputs", "06_accuracy"),
+    "matrix": ("06_released_outputs", "06_matrices"),
+    "claim": ("06_released_outputs", "06_claims"),
+    "r1 subset": ("06_released_outputs", "06_seeds_r1"),
+    "seeds": ("06_released_outputs", "06_seeds_r1"),
+    "study": ("05_human_study", "05_published_means"),
+}
+NUMBERS = (
+    "kind", "dataset", "category", "student", "condition", "seed", "measure", "unit", "printed", "as_published",
+    "aligned", "replicated", "replicated_low", "replicated_high", "replicated_n", "verdict", "notebook", "artefact",
+)  # fmt: skip
+
+
+def numbers(checked: pd.DataFrame, verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000):
+    """Every printed number with its counterparts; columns ``NUMBERS``.
+
+    Args:
+        checked: of ``paper_check.check``.
+        verdicts: of ``replication.load``, one student. Its accuracy (percent, with a 95% interval) stands beside each
+            printed accuracy of the same set, condition and category, and its first seed's counts beside each printed
+            count; these are another student's and another ``n``'s. Empty where nothing of the kind was replicated.
+        rng: of the intervals.
+        repeats: resamples.
+    """
+    shares, counts = _shares(verdicts, rng, repeats), _counts(verdicts)
+    rows = []
+    for row in checked.to_dict("records"):
+        found, key = {}, (row["dataset"], row["category"], row["condition"])
+        if row["kind"] in ("answer metric", "seeds") and row["measure"] == "acc":
+            found = shares.get(key, {})
+        elif row["kind"] == "matrix":
+            found = counts.get((*key, row["measure"]), {})
+        notebook, artefact = PLACES[row["kind"]]
+        rows.append({**row, **found, "notebook": notebook, "artefact": artefact})
+    return pd.DataFrame(rows).reindex(columns=list(NUMBERS))
+
+
+def _shares(verdicts: pd.DataFrame, rng, repeats: int) -> dict[tuple, dict]:
+    by = ["dataset", "category", "condition"]
+    if verdicts.empty:
+        return {}
+    whole = pd.concat([verdicts.assign(category="all"), verdicts])
+    return {
+        (row["dataset"], row["category"], row["condition"]): {
+            "replicated": 100 * row["value"], "replicated_low": 100 * row["low"], "replicated_high": 100 * row["high"],
+            "replicated_n": row["outputs"],
+        }
+        for row in accuracy(whole, "answer_correct", rng, repeats, by).to_dict("records")
+    }  # fmt: skip
+
+
+def _counts(verdicts: pd.DataFrame) -> dict[tuple, dict]:
+    """Counts of the first seed under the measures' printed names, such as ``trace both`` and ``answer correct``."""
+    found = {}
+    for (dataset, condition), part in first_seed(verdicts).groupby(["dataset", "condition"], sort=False):
+        made = {f"{step} {cell}": n for step in paper_check_steps() for cell, n in cells(part, step).items()}
+        made |= {f"{step} correct": int(part[f"{step}_correct"].sum()) for step in (*paper_check_steps(), "answer")}
+        made["unevaluated"] = int((part.status == "no_trace").sum())
+        for measure, count in made.items():
+            found[dataset, "all", condition, measure] = {"replicated": count, "replicated_n": len(part)}
+    return found
+
+
+def paper_check_steps() -> tuple[str, ...]:
+    """The steps that printed matrices set against the answer."""
+    return ("classification", "retrieval", "trace")
+
+
+def claims(tested: pd.DataFrame, contrasts: pd.DataFrame, trace: pd.DataFrame, r1: pd.DataFrame) -> pd.DataFrame:
+    """The claims of ``replication_claims.tested`` with what was published and what the second look gives beside them.
+
+    Args:
+        tested: of ``replication_claims.tested``.
+        contrasts: ``06_contrasts``: pairs of conditions of the authors' students under both rule sets.
+        trace: ``06_associations``: trace against answer as printed, as published here and id-aligned.
+        r1: published accuracies on the R1 subset, of ``released_tables.r1_conditions``.
+
+    Returns:
+        ``tested`` with the columns ``published``, ``rescored`` (in words, one entry a student), ``notebook`` and
+        ``artefact``.
+    """
+    rows = []
+    for row, claim in zip(tested.to_dict("records"), _claims(tested), strict=True):
+        rows.append({**row, **_beside(claim, row["dataset"], contrasts, trace, r1),
+                     "notebook": "08_paper_check", "artefact": "08_claims"})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _claims(tested: pd.DataFrame) -> list[rc.Claim]:
+    known = {(claim.sentence, dataset): claim for claim in rc.CLAIMS for dataset in claim.datasets}
+    return [known[row.claim, row.dataset] for row in tested.itertuples()]
+
+
+def _beside(claim: rc.Claim, dataset: str, contrasts, trace, r1) -> dict[str, str]:
+    if {claim.first, claim.second} & {"r1", "swapped"}:
+        return {"published": _r1(claim, r1), "rescored": "no outputs in the release"}
+    if claim.second:
+        found = {rules: _pair(claim, dataset, contrasts[contrasts.rules == rules]) for rules in (THEIRS, OURS)}
+        return {"published": found[THEIRS], "rescored": found[OURS]}
+    part = trace[(trace.step == "trace") & (trace.dataset == dataset) & (trace.condition == claim.first)]
+    found = {rules: _link(part[part.rules == rules]) for rules in (PRINTED, OURS)}
+    return {"published": found[PRINTED], "rescored": found[OURS]}
+
+
+def _points(value: float, low: float | None = None, high: float | None = None) -> str:
+    ends = "" if low is None else f" [{100 * low:+.1f}, {100 * high:+.1f}]"
+    return f"{100 * value:+.1f}{ends}"
+
+
+def _pair(claim: rc.Claim, dataset: str, part: pd.DataFrame) -> str:
+    """Differences ``first - second`` of the authors' students; the table may hold the pair the other way round."""
+    words = []
+    for row in part[part.dataset == dataset].to_dict("records"):
+        if (row["first"], row["second"]) == (claim.first, claim.second):
+            found = (row["difference"], row["low"], row["high"])
+        elif (row["second"], row["first"]) == (claim.first, claim.second):
+            found = (-row["difference"], -row["high"], -row["low"])
+        else:
+            continue
+        words.append(f"{row['student'].removesuffix('-Instruct')} {_points(*found)}")
+    return "; ".join(words) or "no outputs in the release"
+
+
+def _link(part: pd.DataFrame) -> str:
+    words = [
+        f"{row['student'].removesuffix('-Instruct')} {_points(row['p_answer_given_trace'] - row['p_answer_given_not_trace'])}"
+        for row in part.to_dict("records")
+        if row["p_answer_given_trace"] == row["p_answer_given_trace"]
+        and row["p_answer_given_not_trace"] == row["p_answer_given_not_trace"]
+    ]
+    return "; ".join(words) or "not in the release"
+
+
+def _r1(claim: rc.Claim, r1: pd.DataFrame) -> str:
+    wide = r1.pivot_table(index="student", columns="condition", values="value", sort=False)
+    if not {claim.first, claim.second} <= set(wide):
+        return "not in the release"
+    gaps = (wide[claim.first] - wide[claim.second]).dropna()
+    return "; ".join(f"{name.removesuffix('-Instruct')} {gap:+.1f}" for name, gap in gaps.items())
+
+
+def short(claimed: pd.DataFrame, listed: pd.DataFrame) -> list[str]:
+    """The ledger in about twenty lines: each claim with its verdicts, then the printed numbers by how they came out."""
+    lines = ["the paper's claims, tested on the open student (08_claims):"]
+    for claim, part in claimed.groupby("claim", sort=False):
+        run = part[part.verdict != rc.NOT_RUN]
+        words = [f"{row.dataset} {_estimate(row)}, {row.verdict}" for row in run.itertuples()] or [rc.NOT_RUN]
+        lines.append(f"  {claim}: {'; '.join(words)}")
+    lines.append("every printed number (08_ledger):")
+    verdicts = listed.verdict.str.partition(":")[0].where(listed.kind != "claim", "see 06_claims")
+    for verdict, part in listed.groupby(verdicts, sort=False):
+        kinds = ", ".join(f"{kind} {n}" for kind, n in part.kind.value_counts(sort=False).items())
+        lines.append(f"  {verdict}: {kinds}")
+    lines.append(f"  with a counterpart of our own: {int(listed.replicated.notna().sum())} of {len(listed)}")
+    return lines
+
+
+def _estimate(row) -> str:
+    return (
+        f"{_points(row.value, row.low, row.high)} points on {row.n} problems, {row.seeds} seed{'s' * (row.seeds > 1)}"
+    )
+
+
+def finding(verdicts: pd.DataFrame, claimed: pd.DataFrame, dataset: str = "babi") -> str:
+    """What the replication found, in two sentences whose numbers come from the tables.
+
+    Args:
+        verdicts: of ``replication.load``.
+        claimed: of ``claims``.
+        dataset: the set to speak of.
+    """
+    part = verdicts[verdicts.dataset == dataset]
+    shares = {c: stats.share(int(p.answer_correct.sum()), len(p)) for c, p in part.groupby("condition")}
+    said = ", ".join(f"{percent(shares[c]['value'])} on {name}" for c, name in _NAMES.items() if c in shares)
+    seeds, n = part.seed.nunique(), part.id.nunique()
+    row = _row(claimed, "Trace correctness does not predict the answer", dataset)
+    other = _row(claimed, "Incorrect traces do not degrade the answers (against correct ones)", dataset)
+    right = part[part.condition == "correct"]
+    given = {flag: stats.share(int(p.answer_correct.sum()), len(p)) for flag, p in right.groupby("trace_correct")}
+    halves = f"{percent(given[True]['value'])} of answers after right traces and {percent(given[False]['value'])} after wrong"
+    return (
+        f"Trained {seeds} time{'s' * (seeds > 1)} on {dataset} ({n} test problems), the open student answers {said}: "
+        f"incorrect less correct is {_points(other['value'], other['low'], other['high'])} points, so that incorrect "
+        f"traces not degrading the answers {other['verdict']}. Yet its own trace is no ornament: trained on correct "
+        f"traces it gets {halves} ones right, so that trace correctness not predicting the answer {row['verdict']}."
+    )
+
+
+_NAMES = {"vanilla": "no traces", "correct": "correct ones", "incorrect": "incorrect ones"}
+
+
+def _row(claimed: pd.DataFrame, claim: str, dataset: str) -> Mapping:
+    return claimed[(claimed.claim == claim) & (claimed.dataset == dataset)].iloc[0].to_dict()

@@ -1,0 +1,165 @@
+"""The replication: what the students of a whole grid answered, kept so that no figure needs them trained again.
+
+Adapters and outputs are made by ``tracekd train`` and ``tracekd generate``, on any machine and in any number of goes.
+``record`` scores what is finished and writes four files without any text of problems or outputs:
+``replication_verdicts.csv.gz`` (one row an output), ``replication_adapters.csv`` (one row a training: what it cost, on
+which hardware, by which code), ``replication_logs.csv.gz`` (its losses) and ``replication_interventions.csv.gz`` (one
+row a problem and given trace, of the students that ``tracekd intervene`` asked). ``load`` reads them back.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from tracekd import benches, intervention_tables
+from tracekd.profiles import Run, open_run
+from tracekd.records import replacing
+from tracekd.released_verdicts import write_table
+
+PROFILES = ("replication", "training-interventions")
+VERDICTS, ADAPTERS, LOGS = "replication_verdicts.csv.gz", "replication_adapters.csv", "replication_logs.csv.gz"
+INTERVENTIONS = "replication_interventions.csv.gz"
+FILES = (VERDICTS, ADAPTERS, LOGS, INTERVENTIONS)
+FLAGS = ("classification_correct", "retrieval_correct", "trace_correct", "answer_correct")
+JOB = ("dataset", "condition", "seed")
+KEPT = ("student", "source", *JOB, "id", "category", "status", *FLAGS, "answer_f1", "n_tokens")
+COST = (
+    "student", "source", *JOB, "n", "supervised_tokens", "total_tokens", "epochs", "steps", "seconds", "mean_loss",
+    "peak_gib", "processes", "hardware", "commit", "weights",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The recorded replication as written by ``record``; ``interventions`` is empty where none were asked."""
+
+    verdicts: pd.DataFrame
+    adapters: pd.DataFrame
+    logs: pd.DataFrame
+    interventions: pd.DataFrame
+
+
+def load(folder: Path = benches.FOLDER) -> Kept:
+    """Read the recorded replication.
+
+    Raises:
+        FileNotFoundError: nothing has been recorded there.
+    """
+    if not (folder / VERDICTS).exists():
+        raise FileNotFoundError(f"no replication is recorded in {folder}: `python -m tracekd replication --record`")
+    verdicts, adapters, logs, rows = (pd.read_csv(folder / name) for name in FILES)
+    if len(rows):
+        rows = rows.assign(**{flag: rows[flag].fillna(0).astype(bool) for flag in ("answer_correct", "trace_correct")})
+    return Kept(verdicts.astype(dict.fromkeys(FLAGS, bool)), adapters, logs, rows)
+
+
+def finished(run: Run) -> tuple[list[tuple], list[tuple]]:
+    """The jobs (dataset, condition, seed) of a run that are answered in full, and the others.
+
+    An outputs file counts where it holds an output of every test problem, made by the adapter that is there now.
+    """
+    from tracekd import generate, train
+    from tracekd.records import read_jsonl
+
+    asked, done, open_ = generate.evaluation_problems(run), [], []
+    for dataset, condition, seed in generate.jobs(run):
+        path = generate.outputs_path(run, dataset, condition, seed)
+        ids = {row["id"] for row in read_jsonl(path)} if path.exists() else set()
+        trained = condition == "prompted" or train.read_record(train.adapter_path(run, dataset, condition, seed))
+        whole = trained and ids >= {p.id for p in asked[dataset]}
+        (done if whole else open_).append((dataset, condition, seed))
+    return done, open_
+
+
+def verdicts(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
+    """The verdicts of the outputs of ``jobs``, columns ``KEPT``."""
+    from tracekd import generate, own_verdicts
+    from tracekd.problems import kept, label_of
+
+    if not jobs:
+        return pd.DataFrame(columns=list(KEPT))
+    known = [p for part in kept(run).values() for p in part]
+    frame, _ = own_verdicts.verdict_frame(known, [generate.outputs_path(run, *job) for job in jobs])
+    frame["source"] = frame.dataset.map({d: label_of(d, run.source) for d in frame.dataset.unique()})
+    return frame[list(KEPT)]
+
+
+def trainings(run: Run, jobs: Sequence[tuple]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What the trainings of ``jobs`` cost (columns ``COST``), and their losses update by update."""
+    from tracekd import train
+    from tracekd.problems import label_of
+    from tracekd.records import read_jsonl
+
+    costs, logs = [], []
+    for job in jobs:
+        if job[1] == "prompted":
+            continue
+        folder, about = train.adapter_path(run, *job), dict(zip(JOB, job, strict=True))
+        record = train.read_record(folder)
+        costs.append({**record, **about, "source": label_of(job[0], run.source)})
+        rows = pd.DataFrame(list(read_jsonl(folder / "log.jsonl")))[["step", "loss", "trace_loss", "answer_loss"]]
+        logs.append(rows.assign(**about))
+    return pd.DataFrame(costs, columns=list(COST)), pd.concat(logs) if logs else pd.DataFrame(columns=list(JOB))
+
+
+def given_traces(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
+    """The answers after given traces of those ``jobs`` that were asked, without text."""
+    from tracekd import intervention_grid
+
+    paths = [intervention_grid.rows_path(run, *job) for job in jobs if job[1] != "prompted"]
+    rows = intervention_grid.read(path for path in paths if path.exists())
+    return intervention_grid.without_text(intervention_tables.frame(rows)) if rows else pd.DataFrame()
+
+
+def record(runs: Sequence[Run], folder: Path = benches.FOLDER) -> Kept:
+    """Score what is finished in ``runs`` and write it to ``folder``, in place of what was recorded before.
+
+    Raises:
+        ValueError: nothing is finished, or two runs answered the same job.
+    """
+    jobs = {run.profile.name: finished(run)[0] for run in runs}
+    # A student that was not trained answers the same in every run: the first run's counts.
+    seen: set[tuple] = set()
+    for name, found in jobs.items():
+        jobs[name] = [job for job in found if not (job[1] == "prompted" and job in seen)]
+        if twice := seen & set(jobs[name]):
+            raise ValueError(f"{sorted(twice)[0]} is answered in two of the runs: give profiles with other conditions")
+        seen |= set(jobs[name])
+    if not seen:
+        raise ValueError("no job is finished: run `python -m tracekd train` and `generate` with these profiles first")
+    made = [_tables(run, jobs[run.profile.name]) for run in runs]
+    for name, parts in zip(FILES, zip(*made, strict=True), strict=True):
+        table = pd.concat([p for p in parts if len(p)] or [pd.DataFrame(columns=["id"])], ignore_index=True)
+        if name.endswith(".gz"):
+            write_table(folder / name, table)
+        else:
+            with replacing(folder / name) as temporary:
+                table.to_csv(temporary, index=False, lineterminator="\n", float_format="%.6g")
+    return load(folder)
+
+
+def _tables(run: Run, jobs: Sequence[tuple]) -> tuple[pd.DataFrame, ...]:
+    """The tables of one run, in the order of ``FILES``."""
+    return (verdicts(run, jobs), *trainings(run, jobs), given_traces(run, jobs))
+
+
+def main(argv: list[str]) -> int:
+    """Say which jobs of the replication are finished; with --record, score them and keep the verdicts."""
+    parser = argparse.ArgumentParser(prog="tracekd replication", description=main.__doc__)
+    parser.add_argument("--profiles", default=",".join(PROFILES), help="whose grids, comma-separated")
+    parser.add_argument("--data", default="", help="generated, hub or a folder (default: the profile's)")
+    parser.add_argument("--record", action="store_true", help="write figures/data/replication_*")
+    options = parser.parse_args(argv)
+    runs = [open_run("replication", name, data=options.data) for name in options.profiles.split(",")]
+    for run in runs:
+        for word, jobs in zip(("finished", "open"), finished(run), strict=True):
+            print(f"{run.profile.name}, {word}: {len(jobs)} jobs" + "".join(f"\n  {d} {c} {s}" for d, c, s in jobs))
+    if options.record:
+        kept = record(runs)
+        print(f"kept {len(kept.verdicts)} verdicts of {len(kept.adapters)} adapters in {benches.FOLDER}")
+    return 0
