@@ -28,5 +28,6 @@ bench invariance-smollm2 invariance --profile gpu -n 128 --sizes 1,16,64,256
 echo "== the gpu profile"
 python -m tracekd run --profile gpu 2>&1 | tee "$out/run.log" | tail -20
 run=$TRACEKD_RUNS/gpu
+python -m tracekd replication --profiles gpu --record >"$out/replication.log" 2>&1 && cp figures/data/replication_* "$out"
 tar -C "$run" -czf "$out/gpu_outputs.tar.gz" figures outputs verdicts logs steps.json 2>/dev/null
 ls -l "$out"

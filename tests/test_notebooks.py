@@ -17,7 +17,7 @@ OPENING = ("Question", "Goes in", "Comes out", "Takes")
 CLOSING = ("## What was found", "## Limits", "## Artefacts", "## Next")
 # What a row's source may say in a run on generated problems. Beside these, a notebook shows only committed counts of
 # the real files (01), recorded benches (03, 04), simulated ratings and published means (05), the released outputs (06),
-# and planted students (07).
+# planted students (07), and the recorded replication beside the printed numbers (08).
 GENERATED = "GENERATED problems(, TEMPLATED traces)?"
 SOURCES = dict.fromkeys(("03", "04"), rf"{GENERATED}|recorded bench(es)?(, GENERATED problems)?") | {
     "02": GENERATED,
@@ -25,6 +25,7 @@ SOURCES = dict.fromkeys(("03", "04"), rf"{GENERATED}|recorded bench(es)?(, GENER
     "05": rf"{GENERATED}|SIMULATED .*|simulated .*|arXiv 2505\.13792",
     "06": r"the authors' released outputs \(May 2025\)",
     "07": rf"{GENERATED}|SIMULATED students on GENERATED problems",
+    "08": r"(arXiv 2505\.13792 and its release; )?recorded: .*problems.*",
 }
 SETUP = """\
 # On Colab: fetch the repository and install it. Elsewhere: does nothing.

@@ -5,9 +5,10 @@ import json
 import re
 from pathlib import Path
 
+import pandas as pd
 from conftest import ROOT
 
-from tracekd import notebooks, profiles
+from tracekd import ledger, notebooks, profiles, replication
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 GENERATED_BY_RUNS = {"runs/"}  # git-ignored, so not in a fresh clone
@@ -131,3 +132,29 @@ def test_nothing_committed_holds_a_sentence_of_the_real_sets(shared_data):
     assert len(paths) > 10
     found = {str(path.relative_to(ROOT)): hits[:3] for path in paths if (hits := held(shown(path), sentences))}
     assert found == {}
+
+
+# Numbers of the first screens, from the committed tables.
+
+FIGURES = ROOT / "figures"
+
+
+def test_the_first_screen_has_the_finding_its_figure_and_the_way_to_each_claim():
+    first = README.split("\n## ")[0]
+    claimed = pd.read_csv(FIGURES / "08_claims.csv")
+    assert ledger.finding(replication.load().verdicts, claimed) in first
+    assert "](figures/08_finding.png)" in first
+    table = [line for line in first.splitlines() if line.startswith("| ")]
+    assert len(table) > 5 and all("notebooks/" in line and "figures/" in line for line in table[1:])
+
+
+def test_the_tables_numbers_are_those_of_the_committed_run():
+    shares = pd.read_csv(FIGURES / "04_accuracy_table.csv")
+    rows = dict(re.findall(r"^\| (\w+) \| ([\d.]+% \[[^\]]+\]) \|$", section("What a run shows"), re.MULTILINE))
+    babi = shares[shares.dataset == "babi"]
+    assert len(babi) == len(rows) == 4
+    for row in babi.itertuples():
+        assert rows[row.condition] == f"{row.value:.1%} [{row.low:.1%}, {row.high:.1%}]"
+    link = pd.read_csv(FIGURES / "04_associations.csv")
+    link = link[(link.dataset == "babi") & (link.condition == "correct") & (link.step == "trace")].iloc[0]
+    assert f"({link.both + link.trace_only} of {link.n})" in section("What a run shows")

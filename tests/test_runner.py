@@ -339,6 +339,7 @@ def test_the_notebooks_depend_on_the_tables_that_they_read():
     assert {f"05_survey_{name}.png" for name in ("consent", "desktop", "end", "phone")} <= found["05_human_study"]
     verdicts = {f"released_verdicts_{dataset}.csv.gz" for dataset in ("babi", "cotempqa")}
     assert verdicts | {"released_sources.csv"} <= found["06_released_outputs"]
+    assert verdicts | set(replication.FILES) <= found["08_paper_check"]
     # What a run itself publishes into the folder is no input: else each publication would make its run stale.
     assert not {name for files in found.values() for name in files if name[:3] in ("04_", "06_")}
 

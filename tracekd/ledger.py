@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from tracekd import paper_check, stats
 from tracekd import replication_claims as rc
+from tracekd import stats
 from tracekd.findings import percent
 from tracekd.released_tables import OURS, PRINTED, THEIRS
 from tracekd.tables import accuracy, cells, first_seed
@@ -23,6 +23,7 @@ PLACES = {
     "seeds": ("06_released_outputs", "06_seeds_r1"),
     "study": ("05_human_study", "05_published_means"),
 }
+STEPS = ("classification", "retrieval", "trace")  # what printed matrices set against the answer
 NUMBERS = (
     "kind", "dataset", "category", "student", "condition", "seed", "measure", "unit", "printed", "as_published",
     "aligned", "replicated", "replicated_low", "replicated_high", "replicated_n", "verdict", "notebook", "artefact",
@@ -71,17 +72,12 @@ def _counts(verdicts: pd.DataFrame) -> dict[tuple, dict]:
     """Counts of the first seed under the measures' printed names, such as ``trace both`` and ``answer correct``."""
     found = {}
     for (dataset, condition), part in first_seed(verdicts).groupby(["dataset", "condition"], sort=False):
-        made = {f"{step} {cell}": n for step in paper_check_steps() for cell, n in cells(part, step).items()}
-        made |= {f"{step} correct": int(part[f"{step}_correct"].sum()) for step in (*paper_check_steps(), "answer")}
+        made = {f"{step} {cell}": n for step in STEPS for cell, n in cells(part, step).items()}
+        made |= {f"{step} correct": int(part[f"{step}_correct"].sum()) for step in (*STEPS, "answer")}
         made["unevaluated"] = int((part.status == "no_trace").sum())
         for measure, count in made.items():
             found[dataset, "all", condition, measure] = {"replicated": count, "replicated_n": len(part)}
     return found
-
-
-def paper_check_steps() -> tuple[str, ...]:
-    """The steps that printed matrices set against the answer."""
-    return ("classification", "retrieval", "trace")
 
 
 def claims(tested: pd.DataFrame, contrasts: pd.DataFrame, trace: pd.DataFrame, r1: pd.DataFrame) -> pd.DataFrame:
@@ -140,12 +136,8 @@ def _pair(claim: rc.Claim, dataset: str, part: pd.DataFrame) -> str:
 
 
 def _link(part: pd.DataFrame) -> str:
-    words = [
-        f"{row['student'].removesuffix('-Instruct')} {_points(row['p_answer_given_trace'] - row['p_answer_given_not_trace'])}"
-        for row in part.to_dict("records")
-        if row["p_answer_given_trace"] == row["p_answer_given_trace"]
-        and row["p_answer_given_not_trace"] == row["p_answer_given_not_trace"]
-    ]
+    gaps = (part.p_answer_given_trace - part.p_answer_given_not_trace).set_axis(part.student).dropna()
+    words = [f"{student.removesuffix('-Instruct')} {_points(gap)}" for student, gap in gaps.items()]
     return "; ".join(words) or "not in the release"
 
 
@@ -189,18 +181,19 @@ def finding(verdicts: pd.DataFrame, claimed: pd.DataFrame, dataset: str = "babi"
     """
     part = verdicts[verdicts.dataset == dataset]
     shares = {c: stats.share(int(p.answer_correct.sum()), len(p)) for c, p in part.groupby("condition")}
-    said = ", ".join(f"{percent(shares[c]['value'])} on {name}" for c, name in _NAMES.items() if c in shares)
+    said = ", ".join(f"{percent(shares[c]['value'])} right on {name}" for c, name in _NAMES.items() if c in shares)
     seeds, n = part.seed.nunique(), part.id.nunique()
     row = _row(claimed, "Trace correctness does not predict the answer", dataset)
     other = _row(claimed, "Incorrect traces do not degrade the answers (against correct ones)", dataset)
     right = part[part.condition == "correct"]
     given = {flag: stats.share(int(p.answer_correct.sum()), len(p)) for flag, p in right.groupby("trace_correct")}
-    halves = f"{percent(given[True]['value'])} of answers after right traces and {percent(given[False]['value'])} after wrong"
+    after = {flag: percent(found["value"]) for flag, found in given.items()}
+    times, gap = f"{seeds} seed{'s' * (seeds > 1)}", _points(other["value"], other["low"], other["high"])
     return (
-        f"Trained {seeds} time{'s' * (seeds > 1)} on {dataset} ({n} test problems), the open student answers {said}: "
-        f"incorrect less correct is {_points(other['value'], other['low'], other['high'])} points, so that incorrect "
-        f"traces not degrading the answers {other['verdict']}. Yet its own trace is no ornament: trained on correct "
-        f"traces it gets {halves} ones right, so that trace correctness not predicting the answer {row['verdict']}."
+        f"Trained on {dataset} with {times} ({n} test problems), the open student answers {said}: incorrect less "
+        f"correct is {gap} points, and “incorrect traces do not degrade the answers” {other['verdict']}. Trained on "
+        f"correct traces it answers {after[True]} right after a right trace of its own and {after[False]} after a "
+        f"wrong one, and “trace correctness does not predict the answer” {row['verdict']}."
     )
 
 

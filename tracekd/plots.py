@@ -14,6 +14,7 @@ COLOURS = {
     "prompted": OKABE_ITO["grey"], "vanilla": OKABE_ITO["black"], "correct": OKABE_ITO["blue"],
     "incorrect": OKABE_ITO["vermilion"], "r1": OKABE_ITO["green"], "r1_summary": OKABE_ITO["sky"],
     "r1_explanation": OKABE_ITO["purple"], "swapped": OKABE_ITO["orange"],
+    "wrong_label": OKABE_ITO["sky"], "wrong_facts": OKABE_ITO["orange"], "filler": OKABE_ITO["purple"],
 }  # fmt: skip
 STYLE = {
     "figure.figsize": (3.35, 2.5),

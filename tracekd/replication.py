@@ -21,7 +21,7 @@ from tracekd.profiles import Run, open_run
 from tracekd.records import replacing
 from tracekd.released_verdicts import write_table
 
-PROFILES = ("replication", "training-interventions")
+PROFILES = ("replication-small", "training-interventions")
 VERDICTS, ADAPTERS, LOGS = "replication_verdicts.csv.gz", "replication_adapters.csv", "replication_logs.csv.gz"
 INTERVENTIONS = "replication_interventions.csv.gz"
 FILES = (VERDICTS, ADAPTERS, LOGS, INTERVENTIONS)

@@ -172,15 +172,15 @@ def two_by_two(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 
     """
     # Axes of the conditions as in ``ti.TWO_BY_TWO``: right-right, label wrong, facts wrong, both wrong.
     weights = {
-        "wrong label": (-0.5, 0.5, -0.5, 0.5),
-        "wrong facts": (-0.5, -0.5, 0.5, 0.5),
-        "interaction": (1, -1, -1, 1),
+        "wrong label": np.array([-0.5, 0.5, -0.5, 0.5]),
+        "wrong facts": np.array([-0.5, -0.5, 0.5, 0.5]),
+        "interaction": np.array([1.0, -1.0, -1.0, 1.0]),
     }
     rows = []
     for dataset, part in verdicts.groupby("dataset", sort=False):
         units = cube(part, ti.TWO_BY_TWO)
         for effect, weight in weights.items():
-            found = _estimate(units, lambda u, w=np.array(weight): (u[:, :, :, 0] @ w).mean(), rng, repeats)
+            found = _estimate(units, lambda u, w=weight: (u[:, :, :, 0] @ w).mean(), rng, repeats)
             if found:
                 kept = {name: found[name] for name in ("value", "low", "high", "n", "seeds")}
                 rows.append({"dataset": dataset, "effect": effect, **kept})

@@ -229,10 +229,10 @@ def publish_current(args: argparse.Namespace, profile: profiles.Profile, source:
 
 
 def report(folder: Path) -> None:
-    """Print how the paper's claims fare where notebook 06 has checked them, else which artefacts there are."""
+    """Print how the paper's claims fare where notebooks 06 and 08 checked them, else which artefacts there are."""
     figures = folder / "figures"
     rows = steps.rows(figures)
-    if short := paper_check(figures):
+    if short := [*paper_check(figures), *ledger_lines(figures)]:
         print("\n" + "\n".join(short))
     elif rows:
         width = max(len(row["id"]) for row in rows)
@@ -241,8 +241,20 @@ def report(folder: Path) -> None:
             print(f"  {row['id']:<{width}}  {row['kind']:<6}  n {row['n']:<6}  {row['caption'][:70]}")
 
 
+def ledger_lines(figures: Path) -> list[str]:
+    """The ledger in short (see ``ledger.short``) where notebook 08 has made it, else nothing."""
+    claims, numbers = figures / "08_claims.csv", figures / "08_ledger.csv"
+    if not (claims.exists() and numbers.exists()):
+        return []
+    import pandas as pd
+
+    from tracekd import ledger
+
+    return ledger.short(pd.read_csv(claims), pd.read_csv(numbers, dtype={"seed": str}))
+
+
 def paper_check(figures: Path) -> list[str]:
-    """The paper check in about 15 lines: one a claim with its verdict, then the printed numbers by verdict and kind.
+    """The released outputs' verdicts in about 15 lines: one a claim, then the printed numbers by verdict and kind.
 
     Args:
         figures: a run's folder; read are ``06_claims.csv`` and ``06_paper_check_summary.csv``, which notebook 06 makes.

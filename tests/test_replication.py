@@ -1,0 +1,255 @@
+"""The replication's tests of claims: estimates by hand, decisions by the stated rules, a record of real small runs."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracekd import generate, intervention_grid, ledger, replication, sft, stats, train
+from tracekd import replication_claims as rc
+from tracekd import training_interventions as ti
+from tracekd.profiles import Run, load
+
+
+def rng():
+    return np.random.default_rng(0)
+
+
+def frame(answers: dict, traces: dict | None = None, seeds=(1,), dataset="babi") -> pd.DataFrame:
+    """Verdicts from ``{condition: [right?, ...]}`` over the same problems, the same in every seed."""
+    rows = [
+        {"student": "s", "source": "invented", "dataset": dataset, "condition": c, "seed": seed, "id": f"p{i}",
+         "category": "all of them", "status": "ok", "answer_correct": bool(right),
+         "trace_correct": bool((traces or {}).get(c, [0] * len(given_))[i]), "classification_correct": False,
+         "retrieval_correct": False}
+        for c, given_ in answers.items() for seed in seeds for i, right in enumerate(given_)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+# The bootstrap.
+
+
+def test_crossed_bootstrap_of_one_seed_draws_problems_alone():
+    """The interval of a mean of n independent 0/1 values is near the normal one: p +- 1.96 sqrt(p (1 - p) / n)."""
+    units = (np.arange(400) % 4 == 0).astype(float)[:, None]  # p = 0.25, standard error 0.02165
+    found = stats.crossed_bootstrap(units, lambda u: u.mean(), rng(), 4000)
+    assert found["value"] == 0.25
+    assert found["low"] == pytest.approx(0.25 - 1.96 * 0.02165, abs=0.004)
+    assert found["high90"] == pytest.approx(0.25 + 1.645 * 0.02165, abs=0.004)
+
+
+def test_seeds_that_differ_widen_the_interval_and_equal_ones_do_not():
+    calm = np.repeat((np.arange(400) % 4 == 0).astype(float)[:, None], 3, axis=1)
+    wild = calm.copy()
+    wild[:, 0], wild[:, 1] = 0, 1
+    widths = {}
+    for name, units in (("one", calm[:, :1]), ("calm", calm), ("wild", wild)):
+        found = stats.crossed_bootstrap(units, lambda u: u.mean(), rng(), 2000)
+        widths[name] = found["high"] - found["low"]
+    assert widths["calm"] == pytest.approx(widths["one"], rel=0.1)
+    assert widths["wild"] > 5 * widths["calm"]  # seeds at 0, 0.25 and 1: their draws decide nearly everything
+
+
+def test_the_same_generator_repeats_and_another_differs():
+    units = np.random.default_rng(3).random((30, 2))
+    one, again, other = (
+        stats.crossed_bootstrap(units, lambda u: u.mean(), np.random.default_rng(s), 50) for s in (1, 1, 2)
+    )
+    assert one == again != other
+
+
+# Estimates.
+
+
+def test_difference_is_paired_by_problem_and_averaged_over_seeds():
+    table = pd.concat([
+        frame({"correct": [1, 1, 1, 0], "vanilla": [1, 0, 0, 0]}, seeds=(1,)),  # 3/4 - 1/4
+        frame({"correct": [1, 0, 0, 0], "vanilla": [1, 0, 0, 0]}, seeds=(2,)),  # none
+        frame({"correct": [1, 1, 1, 1]}, seeds=(3,)),  # no partner: left out
+    ])  # fmt: skip
+    found = rc.difference(table, "correct", "vanilla", rng(), 200)
+    assert found["value"] == pytest.approx(0.25) and (found["n"], found["seeds"]) == (4, 2)
+    assert found["by_seed"] == pytest.approx([0.5, 0.0])
+    assert rc.difference(table, "correct", "r1", rng(), 200) == {}
+
+
+def test_link_is_the_gap_between_answers_after_right_and_wrong_traces():
+    # After right traces 2 of 3 answers are right, after wrong ones 1 of 4: 2/3 - 1/4.
+    table = frame({"correct": [1, 1, 0, 1, 0, 0, 0]}, {"correct": [1, 1, 1, 0, 0, 0, 0]})
+    assert rc.link(table, "correct", rng(), 200)["value"] == pytest.approx(2 / 3 - 1 / 4)
+    assert rc.link(frame({"correct": [1, 0]}), "correct", rng(), 10) == {}  # no right trace: no gap
+
+
+def test_two_by_two_effects_are_means_over_the_other_step():
+    # Accuracy 1, 0.75, 0.5, 0: label -(0.25 + 0.5) / 2, facts -(0.5 + 0.75) / 2, interaction 1 - 0.75 - 0.5 + 0.
+    answers = dict(zip(ti.TWO_BY_TWO, ([1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 0, 0], [0, 0, 0, 0]), strict=True))
+    found = rc.two_by_two(frame(answers), rng(), 100).set_index("effect").value
+    assert found.to_dict() == pytest.approx({"wrong label": -0.375, "wrong facts": -0.625, "interaction": -0.25})
+    assert rc.two_by_two(frame({"correct": [1, 0]}), rng(), 10).empty
+
+
+def test_doses_are_compared_with_none():
+    answers = {name: [1] * (4 - i) + [0] * i for i, name in enumerate(ti.BY_DOSE)}
+    found = rc.doses(frame(answers), rng(), 100)
+    assert found.dose.tolist() == [0, 25, 50, 75, 100]
+    assert found.accuracy.tolist() == pytest.approx([1, 0.75, 0.5, 0.25, 0])
+    assert found.change.tolist() == pytest.approx([0, -0.25, -0.5, -0.75, -1])
+
+
+# Decisions: intervals by hand, margin 0.05.
+
+
+@pytest.mark.parametrize(
+    ("rule", "low", "low90", "high90", "high", "verdict"),
+    [
+        ("not lower", -0.04, -0.03, 0.03, 0.04, rc.HOLDS),
+        ("not lower", -0.04, -0.035, -0.005, -0.001, rc.HOLDS),  # lower, by less than what counts
+        ("not lower", -0.20, -0.18, -0.10, -0.08, rc.NOT),
+        ("not lower", -0.08, -0.06, 0.02, 0.03, rc.UNTOLD),
+        ("not higher", -0.20, -0.18, 0.04, 0.06, rc.HOLDS),
+        ("not higher", 0.01, 0.02, 0.20, 0.22, rc.NOT),
+        ("no difference", -0.06, -0.04, 0.04, 0.06, rc.HOLDS),
+        ("no difference", 0.02, 0.03, 0.30, 0.32, rc.NOT),
+        ("no difference", -0.02, -0.01, 0.06, 0.07, rc.UNTOLD),
+        ("higher", 0.001, 0.01, 0.2, 0.3, rc.HOLDS),
+        ("higher", -0.1, -0.09, 0.04, 0.06, rc.NOT),
+        ("lower", -0.3, -0.2, -0.1, -0.01, rc.HOLDS),
+        ("lower", -0.1, -0.06, 0.1, 0.2, rc.UNTOLD),
+    ],
+)
+def test_decisions_follow_the_stated_rules(rule, low, low90, high90, high, verdict):
+    assert rc.decide(rule, {"low": low, "low90": low90, "high90": high90, "high": high}, 0.05) == verdict
+
+
+@given(st.floats(-1, 1), st.floats(0, 0.5), st.floats(0, 0.5))
+def test_a_mirrored_estimate_gets_the_mirrored_rules_verdict(value, inner, more):
+    here = {"low": value - inner - more, "low90": value - inner, "high90": value + inner, "high": value + inner + more}
+    there = {"low": -here["high"], "low90": -here["high90"], "high90": -here["low90"], "high": -here["low"]}
+    for rule, mirrored in (("not lower", "not higher"), ("higher", "lower"), ("no difference", "no difference")):
+        assert rc.decide(rule, here, 0.05) == rc.decide(mirrored, there, 0.05)
+
+
+def test_what_was_not_run_says_so_and_one_seed_too():
+    table = frame({"vanilla": [1, 0] * 20, "correct": [1, 0] * 20}, {"correct": [1, 1, 0, 0] * 10})
+    found = rc.tested(table, rng(), 200).set_index(["claim", "dataset"])
+    assert len(found) == sum(len(claim.datasets) for claim in rc.CLAIMS)
+    row = found.loc["Traces do not help (correct ones against none)", "babi"]
+    assert (row.value, row.n, row.seeds, row.verdict) == (0, 40, 1, "holds here (one seed)")
+    assert found.loc["Traces do not help (correct ones against none)", "marco"].verdict == rc.NOT_RUN
+    assert found.loc["Swapped traces destroy the answers (against none)", "cotempqa"].verdict == rc.NOT_RUN
+    with pytest.raises(ValueError, match="rule 'best'"):
+        rc.decide("best", {"low": 0, "high": 0, "low90": 0, "high90": 0}, 0.05)
+
+
+# The ledger.
+
+
+def checked() -> pd.DataFrame:
+    about = {"dataset": "babi", "category": "all", "student": "theirs", "condition": "correct", "seed": "", "unit": ""}
+    rows = [
+        {**about, "kind": "answer metric", "measure": "acc", "printed": 90.0, "verdict": "follows to the digit"},
+        {**about, "kind": "answer metric", "measure": "f1", "printed": 91.0, "verdict": "follows to the digit"},
+        {**about, "kind": "matrix", "measure": "trace both", "printed": 86, "verdict": "follows to the digit"},
+        {**about, "kind": "matrix", "measure": "answer correct", "printed": 355, "verdict": "follows to the digit"},
+        {**about, "kind": "study", "condition": "r1", "measure": "load", "printed": 4.59, "verdict": "cannot be: x"},
+    ]
+    return pd.DataFrame(rows).assign(as_published=np.nan, aligned=np.nan)
+
+
+def test_the_ledger_sets_our_own_quantity_beside_each_printed_number():
+    ours = frame({"correct": [1, 1, 1, 0]}, {"correct": [1, 1, 0, 0]}, seeds=(1, 2))
+    found = ledger.numbers(checked(), ours, rng(), 100)
+    assert list(found) == list(ledger.NUMBERS) and len(found) == 5
+    assert found.replicated[:4].tolist() == pytest.approx([75.0, np.nan, 2, 3], nan_ok=True)
+    assert found.replicated_n[:4].tolist() == pytest.approx([8, np.nan, 4, 4], nan_ok=True)  # counts: first seed
+    assert found.notebook.tolist()[-1] == "05_human_study" and found.replicated.isna().iloc[-1]
+    assert ledger.numbers(checked(), ours[:0], rng(), 10).replicated.isna().all()
+
+
+def test_the_ledger_in_short_and_the_finding_name_their_numbers():
+    ours = frame(
+        {"vanilla": [1, 0] * 20, "correct": [1, 0] * 20, "incorrect": [1, 0] * 20}, {"correct": [1, 1, 0, 0] * 10}
+    )
+    tested = rc.tested(ours, rng(), 200)
+    pairs = pd.DataFrame([{"rules": rules, "dataset": "babi", "student": "Q-Instruct", "first": "correct",
+                           "second": "incorrect", "difference": 0.1, "low": 0.02, "high": 0.18}
+                          for rules in (ledger.THEIRS, ledger.OURS)])  # fmt: skip
+    trace = pd.DataFrame([{"rules": ledger.PRINTED, "dataset": "babi", "student": "Q", "condition": "correct",
+                           "step": "trace", "p_answer_given_trace": 0.9, "p_answer_given_not_trace": 0.4}])  # fmt: skip
+    r1 = pd.DataFrame({"student": ["Q"] * 2, "condition": ["r1", "vanilla"], "value": [60.0, 50.0]})
+    claimed = ledger.claims(tested, pairs, trace, r1)
+    row = claimed[(claimed.dataset == "babi")].set_index("claim")
+    # The pair is kept the other way round: its difference and its interval change sign and ends.
+    turned = row.loc["Incorrect traces do not degrade the answers (against correct ones)"]
+    assert turned.published == "Q -10.0 [-18.0, -2.0]"
+    assert row.loc["Trace correctness does not predict the answer"].published == "Q +50.0"
+    verbose = claimed[claimed.claim == "The verbose traces train best (against none)"].iloc[0]
+    assert (verbose.published, verbose.verdict) == ("Q +10.0", rc.NOT_RUN)
+    lines = ledger.short(claimed, ledger.numbers(checked(), ours, rng(), 50))
+    assert any("against correct ones): babi +0.0 [" in line and "1 seed" in line for line in lines)
+    assert any("follows to the digit: answer metric 2, matrix 2" in line for line in lines)
+    said = ledger.finding(ours, claimed)
+    assert "50.0% right on no traces" in said and "50.0% right after a right trace" in said
+
+
+# The record, of real small runs.
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Two profiles of the 2-layer student on generated bAbI and a little of the others, trained and answered."""
+    made = []
+    for name, conditions in (("replication", ("vanilla", "correct")), ("beside", ("filler",))):
+        smoke = load("smoke")
+        sizes = {"cotempqa": 8, "marco": 8, "babi": 8}
+        profile = replace(smoke, name=name, train=sizes, test=sizes, interventions=dict.fromkeys(sizes, 2),
+                          conditions=conditions, recipe=replace(smoke.recipe, max_new_tokens=8))  # fmt: skip
+        run = Run("replication", profile, 121, "generated", tmp_path_factory.mktemp(name))
+        sft.prepare(run)
+        train.train_grid(run)
+        generate.run_grid(run)
+        made.append(run)
+    asker, chosen = generate.Asker("tiny-random", made[0].profile.recipe), intervention_grid.chosen(made[0])
+    intervention_grid.complete(made[0], asker, chosen["babi"], "babi", "correct", 121)
+    return made
+
+
+def test_what_is_finished_is_recorded_once_and_read_back(runs, tmp_path):
+    kept = replication.record(runs, tmp_path)
+    jobs = set(kept.verdicts[list(replication.JOB)].itertuples(index=False, name=None))
+    conditions = ("prompted", "vanilla", "correct", "filler")
+    assert jobs == {(d, c, 121) for d in ("cotempqa", "marco", "babi") for c in conditions}
+    assert len(kept.verdicts) == 12 * 8 and not kept.verdicts.duplicated([*replication.JOB, "id"]).any()
+    assert len(kept.adapters) == 9 and set(kept.adapters.n) == {8}
+    assert kept.adapters[["hardware", "commit", "seconds", "weights"]].notna().all(axis=None)
+    assert len(kept.logs) == kept.adapters.steps.sum()
+    assert set(kept.interventions.condition) == {"correct"} and kept.interventions.id.nunique() == 2
+    assert kept.verdicts.answer_correct.dtype == bool
+    before = [(tmp_path / name).read_bytes() for name in replication.FILES]
+    replication.record(runs, tmp_path)
+    assert before == [(tmp_path / name).read_bytes() for name in replication.FILES]  # the same bytes again
+
+
+def test_an_unfinished_job_is_open_and_stays_out(runs, tmp_path):
+    path = generate.outputs_path(runs[0], "babi", "correct", 121)
+    whole = path.read_text()
+    try:
+        path.write_text("".join(whole.splitlines(keepends=True)[:-1]))
+        done, left = replication.finished(runs[0])
+        assert left == [("babi", "correct", 121)] and len(done) == 8
+        assert ("babi", "correct") not in set(
+            replication.record(runs[:1], tmp_path).verdicts[["dataset", "condition"]].itertuples(index=False, name=None)
+        )
+    finally:
+        path.write_text(whole)
+
+
+def test_two_runs_with_the_same_job_are_refused_and_nothing_recorded_is_named(runs, tmp_path):
+    with pytest.raises(ValueError, match="is answered in two of the runs"):
+        replication.record([runs[0], runs[0]], tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"no replication is recorded in .*--record"):
+        replication.load(tmp_path)

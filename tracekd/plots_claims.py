@@ -1,0 +1,38 @@
+"""Pictures of the paper check: claims with their margins. Data and axes in, axes out."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from tracekd.plots import OKABE_ITO
+from tracekd.replication_claims import HOLDS, NOT
+
+VERDICT_STYLE = {HOLDS: (OKABE_ITO["blue"], "o"), NOT: (OKABE_ITO["vermilion"], "D")}
+UNTOLD_STYLE = (OKABE_ITO["grey"], "s")
+
+
+def claim_forest(table: pd.DataFrame, ax: Axes) -> Axes:
+    """One line a claim and data set: estimate, 90% interval (thick), 95% interval (thin), the margin shaded.
+
+    Blue circles hold, red diamonds do not, grey squares cannot be told.
+
+    Args:
+        table: ``replication_claims.tested`` without the claims that were not run; shares in -1..1, drawn in points.
+        ax: to draw on; about 0.3 in high a row.
+    """
+    rows = table[::-1].reset_index(drop=True)
+    for y, row in rows.iterrows():
+        name = row.verdict.split(" (")[0]
+        colour, marker = VERDICT_STYLE.get(name, UNTOLD_STYLE)
+        ax.fill_betweenx([y - 0.42, y + 0.42], -100 * row.margin, 100 * row.margin, color="#EEEEEE", lw=0, zorder=0)
+        ax.plot([100 * row.low, 100 * row.high], [y, y], color=colour, lw=1, solid_capstyle="butt")
+        ax.plot([100 * row.low90, 100 * row.high90], [y, y], color=colour, lw=2.6, solid_capstyle="butt")
+        ax.plot(100 * row.value, y, marker, color=colour, ms=5, mec="white", mew=0.6)
+    ax.axvline(0, color="black", lw=0.6, zorder=0)
+    labels = [f"{row.contrast}\n{row.dataset}, n = {row.n}, seeds: {row.seeds}" for row in rows.itertuples()]
+    ax.set_yticks(range(len(rows)), labels)
+    ax.set_ylim(-0.6, len(rows) - 0.4)
+    ax.set_xlabel("points of accuracy; shaded: the margin")
+    ax.tick_params(axis="y", length=0)
+    return ax
