@@ -1,13 +1,14 @@
 """Products made column by column are the products of a plain layer; glibc's heap can be told to keep memory."""
 
 import platform
+import time
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracekd import columns, heap
+from tracekd import columns, heap, meter
 
 
 @settings(max_examples=30, deadline=None)
@@ -37,3 +38,17 @@ def test_the_heap_keeps_memory_on_glibc_only(monkeypatch):
     assert heap.keep_freed_memory()
     monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
     assert not heap.keep_freed_memory()
+
+
+def test_memory_is_measured_anew_in_every_turn():
+    """Two turns that take the same 64 MiB measure the same: without ``give_back`` the second would find it at hand."""
+    if platform.libc_ver()[0] != "glibc":
+        pytest.skip("not glibc")
+    assert heap.keep_freed_memory()
+    for _ in range(2):
+        memory = meter.Memory()
+        with memory.watched():
+            taken = [torch.ones(2**18) for _ in range(64)]  # 1 MiB each, every page touched
+            time.sleep(0.1)
+        del taken
+        assert 0.055 < memory.gib < 0.09  # 64 MiB = 0.0625 GiB

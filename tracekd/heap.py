@@ -1,4 +1,4 @@
-"""The C library's heap, on a CPU: keep what training frees instead of handing it back and asking again."""
+"""The C library's heap, on a CPU: keep what training frees, instead of handing it back and asking again."""
 
 from __future__ import annotations
 
@@ -21,3 +21,8 @@ def keep_freed_memory() -> bool:
         return False
     libc = ctypes.CDLL(None)
     return bool(libc.mallopt(TRIM_THRESHOLD, NEVER)) and bool(libc.mallopt(MMAP_MAX, 0))
+
+
+def give_back() -> bool:
+    """Hand all freed memory back to the system, so that what a process then takes can be measured; whether it could."""
+    return platform.libc_ver()[0] == "glibc" and bool(ctypes.CDLL(None).malloc_trim(0))

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 import psutil
 import torch
 
+from tracekd import heap
+
 
 class Memory:
     """Peak memory in GiB above what stood at the start: of the GPU's allocator, else of this process, sampled."""
@@ -29,6 +31,7 @@ class Memory:
             yield self
             self.gib = (torch.cuda.max_memory_allocated() - before) / 2**30
             return
+        heap.give_back()  # what an earlier turn has freed must not serve this one for nothing
         process, ended = psutil.Process(), threading.Event()
         before = peak = process.memory_info().rss
 

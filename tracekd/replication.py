@@ -122,17 +122,17 @@ def record(runs: Sequence[Run], folder: Path = benches.FOLDER) -> Kept:
     Raises:
         ValueError: nothing is finished, or two runs answered the same job.
     """
-    jobs = {run.profile.name: finished(run)[0] for run in runs}
-    # A student that was not trained answers the same in every run: the first run's counts.
-    seen: set[tuple] = set()
-    for name, found in jobs.items():
-        jobs[name] = [job for job in found if not (job[1] == "prompted" and job in seen)]
-        if twice := seen & set(jobs[name]):
+    jobs, seen = [], set()
+    for run in runs:
+        # A student that was not trained answers the same in every run: the first run's counts.
+        found = [job for job in finished(run)[0] if not (job[1] == "prompted" and job in seen)]
+        if twice := seen & set(found):
             raise ValueError(f"{sorted(twice)[0]} is answered in two of the runs: give profiles with other conditions")
-        seen |= set(jobs[name])
+        jobs.append(found)
+        seen |= set(found)
     if not seen:
         raise ValueError("no job is finished: run `python -m tracekd train` and `generate` with these profiles first")
-    made = [_tables(run, jobs[run.profile.name]) for run in runs]
+    made = [_tables(run, found) for run, found in zip(runs, jobs, strict=True)]
     for name, parts in zip(FILES, zip(*made, strict=True), strict=True):
         table = pd.concat([p for p in parts if len(p)] or [pd.DataFrame(columns=["id"])], ignore_index=True)
         if name.endswith(".gz"):
