@@ -92,7 +92,7 @@ def test_an_unknown_peer_is_named():
 
 def record(what, key, rates, **more):
     rows = [{key: name, "tokens_per_second": rate, "peak_gib": 1.0} for name, rate in rates]
-    about = {"what": what, "student": "smollm2-135m", "hardware": "H", "date": "2026-01-01", "n": 4}
+    about = {"what": what, "student": "smollm2-135m", "hardware": "H", "date": "2026-01-01", "n": 4, "source": "S"}
     return {**about, "rows": rows, "ratios": {"trl": 2.0}, **more}
 
 
@@ -103,6 +103,7 @@ def test_tables_take_medians_and_leave_gaps_where_nobody_measured():
     ]
     contenders = benches.contenders(found).set_index("contender")
     assert contenders.tokens_per_second.to_dict() == {"ours": 200.0, "trl": 100.0}
+    assert set(contenders.source) == {"S"}
     assert contenders.ratio.to_dict() == {"ours": 1.0, "trl": 2.0}
     table = benches.by_profile(found).set_index("profile")
     assert table.loc["cpu", ["run_minutes", "training"]].to_list() == [10.0, 200.0]
@@ -113,5 +114,5 @@ def test_tables_take_medians_and_leave_gaps_where_nobody_measured():
 def test_the_invariance_table_has_shares_with_intervals():
     about = {"what": "invariance", "student": "s", "dataset": "babi", "condition": "correct", "hardware": "H"}
     rows = [{"batch": 8, "against": 1, "n": 50, "text": 5, "verdict": 1}]
-    table = benches.invariance([{**about, "date": "d", "rows": rows}])
+    table = benches.invariance([{**about, "date": "d", "source": "S", "rows": rows}])
     assert table.value.to_list() == [0.1, 0.02] and (table.low < table.value).all() and (table.value < table.high).all()

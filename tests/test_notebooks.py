@@ -19,7 +19,7 @@ CLOSING = ("## What was found", "## Limits", "## Artefacts", "## Next")
 # the real files (01), recorded benches (03, 04), simulated ratings and published means (05), the released outputs (06),
 # planted students (07), and the recorded replication beside the printed numbers (08).
 GENERATED = "GENERATED problems(, TEMPLATED traces)?"
-SOURCES = dict.fromkeys(("03", "04"), rf"{GENERATED}|recorded bench(es)?(, GENERATED problems)?") | {
+SOURCES = dict.fromkeys(("03", "04"), rf"{GENERATED}|recorded bench(es)?") | {
     "02": GENERATED,
     "01": rf"{GENERATED}|real files \(committed counts\)( and GENERATED problems)?",
     "05": rf"{GENERATED}|SIMULATED .*|simulated .*|arXiv 2505\.13792",

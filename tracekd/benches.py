@@ -13,9 +13,21 @@ from tracekd.problems import DATASETS
 from tracekd.stats import share
 
 PATTERN = "bench_*.json"
-CONTENDER = ["what", "student", "contender", "tokens_per_second", "ratio", "peak_gib", "n", "turns", "hardware", "date"]
+CONTENDER = [
+    "what",
+    "student",
+    "contender",
+    "tokens_per_second",
+    "ratio",
+    "peak_gib",
+    "n",
+    "turns",
+    "source",
+    "hardware",
+    "date",
+]
 INVARIANCE = ["student", "dataset", "condition", "batch", "against", "changed", "value", "low", "high", "hits", "n"]
-INVARIANCE += ["hardware", "date"]
+INVARIANCE += ["source", "hardware", "date"]
 FOLDER = profiles.ROOT / "figures" / "data"
 
 
@@ -35,7 +47,7 @@ def contenders(found: list[dict]) -> pd.DataFrame:
     Returns:
         Columns: what, student, contender, tokens_per_second (real tokens; the median of its turns), ratio (ours over
         this one: the median over rounds), peak_gib (above what stood before), n (examples or problems a turn), turns,
-        hardware, date.
+        source (of the problems), hardware, date.
     """
     rows = []
     for record in found:
@@ -48,8 +60,8 @@ def contenders(found: list[dict]) -> pd.DataFrame:
                 "what": record["what"], "student": record["student"], "contender": name,
                 "tokens_per_second": statistics.median(t["tokens_per_second"] for t in turns),
                 "ratio": record["ratios"].get(name, 1.0), "peak_gib": max(t["peak_gib"] for t in turns),
-                "n": turns[0].get("n", record["n"]), "turns": len(turns), "hardware": record["hardware"],
-                "date": record["date"],
+                "n": turns[0].get("n", record["n"]), "turns": len(turns), "source": record["source"],
+                "hardware": record["hardware"], "date": record["date"],
             })  # fmt: skip
     return pd.DataFrame(rows, columns=CONTENDER)
 
@@ -89,7 +101,7 @@ def invariance(found: list[dict]) -> pd.DataFrame:
 
     Returns:
         Columns: student, dataset, condition, batch, against (the batch size compared with), n, changed (``text`` or
-        ``verdict``), value, low, high (shares in 0..1), hits, hardware, date.
+        ``verdict``), value, low, high (shares in 0..1), hits, source (of the problems), hardware, date.
     """
     rows = []
     for record in found:
@@ -97,6 +109,6 @@ def invariance(found: list[dict]) -> pd.DataFrame:
             about = {key: record[key] for key in ("student", "dataset", "condition")}
             about |= {"batch": row["batch"], "against": row["against"]}
             for changed in ("text", "verdict"):
-                where = {"hardware": record["hardware"], "date": record["date"]}
+                where = {name: record[name] for name in ("source", "hardware", "date")}
                 rows.append({**about, "changed": changed, **share(row[changed], row["n"]), **where})
     return pd.DataFrame(rows, columns=INVARIANCE)
