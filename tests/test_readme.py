@@ -142,7 +142,8 @@ FIGURES = ROOT / "figures"
 def test_the_first_screen_has_the_finding_its_figure_and_the_way_to_each_claim():
     first = README.split("\n## ")[0]
     claimed = pd.read_csv(FIGURES / "08_claims.csv")
-    assert ledger.finding(replication.load().verdicts, claimed) in first
+    levels = pd.read_csv(FIGURES / "08_given_traces.csv")
+    assert ledger.finding(replication.load().verdicts, claimed, levels) in first
     assert "](figures/08_finding.png)" in first
     table = [line for line in first.splitlines() if line.startswith("| ")]
     assert len(table) > 5 and all("notebooks/" in line and "figures/" in line for line in table[1:])

@@ -192,8 +192,14 @@ def test_the_ledger_in_short_and_the_finding_name_their_numbers():
     lines = ledger.short(claimed, ledger.numbers(checked(), ours, rng(), 50))
     assert any("against correct ones): babi +0.0 [" in line and "1 seed" in line for line in lines)
     assert any("follows to the digit: answer metric 2, matrix 2" in line for line in lines)
-    said = ledger.finding(ours, claimed)
+    said = ledger.finding(ours, claimed, pd.DataFrame())
     assert "50.0% right on no traces" in said and "50.0% right after a right trace" in said
+    levels = pd.DataFrame(
+        [("correct", "both_wrong", 0.2), ("correct", "gold", 0.8), ("incorrect", "both_wrong", 0.5),
+         ("incorrect", "gold", 0.4)], columns=["condition", "variant", "value"],
+    ).assign(dataset="babi", outcome="answer_correct", n=60)  # fmt: skip
+    more = ledger.finding(ours, claimed, levels)
+    assert "from 20.0% to 80.0% right, and the student trained on incorrect traces from 50.0% to 40.0% (n = 60)" in more
 
 
 # The record, of real small runs.

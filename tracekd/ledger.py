@@ -171,12 +171,13 @@ def _estimate(row) -> str:
     )
 
 
-def finding(verdicts: pd.DataFrame, claimed: pd.DataFrame, dataset: str = "babi") -> str:
+def finding(verdicts: pd.DataFrame, claimed: pd.DataFrame, levels: pd.DataFrame, dataset: str = "babi") -> str:
     """What the replication found, in two sentences whose numbers come from the tables.
 
     Args:
         verdicts: of ``replication.load``.
         claimed: of ``claims``.
+        levels: accuracy under given traces, of ``intervention_tables.levels``; may be empty.
         dataset: the set to speak of.
     """
     part = verdicts[verdicts.dataset == dataset]
@@ -193,7 +194,24 @@ def finding(verdicts: pd.DataFrame, claimed: pd.DataFrame, dataset: str = "babi"
         f"Trained on {dataset} with {times} ({n} test problems), the open student answers {said}: incorrect less "
         f"correct is {gap} points, and “incorrect traces do not degrade the answers” {other['verdict']}. Trained on "
         f"correct traces it answers {after[True]} right after a right trace of its own and {after[False]} after a "
-        f"wrong one, and “trace correctness does not predict the answer” {row['verdict']}."
+        f"wrong one, and “trace correctness does not predict the answer” {row['verdict']}{_given(levels, dataset)}."
+    )
+
+
+def _given(levels: pd.DataFrame, dataset: str) -> str:
+    """What a gold trace in place of a wrong one does to the answers, as the end of a sentence; empty if not asked."""
+    if levels.empty:
+        return ""
+    part = levels[(levels.dataset == dataset) & (levels.outcome == "answer_correct")].set_index(
+        ["condition", "variant"]
+    )
+    moved = {
+        c: [percent(part.value[c, variant]) for variant in ("both_wrong", "gold")] for c in ("correct", "incorrect")
+    }
+    return (
+        f"; a gold trace that we put before its answer in place of a wrong one takes it from {moved['correct'][0]} to "
+        f"{moved['correct'][1]} right, and the student trained on incorrect traces from {moved['incorrect'][0]} to "
+        f"{moved['incorrect'][1]} (n = {part.n.max()})"
     )
 
 
