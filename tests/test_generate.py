@@ -145,15 +145,16 @@ def test_an_untrained_adapter_is_named(problems, tmp_path):
 def test_the_grid_asks_prompted_and_every_adapter(tmp_path):
     settings = load("smoke")
     settings = replace(
-        settings, train={"babi": 8, "cotempqa": 4, "marco": 4}, test={"babi": 4, "cotempqa": 4, "marco": 4}
-    )
+        settings, train={"babi": 8, "cotempqa": 4, "marco": 4}, test={"babi": 4, "cotempqa": 4, "marco": 4},
+        also={"cotempqa": ("swapped",)},
+    )  # fmt: skip
     run = Run(
         "04_evaluate", replace(settings, recipe=replace(settings.recipe, max_new_tokens=4)), 121, "generated", tmp_path
     )
     sft.prepare(run)
-    assert len(train.train_grid(run)) == 9
+    assert len(train.train_grid(run)) == 3 * 3 + 1
     paths = generate.run_grid(run)
-    assert len(paths) == 12
+    assert len(paths) == 3 * 4 + 1
     for path in paths:
         rows = list(read_jsonl(path))
         assert len(rows) == 4

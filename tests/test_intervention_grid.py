@@ -21,7 +21,7 @@ def run(tmp_path_factory):
     settings = load("smoke")
     sizes = {"babi": 6, "cotempqa": 4, "marco": 4}
     settings = replace(settings, train=sizes, test=sizes, interventions={"babi": 3, "cotempqa": 2, "marco": "all"})
-    settings = replace(settings, recipe=replace(settings.recipe, max_new_tokens=6))
+    settings = replace(settings, recipe=replace(settings.recipe, max_new_tokens=6), also={})
     run = Run("07_interventions", settings, 121, "generated", tmp_path_factory.mktemp("run"))
     sft.prepare(run)
     generate.run_grid(run)
