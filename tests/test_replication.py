@@ -213,7 +213,7 @@ def runs(tmp_path_factory):
         smoke = load("smoke")
         sizes = {"cotempqa": 8, "marco": 8, "babi": 8}
         profile = replace(smoke, name=name, train=sizes, test=sizes, interventions=dict.fromkeys(sizes, 2),
-                          conditions=conditions, recipe=replace(smoke.recipe, max_new_tokens=8))  # fmt: skip
+                          conditions=conditions, also={}, recipe=replace(smoke.recipe, max_new_tokens=8))  # fmt: skip
         run = Run("replication", profile, 121, "generated", tmp_path_factory.mktemp(name))
         sft.prepare(run)
         train.train_grid(run)
