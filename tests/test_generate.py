@@ -1,6 +1,7 @@
 """Generation: greedy, whatever the batch; nothing lost and nothing asked twice."""
 
 import copy
+import math
 from dataclasses import replace
 
 import pytest
@@ -135,6 +136,24 @@ def test_outputs_of_another_recipe_are_replaced_not_mixed(problems, adapter, tmp
     complete(tmp_path / "o.jsonl", problems, adapter)
     rows, _ = complete(tmp_path / "o.jsonl", problems[:5], adapter, replace(RECIPE, max_new_tokens=3))
     assert len(rows) == 5 and len({r["key"] for r in rows.values()}) == 1
+
+
+def test_a_student_taught_long_targets_has_room_to_write_them(problems, adapter, tmp_path):
+    """The smoke recipe's room is 0; with 1.5 the limit is 1.5 times the longest target in tokens, end included."""
+    record, tokenizer = train.read_record(adapter), students.load_tokenizer("tiny-random")
+    chosen = [p for p in make("babi", 110, seed=3) if p.split == "train"][:16]
+    targets = [e.target for e in sft.build(chosen, "vanilla", seed=1)]
+    longest = max(len(tokenizer(text, add_special_tokens=False).input_ids) for text in targets) + 1
+    assert record["longest_target"] == longest > 3
+    narrow, wide = (replace(RECIPE, max_new_tokens=3, room=room) for room in (0, 1.5))
+    assert generate.limit_of(narrow, record) == 3 and generate.limit_of(wide, {}) == 3
+    assert generate.limit_of(wide, record) == math.ceil(1.5 * longest)
+    assert generate.limit_of(replace(wide, max_new_tokens=500), record) == 500
+    short, _ = complete(tmp_path / "short.jsonl", problems, adapter, narrow)
+    long, _ = complete(tmp_path / "long.jsonl", problems, adapter, wide)
+    assert max(r["n_tokens"] for r in short.values()) == 3
+    cut = [r["n_tokens"] for r in long.values() if not r["finished"]]
+    assert cut and set(cut) == {math.ceil(1.5 * longest)}
 
 
 def test_an_untrained_adapter_is_named(problems, tmp_path):

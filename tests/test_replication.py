@@ -18,10 +18,11 @@ def rng():
     return np.random.default_rng(0)
 
 
-def frame(answers: dict, traces: dict | None = None, seeds=(1,), dataset="babi") -> pd.DataFrame:
+def frame(answers: dict, traces: dict | None = None, seeds=(1,), dataset="babi", size=1000) -> pd.DataFrame:
     """Verdicts from ``{condition: [right?, ...]}`` over the same problems, the same in every seed."""
     rows = [
-        {"student": "s", "source": "invented", "dataset": dataset, "condition": c, "seed": seed, "id": f"p{i}",
+        {"student": "s", "source": "invented", "dataset": dataset, "condition": c, "seed": seed,
+         "training_problems": 0 if c == "prompted" else size, "id": f"p{i}",
          "category": "all of them", "status": "ok", "answer_correct": bool(right),
          "trace_correct": bool((traces or {}).get(c, [0] * len(given_))[i]), "classification_correct": False,
          "retrieval_correct": False}
@@ -141,8 +142,28 @@ def test_what_was_not_run_says_so_and_one_seed_too():
     assert (row.value, row.n, row.seeds, row.verdict) == (0, 40, 1, "holds here (one seed)")
     assert found.loc["Traces do not help (correct ones against none)", "marco"].verdict == rc.NOT_RUN
     assert found.loc["Swapped traces destroy the answers (against none)", "cotempqa"].verdict == rc.NOT_RUN
+    assert row.training_problems == 1000
     with pytest.raises(ValueError, match="rule 'best'"):
         rc.decide("best", {"low": 0, "high": 0, "low90": 0, "high90": 0}, 0.05)
+
+
+def test_students_are_compared_with_those_trained_on_as_many_problems():
+    """At 1,000 the pair differs by half, at 256 not at all; taken together it would be a quarter."""
+    much = frame({"vanilla": [1, 0] * 20, "correct": [1, 1] * 20, "prompted": [0, 0] * 20})
+    little = frame({"vanilla": [1, 0] * 20, "correct": [1, 0] * 20, "filler": [0, 0] * 20}, size=256, seeds=(1, 2))
+    both = pd.concat([little, much])
+    found = rc.tested(both, rng(), 200)
+    found = found[(found.claim == "Traces do not help (correct ones against none)") & (found.dataset == "babi")]
+    assert found[["training_problems", "value", "seeds"]].to_numpy().tolist() == [[1000, 0.5, 1], [256, 0.0, 2]]
+    top = replication.largest(both)
+    assert set(top.condition) == {"vanilla", "correct", "prompted"} and set(top.training_problems) == {0, 1000}
+    other = frame({"correct": [1]}, size=256, dataset="cotempqa")
+    assert set(replication.largest(pd.concat([both, other])).training_problems) == {0, 1000, 256}  # each set its own
+    sizes = replication.by_size(both, lambda part: pd.DataFrame({"n": [len(part)]}))
+    assert sizes.to_numpy().tolist() == [[1000, 80], [256, 240], [0, 40]]
+    answers = {name: [1] * (4 - i) + [0] * i for i, name in enumerate(ti.BY_DOSE)}
+    found = rc.doses(pd.concat([frame(answers), frame(answers, size=256)]), rng(), 100)
+    assert found.groupby("training_problems").accuracy.apply(list).map(len).to_dict() == {256: 5, 1000: 5}
 
 
 # The ledger.
@@ -190,7 +211,7 @@ def test_the_ledger_in_short_and_the_finding_name_their_numbers():
     verbose = claimed[claimed.claim == "The verbose traces train best (against none)"].iloc[0]
     assert (verbose.published, verbose.verdict) == ("Q +10.0", rc.NOT_RUN)
     lines = ledger.short(claimed, ledger.numbers(checked(), ours, rng(), 50))
-    assert any("against correct ones): babi +0.0 [" in line and "1 seed" in line for line in lines)
+    assert any("against correct ones): babi +0.0 [" in line and "(trained on 1,000, 1 seed)" in line for line in lines)
     assert any("follows to the digit: answer metric 2, matrix 2" in line for line in lines)
     said = ledger.finding(ours, claimed, pd.DataFrame())
     assert "50.0% right on no traces" in said and "50.0% right after a right trace" in said
@@ -198,8 +219,10 @@ def test_the_ledger_in_short_and_the_finding_name_their_numbers():
         [("correct", "both_wrong", 0.2), ("correct", "gold", 0.8), ("incorrect", "both_wrong", 0.5),
          ("incorrect", "gold", 0.4)], columns=["condition", "variant", "value"],
     ).assign(dataset="babi", outcome="answer_correct", n=60)  # fmt: skip
+    levels = levels.assign(low=levels.value - 0.1, high=levels.value + 0.1)
     more = ledger.finding(ours, claimed, levels)
-    assert "from 20.0% to 80.0% right, and the student trained on incorrect traces from 50.0% to 40.0% (n = 60)" in more
+    assert "from 20.0% [10.0, 30.0] to 80.0% [70.0, 90.0] right, and the student" in more
+    assert "trained on incorrect traces from 50.0% [40.0, 60.0] to 40.0% [30.0, 50.0] (n = 60)" in more
 
 
 # The record, of real small runs.
@@ -207,13 +230,15 @@ def test_the_ledger_in_short_and_the_finding_name_their_numbers():
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Two profiles of the 2-layer student on generated bAbI and a little of the others, trained and answered."""
+    """Three profiles of the 2-layer student on a few generated problems, trained and answered; two have ``correct``."""
     made = []
-    for name, conditions in (("replication", ("vanilla", "correct")), ("beside", ("filler",))):
+    for name, conditions, train_n in (("replication", ("vanilla", "correct"), 8), ("beside", ("filler",), 8),
+                                      ("smaller", ("correct",), 4)):  # fmt: skip
         smoke = load("smoke")
-        sizes = {"cotempqa": 8, "marco": 8, "babi": 8}
-        profile = replace(smoke, name=name, train=sizes, test=sizes, interventions=dict.fromkeys(sizes, 2),
-                          conditions=conditions, also={}, recipe=replace(smoke.recipe, max_new_tokens=8))  # fmt: skip
+        test = {"cotempqa": 8, "marco": 8, "babi": 8}
+        profile = replace(smoke, name=name, train=dict.fromkeys(test, train_n), test=test,
+                          interventions=dict.fromkeys(test, 2), conditions=conditions, also={},
+                          recipe=replace(smoke.recipe, max_new_tokens=8))  # fmt: skip
         run = Run("replication", profile, 121, "generated", tmp_path_factory.mktemp(name))
         sft.prepare(run)
         train.train_grid(run)
@@ -226,15 +251,17 @@ def runs(tmp_path_factory):
 
 def test_what_is_finished_is_recorded_once_and_read_back(runs, tmp_path):
     kept = replication.record(runs, tmp_path)
-    jobs = set(kept.verdicts[list(replication.JOB)].itertuples(index=False, name=None))
-    conditions = ("prompted", "vanilla", "correct", "filler")
-    assert jobs == {(d, c, 121) for d in ("cotempqa", "marco", "babi") for c in conditions}
-    assert len(kept.verdicts) == 12 * 8 and not kept.verdicts.duplicated([*replication.JOB, "id"]).any()
-    assert len(kept.adapters) == 9 and set(kept.adapters.n) == {8}
+    keys = [*replication.JOB, "training_problems"]
+    jobs = set(kept.verdicts[keys].itertuples(index=False, name=None))
+    conditions = {("prompted", 0), ("vanilla", 8), ("correct", 8), ("correct", 4), ("filler", 8)}
+    assert jobs == {(d, c, 121, size) for d in ("cotempqa", "marco", "babi") for c, size in conditions}
+    assert len(kept.verdicts) == 15 * 8 and not kept.verdicts.duplicated([*keys, "id"]).any()
+    assert len(kept.adapters) == 12 and set(kept.adapters.n) == {8, 4}
     assert kept.adapters[["hardware", "commit", "seconds", "weights"]].notna().all(axis=None)
     assert len(kept.logs) == kept.adapters.steps.sum()
     assert set(kept.interventions.condition) == {"correct"} and kept.interventions.id.nunique() == 2
     assert kept.verdicts.answer_correct.dtype == bool
+    assert set(kept.interventions.training_problems) == {8}
     before = [(tmp_path / name).read_bytes() for name in replication.FILES]
     replication.record(runs, tmp_path)
     assert before == [(tmp_path / name).read_bytes() for name in replication.FILES]  # the same bytes again

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tracekd import nf4, sft, students, traces
@@ -49,6 +50,16 @@ def answer(
 def by_id(batches) -> dict[str, tuple[list[int], bool]]:
     """The answers of ``answer`` by problem id: token ids, and whether the end token came."""
     return {p.id: (tokens, ended) for batch in batches for p, tokens, ended in batch}
+
+
+def limit_of(recipe: Recipe, record: Mapping) -> int:
+    """Most new tokens of an answer: the recipe's, or its ``room`` for the longest target that the student was taught.
+
+    Args:
+        recipe: with ``max_new_tokens`` and ``room``.
+        record: of the adapter's training; one without ``longest_target`` (older, or the prompted student's) adds none.
+    """
+    return max(recipe.max_new_tokens, math.ceil(recipe.room * record.get("longest_target", 0)))
 
 
 def outputs_path(run, dataset: str, condition: str, seed: int) -> Path:
@@ -114,8 +125,8 @@ class Asker:
     def complete(self, path: Path, problems: Sequence[Problem], adapter: Path | None, about: dict) -> None:
         """Fill ``path`` until it has an output for each problem; what it has under the same key is kept.
 
-        The key covers student, adapter, problems, and the recipe's limit and batch. Outputs under another key are
-        replaced. A kill loses at most the batch in flight.
+        The key covers student, adapter, problems, the limit (``limit_of``) and the recipe's batch. Outputs under
+        another key are replaced. A kill loses at most the batch in flight.
 
         Raises:
             FileNotFoundError: the adapter has not been trained.
@@ -127,7 +138,8 @@ class Asker:
             raise FileNotFoundError(f"the adapter at {adapter} is damaged ({wrong}): `tracekd train` trains it anew")
         identity = students.identity(self.student)
         asked = [(p.id, traces.prompt(p)) for p in problems]
-        how = [self.recipe.max_new_tokens, self.recipe.generate_batch]
+        limit = limit_of(self.recipe, record)
+        how = [limit, self.recipe.generate_batch]
         how += [self.backend] if self.backend != "transformers" else []
         key = sha256([VERSION, identity, record["key"], record.get("weights"), how, asked])[:16]
         with locked(path):
@@ -136,7 +148,7 @@ class Asker:
                 missing = self._missing(problems, done)
                 left = {p.id for p in missing}
                 write_jsonl(path, [row for i, row in done.items() if i not in left])
-                self._answer(path, missing, adapter, {**about, "key": key})
+                self._answer(path, missing, adapter, limit, {**about, "key": key})
 
     def _missing(self, problems: Sequence[Problem], done: dict) -> list[Problem]:
         """The problems of all batches that are not whole, in order: each is answered in the company it was meant for.
@@ -148,36 +160,36 @@ class Asker:
         groups = [ordered[first : first + size] for first in range(0, len(ordered), size)]
         return [p for group in groups if any(p.id not in done for p in group) for p in group]
 
-    def _answer(self, path, problems, adapter, about) -> None:
+    def _answer(self, path, problems, adapter, limit, about) -> None:
         from tqdm import tqdm
 
         label = f"{about['dataset']}/{about['condition']}/{about['seed']}"
         started, tokens = time.time(), 0
         with tqdm(total=len(problems), desc=label, unit="problem", mininterval=5) as bar:
-            for batch in self._batches(problems, adapter, path):
+            for batch in self._batches(problems, adapter, limit, path):
                 append_jsonl(path, [self._row(p, ids, finished, about) for p, ids, finished in batch])
                 tokens += sum(len(ids) for _, ids, _ in batch)
                 bar.update(len(batch))
         seconds = time.time() - started
         log.info("%s: %d outputs, %.0f tokens/s on %s", label, len(problems), tokens / seconds, hardware())
 
-    def _batches(self, problems, adapter, path):
+    def _batches(self, problems, adapter, limit, path):
         if self.backend == "vllm":
-            return self._by_vllm(problems, adapter, path)
-        return self._by_transformers(problems, adapter)
+            return self._by_vllm(problems, adapter, limit, path)
+        return self._by_transformers(problems, adapter, limit)
 
-    def _by_transformers(self, problems, adapter):
-        limit, size = self.recipe.max_new_tokens, self.recipe.generate_batch
+    def _by_transformers(self, problems, adapter, limit):
+        size = self.recipe.generate_batch
         return answer(self.with_adapter(adapter), self.tokenizer, problems, max_new_tokens=limit, batch=size)
 
-    def _by_vllm(self, problems, adapter, path):
+    def _by_vllm(self, problems, adapter, limit, path):
         """All answers by vLLM, once some of them have been compared with the reference."""
         from tracekd import vllm_backend
 
         self.engine = self.engine or vllm_backend.Engine(self.student, self.recipe)
-        batches = list(self.engine.answer(problems, adapter))
+        batches = list(self.engine.answer(problems, adapter, limit))
         probe = problems[:PROBE]
-        both = (by_id(self._by_transformers(probe, adapter)), by_id(batches))
+        both = (by_id(self._by_transformers(probe, adapter, limit)), by_id(batches))
         found = vllm_backend.agreed(*both, probe, self.tokenizer, path.with_suffix(".parity.json"))
         log.info(
             "%s: vLLM differs in %d texts and %d verdicts of %d", path.name, found["text"], found["verdict"], found["n"]

@@ -11,6 +11,7 @@ from tracekd import replication_claims as rc
 from tracekd import stats
 from tracekd.findings import percent
 from tracekd.released_tables import OURS, PRINTED, THEIRS
+from tracekd.replication import SIZE
 from tracekd.tables import accuracy, cells, first_seed
 
 # Where each kind of printed number is looked into: notebook and artefact.
@@ -35,9 +36,10 @@ def numbers(checked: pd.DataFrame, verdicts: pd.DataFrame, rng: np.random.Genera
 
     Args:
         checked: of ``paper_check.check``.
-        verdicts: of ``replication.load``, one student. Its accuracy (percent, with a 95% interval) stands beside each
-            printed accuracy of the same set, condition and category, and its first seed's counts beside each printed
-            count; these are another student's and another ``n``'s. Empty where nothing of the kind was replicated.
+        verdicts: of ``replication.largest``, one student. Its accuracy (percent, with a 95% interval) stands beside
+            each printed accuracy of the same set, condition and category, and its first seed's counts beside each
+            printed count; these are another student's and another ``n``'s. Empty where nothing of the kind was
+            replicated.
         rng: of the intervals.
         repeats: resamples.
     """
@@ -166,18 +168,18 @@ def short(claimed: pd.DataFrame, listed: pd.DataFrame) -> list[str]:
 
 
 def _estimate(row) -> str:
-    return (
-        f"{_points(row.value, row.low, row.high)} points on {row.n} problems, {row.seeds} seed{'s' * (row.seeds > 1)}"
-    )
+    seeds = f"{row.seeds} seed{'s' * (row.seeds > 1)}"
+    trained = f"trained on {row.training_problems:,}"
+    return f"{_points(row.value, row.low, row.high)} points on {row.n} problems ({trained}, {seeds})"
 
 
 def finding(verdicts: pd.DataFrame, claimed: pd.DataFrame, levels: pd.DataFrame, dataset: str = "babi") -> str:
     """What the replication found, in two sentences whose numbers come from the tables.
 
     Args:
-        verdicts: of ``replication.load``.
-        claimed: of ``claims``.
-        levels: accuracy under given traces, of ``intervention_tables.levels``; may be empty.
+        verdicts: of ``replication.largest``.
+        claimed: of ``claims``, of which a set's first row, its largest size, is told.
+        levels: accuracy of the same students under given traces, of ``intervention_tables.levels``; may be empty.
         dataset: the set to speak of.
     """
     part = verdicts[verdicts.dataset == dataset]
@@ -189,12 +191,14 @@ def finding(verdicts: pd.DataFrame, claimed: pd.DataFrame, levels: pd.DataFrame,
     right = part[part.condition == "correct"]
     given = {flag: stats.share(int(p.answer_correct.sum()), len(p)) for flag, p in right.groupby("trace_correct")}
     after = {flag: percent(found["value"]) for flag, found in given.items()}
-    times, gap = f"{seeds} seed{'s' * (seeds > 1)}", _points(other["value"], other["low"], other["high"])
+    times, n = f"{seeds} seed{'s' * (seeds > 1)}", f"{n} test problems"
+    gap, apart = (_points(found["value"], found["low"], found["high"]) for found in (other, row))
     return (
-        f"Trained on {dataset} with {times} ({n} test problems), the open student answers {said}: incorrect less "
-        f"correct is {gap} points, and “incorrect traces do not degrade the answers” {other['verdict']}. Trained on "
-        f"correct traces it answers {after[True]} right after a right trace of its own and {after[False]} after a "
-        f"wrong one, and “trace correctness does not predict the answer” {row['verdict']}{_given(levels, dataset)}."
+        f"Trained on {part[SIZE].max():,} problems of {dataset} a condition ({times}, {n}), the open student answers "
+        f"{said}: incorrect less correct is {gap} points, and “incorrect traces do not degrade the answers” "
+        f"{other['verdict']}. Trained on correct traces it answers {after[True]} right after a right trace of its own "
+        f"and {after[False]} after a wrong one ({apart} points), and “trace correctness does not predict the answer” "
+        f"{row['verdict']}{_given(levels, dataset)}."
     )
 
 
@@ -202,17 +206,17 @@ def _given(levels: pd.DataFrame, dataset: str) -> str:
     """What a gold trace in place of a wrong one does to the answers, as the end of a sentence; empty if not asked."""
     if levels.empty:
         return ""
-    part = levels[(levels.dataset == dataset) & (levels.outcome == "answer_correct")].set_index(
-        ["condition", "variant"]
-    )
-    moved = {
-        c: [percent(part.value[c, variant]) for variant in ("both_wrong", "gold")] for c in ("correct", "incorrect")
-    }
+    part = levels[(levels.dataset == dataset) & (levels.outcome == "answer_correct")]
+    found = {(row.condition, row.variant): _share(row) for row in part.itertuples()}
+    moved = [f"from {found[c, 'both_wrong']} to {found[c, 'gold']}" for c in ("correct", "incorrect")]
     return (
-        f"; a gold trace that we put before its answer in place of a wrong one takes it from {moved['correct'][0]} to "
-        f"{moved['correct'][1]} right, and the student trained on incorrect traces from {moved['incorrect'][0]} to "
-        f"{moved['incorrect'][1]} (n = {part.n.max()})"
+        f"; a gold trace that we put before its answer in place of a wrong one takes it {moved[0]} right, and the "
+        f"student trained on incorrect traces {moved[1]} (n = {part.n.max()})"
     )
+
+
+def _share(row) -> str:
+    return f"{percent(row.value)} [{100 * row.low:.1f}, {100 * row.high:.1f}]"
 
 
 _NAMES = {"vanilla": "no traces", "correct": "correct ones", "incorrect": "incorrect ones"}

@@ -13,7 +13,7 @@ UNTOLD_STYLE = (OKABE_ITO["grey"], "s")
 
 
 def claim_forest(table: pd.DataFrame, ax: Axes) -> Axes:
-    """One line a claim and data set: estimate, 90% interval (thick), 95% interval (thin), the margin shaded.
+    """One line a claim, data set and training size: estimate, 90% (thick) and 95% interval (thin), the margin shaded.
 
     Blue circles hold, red diamonds do not, grey squares cannot be told.
 
@@ -30,7 +30,10 @@ def claim_forest(table: pd.DataFrame, ax: Axes) -> Axes:
         ax.plot([100 * row.low90, 100 * row.high90], [y, y], color=colour, lw=2.6, solid_capstyle="butt")
         ax.plot(100 * row.value, y, marker, color=colour, ms=5, mec="white", mew=0.6)
     ax.axvline(0, color="black", lw=0.6, zorder=0)
-    labels = [f"{row.contrast}\n{row.dataset}, n = {row.n}, seeds: {row.seeds}" for row in rows.itertuples()]
+    labels = [
+        f"{row.contrast}\n{row.dataset}, trained on {row.training_problems:,}, n = {row.n}, seeds: {row.seeds}"
+        for row in rows.itertuples()
+    ]
     ax.set_yticks(range(len(rows)), labels)
     ax.set_ylim(-0.6, len(rows) - 0.4)
     ax.set_xlabel("points of accuracy; shaded: the margin")

@@ -26,6 +26,8 @@ class Recipe:
         batch, accumulation: an update learns from ``batch`` x ``accumulation`` examples, over all devices together.
         max_tokens: longest example; a longer one is an error, never cut (``as_published``: cut, and counted).
         max_new_tokens: most tokens generated an answer; an output that reaches it is ``truncated``.
+        room: a trained student may go beyond ``max_new_tokens``, to so many times the longest target that it was
+            taught, so that one taught long traces is not cut off before its answer; 0: never.
         generate_batch: problems generated at once.
         lora_r, lora_alpha, lora_dropout: LoRA as in the paper, on all seven projections.
         habits: ``aligned``, or ``as_published`` for those of the authors' release: see ``sft.encode_as_published``.
@@ -47,6 +49,7 @@ class Recipe:
     habits: str = "aligned"
     packing: bool = False
     quantise: bool = True
+    room: float = 1.25
 
     def __post_init__(self):
         """Refuse what no training can mean."""

@@ -5,12 +5,15 @@ Adapters and outputs are made by ``tracekd train`` and ``tracekd generate``, on 
 ``replication_verdicts.csv.gz`` (one row an output), ``replication_adapters.csv`` (one row a training: what it cost, on
 which hardware, by which code), ``replication_logs.csv.gz`` (its losses) and ``replication_interventions.csv.gz`` (one
 row a problem and given trace, of the students that ``tracekd intervene`` asked). ``load`` reads them back.
+
+A condition may be there at several sizes: ``training_problems`` says on how many problems an adapter was trained, 0 for
+the prompted student, which was trained on none. Only students of one size are compared with one another.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,13 +24,14 @@ from tracekd.profiles import Run, open_run
 from tracekd.records import replacing
 from tracekd.released_verdicts import write_table
 
-PROFILES = ("replication-small", "training-interventions")
+PROFILES = ("replication", "replication-small", "training-interventions")
 VERDICTS, ADAPTERS, LOGS = "replication_verdicts.csv.gz", "replication_adapters.csv", "replication_logs.csv.gz"
 INTERVENTIONS = "replication_interventions.csv.gz"
 FILES = (VERDICTS, ADAPTERS, LOGS, INTERVENTIONS)
 FLAGS = ("classification_correct", "retrieval_correct", "trace_correct", "answer_correct")
 JOB = ("dataset", "condition", "seed")
-KEPT = ("student", "source", *JOB, "id", "category", "status", *FLAGS, "answer_f1", "n_tokens")
+SIZE = "training_problems"
+KEPT = ("student", "source", *JOB, SIZE, "id", "category", "status", *FLAGS, "answer_f1", "n_tokens")
 COST = (
     "student", "source", *JOB, "n", "supervised_tokens", "total_tokens", "epochs", "steps", "seconds", "mean_loss",
     "peak_gib", "processes", "hardware", "commit", "weights",
@@ -58,6 +62,22 @@ def load(folder: Path = benches.FOLDER) -> Kept:
     return Kept(verdicts.astype(dict.fromkeys(FLAGS, bool)), adapters, logs, rows)
 
 
+def largest(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of each data set's largest training size, with those of the prompted student."""
+    top = frame.groupby("dataset")[SIZE].transform("max")
+    return frame[frame[SIZE].isin([0]) | (frame[SIZE] == top)]
+
+
+def by_size(frame: pd.DataFrame, table: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
+    """``table`` of each training size by itself, largest first, with ``training_problems`` as first column."""
+    parts = []
+    for size, part in sorted(frame.groupby(SIZE), reverse=True):
+        made = table(part)
+        made.insert(0, SIZE, size)
+        parts.append(made)
+    return pd.concat(parts, ignore_index=True)
+
+
 def finished(run: Run) -> tuple[list[tuple], list[tuple]]:
     """The jobs (dataset, condition, seed) of a run that are answered in full, and the others.
 
@@ -86,7 +106,20 @@ def verdicts(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
     known = [p for part in kept(run).values() for p in part]
     frame, _ = own_verdicts.verdict_frame(known, [generate.outputs_path(run, *job) for job in jobs])
     frame["source"] = frame.dataset.map({d: label_of(d, run.source) for d in frame.dataset.unique()})
-    return frame[list(KEPT)]
+    return sized(run, frame)[list(KEPT)]
+
+
+def training_problems(run: Run, job: tuple) -> int:
+    """On how many problems the adapter of a finished job was trained; 0 for the prompted student."""
+    from tracekd import train
+
+    return 0 if job[1] == "prompted" else train.read_record(train.adapter_path(run, *job))["n"]
+
+
+def sized(run: Run, frame: pd.DataFrame) -> pd.DataFrame:
+    """``frame`` with the column ``training_problems``."""
+    jobs = frame[list(JOB)].drop_duplicates()
+    return frame.merge(jobs.assign(**{SIZE: [training_problems(run, job) for job in jobs.itertuples(index=False)]}))
 
 
 def trainings(run: Run, jobs: Sequence[tuple]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -113,23 +146,28 @@ def given_traces(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
 
     paths = [intervention_grid.rows_path(run, *job) for job in jobs if job[1] != "prompted"]
     rows = intervention_grid.read(path for path in paths if path.exists())
-    return intervention_grid.without_text(intervention_tables.frame(rows)) if rows else pd.DataFrame()
+    return sized(run, intervention_grid.without_text(intervention_tables.frame(rows))) if rows else pd.DataFrame()
 
 
 def record(runs: Sequence[Run], folder: Path = benches.FOLDER) -> Kept:
     """Score what is finished in ``runs`` and write it to ``folder``, in place of what was recorded before.
 
     Raises:
-        ValueError: nothing is finished, or two runs answered the same job.
+        ValueError: nothing is finished, or two runs answered the same job after training on as many problems.
     """
     jobs, seen = [], set()
     for run in runs:
+        sizes = {job: training_problems(run, job) for job in finished(run)[0]}
         # A student that was not trained answers the same in every run: the first run's counts.
-        found = [job for job in finished(run)[0] if not (job[1] == "prompted" and job in seen)]
-        if twice := seen & set(found):
-            raise ValueError(f"{sorted(twice)[0]} is answered in two of the runs: give profiles with other conditions")
-        jobs.append(found)
-        seen |= set(found)
+        found = {(job, size) for job, size in sizes.items() if size or (job, size) not in seen}
+        if twice := seen & found:
+            job, size = sorted(twice)[0]
+            raise ValueError(
+                f"{job}, trained on {size} problems, is answered in two of the runs: give profiles with other "
+                "conditions or sizes"
+            )
+        jobs.append([job for job in sizes if (job, sizes[job]) in found])
+        seen |= found
     if not seen:
         raise ValueError("no job is finished: run `python -m tracekd train` and `generate` with these profiles first")
     made = [_tables(run, found) for run, found in zip(runs, jobs, strict=True)]

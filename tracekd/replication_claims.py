@@ -27,6 +27,7 @@ import pandas as pd
 
 from tracekd import stats
 from tracekd import training_interventions as ti
+from tracekd.replication import SIZE
 
 MARGIN = 0.05  # five points of accuracy
 LINK_MARGIN = 0.10  # of the difference between answers after right and after wrong traces
@@ -135,29 +136,39 @@ def tested(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000
         repeats: resamples.
 
     Returns:
-        columns claim, dataset, source, rule, contrast, margin, value, low, high (95%), low90, high90, n, seeds,
-        by_seed (in words), verdict. NaN where a condition was not run.
+        columns claim, dataset, source, training_problems, rule, contrast, margin, value, low, high (95%), low90,
+        high90, n, seeds, by_seed (in words), verdict. One row for each training size that has both conditions, largest
+        first; where none has, one row "not run" of size 0 with NaN.
     """
     rows = []
     for claim in CLAIMS:
         for dataset in claim.datasets:
             part = verdicts[verdicts.dataset == dataset]
-            margin = MARGIN if claim.second else LINK_MARGIN
-            if claim.second:
-                found = difference(part, claim.first, claim.second, rng, repeats)
-                contrast = f"accuracy of {claim.first} less {claim.second}"
-            else:
-                found = link(part, claim.first, rng, repeats)
-                contrast = f"{claim.first}: right answers after right less after wrong traces"
-            rows.append({
-                "claim": claim.sentence, "dataset": dataset, "source": part.source.iloc[0] if len(part) else "",
-                "rule": claim.rule, "contrast": contrast, "margin": margin,
-                **{name: found.get(name, np.nan) for name in ("value", "low", "high", "low90", "high90")},
-                "n": found.get("n", 0), "seeds": found.get("seeds", 0),
-                "by_seed": "; ".join(f"{value:+.3f}" for value in found.get("by_seed", ())),
-                "verdict": _words(decide(claim.rule, found, margin), found),
-            })  # fmt: skip
+            sizes = [(size, _found(claim, some, rng, repeats)) for size, some in part.groupby(SIZE)]
+            for size, found in [(s, f) for s, f in reversed(sizes) if f] or [(0, {})]:
+                rows.append(_row(claim, dataset, part.source.iloc[0] if len(part) else "", size, found))
     return pd.DataFrame(rows)
+
+
+def _found(claim: Claim, part: pd.DataFrame, rng: np.random.Generator, repeats: int) -> dict:
+    if claim.second:
+        return difference(part, claim.first, claim.second, rng, repeats)
+    return link(part, claim.first, rng, repeats)
+
+
+def _row(claim: Claim, dataset: str, source: str, size: int, found: Mapping) -> dict:
+    margin = MARGIN if claim.second else LINK_MARGIN
+    contrast = f"accuracy of {claim.first} less {claim.second}"
+    if not claim.second:
+        contrast = f"{claim.first}: right answers after right less after wrong traces"
+    return {
+        "claim": claim.sentence, "dataset": dataset, "source": source, SIZE: size,
+        "rule": claim.rule, "contrast": contrast, "margin": margin,
+        **{name: found.get(name, np.nan) for name in ("value", "low", "high", "low90", "high90")},
+        "n": found.get("n", 0), "seeds": found.get("seeds", 0),
+        "by_seed": "; ".join(f"{value:+.3f}" for value in found.get("by_seed", ())),
+        "verdict": _words(decide(claim.rule, found, margin), found),
+    }  # fmt: skip
 
 
 def _words(verdict: str, found: Mapping) -> str:
@@ -165,10 +176,11 @@ def _words(verdict: str, found: Mapping) -> str:
 
 
 def two_by_two(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
-    """The 2 x 2 of training: what a wrong label and wrong facts each change in accuracy, per data set.
+    """The 2 x 2 of training: what a wrong label and wrong facts each change in accuracy, per data set and size.
 
     Effects are means over the other step's two values; the interaction is the difference between these two values'
-    effects. Columns: dataset, effect, value, low, high, n, seeds. Data sets without all four conditions are left out.
+    effects. Columns: dataset, training_problems, effect, value, low, high, n, seeds. Data sets and sizes without all
+    four conditions are left out.
     """
     # Axes of the conditions as in ``ti.TWO_BY_TWO``: right-right, label wrong, facts wrong, both wrong.
     weights = {
@@ -177,29 +189,30 @@ def two_by_two(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 
         "interaction": np.array([1.0, -1.0, -1.0, 1.0]),
     }
     rows = []
-    for dataset, part in verdicts.groupby("dataset", sort=False):
+    for (dataset, size), part in verdicts.groupby(["dataset", SIZE], sort=False):
         units = cube(part, ti.TWO_BY_TWO)
         for effect, weight in weights.items():
             found = _estimate(units, lambda u, w=weight: (u[:, :, :, 0] @ w).mean(), rng, repeats)
             if found:
                 kept = {name: found[name] for name in ("value", "low", "high", "n", "seeds")}
-                rows.append({"dataset": dataset, "effect": effect, **kept})
-    return pd.DataFrame(rows, columns=["dataset", "effect", "value", "low", "high", "n", "seeds"])
+                rows.append({"dataset": dataset, SIZE: size, "effect": effect, **kept})
+    return pd.DataFrame(rows, columns=["dataset", SIZE, "effect", "value", "low", "high", "n", "seeds"])
 
 
 def doses(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
-    """Accuracy at each share of corrupted traces, less that at none, per data set.
+    """Accuracy at each share of corrupted traces, less that at none, per data set and training size.
 
-    Only seeds that have every dose enter, so that all differences rest on the same trainings. Columns: dataset, dose
-    (percent), accuracy, change, low, high (of the change), n, seeds.
+    Only seeds that have every dose enter, so that all differences rest on the same trainings. Columns: dataset,
+    training_problems, dose (percent), accuracy, change, low, high (of the change), n, seeds.
     """
     rows = []
-    for dataset, part in verdicts.groupby("dataset", sort=False):
+    for (dataset, size), part in verdicts.groupby(["dataset", SIZE], sort=False):
         units = cube(part, tuple(ti.BY_DOSE))
         for place, dose in enumerate(ti.BY_DOSE.values()):
             found = _estimate(units, lambda u, k=place: (u[:, :, k, 0] - u[:, :, 0, 0]).mean(), rng, repeats)
             if found:
                 kept = {name: found[name] for name in ("low", "high", "n", "seeds")}
                 accuracy = float(units[:, :, place, 0].mean())
-                rows.append({"dataset": dataset, "dose": dose, "accuracy": accuracy, "change": found["value"], **kept})
-    return pd.DataFrame(rows, columns=["dataset", "dose", "accuracy", "change", "low", "high", "n", "seeds"])
+                head = {"dataset": dataset, SIZE: size, "dose": dose}
+                rows.append(head | {"accuracy": accuracy, "change": found["value"], **kept})
+    return pd.DataFrame(rows, columns=["dataset", SIZE, "dose", "accuracy", "change", "low", "high", "n", "seeds"])

@@ -154,8 +154,8 @@ def train(student: str, examples: Sequence[sft.Example], recipe: Recipe, *, seed
     the record's ``key`` differs, the adapter is trained anew. A killed training goes on from its last whole checkpoint.
 
     Returns:
-        The record: key, student, n, tokens (supervised and total), steps, seconds, seed, mean loss over the training
-        (nats a token), peak memory (GiB, of the process so far), recipe, hardware, commit.
+        The record: key, student, n, tokens (supervised, total, of the longest target), steps, seconds, seed, mean loss
+        over the training (nats a token), peak memory (GiB, of the process so far), recipe, hardware, commit.
 
     Raises:
         ValueError: nothing to learn, or examples beyond ``max_tokens``: see ``sft.encode_all``.
@@ -183,6 +183,7 @@ def _train(student, examples, recipe, seed, folder, name) -> dict:
     record = {
         "key": name, "student": student, "seed": seed, "n": len(encoded),
         "supervised_tokens": sum(len(e.target_ids) for e in encoded), "total_tokens": sum(map(len, encoded)),
+        "longest_target": max(len(e.target_ids) for e in encoded),
         "epochs": recipe.epochs, "steps": trainer.state.global_step, "seconds": round(progress.seconds, 1),
         "mean_loss": sum(losses) / len(losses), "peak_gib": memory.peak(), "processes": processes(),
         "recipe": asdict(recipe), "hardware": hardware(), "commit": commit(),

@@ -37,22 +37,22 @@ class Engine:
                 f"vLLM cannot be imported ({error}): pip install vllm (it needs a GPU), or leave --backend at "
                 "transformers, whose outputs are the reference"
             ) from error
-        self.tokenizer, self.limit = students.load_tokenizer(student), recipe.max_new_tokens
+        self.tokenizer = students.load_tokenizer(student)
         self.model = LLM(
             students.resolve(student), enable_lora=True, max_lora_rank=recipe.lora_r, enable_prefix_caching=True,
             quantization="bitsandbytes" if recipe.quantise else None, seed=0,
         )  # fmt: skip
 
     def answer(
-        self, problems: Sequence[Problem], adapter: Path | None
+        self, problems: Sequence[Problem], adapter: Path | None, limit: int
     ) -> Iterator[list[tuple[Problem, list[int], bool]]]:
-        """Answer greedily; yields one list of all problems, in the form of ``generate.answer``."""
+        """Answer greedily, in at most ``limit`` new tokens; yields one list, in the form of ``generate.answer``."""
         from vllm import SamplingParams
         from vllm.lora.request import LoRARequest
 
         end = sft.end_token(self.tokenizer)
         ordered = generate.in_order(self.tokenizer, problems)
-        greedy = SamplingParams(temperature=0, max_tokens=self.limit, stop_token_ids=[end], detokenize=False)
+        greedy = SamplingParams(temperature=0, max_tokens=limit, stop_token_ids=[end], detokenize=False)
         lora = LoRARequest(str(adapter), abs(hash(str(adapter))) % 2**31 + 1, str(adapter)) if adapter else None
         made = self.model.generate([{"prompt_token_ids": ids} for _, ids in ordered], greedy, lora_request=lora)
         yield [(p, *_cut(list(one.outputs[0].token_ids), end)) for (p, _), one in zip(ordered, made, strict=True)]
