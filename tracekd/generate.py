@@ -16,7 +16,7 @@ from tracekd.locks import locked
 from tracekd.problems import Problem, datasets_of, evaluation_set, label_of
 from tracekd.problems import kept as kept_problems
 from tracekd.profiles import Recipe, nearest
-from tracekd.records import append_jsonl, recover_jsonl, sha256, write_jsonl
+from tracekd.records import append_jsonl, read_jsonl, recover_jsonl, sha256, write_jsonl
 from tracekd.train import adapter_path, damaged, read_record, train_grid
 
 log = logging.getLogger(__name__)
@@ -108,6 +108,25 @@ def loaded(student: str, quantise: bool = True):
     return columns(nf4.unpack(students.load_model(student, quantise=quantise))).eval()
 
 
+def answered(run, problems: Sequence[Problem], dataset: str, condition: str, seed: int) -> bool:
+    """Whether the outputs file of a job holds an output of each problem, made by the adapter that is there now."""
+    path, record = outputs_path(run, dataset, condition, seed), {"key": "prompted"}
+    if condition != "prompted":
+        record = read_record(adapter_path(run, dataset, condition, seed))
+    if not path.exists() or record is None:
+        return False
+    identity, recipe = students.identity(run.student), run.profile.recipe
+    keys = {output_key(identity, record, recipe, problems, backend) for backend in BACKENDS}
+    return {row["id"] for row in read_jsonl(path) if row.get("key") in keys} >= {p.id for p in problems}
+
+
+def output_key(identity: str, record: Mapping, recipe: Recipe, problems: Sequence[Problem], backend: str = BACKENDS[0]):
+    """A hash of what decides the outputs: student, adapter, problems, the limit (``limit_of``) and the batch."""
+    how = [limit_of(recipe, record), recipe.generate_batch] + ([backend] if backend != BACKENDS[0] else [])
+    asked = [(p.id, traces.prompt(p)) for p in problems]
+    return sha256([VERSION, identity, record["key"], record.get("weights"), how, asked])[:16]
+
+
 class Asker:
     """A student that is loaded when first asked, and changes adapters without loading the base again."""
 
@@ -125,8 +144,7 @@ class Asker:
     def complete(self, path: Path, problems: Sequence[Problem], adapter: Path | None, about: dict) -> None:
         """Fill ``path`` until it has an output for each problem; what it has under the same key is kept.
 
-        The key covers student, adapter, problems, the limit (``limit_of``) and the recipe's batch. Outputs under
-        another key are replaced. A kill loses at most the batch in flight.
+        Outputs under another key (``output_key``) are replaced. A kill loses at most the batch in flight.
 
         Raises:
             FileNotFoundError: the adapter has not been trained.
@@ -136,12 +154,8 @@ class Asker:
             raise FileNotFoundError(f"no finished adapter at {adapter}: run notebook 03_qlora_train first")
         if adapter and (wrong := damaged(adapter, record)):
             raise FileNotFoundError(f"the adapter at {adapter} is damaged ({wrong}): `tracekd train` trains it anew")
-        identity = students.identity(self.student)
-        asked = [(p.id, traces.prompt(p)) for p in problems]
+        key = output_key(students.identity(self.student), record, self.recipe, problems, self.backend)
         limit = limit_of(self.recipe, record)
-        how = [limit, self.recipe.generate_batch]
-        how += [self.backend] if self.backend != "transformers" else []
-        key = sha256([VERSION, identity, record["key"], record.get("weights"), how, asked])[:16]
         with locked(path):
             done = {row["id"]: row for row in recover_jsonl(path) if row.get("key") == key}
             if any(p.id not in done for p in problems):

@@ -77,6 +77,15 @@ def complete(run, asker: Asker, problems: Sequence[Problem], dataset: str, condi
     return path
 
 
+def answered(run, problems: Sequence[Problem], dataset: str, condition: str, seed: int) -> bool:
+    """Whether the rows file of a job covers each problem, of the adapter that is there now."""
+    path, record = rows_path(run, dataset, condition, seed), read_record(adapter_path(run, dataset, condition, seed))
+    if not path.exists() or record is None:
+        return False
+    ids = {row["id"] for row in read_jsonl(path) if row["adapter"] == record["key"]}
+    return ids >= {problem.id for problem in problems}
+
+
 class Student:
     """An ``interventions.Answerer`` that is loaded at the first question, and reports how far it is and how fast.
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
 from tracekd import replication_claims as rc
-from tracekd import stats
 from tracekd.findings import percent
 from tracekd.released_tables import OURS, PRINTED, THEIRS
 from tracekd.replication import SIZE
@@ -36,7 +33,7 @@ def numbers(checked: pd.DataFrame, verdicts: pd.DataFrame, rng: np.random.Genera
 
     Args:
         checked: of ``paper_check.check``.
-        verdicts: of ``replication.largest``, one student. Its accuracy (percent, with a 95% interval) stands beside
+        verdicts: of ``replication.of_sizes``, one student. Its accuracy (percent, with a 95% interval) stands beside
             each printed accuracy of the same set, condition and category, and its first seed's counts beside each
             printed count; these are another student's and another ``n``'s. Empty where nothing of the kind was
             replicated.
@@ -153,7 +150,7 @@ def _r1(claim: rc.Claim, r1: pd.DataFrame) -> str:
 
 def short(claimed: pd.DataFrame, listed: pd.DataFrame) -> list[str]:
     """The ledger in about twenty lines: each claim with its verdicts, then the printed numbers by how they came out."""
-    lines = ["the paper's claims, tested on the open student (08_claims):"]
+    lines = ["the paper's claims in our words, set by set, tested on the open student (08_claims):"]
     for claim, part in claimed.groupby("claim", sort=False):
         run = part[part.verdict != rc.NOT_RUN]
         words = [f"{row.dataset} {_estimate(row)}, {row.verdict}" for row in run.itertuples()] or [rc.NOT_RUN]
@@ -168,59 +165,59 @@ def short(claimed: pd.DataFrame, listed: pd.DataFrame) -> list[str]:
 
 
 def _estimate(row) -> str:
-    seeds = f"{row.seeds} seed{'s' * (row.seeds > 1)}"
-    trained = f"trained on {row.training_problems:,}"
-    return f"{_points(row.value, row.low, row.high)} points on {row.n} problems ({trained}, {seeds})"
+    trained = f"trained on {row.training_problems:,}, {_seeds(row.seeds)}"
+    return f"{_points(row.value, row.low, row.high)} points on {row.n} problems ({trained})"
 
 
-def finding(verdicts: pd.DataFrame, claimed: pd.DataFrame, levels: pd.DataFrame, dataset: str = "babi") -> str:
+def finding(verdicts: pd.DataFrame, claimed: pd.DataFrame, moved: pd.DataFrame, dataset: str = "babi") -> str:
     """What the replication found, in two sentences whose numbers come from the tables.
 
     Args:
-        verdicts: of ``replication.largest``.
-        claimed: of ``claims``, of which a set's first row, its largest size, is told.
-        levels: accuracy of the same students under given traces, of ``intervention_tables.levels``; may be empty.
+        verdicts: of ``replication.load``, at one size a data set (``replication.of_sizes``).
+        claimed: of ``claims``; the rows of that size are told.
+        moved: effects of given traces on right answers, of ``effects.effects`` with the training size; those of that
+            size are told, and none where they were not asked.
         dataset: the set to speak of.
     """
     part = verdicts[verdicts.dataset == dataset]
-    shares = {c: stats.share(int(p.answer_correct.sum()), len(p)) for c, p in part.groupby("condition")}
-    said = ", ".join(f"{percent(shares[c]['value'])} right on {name}" for c, name in _NAMES.items() if c in shares)
-    seeds, n = part.seed.nunique(), part.id.nunique()
-    row = _row(claimed, "Trace correctness does not predict the answer", dataset)
-    other = _row(claimed, "Incorrect traces do not degrade the answers (against correct ones)", dataset)
+    size, n = part[SIZE].max(), part.id.nunique()
+    rows = claimed[(claimed.dataset == dataset) & (claimed[SIZE] == size)].set_index("claim")
+    other = rows.loc["Incorrect traces do not degrade the answers (against correct ones)"]
+    row = rows.loc["Trace correctness does not predict the answer"]
+    shares = {c: p.answer_correct.mean() for c, p in part.groupby("condition")}
+    said = ", ".join(f"{percent(shares[c])} right on {name}" for c, name in _NAMES.items() if c in shares)
     right = part[part.condition == "correct"]
-    given = {flag: stats.share(int(p.answer_correct.sum()), len(p)) for flag, p in right.groupby("trace_correct")}
-    after = {flag: percent(found["value"]) for flag, found in given.items()}
-    times, n = f"{seeds} seed{'s' * (seeds > 1)}", f"{n} test problems"
-    gap, apart = (_points(found["value"], found["low"], found["high"]) for found in (other, row))
+    after = {flag: percent(p.answer_correct.mean()) for flag, p in right.groupby("trace_correct")}
+    gap, apart = (_points(found.value, found.low, found.high) for found in (other, row))
     return (
-        f"Trained on {part[SIZE].max():,} problems of {dataset} a condition ({times}, {n}), the open student answers "
-        f"{said}: incorrect less correct is {gap} points, and “incorrect traces do not degrade the answers” "
-        f"{other['verdict']}. Trained on correct traces it answers {after[True]} right after a right trace of its own "
-        f"and {after[False]} after a wrong one ({apart} points), and “trace correctness does not predict the answer” "
-        f"{row['verdict']}{_given(levels, dataset)}."
+        f"Trained on {size:,} problems of {dataset} a condition ({_seeds(other.seeds)}, {n} test problems), the open "
+        f"student answers {said}: incorrect less correct is {gap} points, and that incorrect traces do not degrade the "
+        f"answers {other.verdict}. Trained on correct traces it writes a right one in {percent(row.right_traces)} of "
+        f"its outputs and answers {after.get(True, 'none')} right after those, {after.get(False, 'none')} after wrong "
+        f"ones ({apart} points; that trace correctness does not predict the answer {row.verdict})"
+        f"{_given(moved, dataset, size)}."
     )
 
 
-def _given(levels: pd.DataFrame, dataset: str) -> str:
-    """What a gold trace in place of a wrong one does to the answers, as the end of a sentence; empty if not asked."""
-    if levels.empty:
+def _seeds(number: int) -> str:
+    return f"{number} seed" + ("s" if number > 1 else "")
+
+
+def _given(moved: pd.DataFrame, dataset: str, size: int) -> str:
+    """What right traces that we chose do to the answers, as the end of a sentence; empty if not asked at this size."""
+    part = moved[(moved.dataset == dataset) & (moved[SIZE] == size)] if len(moved) else moved
+    found = {(row.condition, row.effect): row for row in part.itertuples()}
+    wanted = [("correct", name) for name in ("total_all", "facts_given_right_label", "label_given_right_facts")]
+    wanted.append(("incorrect", "total_all"))
+    if not set(wanted) <= set(found):
         return ""
-    part = levels[(levels.dataset == dataset) & (levels.outcome == "answer_correct")]
-    found = {(row.condition, row.variant): _share(row) for row in part.itertuples()}
-    moved = [f"from {found[c, 'both_wrong']} to {found[c, 'gold']}" for c in ("correct", "incorrect")]
+    whole, facts, label, incorrect = (_points(found[w].value, found[w].low, found[w].high) for w in wanted)
+    first = found[wanted[0]]
     return (
-        f"; a gold trace that we put before its answer in place of a wrong one takes it {moved[0]} right, and the "
-        f"student trained on incorrect traces {moved[1]} (n = {part.n.max()})"
+        f"; a right trace that we put before its answer in place of a wrong one moves its right answers by {whole} "
+        f"points, right facts alone by {facts} and a right label alone by {label}, while those of the student trained "
+        f"on incorrect traces move by {incorrect} (n = {first.n}, {_seeds(first.seeds)})"
     )
-
-
-def _share(row) -> str:
-    return f"{percent(row.value)} [{100 * row.low:.1f}, {100 * row.high:.1f}]"
 
 
 _NAMES = {"vanilla": "no traces", "correct": "correct ones", "incorrect": "incorrect ones"}
-
-
-def _row(claimed: pd.DataFrame, claim: str, dataset: str) -> Mapping:
-    return claimed[(claimed.claim == claim) & (claimed.dataset == dataset)].iloc[0].to_dict()

@@ -15,7 +15,7 @@ UNTOLD_STYLE = (OKABE_ITO["grey"], "s")
 def claim_forest(table: pd.DataFrame, ax: Axes) -> Axes:
     """One line a claim, data set and training size: estimate, 90% (thick) and 95% interval (thin), the margin shaded.
 
-    Blue circles hold, red diamonds do not, grey squares cannot be told.
+    Blue circles hold, red diamonds do not, grey squares cannot be told. A hollow marker rests on one seed.
 
     Args:
         table: ``replication_claims.tested`` without the claims that were not run; shares in -1..1, drawn in points.
@@ -28,7 +28,8 @@ def claim_forest(table: pd.DataFrame, ax: Axes) -> Axes:
         ax.fill_betweenx([y - 0.42, y + 0.42], -100 * row.margin, 100 * row.margin, color="#EEEEEE", lw=0, zorder=0)
         ax.plot([100 * row.low, 100 * row.high], [y, y], color=colour, lw=1, solid_capstyle="butt")
         ax.plot([100 * row.low90, 100 * row.high90], [y, y], color=colour, lw=2.6, solid_capstyle="butt")
-        ax.plot(100 * row.value, y, marker, color=colour, ms=5, mec="white", mew=0.6)
+        inner, rim = (colour, "white") if row.seeds > 1 else ("white", colour)
+        ax.plot(100 * row.value, y, marker, ms=5, mfc=inner, mec=rim)
     ax.axvline(0, color="black", lw=0.6, zorder=0)
     labels = [
         f"{row.contrast}\n{row.dataset}, trained on {row.training_problems:,}, n = {row.n}, seeds: {row.seeds}"

@@ -6,14 +6,15 @@ Adapters and outputs are made by ``tracekd train`` and ``tracekd generate``, on 
 which hardware, by which code), ``replication_logs.csv.gz`` (its losses) and ``replication_interventions.csv.gz`` (one
 row a problem and given trace, of the students that ``tracekd intervene`` asked). ``load`` reads them back.
 
-A condition may be there at several sizes: ``training_problems`` says on how many problems an adapter was trained, 0 for
-the prompted student, which was trained on none. Only students of one size are compared with one another.
+A condition may be there at several sizes: ``training_problems`` says how many problems were drawn for its training, 0
+for the prompted student, which had none. Only students of one size are compared with one another. An adapter's ``n``
+can be a little smaller: no rule writes free-form traces for every problem.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,10 +63,25 @@ def load(folder: Path = benches.FOLDER) -> Kept:
     return Kept(verdicts.astype(dict.fromkeys(FLAGS, bool)), adapters, logs, rows)
 
 
-def largest(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows of each data set's largest training size, with those of the prompted student."""
-    top = frame.groupby("dataset")[SIZE].transform("max")
-    return frame[frame[SIZE].isin([0]) | (frame[SIZE] == top)]
+CORE = ("vanilla", "correct", "incorrect")
+
+
+def main_sizes(frame: pd.DataFrame) -> dict[str, int]:
+    """The size that is told of each data set: the largest with all of ``CORE`` on a common seed, else the largest."""
+    found = {}
+    for dataset, part in frame.groupby("dataset"):
+        seeds = {(s, c): set(rows.seed) for (s, c), rows in part.groupby([SIZE, "condition"])}
+        sizes = sorted(part[SIZE].unique())
+        whole = [s for s in sizes if set.intersection(*(seeds.get((s, c), set()) for c in CORE))]
+        found[dataset] = int((whole or sizes)[-1])
+    return found
+
+
+def of_sizes(frame: pd.DataFrame, sizes: Mapping[str, int]) -> pd.DataFrame:
+    """The rows of each data set's size in ``sizes``, with those of the prompted student."""
+    if frame.empty:
+        return frame
+    return frame[(frame[SIZE] == 0) | (frame[SIZE] == frame.dataset.map(sizes))]
 
 
 def by_size(frame: pd.DataFrame, table: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
@@ -83,16 +99,11 @@ def finished(run: Run) -> tuple[list[tuple], list[tuple]]:
 
     An outputs file counts where it holds an output of every test problem, made by the adapter that is there now.
     """
-    from tracekd import generate, train
-    from tracekd.records import read_jsonl
+    from tracekd import generate
 
     asked, done, open_ = generate.evaluation_problems(run), [], []
-    for dataset, condition, seed in generate.jobs(run):
-        path = generate.outputs_path(run, dataset, condition, seed)
-        ids = {row["id"] for row in read_jsonl(path)} if path.exists() else set()
-        trained = condition == "prompted" or train.read_record(train.adapter_path(run, dataset, condition, seed))
-        whole = trained and ids >= {p.id for p in asked[dataset]}
-        (done if whole else open_).append((dataset, condition, seed))
+    for job in generate.jobs(run):
+        (done if generate.answered(run, asked[job[0]], *job) else open_).append(job)
     return done, open_
 
 
@@ -109,17 +120,16 @@ def verdicts(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
     return sized(run, frame)[list(KEPT)]
 
 
-def training_problems(run: Run, job: tuple) -> int:
-    """On how many problems the adapter of a finished job was trained; 0 for the prompted student."""
-    from tracekd import train
+def drawn(run: Run) -> dict[str, int]:
+    """How many training problems a run draws, by data set."""
+    from tracekd.problems import kept, training_set
 
-    return 0 if job[1] == "prompted" else train.read_record(train.adapter_path(run, *job))["n"]
+    return {dataset: len(training_set(run, dataset, part)) for dataset, part in kept(run).items()}
 
 
 def sized(run: Run, frame: pd.DataFrame) -> pd.DataFrame:
-    """``frame`` with the column ``training_problems``."""
-    jobs = frame[list(JOB)].drop_duplicates()
-    return frame.merge(jobs.assign(**{SIZE: [training_problems(run, job) for job in jobs.itertuples(index=False)]}))
+    """``frame``, which has ``dataset`` and ``condition``, with the column ``training_problems``."""
+    return frame.assign(**{SIZE: frame.dataset.map(drawn(run)).where(frame.condition != "prompted", 0)})
 
 
 def trainings(run: Run, jobs: Sequence[tuple]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -137,15 +147,17 @@ def trainings(run: Run, jobs: Sequence[tuple]) -> tuple[pd.DataFrame, pd.DataFra
         costs.append({**record, **about, "source": label_of(job[0], run.source)})
         rows = pd.DataFrame(list(read_jsonl(folder / "log.jsonl")))[["step", "loss", "trace_loss", "answer_loss"]]
         logs.append(rows.assign(**about))
-    return pd.DataFrame(costs, columns=list(COST)), pd.concat(logs) if logs else pd.DataFrame(columns=list(JOB))
+    logs = pd.concat(logs) if logs else pd.DataFrame(columns=list(JOB))
+    return sized(run, pd.DataFrame(costs, columns=list(COST))), sized(run, logs)
 
 
 def given_traces(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
     """The answers after given traces of those ``jobs`` that were asked, without text."""
     from tracekd import intervention_grid
 
-    paths = [intervention_grid.rows_path(run, *job) for job in jobs if job[1] != "prompted"]
-    rows = intervention_grid.read(path for path in paths if path.exists())
+    chosen = intervention_grid.chosen(run)
+    whole = [j for j in jobs if j[1] != "prompted" and intervention_grid.answered(run, chosen[j[0]], *j)]
+    rows = intervention_grid.read(intervention_grid.rows_path(run, *job) for job in whole)
     return sized(run, intervention_grid.without_text(intervention_tables.frame(rows))) if rows else pd.DataFrame()
 
 
@@ -157,13 +169,14 @@ def record(runs: Sequence[Run], folder: Path = benches.FOLDER) -> Kept:
     """
     jobs, seen = [], set()
     for run in runs:
-        sizes = {job: training_problems(run, job) for job in finished(run)[0]}
+        size = drawn(run)
+        sizes = {job: 0 if job[1] == "prompted" else size[job[0]] for job in finished(run)[0]}
         # A student that was not trained answers the same in every run: the first run's counts.
         found = {(job, size) for job, size in sizes.items() if size or (job, size) not in seen}
         if twice := seen & found:
-            job, size = sorted(twice)[0]
+            job, many = sorted(twice)[0]
             raise ValueError(
-                f"{job}, trained on {size} problems, is answered in two of the runs: give profiles with other "
+                f"{job}, trained on {many} problems, is answered in two of the runs: give profiles with other "
                 "conditions or sizes"
             )
         jobs.append([job for job in sizes if (job, sizes[job]) in found])

@@ -1,20 +1,21 @@
-"""The paper's sentences tested on the replication: estimate, interval, test with its margin, verdict.
+"""The paper's claims, in our words, tested on the replication: estimate, interval, test with its margin, verdict.
 
 An estimate is a difference between two training conditions on the same problems, averaged over seeds, or between
 answers after right and after wrong traces within one condition. Intervals draw problems and seeds again
-(``stats.crossed_bootstrap``). With one seed they speak of that training alone, and the verdict says so.
+(``stats.crossed_bootstrap``). A seed sets a training's first weights and its order; the training problems and their
+wrong traces are the same for all seeds, so that nothing here speaks of another draw of them. With one seed the
+intervals speak of these trainings alone, and the verdict says so.
 
-Rules of decision, level 0.05, margin ``MARGIN``:
+Rules of decision, each end of the 90% interval at level 0.05, margin ``MARGIN``:
 
-* ``not lower``: non-inferiority. Holds where the 90% interval lies above minus the margin.
-* ``not higher``: the same from the other side: it holds where the 90% interval lies below the margin.
-* ``no difference``: equivalence. Holds where the 90% interval lies within the margin on both sides (two one-sided
-  tests, Schuirmann 1987).
-* ``higher``, ``lower``: superiority. Holds where the 95% interval lies on that side of zero.
+* ``not lower`` (non-inferiority): holds above minus the margin, fails below it.
+* ``not higher``: holds below the margin, fails above it.
+* ``no difference`` (equivalence by two one-sided tests, Schuirmann 1987): holds within the margin on both sides, fails
+  beyond it on one.
+* ``higher``, ``lower`` (superiority by the margin): hold beyond the margin on their side, fail short of it.
 
-A sentence does not hold where the 95% interval leaves out zero on the other side (for ``higher`` and ``lower``: where
-the 90% interval lies below, or above, the margin). Both can be so for a difference that is real and smaller than the
-margin: it then holds, since the margin says what counts. Everything else cannot be told at this size.
+An interval that straddles the margin cannot be told. Where there are fewer than ``FEWEST`` problems to tell by, there
+is no verdict either: right traces and wrong ones for a link, right answers of one of the two for a difference.
 """
 
 from __future__ import annotations
@@ -32,14 +33,18 @@ from tracekd.replication import SIZE
 MARGIN = 0.05  # five points of accuracy
 LINK_MARGIN = 0.10  # of the difference between answers after right and after wrong traces
 HOLDS, NOT, UNTOLD, NOT_RUN = "holds here", "does not hold here", "cannot be told at this size", "not run"
+TOO_FEW = "too few to test"
+FEWEST = 10  # problems of each kind that a verdict needs
+REPEATS = 20_000  # resamples: the ends of intervals then move by less than 0.1 points from one seed to the next
+LONGHAND = {"r1": "r1 (templated)", "swapped": "swapped (templated)"}  # the grid's free-form traces: no teacher ran
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of the paper and the contrast that tests it.
+    """A claim of the paper and the contrast that tests it.
 
     Attributes:
-        sentence: in the paper's sense, short.
+        sentence: our reading of it, short; set by set, where the paper speaks of its sets and students together.
         rule: one of the rules in the module's text.
         first, second: training conditions, first less second; for a link between trace and answer ``second`` is empty.
         datasets: the sets it is said of.
@@ -59,6 +64,8 @@ CLAIMS = (
     Claim("Trace correctness does not predict the answer", "no difference", "correct"),
     Claim("The verbose traces train best (against none)", "higher", "r1", "vanilla", ("cotempqa",)),
     Claim("The verbose traces train best (against correct ones)", "higher", "r1", "correct", ("cotempqa",)),
+    Claim("The verbose traces train best (against summaries)", "higher", "r1", "r1_summary", ("cotempqa",)),
+    Claim("The verbose traces train best (against explanations)", "higher", "r1", "r1_explanation", ("cotempqa",)),
     Claim("Swapped traces destroy the answers (against none)", "lower", "swapped", "vanilla", ("cotempqa",)),
 )
 
@@ -75,33 +82,81 @@ def cube(frame: pd.DataFrame, conditions: Sequence[str], columns: Sequence[str] 
     return kept.to_numpy().reshape(len(kept), len(seeds), len(conditions), len(columns))
 
 
-def difference(frame: pd.DataFrame, first: str, second: str, rng: np.random.Generator, repeats: int = 2000) -> dict:
+def difference(frame: pd.DataFrame, first: str, second: str, rng: np.random.Generator, repeats: int = REPEATS) -> dict:
     """Accuracy of ``first`` less that of ``second``, mean over problems and seeds, and each seed's own.
 
     Returns:
-        value, low, high, low90, high90 (-1..1), n (problems), seeds, by_seed (a list); empty where one was not run.
+        value, low, high, low90, high90 (-1..1), n (problems), seeds, by_seed (a list), fewest (problems that the better
+        of the two answers right with any seed); empty where one was not run.
     """
-    return _estimate(cube(frame, (first, second)), lambda u: (u[:, :, 0, 0] - u[:, :, 1, 0]).mean(), rng, repeats)
+    units = cube(frame, (first, second))[..., 0]
+    found = _estimate(units, lambda means: means[:, 0] - means[:, 1], rng, repeats)
+    return found and found | {"fewest": int(units.any(axis=1).sum(axis=0).max())}
 
 
-def link(frame: pd.DataFrame, condition: str, rng: np.random.Generator, repeats: int = 2000) -> dict:
-    """Share of right answers where the student's own trace is right less where it is wrong; see ``difference``."""
+def link(frame: pd.DataFrame, condition: str, rng: np.random.Generator, repeats: int = REPEATS) -> dict:
+    """Share of right answers where the student's own trace is right less where it is wrong.
+
+    Returns:
+        as ``difference``; fewest (problems with a right trace, or with a wrong one, with any seed), right_traces (share
+        of outputs, 0..1).
+    """
+    units = _by_trace(frame, condition)
+    found = _estimate(units, lambda means: _after(means, 0) - _after(means, 2), rng, repeats)
+    if not found:
+        return {}
+    return found | {
+        "fewest": int(units[..., [0, 2]].any(axis=1).sum(axis=0).min()),
+        "right_traces": float(units[..., 0].mean()),
+    }
+
+
+def _by_trace(frame: pd.DataFrame, condition: str) -> np.ndarray:
+    """(problems, seeds, 4): trace right, and answer too; trace wrong, and answer right."""
     units = cube(frame, (condition,), ("trace_correct", "answer_correct"))
-    return _estimate(units, lambda u: _gap(u[:, :, 0, 0], u[:, :, 0, 1]), rng, repeats)
+    trace, answer = units[:, :, 0, 0], units[:, :, 0, 1]
+    return np.stack([trace, trace * answer, 1 - trace, (1 - trace) * answer], axis=-1)
 
 
-def _gap(trace: np.ndarray, answer: np.ndarray) -> float:
-    right = trace.sum()
-    if right in (0, trace.size):
-        return float("nan")  # traces of one kind alone: nothing to compare
-    return float((trace * answer).sum() / right - ((1 - trace) * answer).sum() / (trace.size - right))
+def _after(means: np.ndarray, place: int) -> np.ndarray:
+    """P(answer right | trace) from the share of such traces and of right answers with them; NaN without any."""
+    return np.divide(means[:, place + 1], means[:, place], out=np.full(len(means), np.nan), where=means[:, place] > 0)
+
+
+def shares_by_trace(frame: pd.DataFrame, rng: np.random.Generator, repeats: int = REPEATS) -> pd.DataFrame:
+    """How often trace and answer are both right, and the answer after right and after wrong traces, over all seeds.
+
+    Args:
+        frame: verdicts of one size and student.
+        rng: of the intervals, over problems and seeds.
+        repeats: resamples.
+
+    Returns:
+        columns dataset, condition, n (problems), seeds, and joint, p_answer_given_trace, p_answer_given_not_trace
+        (0..1), each with ``_low`` and ``_high`` (95%); as ``plots_scores.share_bars`` takes them.
+    """
+    statistics = {
+        "joint": lambda means: means[:, 1],
+        "p_answer_given_trace": lambda means: _after(means, 0),
+        "p_answer_given_not_trace": lambda means: _after(means, 2),
+    }
+    rows = []
+    for (dataset, condition), part in frame.groupby(["dataset", "condition"], sort=False, observed=True):
+        units = _by_trace(part, condition)
+        row = {"dataset": dataset, "condition": condition, "n": units.shape[0], "seeds": units.shape[1]}
+        for name, statistic in statistics.items():
+            found = _estimate(units, statistic, rng, repeats) or dict.fromkeys(("value", "low", "high"), np.nan)
+            row |= {name: found["value"], f"{name}_low": found["low"], f"{name}_high": found["high"]}
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def _estimate(units: np.ndarray, statistic, rng: np.random.Generator, repeats: int) -> dict:
-    if not units.size or np.isnan(statistic(units)):
+    """A ``statistic`` (see ``stats.crossed_bootstrap``) with intervals, n, seeds, by_seed; empty where it has none."""
+    if not units.size or np.isnan(statistic(units.mean(axis=(0, 1))[None])[0]):
         return {}
     found = stats.crossed_bootstrap(units, statistic, rng, repeats)
-    by_seed = [float(statistic(units[:, [s]])) for s in range(units.shape[1])]
+    by_seed = statistic(units.mean(axis=0)).tolist()
     return found | {"n": len(units), "seeds": units.shape[1], "by_seed": by_seed}
 
 
@@ -113,22 +168,25 @@ def decide(rule: str, found: Mapping, margin: float) -> str:
     """
     if not found:
         return NOT_RUN
-    low, high, low90, high90 = (found[name] for name in ("low", "high", "low90", "high90"))
+    low, high = found["low90"], found["high90"]
+    above, below = low > margin, high < -margin
     rules = {
-        "not lower": (low90 > -margin, high < 0),
-        "not higher": (high90 < margin, low > 0),
-        "no difference": (-margin < low90 and high90 < margin, low > 0 or high < 0),
-        "higher": (low > 0, high90 < margin),
-        "lower": (high < 0, low90 > -margin),
+        "not lower": (low > -margin, below),
+        "not higher": (high < margin, above),
+        "no difference": (-margin < low and high < margin, above or below),
+        "higher": (above, high < margin),
+        "lower": (below, low > -margin),
     }
     if rule not in rules:
         raise ValueError(f"rule {rule!r}: expected one of {', '.join(rules)}")
     holds, fails = rules[rule]
+    if found["fewest"] < FEWEST:
+        return TOO_FEW
     return HOLDS if holds else NOT if fails else UNTOLD
 
 
-def tested(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
-    """Every claim on every data set it is said of.
+def tested(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = REPEATS) -> pd.DataFrame:
+    """Every claim on every data set that it is tested on.
 
     Args:
         verdicts: of ``replication.load``, one student.
@@ -137,8 +195,8 @@ def tested(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000
 
     Returns:
         columns claim, dataset, source, training_problems, rule, contrast, margin, value, low, high (95%), low90,
-        high90, n, seeds, by_seed (in words), verdict. One row for each training size that has both conditions, largest
-        first; where none has, one row "not run" of size 0 with NaN.
+        high90, n, seeds, by_seed (in words), fewest, right_traces, verdict. One row for each training size that has
+        both conditions, largest first; where none has, one row "not run" of size 0 with NaN.
     """
     rows = []
     for claim in CLAIMS:
@@ -158,7 +216,7 @@ def _found(claim: Claim, part: pd.DataFrame, rng: np.random.Generator, repeats: 
 
 def _row(claim: Claim, dataset: str, source: str, size: int, found: Mapping) -> dict:
     margin = MARGIN if claim.second else LINK_MARGIN
-    contrast = f"accuracy of {claim.first} less {claim.second}"
+    contrast = f"accuracy of {LONGHAND.get(claim.first, claim.first)} less {claim.second}"
     if not claim.second:
         contrast = f"{claim.first}: right answers after right less after wrong traces"
     return {
@@ -167,6 +225,7 @@ def _row(claim: Claim, dataset: str, source: str, size: int, found: Mapping) -> 
         **{name: found.get(name, np.nan) for name in ("value", "low", "high", "low90", "high90")},
         "n": found.get("n", 0), "seeds": found.get("seeds", 0),
         "by_seed": "; ".join(f"{value:+.3f}" for value in found.get("by_seed", ())),
+        "fewest": found.get("fewest", 0), "right_traces": found.get("right_traces", np.nan),
         "verdict": _words(decide(claim.rule, found, margin), found),
     }  # fmt: skip
 
@@ -175,7 +234,7 @@ def _words(verdict: str, found: Mapping) -> str:
     return f"{verdict} (one seed)" if found.get("seeds") == 1 else verdict
 
 
-def two_by_two(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
+def two_by_two(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = REPEATS) -> pd.DataFrame:
     """The 2 x 2 of training: what a wrong label and wrong facts each change in accuracy, per data set and size.
 
     Effects are means over the other step's two values; the interaction is the difference between these two values'
@@ -190,16 +249,16 @@ def two_by_two(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 
     }
     rows = []
     for (dataset, size), part in verdicts.groupby(["dataset", SIZE], sort=False):
-        units = cube(part, ti.TWO_BY_TWO)
+        units = cube(part, ti.TWO_BY_TWO)[..., 0]
         for effect, weight in weights.items():
-            found = _estimate(units, lambda u, w=weight: (u[:, :, :, 0] @ w).mean(), rng, repeats)
+            found = _estimate(units, lambda means, w=weight: means @ w, rng, repeats)
             if found:
                 kept = {name: found[name] for name in ("value", "low", "high", "n", "seeds")}
                 rows.append({"dataset": dataset, SIZE: size, "effect": effect, **kept})
     return pd.DataFrame(rows, columns=["dataset", SIZE, "effect", "value", "low", "high", "n", "seeds"])
 
 
-def doses(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
+def doses(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = REPEATS) -> pd.DataFrame:
     """Accuracy at each share of corrupted traces, less that at none, per data set and training size.
 
     Only seeds that have every dose enter, so that all differences rest on the same trainings. Columns: dataset,
@@ -207,12 +266,12 @@ def doses(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000)
     """
     rows = []
     for (dataset, size), part in verdicts.groupby(["dataset", SIZE], sort=False):
-        units = cube(part, tuple(ti.BY_DOSE))
+        units = cube(part, tuple(ti.BY_DOSE))[..., 0]
         for place, dose in enumerate(ti.BY_DOSE.values()):
-            found = _estimate(units, lambda u, k=place: (u[:, :, k, 0] - u[:, :, 0, 0]).mean(), rng, repeats)
+            found = _estimate(units, lambda means, k=place: means[:, k] - means[:, 0], rng, repeats)
             if found:
                 kept = {name: found[name] for name in ("low", "high", "n", "seeds")}
-                accuracy = float(units[:, :, place, 0].mean())
+                accuracy = float(units[:, :, place].mean())
                 head = {"dataset": dataset, SIZE: size, "dose": dose}
                 rows.append(head | {"accuracy": accuracy, "change": found["value"], **kept})
     return pd.DataFrame(rows, columns=["dataset", SIZE, "dose", "accuracy", "change", "low", "high", "n", "seeds"])
