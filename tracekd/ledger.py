@@ -216,7 +216,7 @@ def _given(moved: pd.DataFrame, dataset: str, size: int) -> str:
     return (
         f"; a right trace that we put before its answer in place of a wrong one moves its right answers by {whole} "
         f"points, right facts alone by {facts} and a right label alone by {label}, while those of the student trained "
-        f"on incorrect traces move by {incorrect} (n = {first.n}, {_seeds(first.seeds)})"
+        f"on incorrect traces move by {incorrect} points (n = {first.n}, {_seeds(first.seeds)})"
     )
 
 

@@ -4,7 +4,8 @@ Each is a condition like ``correct``: every problem once, always with its right 
 chosen by us. Corruption is ``matched`` (see ``tracekd.corrupt``).
 
 * ``wrong_label``, ``wrong_facts``: one step wrong, the other right. With ``correct`` and ``incorrect`` they are the
-  2 x 2 of classification and retrieval.
+  2 x 2 of classification and retrieval. Wrong facts are chosen to suit the label that they stand under, so that those
+  of ``wrong_facts`` are not always those of ``incorrect``.
 * ``incorrect_25``, ``incorrect_50``, ``incorrect_75``: that many percent of the problems have the trace of
   ``incorrect``, the others that of ``correct``. A problem that is wrong at one dose is wrong at every higher one.
 * ``filler``: as many words as the correct trace has, all of them dots. It costs the student the same writing and
