@@ -99,11 +99,19 @@ def test_link_is_the_gap_between_answers_after_right_and_wrong_traces():
     assert rc.link(frame({"correct": [1, 0]}), "correct", rng(), 10) == {}  # no right trace: no gap
     found = rc.link(table, "correct", rng(), 200)
     assert found["fewest"] == 3 and found["right_traces"] == pytest.approx(3 / 7)
+
+
+def test_shares_by_trace_pool_the_seeds_and_leave_out_what_a_few_problems_say():
+    # Twelve right traces, eight with right answers; nine wrong ones, three with right answers: too few to say.
+    answers, traces_ = [1] * 8 + [0] * 4 + [1] * 3 + [0] * 6, [1] * 12 + [0] * 9
+    table = frame({"correct": answers}, {"correct": traces_})
     shares = rc.shares_by_trace(pd.concat([table, table.assign(seed=2)]), rng(), 200).iloc[0]
-    assert (shares.n, shares.seeds, shares.joint) == (7, 2, pytest.approx(2 / 7))
+    assert (shares.n, shares.seeds, shares.joint) == (21, 2, pytest.approx(8 / 21))
     assert shares.p_answer_given_trace == pytest.approx(2 / 3)
-    assert shares.p_answer_given_not_trace == pytest.approx(1 / 4)
-    assert shares.p_answer_given_trace_low <= 2 / 3 <= shares.p_answer_given_trace_high
+    assert shares.p_answer_given_trace_low < 2 / 3 < shares.p_answer_given_trace_high
+    assert np.isnan(shares.p_answer_given_not_trace) and np.isnan(shares.p_answer_given_not_trace_low)
+    more = frame({"correct": [*answers, 1]}, {"correct": [*traces_, 0]})
+    assert rc.shares_by_trace(more, rng(), 20).p_answer_given_not_trace[0] == pytest.approx(4 / 10)
 
 
 def test_two_by_two_effects_are_means_over_the_other_step():

@@ -133,19 +133,23 @@ def shares_by_trace(frame: pd.DataFrame, rng: np.random.Generator, repeats: int 
 
     Returns:
         columns dataset, condition, n (problems), seeds, and joint, p_answer_given_trace, p_answer_given_not_trace
-        (0..1), each with ``_low`` and ``_high`` (95%); as ``plots_scores.share_bars`` takes them.
+        (0..1), each with ``_low`` and ``_high`` (95%); as ``plots_scores.share_bars`` takes them. NaN where fewer than
+        ``FEWEST`` problems had such a trace.
     """
+    # Name: the statistic, and whose problems it counts.
     statistics = {
-        "joint": lambda means: means[:, 1],
-        "p_answer_given_trace": lambda means: _after(means, 0),
-        "p_answer_given_not_trace": lambda means: _after(means, 2),
+        "joint": (lambda means: means[:, 1], [0, 2]),
+        "p_answer_given_trace": (lambda means: _after(means, 0), [0]),
+        "p_answer_given_not_trace": (lambda means: _after(means, 2), [2]),
     }
     rows = []
     for (dataset, condition), part in frame.groupby(["dataset", "condition"], sort=False, observed=True):
         units = _by_trace(part, condition)
         row = {"dataset": dataset, "condition": condition, "n": units.shape[0], "seeds": units.shape[1]}
-        for name, statistic in statistics.items():
-            found = _estimate(units, statistic, rng, repeats) or dict.fromkeys(("value", "low", "high"), np.nan)
+        for name, (statistic, places) in statistics.items():
+            enough = units[..., places].any(axis=(1, 2)).sum() >= FEWEST
+            found = _estimate(units, statistic, rng, repeats) if enough else {}
+            found = found or dict.fromkeys(("value", "low", "high"), np.nan)
             row |= {name: found["value"], f"{name}_low": found["low"], f"{name}_high": found["high"]}
         rows.append(row)
     return pd.DataFrame(rows)
