@@ -57,7 +57,8 @@ def hardware() -> str:
     memory = f"{psutil.virtual_memory().total / 2**30:.0f} GiB"
     if torch.cuda.is_available():
         return f"{torch.cuda.get_device_name(0)}, {memory} host memory"
-    return f"{torch.get_num_threads()} CPU threads ({platform.machine()}), {memory}"
+    threads = torch.get_num_threads()
+    return f"{threads} CPU thread{'s' if threads > 1 else ''} ({platform.machine()}), {memory}"
 
 
 def opening(run: Run) -> str:
