@@ -50,6 +50,39 @@ def test_accuracy_takes_problems_as_units(frame):
     assert again.equals(found)
 
 
+def test_outputs_that_are_all_alike_still_have_an_interval():
+    """Three seeds of 40 problems, all wrong: Wilson on 40 problems, as for one seed, upper end 3.84 / 43.84."""
+    one = pd.DataFrame({"dataset": "d", "condition": "c", "seed": 1, "id": range(40), "answer_correct": False})
+    three = pd.concat([one, one.assign(seed=2), one.assign(seed=3)])
+    for made in (one, three):
+        row = tables.accuracy(made, "answer_correct", np.random.default_rng(1), 50).iloc[0]
+        assert (row.value, row.low, row.interval) == (0, 0, "wilson")
+        assert row.high == pytest.approx(1.96**2 / (40 + 1.96**2), abs=1e-4)
+    right = three.assign(answer_correct=True)
+    assert tables.accuracy(right, "answer_correct", np.random.default_rng(1), 50).value[0] == 1
+
+
+def test_means_take_problems_as_units():
+    table = pd.DataFrame({"dataset": "d", "condition": "c", "seed": [1, 1, 2, 2], "id": ["a", "b"] * 2,
+                          "answer_f1": [0.0, 1.0, 0.5, 1.0]})  # fmt: skip
+    row = tables.means(table, "answer_f1", np.random.default_rng(1), 200).iloc[0]
+    assert (row.value, row.problems, row.outputs, row.seeds) == (pytest.approx(0.625), 2, 4, 2)
+    assert (row.low, row.high) == (0.25, 1.0)  # the problems' means: drawn twice the one, or twice the other
+
+
+def test_pairs_that_no_test_can_tell_apart_do_not_count_as_tests():
+    """Two of the three pairs rest on two problems: Holm's family is the third alone, p = 2 / 2^8 as it stands."""
+    big = pd.DataFrame({"dataset": "big", "seed": 1, "id": range(20), "a": [True] * 8 + [False] * 12, "b": False})
+    small = pd.DataFrame({"dataset": "small", "seed": 1, "id": ["x", "y"], "a": True, "b": False, "c": False})
+    table = pd.concat([
+        frame.melt(["dataset", "seed", "id"], var_name="condition", value_name="answer_correct").dropna()
+        for frame in (big, small)
+    ])  # fmt: skip
+    found = tables.contrasts(table).set_index(["dataset", "first", "second"])
+    assert found.p_holm["big", "a", "b"] == pytest.approx(2 / 2**8)
+    assert (found.p_holm.loc["small"] == 1).all() and len(found) == 4
+
+
 def test_statuses_add_up(frame):
     table, _ = frame
     found = tables.statuses(table)
@@ -121,7 +154,8 @@ def test_agreements_add_up_to_the_group(frame):
     found = tables.agreements(table)
     # First seeds only: two problems each.
     assert found.groupby("condition").n.sum().to_dict() == {"vanilla": 2, "correct": 2}
-    assert "1 are right both times" in findings.agreement_sentence(found[found.condition == "correct"], "x")
+    said = findings.agreement_sentence(found[found.condition == "correct"], "x")
+    assert "1 have a right trace and a right answer" in said
 
 
 def test_stratified_within_categories():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tracekd import traces
+from tracekd import sources, traces
 from tracekd.corrupt import distractors, same, wrong_label
 from tracekd.problems import Problem
 
@@ -163,6 +163,23 @@ def test_unknown_names_are_refused():
 def test_labels_of_ones_own_set():
     case = problem(dataset="mine", category="x", meta={"labels": "x|y"})
     assert wrong_label(case) == "y"
+    # Of the others, "often" has 90 in 100: 0.9, standard error of 400 draws 0.015.
+    told = {"labels": "x|often|rare", "label_counts": "50|90|10"}
+    drawn = [wrong_label(problem(id=f"mine/x/{i}", dataset="mine", category="x", meta=told)) for i in range(400)]
+    assert abs(drawn.count("often") / 400 - 0.9) < 0.05 and set(drawn) == {"often", "rare"}
+
+
+def test_a_label_without_training_problems_is_no_wrong_label():
+    """Of CoTempQA's four, the files have training problems of two: the wrong label is the other one of these."""
+    made = [
+        problem(id=f"cotempqa/{c}/{i}", category=c, split=split)
+        for c, split, n in (("equal", "train", 3), ("overlap", "train", 5), ("during", "test", 4)) for i in range(n)
+    ]  # fmt: skip
+    told = sources.among_taught(made)
+    assert {p.meta["labels"] for p in told} == {"equal|overlap"} and {p.meta["label_counts"] for p in told} == {"3|5"}
+    assert [wrong_label(p) for p in told] == ["overlap"] * 3 + ["equal"] * 5 + [wrong_label(p) for p in told[8:]]
+    assert {wrong_label(p) for p in told[8:]} <= {"equal", "overlap"}
+    assert sources.among_taught(made[:8]) == made[:8]  # every label is taught: nothing to tell
 
 
 def test_wrong_labels_follow_the_sets_frequencies():

@@ -15,6 +15,7 @@ from tracekd.stats import share
 PATTERN = "bench_*.json"
 CONTENDER = [
     "what",
+    "profile",
     "student",
     "contender",
     "tokens_per_second",
@@ -22,6 +23,8 @@ CONTENDER = [
     "peak_gib",
     "n",
     "turns",
+    "texts_differ",
+    "verdicts_differ",
     "source",
     "hardware",
     "date",
@@ -45,9 +48,10 @@ def contenders(found: list[dict]) -> pd.DataFrame:
     """One row for each contender of each bench of training or generation.
 
     Returns:
-        Columns: what, student, contender, tokens_per_second (real tokens; the median of its turns), ratio (ours over
-        this one: the median over rounds), peak_gib (above what stood before), n (examples or problems a turn), turns,
-        source (of the problems), hardware, date.
+        Columns: what, profile (whose recipe), student, contender, tokens_per_second (real tokens; the median of its
+        turns), ratio (ours over this one: the median over rounds), peak_gib (above what stood before), n (examples or
+        problems a turn), turns, texts_differ, verdicts_differ (generation: how many of its outputs are not ours, on the
+        n problems of its turn), source (of the problems), hardware, date.
     """
     rows = []
     for record in found:
@@ -56,11 +60,14 @@ def contenders(found: list[dict]) -> pd.DataFrame:
         key = "trainer" if record["what"] == "train" else "way"
         for name in dict.fromkeys(row[key] for row in record["rows"]):
             turns = [row for row in record["rows"] if row[key] == name]
+            differ = record.get("outputs_that_differ", {}).get(name, {})
             rows.append({
-                "what": record["what"], "student": record["student"], "contender": name,
+                "what": record["what"], "profile": record["profile"], "student": record["student"], "contender": name,
                 "tokens_per_second": statistics.median(t["tokens_per_second"] for t in turns),
                 "ratio": record["ratios"].get(name, 1.0), "peak_gib": max(t["peak_gib"] for t in turns),
-                "n": turns[0].get("n", record["n"]), "turns": len(turns), "source": record["source"],
+                "n": turns[0].get("n", record["n"]), "turns": len(turns),
+                "texts_differ": differ.get("text"), "verdicts_differ": differ.get("verdict"),
+                "source": record["source"],
                 "hardware": record["hardware"], "date": record["date"],
             })  # fmt: skip
     return pd.DataFrame(rows, columns=CONTENDER)
@@ -70,7 +77,8 @@ def by_profile(found: list[dict]) -> pd.DataFrame:
     """One row a profile and machine: what its runs and its student were measured to cost; gaps where nobody measured.
 
     Returns:
-        Columns: profile, student, adapters (how many it trains), run_minutes (all notebooks), training and generation
+        Columns: profile, student, adapters (how many it trains), run_minutes (the notebooks in ``run_notebooks``),
+        run_notebooks, training and generation
         (tokens a second), source (of the run's data), hardware, date. A number that nobody measured is missing.
     """
     speeds = contenders(found)
@@ -82,13 +90,22 @@ def by_profile(found: list[dict]) -> pd.DataFrame:
             "student": profile.student,
             "adapters": sum(len(profile.conditions_of(d)) for d in DATASETS) * len(profile.seeds),
         }
-        mine = speeds[(speeds.student == profile.student) & (speeds.contender == "ours")]
+        mine = speeds[(speeds.profile == name) & (speeds.contender == "ours")]
         runs = {r["hardware"]: r for r in found if r["what"] == "run" and r["profile"] == name}
         machines = sorted({*mine.hardware, *runs}) or [None]
         for machine in machines:
-            row = {**about, "run_minutes": None, "training": None, "generation": None, "source": None}
+            row = {
+                **about,
+                "run_minutes": None,
+                "run_notebooks": None,
+                "training": None,
+                "generation": None,
+                "source": None,
+            }
             if machine in runs:
-                row |= {"run_minutes": runs[machine]["total"] / 60, "source": runs[machine]["source"]}
+                took = runs[machine]
+                names = sorted(name[:2] for name in took.get("seconds", {}))
+                row |= {"run_minutes": took["total"] / 60, "source": took["source"], "run_notebooks": " ".join(names)}
             for what, column in (("train", "training"), ("generate", "generation")):
                 rates = mine[(mine.what == what) & (mine.hardware == machine)] if machine else mine[:0]
                 row[column] = rates.tokens_per_second.iloc[0] if len(rates) else None

@@ -5,7 +5,7 @@ in length, words, digits, punctuation and capitals. Facts come from the problem'
 fact (compared lower-cased, without punctuation, so a repeated sentence of bAbI counts as the same one).
 
 * CoTempQA, bAbI, own sets: the closest of 64 random choices, making up for the label's length; a label with as many
-  hyphens as the gold one, drawn by the labels' frequency in the set.
+  hyphens as the gold one, drawn by the labels' frequency in the set, and among labels that have training problems.
 * MS MARCO: the gold passages' partners in a permutation of the context by form, and a label drawn so that wrong
   labels have the shares of right ones, as far as DESCRIPTION with more than half allows: every other label becomes
   DESCRIPTION. The closest choice would be worse: wrong passages would be of middling form more often than right ones.
@@ -84,15 +84,17 @@ def wrong_label(problem: Problem, seed: int = 0, style: str = "matched", labels:
         problem: its category is the gold label.
         seed: see ``traces.build``.
         style: one of ``STYLES``; ``matched`` draws among labels with as many hyphens as the gold one, where there
-            are any, in proportion to ``FREQUENCIES``; ``as_published`` draws any other label.
-        labels: all labels of the set; by default those of ``problems.CATEGORIES``, or what the problem's
-            ``meta["labels"]`` lists, separated by ``|``, for a set of one's own.
+            are any, in proportion to how often they occur; ``as_published`` draws any other label.
+        labels: all labels of the set; by default what the problem's ``meta["labels"]`` lists, separated by ``|`` (a set
+            of one's own, or one whose files lack some categories' training problems), else ``problems.CATEGORIES``.
+            How often they occur stands in ``meta["label_counts"]`` in the same order, else in ``FREQUENCIES``.
 
     Raises:
         ValueError: unknown style, or no other label to draw.
     """
     _check(style)
-    labels = labels or CATEGORIES.get(problem.dataset) or problem.meta.get("labels", "").split("|")
+    listed = problem.meta.get("labels", "").split("|")
+    labels = labels or (listed if any(listed) else CATEGORIES.get(problem.dataset, ()))
     others = [label for label in labels if label and label != problem.category]
     if not others:
         raise ValueError(
@@ -103,7 +105,7 @@ def wrong_label(problem: Problem, seed: int = 0, style: str = "matched", labels:
     if style == "as_published":
         return others[rng.integers(len(others))]
     others = [label for label in others if label.count("-") == problem.category.count("-")] or others
-    counts = dict(zip(labels, FREQUENCIES.get(problem.dataset, [1] * len(labels)), strict=False))
+    counts = _counts(problem, labels)
     if problem.dataset == "marco":
         counts = dict(zip(counts, _exchange(tuple(counts.values())), strict=True))
     gaps = np.array([abs(len(label) - len(problem.category)) for label in others])
@@ -111,6 +113,16 @@ def wrong_label(problem: Problem, seed: int = 0, style: str = "matched", labels:
     near = np.exp(-gaps / 2) if problem.dataset == "babi" else 1.0
     weights = near * np.array([counts.get(label, 1) for label in others], dtype=float)
     return others[rng.choice(len(others), p=weights / weights.sum())]
+
+
+def _counts(problem: Problem, labels: Sequence[str]) -> dict[str, float]:
+    """How often each label occurs in the set, as far as it is known; else all alike."""
+    if "label_counts" in problem.meta:
+        known = zip(problem.meta["labels"].split("|"), map(int, problem.meta["label_counts"].split("|")), strict=True)
+    else:
+        known = zip(CATEGORIES.get(problem.dataset, ()), FREQUENCIES.get(problem.dataset, ()), strict=True)
+    known = dict(known)
+    return {label: known.get(label, 1) for label in labels}
 
 
 def wrong_facts(

@@ -61,17 +61,20 @@ def contrast_sentence(row: Mapping, margin: float) -> str:
         tested = f"two one-sided tests, {p_words(row['tost_p'])}"
         return f"{pair}; the two are equivalent within {100 * margin:.0f} points ({tested})."
     least = row["detectable"]
-    power = f"only {100 * least:.0f} points or more would have shown" if least == least else "n is too small for any"
-    return f"{pair}: no difference is shown ({p_words(row['p_holm'])}), and equivalence is not shown either; {power}."
+    power = f"one test would have shown {100 * least:.0f} points or more with 80% power"
+    power = power if least == least else "n is too small for any"
+    p = p_words(row["p_holm"])
+    return f"{pair}: no difference is shown (Holm-adjusted {p}), and equivalence is not shown either; {power}."
 
 
 def agreement_sentence(part: pd.DataFrame, what: str) -> str:
-    """How many answers of one group of ``tables.agreements`` stand in the facts stated, and how the others fare."""
+    """Where the answers of one group of ``tables.agreements`` come from: all its outputs, kind by kind."""
     row = part.set_index("agreement")
-    inside = row.n["right both times"] + row.n["copies from its trace"]
-    outside, right = row.n["ignores its trace"], row.answers_right["ignores its trace"]
+    n, right = row.n, row.answers_right
     return (
-        f"{what}: of {part.n.sum()} outputs {row.n['right both times']} are right both times, "
-        f"{inside - row.n['right both times']} more give an answer that stands in the facts stated, and {outside} give "
-        f"one that does not ({right} of these are right)."
+        f"{what}: of {n.sum()} outputs {n['not stated']} state no facts or no answer, and {n['not nameable']} are on "
+        f"problems whose gold facts do not name the answer ({right['not nameable']} answered right). Of the others "
+        f"{n['right both times']} have a right trace and a right answer, {n['copies from its trace']} more give an "
+        f"answer that stands in the facts stated ({right['copies from its trace']} right), and "
+        f"{n['ignores its trace']} give one that does not ({right['ignores its trace']} right)."
     )

@@ -9,7 +9,7 @@ import pandas as pd
 from tracekd.findings import percent
 
 UNTOLD = "cannot be told at this size"
-FEWEST = 10  # problems: a percentile bootstrap over fewer is too narrow to be believed
+FEWEST = 20  # problems: a percentile bootstrap over fewer is too narrow to be believed
 WORDS = {
     "own": "the own trace", "gold": "the gold trace", "wrong_label": "a wrong label on right facts",
     "wrong_facts": "a right label on wrong facts", "both_wrong": "a trace wrong in both steps",

@@ -64,7 +64,8 @@ def read_own(path: str | Path) -> tuple[list[Problem], Counter[str]]:
                 f"{path}, line {number}: id {row['id']!r} stands in line {seen[row['id']]} too: ids are unique"
             )
         seen[row["id"]] = number
-    labels = "|".join(dict.fromkeys(row["category"] for _, row in rows))
+    counts = Counter(row["category"] for _, row in rows)
+    labels = {"labels": "|".join(counts), "label_counts": "|".join(map(str, counts.values()))}
     splits = paper_split([row["category"] for _, row in rows])
     problems = [_problem(dataset, row, split, labels) for (_, row), split in zip(rows, splits, strict=True)]
     warnings: Counter[str] = Counter()
@@ -115,7 +116,7 @@ def _row(path: Path, number: int, line: str) -> dict[str, Any]:
     return row
 
 
-def _problem(dataset: str, row: dict[str, Any], split: str, labels: str) -> Problem:
+def _problem(dataset: str, row: dict[str, Any], split: str, labels: dict[str, str]) -> Problem:
     evidence = row["evidence"] if isinstance(row["evidence"], list) else [row["evidence"]]
     return Problem(
         f"{dataset}/{row['category']}/{row['id']}",
@@ -126,7 +127,7 @@ def _problem(dataset: str, row: dict[str, Any], split: str, labels: str) -> Prob
         tuple(row["answers"]),
         tuple(sorted(set(evidence))),
         row.get("split") or split,
-        {"labels": labels},
+        labels,
     )
 
 

@@ -112,7 +112,7 @@ def agreement(table: pd.DataFrame, ax: plt.Axes, legend: bool = True) -> plt.Axe
 
 
 def lengths(frame: pd.DataFrame, ax: plt.Axes, unit: str = "words") -> plt.Axes:
-    """Draw trace lengths by condition as boxes (median, quartiles, 5% and 95%).
+    """Draw trace lengths by condition as boxes (median, quartiles, 5% and 95%), or as points where fewer than ten.
 
     Args:
         frame: columns ``condition`` and ``length``.
@@ -121,6 +121,10 @@ def lengths(frame: pd.DataFrame, ax: plt.Axes, unit: str = "words") -> plt.Axes:
     """
     names = list(dict.fromkeys(frame.condition))[::-1]
     parts = [frame.length[frame.condition == name].to_numpy() for name in names]
+    few = [part if len(part) < 10 else [] for part in parts]
+    for place, part in enumerate(few, 1):
+        ax.plot(part, [place] * len(part), "o", ms=4, mfc="none", color="black")
+    parts = [[] if len(alone) else part for part, alone in zip(parts, few, strict=True)]
     boxes = ax.boxplot(parts, orientation="horizontal", whis=(5, 95), showfliers=False, patch_artist=True, widths=0.6)
     for box, name in zip(boxes["boxes"], names, strict=True):
         box.set_facecolor(COLOURS.get(name, OKABE_ITO["grey"]))

@@ -121,8 +121,12 @@ def _incorrect(contrasts: pd.DataFrame) -> tuple[str, str, str]:
         part = _pairs(contrasts, rules, "vanilla", "incorrect")
         lower[rules] = int(((part.p_holm < 0.05) & (part.difference > 0)).sum())
         same = int((part.equivalent & ~(part.p_holm < 0.05)).sum())
-        words.append(f"{rules}: below vanilla in {lower[rules]} of {len(part)} students and sets, equivalent in {same}")
-    verdict = "stands: in some, not in all" if 0 < lower[OURS] < len(part) else "see the table"
+        below = int((part.difference > 0).sum())
+        words.append(
+            f"{rules}: lower than vanilla in {below} of {len(part)} students and sets, shown (Holm) in {lower[rules]}, "
+            f"equivalent in {same} (tests not adjusted)"
+        )
+    verdict = "lower in all, shown in some" if 0 < lower[OURS] < below == len(part) else "see the table"
     return "Incorrect traces do not consistently lower answer accuracy.", "; ".join(words) + ".", verdict
 
 
@@ -139,7 +143,8 @@ def _qwen(contrasts: pd.DataFrame) -> tuple[str, str, str]:
         for rules in (THEIRS, OURS)
         for first in ("vanilla", "correct")
     )
-    verdict = "stands" if best else "not in the released outputs: vanilla is above it under both rule sets"
+    above = "vanilla is above it under both rule sets, as published by less than can be told"
+    verdict = "stands" if best else f"not in the released outputs: {above}"
     return "On CoTempQA incorrect traces give Qwen3-1.7B its best accuracy.", "; ".join(words) + ".", verdict
 
 

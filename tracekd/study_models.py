@@ -53,17 +53,23 @@ def ordinal(ratings: pd.DataFrame, scale: str, reference: str = "correct") -> pd
 
 
 def mixed(ratings: pd.DataFrame, scale: str, reference: str = "correct") -> pd.DataFrame:
-    """Linear mixed model of the single answers, one random intercept a participant: the sensitivity row.
+    """Linear mixed model of the single answers: the sensitivity row.
+
+    One random intercept a participant, and one a participant and trace type where participants rated several: a
+    rating's items on one trace share more than their rater.
 
     Returns:
         As ``ordinal``; the estimate is in points of the 1 to 5 scale.
     """
     rows = answers(ratings, scale)
     x = _indicators(rows, reference)
-    frame = rows[["rating", "participant"]].join(x)
+    frame = rows[["rating", "participant", "trace_type"]].join(x)
+    several = frame.groupby("participant").trace_type.nunique().max() > 1
+    parts = {"re_formula": "1", "vc_formula": {"trace_type": "0 + C(trace_type)"}} if several else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        fit = smf.mixedlm("rating ~ " + " + ".join(x.columns), frame, groups=frame["participant"]).fit(reml=True)
+        model = smf.mixedlm("rating ~ " + " + ".join(x.columns), frame, groups=frame["participant"], **parts)
+        fit = model.fit(reml=True)
     return _rows(scale, "linear mixed", rows, x.columns, reference, fit.params[x.columns], fit.bse[x.columns])
 
 

@@ -15,6 +15,7 @@ from tracekd.agreement import AGREEMENTS
 
 STEPS = ("classification", "retrieval", "trace")
 BY = ("dataset", "condition")
+LEAST = 6  # problems: an exact McNemar test of five that all go one way has p = 2 / 2^5 > 0.05
 
 
 def first_seed(frame: pd.DataFrame, by: Sequence[str] = BY) -> pd.DataFrame:
@@ -32,7 +33,8 @@ def accuracy(
 ) -> pd.DataFrame:
     """Share of True for each group with a 95% interval over problems.
 
-    One output a problem: Wilson. Several (seeds): percentile bootstrap that draws problems, with all their seeds.
+    One output a problem: Wilson. Several (seeds): percentile bootstrap that draws problems, with all their seeds; where
+    all outputs are alike, which leaves a bootstrap without width, Wilson on the number of problems.
 
     Returns:
         columns ``by``, value, low, high (0..1), problems, outputs, seeds, interval (``wilson`` or ``bootstrap``).
@@ -40,8 +42,9 @@ def accuracy(
     rows = []
     for key, part in frame.groupby(list(by), sort=False, observed=True):
         seeds = part.seed.nunique() if "seed" in part else 1
-        if part.id.is_unique:
-            found = stats.share(int(part[column].sum()), len(part))
+        problems, alike = part.id.nunique(), part[column].nunique() == 1
+        if part.id.is_unique or alike:
+            found = stats.share(round(problems * part[column].mean()), problems)
         else:
             sums = part.groupby("id")[column].agg(["sum", "size"]).to_numpy(float)
             found = stats.bootstrap(sums, lambda drawn: drawn[:, 0].sum() / drawn[:, 1].sum(), rng, repeats)
@@ -49,8 +52,26 @@ def accuracy(
             {
                 **dict(zip(by, key, strict=True)),
                 **{name: found[name] for name in ("value", "low", "high")},
-                "problems": part.id.nunique(), "outputs": len(part), "seeds": seeds,
-                "interval": "wilson" if part.id.is_unique else "bootstrap",
+                "problems": problems, "outputs": len(part), "seeds": seeds,
+                "interval": "wilson" if part.id.is_unique or alike else "bootstrap",
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def means(
+    frame: pd.DataFrame, column: str, rng: np.random.Generator, repeats: int = 2000, by: Sequence[str] = BY
+) -> pd.DataFrame:
+    """Mean of a number, such as F1, for each group, with a 95% percentile bootstrap over problems; as ``accuracy``."""
+    rows = []
+    for key, part in frame.groupby(list(by), sort=False, observed=True):
+        values = part.groupby("id")[column].mean().to_numpy(float)
+        found = stats.bootstrap(values, np.mean, rng, repeats)
+        rows.append(
+            {
+                **dict(zip(by, key, strict=True)), **{name: found[name] for name in ("value", "low", "high")},
+                "problems": len(values), "outputs": len(part), "seeds": part.seed.nunique() if "seed" in part else 1,
+                "interval": "bootstrap",
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
@@ -126,7 +147,8 @@ def contrasts(
 ) -> pd.DataFrame:
     """Every pair of conditions on the same problems: exact McNemar with Holm over the table, and equivalence.
 
-    Only the first seed of each condition enters, since replicates of a problem are no new problems.
+    Only the first seed of each condition enters, since replicates of a problem are no new problems. Pairs on fewer than
+    ``LEAST`` problems can never be told apart: they do not count as tests of Holm's family, and their p_holm is 1.
 
     Returns:
         columns ``within``, first, second, n, only_first, only_second, difference, low, high, p_value, p_holm,
@@ -152,7 +174,8 @@ def contrasts(
             )  # fmt: skip
     table = pd.DataFrame(rows)
     if len(table):
-        table.insert(table.columns.get_loc("p_value") + 1, "p_holm", stats.holm(table.p_value))
+        adjusted = pd.Series(stats.holm(table.p_value.where(table.n >= LEAST))).fillna(1.0)
+        table.insert(table.columns.get_loc("p_value") + 1, "p_holm", adjusted)
     return table
 
 
