@@ -92,11 +92,23 @@ def test_an_unknown_peer_is_named():
 
 def record(what, key, rates, **more):
     rows = [{key: name, "tokens_per_second": rate, "peak_gib": 1.0} for name, rate in rates]
-    about = {"what": what, "student": "smollm2-135m", "hardware": "H", "date": "2026-01-01", "n": 4, "source": "S"}
-    return {**about, "rows": rows, "ratios": {"trl": 2.0}, **more}
+    about = {
+        "what": what,
+        "profile": "cpu",
+        "student": "smollm2-135m",
+        "hardware": "H",
+        "date": "2026-01-01",
+        "n": 4,
+        "source": "S",
+    }
+    return {**about, "n": 4, "source": "S", "rows": rows, "ratios": {"trl": 2.0}, **more}
 
 
 def test_tables_take_medians_and_leave_gaps_where_nobody_measured():
+    differ = {"plain": {"n": 4, "text": 2, "verdict": 1}}
+    generated = record("generate", "way", [("ours", 9.0), ("plain", 6.0)], outputs_that_differ=differ)
+    row = benches.contenders([generated]).set_index("contender").loc["plain"]
+    assert (row.texts_differ, row.verdicts_differ, row.n) == (2, 1, 4)
     found = [
         record("train", "trainer", [("ours", 100.0), ("ours", 300.0), ("ours", 200.0), ("trl", 100.0)]),
         {"what": "run", "profile": "cpu", "hardware": "H", "total": 600.0, "source": "GENERATED problems"},
@@ -107,7 +119,9 @@ def test_tables_take_medians_and_leave_gaps_where_nobody_measured():
     assert contenders.ratio.to_dict() == {"ours": 1.0, "trl": 2.0}
     table = benches.by_profile(found).set_index("profile")
     assert table.loc["cpu", ["run_minutes", "training"]].to_list() == [10.0, 200.0]
-    assert table.loc["paper", "hardware"] == "not measured" and pd.isna(table.loc["paper", "training"])
+    # Another recipe of the same student is not measured by this one's rate.
+    for other in ("paper", "gpu"):
+        assert table.loc[other, "hardware"] == "not measured" and pd.isna(table.loc[other, "training"])
     assert benches.by_profile([]).hardware.eq("not measured").all()
 
 

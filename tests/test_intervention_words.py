@@ -50,11 +50,11 @@ def test_sentences_carry_size_interval_n_and_verdict():
 def test_whom_answers_follow(trace, context, verdict):
     shares = {"trace": trace, "context": context, "neither": 1 - trace - context, "prefers_trace": 0.5}
     part = pd.DataFrame(
-        {"follows": f, "value": v, "low": max(v - 0.1, 0), "high": min(v + 0.1, 1), "n": 12} for f, v in shares.items()
+        {"follows": f, "value": v, "low": max(v - 0.1, 0), "high": min(v + 0.1, 1), "n": 24} for f, v in shares.items()
     )
     said = words.follow_sentence(part)
-    assert "cannot be told" in words.follow_sentence(part.assign(n=9))
-    assert verdict in said and "n = 12 problems" in said and f"{100 * trace:.1f}%" in said
+    assert "cannot be told" in words.follow_sentence(part.assign(n=19))
+    assert verdict in said and "n = 24 problems" in said and f"{100 * trace:.1f}%" in said
 
 
 def test_the_question_is_answered_by_the_interval():
