@@ -141,9 +141,11 @@ FIGURES = ROOT / "figures"
 
 def test_the_first_screen_has_the_finding_its_figure_and_the_way_to_each_claim():
     first = README.split("\n## ")[0]
-    claimed = pd.read_csv(FIGURES / "08_claims.csv")
-    levels = pd.read_csv(FIGURES / "08_given_traces.csv")
-    assert ledger.finding(replication.load().verdicts, claimed, levels) in first
+    claimed, moved = (pd.read_csv(FIGURES / f"08_{name}.csv") for name in ("claims", "effects"))
+    verdicts = replication.load().verdicts
+    sizes = replication.main_sizes(verdicts)
+    assert ledger.finding(replication.of_sizes(verdicts, sizes), claimed, moved) in first
+    assert f"*SmolLM2-135M-Instruct, {sizes['babi']:,} training problems a condition, real bAbI;" in first
     assert "](figures/08_finding.png)" in first
     table = [line for line in first.splitlines() if line.startswith("| ")]
     assert len(table) > 5 and all("notebooks/" in line and "figures/" in line for line in table[1:])
@@ -156,6 +158,11 @@ def test_the_tables_numbers_are_those_of_the_committed_run():
     assert len(babi) == len(rows) == 4
     for row in babi.itertuples():
         assert rows[row.condition] == f"{row.value:.1%} [{row.low:.1%}, {row.high:.1%}]"
+    milder = pd.read_csv(FIGURES / "04_milder.csv")
+    milder = milder[(milder.dataset == "babi") & (milder.measure == "contains the answer")].set_index("condition")
+    row = milder.loc["prompted"]
+    assert f"it has {row.value:.1%} [{row.low:.1%}, {row.high:.1%}], no less than" in section("What a run shows")
+    assert row.value >= milder.value.max()
     link = pd.read_csv(FIGURES / "04_associations.csv")
     link = link[(link.dataset == "babi") & (link.condition == "correct") & (link.step == "trace")].iloc[0]
     assert f"({link.both + link.trace_only} of {link.n})" in section("What a run shows")
