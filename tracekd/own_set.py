@@ -48,7 +48,8 @@ def read_own(path: str | Path) -> tuple[list[Problem], Counter[str]]:
 
     Raises:
         ValueError: not UTF-8, not JSON, a field missing or of the wrong type, evidence out of range, an id that comes
-            twice, or no line at all. Every message names the file, the line, the value and what was expected.
+            twice, two labels that text comparison cannot tell apart, a problem whose own right output would not be
+            scored right, or no line at all. Every message names the file, the line, the value and what was expected.
     """
     path = Path(path)
     dataset = datasets_of(str(path))[0]
@@ -68,10 +69,41 @@ def read_own(path: str | Path) -> tuple[list[Problem], Counter[str]]:
     labels = {"labels": "|".join(counts), "label_counts": "|".join(map(str, counts.values()))}
     splits = paper_split([row["category"] for _, row in rows])
     problems = [_problem(dataset, row, split, labels) for (_, row), split in zip(rows, splits, strict=True)]
+    _distinct(path, list(counts))
     warnings: Counter[str] = Counter()
-    for problem in problems:
+    for (number, _), problem in zip(rows, problems, strict=True):
+        _readable(f"{path}, line {number}", problem)
         warnings.update(_warnings(problem))
     return problems, warnings
+
+
+def _distinct(path: Path, labels: list[str]) -> None:
+    """Refuse labels that are equal, or nothing, in lower case and without punctuation, as scoring compares them."""
+    seen: dict[str, str] = {}
+    for label in labels:
+        plain = same(label)
+        if not plain or "\n" in label or plain in seen:
+            other = f"equal to {seen[plain]!r}" if plain in seen else "nothing, or more than one line,"
+            raise ValueError(
+                f"{path}: category {label!r} is {other} in lower case without punctuation, as labels are compared: "
+                "give categories that differ in letters or digits"
+            )
+        seen[plain] = label
+
+
+def _readable(where: str, problem: Problem) -> None:
+    """Refuse a problem whose right trace and right answer, written out, are not scored as right."""
+    from tracekd import score, traces
+
+    text = traces.target(problem, traces.build(problem, "correct"))
+    found = score.verdict(problem, text)
+    wrong = [n for n in ("classification", "retrieval", "answer") if not found[f"{n}_correct"]]
+    if wrong:
+        raise ValueError(
+            f"{where}: the right output of this problem, {text[-80:]!r}, would be scored wrong in {', '.join(wrong)}: "
+            "answers and facts need letters or digits, and a single answer must not look like a list (brackets, "
+            "quoted texts with commas): write it in words"
+        )
 
 
 def _text(path: Path) -> str:
