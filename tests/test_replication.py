@@ -24,7 +24,7 @@ def frame(answers: dict, traces: dict | None = None, seeds=(1,), dataset="babi",
     rows = [
         {"student": "s", "source": "invented", "dataset": dataset, "condition": c, "seed": seed,
          "training_problems": 0 if c == "prompted" else size, "id": f"p{i}",
-         "category": "all of them", "status": "ok", "answer_correct": bool(right),
+         "category": "all of them", "status": "ok", "answer_correct": bool(right), "answer_contains": bool(right),
          "trace_correct": bool((traces or {}).get(c, [0] * len(given_))[i]), "classification_correct": False,
          "retrieval_correct": False}
         for c, given_ in answers.items() for seed in seeds for i, right in enumerate(given_)
