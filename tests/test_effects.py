@@ -103,6 +103,7 @@ def test_repair_and_breakage_are_about_the_own_traces_that_are_wrong_and_right(t
     observed = at(found, effect="observed", condition="copies")
     assert observed.value > 0.9 and observed.n == len(own)
     assert abs(at(found, effect="observed", condition="ignores").value) < 0.3
+    assert observed.low < observed.high  # where every trace decides its answer, too
 
 
 def test_levels_and_changes(table):

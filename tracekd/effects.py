@@ -37,6 +37,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from tracekd import stats
 from tracekd.intervention_tables import GROUP, OUTCOMES, contrasts, kind_of, summary, wide
 
 ASSUMPTIONS = (
@@ -123,6 +124,10 @@ def _observed(part: pd.DataFrame, rng, repeats: int) -> dict:
     index = rng.integers(len(counts), size=(repeats, len(counts)))
     drawn = np.array([difference(counts[i]) for i in index])
     low, high = np.nanpercentile(drawn, [2.5, 97.5])  # a resample without one of the two groups has no difference
+    if low == high and own.id.is_unique:  # no resample differs, though the next problem may: Newcombe's interval
+        right, both, wrong, only = counts.sum(axis=0).astype(int)
+        found = stats.association(both, only, right - both, wrong - only)["difference"]
+        low, high = found["low"], found["high"]
     return {"value": difference(counts), "low": low, "high": high, **head}
 
 
