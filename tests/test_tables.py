@@ -68,6 +68,8 @@ def test_means_take_problems_as_units():
     row = tables.means(table, "answer_f1", np.random.default_rng(1), 200).iloc[0]
     assert (row.value, row.problems, row.outputs, row.seeds) == (pytest.approx(0.625), 2, 4, 2)
     assert (row.low, row.high) == (0.25, 1.0)  # the problems' means: drawn twice the one, or twice the other
+    row = tables.means(table.assign(answer_f1=0.0), "answer_f1", np.random.default_rng(1), 50).iloc[0]
+    assert (row.value, row.interval) == (0, "wilson") and row.high > 0.6
 
 
 def test_pairs_that_no_test_can_tell_apart_do_not_count_as_tests():

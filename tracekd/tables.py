@@ -12,6 +12,7 @@ from statsmodels.stats.contingency_tables import StratifiedTable
 
 from tracekd import stats
 from tracekd.agreement import AGREEMENTS
+from tracekd.intervention_tables import interval
 
 STEPS = ("classification", "retrieval", "trace")
 BY = ("dataset", "condition")
@@ -62,16 +63,20 @@ def accuracy(
 def means(
     frame: pd.DataFrame, column: str, rng: np.random.Generator, repeats: int = 2000, by: Sequence[str] = BY
 ) -> pd.DataFrame:
-    """Mean of a number, such as F1, for each group, with a 95% percentile bootstrap over problems; as ``accuracy``."""
+    """Mean of a number in 0..1, such as F1, for each group, with a 95% percentile bootstrap over problems.
+
+    Where all are 0, or all 1, Wilson stands in for a bootstrap without width. Columns as ``accuracy``.
+    """
     rows = []
     for key, part in frame.groupby(list(by), sort=False, observed=True):
         values = part.groupby("id")[column].mean().to_numpy(float)
-        found = stats.bootstrap(values, np.mean, rng, repeats)
+        found = interval(values, rng, repeats, "share")
+        alike = len(set(values)) == 1 and values[0] in (0, 1)
         rows.append(
             {
                 **dict(zip(by, key, strict=True)), **{name: found[name] for name in ("value", "low", "high")},
                 "problems": len(values), "outputs": len(part), "seeds": part.seed.nunique() if "seed" in part else 1,
-                "interval": "bootstrap",
+                "interval": "wilson" if alike else "bootstrap",
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
