@@ -203,16 +203,16 @@ def test_a_run_ends_with_a_short_paper_check(house, capsys):
         "  printed numbers, cannot be checked: seeds 355, matrix 64",
     ]
     (folder / "figures/08_claims.csv").write_text(
-        "claim,dataset,value,low,high,n,seeds,verdict\nTraces do not help,babi,0.01,-0.02,0.04,376,3,holds here\n"
-        "Traces do not help,marco,,,,0,0,not run\n"
+        "claim,dataset,training_problems,value,low,high,n,seeds,verdict\n"
+        "Traces do not help,babi,1000,0.01,-0.02,0.04,376,3,holds here\nTraces do not help,marco,0,,,,0,0,not run\n"
     )
     (folder / "figures/08_ledger.csv").write_text(
         "kind,seed,replicated,verdict\nmatrix,,86,follows to the digit\nseeds,121,,cannot be checked: no outputs\n"
     )
     runner.report(folder)
     assert capsys.readouterr().out.strip().splitlines()[15:] == [
-        "the paper's claims, tested on the open student (08_claims):",
-        "  Traces do not help: babi +1.0 [-2.0, +4.0] points on 376 problems, 3 seeds, holds here",
+        "the paper's claims in our words, set by set, tested on the open student (08_claims):",
+        "  Traces do not help: babi +1.0 [-2.0, +4.0] points on 376 problems (trained on 1,000, 3 seeds), holds here",
         "every printed number (08_ledger):",
         "  follows to the digit: matrix 1",
         "  cannot be checked: seeds 1",

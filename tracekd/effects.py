@@ -106,6 +106,9 @@ def _about(part: pd.DataFrame) -> dict[str, pd.Index]:
     return {name: kept[which] for name, (_, which) in CONTRASTS.items() if which != "all"}
 
 
+FEW = 10  # own traces of a kind, below which the observed difference has Newcombe's interval
+
+
 def _observed(part: pd.DataFrame, rng, repeats: int) -> dict:
     """P(answer right | own trace right) less P(answer right | own trace wrong), as the student wrote them."""
     own = part[part.variant == "own"]
@@ -124,8 +127,9 @@ def _observed(part: pd.DataFrame, rng, repeats: int) -> dict:
     index = rng.integers(len(counts), size=(repeats, len(counts)))
     drawn = np.array([difference(counts[i]) for i in index])
     low, high = np.nanpercentile(drawn, [2.5, 97.5])  # a resample without one of the two groups has no difference
-    if low == high and own.id.is_unique:  # no resample differs, though the next problem may: Newcombe's interval
-        right, both, wrong, only = counts.sum(axis=0).astype(int)
+    right, both, wrong, only = counts.sum(axis=0).astype(int)
+    # Few of a kind, or no resample that differs, leave a bootstrap too narrow: Newcombe's interval.
+    if own.id.is_unique and (low == high or min(right, wrong) < FEW):
         found = stats.association(both, only, right - both, wrong - only)["difference"]
         low, high = found["low"], found["high"]
     return {"value": difference(counts), "low": low, "high": high, **head}
