@@ -77,8 +77,8 @@ def _share(trace: pd.DataFrame) -> tuple[str, str, str]:
 
 
 def _independence(trace: pd.DataFrame) -> list[tuple[str, str, str]]:
-    above = above_threshold(trace)
-    counts = "; ".join(f"{rules}: {hits} of {n}" for rules, (hits, n) in above.items())
+    above, alike = above_threshold(trace), above_threshold(trace, common=True)
+    counts, same = ("; ".join(f"{rules}: {hits} of {n}" for rules, (hits, n) in c.items()) for c in (above, alike))
     ours = trace[(trace.rules == OURS) & trace.phi.notna()]
     right, wrong = ours[ours.condition == "correct"], ours[ours.condition == "incorrect"]
     few = int((wrong.both + wrong.trace_only).max())
@@ -86,7 +86,8 @@ def _independence(trace: pd.DataFrame) -> list[tuple[str, str, str]]:
     return [
         (
             "Trace and answer are nearly independent: chi-squared below 3.841.",
-            f"Tables with a chi-squared above 3.841, of those where it is defined: {counts}.",
+            f"Tables with a chi-squared above 3.841, of those where it is defined: {counts}. The three count different "
+            f"tables; on those that all three define: {same}.",
             "stands for some printed tables, not for all" if above[PRINTED][0] else "stands",
         ),
         (

@@ -136,7 +136,18 @@ def compared(published: pd.DataFrame, frame: pd.DataFrame, associate) -> pd.Data
     return table.assign(title=title, order=order).sort_values(["title", "order"], kind="stable").drop(columns="order")
 
 
-def above_threshold(table: pd.DataFrame, threshold: float = 3.841) -> Mapping[str, tuple[int, int]]:
-    """For each rule set: how many trace x answer tables have a chi-squared above the threshold, of how many defined."""
+def above_threshold(
+    table: pd.DataFrame, threshold: float = 3.841, common: bool = False
+) -> Mapping[str, tuple[int, int]]:
+    """For each rule set: how many trace x answer tables have a chi-squared above the threshold, of how many defined.
+
+    Args:
+        table: of ``compared``.
+        threshold: of chi-squared.
+        common: count only tables (data set, student, condition) that every rule set has and defines.
+    """
     trace = table[(table.step == "trace") & np.isfinite(table.chi2)]
+    if common:
+        of = trace.groupby(["dataset", "student", "condition"], observed=True).rules
+        trace = trace[of.transform("nunique") == trace.rules.nunique()]
     return {rules: (int((part.chi2 > threshold).sum()), len(part)) for rules, part in trace.groupby("rules")}
