@@ -191,9 +191,9 @@ def _r1(r1: pd.DataFrame) -> tuple[str, str, str]:
     words = [f"{s}: {row.condition} {row.value:.2f}%" for s, row in best.iterrows()]
     small = all(best.condition[s] == "r1" for s in SMALL)
     others = [s for s in best.index if s not in SMALL and best.condition[s] == "r1"]
-    verdict = "stands for the small students only" if small and not others else "see the table"
+    verdict = "stands; for the larger students another condition is best" if small and not others else "see the table"
     return (
-        "R1 traces give the best accuracy.",
+        "R1 traces give the best accuracy of the trace types for the small students.",
         "Best published condition on the R1 subset, " + "; ".join(words) + " (swapped traces: "
         f"{r1[r1.condition == 'swapped'].value.min():.1f} to {r1[r1.condition == 'swapped'].value.max():.1f}%).",
         verdict,
