@@ -255,6 +255,32 @@ def test_the_ledger_sets_our_own_quantity_beside_each_printed_number():
     assert ledger.numbers(checked(), ours[:0], rng(), 10).replicated.isna().all()
 
 
+def test_the_ledger_leaves_empty_what_was_not_measured():
+    """Templated traces are not the paper's R1 ones, and a set without one of its printed categories has no whole."""
+    ours = frame({"correct": [1, 1, 1, 0], "r1": [1, 0, 0, 0]}, {"correct": [1, 1, 0, 0]}).assign(category="equal")
+    rows = checked()
+    by_category = [rows.iloc[:1].assign(category=name, kind="seeds", printed=1.0) for name in ("equal", "mix")]
+    templated = rows.iloc[:1].assign(category="equal", condition="r1")
+    found = ledger.numbers(pd.concat([rows, *by_category, templated]), ours, rng(), 100)
+    have = found[found.replicated.notna()]
+    assert have[["category", "condition", "replicated"]].to_numpy().tolist() == [["equal", "correct", 75.0]]
+    # The same problems under the name of the category that was missing as well: the whole is there again.
+    both = pd.concat([ours, ours.assign(category="mix", id=ours.id + "m")])
+    found = ledger.numbers(pd.concat([rows, *by_category, templated]), both, rng(), 100)
+    assert found.replicated[found.category == "all"].notna().sum() == 3  # acc, and two counts of the matrix
+
+
+def test_conditions_and_categories_are_named_in_full():
+    ours = frame({"correct": [1], "r1": [1], "swapped": [0]}).assign(category="equal")
+    assert replication.spelled(ours).condition.tolist() == ["correct", "r1 (templated)", "swapped (templated)"]
+    assert replication.trained_on(ours, {"babi": 1000}) == "babi 1,000 (equal)"
+    many = pd.DataFrame({"category": [f"kind {i}" for i in range(6)]})
+    assert replication.categories_of(many) == "6 categories"
+    claimed = rc.tested(ours.assign(dataset="cotempqa"), rng(), 50)
+    verbose = claimed[claimed.claim == "The verbose traces train best (against correct ones)"].iloc[0]
+    assert verbose.contrast == "accuracy of r1 (templated) less correct" and verbose.categories == "equal"
+
+
 def test_the_ledger_in_short_and_the_finding_name_their_numbers():
     ours = frame(
         {"vanilla": [1, 0] * 20, "correct": [1, 0] * 20, "incorrect": [1, 0] * 20}, {"correct": [1, 1, 0, 0] * 10}
@@ -265,7 +291,10 @@ def test_the_ledger_in_short_and_the_finding_name_their_numbers():
                           for rules in (ledger.THEIRS, ledger.OURS)])  # fmt: skip
     trace = pd.DataFrame([{"rules": ledger.PRINTED, "dataset": "babi", "student": "Q", "condition": "correct",
                            "step": "trace", "p_answer_given_trace": 0.9, "p_answer_given_not_trace": 0.4}])  # fmt: skip
-    r1 = pd.DataFrame({"student": ["Q"] * 2, "condition": ["r1", "vanilla"], "value": [60.0, 50.0]})
+    r1 = pd.DataFrame(
+        [("equal", "r1", 60.0), ("equal", "vanilla", 50.0), ("mix", "r1", 80.0)],
+        columns=["category", "condition", "value"],
+    ).assign(student="Q")
     claimed = ledger.claims(tested, pairs, trace, r1)
     row = claimed[(claimed.dataset == "babi")].set_index("claim")
     # The pair is kept the other way round: its difference and its interval change sign and ends.
@@ -273,7 +302,7 @@ def test_the_ledger_in_short_and_the_finding_name_their_numbers():
     assert turned.published == "Q -10.0 [-18.0, -2.0]"
     assert row.loc["Trace correctness does not predict the answer"].published == "Q +50.0"
     verbose = claimed[claimed.claim == "The verbose traces train best (against none)"].iloc[0]
-    assert (verbose.published, verbose.verdict) == ("Q +10.0", rc.NOT_RUN)
+    assert (verbose.published, verbose.verdict) == ("Q +10.0 (1 of 2 categories)", rc.NOT_RUN)
     lines = ledger.short(claimed, ledger.numbers(checked(), ours, rng(), 50))
     assert any("against correct ones): babi +0.0 [" in line and "(trained on 1,000, 1 seed)" in line for line in lines)
     assert any("follows to the digit: answer metric 2, matrix 2" in line for line in lines)

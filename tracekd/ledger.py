@@ -8,7 +8,7 @@ import pandas as pd
 from tracekd import replication_claims as rc
 from tracekd.findings import percent
 from tracekd.released_tables import OURS, PRINTED, THEIRS
-from tracekd.replication import SIZE
+from tracekd.replication import SIZE, TEMPLATED
 from tracekd.tables import accuracy, cells, first_seed
 
 # Where each kind of printed number is looked into: notebook and artefact.
@@ -36,21 +36,32 @@ def numbers(checked: pd.DataFrame, verdicts: pd.DataFrame, rng: np.random.Genera
         verdicts: of ``replication.of_sizes``, one student. Its accuracy (percent, with a 95% interval) stands beside
             each printed accuracy of the same set, condition and category, and its first seed's counts beside each
             printed count; these are another student's and another ``n``'s. Empty where nothing of the kind was
-            replicated.
+            replicated: free-form traces that no teacher wrote are not the paper's, and a number over all categories has
+            no counterpart where a category that is printed of its set was not tested.
         rng: of the intervals.
         repeats: resamples.
     """
+    verdicts = verdicts[~verdicts.condition.isin(TEMPLATED)]
     shares, counts = _shares(verdicts, rng, repeats), _counts(verdicts)
+    part_only = _without_a_category(checked, verdicts)
     rows = []
     for row in checked.to_dict("records"):
         found, key = {}, (row["dataset"], row["category"], row["condition"])
         if row["kind"] in ("answer metric", "seeds") and row["measure"] == "acc":
-            found = shares.get(key, {})
+            found = {} if key[:2] in part_only else shares.get(key, {})
         elif row["kind"] == "matrix":
-            found = counts.get((*key, row["measure"]), {})
+            found = {} if key[:2] in part_only else counts.get((*key, row["measure"]), {})
         notebook, artefact = PLACES[row["kind"]]
         rows.append({**row, **found, "notebook": notebook, "artefact": artefact})
     return pd.DataFrame(rows).reindex(columns=list(NUMBERS))
+
+
+def _without_a_category(checked: pd.DataFrame, verdicts: pd.DataFrame) -> set[tuple[str, str]]:
+    """(data set, "all") of the sets for which a category is printed that ``verdicts`` has no problem of."""
+    printed = checked[checked.kind.isin(["answer metric", "seeds"]) & (checked.category != "all")]
+    tested = set(zip(verdicts.dataset, verdicts.category, strict=True))
+    pairs = zip(printed.dataset, printed.category, strict=True)
+    return {(dataset, "all") for dataset, category in pairs if (dataset, category) not in tested}
 
 
 def _shares(verdicts: pd.DataFrame, rng, repeats: int) -> dict[tuple, dict]:
@@ -86,7 +97,7 @@ def claims(tested: pd.DataFrame, contrasts: pd.DataFrame, trace: pd.DataFrame, r
         tested: of ``replication_claims.tested``.
         contrasts: ``06_contrasts``: pairs of conditions of the authors' students under both rule sets.
         trace: ``06_associations``: trace against answer as printed, as published here and id-aligned.
-        r1: published accuracies on the R1 subset, of ``released_tables.r1_conditions``.
+        r1: published accuracies on the R1 subset, of ``released_tables.r1_accuracies``.
 
     Returns:
         ``tested`` with the columns ``published``, ``rescored`` (in words, one entry a student), ``notebook`` and
@@ -141,11 +152,15 @@ def _link(part: pd.DataFrame) -> str:
 
 
 def _r1(claim: rc.Claim, r1: pd.DataFrame) -> str:
-    wide = r1.pivot_table(index="student", columns="condition", values="value", sort=False)
+    """Differences of the mean over categories, in points, on the categories that are printed of both conditions."""
+    wide = r1.pivot_table(index=["student", "category"], columns="condition", values="value", sort=False)
     if not {claim.first, claim.second} <= set(wide):
         return "not in the release"
-    gaps = (wide[claim.first] - wide[claim.second]).dropna()
-    return "; ".join(f"{name.removesuffix('-Instruct')} {gap:+.1f}" for name, gap in gaps.items())
+    words, whole = [], r1.category.nunique()
+    for student, gaps in (wide[claim.first] - wide[claim.second]).groupby("student", sort=False):
+        less = "" if gaps.count() == whole else f" ({gaps.count()} of {whole} categories)"
+        words.append(f"{student.removesuffix('-Instruct')} {gaps.mean():+.1f}{less}")
+    return "; ".join(words)
 
 
 def short(claimed: pd.DataFrame, listed: pd.DataFrame) -> list[str]:
@@ -165,7 +180,8 @@ def short(claimed: pd.DataFrame, listed: pd.DataFrame) -> list[str]:
 
 
 def _estimate(row) -> str:
-    trained = f"trained on {row.training_problems:,}, {_seeds(row.seeds)}"
+    templated = ", templated traces" if "templated" in row.contrast else ""
+    trained = f"trained on {row.training_problems:,}{templated}, {_seeds(row.seeds)}"
     return f"{_points(row.value, row.low, row.high)} points on {row.n} problems ({trained})"
 
 

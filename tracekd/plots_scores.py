@@ -48,7 +48,7 @@ def points(
         x = np.array([groups.index(g) for g in part[group]]) + (k - (len(kinds) - 1) / 2) * step
         low, high = (part.value - part.low).clip(lower=0), (part.high - part.value).clip(lower=0)
         shown = colours.get(kind, OKABE_ITO["grey"])
-        ax.errorbar(x, part.value, [low, high], fmt="osD^vPX"[k % 7], ms=3.5, lw=1, color=shown, label=str(kind))
+        ax.errorbar(x, part.value, [low, high], fmt="osD^vPX*"[k % 8], ms=3.5, lw=1, color=shown, label=str(kind))
     ax.set_xticks(range(len(groups)), [str(g).replace(" ", "\n", 1) for g in groups])
     ax.set_xlim(-0.5, len(groups) - 0.5)
     ax.set_ylim(-0.02, 1.02)

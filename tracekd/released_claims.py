@@ -192,10 +192,13 @@ def _r1(r1: pd.DataFrame) -> tuple[str, str, str]:
     small = all(best.condition[s] == "r1" for s in SMALL)
     others = [s for s in best.index if s not in SMALL and best.condition[s] == "r1"]
     verdict = "stands; for the larger students another condition is best" if small and not others else "see the table"
+    swapped = r1[r1.condition == "swapped"]
+    partly = (swapped.categories < r1.categories.max()).sum()
+    less = f", {partly} of them over fewer categories than are printed of the others" if partly else ""
     return (
         "R1 traces give the best accuracy of the trace types for the small students.",
         "Best published condition on the R1 subset, " + "; ".join(words) + " (swapped traces: "
-        f"{r1[r1.condition == 'swapped'].value.min():.1f} to {r1[r1.condition == 'swapped'].value.max():.1f}%).",
+        f"{swapped.value.min():.1f} to {swapped.value.max():.1f}%{less}).",
         verdict,
     )
 

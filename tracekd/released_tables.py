@@ -102,10 +102,15 @@ def printed_associations(published: pd.DataFrame) -> pd.DataFrame:
     return table.assign(p_holm=stats.holm(table.p_value))
 
 
-def r1_conditions(published: pd.DataFrame) -> pd.DataFrame:
-    """Published accuracy on the R1 subset: mean over its four categories, in percent, and how many it is a mean of."""
+def r1_accuracies(published: pd.DataFrame) -> pd.DataFrame:
+    """Published accuracy on the R1 subset: columns student, condition, category, value (percent)."""
     part = published[(published.kind == "r1 subset") & (published.measure == "acc")]
-    groups = part.groupby(["student", "condition"], sort=False).value
+    return part[["student", "condition", "category", "value"]]
+
+
+def r1_conditions(published: pd.DataFrame) -> pd.DataFrame:
+    """Published accuracy on the R1 subset: mean over its categories, in percent, and how many it is a mean of."""
+    groups = r1_accuracies(published).groupby(["student", "condition"], sort=False).value
     return groups.agg(value="mean", categories="size").reset_index()
 
 

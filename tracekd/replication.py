@@ -31,6 +31,7 @@ INTERVENTIONS = "replication_interventions.csv.gz"
 FILES = (VERDICTS, ADAPTERS, LOGS, INTERVENTIONS)
 FLAGS = ("classification_correct", "retrieval_correct", "trace_correct", "answer_correct", "answer_contains")
 JOB = ("dataset", "condition", "seed")
+TEMPLATED = ("r1", "r1_summary", "r1_explanation", "swapped")  # the grid's free-form traces: no teacher ran
 SIZE = "training_problems"
 KEPT = ("student", "source", *JOB, SIZE, "id", "category", "status", *FLAGS, "answer_f1", "n_tokens")
 COST = (
@@ -82,6 +83,28 @@ def of_sizes(frame: pd.DataFrame, sizes: Mapping[str, int]) -> pd.DataFrame:
     if frame.empty:
         return frame
     return frame[(frame[SIZE] == 0) | (frame[SIZE] == frame.dataset.map(sizes))]
+
+
+def longhand(condition: str) -> str:
+    """A training condition as tables and figures name it: said of templated traces that no teacher wrote them."""
+    return f"{condition} (templated)" if condition in TEMPLATED else condition
+
+
+def spelled(frame: pd.DataFrame) -> pd.DataFrame:
+    """``frame`` with its conditions in longhand."""
+    return frame.assign(condition=frame.condition.astype(str).map(longhand))
+
+
+def categories_of(frame: pd.DataFrame) -> str:
+    """Which categories of problems a frame has: their names, or how many where there are more than five."""
+    names = sorted(frame.category.unique())
+    return ", ".join(names) if len(names) <= 5 else f"{len(names)} categories"
+
+
+def trained_on(frame: pd.DataFrame, sizes: Mapping[str, int]) -> str:
+    """The training sizes of each data set in words, with the categories of its test problems in ``frame``."""
+    parts = {dataset: categories_of(part) for dataset, part in frame.groupby("dataset")}
+    return "; ".join(f"{dataset} {sizes[dataset]:,} ({words})" for dataset, words in parts.items())
 
 
 def by_size(frame: pd.DataFrame, table: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:

@@ -28,7 +28,7 @@ import pandas as pd
 
 from tracekd import stats
 from tracekd import training_interventions as ti
-from tracekd.replication import SIZE
+from tracekd.replication import SIZE, categories_of, longhand
 
 MARGIN = 0.05  # five points of accuracy
 LINK_MARGIN = 0.10  # of the difference between answers after right and after wrong traces
@@ -36,7 +36,6 @@ HOLDS, NOT, UNTOLD, NOT_RUN = "holds here", "does not hold here", "cannot be tol
 TOO_FEW = "too few to test"
 FEWEST = 10  # problems of each kind that a verdict needs
 REPEATS = 20_000  # resamples: the ends of intervals then move by less than 0.1 points from one seed to the next
-LONGHAND = {"r1": "r1 (templated)", "swapped": "swapped (templated)"}  # the grid's free-form traces: no teacher ran
 
 
 @dataclass(frozen=True)
@@ -198,9 +197,10 @@ def tested(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = REPE
         repeats: resamples.
 
     Returns:
-        columns claim, dataset, source, training_problems, rule, contrast, margin, value, low, high (95%), low90,
-        high90, n, seeds, by_seed (in words), fewest, right_traces, verdict. One row for each training size that has
-        both conditions, largest first; where none has, one row "not run" of size 0 with NaN.
+        columns claim, dataset, source, categories (of the test problems), training_problems, rule, contrast, margin,
+        value, low, high (95%), low90, high90, n, seeds, by_seed (in words), fewest, right_traces, verdict. One row for
+        each training size that has both conditions, largest first; where none has, one row "not run" of size 0 with
+        NaN.
     """
     rows = []
     for claim in CLAIMS:
@@ -208,7 +208,7 @@ def tested(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = REPE
             part = verdicts[verdicts.dataset == dataset]
             sizes = [(size, _found(claim, some, rng, repeats)) for size, some in part.groupby(SIZE)]
             for size, found in [(s, f) for s, f in reversed(sizes) if f] or [(0, {})]:
-                rows.append(_row(claim, dataset, part.source.iloc[0] if len(part) else "", size, found))
+                rows.append(_row(claim, dataset, part, size, found))
     return pd.DataFrame(rows)
 
 
@@ -218,13 +218,14 @@ def _found(claim: Claim, part: pd.DataFrame, rng: np.random.Generator, repeats: 
     return link(part, claim.first, rng, repeats)
 
 
-def _row(claim: Claim, dataset: str, source: str, size: int, found: Mapping) -> dict:
+def _row(claim: Claim, dataset: str, part: pd.DataFrame, size: int, found: Mapping) -> dict:
     margin = MARGIN if claim.second else LINK_MARGIN
-    contrast = f"accuracy of {LONGHAND.get(claim.first, claim.first)} less {claim.second}"
+    contrast = f"accuracy of {longhand(claim.first)} less {longhand(claim.second)}"
     if not claim.second:
         contrast = f"{claim.first}: right answers after right less after wrong traces"
     return {
-        "claim": claim.sentence, "dataset": dataset, "source": source, SIZE: size,
+        "claim": claim.sentence, "dataset": dataset, "source": part.source.iloc[0] if len(part) else "",
+        "categories": categories_of(part), SIZE: size,
         "rule": claim.rule, "contrast": contrast, "margin": margin,
         **{name: found.get(name, np.nan) for name in ("value", "low", "high", "low90", "high90")},
         "n": found.get("n", 0), "seeds": found.get("seeds", 0),
