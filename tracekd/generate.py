@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tracekd import nf4, sft, students, traces
+from tracekd import memory, nf4, sft, students, traces
 from tracekd.artefacts import hardware
 from tracekd.columns import columns
 from tracekd.decode import greedy
@@ -31,18 +31,29 @@ def in_order(tokenizer, problems: Sequence[Problem]) -> list[tuple[Problem, list
     return sorted(prompts, key=lambda pair: -len(pair[1]))
 
 
+def groups(prompts: Sequence[tuple], config, limit: int, batch: int) -> Iterator[Sequence[tuple]]:
+    """Cut ``in_order``'s prompts into what is answered at once: ``batch`` of them, fewer where memory holds fewer.
+
+    A group is decided by its longest prompt and the limit alone, so that whole groups that are left over from a kill
+    are cut the same way once more.
+    """
+    size, first = students.compute_dtype().itemsize, 0
+    while first < len(prompts):
+        many = min(batch, memory.rows_at_once(config, size, len(prompts[first][1]) + limit))
+        yield prompts[first : first + many]
+        first += many
+
+
 def answer(
     model, tokenizer, problems: Sequence[Problem], *, max_new_tokens: int, batch: int
 ) -> Iterator[list[tuple[Problem, list[int], bool]]]:
-    """Answer problems greedily, longest prompts first, in left-padded batches with the KV cache on.
+    """Answer problems greedily, longest prompts first, in left-padded batches with the KV cache on (see ``groups``).
 
     Yields:
         One list a batch of (problem, new token ids without the end token, whether the end token came).
     """
     end = sft.end_token(tokenizer)
-    prompts = in_order(tokenizer, problems)
-    for first in range(0, len(prompts), batch):
-        part = prompts[first : first + batch]
+    for part in groups(in_order(tokenizer, problems), model.config, max_new_tokens, batch):
         made = greedy(model, [ids for _, ids in part], end=end, pad=tokenizer.pad_token_id, limit=max_new_tokens)
         yield [(p, tokens, ended) for (p, _), (tokens, ended) in zip(part, made, strict=True)]
 
@@ -159,20 +170,20 @@ class Asker:
         with locked(path):
             done = {row["id"]: row for row in recover_jsonl(path) if row.get("key") == key}
             if any(p.id not in done for p in problems):
-                missing = self._missing(problems, done)
+                missing = self._missing(problems, done, limit)
                 left = {p.id for p in missing}
                 write_jsonl(path, [row for i, row in done.items() if i not in left])
                 self._answer(path, missing, adapter, limit, {**about, "key": key})
 
-    def _missing(self, problems: Sequence[Problem], done: dict) -> list[Problem]:
+    def _missing(self, problems: Sequence[Problem], done: dict, limit: int) -> list[Problem]:
         """The problems of all batches that are not whole, in order: each is answered in the company it was meant for.
 
         The size of a batch can tip a near tie, so what a kill interrupted must not go on in other groups.
         """
         self.tokenizer = self.tokenizer or students.load_tokenizer(self.student)
-        ordered, size = [p for p, _ in in_order(self.tokenizer, problems)], self.recipe.generate_batch
-        groups = [ordered[first : first + size] for first in range(0, len(ordered), size)]
-        return [p for group in groups if any(p.id not in done for p in group) for p in group]
+        ordered, config = in_order(self.tokenizer, problems), students.load_config(self.student)
+        cut = groups(ordered, config, limit, self.recipe.generate_batch)
+        return [p for group in cut if any(p.id not in done for p, _ in group) for p, _ in group]
 
     def _answer(self, path, problems, adapter, limit, about) -> None:
         from tqdm import tqdm

@@ -28,7 +28,7 @@ class Recipe:
         max_new_tokens: most tokens generated an answer; an output that reaches it is ``truncated``.
         room: a trained student may go beyond ``max_new_tokens``, to so many times the longest target that it was
             taught, so that one taught long traces is not cut off before its answer; 0: never.
-        generate_batch: problems generated at once.
+        generate_batch: most problems generated at once; fewer where their caches would not fit into memory.
         lora_r, lora_alpha, lora_dropout: LoRA as in the paper, on all seven projections.
         habits: ``aligned``, or ``as_published`` for those of the authors' release: see ``sft.encode_as_published``.
         quantise: hold the student in NF4 (QLoRA), else in plain weights (LoRA).
