@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers.cache_utils import DynamicLayer
 
-from tracekd import decode, generate, nf4, sft, students, traces, train
+from tracekd import decode, generate, memory, nf4, sft, students, traces, train
 from tracekd.generated import generate as make
 from tracekd.profiles import Run, load
 from tracekd.records import read_jsonl
@@ -108,6 +108,39 @@ def test_every_problem_once_in_any_batch_size(problems, adapter, tmp_path):
         assert set(rows) == {p.id for p in problems}
         texts.append({i: r["text"] for i, r in rows.items()})
     assert texts[0] == texts[1] == texts[2]
+
+
+def test_a_row_of_the_cache_is_counted_as_the_model_keeps_it(monkeypatch):
+    """Against the tensors of a real cache; twice that, since a cache that grows is there twice for a moment."""
+    model, places = students.load_model("tiny-random"), 50
+    layers = model(torch.arange(places)[None] + 100, use_cache=True).past_key_values.layers
+    kept = sum(states.nbytes for layer in layers for states in (layer.keys, layer.values))
+    size = layers[0].keys.element_size()
+    for rows in (1, 7):
+        monkeypatch.setattr(memory, "room", lambda n=rows: 2 * kept * (n + 0.5))
+        assert memory.rows_at_once(model.config, size, places) == rows
+    monkeypatch.setattr(memory, "room", lambda: 1.0)
+    assert memory.rows_at_once(model.config, size, places) == 1
+
+
+def test_where_memory_is_short_fewer_rows_answer_the_same(problems, adapter, tmp_path, monkeypatch):
+    whole, asker = complete(tmp_path / "whole.jsonl", problems, adapter)
+    longest = len(generate.in_order(asker.tokenizer, problems)[0][1]) + RECIPE.max_new_tokens
+    config, size = students.load_config("tiny-random"), students.compute_dtype().itemsize
+    monkeypatch.setattr(memory, "room", lambda: 1e12)
+    row = 1e12 / memory.rows_at_once(config, size, longest)
+    monkeypatch.setattr(memory, "room", lambda: 2.5 * row)
+    sizes, real = [], generate.greedy
+    monkeypatch.setattr(generate, "greedy", lambda m, rows, **o: sizes.append(len(rows)) or real(m, rows, **o))
+    few, _ = complete(tmp_path / "few.jsonl", problems, adapter)
+    assert {i: r["text"] for i, r in few.items()} == {i: r["text"] for i, r in whole.items()}
+    assert sizes[0] == 2 and max(sizes) <= RECIPE.generate_batch and sum(sizes) == len(problems)
+    # Killed after the first group: the others are cut as before.
+    lines, before = (tmp_path / "few.jsonl").read_text().splitlines(keepends=True), sizes.copy()
+    (tmp_path / "few.jsonl").write_text("".join(lines[: sizes[0]]))
+    sizes.clear()
+    complete(tmp_path / "few.jsonl", problems, adapter)
+    assert sizes == before[1:]
 
 
 def test_a_torn_file_goes_on_and_nothing_is_asked_twice(problems, adapter, tmp_path, monkeypatch):

@@ -51,7 +51,7 @@ def rows_at_once(config, size: int, places: int) -> int:
 
 
 def room() -> float:
-    """Bytes that activations or a cache may take: half of a GPU; a third of a CPU's memory, so a laptop stays usable."""
+    """Bytes that activations or a cache may take: half of a GPU; a third of other memory, so that it stays usable."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_properties(0).total_memory / 2
     return psutil.virtual_memory().total / 3
