@@ -110,6 +110,10 @@ def test_shares_by_trace_pool_the_seeds_and_leave_out_what_a_few_problems_say():
     assert shares.p_answer_given_trace == pytest.approx(2 / 3)
     assert shares.p_answer_given_trace_low < 2 / 3 < shares.p_answer_given_trace_high
     assert np.isnan(shares.p_answer_given_not_trace) and np.isnan(shares.p_answer_given_not_trace_low)
+    # All twelve right: a resample of them is too, so Wilson's interval stands, 12 / (12 + 1.96^2) to 1.
+    alike = frame({"correct": [1] * 12 + [0] * 9}, {"correct": traces_})
+    row = rc.shares_by_trace(alike, rng(), 200).iloc[0]
+    assert row.p_answer_given_trace_low == pytest.approx(12 / (12 + 1.959964**2)) and row.p_answer_given_trace_high == 1
     more = frame({"correct": [*answers, 1]}, {"correct": [*traces_, 0]})
     assert rc.shares_by_trace(more, rng(), 20).p_answer_given_not_trace[0] == pytest.approx(4 / 10)
 

@@ -66,6 +66,9 @@ CLAIMS = (
     Claim("The verbose traces train best (against summaries)", "higher", "r1", "r1_summary", ("cotempqa",)),
     Claim("The verbose traces train best (against explanations)", "higher", "r1", "r1_explanation", ("cotempqa",)),
     Claim("Swapped traces destroy the answers (against none)", "lower", "swapped", "vanilla", ("cotempqa",)),
+    Claim(
+        "Swapped traces destroy the answers (against the same traces in place)", "lower", "swapped", "r1", ("cotempqa",)
+    ),
 )
 
 
@@ -133,7 +136,8 @@ def shares_by_trace(frame: pd.DataFrame, rng: np.random.Generator, repeats: int 
     Returns:
         columns dataset, condition, n (problems), seeds, and joint, p_answer_given_trace, p_answer_given_not_trace
         (0..1), each with ``_low`` and ``_high`` (95%); as ``plots_scores.share_bars`` takes them. NaN where fewer than
-        ``FEWEST`` problems had such a trace.
+        ``FEWEST`` problems had such a trace. Where all answers are alike, resampling cannot tell how far another
+        problem's may lie: Wilson's interval stands there, on the problems that had such a trace.
     """
     # Name: the statistic, and whose problems it counts.
     statistics = {
@@ -146,8 +150,10 @@ def shares_by_trace(frame: pd.DataFrame, rng: np.random.Generator, repeats: int 
         units = _by_trace(part, condition)
         row = {"dataset": dataset, "condition": condition, "n": units.shape[0], "seeds": units.shape[1]}
         for name, (statistic, places) in statistics.items():
-            enough = units[..., places].any(axis=(1, 2)).sum() >= FEWEST
-            found = _estimate(units, statistic, rng, repeats) if enough else {}
+            many = int(units[..., places].any(axis=(1, 2)).sum())
+            found = _estimate(units, statistic, rng, repeats) if many >= FEWEST else {}
+            if found and found["value"] in (0, 1):
+                found["low"], found["high"] = stats.wilson(int(found["value"]) * many, many)
             found = found or dict.fromkeys(("value", "low", "high"), np.nan)
             row |= {name: found["value"], f"{name}_low": found["low"], f"{name}_high": found["high"]}
         rows.append(row)
