@@ -203,8 +203,9 @@ def test_a_run_ends_with_a_short_paper_check(house, capsys):
         "  printed numbers, cannot be checked: seeds 355, matrix 64",
     ]
     (folder / "figures/08_claims.csv").write_text(
-        "claim,dataset,training_problems,value,low,high,n,seeds,verdict\n"
-        "Traces do not help,babi,1000,0.01,-0.02,0.04,376,3,holds here\nTraces do not help,marco,0,,,,0,0,not run\n"
+        "claim,contrast,dataset,training_problems,value,low,high,n,seeds,verdict\n"
+        "Traces do not help,correct less vanilla,babi,1000,0.01,-0.02,0.04,376,3,holds here\n"
+        "Traces do not help,x,marco,0,,,,0,0,not run\n"
     )
     (folder / "figures/08_ledger.csv").write_text(
         "kind,seed,replicated,verdict\nmatrix,,86,follows to the digit\nseeds,121,,cannot be checked: no outputs\n"
