@@ -33,8 +33,9 @@ def test_own_entries_and_widgets(tmp_path):
     path = tmp_path / "o.jsonl"
     about = {"dataset": "cotempqa", "condition": "correct", "seed": 1}
     write_jsonl(path, [{"id": PROBLEM.id, "text": GOOD, **about}, {"id": "other", "text": "x", **about}])
-    entries = explorer.own_entries([PROBLEM], [path])
-    assert len(entries) == 1
+    entries = explorer.own_entries([PROBLEM], [path], {("cotempqa", "correct"): "templated"})
+    assert [entry["adapter"] for entry in entries] == ["cotempqa · correct (templated) · seed 1"]
+    assert explorer.own_entries([PROBLEM], [path], {})[0]["adapter"] == "cotempqa · correct · seed 1"
     box = explorer.widgets(entries)
     _, rules, cell = box.children[0].children
     assert "Orion" in box.children[2].value

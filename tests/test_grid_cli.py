@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from tracekd import grid_cli
+from tracekd import freeform, grid_cli, problems
 from tracekd.records import read_jsonl
 
 DRIVER = Path(__file__).with_name("one_update.py")
@@ -64,6 +64,19 @@ def test_train_and_generate_from_the_command_line_fill_their_shard(tmp_path):
     (outputs,) = (tmp_path / "smoke/outputs").rglob("*.jsonl")
     assert len(list(read_jsonl(outputs))) == 32
     assert list((tmp_path / "smoke/logs").glob("*.log"))
+
+
+def test_a_teachers_texts_are_trained_on_and_recorded(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path))
+    asked = ["--profile", "smoke", "--dataset", "cotempqa", "--condition", "r1"]
+    chosen = problems.load("cotempqa", "generated", size=240, seed=121)
+    train = [p for p in chosen if p.split == "train"]
+    freeform.keep(tmp_path / "texts.jsonl", [freeform.Texts(p.id, "a-teacher", "I think so.") for p in train])
+    assert grid_cli.main_train([*asked, "--texts", str(tmp_path / "texts.jsonl")]) == 0
+    record = json.loads((tmp_path / "smoke/adapters/cotempqa/r1/seed121/record.json").read_text())
+    assert record["teacher"] == "a-teacher" and record["n"] == 64  # templated ones leave some of the 64 out
+    with pytest.raises(FileNotFoundError, match="gone"):
+        grid_cli.main_train([*asked, "--texts", "gone"])
 
 
 def test_two_processes_lose_what_one_does(tmp_path):

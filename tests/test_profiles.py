@@ -50,6 +50,18 @@ def test_draws_follow_seed_and_name(run):
     assert other.profile.seeds == (122,)
 
 
+def test_texts_of_a_teacher_come_from_a_file_that_is_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path / "runs"))
+    assert profiles.open_run("x", "smoke").texts == ""
+    (tmp_path / "texts.jsonl").write_text("")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRACEKD_TEXTS", "texts.jsonl")
+    assert profiles.open_run("x", "smoke").texts == str(tmp_path / "texts.jsonl")
+    monkeypatch.setenv("TRACEKD_TEXTS", "gone.jsonl")
+    with pytest.raises(FileNotFoundError, match=r"texts 'gone\.jsonl': no such file"):
+        profiles.open_run("x", "smoke")
+
+
 def test_the_data_variable_counts_unless_a_parameter_is_given(tmp_path, monkeypatch):
     (tmp_path / "data" / "babi").mkdir(parents=True)
     monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path / "runs"))

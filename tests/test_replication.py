@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracekd import generate, intervention_grid, ledger, replication, sft, stats, train
+from tracekd import freeform, generate, intervention_grid, ledger, replication, sft, stats, train
 from tracekd import replication_claims as rc
 from tracekd import training_interventions as ti
 from tracekd.profiles import Run, load
@@ -24,6 +24,7 @@ def frame(answers: dict, traces: dict | None = None, seeds=(1,), dataset="babi",
     rows = [
         {"student": "s", "source": "invented", "dataset": dataset, "condition": c, "seed": seed,
          "training_problems": 0 if c == "prompted" else size, "id": f"p{i}",
+         "teacher": "templated" if c in ("r1", "swapped") else "",
          "category": "all of them", "status": "ok", "answer_correct": bool(right), "answer_contains": bool(right),
          "trace_correct": bool((traces or {}).get(c, [0] * len(given_))[i]), "classification_correct": False,
          "retrieval_correct": False}
@@ -276,13 +277,41 @@ def test_the_ledger_leaves_empty_what_was_not_measured():
 
 def test_conditions_and_categories_are_named_in_full():
     ours = frame({"correct": [1], "r1": [1], "swapped": [0]}).assign(category="equal")
-    assert replication.spelled(ours).condition.tolist() == ["correct", "r1 (templated)", "swapped (templated)"]
+    named = ["correct", "r1 (templated)", "swapped (templated)"]
+    assert freeform.spelled(ours).condition.tolist() == named
+    assert freeform.spelled(ours.drop(columns="teacher"), replication.teachers(ours)).condition.tolist() == named
     assert replication.trained_on(ours, {"babi": 1000}) == "babi 1,000 (equal)"
     many = pd.DataFrame({"category": [f"kind {i}" for i in range(6)]})
     assert replication.categories_of(many) == "6 categories"
     claimed = rc.tested(ours.assign(dataset="cotempqa"), rng(), 50)
     verbose = claimed[claimed.claim == "The verbose traces train best (against correct ones)"].iloc[0]
     assert verbose.contrast == "accuracy of r1 (templated) less correct" and verbose.categories == "equal"
+    by_a_model = ours.assign(dataset="cotempqa", teacher=ours.teacher.replace("templated", "deepseek-r1"))
+    for wrote, problems in (("templated", ours.assign(dataset="cotempqa")), ("deepseek-r1", by_a_model)):
+        many = pd.concat([problems.assign(id=problems.id + str(k)) for k in range(20)])
+        told = ledger.short(rc.tested(many, rng(), 50), ledger.numbers(checked(), many, rng(), 50))
+        (line,) = [line for line in told if "train best (against correct ones)" in line]
+        assert f"(trained on 1,000, {wrote} traces, 1 seed)" in line
+
+
+def test_generated_sets_are_named_wherever_they_stand():
+    """In words for captions, behind the set's name in figures and the ledger in short, by number in the ledger."""
+    right = [1, 0] * 20
+    real = frame({"vanilla": right, "correct": right}, dataset="babi").assign(source="real problems (local files)")
+    assert replication.sources(real) == "real problems (local files)"
+    invented = real.assign(dataset="marco", source="GENERATED problems")
+    both = pd.concat([real, invented])
+    assert replication.sources(both) == "babi: real problems (local files); marco: GENERATED problems"
+    assert set(replication.marked(both).dataset) == {"babi", "marco (GENERATED)"}
+    claimed = rc.tested(both, rng(), 50)
+    rows = pd.concat([checked(), checked().assign(dataset="marco")])
+    found = ledger.numbers(rows, both, rng(), 50)
+    (line,) = [line for line in ledger.short(claimed, found) if "correct ones against none" in line]
+    assert "marco (GENERATED) +0.0" in line and "; babi +0.0" in line
+    have = found[found.replicated.notna() & (found.measure == "acc")]
+    assert have.set_index("dataset").replicated_source.to_dict() == {
+        "babi": "real problems (local files)", "marco": "GENERATED problems"
+    }  # fmt: skip
 
 
 def test_the_ledger_in_short_and_the_finding_name_their_numbers():

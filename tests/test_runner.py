@@ -63,6 +63,7 @@ def house(tmp_path, monkeypatch):
         (["--set", "SIZE"], "expected NAME=VALUE"),
         (["--data", "nowhere"], "expected 'generated', 'hub', a folder"),
         (["--ratings", "nowhere.csv"], "no such file"),
+        (["--texts", "nowhere.jsonl"], "no such file"),
         (["smoke"], "a profile is chosen with --profile"),
         (["--seed", "x"], "invalid int value"),
     ],
@@ -203,9 +204,9 @@ def test_a_run_ends_with_a_short_paper_check(house, capsys):
         "  printed numbers, cannot be checked: seeds 355, matrix 64",
     ]
     (folder / "figures/08_claims.csv").write_text(
-        "claim,contrast,dataset,training_problems,value,low,high,n,seeds,verdict\n"
-        "Traces do not help,correct less vanilla,babi,1000,0.01,-0.02,0.04,376,3,holds here\n"
-        "Traces do not help,x,marco,0,,,,0,0,not run\n"
+        "claim,contrast,dataset,source,training_problems,value,low,high,n,seeds,verdict\n"
+        "Traces do not help,correct less vanilla,babi,real problems,1000,0.01,-0.02,0.04,376,3,holds here\n"
+        "Traces do not help,x,marco,,0,,,,0,0,not run\n"
     )
     (folder / "figures/08_ledger.csv").write_text(
         "kind,seed,replicated,verdict\nmatrix,,86,follows to the digit\nseeds,121,,cannot be checked: no outputs\n"
@@ -259,9 +260,9 @@ def stage(house):
     steps.executed(folder, "02_second").parent.mkdir(parents=True)
     steps.executed(folder, "02_second").write_text("{}")
 
-    def inputs(source="generated", **given):
-        profile = runner.profiles.load("smoke")
-        return steps.inputs(path, profile=profile, source=source, given=given, folder=folder, package=package)
+    def inputs(source="generated", texts="", **given):
+        about = {"profile": runner.profiles.load("smoke"), "source": source, "texts": texts}
+        return steps.inputs(path, **about, given=given, folder=folder, package=package)
 
     def why(**more):
         return steps.reason(folder, "02_second", inputs(**more), {"01_first", "02_second"})
@@ -312,6 +313,7 @@ def test_steps_see_parameters_data_earlier_steps_and_lost_files(stage):
     ratings = house / "ratings.csv"
     ratings.write_text("1\n")
     assert why(RATINGS=str(ratings)) == "parameter RATINGS is new"
+    assert why(texts=str(ratings)) == "the teacher's texts is new"
     steps.record(folder, "01_first", {}, 1.0)
     assert why() == "01_first ran again"
     steps.executed(folder, "02_second").unlink()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracekd import sft, students, traces
+from tracekd import freeform, sft, students, traces
 from tracekd.generated import generate
 from tracekd.problems import DATASETS, Problem, evaluation_set, training_set
 from tracekd.profiles import Run, load
@@ -149,6 +149,31 @@ def test_free_form_sets_are_built_from_templated_texts():
     for example in [*sets["r1"], *sets["swapped"]]:
         assert example.target.endswith(answers[example.id])
     assert all(e.target != own[e.id] for e in sets["swapped"])
+
+
+def test_a_run_trains_on_the_texts_of_its_teacher(tmp_path, caplog):
+    """Given texts take the place of the templated ones, each example names who wrote its trace, and which have none."""
+    run = Run("02", replace(load("smoke"), train={"cotempqa": 8, "marco": 2, "babi": 2}), 121, "generated", tmp_path)
+    by_rules = sft.prepare(run)
+    wanted = [e.id for e in by_rules["cotempqa", "r1"]]
+    assert {e.teacher for e in by_rules["cotempqa", "swapped"]} == {"templated"}
+    written = [freeform.Texts(name, f"teacher-{k % 2}", f"I think of {name}.") for k, name in enumerate(wanted[:5])]
+    freeform.keep(tmp_path / "texts.jsonl", written)
+    taught = replace(run, texts=str(tmp_path / "texts.jsonl"))
+    sets = sft.kept(taught)
+    assert [e.id for e in sets["cotempqa", "r1"]] == wanted[:5]
+    assert all(f"<think>I think of {e.id}.</think>" in e.target for e in sets["cotempqa", "r1"])
+    wrote = {text.id: text.teacher for text in written}
+    for e in sets["cotempqa", "swapped"]:  # the teacher of the trace, not of the problem
+        assert wrote[e.target.partition("I think of ")[2].partition(".</think>")[0]] == e.teacher
+    assert "r1: 5 of 8 training problems of cotempqa have a text" in caplog.text
+    assert sft.teachers(sets)["cotempqa", "r1"] == "teacher-0 and teacher-1"
+    assert sft.teachers(sets)["cotempqa", "correct"] == "" == sft.teachers(sets)["babi", "vanilla"]
+    assert sets["cotempqa", "correct"] == by_rules["cotempqa", "correct"]
+    assert sft.kept(taught) == sets
+    freeform.keep(tmp_path / "texts.jsonl", [freeform.Texts("cotempqa/no/1", "m", "x")])
+    with pytest.raises(ValueError, match="no text on any of the 8 training problems of cotempqa"):
+        sft.kept(taught)
 
 
 def test_the_test_split_is_opened_by_evaluation_only(tmp_path, monkeypatch):

@@ -301,11 +301,15 @@ def test_own_traces_are_read_from_sft_sets(tmp_path):
     rows = [
         {"id": "a/b/1", "condition": "r1", "target": "<think>one\ntwo</think> <answer>x</answer>"},
         {"id": "a/b/1", "condition": "r1_summary", "text": "short", "source": "templated"},
+        {"id": "a/b/1", "condition": "swapped", "target": "<think>x</think> y", "teacher": "templated"},
+        {"id": "a/b/1", "condition": "correct", "target": "<think>x</think> y", "teacher": ""},
     ]
     path.write_text("\n".join(json.dumps(row) for row in rows))
     assert survey_cli.given_traces([path]) == {
         ("a/b/1", "r1"): ("one\ntwo", "teacher"),
         ("a/b/1", "r1_summary"): ("short", "templated"),
+        ("a/b/1", "swapped"): ("x", "templated"),
+        ("a/b/1", "correct"): ("x", "rules"),
     }
     path.write_text('{"id": "a/b/1", "condition": "vanilla", "target": "<answer>x</answer>"}')
     with pytest.raises(ValueError, match="record 1: expected id, condition and target"):

@@ -195,6 +195,7 @@ def test_padding_waste_counts_what_is_computed_and_is_no_token():
 
 def test_what_does_not_decide_an_adapter_does_not_retrain_it(examples):
     key = train.key("tiny-random", examples, RECIPE, 1)
+    assert key == train.key("tiny-random", [replace(e, teacher="templated") for e in examples], RECIPE, 1)
     assert key == train.key("tiny-random", examples, replace(RECIPE, generate_batch=1, max_new_tokens=9), 1)
     for changed in (replace(RECIPE, learning_rate=1e-5), replace(RECIPE, batch=2), replace(RECIPE, lora_r=4)):
         assert key != train.key("tiny-random", examples, changed, 1)

@@ -96,7 +96,7 @@ def _environment() -> None:
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     # A kernel of that name in the user's home may belong to another Python.
     os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
-    for name in ("TRACEKD_DATA", "TRACEKD_RUNS"):
+    for name in ("TRACEKD_DATA", "TRACEKD_RUNS", "TRACEKD_TEXTS"):
         value = os.environ.get(name)
         if value and Path(value).exists():
             os.environ[name] = str(Path(value).resolve())

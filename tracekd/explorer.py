@@ -11,6 +11,7 @@ from typing import Any
 
 from tracekd import as_published, released
 from tracekd.agreement import agreement
+from tracekd.freeform import longhand
 from tracekd.problems import Problem
 from tracekd.records import read_jsonl, replacing
 from tracekd.score import verdict
@@ -39,14 +40,18 @@ def entry(
     }  # fmt: skip
 
 
-def own_entries(problems: Iterable[Problem], paths: Iterable[Path], limit: int = 200) -> list[dict[str, Any]]:
-    """Entries for our own outputs files, at most ``limit`` a file, evenly spaced."""
+def own_entries(
+    problems: Iterable[Problem], paths: Iterable[Path], teachers: Mapping[tuple[str, str], str], limit: int = 200
+) -> list[dict[str, Any]]:
+    """Entries for our own outputs files, at most ``limit`` a file, evenly spaced; ``teachers`` of ``sft.teachers``."""
     test = [p for p in problems if p.split == "test"]
     known, rows, found = {p.id: p for p in test}, as_published.GoldRows(test), []
     for path in paths:
         outputs = _spread([o for o in read_jsonl(path) if o.get("id") in known], limit)
         for o in outputs:
-            adapter = f"{o.get('dataset')} · {o.get('condition')} · seed {o.get('seed')}"
+            teacher = teachers.get((o.get("dataset"), o.get("condition")), "")
+            condition = longhand(o.get("condition"), teacher)
+            adapter = f"{o.get('dataset')} · {condition} · seed {o.get('seed')}"
             found.append(entry(known[o["id"]], o["text"], o.get("finished", True), adapter, rows))
     return found
 

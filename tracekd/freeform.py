@@ -6,9 +6,10 @@ They are kept as JSON lines, one problem a line: ``id``, ``teacher``, ``trace``,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tracekd import templated
 from tracekd.corrupt import generator, same
@@ -16,8 +17,30 @@ from tracekd.problems import Problem
 from tracekd.records import read_jsonl, write_jsonl
 from tracekd.traces import Trace
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 # Condition to the text that it takes; swapped takes another problem's deliberation.
 CONDITIONS = {"r1": "trace", "r1_summary": "summary", "r1_explanation": "explanation", "swapped": "trace"}
+
+
+def longhand(condition: str, teacher: str) -> str:
+    """A training condition as tables and figures name it: ``r1 (templated)`` where rules wrote its traces."""
+    return f"{condition} ({teacher})" if teacher else condition
+
+
+def spelled(frame: pd.DataFrame, teachers: Mapping[tuple[str, str], str] | None = None) -> pd.DataFrame:
+    """``frame`` with its conditions in longhand.
+
+    Args:
+        frame: with the columns ``dataset`` and ``condition``.
+        teachers: who wrote the traces of (data set, condition), of ``sft.teachers``; None: the frame's column
+            ``teacher`` says it.
+    """
+    pairs = zip(frame.dataset, frame.condition, strict=True)
+    names = frame.teacher if teachers is None else [teachers.get(pair, "") for pair in pairs]
+    named = [longhand(str(c), t) for c, t in zip(frame.condition, names, strict=True)]
+    return frame.assign(condition=named)
 
 
 @dataclass(frozen=True)
@@ -105,13 +128,17 @@ def build_all(
     wanted = [p for p in problems if p.id in by_id]
     if condition == "swapped":
         others = swap(wanted, seed, same_category)
-        return {p.id: Trace(condition, by_id[others[p.id]].trace) for p in wanted}
-    made = {p.id: Trace(condition, getattr(by_id[p.id], CONDITIONS[condition])) for p in wanted}
+        return {p.id: _taken(condition, by_id[others[p.id]]) for p in wanted}
+    made = {p.id: _taken(condition, by_id[p.id]) for p in wanted}
     if empty := [name for name, trace in made.items() if not trace.text]:
         raise ValueError(
             f"{len(empty)} texts have no {CONDITIONS[condition]}, first {empty[0]}: ask the teacher for it"
         )
     return made
+
+
+def _taken(condition: str, text: Texts) -> Trace:
+    return Trace(condition, getattr(text, CONDITIONS[condition]), teacher=text.teacher)
 
 
 def swap(problems: Sequence[Problem], seed: int = 0, same_category: bool = False) -> dict[str, str]:

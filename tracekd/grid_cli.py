@@ -51,6 +51,10 @@ def parser(command: str) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog=f"tracekd {command}", description=about[command])
     made.add_argument("--profile", default="cpu")
     made.add_argument("--data", default="", help="generated, hub or a folder (default: the profile's)")
+    if command == "train":
+        made.add_argument(
+            "--texts", default="", help="a teacher's free-form traces (default: TRACEKD_TEXTS, templated)"
+        )
     made.add_argument("--first-seed", type=int, default=121, help="of the run; its other seeds follow")
     made.add_argument("--shard", default="0/1", metavar="i/n", help="do every n-th job, beginning with the i-th from 0")
     made.add_argument("--list", action="store_true", help="print this shard's jobs and do nothing")
@@ -64,7 +68,7 @@ def parser(command: str) -> argparse.ArgumentParser:
 
 def _open(command: str, argv: list[str], jobs) -> tuple[Run, list[Job], argparse.Namespace]:
     options = parser(command).parse_args(argv)
-    run = open_run(command, options.profile, options.first_seed, options.data)
+    run = open_run(command, options.profile, options.first_seed, options.data, getattr(options, "texts", ""))
     screen = logging.StreamHandler()
     screen.setLevel(logging.WARNING)
     file = logging.FileHandler(run.path("logs", f"{command}-{options.shard.replace('/', '-of-')}.log"))

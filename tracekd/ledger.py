@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 
 from tracekd import replication_claims as rc
 from tracekd.findings import percent
 from tracekd.released_tables import OURS, PRINTED, THEIRS
-from tracekd.replication import SIZE, TEMPLATED
+from tracekd.replication import SIZE, marked
 from tracekd.tables import accuracy, cells, first_seed
+from tracekd.templated import TEACHER
 
 # Where each kind of printed number is looked into: notebook and artefact.
 PLACES = {
@@ -24,7 +27,8 @@ PLACES = {
 STEPS = ("classification", "retrieval", "trace")  # what printed matrices set against the answer
 NUMBERS = (
     "kind", "dataset", "category", "student", "condition", "seed", "measure", "unit", "printed", "as_published",
-    "aligned", "replicated", "replicated_low", "replicated_high", "replicated_n", "verdict", "notebook", "artefact",
+    "aligned", "replicated", "replicated_low", "replicated_high", "replicated_n", "replicated_source", "verdict",
+    "notebook", "artefact",
 )  # fmt: skip
 
 
@@ -35,15 +39,17 @@ def numbers(checked: pd.DataFrame, verdicts: pd.DataFrame, rng: np.random.Genera
         checked: of ``paper_check.check``.
         verdicts: of ``replication.of_sizes``, one student. Its accuracy (percent, with a 95% interval) stands beside
             each printed accuracy of the same set, condition and category, and its first seed's counts beside each
-            printed count; these are another student's and another ``n``'s. Empty where nothing of the kind was
-            replicated: free-form traces that no teacher wrote are not the paper's, and a number over all categories has
-            no counterpart where a category that is printed of its set was not tested.
+            printed count; these are another student's and another ``n``'s, and ``replicated_source`` says of which
+            problems, real or generated. Empty where nothing of the kind was replicated: free-form traces that no
+            teacher wrote are not the paper's, and a number over all categories has no counterpart where a category
+            that is printed of its set was not tested.
         rng: of the intervals.
         repeats: resamples.
     """
-    verdicts = verdicts[~verdicts.condition.isin(TEMPLATED)]
+    verdicts = verdicts[verdicts.teacher != TEACHER]
     shares, counts = _shares(verdicts, rng, repeats), _counts(verdicts)
     part_only = _without_a_category(checked, verdicts)
+    source = verdicts.groupby("dataset").source.first()
     rows = []
     for row in checked.to_dict("records"):
         found, key = {}, (row["dataset"], row["category"], row["condition"])
@@ -51,6 +57,8 @@ def numbers(checked: pd.DataFrame, verdicts: pd.DataFrame, rng: np.random.Genera
             found = {} if key[:2] in part_only else shares.get(key, {})
         elif row["kind"] == "matrix":
             found = {} if key[:2] in part_only else counts.get((*key, row["measure"]), {})
+        if found:
+            found = {**found, "replicated_source": source[row["dataset"]]}
         notebook, artefact = PLACES[row["kind"]]
         rows.append({**row, **found, "notebook": notebook, "artefact": artefact})
     return pd.DataFrame(rows).reindex(columns=list(NUMBERS))
@@ -168,7 +176,7 @@ def short(claimed: pd.DataFrame, listed: pd.DataFrame) -> list[str]:
     lines = ["the paper's claims in our words, set by set, tested on the open student (08_claims):"]
     for claim, part in claimed.groupby("claim", sort=False):
         run = part[part.verdict != rc.NOT_RUN]
-        words = [f"{row.dataset} {_estimate(row)}, {row.verdict}" for row in run.itertuples()] or [rc.NOT_RUN]
+        words = [f"{row.dataset} {_estimate(row)}, {row.verdict}" for row in marked(run).itertuples()] or [rc.NOT_RUN]
         lines.append(f"  {claim}: {'; '.join(words)}")
     lines.append("every printed number (08_ledger):")
     verdicts = listed.verdict.str.partition(":")[0].where(listed.kind != "claim", "see 06_claims")
@@ -180,8 +188,9 @@ def short(claimed: pd.DataFrame, listed: pd.DataFrame) -> list[str]:
 
 
 def _estimate(row) -> str:
-    templated = ", templated traces" if "templated" in row.contrast else ""
-    trained = f"trained on {row.training_problems:,}{templated}, {_seeds(row.seeds)}"
+    wrote = " and ".join(dict.fromkeys(re.findall(r"\(([^)]*)\)", row.contrast)))
+    traces = f", {wrote} traces" if wrote else ""
+    trained = f"trained on {row.training_problems:,}{traces}, {_seeds(row.seeds)}"
     return f"{_points(row.value, row.low, row.high)} points on {row.n} problems ({trained})"
 
 

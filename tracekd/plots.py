@@ -47,6 +47,16 @@ def style() -> None:
     mpl.rcParams.update(STYLE)
 
 
+def colour_of(condition: str) -> str:
+    """A training condition's colour, the same for ``r1`` and ``r1 (templated)``; grey for any other word."""
+    return COLOURS.get(plain(condition), OKABE_ITO["grey"])
+
+
+def plain(condition: str) -> str:
+    """A training condition without the teacher that ``freeform.longhand`` adds."""
+    return condition.partition(" (")[0]
+
+
 def banner(fig: plt.Figure, text: str) -> None:
     """Stamp ``text`` (such as "SIMULATED ratings" or "GENERATED problems") across the top of a figure."""
     fig.suptitle(text, fontsize=8, fontweight="bold", color="white", backgroundcolor=OKABE_ITO["vermilion"])

@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from tracekd.plots import OKABE_ITO
+from tracekd.replication import marked
 from tracekd.replication_claims import HOLDS, NOT
 
 VERDICT_STYLE = {HOLDS: (OKABE_ITO["blue"], "o"), NOT: (OKABE_ITO["vermilion"], "D")}
@@ -33,7 +34,7 @@ def claim_forest(table: pd.DataFrame, ax: Axes) -> Axes:
     ax.axvline(0, color="black", lw=0.6, zorder=0)
     labels = [
         f"{row.contrast}\n{row.dataset}, trained on {row.training_problems:,}, n = {row.n}, seeds: {row.seeds}"
-        for row in rows.itertuples()
+        for row in marked(rows).itertuples()
     ]
     ax.set_yticks(range(len(rows)), labels)
     ax.set_ylim(-0.6, len(rows) - 0.4)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from tracekd.plots import COLOURS, OKABE_ITO
+from tracekd.plots import COLOURS, OKABE_ITO, colour_of, plain
 from tracekd.variants import VARIANTS
 
 VARIANT_NAMES = {
@@ -42,7 +42,7 @@ def variant_accuracy(
     for k, kind in enumerate(kinds):
         part = table[table.condition == kind].set_index("variant").reindex(names)
         x = np.arange(len(names)) + (k - (len(kinds) - 1) / 2) * step
-        colour = COLOURS.get(kind, OKABE_ITO["grey"])
+        colour = colour_of(kind)
         low, high = (part.value - part.low).clip(lower=0), (part.high - part.value).clip(lower=0)
         ax.errorbar(x, part.value, [low, high], fmt=_marker(kind), ms=3.5, lw=1, color=colour, label=kind)
         if "own" in names and not np.isnan(part.value["own"]):
@@ -71,7 +71,8 @@ def _problems(table: pd.DataFrame, variant: str) -> str:
 
 def _marker(condition: str) -> str:
     """A condition's marker, the same in every picture."""
-    return "osD^vPX*"[list(COLOURS).index(condition)] if condition in COLOURS else "o"
+    name = plain(condition)
+    return "osD^vPX*"[list(COLOURS).index(name)] if name in COLOURS else "o"
 
 
 def follow_bars(table: pd.DataFrame, ax: Axes, *, variant: str = "given") -> Axes:
@@ -135,7 +136,7 @@ def effect_points(table: pd.DataFrame, ax: Axes, *, outcome: str = "answer_corre
     for k, kind in enumerate(kinds):
         part = table[table.condition == kind].set_index("effect").reindex(names)
         y = np.arange(len(names)) + (k - (len(kinds) - 1) / 2) * step
-        colour = COLOURS.get(kind, OKABE_ITO["grey"])
+        colour = colour_of(kind)
         low, high = (part.value - part.low).clip(lower=0), (part.high - part.value).clip(lower=0)
         ax.errorbar(part.value, y, xerr=[low, high], fmt=_marker(kind), ms=3.5, lw=1, color=colour, label=kind)
         for place, n in zip(y, part.n, strict=True):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from tracekd.plots import COLOURS, OKABE_ITO
+from tracekd.plots import COLOURS, OKABE_ITO, colour_of
 from tracekd.stats import wilson
 
 AGREEMENT_COLOURS = {
@@ -41,13 +41,12 @@ def points(
         unit: label of the y axis.
     """
     groups, kinds = list(dict.fromkeys(table[group])), list(dict.fromkeys(table[colour]))
-    colours = colours or COLOURS
     step = 0.7 / max(len(kinds), 1)
     for k, kind in enumerate(kinds):
         part = table[table[colour] == kind]
         x = np.array([groups.index(g) for g in part[group]]) + (k - (len(kinds) - 1) / 2) * step
         low, high = (part.value - part.low).clip(lower=0), (part.high - part.value).clip(lower=0)
-        shown = colours.get(kind, OKABE_ITO["grey"])
+        shown = colours.get(kind, OKABE_ITO["grey"]) if colours else colour_of(str(kind))
         ax.errorbar(x, part.value, [low, high], fmt="osD^vPX*"[k % 8], ms=3.5, lw=1, color=shown, label=str(kind))
     ax.set_xticks(range(len(groups)), [str(g).replace(" ", "\n", 1) for g in groups])
     ax.set_xlim(-0.5, len(groups) - 0.5)

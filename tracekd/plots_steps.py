@@ -11,7 +11,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from tracekd.derive import Derivation
 from tracekd.facts import Fact, parse
-from tracekd.plots import COLOURS, OKABE_ITO
+from tracekd.plots import OKABE_ITO, colour_of
 from tracekd.problems import Problem
 
 _ROLE = {"event": OKABE_ITO["black"], "answer": OKABE_ITO["blue"], "compared": OKABE_ITO["orange"], "other": "#BBBBBB"}
@@ -127,7 +127,7 @@ def lengths(frame: pd.DataFrame, ax: plt.Axes, unit: str = "words") -> plt.Axes:
     parts = [[] if len(alone) else part for part, alone in zip(parts, few, strict=True)]
     boxes = ax.boxplot(parts, orientation="horizontal", whis=(5, 95), showfliers=False, patch_artist=True, widths=0.6)
     for box, name in zip(boxes["boxes"], names, strict=True):
-        box.set_facecolor(COLOURS.get(name, OKABE_ITO["grey"]))
+        box.set_facecolor(colour_of(name))
         box.set_alpha(0.6)
     ax.set_yticks(range(1, len(names) + 1), names)
     ax.set(xlabel=f"length of the trace ({unit})")

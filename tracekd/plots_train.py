@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from tracekd.plots import COLOURS, OKABE_ITO
+from tracekd.plots import colour_of
 
 PARTS = {"trace_loss": "trace tokens", "answer_loss": "answer tokens"}
 
@@ -25,7 +25,7 @@ def loss_curves(ax: plt.Axes, logs: pd.DataFrame, part: str) -> plt.Axes:
         if rows.empty:
             continue
         smooth = rows[part].rolling(max(1, len(rows) // 12), min_periods=1).mean()
-        colour, dot = COLOURS.get(condition, OKABE_ITO["grey"]), "o" if len(rows) == 1 else None  # no line of one step
+        colour, dot = colour_of(condition), "o" if len(rows) == 1 else None  # no line of one step
         ax.plot(rows.examples, rows[part], color=colour, alpha=0.25, lw=0.7)
         ax.plot(rows.examples, smooth, color=colour, marker=dot, ms=3.5, label=condition)
     ax.set(title=PARTS[part], xlabel="examples seen", yscale="log")

@@ -133,6 +133,7 @@ class Run:
     """A profile with its seed, data source and folder: what every notebook works with.
 
     Everything is written below ``folder``; ``figures/`` in it has the shape of the repository's ``figures/``.
+    ``texts`` is a file of a teacher's free-form traces (see ``freeform.read_texts``), "" for the templated ones.
     """
 
     notebook: str
@@ -140,6 +141,7 @@ class Run:
     seed: int
     source: str
     folder: Path = field(default_factory=Path)
+    texts: str = ""
 
     def path(self, *parts: str) -> Path:
         """A path below the run's folder; its parent is made."""
@@ -208,7 +210,23 @@ class Run:
         display(Markdown(text))
 
 
-def open_run(notebook: str, profile: str, seed: int = 121, data: str = "") -> Run:
+def check_texts(path: str) -> str:
+    """The absolute path of a file of a teacher's texts; "" for none.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    if not path:
+        return ""
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f"texts {path!r}: no such file; `python -m tracekd teacher FILE --go` writes one, and without it free-form "
+            "traces are templated"
+        )
+    return str(Path(path).resolve())
+
+
+def open_run(notebook: str, profile: str, seed: int = 121, data: str = "", texts: str = "") -> Run:
     """Open the run that a notebook works in, and print what a reader must know of it.
 
     Args:
@@ -216,9 +234,11 @@ def open_run(notebook: str, profile: str, seed: int = 121, data: str = "") -> Ru
         profile: a name in ``profiles.toml``.
         seed: the first seed of the run; every random draw follows from it.
         data: ``generated``, ``hub``, a folder, or "" for ``TRACEKD_DATA`` where set, else the profile's own.
+        texts: file of a teacher's free-form traces, or "" for ``TRACEKD_TEXTS`` where set, else the templated ones.
 
     Raises:
         ValueError: unknown profile, or a data source that is neither a known word nor a folder.
+        FileNotFoundError: there is no file of that name: see ``check_texts``.
     """
     from tracekd.artefacts import opening
     from tracekd.problems import check_source
@@ -229,7 +249,8 @@ def open_run(notebook: str, profile: str, seed: int = 121, data: str = "") -> Ru
         settings = replace(settings, seeds=tuple(seed + i for i in range(len(settings.seeds))))
     source = check_source(data or os.environ.get("TRACEKD_DATA") or settings.data)
     runs = Path(os.environ.get("TRACEKD_RUNS") or ROOT / "runs")
-    run = Run(notebook, settings, int(seed), source, runs / profile)
+    texts = check_texts(texts or os.environ.get("TRACEKD_TEXTS", ""))
+    run = Run(notebook, settings, int(seed), source, runs / profile, texts)
     run.folder.mkdir(parents=True, exist_ok=True)
     print(opening(run))
     return run

@@ -31,12 +31,11 @@ INTERVENTIONS = "replication_interventions.csv.gz"
 FILES = (VERDICTS, ADAPTERS, LOGS, INTERVENTIONS)
 FLAGS = ("classification_correct", "retrieval_correct", "trace_correct", "answer_correct", "answer_contains")
 JOB = ("dataset", "condition", "seed")
-TEMPLATED = ("r1", "r1_summary", "r1_explanation", "swapped")  # the grid's free-form traces: no teacher ran
 SIZE = "training_problems"
-KEPT = ("student", "source", *JOB, SIZE, "id", "category", "status", *FLAGS, "answer_f1", "n_tokens")
+KEPT = ("student", "source", *JOB, "teacher", SIZE, "id", "category", "status", *FLAGS, "answer_f1", "n_tokens")
 COST = (
-    "student", "source", *JOB, "n", "supervised_tokens", "total_tokens", "epochs", "steps", "seconds", "mean_loss",
-    "peak_gib", "processes", "hardware", "commit", "weights",
+    "student", "source", *JOB, "teacher", "n", "supervised_tokens", "total_tokens", "epochs", "steps", "seconds",
+    "mean_loss", "peak_gib", "processes", "hardware", "commit", "weights",
 )  # fmt: skip
 
 
@@ -58,7 +57,8 @@ def load(folder: Path = benches.FOLDER) -> Kept:
     """
     if not (folder / VERDICTS).exists():
         raise FileNotFoundError(f"no replication is recorded in {folder}: `python -m tracekd replication --record`")
-    verdicts, adapters, logs, rows = (pd.read_csv(folder / name) for name in FILES)
+    verdicts, adapters, logs, rows = (pd.read_csv(folder / name, dtype={"teacher": str}) for name in FILES)
+    verdicts, adapters = (made.assign(teacher=made.teacher.fillna("")) for made in (verdicts, adapters))
     if len(rows):
         rows = rows.assign(**{flag: rows[flag].fillna(0).astype(bool) for flag in ("answer_correct", "trace_correct")})
     return Kept(verdicts.astype(dict.fromkeys(FLAGS, bool)), adapters, logs, rows)
@@ -85,14 +85,25 @@ def of_sizes(frame: pd.DataFrame, sizes: Mapping[str, int]) -> pd.DataFrame:
     return frame[(frame[SIZE] == 0) | (frame[SIZE] == frame.dataset.map(sizes))]
 
 
-def longhand(condition: str) -> str:
-    """A training condition as tables and figures name it: said of templated traces that no teacher wrote them."""
-    return f"{condition} (templated)" if condition in TEMPLATED else condition
+def teachers(frame: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """Who wrote the traces of each (data set, condition) of ``verdicts``, for ``freeform.spelled``."""
+    named = frame.groupby(["dataset", "condition"]).teacher
+    return {key: " and ".join(sorted(set(part) - {""})) for key, part in named}
 
 
-def spelled(frame: pd.DataFrame) -> pd.DataFrame:
-    """``frame`` with its conditions in longhand."""
-    return frame.assign(condition=frame.condition.astype(str).map(longhand))
+def marked(frame: pd.DataFrame) -> pd.DataFrame:
+    """``frame``, which has ``dataset`` and ``source``, with its generated sets named so: ``marco (GENERATED)``."""
+    generated = frame.source.astype(str).str.contains("GENERATED")
+    return frame.assign(dataset=frame.dataset.where(~generated, frame.dataset + " (GENERATED)"))
+
+
+def sources(frame: pd.DataFrame) -> str:
+    """Where the problems of a frame come from, in words: by data set where that differs."""
+    found = frame.groupby("dataset").source.agg(lambda names: " and ".join(sorted(set(names))))
+    by_source = {source: ", ".join(part.index) for source, part in found.groupby(found, sort=False)}
+    if len(by_source) == 1:
+        return next(iter(by_source))
+    return "; ".join(f"{names}: {source}" for source, names in by_source.items())
 
 
 def categories_of(frame: pd.DataFrame) -> str:
@@ -140,7 +151,15 @@ def verdicts(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
     known = [p for part in kept(run).values() for p in part]
     frame, _ = own_verdicts.verdict_frame(known, [generate.outputs_path(run, *job) for job in jobs])
     frame["source"] = frame.dataset.map({d: label_of(d, run.source) for d in frame.dataset.unique()})
+    wrote = {job: _teacher(run, job) for job in jobs}
+    frame["teacher"] = [wrote[job] for job in zip(*(frame[name] for name in JOB), strict=True)]
     return sized(run, frame)[list(KEPT)]
+
+
+def _teacher(run: Run, job: tuple) -> str:
+    from tracekd import train
+
+    return "" if job[1] == "prompted" else train.teacher_of(train.read_record(train.adapter_path(run, *job)), job[1])
 
 
 def drawn(run: Run) -> dict[str, int]:
@@ -167,7 +186,7 @@ def trainings(run: Run, jobs: Sequence[tuple]) -> tuple[pd.DataFrame, pd.DataFra
             continue
         folder, about = train.adapter_path(run, *job), dict(zip(JOB, job, strict=True))
         record = train.read_record(folder)
-        costs.append({**record, **about, "source": label_of(job[0], run.source)})
+        costs.append({**record, **about, "teacher": _teacher(run, job), "source": label_of(job[0], run.source)})
         rows = pd.DataFrame(list(read_jsonl(folder / "log.jsonl")))[["step", "loss", "trace_loss", "answer_loss"]]
         logs.append(rows.assign(**about))
     logs = pd.concat(logs) if logs else pd.DataFrame(columns=list(JOB))

@@ -28,7 +28,8 @@ import pandas as pd
 
 from tracekd import stats
 from tracekd import training_interventions as ti
-from tracekd.replication import SIZE, categories_of, longhand
+from tracekd.freeform import longhand
+from tracekd.replication import SIZE, categories_of, teachers
 
 MARGIN = 0.05  # five points of accuracy
 LINK_MARGIN = 0.10  # of the difference between answers after right and after wrong traces
@@ -226,9 +227,11 @@ def _found(claim: Claim, part: pd.DataFrame, rng: np.random.Generator, repeats: 
 
 def _row(claim: Claim, dataset: str, part: pd.DataFrame, size: int, found: Mapping) -> dict:
     margin = MARGIN if claim.second else LINK_MARGIN
-    contrast = f"accuracy of {longhand(claim.first)} less {longhand(claim.second)}"
-    if not claim.second:
-        contrast = f"{claim.first}: right answers after right less after wrong traces"
+    contrast = f"{claim.first}: right answers after right less after wrong traces"
+    if claim.second:
+        wrote = teachers(part[part[SIZE] == size])
+        first, second = (longhand(name, wrote.get((dataset, name), "")) for name in (claim.first, claim.second))
+        contrast = f"accuracy of {first} less {second}"
     return {
         "claim": claim.sentence, "dataset": dataset, "source": part.source.iloc[0] if len(part) else "",
         "categories": categories_of(part), SIZE: size,

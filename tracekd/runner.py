@@ -41,6 +41,9 @@ def _parser() -> _Parser:
     parser.add_argument(
         "--data", metavar="SOURCE", help="path, hub or generated; else TRACEKD_DATA, else the profile's"
     )
+    parser.add_argument(
+        "--texts", metavar="FILE", help="a teacher's free-form traces; else TRACEKD_TEXTS, else templated ones"
+    )
     parser.add_argument("--seed", type=int, metavar="N", help="first seed; default: each notebook's own, 121")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any notebook parameter")
     parser.add_argument(
@@ -70,6 +73,7 @@ def options(argv: list[str]) -> argparse.Namespace:
             profiles.load(args.profile)
         if args.data:
             args.data = problems.check_source(args.data)
+        args.texts = profiles.check_texts(args.texts or os.environ.get("TRACEKD_TEXTS", ""))
         args.paths = notebooks.select(args.only)
         args.given = _given(args)
         notebooks.check(args.paths, args.given)
@@ -170,6 +174,9 @@ def run(args: argparse.Namespace, profile: profiles.Profile, folder: Path) -> in
     labels = {dataset: problems.label_of(dataset, source) for dataset in problems.datasets_of(source)}
     print(f"profile {profile.name}: {profile.about}; everything goes to {shown(folder)}")
     print("\n".join(f"data: {dataset}: {label}" for dataset, label in labels.items()))
+    os.environ["TRACEKD_TEXTS"] = args.texts  # for the notebooks' kernels
+    if args.texts:
+        print(f"free-form traces: {shown(Path(args.texts))}")
     try:
         for path in args.paths:
             step(path, args, profile, source, folder)
@@ -186,7 +193,7 @@ def run(args: argparse.Namespace, profile: profiles.Profile, folder: Path) -> in
 def _state(path, args, profile, source, folder) -> tuple[dict[str, Any], dict[str, str], str | None]:
     """Parameters to pass, present inputs, and why the step must run (None: it is current)."""
     given = notebooks.assign(path, {"PROFILE": profile.name, **args.given})
-    inputs = steps.inputs(path, profile=profile, source=source, given=given, folder=folder)
+    inputs = steps.inputs(path, profile=profile, source=source, given=given, folder=folder, texts=args.texts)
     every = {other.stem for other in notebooks.find(path.parent)}
     return given, inputs, steps.reason(folder, path.stem, inputs, every)
 

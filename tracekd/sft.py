@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,6 +28,8 @@ class Example:
         dataset, condition: which SFT set it belongs to.
         prompt: the user turn.
         target: the assistant turn, without the end token.
+        teacher: who wrote the trace: a model's name, ``templated`` for the stand-in, "" where rules wrote its steps or
+            there is none.
     """
 
     id: str
@@ -35,6 +37,7 @@ class Example:
     condition: str
     prompt: str
     target: str
+    teacher: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ def build(problems: Sequence[Problem], condition: str, *, seed: int, **options) 
     else:
         made = {p.id: traces.build(p, condition, seed=seed, **options) for p in problems}
     return [
-        Example(p.id, p.dataset, condition, traces.prompt(p), traces.target(p, made[p.id]))
+        Example(p.id, p.dataset, condition, traces.prompt(p), traces.target(p, made[p.id]), made[p.id].teacher)
         for p in problems
         if p.id in made
     ]
@@ -184,10 +187,37 @@ def marker(run) -> dict:
     code = [Path(module.__file__) for module in (traces, corrupt, freeform, templated, training_interventions)]
     return {
         "problems": problems_marker(run),
+        "texts": sha256(Path(run.texts)) if run.texts else templated.TEACHER,
         "train": dict(run.profile.train),
         "conditions": {d: list(run.profile.conditions_of(d)) for d in datasets_of(run.source)},
         "code": [sha256(path) for path in [*code, Path(__file__)]],
     }
+
+
+def _texts(run, condition: str, chosen: Sequence[Problem]) -> dict:
+    """The teacher's texts as an option of ``build``, where the condition takes them and the run has them."""
+    if condition not in freeform.CONDITIONS or not run.texts:
+        return {}
+    texts = freeform.read_texts(run.texts)
+    have = len({text.id for text in texts} & {p.id for p in chosen})
+    if not have:
+        raise ValueError(
+            f"{run.texts} has no text on any of the {len(chosen)} training problems of {chosen[0].dataset}, so that "
+            f"{condition!r} cannot be built: ask the teacher for these problems, or leave the file out"
+        )
+    level = logging.INFO if have == len(chosen) else logging.WARNING
+    log.log(level, "%s: %d of %d training problems of %s have a text", condition, have, len(chosen), chosen[0].dataset)
+    return {"texts": texts}
+
+
+def teachers(sets: Mapping[tuple[str, str], Sequence[Example]]) -> dict[tuple[str, str], str]:
+    """Who wrote the traces of each (data set, condition) of ``kept`` or ``prepare``; "" where rules wrote the steps."""
+    return {key: teacher_of(examples) for key, examples in sets.items()}
+
+
+def teacher_of(examples: Sequence[Example]) -> str:
+    """Who wrote the traces of an SFT set; several are named one after another."""
+    return " and ".join(sorted({example.teacher for example in examples} - {""}))
 
 
 def prepare(run) -> dict[tuple[str, str], list[Example]]:
@@ -202,7 +232,7 @@ def prepare(run) -> dict[tuple[str, str], list[Example]]:
     for dataset in datasets_of(run.source):
         chosen = training_set(run, dataset, problems[dataset])
         for condition in run.profile.conditions_of(dataset):
-            made[dataset, condition] = build(chosen, condition, seed=run.seed)
+            made[dataset, condition] = build(chosen, condition, seed=run.seed, **_texts(run, condition, chosen))
             write_jsonl(set_path(run, dataset, condition), map(asdict, made[dataset, condition]))
     write_json(marker_path, marker(run))
     return made

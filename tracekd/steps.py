@@ -149,7 +149,14 @@ def forget(folder: Path, name: str) -> None:
 
 
 def inputs(
-    notebook: Path, *, profile: Profile, source: str, given: dict[str, Any], folder: Path, package: Path = PACKAGE
+    notebook: Path,
+    *,
+    profile: Profile,
+    source: str,
+    given: dict[str, Any],
+    folder: Path,
+    texts: str = "",
+    package: Path = PACKAGE,
 ) -> dict[str, str]:
     """Everything that may change what a notebook makes, by a name that reads well in a reason.
 
@@ -159,6 +166,7 @@ def inputs(
         source: the data source in effect: ``generated``, ``hub`` or a folder.
         given: parameters that are passed to the notebook.
         folder: the run's folder, for the steps before this one.
+        texts: the file of a teacher's free-form traces, or "".
         package: the library's folder.
     """
     found = {"the notebook's code": sha256(notebooks.code(notebook))}
@@ -168,6 +176,8 @@ def inputs(
     found[f"profile {profile.name}"] = sha256(settings(profile, _trees(notebook, package)))
     found["the data source"] = source
     found["a file of the data source"] = fingerprint(source)
+    if texts:
+        found["the teacher's texts"] = sha256(Path(texts))
     found["the version of Python or a package"] = _versions()
     for path in modules(notebook, package):
         found[f"{package.name}/{path.name}"] = _meaning(path.read_text(encoding="utf-8"))

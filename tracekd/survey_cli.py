@@ -29,7 +29,8 @@ def given_traces(paths: list[Path]) -> dict[tuple[str, str], tuple[str, str]]:
     """Traces from JSON-lines files: SFT sets (``id``, ``condition``, ``target``) or a teacher's (``text``).
 
     Returns:
-        (problem id, condition) to (text of the trace, its source); the source is the record's, else ``teacher``.
+        (problem id, condition) to (text of the trace, its source): the record's ``source``, else its ``teacher``, where
+        "" means rules, else ``teacher``.
 
     Raises:
         ValueError: a record without id, condition and one of target and text.
@@ -42,7 +43,8 @@ def given_traces(paths: list[Path]) -> dict[tuple[str, str], tuple[str, str]]:
                 raise ValueError(
                     f"{path.name}, record {number}: expected id, condition and target (or text) with a trace"
                 )
-            found[row["id"], row["condition"]] = text.strip(), row.get("source", "teacher")
+            source = row.get("source") or row.get("teacher", "teacher") or "rules"
+            found[row["id"], row["condition"]] = text.strip(), source
     return found
 
 

@@ -44,12 +44,14 @@ class Trace:
         text: the trace; empty for ``vanilla``.
         classification: the stated label, right or wrong; None for vanilla and free-form traces.
         retrieval: the stated facts in their order; None for vanilla and free-form traces.
+        teacher: who wrote a free-form trace: a model's name, or ``templated``; "" for the others.
     """
 
     condition: str
     text: str
     classification: str | None = None
     retrieval: tuple[str, ...] | None = None
+    teacher: str = ""
 
 
 def render(dataset: str, label: str, facts: Sequence[str] | str) -> str:

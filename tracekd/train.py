@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 from peft.tuners.lora import LoraLayer
 from transformers import PrinterCallback, TrainingArguments, set_seed
 
-from tracekd import disk, memory, nf4, seals, sft, students
+from tracekd import disk, freeform, memory, nf4, seals, sft, students, templated
 from tracekd.artefacts import commit, hardware
 from tracekd.batches import IGNORED, Collator, Packed, packing_error
 from tracekd.locks import locked
@@ -133,7 +133,9 @@ def arguments(recipe: Recipe, seed: int, folder: Path, steps: int, cut: memory.P
 def key(student: str, examples: Sequence[sft.Example], recipe: Recipe, seed: int) -> str:
     """A hash of everything that decides an adapter: student, examples, recipe, seed and the version of this code."""
     decisive = {name: getattr(recipe, name) for name in DECIDES}
-    return sha256([VERSION, students.identity(student), decisive, seed, [asdict(e) for e in examples]])
+    # Who wrote a text does not decide what is learned from it.
+    texts = [{name: value for name, value in asdict(e).items() if name != "teacher"} for e in examples]
+    return sha256([VERSION, students.identity(student), decisive, seed, texts])
 
 
 def whole_checkpoint(folder: Path) -> str | None:
@@ -154,8 +156,9 @@ def train(student: str, examples: Sequence[sft.Example], recipe: Recipe, *, seed
     the record's ``key`` differs, the adapter is trained anew. A killed training goes on from its last whole checkpoint.
 
     Returns:
-        The record: key, student, n, tokens (supervised, total, of the longest target), steps, seconds, seed, mean loss
-        over the training (nats a token), peak memory (GiB, of the process so far), recipe, hardware, commit.
+        The record: key, student, teacher (who wrote the traces, "" for rules), n, tokens (supervised, total, of the
+        longest target), steps, seconds, seed, mean loss over the training (nats a token), peak memory (GiB, of the
+        process so far), recipe, hardware, commit.
 
     Raises:
         ValueError: nothing to learn, or examples beyond ``max_tokens``: see ``sft.encode_all``.
@@ -181,7 +184,7 @@ def _train(student, examples, recipe, seed, folder, name) -> dict:
         trainer.train(resume_from_checkpoint=resumed)
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     record = {
-        "key": name, "student": student, "seed": seed, "n": len(encoded),
+        "key": name, "student": student, "seed": seed, "teacher": sft.teacher_of(examples), "n": len(encoded),
         "supervised_tokens": sum(len(e.target_ids) for e in encoded), "total_tokens": sum(map(len, encoded)),
         "longest_target": max(len(e.target_ids) for e in encoded),
         "epochs": recipe.epochs, "steps": trainer.state.global_step, "seconds": round(progress.seconds, 1),
@@ -255,6 +258,11 @@ def read_record(folder: Path) -> dict | None:
     """The record of a finished training in ``folder``, else None."""
     path = folder / "record.json"
     return json.loads(path.read_text()) if path.exists() else None
+
+
+def teacher_of(record: Mapping, condition: str) -> str:
+    """Who wrote the traces that an adapter was trained on; records from before teachers could be given do not say."""
+    return record.get("teacher", templated.TEACHER if condition in freeform.CONDITIONS else "")
 
 
 def adapter_path(run, dataset: str, condition: str, seed: int) -> Path:
