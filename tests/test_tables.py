@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tracekd import findings, own_verdicts, replicates, similarity, stats, tables
+from tracekd import findings, own_verdicts, replicates, similarity, stats, tables, text
 from tracekd.cases import LISTS, PROBLEM, RIGHT
 from tracekd.records import write_jsonl
 
@@ -187,3 +187,11 @@ def test_model_on_a_frame(frame):
     table, _ = frame
     model = replicates.cluster_logit(table.rename(columns={"answer_correct": "answer"}))
     assert list(model.columns) == list(replicates.COLUMNS)
+
+
+def test_repetition_counts_word_sequences_that_come_again():
+    """By hand: of the five sequences abcd, bcda, cdab, dabc, abcd the last stands twice."""
+    assert text.repetition("a b c d a b c d") == pytest.approx(0.2)
+    assert text.repetition("a b c d e") == 0
+    assert text.repetition("round " * 103) == pytest.approx(0.99)  # one of a hundred is new
+    assert np.isnan(text.repetition("a b c")) and text.repetition("a b a", 1) == pytest.approx(1 / 3)

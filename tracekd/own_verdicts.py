@@ -13,6 +13,7 @@ from tracekd.agreement import agreement
 from tracekd.problems import Problem
 from tracekd.records import read_jsonl
 from tracekd.score import Faults, verdict, verdicts
+from tracekd.text import repetition
 
 STEPS = ("classification", "retrieval", "trace", "answer")
 PUBLISHED_FLAGS = (
@@ -34,11 +35,11 @@ def verdict_frame(
             ``problems``.
 
     Returns:
-        One row an output: the columns of ``score.verdict`` and ``agreement.agreement``, those of
-        ``as_published.verdict`` with the prefix ``pub_`` (missing for sets that the release has no rules for),
-        ``student``, ``condition``, ``seed``, ``n_tokens``, and ``joined`` (always ``test``, as in the tables of the
-        released outputs). And one row a file: file, dataset, condition, outputs, malformed, unknown, duplicate,
-        missing (problems asked without an output).
+        One row an output: the columns of ``score.verdict`` and ``agreement.agreement``, ``repetition`` (see
+        ``text.repetition``), those of ``as_published.verdict`` with the prefix ``pub_`` (missing for sets that the
+        release has no rules for), ``student``, ``condition``, ``seed``, ``n_tokens``, and ``joined`` (always ``test``,
+        as in the tables of the released outputs). And one row a file: file, dataset, condition, outputs, malformed,
+        unknown, duplicate, missing (problems asked without an output).
     """
     known, rows, files = {p.id: p for p in problems}, [], []
     gold_rows = as_published.GoldRows(p for p in known.values() if p.split == "test")
@@ -74,6 +75,7 @@ def _judge(gold_rows: as_published.GoldRows, problem: Problem, text: str, finish
     if problem.dataset in as_published.DATASETS:
         theirs = as_published.verdict(problem, text, gold_rows)
     kept = (*PUBLISHED_FLAGS, "pub_cell")
+    row["repetition"] = repetition(text)
     return row | agreement(problem, row) | {name: theirs.get(name.removeprefix("pub_")) for name in kept}
 
 

@@ -14,6 +14,7 @@ can be a little smaller: no rule writes free-form traces for every problem.
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from tracekd import benches, intervention_tables
 from tracekd.profiles import Run, open_run
 from tracekd.records import replacing
 from tracekd.released_verdicts import write_table
+from tracekd.text import repetition
 
 PROFILES = ("replication", "replication-small", "training-interventions")
 VERDICTS, ADAPTERS, LOGS = "replication_verdicts.csv.gz", "replication_adapters.csv", "replication_logs.csv.gz"
@@ -32,10 +34,13 @@ FILES = (VERDICTS, ADAPTERS, LOGS, INTERVENTIONS)
 FLAGS = ("classification_correct", "retrieval_correct", "trace_correct", "answer_correct", "answer_contains")
 JOB = ("dataset", "condition", "seed")
 SIZE = "training_problems"
-KEPT = ("student", "source", *JOB, "teacher", SIZE, "id", "category", "status", *FLAGS, "answer_f1", "n_tokens")
+KEPT = (
+    "student", "source", *JOB, "teacher", SIZE, "id", "category", "status", *FLAGS, "answer_f1", "n_tokens",
+    "repetition",
+)  # fmt: skip
 COST = (
     "student", "source", *JOB, "teacher", "n", "supervised_tokens", "total_tokens", "epochs", "steps", "seconds",
-    "mean_loss", "peak_gib", "processes", "hardware", "commit", "weights",
+    "mean_loss", "target_repetition", "peak_gib", "processes", "hardware", "commit", "weights",
 )  # fmt: skip
 
 
@@ -186,11 +191,24 @@ def trainings(run: Run, jobs: Sequence[tuple]) -> tuple[pd.DataFrame, pd.DataFra
             continue
         folder, about = train.adapter_path(run, *job), dict(zip(JOB, job, strict=True))
         record = train.read_record(folder)
+        record["target_repetition"] = _target_repetition(run, job, record)
         costs.append({**record, **about, "teacher": _teacher(run, job), "source": label_of(job[0], run.source)})
         rows = pd.DataFrame(list(read_jsonl(folder / "log.jsonl")))[["step", "loss", "trace_loss", "answer_loss"]]
         logs.append(rows.assign(**about))
     logs = pd.concat(logs) if logs else pd.DataFrame(columns=list(JOB))
     return sized(run, pd.DataFrame(costs, columns=list(COST))), sized(run, logs)
+
+
+def _target_repetition(run: Run, job: tuple, record: Mapping) -> float:
+    """Mean repetition of the texts that an adapter was taught; NaN where the run holds other texts by now."""
+    from tracekd import sft, train
+    from tracekd.records import read_jsonl
+
+    path = sft.set_path(run, *job[:2])
+    taught = [sft.Example(**row) for row in read_jsonl(path)] if path.exists() else []
+    if train.key(run.student, taught, run.profile.recipe, job[2]) != record["key"]:
+        return math.nan
+    return float(pd.Series([repetition(e.target) for e in taught], dtype=float).mean())
 
 
 def given_traces(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:

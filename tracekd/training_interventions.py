@@ -25,6 +25,8 @@ STEPS = {"wrong_label": "classification", "wrong_facts": "retrieval"}
 DOSES = {"incorrect_25": 25, "incorrect_50": 50, "incorrect_75": 75}
 FILLER = "filler"
 CONDITIONS = (*STEPS, *DOSES, FILLER)
+# The conditions whose traces state a label and facts, which can be right or wrong; free-form traces and filler do not.
+STEPPED = ("correct", "incorrect", *STEPS, *DOSES)
 # The conditions of each experiment with the ones that every grid has, in reading order.
 TWO_BY_TWO = ("correct", "wrong_label", "wrong_facts", "incorrect")
 BY_DOSE = {"correct": 0, **DOSES, "incorrect": 100}
