@@ -24,7 +24,7 @@ def frame(answers: dict, traces: dict | None = None, seeds=(1,), dataset="babi",
     rows = [
         {"student": "s", "source": "invented", "dataset": dataset, "condition": c, "seed": seed,
          "training_problems": 0 if c == "prompted" else size, "id": f"p{i}",
-         "teacher": "templated" if c in ("r1", "swapped") else "",
+         "teacher": "templated" if c in ("r1", "swapped") else "", "answerable": True, "declined": False,
          "category": "all of them", "status": "ok", "answer_correct": bool(right), "answer_contains": bool(right),
          "trace_correct": bool((traces or {}).get(c, [0] * len(given_))[i]), "classification_correct": False,
          "retrieval_correct": False}
@@ -281,8 +281,12 @@ def test_conditions_and_categories_are_named_in_full():
     assert freeform.spelled(ours).condition.tolist() == named
     assert freeform.spelled(ours.drop(columns="teacher"), replication.teachers(ours)).condition.tolist() == named
     assert replication.trained_on(ours, {"babi": 1000}) == "babi 1,000 (equal)"
-    many = pd.DataFrame({"category": [f"kind {i}" for i in range(6)]})
-    assert replication.categories_of(many) == "6 categories"
+    many = pd.DataFrame(
+        {"category": [f"kind {i}" for i in range(5)], "id": range(5), "answerable": [True, False] * 2 + [True]}
+    )
+    assert replication.categories_of(many) == "5 categories; 2 of 5 unanswerable"
+    assert replication.categories_of(many[many.answerable]) == "kind 0, kind 2, kind 4"
+    assert replication.in_strata(many).category.tolist()[:2] == ["kind 0", "kind 1, unanswerable"]
     claimed = rc.tested(ours.assign(dataset="cotempqa"), rng(), 50)
     verbose = claimed[claimed.claim == "The verbose traces train best (against correct ones)"].iloc[0]
     assert verbose.contrast == "accuracy of r1 (templated) less correct" and verbose.categories == "equal"

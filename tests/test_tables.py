@@ -8,6 +8,7 @@ import pytest
 
 from tracekd import findings, own_verdicts, replicates, similarity, stats, tables, text
 from tracekd.cases import LISTS, PROBLEM, RIGHT
+from tracekd.problems import Problem
 from tracekd.records import write_jsonl
 
 
@@ -187,6 +188,23 @@ def test_model_on_a_frame(frame):
     table, _ = frame
     model = replicates.cluster_logit(table.rename(columns={"answer_correct": "answer"}))
     assert list(model.columns) == list(replicates.COLUMNS)
+
+
+def test_unanswerable_questions_and_outputs_that_decline_are_marked(tmp_path):
+    """Gold "No Answer Present." alone is unanswerable; an output declines where its answer is just that."""
+    about = {"dataset": "marco", "category": "PERSON", "context": ("Ann is it.", "Bob."), "question": "who is it"}
+    asked = Problem(id="marco/a/1", answers=("Ann",), evidence=(0,), split="test", **about)
+    without = Problem(id="marco/a/2", answers=("No Answer Present.",), evidence=(), split="test", **about)
+    outputs = [
+        {"id": asked.id, "text": "<answer>no answer present</answer>"},
+        {"id": without.id, "text": "<answer>No Answer Present. It is Ann</answer>"},
+    ]
+    write_jsonl(tmp_path / "marco" / "vanilla-1.jsonl", outputs)
+    found, _ = own_verdicts.verdict_frame([asked, without], [tmp_path / "marco" / "vanilla-1.jsonl"])
+    assert found[["answerable", "declined", "answer_correct"]].to_numpy().tolist() == [
+        [True, True, False],
+        [False, False, False],
+    ]
 
 
 def test_repetition_counts_word_sequences_that_come_again():

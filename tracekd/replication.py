@@ -31,7 +31,10 @@ PROFILES = ("replication", "replication-small", "training-interventions")
 VERDICTS, ADAPTERS, LOGS = "replication_verdicts.csv.gz", "replication_adapters.csv", "replication_logs.csv.gz"
 INTERVENTIONS = "replication_interventions.csv.gz"
 FILES = (VERDICTS, ADAPTERS, LOGS, INTERVENTIONS)
-FLAGS = ("classification_correct", "retrieval_correct", "trace_correct", "answer_correct", "answer_contains")
+FLAGS = (
+    "classification_correct", "retrieval_correct", "trace_correct", "answer_correct", "answer_contains", "answerable",
+    "declined",
+)  # fmt: skip
 JOB = ("dataset", "condition", "seed")
 SIZE = "training_problems"
 KEPT = (
@@ -112,9 +115,19 @@ def sources(frame: pd.DataFrame) -> str:
 
 
 def categories_of(frame: pd.DataFrame) -> str:
-    """Which categories of problems a frame has: their names, or how many where there are more than five."""
-    names = sorted(frame.category.unique())
-    return ", ".join(names) if len(names) <= 5 else f"{len(names)} categories"
+    """Which categories of problems a frame has: their names, or how many where there are more than four.
+
+    With them the number of problems whose question has no answer in its context, where there are such.
+    """
+    names, asked = sorted(frame.category.unique()), frame.drop_duplicates("id")
+    words = ", ".join(names) if len(names) <= 4 else f"{len(names)} categories"
+    without = int((~asked.answerable).sum())
+    return f"{words}; {without} of {len(asked)} unanswerable" if without else words
+
+
+def in_strata(frame: pd.DataFrame) -> pd.DataFrame:
+    """``frame`` with each category's unanswerable problems as a category of their own."""
+    return frame.assign(category=frame.category.where(frame.answerable, frame.category + ", unanswerable"))
 
 
 def trained_on(frame: pd.DataFrame, sizes: Mapping[str, int]) -> str:
