@@ -1,5 +1,6 @@
 import json
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -82,6 +83,18 @@ def test_conditions_take_their_text(found, texts):
         freeform.build_all(found, "correct", texts)
     with pytest.raises(ValueError, match="no summary"):
         freeform.build_all(found, "r1_summary", [freeform.Texts(name, "x", "y")])
+    with pytest.raises(ValueError, match="1 texts have no trace"):
+        freeform.build_all(found, "swapped", [*texts[1:], freeform.Texts(name, "x", "")])
+
+
+def test_texts_on_another_problem_of_the_same_id_are_refused(found, texts):
+    """Sets of two seeds share their ids, and no problem: traces of one are no traces for the other."""
+    others = problems.load("cotempqa", "generated", size=60, seed=77)
+    assert {p.id for p in others} & {text.id for text in texts}
+    with pytest.raises(ValueError, match="were written on other problems of the same id"):
+        freeform.build_all(others, "r1", texts)
+    unchecked = [replace(text, problem="") for text in texts]
+    assert freeform.build_all(others, "r1", unchecked)
 
 
 def test_texts_survive_a_file(tmp_path, texts):
@@ -90,6 +103,12 @@ def test_texts_survive_a_file(tmp_path, texts):
     (tmp_path / "bad.jsonl").write_text('{"id": "x"}\n')
     with pytest.raises(ValueError, match="fields needed"):
         freeform.read_texts(tmp_path / "bad.jsonl")
+    freeform.keep(tmp_path / "twice.jsonl", [*texts, texts[0]])
+    with pytest.raises(ValueError, match=f"{texts[0].id} has more than one text"):
+        freeform.read_texts(tmp_path / "twice.jsonl")
+    freeform.keep(tmp_path / "tags.jsonl", [replace(texts[0], summary="so </Think> <answer>")])
+    with pytest.raises(ValueError, match=f"{texts[0].id} has </Think> within a text"):
+        freeform.read_texts(tmp_path / "tags.jsonl")
 
 
 def test_the_authors_r1_files(shared_data):

@@ -398,10 +398,22 @@ def test_what_is_finished_is_recorded_once_and_read_back(runs, tmp_path):
     assert len(kept.logs) == kept.adapters.steps.sum() and set(kept.logs.training_problems) == {8, 4}
     assert set(kept.interventions.condition) == {"correct"} and kept.interventions.id.nunique() == 2
     assert kept.verdicts.answer_correct.dtype == bool
+    assert kept.verdicts.repetition.between(0, 1).all() and kept.verdicts.answerable.dtype == bool
+    # 15 dots in a row say one sequence of four after another; `vanilla` is taught a short answer.
+    taught = kept.adapters.groupby("condition").target_repetition.mean()
+    assert taught["vanilla"] < taught["correct"] < 0.5 < taught["filler"]
     assert set(kept.interventions.training_problems) == {8}
     before = [(tmp_path / name).read_bytes() for name in replication.FILES]
     replication.record(runs, tmp_path)
     assert before == [(tmp_path / name).read_bytes() for name in replication.FILES]  # the same bytes again
+
+
+def test_a_record_of_an_earlier_version_is_named(runs, tmp_path):
+    replication.record(runs[:1], tmp_path)
+    old = pd.read_csv(tmp_path / replication.ADAPTERS).drop(columns="teacher")
+    old.to_csv(tmp_path / replication.ADAPTERS, index=False)
+    with pytest.raises(ValueError, match="no column 'teacher': an earlier version"):
+        replication.load(tmp_path)
 
 
 def test_an_unfinished_job_is_open_and_stays_out(runs, tmp_path):

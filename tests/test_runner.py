@@ -94,6 +94,17 @@ def test_an_error_is_one_message_unless_debugging(house, capsys, monkeypatch):
         __main__.main(["run", "--profile", "smoke"])
 
 
+def test_texts_are_refused_where_no_condition_takes_them(house, capsys, monkeypatch):
+    write(house / "notebooks", "01_first")
+    (house / "texts.jsonl").write_text("")
+    monkeypatch.setenv("TRACEKD_TEXTS", "")  # restored afterwards
+    assert __main__.main(["run", "--profile", "cpu", "--texts", str(house / "texts.jsonl")]) == 1
+    assert "profile 'cpu' trains on none of r1, r1_summary" in capsys.readouterr().err
+    monkeypatch.setenv("TRACEKD_TEXTS", str(house / "texts.jsonl"))
+    assert __main__.main(["run", "--profile", "cpu"]) == 0  # the variable may stand for other profiles
+    assert "free-form traces" not in capsys.readouterr().out
+
+
 def test_a_notebook_needs_exactly_one_parameters_cell(house, capsys):
     path = write(house / "notebooks", "01_first")
     book = nbformat.read(path, as_version=4)
@@ -204,9 +215,9 @@ def test_a_run_ends_with_a_short_paper_check(house, capsys):
         "  printed numbers, cannot be checked: seeds 355, matrix 64",
     ]
     (folder / "figures/08_claims.csv").write_text(
-        "claim,contrast,dataset,source,training_problems,value,low,high,n,seeds,verdict\n"
-        "Traces do not help,correct less vanilla,babi,real problems,1000,0.01,-0.02,0.04,376,3,holds here\n"
-        "Traces do not help,x,marco,,0,,,,0,0,not run\n"
+        "claim,contrast,dataset,source,teacher,training_problems,value,low,high,n,seeds,verdict\n"
+        "Traces do not help,correct less vanilla,babi,real problems,,1000,0.01,-0.02,0.04,376,3,holds here\n"
+        "Traces do not help,x,marco,,,0,,,,0,0,not run\n"
     )
     (folder / "figures/08_ledger.csv").write_text(
         "kind,seed,replicated,verdict\nmatrix,,86,follows to the digit\nseeds,121,,cannot be checked: no outputs\n"

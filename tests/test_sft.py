@@ -151,8 +151,8 @@ def test_free_form_sets_are_built_from_templated_texts():
     assert all(e.target != own[e.id] for e in sets["swapped"])
 
 
-def test_a_run_trains_on_the_texts_of_its_teacher(tmp_path, caplog):
-    """Given texts take the place of the templated ones, each example names who wrote its trace, and which have none."""
+def test_a_run_trains_on_the_texts_of_its_teacher(tmp_path, capsys):
+    """Given texts take the place of the templated ones, and the problems that have one are those of all conditions."""
     run = Run("02", replace(load("smoke"), train={"cotempqa": 8, "marco": 2, "babi": 2}), 121, "generated", tmp_path)
     by_rules = sft.prepare(run)
     wanted = [e.id for e in by_rules["cotempqa", "r1"]]
@@ -161,18 +161,19 @@ def test_a_run_trains_on_the_texts_of_its_teacher(tmp_path, caplog):
     freeform.keep(tmp_path / "texts.jsonl", written)
     taught = replace(run, texts=str(tmp_path / "texts.jsonl"))
     sets = sft.kept(taught)
-    assert [e.id for e in sets["cotempqa", "r1"]] == wanted[:5]
+    for condition in ("r1", "swapped", "vanilla", "correct"):
+        assert {e.id for e in sets["cotempqa", condition]} == set(wanted[:5])
+    assert "cotempqa: 5 of 192 training problems have a teacher's text" in capsys.readouterr().out
     assert all(f"<think>I think of {e.id}.</think>" in e.target for e in sets["cotempqa", "r1"])
     wrote = {text.id: text.teacher for text in written}
     for e in sets["cotempqa", "swapped"]:  # the teacher of the trace, not of the problem
         assert wrote[e.target.partition("I think of ")[2].partition(".</think>")[0]] == e.teacher
-    assert "r1: 5 of 8 training problems of cotempqa have a text" in caplog.text
     assert sft.teachers(sets)["cotempqa", "r1"] == "teacher-0 and teacher-1"
     assert sft.teachers(sets)["cotempqa", "correct"] == "" == sft.teachers(sets)["babi", "vanilla"]
-    assert sets["cotempqa", "correct"] == by_rules["cotempqa", "correct"]
+    assert sets["babi", "correct"] == by_rules["babi", "correct"]  # no free-form traces there: all problems
     assert sft.kept(taught) == sets
     freeform.keep(tmp_path / "texts.jsonl", [freeform.Texts("cotempqa/no/1", "m", "x")])
-    with pytest.raises(ValueError, match="no text on any of the 8 training problems of cotempqa"):
+    with pytest.raises(ValueError, match="no text on any of the 192 training problems of cotempqa"):
         sft.kept(taught)
 
 

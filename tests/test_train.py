@@ -205,6 +205,18 @@ def test_what_does_not_decide_an_adapter_does_not_retrain_it(examples):
     )
 
 
+def test_an_adapter_of_a_teachers_traces_is_not_trained_over(examples, tmp_path):
+    """A forgotten --texts would train it anew on others; the same texts under another name change the record alone."""
+    by_a_model = [replace(e, teacher="a-model") for e in examples]
+    first = train.train("tiny-random", by_a_model, RECIPE, seed=1, folder=tmp_path)
+    assert first["teacher"] == "a-model"
+    with pytest.raises(ValueError, match="learned from traces by a-model"):
+        train.train("tiny-random", examples[1:], RECIPE, seed=1, folder=tmp_path)
+    assert train.read_record(tmp_path) == first
+    renamed = train.train("tiny-random", [replace(e, teacher="b") for e in examples], RECIPE, seed=1, folder=tmp_path)
+    assert renamed == {**first, "teacher": "b"} == train.read_record(tmp_path)
+
+
 def test_the_log_keeps_trace_and_answer_apart(examples, tmp_path):
     import pandas as pd
 

@@ -65,6 +65,8 @@ def opening(run: Run) -> str:
     """What every notebook prints first: profile, student, data source, hardware, versions."""
     lines = [f"profile    {run.profile.name}: {run.profile.about}", f"seed       {run.seed}"]
     lines += [f"student    {run.student}", f"data       {run.source_label}", f"hardware   {hardware()}"]
+    if run.texts:
+        lines.append(f"traces     free-form ones as in {Path(run.texts).name}")
     found = []
     for package in SHOWN:
         try:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pandas as pd
 
@@ -188,8 +186,7 @@ def short(claimed: pd.DataFrame, listed: pd.DataFrame) -> list[str]:
 
 
 def _estimate(row) -> str:
-    wrote = " and ".join(dict.fromkeys(re.findall(r"\(([^)]*)\)", row.contrast)))
-    traces = f", {wrote} traces" if wrote else ""
+    traces = f", {row.teacher} traces" if isinstance(row.teacher, str) and row.teacher else ""
     trained = f"trained on {row.training_problems:,}{traces}, {_seeds(row.seeds)}"
     return f"{_points(row.value, row.low, row.high)} points on {row.n} problems ({trained})"
 

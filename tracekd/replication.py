@@ -8,7 +8,7 @@ row a problem and given trace, of the students that ``tracekd intervene`` asked)
 
 A condition may be there at several sizes: ``training_problems`` says how many problems were drawn for its training, 0
 for the prompted student, which had none. Only students of one size are compared with one another. An adapter's ``n``
-can be a little smaller: no rule writes free-form traces for every problem.
+can be a little smaller: no rule writes a templated trace for every problem.
 """
 
 from __future__ import annotations
@@ -62,10 +62,17 @@ def load(folder: Path = benches.FOLDER) -> Kept:
 
     Raises:
         FileNotFoundError: nothing has been recorded there.
+        ValueError: an earlier version recorded it, without columns of this one.
     """
     if not (folder / VERDICTS).exists():
         raise FileNotFoundError(f"no replication is recorded in {folder}: `python -m tracekd replication --record`")
     verdicts, adapters, logs, rows = (pd.read_csv(folder / name, dtype={"teacher": str}) for name in FILES)
+    for name, made, wanted in ((VERDICTS, verdicts, KEPT), (ADAPTERS, adapters, COST)):
+        if missing := sorted({*wanted} - {*made}):
+            raise ValueError(
+                f"{folder / name} has no column {missing[0]!r}: an earlier version recorded it; `python -m tracekd "
+                "replication --record` where the outputs are makes it anew"
+            )
     verdicts, adapters = (made.assign(teacher=made.teacher.fillna("")) for made in (verdicts, adapters))
     if len(rows):
         rows = rows.assign(**{flag: rows[flag].fillna(0).astype(bool) for flag in ("answer_correct", "trace_correct")})
@@ -94,14 +101,22 @@ def of_sizes(frame: pd.DataFrame, sizes: Mapping[str, int]) -> pd.DataFrame:
 
 
 def teachers(frame: pd.DataFrame) -> dict[tuple[str, str], str]:
-    """Who wrote the traces of each (data set, condition) of ``verdicts``, for ``freeform.spelled``."""
+    """Who wrote the traces of each (data set, condition) of ``verdicts``, one size: two would be named together."""
     named = frame.groupby(["dataset", "condition"]).teacher
     return {key: " and ".join(sorted(set(part) - {""})) for key, part in named}
 
 
-def marked(frame: pd.DataFrame) -> pd.DataFrame:
-    """``frame``, which has ``dataset`` and ``source``, with its generated sets named so: ``marco (GENERATED)``."""
-    generated = frame.source.astype(str).str.contains("GENERATED")
+def marked(frame: pd.DataFrame, verdicts: pd.DataFrame | None = None) -> pd.DataFrame:
+    """``frame`` with its generated sets named so: ``marco (GENERATED)``.
+
+    Args:
+        frame: with the columns ``dataset`` and ``source``; or without any row.
+        verdicts: says the sources of a frame that has no such column.
+    """
+    if frame.empty:
+        return frame
+    where = frame.source if verdicts is None else frame.dataset.map(verdicts.groupby("dataset").source.first())
+    generated = where.astype(str).str.contains("GENERATED")
     return frame.assign(dataset=frame.dataset.where(~generated, frame.dataset + " (GENERATED)"))
 
 
@@ -182,9 +197,10 @@ def _teacher(run: Run, job: tuple) -> str:
 
 def drawn(run: Run) -> dict[str, int]:
     """How many training problems a run draws, by data set."""
-    from tracekd.problems import kept, training_set
+    from tracekd.problems import kept
+    from tracekd.sft import training_problems
 
-    return {dataset: len(training_set(run, dataset, part)) for dataset, part in kept(run).items()}
+    return {dataset: len(training_problems(run, dataset, part)) for dataset, part in kept(run).items()}
 
 
 def sized(run: Run, frame: pd.DataFrame) -> pd.DataFrame:
@@ -277,9 +293,11 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="tracekd replication", description=main.__doc__)
     parser.add_argument("--profiles", default=",".join(PROFILES), help="whose grids, comma-separated")
     parser.add_argument("--data", default="", help="generated, hub or a folder (default: the profile's)")
+    parser.add_argument("--texts", default="", help="a teacher's traces that were trained on (default: TRACEKD_TEXTS)")
     parser.add_argument("--record", action="store_true", help="write figures/data/replication_*")
     options = parser.parse_args(argv)
-    runs = [open_run("replication", name, data=options.data) for name in options.profiles.split(",")]
+    about = {"data": options.data, "texts": options.texts}
+    runs = [open_run("replication", name, **about) for name in options.profiles.split(",")]
     for run in runs:
         for word, jobs in zip(("finished", "open"), finished(run), strict=True):
             print(f"{run.profile.name}, {word}: {len(jobs)} jobs" + "".join(f"\n  {d} {c} {s}" for d, c, s in jobs))

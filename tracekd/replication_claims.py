@@ -204,10 +204,10 @@ def tested(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = REPE
         repeats: resamples.
 
     Returns:
-        columns claim, dataset, source, categories (of the test problems), training_problems, rule, contrast, margin,
-        value, low, high (95%), low90, high90, n, seeds, by_seed (in words), fewest, right_traces, verdict. One row for
-        each training size that has both conditions, largest first; where none has, one row "not run" of size 0 with
-        NaN.
+        columns claim, dataset, source, categories (of the test problems), training_problems, teacher (who wrote
+        free-form traces, if the claim has such), rule, contrast, margin, value, low, high (95%), low90, high90, n,
+        seeds, by_seed (in words), fewest, right_traces, verdict. One row for each training size that has both
+        conditions, largest first; where none has, one row "not run" of size 0 with NaN.
     """
     rows = []
     for claim in CLAIMS:
@@ -227,15 +227,16 @@ def _found(claim: Claim, part: pd.DataFrame, rng: np.random.Generator, repeats: 
 
 def _row(claim: Claim, dataset: str, part: pd.DataFrame, size: int, found: Mapping) -> dict:
     margin = MARGIN if claim.second else LINK_MARGIN
-    contrast = f"{claim.first}: right answers after right less after wrong traces"
+    contrast, wrote = f"{claim.first}: right answers after right less after wrong traces", []
     if claim.second:
-        wrote = teachers(part[part[SIZE] == size])
-        first, second = (longhand(name, wrote.get((dataset, name), "")) for name in (claim.first, claim.second))
+        named = teachers(part[part[SIZE] == size])
+        wrote = [named.get((dataset, name), "") for name in (claim.first, claim.second)]
+        first, second = map(longhand, (claim.first, claim.second), wrote)
         contrast = f"accuracy of {first} less {second}"
     return {
         "claim": claim.sentence, "dataset": dataset, "source": part.source.iloc[0] if len(part) else "",
         "categories": categories_of(part), SIZE: size,
-        "rule": claim.rule, "contrast": contrast, "margin": margin,
+        "teacher": " and ".join(sorted(set(wrote) - {""})), "rule": claim.rule, "contrast": contrast, "margin": margin,
         **{name: found.get(name, np.nan) for name in ("value", "low", "high", "low90", "high90")},
         "n": found.get("n", 0), "seeds": found.get("seeds", 0),
         "by_seed": "; ".join(f"{value:+.3f}" for value in found.get("by_seed", ())),

@@ -73,6 +73,7 @@ def options(argv: list[str]) -> argparse.Namespace:
             profiles.load(args.profile)
         if args.data:
             args.data = problems.check_source(args.data)
+        args.texts_given = bool(args.texts)
         args.texts = profiles.check_texts(args.texts or os.environ.get("TRACEKD_TEXTS", ""))
         args.paths = notebooks.select(args.only)
         args.given = _given(args)
@@ -174,9 +175,7 @@ def run(args: argparse.Namespace, profile: profiles.Profile, folder: Path) -> in
     labels = {dataset: problems.label_of(dataset, source) for dataset in problems.datasets_of(source)}
     print(f"profile {profile.name}: {profile.about}; everything goes to {shown(folder)}")
     print("\n".join(f"data: {dataset}: {label}" for dataset, label in labels.items()))
-    os.environ["TRACEKD_TEXTS"] = args.texts  # for the notebooks' kernels
-    if args.texts:
-        print(f"free-form traces: {shown(Path(args.texts))}")
+    take_texts(args, profile, list(labels))
     try:
         for path in args.paths:
             step(path, args, profile, source, folder)
@@ -188,6 +187,25 @@ def run(args: argparse.Namespace, profile: profiles.Profile, folder: Path) -> in
     report(folder)
     print(f"done in {clock(time.monotonic() - started)}; executed notebooks: {shown(folder / 'notebooks')}")
     return 0
+
+
+def take_texts(args: argparse.Namespace, profile: profiles.Profile, datasets: list[str]) -> None:
+    """Hand a teacher's texts to the notebooks' kernels; the variable alone does nothing where no condition takes them.
+
+    Raises:
+        ValueError: the option was given, and the profile trains on no free-form traces.
+    """
+    from tracekd.freeform import CONDITIONS
+
+    takes = any(set(profile.conditions_of(dataset)) & set(CONDITIONS) for dataset in datasets)
+    if args.texts and not takes and args.texts_given:
+        raise ValueError(
+            f"--texts: profile {profile.name!r} trains on none of {', '.join(CONDITIONS)}: choose one that does, such "
+            "as --profile gpu, or name conditions in `also` of a profile"
+        )
+    args.texts = os.environ["TRACEKD_TEXTS"] = args.texts if takes else ""
+    if args.texts:
+        print(f"free-form traces: {shown(Path(args.texts))}")
 
 
 def _state(path, args, profile, source, folder) -> tuple[dict[str, Any], dict[str, str], str | None]:

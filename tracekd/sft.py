@@ -194,20 +194,27 @@ def marker(run) -> dict:
     }
 
 
-def _texts(run, condition: str, chosen: Sequence[Problem]) -> dict:
-    """The teacher's texts as an option of ``build``, where the condition takes them and the run has them."""
-    if condition not in freeform.CONDITIONS or not run.texts:
-        return {}
-    texts = freeform.read_texts(run.texts)
-    have = len({text.id for text in texts} & {p.id for p in chosen})
-    if not have:
+def training_problems(run, dataset: str, problems: Sequence[Problem]) -> list[Problem]:
+    """The training problems of a run: the profile's number; with a teacher's texts, of those that have one.
+
+    A teacher's traces are kept where it was right, on the easier problems perhaps. All conditions of a data set with
+    free-form ones are trained on the same problems, so that what tells them apart is the trace.
+
+    Raises:
+        ValueError: the texts are on none of the training problems.
+    """
+    if not (run.texts and set(run.profile.conditions_of(dataset)) & set(freeform.CONDITIONS)):
+        return training_set(run, dataset, list(problems))
+    have = {text.id for text in freeform.read_texts(run.texts)}
+    train = [p for p in problems if p.split == "train"]
+    covered = [p for p in train if p.id in have]
+    if not covered:
         raise ValueError(
-            f"{run.texts} has no text on any of the {len(chosen)} training problems of {chosen[0].dataset}, so that "
-            f"{condition!r} cannot be built: ask the teacher for these problems, or leave the file out"
+            f"{run.texts} has no text on any of the {len(train)} training problems of {dataset}: ask the teacher for "
+            "these problems, or leave the file out"
         )
-    level = logging.INFO if have == len(chosen) else logging.WARNING
-    log.log(level, "%s: %d of %d training problems of %s have a text", condition, have, len(chosen), chosen[0].dataset)
-    return {"texts": texts}
+    print(f"{dataset}: {len(covered)} of {len(train)} training problems have a teacher's text; the others are left out")
+    return training_set(run, dataset, covered)
 
 
 def teachers(sets: Mapping[tuple[str, str], Sequence[Example]]) -> dict[tuple[str, str], str]:
@@ -224,15 +231,17 @@ def prepare(run) -> dict[tuple[str, str], list[Example]]:
     """Build and keep the SFT sets of all data sets and trained conditions of a run.
 
     Only training problems are opened here. Returns ``{(dataset, condition): examples}``; within a data set the
-    problems and their order are the same in every condition.
+    problems and their order are the same in every condition, but for those that no rule writes a templated trace for.
     """
     marker_path = run.path("sft", "SOURCE.json")
     marker_path.unlink(missing_ok=True)  # written last: its presence means that the sets are whole
     made, problems = {}, kept_problems(run)
+    texts = freeform.read_texts(run.texts) if run.texts else []
     for dataset in datasets_of(run.source):
-        chosen = training_set(run, dataset, problems[dataset])
+        chosen = training_problems(run, dataset, problems[dataset])
         for condition in run.profile.conditions_of(dataset):
-            made[dataset, condition] = build(chosen, condition, seed=run.seed, **_texts(run, condition, chosen))
+            given = {"texts": texts} if texts and condition in freeform.CONDITIONS else {}
+            made[dataset, condition] = build(chosen, condition, seed=run.seed, **given)
             write_jsonl(set_path(run, dataset, condition), map(asdict, made[dataset, condition]))
     write_json(marker_path, marker(run))
     return made
@@ -245,5 +254,5 @@ def kept(run) -> dict[tuple[str, str], list[Example]]:
         print("SFT sets: as an earlier notebook left them in this run")
         names = [(d, c) for d in datasets_of(run.source) for c in run.profile.conditions_of(d)]
         return {(d, c): [Example(**row) for row in read_jsonl(set_path(run, d, c))] for d, c in names}
-    print("SFT sets: no earlier notebook left any for this source, seed and code, so they are built now")
+    print("SFT sets: no earlier notebook left any for this source, seed, texts and code, so they are built now")
     return prepare(run)

@@ -33,7 +33,7 @@ class Shown:
         question: the question.
         trace: the text to be rated.
         answer: what the trace leads to.
-        source: where the trace comes from: ``rules``, ``teacher``, or ``templated`` where no teacher ran.
+        source: where the trace comes from: ``rules``, a teacher's name or ``teacher``, or ``templated``.
         data: where the problem comes from, such as ``generated``.
     """
 

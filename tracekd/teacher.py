@@ -21,7 +21,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from tracekd.corrupt import same
-from tracekd.freeform import Texts
+from tracekd.freeform import Texts, fingerprint
 from tracekd.problems import Problem
 from tracekd.records import append_jsonl, recover_jsonl, sha256
 from tracekd.traces import prompt
@@ -225,4 +225,4 @@ def _one(problem: Problem, teacher: Teacher) -> Texts | str:
         _, explanation = teacher.ask(_EXPLANATION.format(prompt=prompt(problem), answer=answer))
     except RuntimeError:
         return "failed"
-    return Texts(problem.id, teacher.endpoint.model, trace, summary, explanation)
+    return Texts(problem.id, teacher.endpoint.model, trace, summary, explanation, fingerprint(problem))

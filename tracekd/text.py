@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from functools import lru_cache
 
@@ -16,11 +15,11 @@ def normalise(text: str) -> str:
 
 
 def repetition(text: str, length: int = 4) -> float:
-    """Share of a text's word sequences of one length that stand earlier in it already, in 0..1; NaN for a shorter text.
+    """Share of a text's word sequences of one length that stand earlier in it already, in 0..1; 0 for a shorter text.
 
     seq-rep-n of Welleck and others (2020, arXiv 1908.04319), over words in place of tokens: near 1 for a text that
     goes round in circles.
     """
     words = text.split()
     grams = [tuple(words[i : i + length]) for i in range(len(words) - length + 1)]
-    return 1 - len(set(grams)) / len(grams) if grams else math.nan
+    return 1 - len(set(grams)) / len(grams) if grams else 0.0

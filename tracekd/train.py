@@ -161,16 +161,39 @@ def train(student: str, examples: Sequence[sft.Example], recipe: Recipe, *, seed
         process so far), recipe, hardware, commit.
 
     Raises:
-        ValueError: nothing to learn, or examples beyond ``max_tokens``: see ``sft.encode_all``.
+        ValueError: nothing to learn, or examples beyond ``max_tokens``: see ``sft.encode_all``; or the adapter that is
+            there learned from a teacher's traces and these are not that teacher's.
         students.StudentUnavailable: see there.
     """
     name = key(student, examples, recipe, seed)
     with locked(folder / "train") if processes() == 1 or is_main() else nullcontext():
-        if (kept := read_record(folder)) and kept["key"] == name:
+        kept = read_record(folder)
+        if kept and kept["key"] == name:
             if (wrong := damaged(folder, kept)) is None:
-                return kept
+                return _with_teacher(folder, kept, examples)
             log.warning("%s is trained anew: %s", folder, wrong)
+        elif kept:
+            _check_teacher(folder, kept, examples)
         return _train(student, examples, recipe, seed, folder, name)
+
+
+def _with_teacher(folder: Path, kept: dict, examples: Sequence[sft.Example]) -> dict:
+    """The record, which names who wrote the traces as the examples do: the key does not say it."""
+    if teacher_of(kept, examples[0].condition) == (teacher := sft.teacher_of(examples)):
+        return kept
+    write_json(folder / "record.json", {**kept, "teacher": teacher})
+    return {**kept, "teacher": teacher}
+
+
+def _check_teacher(folder: Path, kept: dict, examples: Sequence[sft.Example]) -> None:
+    """Refuse to train over an adapter of a teacher's traces where a forgotten option would have it so."""
+    now = sft.teacher_of(examples)
+    wrote = kept.get("teacher", "")
+    if wrote not in ("", templated.TEACHER, now):
+        raise ValueError(
+            f"{folder} learned from traces by {wrote}, and this run would train over it with {now or 'other'} traces: "
+            "give the same --texts (or TRACEKD_TEXTS), or another TRACEKD_RUNS; to train anew, delete the folder"
+        )
 
 
 def _train(student, examples, recipe, seed, folder, name) -> dict:
