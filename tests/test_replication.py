@@ -298,6 +298,19 @@ def test_conditions_and_categories_are_named_in_full():
         assert f"(trained on 1,000, {wrote} traces, 1 seed)" in line
 
 
+def test_declining_is_told_apart():
+    """A student that always declines is right on all unanswerable questions and on no other."""
+    about = {"dataset": "marco (GENERATED)", "training_problems": 128, "condition": "correct", "low": 0.0, "high": 0.1}
+    rows = [
+        {**about, "answerable": True, "value": 0.0, "problems": 125, "declined_value": 1.0},
+        {**about, "answerable": False, "value": 1.0, "problems": 75, "declined_value": 1.0},
+        {**about, "condition": "filler", "answerable": True, "value": 0.0, "problems": 125, "declined_value": 1.0},
+    ]
+    (line,) = ledger.declining(pd.DataFrame(rows))
+    assert line.startswith("marco (GENERATED), trained on 128, correct: right on 0.0%")
+    assert "(n = 125) and on 100.0%" in line and line.endswith("declines 100.0% of the answerable ones.")
+
+
 def test_generated_sets_are_named_wherever_they_stand():
     """In words for captions, behind the set's name in figures and the ledger in short, by number in the ledger."""
     right = [1, 0] * 20

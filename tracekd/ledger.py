@@ -185,6 +185,28 @@ def short(claimed: pd.DataFrame, listed: pd.DataFrame) -> list[str]:
     return lines
 
 
+def declining(apart: pd.DataFrame) -> list[str]:
+    """How much of a set's right answers rests on declining to answer, one line a size and condition.
+
+    Args:
+        apart: accuracies by ``answerable`` with the share of outputs that decline, as in ``08_answerable``.
+    """
+    lines = []
+    for (dataset, size, condition), part in apart.groupby(["dataset", SIZE, "condition"], sort=False):
+        rows = {bool(row.answerable): row for row in part.itertuples()}
+        if set(rows) != {True, False}:
+            continue
+        asked, without = rows[True], rows[False]
+        right, none = (percent(row.value, row.low, row.high) for row in (asked, without))
+        trained = f", trained on {size:,}" if size else ""
+        lines.append(
+            f"{dataset}{trained}, {condition}: right on {right} of the answerable questions (n = {asked.problems}) and "
+            f"on {none} of the unanswerable ones (n = {without.problems}); it declines "
+            f"{percent(asked.declined_value)} of the answerable ones."
+        )
+    return lines
+
+
 def _estimate(row) -> str:
     traces = f", {row.teacher} traces" if isinstance(row.teacher, str) and row.teacher else ""
     trained = f"trained on {row.training_problems:,}{traces}, {_seeds(row.seeds)}"
