@@ -144,7 +144,8 @@ def test_the_first_screen_has_the_finding_its_figure_and_the_way_to_each_claim()
     claimed, moved = (pd.read_csv(FIGURES / f"08_{name}.csv") for name in ("claims", "effects"))
     verdicts = replication.load().verdicts
     sizes = replication.main_sizes(verdicts)
-    assert ledger.finding(replication.of_sizes(verdicts, sizes), claimed, moved) in first
+    shares, whole = pd.read_csv(FIGURES / "08_accuracy_table.csv"), pd.read_csv(FIGURES / "data" / "08_finding.csv")
+    assert ledger.finding(replication.of_sizes(shares, sizes), whole, claimed, moved) in first
     main = replication.of_sizes(verdicts, sizes)
     trained, sources = replication.trained_on(main, sizes), replication.sources(main)
     assert f"*SmolLM2-135M-Instruct; training problems a condition: {trained}; {sources}; 95%" in first

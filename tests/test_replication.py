@@ -1,6 +1,7 @@
 """The replication's tests of claims: estimates by hand, decisions by the stated rules, a record of real small runs."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracekd import freeform, generate, intervention_grid, ledger, replication, sft, stats, train
+from tracekd import freeform, generate, intervention_grid, ledger, replication, sft, stats, tables, train
 from tracekd import replication_claims as rc
 from tracekd import training_interventions as ti
 from tracekd.profiles import Run, load
@@ -25,7 +26,8 @@ def frame(answers: dict, traces: dict | None = None, seeds=(1,), dataset="babi",
         {"student": "s", "source": "invented", "dataset": dataset, "condition": c, "seed": seed,
          "training_problems": 0 if c == "prompted" else size, "id": f"p{i}",
          "teacher": "templated" if c in ("r1", "swapped") else "", "answerable": True, "declined": False,
-         "category": "all of them", "status": "ok", "answer_correct": bool(right), "answer_contains": bool(right),
+         "category": "all of them", "status": "truncated" if c == "r1" and i == 0 else "ok",
+         "answer_correct": bool(right), "answer_contains": bool(right),
          "trace_correct": bool((traces or {}).get(c, [0] * len(given_))[i]), "classification_correct": False,
          "retrieval_correct": False}
         for c, given_ in answers.items() for seed in seeds for i, right in enumerate(given_)
@@ -97,7 +99,10 @@ def test_link_is_the_gap_between_answers_after_right_and_wrong_traces():
     # After right traces 2 of 3 answers are right, after wrong ones 1 of 4: 2/3 - 1/4.
     table = frame({"correct": [1, 1, 0, 1, 0, 0, 0]}, {"correct": [1, 1, 1, 0, 0, 0, 0]})
     assert rc.link(table, "correct", rng(), 200)["value"] == pytest.approx(2 / 3 - 1 / 4)
-    assert rc.link(frame({"correct": [1, 0]}), "correct", rng(), 10) == {}  # no right trace: no gap
+    none = rc.link(frame({"correct": [1, 0]}), "correct", rng(), 10)  # no right trace: no gap
+    assert none == {"n": 2, "seeds": 1, "fewest": 0, "right_traces": 0.0}
+    assert rc.decide("no difference", none, 0.1) == rc.TOO_FEW
+    assert rc.link(frame({"vanilla": [1, 0]}), "correct", rng(), 10) == {}
     found = rc.link(table, "correct", rng(), 200)
     assert found["fewest"] == 3 and found["right_traces"] == pytest.approx(3 / 7)
 
@@ -195,7 +200,7 @@ def test_a_claim_and_its_opposite_never_both_hold():
 
 def test_where_nobody_answers_right_there_is_nothing_to_test():
     found = rc.tested(frame({"vanilla": [0] * 60, "correct": [0] * 60, "incorrect": [1] * 9 + [0] * 51}), rng(), 50)
-    assert set(found[found.dataset == "babi"].verdict) == {f"{rc.TOO_FEW} (one seed)", rc.NOT_RUN}
+    assert set(found[found.dataset == "babi"].verdict) == {f"{rc.TOO_FEW} (one seed)"}
 
 
 def test_what_was_not_run_says_so_and_one_seed_too():
@@ -255,7 +260,8 @@ def test_the_ledger_sets_our_own_quantity_beside_each_printed_number():
     found = ledger.numbers(checked(), ours, rng(), 100)
     assert list(found) == list(ledger.NUMBERS) and len(found) == 5
     assert found.replicated[:4].tolist() == pytest.approx([75.0, np.nan, 2, 3], nan_ok=True)
-    assert found.replicated_n[:4].tolist() == pytest.approx([8, np.nan, 4, 4], nan_ok=True)  # counts: first seed
+    assert found.replicated_outputs[:4].tolist() == pytest.approx([8, np.nan, 4, 4], nan_ok=True)  # counts: first seed
+    assert found.replicated_problems[:4].tolist() == pytest.approx([4, np.nan, 4, 4], nan_ok=True)
     assert found.notebook.tolist()[-1] == "05_human_study" and found.replicated.isna().iloc[-1]
     assert ledger.numbers(checked(), ours[:0], rng(), 10).replicated.isna().all()
 
@@ -295,7 +301,39 @@ def test_conditions_and_categories_are_named_in_full():
         many = pd.concat([problems.assign(id=problems.id + str(k)) for k in range(20)])
         told = ledger.short(rc.tested(many, rng(), 50), ledger.numbers(checked(), many, rng(), 50))
         (line,) = [line for line in told if "train best (against correct ones)" in line]
-        assert f"(trained on 1,000, {wrote} traces, 1 seed)" in line
+        assert f"(trained on 1,000, {wrote} traces, 1 seed; cut at the limit" in line
+
+
+def test_claims_are_tested_on_answerable_questions():
+    """A student that always declines ties right traces to right answers on unanswerable questions, and on no other."""
+    always = frame(
+        {"correct": [0] * 20 + [1] * 20, "vanilla": [0] * 40}, {"correct": [0] * 20 + [1] * 20}, dataset="marco"
+    )
+    always["answerable"] = always.answer_correct.groupby(always.id).transform("sum") == 0
+    row = rc.tested(always, rng(), 50).query("dataset == 'marco'").set_index("claim")
+    link = row.loc["Trace correctness does not predict the answer"]
+    assert (link.n, link.verdict, link.categories) == (
+        20,
+        rc.TOO_FEW + " (one seed)",
+        "all of them, answerable questions alone",
+    )
+    assert row.loc["Traces do not help (correct ones against none)"].value == 0
+    # Of all questions, the same outputs would have shown a perfect tie.
+    assert rc.link(always, "correct", rng(), 50)["value"] == 1
+    told = ledger.short(ledger.marked(rc.tested(always, rng(), 50)), ledger.numbers(checked(), always, rng(), 50))
+    assert any("predict the answer: marco no estimate on 20 problems" in line for line in told)
+
+
+def test_outputs_cut_at_the_limit_are_told_with_the_claim():
+    ours = frame({"correct": [1] * 50, "r1": [1] * 50}, dataset="cotempqa")
+    row = rc.tested(ours, rng(), 50).query("contrast == 'accuracy of r1 (templated) less correct'").iloc[0]
+    assert row.cut == "r1 (templated) 2.0%"  # one of fifty; `correct` has none
+    (line,) = [
+        x
+        for x in ledger.short(rc.tested(ours, rng(), 50), ledger.numbers(checked(), ours, rng(), 50))
+        if "correct ones): cot" in x
+    ]
+    assert "; cut at the limit and counted as wrong: r1 (templated) 2.0%)" in line
 
 
 def test_declining_is_told_apart():
@@ -337,7 +375,7 @@ def test_the_ledger_in_short_and_the_finding_name_their_numbers():
     )
     tested = rc.tested(ours, rng(), 200)
     pairs = pd.DataFrame([{"rules": rules, "dataset": "babi", "student": "Q-Instruct", "first": "correct",
-                           "second": "incorrect", "difference": 0.1, "low": 0.02, "high": 0.18}
+                           "second": "incorrect", "difference": 0.1, "low": 0.02, "high": 0.18, "n": 40}
                           for rules in (ledger.THEIRS, ledger.OURS)])  # fmt: skip
     trace = pd.DataFrame([{"rules": ledger.PRINTED, "dataset": "babi", "student": "Q", "condition": "correct",
                            "step": "trace", "p_answer_given_trace": 0.9, "p_answer_given_not_trace": 0.4}])  # fmt: skip
@@ -349,30 +387,37 @@ def test_the_ledger_in_short_and_the_finding_name_their_numbers():
     row = claimed[(claimed.dataset == "babi")].set_index("claim")
     # The pair is kept the other way round: its difference and its interval change sign and ends.
     turned = row.loc["Incorrect traces do not degrade the answers (against correct ones)"]
-    assert turned.published == "Q -10.0 [-18.0, -2.0]"
+    assert turned.published == "Q -10.0 [-18.0, -2.0] (n = 40)"
     assert row.loc["Trace correctness does not predict the answer"].published == "Q +50.0"
     verbose = claimed[claimed.claim == "The verbose traces train best (against none)"].iloc[0]
     assert (verbose.published, verbose.verdict) == ("Q +10.0 (1 of 2 categories)", rc.NOT_RUN)
     lines = ledger.short(claimed, ledger.numbers(checked(), ours, rng(), 50))
     assert any("against correct ones): babi +0.0 [" in line and "(trained on 1,000, 1 seed)" in line for line in lines)
     assert any("follows to the digit: answer metric 2, matrix 2" in line for line in lines)
-    said = ledger.finding(ours, claimed, pd.DataFrame())
+    shares = tables.accuracy(ours, "answer_correct", rng(), 200, ["dataset", "training_problems", "condition"])
+    whole = rc.shares_by_trace(ours[ours.condition == "correct"], rng(), 200)
+    said = ledger.finding(shares, whole, claimed, pd.DataFrame())
     assert "Trained on 1,000 problems of babi a condition (1 seed, 40 test problems)" in said
-    assert "50.0% right on no traces" in said and "a right one in 50.0% of its outputs" in said
-    assert "answers 50.0% right after those, 50.0% after wrong ones" in said and said.endswith("(one seed)).")
+    # Wilson's interval of 20 of 40 is 35.2 to 64.8 percent; the others are drawn.
+    assert re.search(
+        r"answers 50\.0% \[35\.2, 64\.8\] right on no traces, 50\.0% \[35\.2, 64\.8\] right on correct", said
+    )
+    assert re.search(r"a right one in 50\.0% \[[\d., ]+\] of its outputs and answers 50\.0% \[[\d., ]+\] right", said)
+    assert re.search(r"after those \(n = 20\), 50\.0% \[[\d., ]+\] after wrong ones \(n = 20; ", said)
+    assert said.endswith("(one seed)).")
     moved = pd.DataFrame(
         [("correct", "total_all", 0.6), ("correct", "facts_given_right_label", 0.5),
-         ("correct", "label_given_right_facts", 0.01), ("incorrect", "total_all", -0.2)],
+         ("correct", "label_given_right_facts", 0.01), ("incorrect", "total_all", -0.2), ("correct", "total", 1.0)],
         columns=["condition", "effect", "value"],
-    ).assign(dataset="babi", training_problems=1000, n=60, seeds=1)  # fmt: skip
+    ).assign(dataset="babi", training_problems=1000, n=[60, 60, 60, 60, 44], seeds=1)  # fmt: skip
     moved = moved.assign(low=moved.value - 0.1, high=moved.value + 0.1)
-    more = ledger.finding(ours, claimed, moved)
+    more = ledger.finding(shares, whole, claimed, moved)
     assert "by +60.0 [+50.0, +70.0] points, right facts alone by +50.0 [+40.0, +60.0]" in more
     assert "a right label alone by +1.0 [-9.0, +11.0]" in more
-    assert "move by -20.0 [-30.0, -10.0] points (n = 60, 1 seed)" in more
+    assert "move by -20.0 [-30.0, -10.0] points (n = 60, 1 seed; in 44 of these problems the gold" in more
     # Effects of students of another size, or of one condition alone, are not told beside these.
-    assert ledger.finding(ours, claimed, moved.assign(training_problems=256)) == said
-    assert ledger.finding(ours, claimed, moved[moved.condition == "correct"]) == said
+    assert ledger.finding(shares, whole, claimed, moved.assign(training_problems=256)) == said
+    assert ledger.finding(shares, whole, claimed, moved[moved.condition == "correct"]) == said
 
 
 # The record, of real small runs.

@@ -215,12 +215,14 @@ def test_a_run_ends_with_a_short_paper_check(house, capsys):
         "  printed numbers, cannot be checked: seeds 355, matrix 64",
     ]
     (folder / "figures/08_claims.csv").write_text(
-        "claim,contrast,dataset,source,teacher,training_problems,value,low,high,n,seeds,verdict\n"
-        "Traces do not help,correct less vanilla,babi,real problems,,1000,0.01,-0.02,0.04,376,3,holds here\n"
-        "Traces do not help,x,marco,,,0,,,,0,0,not run\n"
+        "claim,contrast,dataset,source,teacher,training_problems,value,low,high,n,seeds,cut,verdict\n"
+        "Traces do not help,correct less vanilla,babi,real problems,,1000,0.01,-0.02,0.04,376,3,,holds here\n"
+        "Traces do not help,x,marco,,,0,,,,0,0,,not run\n"
     )
     (folder / "figures/08_ledger.csv").write_text(
-        "kind,seed,replicated,verdict\nmatrix,,86,follows to the digit\nseeds,121,,cannot be checked: no outputs\n"
+        "kind,dataset,category,condition,measure,seed,replicated,verdict\n"
+        "matrix,babi,all,correct,both,,86,follows to the digit\n"
+        "seeds,babi,all,r1,acc,121,,cannot be checked: no outputs\n"
     )
     runner.report(folder)
     assert capsys.readouterr().out.strip().splitlines()[15:] == [
@@ -229,7 +231,7 @@ def test_a_run_ends_with_a_short_paper_check(house, capsys):
         "every printed number (08_ledger):",
         "  follows to the digit: matrix 1",
         "  cannot be checked: seeds 1",
-        "  with a counterpart of our own: 1 of 2",
+        "  with a counterpart of our own: 1 of 2, 1 distinct quantities (students and seeds share one)",
     ]
 
 

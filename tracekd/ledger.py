@@ -25,8 +25,8 @@ PLACES = {
 STEPS = ("classification", "retrieval", "trace")  # what printed matrices set against the answer
 NUMBERS = (
     "kind", "dataset", "category", "student", "condition", "seed", "measure", "unit", "printed", "as_published",
-    "aligned", "replicated", "replicated_low", "replicated_high", "replicated_n", "replicated_source", "verdict",
-    "notebook", "artefact",
+    "aligned", "replicated", "replicated_low", "replicated_high", "replicated_problems", "replicated_outputs",
+    "replicated_source", "verdict", "notebook", "artefact",
 )  # fmt: skip
 
 
@@ -78,7 +78,7 @@ def _shares(verdicts: pd.DataFrame, rng, repeats: int) -> dict[tuple, dict]:
     return {
         (row["dataset"], row["category"], row["condition"]): {
             "replicated": 100 * row["value"], "replicated_low": 100 * row["low"], "replicated_high": 100 * row["high"],
-            "replicated_n": row["outputs"],
+            "replicated_problems": row["problems"], "replicated_outputs": row["outputs"],
         }
         for row in accuracy(whole, "answer_correct", rng, repeats, by).to_dict("records")
     }  # fmt: skip
@@ -92,7 +92,8 @@ def _counts(verdicts: pd.DataFrame) -> dict[tuple, dict]:
         made |= {f"{step} correct": int(part[f"{step}_correct"].sum()) for step in (*STEPS, "answer")}
         made["unevaluated"] = int((part.status == "no_trace").sum())
         for measure, count in made.items():
-            found[dataset, "all", condition, measure] = {"replicated": count, "replicated_n": len(part)}
+            size = {"replicated_problems": part.id.nunique(), "replicated_outputs": len(part)}
+            found[dataset, "all", condition, measure] = {"replicated": count, **size}
     return found
 
 
@@ -147,7 +148,7 @@ def _pair(claim: rc.Claim, dataset: str, part: pd.DataFrame) -> str:
             found = (-row["difference"], -row["high"], -row["low"])
         else:
             continue
-        words.append(f"{row['student'].removesuffix('-Instruct')} {_points(*found)}")
+        words.append(f"{row['student'].removesuffix('-Instruct')} {_points(*found)} (n = {row['n']})")
     return "; ".join(words) or "no outputs in the release"
 
 
@@ -181,7 +182,10 @@ def short(claimed: pd.DataFrame, listed: pd.DataFrame) -> list[str]:
     for verdict, part in listed.groupby(verdicts, sort=False):
         kinds = ", ".join(f"{kind} {n}" for kind, n in part.kind.value_counts(sort=False).items())
         lines.append(f"  {verdict}: {kinds}")
-    lines.append(f"  with a counterpart of our own: {int(listed.replicated.notna().sum())} of {len(listed)}")
+    have = listed[listed.replicated.notna()]
+    distinct = len(have.drop_duplicates(["dataset", "category", "condition", "measure"]))
+    many = f"{len(have)} of {len(listed)}, {distinct} distinct quantities (students and seeds share one)"
+    lines.append(f"  with a counterpart of our own: {many}")
     return lines
 
 
@@ -210,37 +214,45 @@ def declining(apart: pd.DataFrame) -> list[str]:
 def _estimate(row) -> str:
     traces = f", {row.teacher} traces" if isinstance(row.teacher, str) and row.teacher else ""
     trained = f"trained on {row.training_problems:,}{traces}, {_seeds(row.seeds)}"
-    return f"{_points(row.value, row.low, row.high)} points on {row.n} problems ({trained})"
+    cut = f"; cut at the limit and counted as wrong: {row.cut}" if isinstance(row.cut, str) and row.cut else ""
+    estimate = f"{_points(row.value, row.low, row.high)} points" if row.value == row.value else "no estimate"
+    return f"{estimate} on {row.n} problems ({trained}{cut})"
 
 
-def finding(verdicts: pd.DataFrame, claimed: pd.DataFrame, moved: pd.DataFrame, dataset: str = "babi") -> str:
+def finding(
+    shares: pd.DataFrame, whole: pd.DataFrame, claimed: pd.DataFrame, moved: pd.DataFrame, dataset: str = "babi"
+) -> str:
     """What the replication found, in two sentences whose numbers come from the tables.
 
     Args:
-        verdicts: of ``replication.load``, at one size a data set (``replication.of_sizes``).
+        shares: ``08_accuracy_table`` at one size a data set (``replication.of_sizes``).
+        whole: of ``replication_claims.shares_by_trace`` at that size.
         claimed: of ``claims``; the rows of that size are told.
         moved: effects of given traces on right answers, of ``effects.effects`` with the training size; those of that
             size are told, and none where they were not asked.
         dataset: the set to speak of.
     """
-    part = verdicts[verdicts.dataset == dataset]
-    size, n = part[SIZE].max(), part.id.nunique()
+    part = shares[shares.dataset == dataset]
+    size, n = part[SIZE].max(), part.problems.max()
     rows = claimed[(claimed.dataset == dataset) & (claimed[SIZE] == size)].set_index("claim")
     other = rows.loc["Incorrect traces do not degrade the answers (against correct ones)"]
     row = rows.loc["Trace correctness does not predict the answer"]
-    shares = {c: p.answer_correct.mean() for c, p in part.groupby("condition")}
-    said = ", ".join(f"{percent(shares[c])} right on {name}" for c, name in _NAMES.items() if c in shares)
-    right = part[part.condition == "correct"]
-    after = {flag: percent(p.answer_correct.mean()) for flag, p in right.groupby("trace_correct")}
+    right = {r.condition: percent(r.value, r.low, r.high) for r in part.itertuples()}
+    said = ", ".join(f"{right[c]} right on {name}" for c, name in _NAMES.items() if c in right)
+    own = whole[(whole.dataset == dataset) & (whole.condition == "correct")].iloc[0]
+    traces, after, else_ = (percent(own[k], own[f"{k}_low"], own[f"{k}_high"]) for k in _SHARES)
     gap, apart = (_points(found.value, found.low, found.high) for found in (other, row))
     return (
         f"Trained on {size:,} problems of {dataset} a condition ({_seeds(other.seeds)}, {n} test problems), the open "
         f"student answers {said}: incorrect less correct is {gap} points, and that incorrect traces do not degrade the "
-        f"answers {other.verdict}. Trained on correct traces it writes a right one in {percent(row.right_traces)} of "
-        f"its outputs and answers {after.get(True, 'none')} right after those, {after.get(False, 'none')} after wrong "
-        f"ones ({apart} points; that trace correctness does not predict the answer {row.verdict})"
+        f"answers {other.verdict}. Trained on correct traces it writes a right one in {traces} of its outputs and "
+        f"answers {after} right after those (n = {int(own.right_outputs)}), {else_} after wrong ones (n = "
+        f"{int(own.wrong_outputs)}; {apart} points; that trace correctness does not predict the answer {row.verdict})"
         f"{_given(moved, dataset, size)}."
     )
+
+
+_SHARES = ("right_traces", "p_answer_given_trace", "p_answer_given_not_trace")
 
 
 def _seeds(number: int) -> str:
@@ -256,11 +268,12 @@ def _given(moved: pd.DataFrame, dataset: str, size: int) -> str:
     if not set(wanted) <= set(found):
         return ""
     whole, facts, label, incorrect = (_points(found[w].value, found[w].low, found[w].high) for w in wanted)
-    first = found[wanted[0]]
+    first, named = found[wanted[0]], found.get(("correct", "total"))
+    names = f"; in {named.n} of these problems the gold trace names the answer" if named else ""
     return (
         f"; a right trace that we put before its answer in place of a wrong one moves its right answers by {whole} "
         f"points, right facts alone by {facts} and a right label alone by {label}, while those of the student trained "
-        f"on incorrect traces move by {incorrect} points (n = {first.n}, {_seeds(first.seeds)})"
+        f"on incorrect traces move by {incorrect} points (n = {first.n}, {_seeds(first.seeds)}{names})"
     )
 
 

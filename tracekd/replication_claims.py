@@ -35,6 +35,7 @@ MARGIN = 0.05  # five points of accuracy
 LINK_MARGIN = 0.10  # of the difference between answers after right and after wrong traces
 HOLDS, NOT, UNTOLD, NOT_RUN = "holds here", "does not hold here", "cannot be told at this size", "not run"
 TOO_FEW = "too few to test"
+RULES = ("not lower", "not higher", "no difference", "higher", "lower")
 FEWEST = 10  # problems of each kind that a verdict needs
 REPEATS = 20_000  # resamples: the ends of intervals then move by less than 0.1 points from one seed to the next
 
@@ -101,13 +102,14 @@ def link(frame: pd.DataFrame, condition: str, rng: np.random.Generator, repeats:
     """Share of right answers where the student's own trace is right less where it is wrong.
 
     Returns:
-        as ``difference``; fewest (problems with a right trace, or with a wrong one, with any seed), right_traces (share
-        of outputs, 0..1).
+        as ``difference``, without an estimate where all traces are right or all wrong; fewest (problems with a right
+        trace, or with a wrong one, with any seed), right_traces (share of outputs, 0..1).
     """
     units = _by_trace(frame, condition)
-    found = _estimate(units, lambda means: _after(means, 0) - _after(means, 2), rng, repeats)
-    if not found:
+    if not units.size:
         return {}
+    found = _estimate(units, lambda means: _after(means, 0) - _after(means, 2), rng, repeats)
+    found = found or {"n": len(units), "seeds": units.shape[1]}  # all traces right, or all wrong: nothing to compare
     return found | {
         "fewest": int(units[..., [0, 2]].any(axis=1).sum(axis=0).min()),
         "right_traces": float(units[..., 0].mean()),
@@ -135,13 +137,15 @@ def shares_by_trace(frame: pd.DataFrame, rng: np.random.Generator, repeats: int 
         repeats: resamples.
 
     Returns:
-        columns dataset, condition, n (problems), seeds, and joint, p_answer_given_trace, p_answer_given_not_trace
-        (0..1), each with ``_low`` and ``_high`` (95%); as ``plots_scores.share_bars`` takes them. NaN where fewer than
-        ``FEWEST`` problems had such a trace. Where all answers are alike, resampling cannot tell how far another
-        problem's may lie: Wilson's interval stands there, on the problems that had such a trace.
+        columns dataset, condition, n (problems), seeds, right_outputs and wrong_outputs (with such a trace), and
+        right_traces (share of outputs), joint, p_answer_given_trace, p_answer_given_not_trace (0..1), each with
+        ``_low`` and ``_high`` (95%); as ``plots_scores.share_bars`` takes them. NaN where fewer than ``FEWEST``
+        problems had such a trace. Where all answers are alike, resampling cannot tell how far another problem's may
+        lie: Wilson's interval stands there, on the problems that had such a trace.
     """
     # Name: the statistic, and whose problems it counts.
     statistics = {
+        "right_traces": (lambda means: means[:, 0], [0, 2]),
         "joint": (lambda means: means[:, 1], [0, 2]),
         "p_answer_given_trace": (lambda means: _after(means, 0), [0]),
         "p_answer_given_not_trace": (lambda means: _after(means, 2), [2]),
@@ -150,6 +154,7 @@ def shares_by_trace(frame: pd.DataFrame, rng: np.random.Generator, repeats: int 
     for (dataset, condition), part in frame.groupby(["dataset", "condition"], sort=False, observed=True):
         units = _by_trace(part, condition)
         row = {"dataset": dataset, "condition": condition, "n": units.shape[0], "seeds": units.shape[1]}
+        row |= {"right_outputs": int(units[..., 0].sum()), "wrong_outputs": int(units[..., 2].sum())}
         for name, (statistic, places) in statistics.items():
             many = int(units[..., places].any(axis=(1, 2)).sum())
             found = _estimate(units, statistic, rng, repeats) if many >= FEWEST else {}
@@ -176,27 +181,29 @@ def decide(rule: str, found: Mapping, margin: float) -> str:
     Raises:
         ValueError: a rule that is not known.
     """
+    if rule not in RULES:
+        raise ValueError(f"rule {rule!r}: expected one of {', '.join(RULES)}")
     if not found:
         return NOT_RUN
+    if found["fewest"] < FEWEST:
+        return TOO_FEW
     low, high = found["low90"], found["high90"]
     above, below = low > margin, high < -margin
-    rules = {
+    holds, fails = {
         "not lower": (low > -margin, below),
         "not higher": (high < margin, above),
         "no difference": (-margin < low and high < margin, above or below),
         "higher": (above, high < margin),
         "lower": (below, low > -margin),
-    }
-    if rule not in rules:
-        raise ValueError(f"rule {rule!r}: expected one of {', '.join(rules)}")
-    holds, fails = rules[rule]
-    if found["fewest"] < FEWEST:
-        return TOO_FEW
+    }[rule]
     return HOLDS if holds else NOT if fails else UNTOLD
 
 
 def tested(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = REPEATS) -> pd.DataFrame:
-    """Every claim on every data set that it is tested on.
+    """Every claim on every data set that it is tested on, on its answerable questions.
+
+    Where a question has no answer, a right trace states no fact and the right answer declines: one decision, which a
+    student may take of all questions alike.
 
     Args:
         verdicts: of ``replication.load``, one student.
@@ -206,17 +213,21 @@ def tested(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = REPE
     Returns:
         columns claim, dataset, source, categories (of the test problems), training_problems, teacher (who wrote
         free-form traces, if the claim has such), rule, contrast, margin, value, low, high (95%), low90, high90, n,
-        seeds, by_seed (in words), fewest, right_traces, verdict. One row for each training size that has both
+        seeds, by_seed (in words), cut (in words: outputs that ran into the limit and count as wrong, of the conditions
+        where they are one percent or more), fewest, right_traces, verdict. One row for each training size that has both
         conditions, largest first; where none has, one row "not run" of size 0 with NaN.
     """
     rows = []
     for claim in CLAIMS:
         for dataset in claim.datasets:
-            part = verdicts[verdicts.dataset == dataset]
+            part = verdicts[(verdicts.dataset == dataset) & verdicts.answerable]
             sizes = [(size, _found(claim, some, rng, repeats)) for size, some in part.groupby(SIZE)]
             for size, found in [(s, f) for s, f in reversed(sizes) if f] or [(0, {})]:
                 rows.append(_row(claim, dataset, part, size, found))
-    return pd.DataFrame(rows)
+    left = set(verdicts.dataset[~verdicts.answerable])
+    return pd.DataFrame(rows).assign(
+        categories=lambda t: t.categories.where(~t.dataset.isin(left), t.categories + ", answerable questions alone")
+    )
 
 
 def _found(claim: Claim, part: pd.DataFrame, rng: np.random.Generator, repeats: int) -> dict:
@@ -227,12 +238,15 @@ def _found(claim: Claim, part: pd.DataFrame, rng: np.random.Generator, repeats: 
 
 def _row(claim: Claim, dataset: str, part: pd.DataFrame, size: int, found: Mapping) -> dict:
     margin = MARGIN if claim.second else LINK_MARGIN
-    contrast, wrote = f"{claim.first}: right answers after right less after wrong traces", []
-    if claim.second:
-        named = teachers(part[part[SIZE] == size])
-        wrote = [named.get((dataset, name), "") for name in (claim.first, claim.second)]
-        first, second = map(longhand, (claim.first, claim.second), wrote)
-        contrast = f"accuracy of {first} less {second}"
+    part_of_size, both = part[part[SIZE] == size], [name for name in (claim.first, claim.second) if name]
+    named = teachers(part_of_size)
+    wrote = [named.get((dataset, name), "") for name in both]
+    full = list(map(longhand, both, wrote))
+    contrast = f"accuracy of {' less '.join(full)}"
+    if not claim.second:
+        contrast = f"{claim.first}: right answers after right less after wrong traces"
+    cut = (part_of_size.status == "truncated").groupby(part_of_size.condition).mean()
+    cut = [f"{long} {100 * cut[name]:.1f}%" for name, long in zip(both, full, strict=True) if cut.get(name, 0) >= 0.01]
     return {
         "claim": claim.sentence, "dataset": dataset, "source": part.source.iloc[0] if len(part) else "",
         "categories": categories_of(part), SIZE: size,
@@ -240,7 +254,7 @@ def _row(claim: Claim, dataset: str, part: pd.DataFrame, size: int, found: Mappi
         **{name: found.get(name, np.nan) for name in ("value", "low", "high", "low90", "high90")},
         "n": found.get("n", 0), "seeds": found.get("seeds", 0),
         "by_seed": "; ".join(f"{value:+.3f}" for value in found.get("by_seed", ())),
-        "fewest": found.get("fewest", 0), "right_traces": found.get("right_traces", np.nan),
+        "cut": "; ".join(cut), "fewest": found.get("fewest", 0), "right_traces": found.get("right_traces", np.nan),
         "verdict": _words(decide(claim.rule, found, margin), found),
     }  # fmt: skip
 
