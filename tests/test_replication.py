@@ -336,6 +336,15 @@ def test_outputs_cut_at_the_limit_are_told_with_the_claim():
     assert "; cut at the limit and counted as wrong: r1 (templated) 2.0%)" in line
 
 
+def test_a_difference_that_is_shown_but_not_beyond_the_margin_is_noted():
+    """Eight of a hundred lost, none won: 8 points, 90% interval 3.5 to 12.5, so less, but by five points or not?"""
+    ours = frame({"correct": [1] * 100, "incorrect": [0] * 8 + [1] * 92})
+    row = rc.tested(ours, rng(), 2000).query("dataset == 'babi'").set_index("claim")
+    verdict = row.loc["Incorrect traces do not degrade the answers (against correct ones)"].verdict
+    assert verdict == f"{rc.UNTOLD} (one seed; 95% interval below 0)" and rc.plain(verdict) == rc.UNTOLD
+    assert row.loc["Trace correctness does not predict the answer"].verdict == f"{rc.TOO_FEW} (one seed)"
+
+
 def test_declining_is_told_apart():
     """A student that always declines is right on all unanswerable questions and on no other."""
     about = {"dataset": "marco (GENERATED)", "training_problems": 128, "condition": "correct", "low": 0.0, "high": 0.1}

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from tracekd.plots import OKABE_ITO
 from tracekd.replication import marked
-from tracekd.replication_claims import HOLDS, NOT
+from tracekd.replication_claims import HOLDS, NOT, plain
 
 VERDICT_STYLE = {HOLDS: (OKABE_ITO["blue"], "o"), NOT: (OKABE_ITO["vermilion"], "D")}
 UNTOLD_STYLE = (OKABE_ITO["grey"], "s")
@@ -24,8 +24,7 @@ def claim_forest(table: pd.DataFrame, ax: Axes) -> Axes:
     """
     rows = table[::-1].reset_index(drop=True)
     for y, row in rows.iterrows():
-        name = row.verdict.split(" (")[0]
-        colour, marker = VERDICT_STYLE.get(name, UNTOLD_STYLE)
+        colour, marker = VERDICT_STYLE.get(plain(row.verdict), UNTOLD_STYLE)
         ax.fill_betweenx([y - 0.42, y + 0.42], -100 * row.margin, 100 * row.margin, color="#EEEEEE", lw=0, zorder=0)
         ax.plot([100 * row.low, 100 * row.high], [y, y], color=colour, lw=1, solid_capstyle="butt")
         ax.plot([100 * row.low90, 100 * row.high90], [y, y], color=colour, lw=2.6, solid_capstyle="butt")

@@ -260,7 +260,15 @@ def _row(claim: Claim, dataset: str, part: pd.DataFrame, size: int, found: Mappi
 
 
 def _words(verdict: str, found: Mapping) -> str:
-    return f"{verdict} (one seed)" if found.get("seeds") == 1 else verdict
+    notes = ["one seed"] if found.get("seeds") == 1 else []
+    if verdict == UNTOLD and not found["low"] <= 0 <= found["high"]:
+        notes.append(f"95% interval {'below' if found['high'] < 0 else 'above'} 0")
+    return f"{verdict} ({'; '.join(notes)})" if notes else verdict
+
+
+def plain(verdict: str) -> str:
+    """A verdict without its notes, such as ``(one seed)``."""
+    return verdict.partition(" (")[0]
 
 
 def two_by_two(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = REPEATS) -> pd.DataFrame:
