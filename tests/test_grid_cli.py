@@ -68,6 +68,7 @@ def test_train_and_generate_from_the_command_line_fill_their_shard(tmp_path):
 
 def test_a_teachers_texts_are_trained_on_and_recorded(tmp_path, monkeypatch):
     monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path))
+    monkeypatch.delenv("TRACEKD_DATA", raising=False)
     asked = ["--profile", "smoke", "--dataset", "cotempqa", "--condition", "r1"]
     chosen = problems.load("cotempqa", "generated", size=240, seed=121)
     train = [p for p in chosen if p.split == "train"]
