@@ -325,7 +325,10 @@ def test_claims_are_tested_on_answerable_questions():
 
 
 def test_outputs_cut_at_the_limit_are_told_with_the_claim():
+    """Those of the seeds that both conditions have, as the estimate."""
     ours = frame({"correct": [1] * 50, "r1": [1] * 50}, dataset="cotempqa")
+    other = frame({"correct": [1] * 50}, dataset="cotempqa", seeds=(2,)).assign(status="truncated")
+    ours = pd.concat([ours, other])
     row = rc.tested(ours, rng(), 50).query("contrast == 'accuracy of r1 (templated) less correct'").iloc[0]
     assert row.cut == "r1 (templated) 2.0%"  # one of fifty; `correct` has none
     (line,) = [

@@ -245,7 +245,9 @@ def _row(claim: Claim, dataset: str, part: pd.DataFrame, size: int, found: Mappi
     contrast = f"accuracy of {' less '.join(full)}"
     if not claim.second:
         contrast = f"{claim.first}: right answers after right less after wrong traces"
-    cut = (part_of_size.status == "truncated").groupby(part_of_size.condition).mean()
+    seeds = set.intersection(*(set(part_of_size.seed[part_of_size.condition == name]) for name in both))
+    compared = part_of_size[part_of_size.seed.isin(seeds)]
+    cut = (compared.status == "truncated").groupby(compared.condition).mean()
     cut = [f"{long} {100 * cut[name]:.1f}%" for name, long in zip(both, full, strict=True) if cut.get(name, 0) >= 0.01]
     return {
         "claim": claim.sentence, "dataset": dataset, "source": part.source.iloc[0] if len(part) else "",
