@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from tracekd.corrupt import same
+from tracekd.dates import MONTHS
 from tracekd.derive_babi import derive as derive_story
-from tracekd.facts import MONTHS, parse
+from tracekd.facts import parse
 from tracekd.problems import Problem
 
 _SENTENCES = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"'\-*\d])|\n+")

@@ -5,24 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 from functools import lru_cache
 
-MONTHS = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
-_MONTH_NUMBER = {name: number for number, name in enumerate(MONTHS, start=1)}
+from tracekd.dates import NATIVE, Day, read_date, read_period, split_time
 
 # Every relation phrase of the real files, in present and past tense, to the relation's one name.
 PHRASES = {
@@ -46,30 +31,14 @@ PHRASES = {
 RELATIONS = tuple(dict.fromkeys(PHRASES.values()))
 TRIPLES = ("S1_R1_O2", "S1_R2_O2", "S2_R1_O1", "S2_R1_O2", "S2_R2_O2")
 
-_DATE = r"(?:[A-Z][a-z]+(?: \d{1,2})?, )?\d{3,4}"
-_FACT = re.compile(
-    rf"(.+?) ({'|'.join(PHRASES)}) (?:the (?<=member of the ))?(.+?)"
-    rf"(?: from ({_DATE}) to ({_DATE})| in ({_DATE}))?\.?$"
+_PHRASE = "|".join(PHRASES).replace(" ", r"\s+")
+_FACT = re.compile(rf"(.+?)\s+({_PHRASE})\s+(?:the (?<=member of the ))?(.+)$", re.DOTALL)
+# The set's own form in one step, which nearly all facts have.
+_NATIVE = re.compile(
+    rf"(.+?) ({'|'.join(PHRASES)}) (?:the (?<=member of the ))?(.+?) (?:from ({NATIVE}) to ({NATIVE})|in ({NATIVE}))\.$"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    """One stated date as the span of days that it may mean.
-
-    Attributes:
-        first, last: proleptic ordinals of the span's first and last day (``datetime.date.toordinal``).
-        precision: ``day``, ``month`` or ``year``, the unit in which the date is stated.
-        order: the date as a number to compare, ``year * 10000 + month * 100 + day``, with 0 for what is not
-            stated. CoTempQA orders dates so: "2003" comes before "January, 2003".
-        text: the date as written.
-    """
-
-    first: int
-    last: int
-    precision: str
-    order: int
-    text: str
+# Quotation marks and spaces that one text may write in two ways.
+_PLAIN = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u201c": '"', "\u201d": '"', "\u00a0": " "})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +48,12 @@ class Fact:
     Attributes:
         subject, object: the two names as written; an object after "a member of the" is without "the".
         relation: one of ``RELATIONS``.
-        start, end: the stated dates; the same ``Day`` for "in DATE", None where no time is stated.
+        start, end: the stated dates; the same ``Day`` for "in DATE", None where no time is stated or none is read.
         point: True for "in DATE", False for "from DATE to DATE".
         text: the sentence itself.
-        span: first and last date as comparable numbers (``Day.order``), None where no time is stated.
+        span: first and last date as comparable numbers (``Day.order``), None where ``start`` is.
+        unread: the stated time, where it is in no form that is read; empty otherwise.
+        native: whether the time is written as in CoTempQA's own files.
     """
 
     subject: str
@@ -93,49 +64,52 @@ class Fact:
     point: bool
     text: str
     span: tuple[int, int] | None
+    unread: str = ""
+    native: bool = True
 
 
-@lru_cache(maxsize=65536)
-def read_date(text: str) -> Day:
-    """Read ``2019``, ``March, 2019`` or ``March 11, 2019``.
-
-    Raises:
-        ValueError: the text is none of the three forms, or names no day of the calendar.
-    """
-    words = text.replace(",", " ").split()
-    try:
-        year = int(words[-1])
-        if len(words) == 1:
-            return Day(date(year, 1, 1).toordinal(), date(year, 12, 31).toordinal(), "year", year * 10000, text)
-        month = _MONTH_NUMBER[words[0]]
-        order = year * 10000 + month * 100
-        if len(words) == 2:
-            after = date(year + month // 12, month % 12 + 1, 1)
-            return Day(date(year, month, 1).toordinal(), (after - timedelta(days=1)).toordinal(), "month", order, text)
-        day = date(year, month, int(words[1])).toordinal()
-        return Day(day, day, "day", order + int(words[1]), text)
-    except (KeyError, ValueError, IndexError) as error:
-        raise ValueError(
-            f"date {text!r} is not a year, 'Month, year' or 'Month day, year': write it as 'March 11, 2019'"
-        ) from error
+def plain(text: str) -> str:
+    """A text with straight quotation marks and single spaces, so that two spellings of a name are one."""
+    return " ".join(text.translate(_PLAIN).split())
 
 
 @lru_cache(maxsize=65536)
 def parse(fact: str) -> Fact:
     """Read one fact sentence, such as ``A works for B from 1999 to May, 2001``.
 
+    A time that is in no form that is read (see ``tracekd.dates``) is kept in ``unread`` and is no part of a name.
+
     Raises:
-        ValueError: no known relation phrase, or a date that the calendar does not have.
+        ValueError: no known relation phrase.
     """
-    match = _FACT.match(fact)
+    if native := _native(fact):
+        return native
+    match = _FACT.match(fact.strip().removesuffix(".").rstrip())
     if match is None:
         raise ValueError(f"fact {fact!r} holds none of the relation phrases {sorted(PHRASES)}: reword it with one")
+    subject, phrase, rest = match.groups()
+    thing, time = split_time(rest)
+    names = (subject, PHRASES[" ".join(phrase.split())], thing.rstrip())
+    if not time:
+        return Fact(*names, None, None, False, fact, None)
+    try:
+        period = read_period(time)
+    except ValueError:
+        return Fact(*names, None, None, False, fact, None, time, False)
+    span = (period.start.order, period.end.order)
+    return Fact(*names, period.start, period.end, period.point, fact, span, "", period.native)
+
+
+def _native(fact: str) -> Fact | None:
+    if (match := _NATIVE.match(fact)) is None:
+        return None
     subject, phrase, thing, start, end, at = match.groups()
-    if at:
-        start = end = at
-    first, last = (read_date(start), read_date(end)) if start else (None, None)
-    span = (first.order, last.order) if first else None
-    return Fact(subject, PHRASES[phrase], thing, first, last, bool(at), fact, span)
+    try:
+        first = read_date(at or start)
+        last = first if at else read_date(end)
+    except ValueError:
+        return None
+    return Fact(subject, PHRASES[phrase], thing, first, last, bool(at), fact, (first.order, last.order))
 
 
 def answer_slot(fact: str, triple: str) -> str:
@@ -159,4 +133,4 @@ def answer_evidence(context: Sequence[str], answers: Iterable[str], triple: str)
 
 
 def _same(text: str) -> str:
-    return " ".join(text.casefold().split())
+    return plain(text).casefold()

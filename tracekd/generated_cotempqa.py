@@ -160,7 +160,7 @@ def _company(rng) -> int:
 
 
 def _distractors(rng, cast: _Cast, triple: str, held: tuple, asked: tuple, main: Interval, n: int) -> list[tuple]:
-    """Facts of the form asked for that do not co-occur, and facts of other forms at any time.
+    """Facts of the form asked for that do not co-occur, and facts of other forms at any time where no question asks.
 
     The real files fill each (subject, relation) of the question up to ten facts, and add other relations of the
     people for two-person questions.
@@ -174,7 +174,11 @@ def _distractors(rng, cast: _Cast, triple: str, held: tuple, asked: tuple, main:
         for _ in range(between(rng, 7, 13)):
             who = pick(rng, (held, asked))[0]
             rest = {r: w for r, w in _OTHERS.items() if (who, r) not in (held, asked)}
-            facts.append(_fact(who, kind := weighted(rng, rest), cast.thing(kind), anywhere(rng, main), _tense(rng)))
+            kind = weighted(rng, rest)
+            # In the real files whatever else the second person did meanwhile is gold as well (``derive_cotempqa``).
+            meanwhile = who == asked[0] and held[1] not in (asked[1], kind)
+            when = elsewhere(rng, main) if meanwhile else anywhere(rng, main)
+            facts.append(_fact(who, kind, cast.thing(kind), when, _tense(rng)))
     return facts
 
 

@@ -12,7 +12,7 @@ from datetime import date
 
 import numpy as np
 
-from tracekd.facts import MONTHS
+from tracekd.dates import MONTHS
 from tracekd.generated_draws import between, pick, weighted
 
 # Precision of dates, as in the real files: "from A to B" facts, and "in D" facts.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from datetime import date
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -45,6 +44,15 @@ def timeline(problem: Problem, derivation: Derivation, ax: plt.Axes) -> plt.Axes
             ax.plot((start + end) / 2, row, "o", color=_ROLE[role], ms=4)
     for i in events:
         ax.axvspan(*_years(facts[i]), color=_ROLE["event"], alpha=0.08, lw=0)
+    stated = [
+        (day, year)
+        for fact in facts
+        for day, year in zip((fact.start, fact.end), _years(fact), strict=True)
+        if day is not None
+    ]
+    if any(day.precision == "open" for day, _ in stated):  # such a line runs out of the picture
+        years = [year for day, year in stated if day.precision != "open"]
+        ax.set_xlim(min(years) - 1, max(years) + 1)
     names = [textwrap.shorten(f"{facts[i].subject}: {facts[i].object}", 46, placeholder="…") for i in reversed(order)]
     ax.set_yticks(range(len(facts)), names, fontsize=6)
     ax.set(xlabel="year", ylim=(-0.7, len(facts) - 0.3))
@@ -57,8 +65,8 @@ def _years(fact: Fact) -> tuple[float, float]:
     """A fact's interval in years, from its first possible day to its last."""
     if fact.start is None:
         return float("nan"), float("nan")
-    first, last = date.fromordinal(fact.start.first), date.fromordinal(fact.end.last)
-    return first.year + first.timetuple().tm_yday / 366, last.year + last.timetuple().tm_yday / 366
+    # Ordinal 1 is the first day of the year 1; a year has 365.2425 days on average.
+    return 1 + (fact.start.first - 1) / 365.2425, 1 + fact.end.last / 365.2425
 
 
 def flow(problem: Problem, ax: plt.Axes, width: int = 34) -> plt.Axes:
