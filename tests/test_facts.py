@@ -60,7 +60,7 @@ def test_every_real_fact_parses_and_every_gold_answer_has_its_fact(shared_data):
     from tracekd.records import read_jsonl
 
     rows = [row for path in sorted((shared_data / "cotempqa").iterdir()) for row in read_jsonl(path)]
-    assert len(rows) == 436 + 653 + 950
+    assert len(rows) == 436 + 653 + 360 + 336 + 950
     for row in rows:
         found = facts.answer_evidence(row["facts"], row["answer"], row["triple_element"])
         slots = {facts.answer_slot(row["facts"][i], row["triple_element"]) for i in found}

@@ -74,7 +74,7 @@ def test_broken_files(tmp_path):
     with pytest.raises(ValueError, match="line 1: not JSON"):
         read_own(path)
     path.write_text("[1]\n")
-    with pytest.raises(ValueError, match="found list"):
+    with pytest.raises(ValueError, match="JSON list"):
         read_own(path)
     path.write_text("\n")
     with pytest.raises(ValueError, match="holds no problem"):
@@ -84,9 +84,9 @@ def test_broken_files(tmp_path):
 def test_warnings_are_counted(tmp_path, caplog):
     rows = [
         GOOD,
-        {**GOOD, "id": "b", "answers": ["Z"]},
-        {**GOOD, "id": "c", "evidence": []},
-        {**GOOD, "id": "d", "context": ["X is a cafÃ©.", "Y is blue."]},
+        {**GOOD, "id": "b", "question": "Is Z red?", "answers": ["Z"], "category": "thing"},
+        {**GOOD, "id": "c", "question": "Is Y red?", "evidence": []},
+        {**GOOD, "id": "d", "context": ["X is a cafÃ©.", "Y is blue."], "category": "thing"},
     ]
     found, warnings = read_own(write(tmp_path / "my_set.jsonl", *rows))
     assert len(found) == 4 and found[0].id == "my-set/colour/a"

@@ -1,5 +1,6 @@
 """Problems: sources, splits as in the paper, nothing in two splits, draws that keep the shares."""
 
+import ast
 import csv
 import json
 from collections import Counter
@@ -58,7 +59,7 @@ def test_real_gold_facts_are_found_for_every_cotempqa_problem(shared_data):
 
 
 def test_real_babi_counts_and_leaks(shared_data, caplog):
-    """3,773 + 376 rows as published; those that repeat or stand in the test split too are dropped and counted."""
+    """3,773 + 376 rows as published; training rows that repeat, or stand in the test file in any order, are left out."""
     rows = {}
     for split in ("train", "test"):
         with (shared_data / "babi" / f"{split}.csv").open(encoding="utf-8", newline="") as file:
@@ -66,12 +67,20 @@ def test_real_babi_counts_and_leaks(shared_data, caplog):
     assert (len(rows["train"]), len(rows["test"])) == (3773, 376)
     assert len(rows["test"]) - len(set(rows["test"])) == 1
     assert sum(row in set(rows["test"]) for row in rows["train"]) == 20
-    left = set(rows["train"]) - set(rows["test"])
-    assert (len(left), len(set(rows["test"]))) == (3668, 375)
+    # Reordered sentences: 33 training rows, twins of 29 test problems, of which 18 stand there in the same order.
+    sets = {split: [(frozenset(ast.literal_eval(p)), q) for p, q in found] for split, found in rows.items()}
+    assert sum(row in set(sets["test"]) for row in sets["train"]) == 33
+    assert sum(row in set(sets["train"]) for row in sets["test"]) == 29
+    assert sum(row in set(rows["train"]) for row in rows["test"]) == 18
+    left = {row for row, twin in zip(rows["train"], sets["train"], strict=True) if twin not in set(sets["test"])}
+    assert len(left) == 3656  # 3,773 - 33 - 84 that repeat another
     with caplog.at_level("WARNING"):
         loaded = P.load("babi", str(shared_data))
-    assert Counter(p.split for p in loaded) == {"train": 3668, "test": 375}
-    assert "106 problems dropped" in caplog.records[-1].message
+    assert Counter(p.split for p in loaded) == {"train": 3656, "test": 376}
+    assert "117 training problems left out: 33 stand in the test split" in caplog.records[-1].message
+    split = {s: [p for p in loaded if p.split == s] for s in ("train", "test")}
+    # 256 of 376: the gold facts and the question stand in a training problem, in another context.
+    assert P.near_duplicates(split["train"], split["test"]) == {"n": 376, "near": 256, "same": 0}
     assert set(Counter(p.category for p in loaded)) == set(P.CATEGORIES["babi"])
 
 
@@ -86,6 +95,18 @@ def test_leaks_are_dropped_from_training_only():
     leak = problem(1, split="test", context=("fact 0",))
     kept = P.drop_leaks([problem(0), problem(0, id="own/a/twin"), problem(2), leak])
     assert [p.id for p in kept] == ["own/a/train-2", "own/a/test-1"]
+
+
+def test_a_reordered_twin_is_a_leak_and_the_test_split_stays_whole():
+    one = problem(1, split="test", context=("fact 0", "fact 1"))
+    again = problem(2, split="test", context=("fact 0", "fact 1"))
+    twin = problem(3, context=("fact 1", "fact 0"))
+    near = problem(4, context=("fact 0", "fact 9"))
+    kept = P.drop_leaks([twin, near, one, again])
+    assert [p.id for p in kept] == ["own/a/train-4", "own/a/test-1", "own/a/test-2"]
+    # fact 0 is the gold fact of all of them, and the question is one: both test problems have a near twin.
+    assert P.near_duplicates([near], [one, again]) == {"n": 2, "near": 2, "same": 0}
+    assert P.near_duplicates([twin], [one]) == {"n": 1, "near": 0, "same": 1}
 
 
 @pytest.mark.parametrize(
@@ -182,5 +203,5 @@ def test_a_folder_without_a_set_falls_back_to_the_generator_by_name(tmp_path):
 def test_a_broken_line_is_named(tmp_path):
     path = tmp_path / "p.jsonl"
     path.write_text(json.dumps(P.as_row(problem(0))) + "\n" + json.dumps({"id": "x"}) + "\n")
-    with pytest.raises(ValueError, match=r"p\.jsonl, problem 2: 'context'; fields needed: id, dataset"):
+    with pytest.raises(ValueError, match=r"p\.jsonl, line 2: 'answers' missing or unknown; fields needed: id, dataset"):
         P.read_problems(path)

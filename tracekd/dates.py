@@ -34,6 +34,7 @@ _FORMS = tuple(
     )
 )
 _OPEN_END = re.compile(r"(?:the )?(?:present(?: day)?|now|today|date)$", re.IGNORECASE)
+UNREAD_HELP = "a limit of this reader; write dates as '2019', 'March, 2019' or 'March 11, 2019'"
 # 400 years of the calendar have the same number of days, so years before 1 are read 400 n years later and moved back.
 _CYCLE, _CYCLE_DAYS = 400, 146097
 _FAR = 9999

@@ -3,84 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import json
-import re
 import time
 from dataclasses import replace
-from pathlib import Path
 
 from tracekd.derive import derive
 from tracekd.derive_agreement import KINDS, compare_all
-from tracekd.problems import CATEGORIES, Problem, read_problems
-from tracekd.records import open_text, read_jsonl
-from tracekd.sources import COTEMPQA_SIZES, babi_problem, babi_stories, cotempqa_problem, marco_problems
-
-FORMS = "CoTempQA JSON lines, bAbI CSV or task text, MS MARCO JSON lines, or problems in our own form"
-
-
-def read_any(path: str | Path, dataset: str | None = None) -> list[Problem]:
-    """Read problems in any of the sets' own file forms, plain or ``.gz``; the form is told from the content.
-
-    CoTempQA's files name their category only by file name (``equal.json``, ``during_test.jsonl``): under another name
-    the gold label is unknown and empty.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: the content has none of the forms, or not that of the named set.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {path}: give one with problems ({FORMS})")
-    with open_text(path) as file:
-        first = next((line for line in file if line.strip()), "")
-    kind = _form(first)
-    if kind is None or (dataset and kind not in ("own", dataset)):
-        found = "none of the known forms" if kind is None else f"the form of {kind}"
-        raise ValueError(f"{path} has {found}{f', not that of {dataset}' if dataset else ''}: expected {FORMS}")
-    return _READERS[kind](path)
-
-
-def _form(first: str) -> str | None:
-    if first.lstrip().startswith("{"):
-        keys = set(json.loads(first))
-        if {"facts", "triple_element"} <= keys:
-            return "cotempqa"
-        if {"query", "passages"} <= keys:
-            return "marco"
-        return "own" if {"id", "context", "question"} <= keys else None
-    if re.match(r"1 \S", first):
-        return "babi-text"
-    return "babi" if {"passages", "query_type", "answer_passage"} <= set(next(csv.reader([first]), [])) else None
-
-
-def _cotempqa(path: Path) -> list[Problem]:
-    name = path.name.split(".")[0].removesuffix("_test")
-    rows = list(read_jsonl(path))
-    label = name if name in CATEGORIES["cotempqa"] else ""
-    # The authors' test files number their problems through all four files.
-    first = sum(n for c, n in COTEMPQA_SIZES.items() if c < label) if "_test" in path.name and label else 0
-    return [
-        cotempqa_problem(row, row.get("category") or label, row["index"] - first if first else i, "test")
-        for i, row in enumerate(rows)
-    ]
-
-
-def _babi(path: Path) -> list[Problem]:
-    with open_text(path) as file:
-        return [babi_problem(row, i, "test") for i, row in enumerate(csv.DictReader(file))]
-
-
-def _babi_text(path: Path) -> list[Problem]:
-    with open_text(path) as file:
-        return babi_stories({path.name.removesuffix(".gz"): file.read()})
-
-
-def _marco(path: Path) -> list[Problem]:
-    return marco_problems(read_jsonl(path))
-
-
-_READERS = {"cotempqa": _cotempqa, "babi": _babi, "babi-text": _babi_text, "marco": _marco, "own": read_problems}
+from tracekd.forms import FORMS, read_any
+from tracekd.problems import CATEGORIES, Problem
 
 
 def report(problems: list[Problem], full: bool = False) -> dict[str, object]:
@@ -135,9 +65,10 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tracekd derive", description=__doc__.replace("``", ""))
     parser.add_argument("file", metavar="FILE", help=f"{FORMS}; plain or .gz")
     parser.add_argument("--dataset", choices=sorted(CATEGORIES), help="the set, where the content should not tell")
+    parser.add_argument("--tasks", help="bAbI's tasks beside the paper's 11, such as qa3,qa5; or all")
     parser.add_argument("--list", action="store_true", help="name every disagreement with its reason")
     given = parser.parse_args(argv)
-    problems = read_any(given.file, given.dataset)
+    problems = read_any(given.file, given.dataset, given.tasks.split(",") if given.tasks else None)
     if given.dataset and problems and problems[0].dataset not in CATEGORIES:
         problems = [replace(problem, dataset=given.dataset) for problem in problems]
     print(json.dumps(report(problems, given.list), indent=1, ensure_ascii=False))

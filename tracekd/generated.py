@@ -78,7 +78,7 @@ def generate(dataset: str, size: int, seed: int, split_share: float = 0.2) -> li
 def _fresh(dataset: str, category: str, rng: np.random.Generator, seen: set) -> dict:
     for _ in range(_TRIES):
         parts = _MAKERS[dataset](category, rng)
-        key = (parts["context"], parts["question"])
+        key = (frozenset(parts["context"]), parts["question"])
         if key not in seen:
             seen.add(key)
             return parts

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import logging
 from collections import Counter
 from pathlib import Path
@@ -15,7 +14,9 @@ from typing import Any
 
 from tracekd.corrupt import same
 from tracekd.derive import Rules, plug
-from tracekd.problems import Problem, datasets_of, paper_split
+from tracekd.forms import refuse_known
+from tracekd.problems import DATASETS, Problem, datasets_of, drop_leaks, paper_split
+from tracekd.records import read_jsonl
 
 log = logging.getLogger(__name__)
 
@@ -25,12 +26,14 @@ _BROKEN = ("Ã¤", "Ã¶", "Ã¼", "Ã©", "Ã¨", "Ã¡", "â€™", "â€œ"
 
 
 def load_own(path: str | Path) -> list[Problem]:
-    """Read a set of one's own; warnings are logged with their counts.
+    """Read a set of one's own and check that a run can use it; warnings are logged with their counts.
 
     Raises:
-        ValueError: see ``read_own``.
+        ValueError: see ``read_own`` and ``usable``.
     """
     problems, warnings = read_own(path)
+    problems = drop_leaks(problems)
+    warnings.update(usable(path, problems))
     for text, count in warnings.items():
         log.warning("%s: %d of %d problems: %s", Path(path).name, count, len(problems), text)
     rules = Path(path).with_name(Path(path).stem + "_rules.py")
@@ -47,15 +50,19 @@ def read_own(path: str | Path) -> tuple[list[Problem], Counter[str]]:
         answer that stands in none of its evidence, no evidence at all, and text that looks wrongly decoded.
 
     Raises:
-        ValueError: not UTF-8, not JSON, a field missing or of the wrong type, evidence out of range, an id that comes
-            twice, two labels that text comparison cannot tell apart, a problem whose own right output would not be
-            scored right, or no line at all. Every message names the file, the line, the value and what was expected.
+        ValueError: the file has the name or the form of another set, not UTF-8, not JSON, a field missing or of the
+            wrong type, evidence out of range, an id that comes twice, two labels that text comparison cannot tell
+            apart, a problem whose own right output would not be scored right, or no line at all. Every message names
+            the file, the line, the value and what was expected.
     """
     path = Path(path)
     dataset = datasets_of(str(path))[0]
-    rows = [
-        (number, _row(path, number, line)) for number, line in enumerate(_text(path).split("\n"), 1) if line.strip()
-    ]
+    if dataset.lower() in (*DATASETS, "generated", "hub", "auto", "released"):
+        raise ValueError(
+            f"{path}: a set of your own cannot be called {dataset!r}, as that name is taken: rename the file"
+        )
+    refuse_known(path)
+    rows = [(number, _checked(f"{path}, line {number}", row)) for number, row in read_jsonl(path, numbered=True)]
     if not rows:
         raise ValueError(f"{path} holds no problem: expected one JSON object a line with {', '.join(NEEDED)}")
     seen: dict[str, int] = {}
@@ -67,7 +74,7 @@ def read_own(path: str | Path) -> tuple[list[Problem], Counter[str]]:
         seen[row["id"]] = number
     counts = Counter(row["category"] for _, row in rows)
     labels = {"labels": "|".join(counts), "label_counts": "|".join(map(str, counts.values()))}
-    splits = paper_split([row["category"] for _, row in rows])
+    splits = paper_split([row["category"] for _, row in rows], least=1)
     problems = [_problem(dataset, row, split, labels) for (_, row), split in zip(rows, splits, strict=True)]
     _distinct(path, list(counts))
     warnings: Counter[str] = Counter()
@@ -75,6 +82,52 @@ def read_own(path: str | Path) -> tuple[list[Problem], Counter[str]]:
         _readable(f"{path}, line {number}", problem)
         warnings.update(_warnings(problem))
     return problems, warnings
+
+
+def usable(path: str | Path, problems: list[Problem]) -> Counter[str]:
+    """Check that every notebook can use the set: what training, wrong traces and evaluation need.
+
+    Returns:
+        What will be left out, with its counts: problems of categories that are in one split only.
+
+    Raises:
+        ValueError: fewer than two categories have both a training and a test problem, all answers are alike, or no
+            problem has a fact beside its evidence.
+    """
+    counts = Counter((p.category, p.split) for p in problems)
+    labels = dict.fromkeys(p.category for p in problems)
+    whole = [label for label in labels if counts[label, "train"] and counts[label, "test"]]
+    if len(whole) < 2:
+        found = "; ".join(f"{c!r} {counts[c, 'train']} train and {counts[c, 'test']} test" for c in labels)
+        raise ValueError(
+            f"{path}: at least two categories need both a training and a test problem, found {found}: add problems "
+            "(two a category are enough for a split), more categories, or mend the 'split' fields"
+        )
+    if len({frozenset(map(same, p.answers)) for p in problems}) < 2:
+        raise ValueError(
+            f"{path}: all {len(problems)} problems have the answer {problems[0].answers[0]!r}, so a student that "
+            "always says so would be right: give problems with different answers"
+        )
+    bare = [p for p in problems if {same(f) for f in p.context} <= {same(f) for f in p.facts}]
+    if len(bare) == len(problems):
+        raise ValueError(
+            f"{path}: no problem has a fact beside its evidence, so there is nothing wrong to retrieve: add facts to "
+            "'context' that do not answer"
+        )
+    return (
+        Counter(
+            {
+                "no fact beside the evidence: their wrong traces change a right fact": len(bare),
+                "only in training, their category has no test problem": sum(
+                    n for (c, split), n in counts.items() if split == "train" and not counts[c, "test"]
+                ),
+                "left out of the test, their category has no training problem": sum(
+                    n for (c, split), n in counts.items() if split == "test" and not counts[c, "train"]
+                ),
+            }
+        )
+        + Counter()
+    )
 
 
 def _distinct(path: Path, labels: list[str]) -> None:
@@ -106,25 +159,7 @@ def _readable(where: str, problem: Problem) -> None:
         )
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise ValueError(
-            f"{path}, line {line}: byte {error.object[error.start]:#04x} is not UTF-8: save the file as UTF-8 "
-            "(it may be Latin-1 or Windows-1252)"
-        ) from error
-
-
-def _row(path: Path, number: int, line: str) -> dict[str, Any]:
-    where = f"{path}, line {number}"
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{where}: not JSON ({error.msg}): {line[:60]!r}") from error
-    if not isinstance(row, dict):
-        raise ValueError(f"{where}: expected a JSON object, found {type(row).__name__}")
+def _checked(where: str, row: dict[str, Any]) -> dict[str, Any]:
     if missing := [name for name in NEEDED if name not in row]:
         raise ValueError(f"{where}: {', '.join(missing)} missing: every problem needs {', '.join(NEEDED)}")
     for name in ("id", "question", "category"):
@@ -134,9 +169,11 @@ def _row(path: Path, number: int, line: str) -> dict[str, Any]:
         if (
             not isinstance(row[name], list)
             or not row[name]
-            or not all(isinstance(text, str) and text for text in row[name])
+            or not all(isinstance(text, str) and text.strip() for text in row[name])
         ):
             raise ValueError(f"{where}: {name} is {str(row[name])[:60]!r}, expected a list of texts, at least one")
+    if "|" in row["category"]:
+        raise ValueError(f"{where}: category is {row['category']!r}, expected a label without '|'")
     if row.get("split") not in (None, "train", "test"):
         raise ValueError(f"{where}: split is {row['split']!r}, expected 'train', 'test', or none")
     for i in row["evidence"] if isinstance(row["evidence"], list) else [row["evidence"]]:

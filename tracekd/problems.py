@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -102,7 +102,7 @@ def check_source(source: str) -> str:
 def datasets_of(source: str) -> tuple[str, ...]:
     """The data sets that a run on ``source`` works with: the paper's three, or a reader's own one."""
     if Path(source).is_file():
-        return (Path(source).stem.replace("_", "-"),)
+        return (Path(Path(source).name.removesuffix(".gz")).stem.replace("_", "-"),)
     return DATASETS
 
 
@@ -121,7 +121,14 @@ def label_of(dataset: str, source: str) -> str:
     return {"generated": "GENERATED problems", "hub": "real problems (Hub)"}.get(actual, "real problems (local files)")
 
 
-def load(dataset: str, source: str = "generated", *, size: int | None = None, seed: int = 121) -> list[Problem]:
+def load(
+    dataset: str,
+    source: str = "generated",
+    *,
+    size: int | None = None,
+    seed: int = 121,
+    tasks: Iterable[str | int] | None = None,
+) -> list[Problem]:
     """Load one data set from where ``source`` says, both splits, checked.
 
     Args:
@@ -129,6 +136,7 @@ def load(dataset: str, source: str = "generated", *, size: int | None = None, se
         source: ``generated``, ``hub``, a folder, or a JSON-lines file of one's own problems.
         size: how many problems to generate; real sources are always read whole.
         seed: of the generator alone. The split of real sets is the paper's and fixed.
+        tasks: bAbI's tasks by name or number, where others than the paper's 11 are wanted; ``("all",)`` for all 20.
 
     Raises:
         DataUnavailable: the Hub or the folder does not have it.
@@ -148,30 +156,58 @@ def load(dataset: str, source: str = "generated", *, size: int | None = None, se
 
         return check(generate(dataset, size or GENERATED_SIZE[dataset], seed=seed))
     reader = getattr(sources, f"{'hub' if source == 'hub' else 'local'}_{dataset}")
-    return check(drop_leaks(reader() if source == "hub" else reader(Path(source) / dataset)))
+    given = () if source == "hub" else (Path(source) / dataset,)
+    return check(drop_leaks(reader(*given, **({"tasks": tasks} if dataset == "babi" else {}))))
 
 
-def key(problem: Problem) -> tuple:
-    """What makes two problems the same to a student: context and question."""
-    return problem.context, problem.question
+def key(problem: Problem) -> tuple[frozenset[str], str]:
+    """What makes two problems the same: the question, and the set of context sentences, whatever their order."""
+    return frozenset(problem.context), problem.question
 
 
 def drop_leaks(problems: list[Problem]) -> list[Problem]:
-    """Drop training problems that stand in the test split too (bAbI has 18), and repeated ones; say how many."""
+    """Drop training problems that stand in the test split too, and repeated training problems; say how many.
+
+    The test split stays as it is, repeated problems included: it is the authors'. Of training problems those count as
+    repeated whose context stands in the same order, too.
+    """
     test = {key(p) for p in problems if p.split == "test"}
-    seen, kept = set(), []
+    seen, left, leaks = set(), [], 0
     for problem in problems:
-        mark = (problem.split, key(problem))
-        if mark not in seen and not (problem.split == "train" and key(problem) in test):
-            kept.append(problem)
-        seen.add(mark)
-    if dropped := len(problems) - len(kept):
+        if problem.split == "train":
+            exact = (problem.context, problem.question)
+            leaks += (leaked := key(problem) in test)
+            if leaked or exact in seen:
+                continue
+            seen.add(exact)
+        left.append(problem)
+    if dropped := len(problems) - len(left):
         log.warning(
-            "%s: %d problems dropped that repeat another or stand in the test split",
+            "%s: %d training problems left out: %d stand in the test split (same question and sentences, in any "
+            "order), %d repeat another",
             problems[0].dataset,
             dropped,
+            leaks,
+            dropped - leaks,
         )
-    return kept
+    return left
+
+
+def near_duplicates(train: Iterable[Problem], test: Iterable[Problem]) -> dict[str, int]:
+    """How many test problems have a near twin in training: the same question and gold facts, in another context.
+
+    Returns:
+        ``n`` (test problems), ``near`` (question and gold facts agree with a training problem's), ``same`` (question
+        and the set of context sentences agree: a leak, none after ``drop_leaks``).
+    """
+    train, test = list(train), list(test)
+    near = {(p.facts, p.question) for p in train}
+    same = {key(p) for p in train}
+    return {
+        "n": len(test),
+        "near": sum((p.facts, p.question) in near for p in test),
+        "same": sum(key(p) in same for p in test),
+    }
 
 
 def check(problems: list[Problem]) -> list[Problem]:
@@ -194,17 +230,22 @@ def check(problems: list[Problem]) -> list[Problem]:
     return problems
 
 
-def paper_split(categories: list[str]) -> list[str]:
+def paper_split(categories: list[str], least: int = 0) -> list[str]:
     """``train`` or ``test`` for each row: 20% within each category, drawn as the paper does.
 
     The draw is ``pandas.DataFrame.sample(frac=0.2, random_state=42)`` on each category's rows in file order.
+
+    Args:
+        categories: of each row.
+        least: fewest test rows of a category that has two rows or more.
     """
     import pandas as pd
 
     frame = pd.DataFrame({"category": categories})
     test = set()
     for _, rows in frame.groupby("category", sort=False):
-        test |= set(rows.index[rows.reset_index(drop=True).sample(frac=0.2, random_state=42).index])
+        size = max(round(0.2 * len(rows)), least if len(rows) > 1 else 0)
+        test |= set(rows.index[rows.reset_index(drop=True).sample(n=size, random_state=42).index])
     return ["test" if i in test else "train" for i in range(len(frame))]
 
 
@@ -233,7 +274,11 @@ def marker(run) -> dict:
     from tracekd.steps import fingerprint
 
     package = Path(__file__).parent
-    code = [path for name in ("generated*", "sources.py", "facts.py", "problems.py") for path in package.glob(name)]
+    code = [
+        path
+        for name in ("generated*", "sources.py", "load_*", "own_set.py", "facts.py", "dates.py", "problems.py")
+        for path in package.glob(name)
+    ]
     return {
         "source": run.source,
         "files": fingerprint(run.source),
@@ -299,16 +344,23 @@ def as_row(problem: Problem) -> dict:
 
 
 def read_problems(path: str | Path) -> list[Problem]:
-    """Read problems in our own form (plain or ``.gz``), one a line.
+    """Read problems in our own form (plain or ``.gz``), one a line, as ``as_row`` writes them.
 
     Raises:
-        ValueError: a field is missing or unknown; the message names file, line and field.
+        ValueError: a field is missing, unknown or of the wrong type; the message names file, line and field.
     """
     problems = []
-    for number, row in enumerate(read_jsonl(path), 1):
-        try:
-            tuples = {name: tuple(row[name]) for name in ("context", "answers", "evidence")}
-            problems.append(Problem(**{**row, **tuples}))
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"{path}, problem {number}: {error}; fields needed: {', '.join(FIELDS)}") from error
+    for number, row in read_jsonl(path, numbered=True):
+        where = f"{path}, line {number}"
+        if wrong := set(FIELDS) ^ set(row):
+            raise ValueError(f"{where}: {sorted(wrong)[0]!r} missing or unknown; fields needed: {', '.join(FIELDS)}")
+        for name, kind in (("context", str), ("answers", str), ("evidence", int)):
+            if not isinstance(row[name], list) or not all(type(value) is kind for value in row[name]):
+                raise ValueError(f"{where}: {name} is {str(row[name])[:80]!r}, expected a list of {kind.__name__}")
+        for name in ("id", "dataset", "category", "question", "split"):
+            if not isinstance(row[name], str):
+                raise ValueError(f"{where}: {name} is {row[name]!r}, expected a text")
+        if not isinstance(row["meta"], dict):
+            raise ValueError(f"{where}: meta is {row['meta']!r}, expected an object")
+        problems.append(Problem(**{**row, **{name: tuple(row[name]) for name in ("context", "answers", "evidence")}}))
     return problems

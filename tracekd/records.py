@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import hashlib
 import json
 import os
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,30 +55,113 @@ def sha256(source: str | Path | bytes | Mapping | list) -> str:
     return hashlib.sha256(source).hexdigest()
 
 
+# Byte-order marks; the four bytes of UTF-32 begin with UTF-16's two.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_NO_TEXT = (b"PK\x03\x04", b"\x1f\x8b", b"%PDF", b"PAR1", b"\xd0\xcf\x11\xe0")
+_BROKEN = (UnicodeError, EOFError, gzip.BadGzipFile, zlib.error)
+
+
 def open_text(path: str | Path):
-    """Open a plain or ``.gz`` text file for reading, as UTF-8."""
+    """Open a plain or ``.gz`` text file for reading: UTF-8, or what its byte-order mark says.
+
+    Raises:
+        ValueError: it is an archive, a workbook or another file that is not text.
+    """
     path = Path(path)
-    return gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
+    packed = path.suffix == ".gz"
+    try:
+        with gzip.open(path) if packed else path.open("rb") as file:
+            start = file.read(4)
+    except _BROKEN as error:
+        raise ValueError(f"{path}: not a whole .gz file ({error}): fetch or pack it again") from error
+    if start.startswith(_NO_TEXT):
+        raise ValueError(
+            f"{path} begins with {start!r}, so it is no text file (a workbook, archive or parquet file): "
+            "export it as JSON lines or CSV in UTF-8"
+        )
+    encoding = next((name for mark, name in _MARKS if start.startswith(mark)), "utf-8")
+    if packed:
+        return gzip.open(path, "rt", encoding=encoding)
+    return path.open(encoding=encoding)
 
 
-def read_jsonl(path: str | Path) -> Iterator[dict[str, Any]]:
+def read_text(path: str | Path) -> str:
+    """The whole text of a file as ``open_text`` opens it, without byte-order marks, with plain line ends.
+
+    Raises:
+        ValueError: it cannot be decoded; the message names file and line.
+    """
+    with open_text(path) as file:
+        return "".join(_lines(path, file))
+
+
+def _lines(path: str | Path, file) -> Iterator[str]:
+    """The lines of an open file without byte-order marks; what cannot be decoded is named by file and line."""
+    number = 0
+    try:
+        for number, line in enumerate(file, 1):
+            if "\0" in line:
+                raise ValueError(f"{path}, line {number}: holds a zero byte: is it UTF-16? Save the file as UTF-8")
+            yield line.lstrip("\ufeff")
+    except _BROKEN as error:
+        raise ValueError(_undecodable(Path(path), number, error)) from error
+
+
+def _undecodable(path: Path, number: int, error: Exception) -> str:
+    if not isinstance(error, UnicodeDecodeError):
+        return f"{path}, after line {number}: {error}: the rest of the file cannot be read"
+    # Text is decoded in blocks, so the line is looked for anew.
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as at:
+                return (
+                    f"{path}, line {number}: byte {line[at.start]:#04x} is not UTF-8: save the file as UTF-8 "
+                    "(it may be Windows-1252: iconv -f CP1252 -t UTF-8)"
+                )
+    return f"{path}, after line {number}: {error}"
+
+
+def read_jsonl(path: str | Path, numbered: bool = False) -> Iterator[Any]:
     """Yield the objects of a JSON-lines file, plain or ``.gz``; empty lines are passed over.
+
+    Args:
+        path: the file.
+        numbered: yield (line number, object).
 
     Raises:
         FileNotFoundError: the file is not there.
-        ValueError: a line is not a JSON object; the message names file and line.
+        ValueError: a line is not a JSON object, or cannot be decoded; the message names file and line.
     """
     with open_text(path) as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise ValueError(f"{path}, line {number}: not JSON ({error.msg}): {line[:80]!r}") from error
-            if not isinstance(row, dict):
-                raise ValueError(f"{path}, line {number}: expected a JSON object, found {type(row).__name__}")
-            yield row
+        for number, line in enumerate(_lines(path, file), 1):
+            if line.strip():
+                row = _object(f"{path}, line {number}", line)
+                yield (number, row) if numbered else row
+
+
+def _object(where: str, line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+        if "\\u" in line:
+            json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise ValueError(f"{where}: {half!r} is half of a character (a lone surrogate): write the whole one") from error
+    except RecursionError as error:
+        raise ValueError(f"{where}: not JSON that can be read (nested too deeply): {line[:80]!r}") from error
+    except ValueError as error:  # JSONDecodeError, or a number of thousands of digits
+        raise ValueError(f"{where}: not JSON ({getattr(error, 'msg', error)}): {line[:80]!r}") from error
+    if not isinstance(row, dict):
+        raise ValueError(f"{where}: expected a JSON object, found {type(row).__name__}")
+    return row
 
 
 def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> int:

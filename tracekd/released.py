@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import ast
-import csv
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tracekd.problems import CATEGORIES, Problem, load, read_problems
-from tracekd.records import open_text, read_jsonl
-from tracekd.sources import COTEMPQA_SIZES, babi_problem, cotempqa_problem
+from tracekd.forms import read_any
+from tracekd.load_babi import babi_problem
+from tracekd.load_cotempqa import cotempqa_problem
+from tracekd.problems import CATEGORIES, Problem, load
 
 _NAME = re.compile(r"(?P<adapter>.+?)_default(?:_(?P<category>\w+))?\.jsonl(?:\.gz)?$")
 _CONDITIONS = (
@@ -103,18 +103,7 @@ def _from_folder(dataset: str, folder: Path) -> Iterator[Problem]:
 
 
 def _from_file(dataset: str, path: Path) -> list[Problem]:
-    if path.name.removesuffix(".gz").endswith(".csv"):
-        with open_text(path) as file:
-            split = "train" if path.name.startswith("train") else "test"
-            return [babi_problem(row, number, split) for number, row in enumerate(csv.DictReader(file))]
-    first = next(read_jsonl(path), {})
-    if dataset == "cotempqa" and "triple_element" in first:
-        category, _, test = path.name.split(".")[0].partition("_")
-        # The authors' test files number their rows through all four files; a whole file is numbered by its lines.
-        start = sum(n for c, n in COTEMPQA_SIZES.items() if c < category)
-        rows = enumerate(read_jsonl(path))
-        return [cotempqa_problem(r, category, r["index"] - start if test else i, "test") for i, r in rows]
-    return [p for p in read_problems(path) if p.split == "test" and p.dataset == dataset]
+    return [p for p in read_any(path) if p.split == "test" and p.dataset == dataset]
 
 
 def is_released(row: Mapping) -> bool:

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from tracekd.derive_cli import FORMS, read_any
+from tracekd.forms import FORMS, read_any
 from tracekd.freeform import keep
 from tracekd.teacher import Endpoint, Teacher, collect, estimate
 
