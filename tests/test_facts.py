@@ -2,7 +2,7 @@ import datetime
 
 import pytest
 
-from tracekd import facts
+from tracekd import dates, facts
 
 
 def ordinal(*day):
@@ -20,13 +20,13 @@ def ordinal(*day):
     ],
 )
 def test_a_date_is_the_span_of_days_it_may_mean(text, first, last, precision, order):
-    assert facts.read_date(text) == facts.Day(ordinal(*first), ordinal(*last), precision, order, text)
+    assert dates.read_date(text) == dates.Day(ordinal(*first), ordinal(*last), precision, order, text)
 
 
 @pytest.mark.parametrize("text", ["Smarch, 2019", "February 30, 2019", "soon", ""])
 def test_a_date_that_is_none_is_refused_by_name(text):
     with pytest.raises(ValueError, match=f"date {text!r}"):
-        facts.read_date(text)
+        dates.read_date(text)
 
 
 @pytest.mark.parametrize("phrase", facts.PHRASES)

@@ -59,7 +59,7 @@ def test_real_gold_facts_are_found_for_every_cotempqa_problem(shared_data):
 
 
 def test_real_babi_counts_and_leaks(shared_data, caplog):
-    """3,773 + 376 rows as published; training rows that repeat, or stand in the test file in any order, are left out."""
+    """3,773 + 376 rows as published; training rows that repeat, or are in the test file in any order, are left out."""
     rows = {}
     for split in ("train", "test"):
         with (shared_data / "babi" / f"{split}.csv").open(encoding="utf-8", newline="") as file:

@@ -123,7 +123,8 @@ def _json_form(path: Path, first: str) -> str:
             value = json.loads(read_text(path))
         except (ValueError, RecursionError):
             return "own"
-        return _value_form(value) or "spread"
+        form = _value_form(value)
+        return form if form in (*_FOREIGN, "marco") else "spread"
     return _value_form(value) or ""
 
 

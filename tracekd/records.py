@@ -122,9 +122,10 @@ def _undecodable(path: Path, number: int, error: Exception) -> str:
             try:
                 line.decode()
             except UnicodeDecodeError as at:
+                guess = "UTF-16" if b"\0" in line else "CP1252"
                 return (
                     f"{path}, line {number}: byte {line[at.start]:#04x} is not UTF-8: save the file as UTF-8 "
-                    "(it may be Windows-1252: iconv -f CP1252 -t UTF-8)"
+                    f"(it may be {guess}: iconv -f {guess} -t UTF-8)"
                 )
     return f"{path}, after line {number}: {error}"
 

@@ -55,13 +55,13 @@ def adapter_of(path: str | Path) -> Adapter:
     return Adapter(name, name.split("_", 1)[-1], "prompted", category)
 
 
-def test_problems(dataset: str, path: str | Path) -> list[Problem]:
+def test_problems(dataset: str | None, path: str | Path) -> list[Problem]:
     """The test problems at ``path``, in the authors' file order and with repeated ones kept.
 
     Args:
-        dataset: ``cotempqa``, ``babi`` or ``marco``.
-        path: a folder with the set's files (or with a folder of the set's name), one such file, or a file of
-            problems in our own JSON-lines form.
+        dataset: ``cotempqa``, ``babi`` or ``marco``; None for whatever a file holds, such as a set of one's own.
+        path: a folder with the set's files (or with a folder of the set's name), one such file, a file of problems in
+            our own JSON-lines form, or a set of one's own.
 
     Raises:
         FileNotFoundError: there is nothing at ``path``.
@@ -71,6 +71,8 @@ def test_problems(dataset: str, path: str | Path) -> list[Problem]:
     if not path.exists():
         raise FileNotFoundError(f"problems {path}: no such file or folder")
     if path.is_dir():
+        if dataset is None:
+            raise ValueError(f"problems {path} is a folder: name the data set too (cotempqa, babi or marco)")
         folder = path / dataset if (path / dataset).is_dir() else path
         found = list(_from_folder(dataset, folder))
     else:
@@ -103,7 +105,7 @@ def _from_folder(dataset: str, folder: Path) -> Iterator[Problem]:
 
 
 def _from_file(dataset: str, path: Path) -> list[Problem]:
-    return [p for p in read_any(path) if p.split == "test" and p.dataset == dataset]
+    return [p for p in read_any(path) if p.split == "test" and dataset in (None, p.dataset)]
 
 
 def is_released(row: Mapping) -> bool:

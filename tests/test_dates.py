@@ -1,0 +1,96 @@
+"""Dates and facts in other forms than CoTempQA's own: read, or kept as a time that is not read, never part of a name."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracekd import dates, facts
+from tracekd.derive_agreement import KINDS, compare
+from tracekd.derive_cotempqa import UNREAD, derive
+from tracekd.problems import Problem
+
+# Order numbers are year * 10000 + month * 100 + day; the year before 1 AD is 0, so 59 BC is -58.
+READ = {
+    "from 1999 to present": (19990000, 99990000),
+    "from 1999 to the present": (19990000, 99990000),
+    "from 1999 onwards": (19990000, 99990000),
+    "since 5 May 1999": (19990505, 99990000),
+    "until May 2001": (-99990000, 20010500),
+    "from 5 May 1999 to 7 June 2001": (19990505, 20010607),
+    "from 3rd of May 1999 to Sept. 2001": (19990503, 20010900),
+    "from 1999-05-05 to 2001-06": (19990505, 20010600),
+    "between 1999 and 2001": (19990000, 20010000),
+    "(1999–2001)": (19990000, 20010000),
+    "from 59 BC to 58 BC": (-580000, -570000),
+    "from 59 B.C. to 3 AD": (-580000, 30000),
+    "on 5 May 1999": (19990505, 19990505),
+    "in May 1999": (19990500, 19990500),
+}
+NOT_READ = (
+    "from 5/6/1999 to 7/8/2001", "in 05.05.1999", "in the 1990s", "in spring 1999", "from about 1999 to 2001",
+    "from Smarch, 2019 to 2020", "in February 30, 2019", "in the 5th century BC", "from 1999 to ?", "as of 1999",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("time", "span"), READ.items())
+@pytest.mark.parametrize("end", [".", ". ", "", " ."])
+def test_other_forms_are_read(time, span, end):
+    fact = facts.parse(f"Ada Lund works for Mill in Oslo {time}{end}")
+    assert (fact.subject, fact.object, fact.span, fact.unread) == ("Ada Lund", "Mill in Oslo", span, "")
+    assert not fact.native
+
+
+@pytest.mark.parametrize("time", NOT_READ)
+def test_what_is_not_read_is_kept_apart_from_the_name_and_is_our_limit(time):
+    fact = facts.parse(f"Ada Lund works for Mill in Oslo {time}.")
+    assert (fact.object, fact.unread, fact.span) == ("Mill in Oslo", time, None)
+    context = ("Ada Lund works for Acme from 1999 to 2001.", f"Ada Lund works for Mill {time}.")
+    question = "While Ada Lund was working for Acme, which employer did Ada Lund work for at the same time?"
+    got = derive(context, question)
+    assert got.underivable.startswith(UNREAD) and time in got.underivable and got.answers == ()
+    meta = {"triple_element": "S1_R1_O2"}
+    found = compare(Problem("x", "cotempqa", "equal", context, question, ("Mill",), (1,), "test", meta))
+    assert KINDS[found["kind"]] == "limit" and time in found["reason"]
+
+
+@pytest.mark.parametrize("name", ["Party (Japan, 2016)", "Studio 54", "Team 1999", "Mill in Oslo", "Robert  College"])
+def test_names_with_numbers_stay_names(name):
+    assert facts.parse(f"Ada is a member of the {name} in March 11, 2019.").object == name
+    assert facts.parse(f"Ada is a member of the {name}.").object == name
+
+
+def test_two_spellings_of_an_apostrophe_are_one_name():
+    context = (
+        "Sinéad O\u2019Hara works for Mill from 2001 to 2003.",
+        "Sinéad O'Hara works for Acme from 2001 to 2003.",
+    )
+    question = (
+        "While Sinéad O'Hara was working for Mill, which employer did Sinéad O\u2019Hara work for at the same time?"
+    )
+    assert derive(context, question).answers == ("Acme",)
+    assert facts.answer_evidence(("A works for O\u2019Hara in 2001.",), ("O'Hara",), "S1_R1_O2") == (0,)
+
+
+@given(st.integers(1, 9999), st.integers(1, 12))
+def test_months_are_within_their_year_and_order_like_days(year, month):
+    whole, part = dates.read_date(f"{year:04d}"), dates.read_date(f"{year:04d}-{month:02d}")
+    assert whole.first <= part.first <= part.last <= whole.last
+    assert whole.order < part.order < whole.order + 10000
+
+
+@given(st.integers(1, 4000))
+def test_years_before_christ_run_backwards(year):
+    one, next_one = dates.read_date(f"{year + 1} BC"), dates.read_date(f"{year} BC")
+    assert one.order < next_one.order
+    assert one.last + 1 == next_one.first  # no day between two years
+    assert dates.read_date("1 BC").last + 1 == dates.read_date("0001").first
+
+
+@given(st.text(max_size=40))
+def test_any_time_is_read_or_refused_with_its_text(text):
+    try:
+        period = dates.read_period(text)
+    except ValueError as error:
+        assert "not read" in str(error)
+    else:
+        assert period.start.order <= 99990000
