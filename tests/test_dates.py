@@ -1,4 +1,4 @@
-"""Dates and facts in other forms than CoTempQA's own: read, or kept as a time that is not read, never part of a name."""
+"""Dates in other forms than CoTempQA's own: read, or kept as a time that is not read, never part of a name."""
 
 import pytest
 from hypothesis import given

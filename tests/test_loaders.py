@@ -386,8 +386,10 @@ SAMPLES = {
     "mine.jsonl": lines(*small(), own(5, split="test"), own(6, "thing", evidence=0)),
     "kept.jsonl": lines(problems.as_row(problems.Problem("a/b/1", "a", "b", ("x", "y"), "q", ("x",), (0,), "test"))),
 }
-_BYTES = [b"", b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\xeb", b"\n", b"\r", b"\t", b"|", b'"', b"[", b"]", b"{", b"}",
-          b"null", b"[[[[", b"1e999", b"NaN", b"-1", b"\\ud800", "’".encode(), b" to present", b"9" * 5000, b";"]  # fmt: skip
+_BYTES = [
+    b"", b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\xeb", b"\n", b"\r", b"\t", b"|", b'"', b"[", b"]", b"{", b"}", b";",
+    b"null", b"[[[[", b"1e999", b"NaN", b"-1", b"\\ud800", "\u2019".encode(), b" to present", b"9" * 5000,
+]  # fmt: skip
 _VALUES = [None, True, 0, -1, 1.5, "", " ", "x", [], ["x"], [""], [None], {}, [[1]], "\ud800", "[", "['a'", 10**30]
 
 

@@ -68,6 +68,7 @@ class Fact:
     native: bool = True
 
 
+@lru_cache(maxsize=65536)
 def plain(text: str) -> str:
     """A text with straight quotation marks and single spaces, so that two spellings of a name are one."""
     return " ".join(text.translate(_PLAIN).split())
