@@ -12,9 +12,10 @@ from pathlib import Path
 
 from tracekd.derive import derive
 from tracekd.derive_agreement import KINDS, compare_all
+from tracekd.load_marco import load_file
 from tracekd.problems import CATEGORIES, Problem, read_problems
 from tracekd.records import open_text, read_jsonl
-from tracekd.sources import COTEMPQA_SIZES, babi_problem, babi_stories, cotempqa_problem, marco_problems
+from tracekd.sources import COTEMPQA_SIZES, babi_problem, babi_stories, cotempqa_problem
 
 FORMS = "CoTempQA JSON lines, bAbI CSV or task text, MS MARCO JSON lines, or problems in our own form"
 
@@ -76,11 +77,7 @@ def _babi_text(path: Path) -> list[Problem]:
         return babi_stories({path.name.removesuffix(".gz"): file.read()})
 
 
-def _marco(path: Path) -> list[Problem]:
-    return marco_problems(read_jsonl(path))
-
-
-_READERS = {"cotempqa": _cotempqa, "babi": _babi, "babi-text": _babi_text, "marco": _marco, "own": read_problems}
+_READERS = {"cotempqa": _cotempqa, "babi": _babi, "babi-text": _babi_text, "marco": load_file, "own": read_problems}
 
 
 def report(problems: list[Problem], full: bool = False) -> dict[str, object]:

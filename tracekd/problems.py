@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tracekd.profiles import nearest
 from tracekd.records import read_jsonl, sha256, write_json, write_jsonl
@@ -81,16 +82,23 @@ class DataUnavailable(RuntimeError):
 def check_source(source: str) -> str:
     """Return ``source`` if it is ``generated``, ``hub`` or an existing path (made absolute).
 
+    ``auto`` comes back as ``hub`` where the Hub answers within 10 seconds, else as ``generated``; a run decides this
+    once for its folder: see ``hub.settle``.
+
     Raises:
         ValueError: it is none of these.
     """
     if source in ("generated", "hub"):
         return source
+    if source == "auto":
+        from tracekd.hub import probe
+
+        return probe()[0]
     path = Path(source).expanduser()
     if not path.exists():
         raise ValueError(
-            f"data source {source!r}: no such file or folder; expected 'generated', 'hub', a folder with cotempqa/, "
-            "babi/ or marco/ in it, or a JSON-lines file of your own problems"
+            f"data source {source!r}: no such file or folder; expected 'auto', 'generated', 'hub', a folder with "
+            "cotempqa/, babi/ or marco/ in it, or a JSON-lines file of your own problems"
         )
     if path.is_dir() and not any((path / name).is_dir() for name in (*DATASETS, "released")):
         raise ValueError(
@@ -121,21 +129,22 @@ def label_of(dataset: str, source: str) -> str:
     return {"generated": "GENERATED problems", "hub": "real problems (Hub)"}.get(actual, "real problems (local files)")
 
 
-def load(dataset: str, source: str = "generated", *, size: int | None = None, seed: int = 121) -> list[Problem]:
+def load(
+    dataset: str, source: str = "generated", *, size: int | None = None, seed: int = 121, **marco: Any
+) -> list[Problem]:
     """Load one data set from where ``source`` says, both splits, checked.
 
     Args:
         dataset: a name in ``DATASETS`` (or the stem of one's own file).
         source: ``generated``, ``hub``, a folder, or a JSON-lines file of one's own problems.
         size: how many problems to generate; real sources are always read whole.
-        seed: of the generator alone. The split of real sets is the paper's and fixed.
+        seed: of the generator, and of the draw from the whole of MS MARCO. The split of real sets is the paper's.
+        marco: ``test_share`` and ``evidence`` of MS MARCO (see ``load_marco.problems_of``); other sets have neither.
 
     Raises:
         DataUnavailable: the Hub or the folder does not have it.
         ValueError: unknown data set, a malformed file, or a problem that stands in two splits.
     """
-    from tracekd import sources
-
     source = check_source(source)
     if Path(source).is_file():
         from tracekd.own_set import load_own
@@ -147,8 +156,13 @@ def load(dataset: str, source: str = "generated", *, size: int | None = None, se
         from tracekd.generated import generate
 
         return check(generate(dataset, size or GENERATED_SIZE[dataset], seed=seed))
-    reader = getattr(sources, f"{'hub' if source == 'hub' else 'local'}_{dataset}")
-    return check(drop_leaks(reader() if source == "hub" else reader(Path(source) / dataset)))
+    from tracekd import hub, load_marco, sources
+
+    about = {"seed": seed, **marco} if dataset == "marco" else {}
+    if source == "hub":
+        return check(drop_leaks(getattr(hub, f"hub_{dataset}")(**about)))
+    reader = load_marco.local_marco if dataset == "marco" else getattr(sources, f"local_{dataset}")
+    return check(drop_leaks(reader(Path(source) / dataset, **about)))
 
 
 def key(problem: Problem) -> tuple:
@@ -194,17 +208,19 @@ def check(problems: list[Problem]) -> list[Problem]:
     return problems
 
 
-def paper_split(categories: list[str]) -> list[str]:
+def paper_split(categories: list[str], share: float | Mapping[str, float] = 0.2) -> list[str]:
     """``train`` or ``test`` for each row: 20% within each category, drawn as the paper does.
 
-    The draw is ``pandas.DataFrame.sample(frac=0.2, random_state=42)`` on each category's rows in file order.
+    The draw is ``pandas.DataFrame.sample(frac=0.2, random_state=42)`` on each category's rows in file order; ``share``
+    gives another share of test rows, for all categories or by category.
     """
     import pandas as pd
 
     frame = pd.DataFrame({"category": categories})
     test = set()
-    for _, rows in frame.groupby("category", sort=False):
-        test |= set(rows.index[rows.reset_index(drop=True).sample(frac=0.2, random_state=42).index])
+    for category, rows in frame.groupby("category", sort=False):
+        frac = share if isinstance(share, float) else share[category]
+        test |= set(rows.index[rows.reset_index(drop=True).sample(frac=frac, random_state=42).index])
     return ["test" if i in test else "train" for i in range(len(frame))]
 
 
@@ -233,12 +249,14 @@ def marker(run) -> dict:
     from tracekd.steps import fingerprint
 
     package = Path(__file__).parent
-    code = [path for name in ("generated*", "sources.py", "facts.py", "problems.py") for path in package.glob(name)]
+    names = ("generated*", "sources.py", "load_*.py", "marco_records.py", "hub.py", "facts.py", "problems.py")
+    code = [path for name in names for path in package.glob(name)]
     return {
         "source": run.source,
         "files": fingerprint(run.source),
         "seed": run.seed,
         "sizes": dict(run.profile.generated),
+        "marco": dict(run.profile.marco),
         "code": sha256([sha256(path) for path in sorted(code)]),
     }
 
@@ -254,7 +272,7 @@ def prepare(run) -> dict[str, list[Problem]]:
     loaded = {}
     for dataset in datasets_of(run.source):
         size = run.profile.generated.get(dataset)
-        loaded[dataset] = load(dataset, run.source, size=size, seed=run.seed)
+        loaded[dataset] = load(dataset, run.source, size=size, seed=run.seed, **run.profile.marco)
         write_jsonl(problems_path(run, dataset), (as_row(p) for p in loaded[dataset]))
         splits = Counter(p.split for p in loaded[dataset])
         counts = f"{splits['train']} train and {splits['test']} test problems"

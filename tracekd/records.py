@@ -54,9 +54,9 @@ def sha256(source: str | Path | bytes | Mapping | list) -> str:
 
 
 def open_text(path: str | Path):
-    """Open a plain or ``.gz`` text file for reading, as UTF-8."""
+    """Open a plain or ``.gz`` text file for reading, as UTF-8 with or without a byte-order mark."""
     path = Path(path)
-    return gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
+    return gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open(encoding="utf-8-sig")
 
 
 def read_jsonl(path: str | Path) -> Iterator[dict[str, Any]]:
