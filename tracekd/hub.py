@@ -32,6 +32,7 @@ _ADVICE = {
     404: "check that the name is spelt right and the repository still exists",
     429: "wait a few minutes, since the Hub counts requests, or log in with `hf auth login` for a higher limit",
 }
+_ADVICE |= dict.fromkeys((500, 502, 503, 504), "try again later: the Hub itself has trouble")
 _CONNECT = "check the connection (and HTTPS_PROXY, HF_ENDPOINT, HF_HUB_OFFLINE), then run again"
 
 
@@ -66,8 +67,11 @@ def hub_babi() -> list[Problem]:
     try:
         archive = hub_file(REPOSITORIES["babi"], BABI_ARCHIVE)
     except DataUnavailable as error:
-        log.warning("babi: %s; trying %s", str(error).partition(" You can")[0], BABI_URL)
-        archive = _download(BABI_URL)
+        log.warning("babi: %s Now trying %s", str(error).partition(" You can")[0], BABI_URL)
+        try:
+            archive = _download(BABI_URL)
+        except DataUnavailable:
+            raise error from None  # what the Hub said is the more useful of the two
     log.warning(
         "babi: the archive's own train and test split, the first question of each story; which stories the authors "
         "took is not in our sources (theirs: 3,773 train, 376 test)"
@@ -117,7 +121,9 @@ def _streamed(seed: int) -> Iterator[tuple[str, dict]]:
 
     name = REPOSITORIES["marco"]
     ask(name)
-    config.STREAMING_READ_MAX_RETRIES = config.STREAMING_OPEN_MAX_RETRIES = 2  # 20 tries of 5 to 60 seconds look hung
+    # 20 tries with waits of 5 to 60 seconds look as if all hung.
+    config.STREAMING_READ_MAX_RETRIES = config.STREAMING_OPEN_MAX_RETRIES = 2
+    config.STREAMING_READ_RATE_LIMIT_RETRY_INTERVAL = config.STREAMING_READ_SERVER_UNAVAILABLE_RETRY_INTERVAL = ANSWER
     with reaching(name):
         stream = bounded(lambda: load_dataset(name, "v2.1", split="train", streaming=True), ROW)
         rows = iter(stream.shuffle(seed=seed, buffer_size=5000))
@@ -187,6 +193,7 @@ def reaching(what: str) -> Iterator[None]:
         DataUnavailable: anything but a full disk.
         disk.DiskFull: no room in the Hub's cache.
     """
+    _refuse_long_waits()
     try:
         yield
     except DataUnavailable:
@@ -203,6 +210,29 @@ def reaching(what: str) -> Iterator[None]:
             f"You can: {_ADVICE.get(status, _CONNECT)}; give a folder with the files (--data PATH); "
             "or use generated problems (--data generated), which need no network."
         ) from error
+
+
+def _refuse_long_waits() -> None:
+    """Let the Hub's client fail where the server asks for a wait of over ``ANSWER`` seconds; it would sleep an hour."""
+    from huggingface_hub import get_session
+
+    client = get_session()
+    hooks = client.event_hooks
+    if _busy not in hooks["response"]:
+        hooks["response"].append(_busy)
+        client.event_hooks = hooks
+
+
+def _busy(response: Any) -> None:
+    """Raise the client's own error for a reply 429 with a long ``Retry-After``, or ``ratelimit: ...;t=SECONDS``."""
+    from huggingface_hub.utils import hf_raise_for_status
+
+    if response.status_code == 429:
+        limit = re.search(r"\bt=(\d+)", response.headers.get("ratelimit", ""))
+        wait = response.headers.get("Retry-After", limit[1] if limit else "0")
+        if not (wait.isdigit() and int(wait) <= ANSWER):
+            response.read()
+            hf_raise_for_status(response)
 
 
 def _status(error: BaseException | None) -> int | None:
