@@ -9,7 +9,9 @@ import pandas as pd
 from tracekd import derive_cotempqa
 from tracekd.corrupt import same
 from tracekd.derive import Derivation, derive
-from tracekd.problems import Problem
+from tracekd.load_marco import most_words
+from tracekd.problems import CATEGORIES, Problem
+from tracekd.stats import wilson
 
 # Kind of disagreement to whose doing it is: a convention of the set, noise in its data, or a limit of our rules.
 KINDS = {
@@ -126,11 +128,54 @@ def _cotempqa_kind(problem: Problem, got: Derivation, answers: bool, category: b
     return "gold keeps some of several answers that fit"
 
 
+def shares(counts: pd.DataFrame, by: Sequence[str] = ("dataset", "category", "part")) -> pd.DataFrame:
+    """Agreement in percent from ``committed_table``'s counts.
+
+    Returns:
+        One row a group: ``n``; ``answers_agree``, ``category_agree`` and ``evidence_agree`` as text, percent with its
+        95% Wilson interval; ``underivable`` (count). Where no answer was derived at all, ``answers_agree`` says so.
+    """
+    wide = counts[counts.due_to.isna()].pivot_table("n", list(by), "measure", aggfunc="sum", sort=False).reset_index()
+    for measure in ("answers_agree", "category_agree", "evidence_agree"):
+        wide[measure] = [_percent(int(hits), int(n)) for hits, n in zip(wide[measure], wide.n, strict=True)]
+    wide.loc[wide.underivable == wide.n, "answers_agree"] = "not derived"
+    numbers = {"n": wide.n.astype(int), "underivable": wide.underivable.astype(int)}
+    measures = ["answers_agree", "category_agree", "evidence_agree"]
+    return wide.assign(**numbers)[[*by, "n", *measures, "underivable"]].rename_axis(columns=None)
+
+
+def _percent(hits: int, n: int) -> str:
+    low, high = wilson(hits, n)
+    return f"{100 * hits / n:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def evidence_rules(problems: Iterable[Problem]) -> pd.DataFrame:
+    """How often the authors' rule for MS MARCO's evidence names a selected passage (``load_marco.most_words``).
+
+    Args:
+        problems: MS MARCO with the selected passages as evidence; those without any are passed over.
+
+    Returns:
+        One row a query type and one for ``all``: ``n``, ``agree`` (the passage with most words in common with the
+        answer is a selected one), ``no_word`` (no passage shares a word with it), and ``percent`` with its interval.
+    """
+    able = [p for p in problems if p.dataset == "marco" and p.evidence]
+    found = [(p.category, most_words(p.context, p.answers), p.evidence) for p in able]
+    rows = []
+    for name in (*(c for c in CATEGORIES["marco"] if any(c == label for label, _, _ in found)), "all"):
+        part = [(rule, gold) for label, rule, gold in found if name in (label, "all")]
+        agree = sum(set(rule) <= set(gold) and bool(rule) for rule, gold in part)
+        none = sum(not rule for rule, _ in part)
+        percent = _percent(agree, len(part)) if part else ""
+        rows.append({"category": name, "n": len(part), "agree": agree, "no_word": none, "percent": percent})
+    return pd.DataFrame(rows)
+
+
 def committed_table(problems: Iterable[Problem]) -> pd.DataFrame:
     """Agreement and remainder on real problems as one table of counts, for ``figures/data/derive_agreement.csv``.
 
-    The rules were written on one part of the files and checked on the other: CoTempQA's even-numbered problems and
-    bAbI's train file against the odd-numbered ones and the test file.
+    The rules were written on one part of the files and checked on the other: CoTempQA's even-numbered problems, MS
+    MARCO's even query ids and bAbI's train file against the odd ones and the test file.
 
     Returns:
         One row a data set, category, part (``written on`` or ``checked on``) and row kind: ``measure`` is one of the

@@ -45,8 +45,8 @@ _FORMS = tuple(
         ),
         (
             "ENTITY",
-            r"^which\b|^(?:what|which) (?!(?:is|are|was|were|does|do|did|can|could|should|would|will|has|have|had|to|if|it"
-            r"|the|a|an|happens?|happened|causes?|caused|makes?|made|means?|kinds?|types?|sorts?|s|i|you|we)\b)\w+ "
+            r"^which\b|^(?:what|which) (?!(?:is|are|was|were|does|do|did|can|could|should|would|will|has|have|had|to|if"
+            r"|it|the|a|an|happens?|happened|causes?|caused|makes?|made|means?|kinds?|types?|sorts?|s|i|you|we)\b)\w+ "
             r"|^(?:good |best )?(?:foods?|symptoms|side effects)\b|\bmade of$|\bcalled$"
             r"|\bwhat (?:kind|type|types|sort|color|colour|company|animal|plant|food|foods|drug|organ|vitamin"
             r"|language|currency|bird|flower|fish|mineral|genre|brand|movie|book|instrument)\b"

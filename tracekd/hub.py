@@ -24,7 +24,7 @@ REPOSITORIES = {"cotempqa": "Warrieryes/CotempQA", "marco": "microsoft/ms_marco"
 BABI_ARCHIVE = "data/tasks_1-20_v1-2.tar.gz"
 BABI_URL = "http://www.thespermwhale.com/jaseweston/babi/tasks_1-20_v1-2.tar.gz"
 # Longest waits in seconds: for the Hub to answer at all, for the next row of a stream, for one file of up to 20 MB.
-ANSWER, ROW, FILE = 10, 120, 600
+ANSWER, ROW, FILE = 10, 120, 300
 _ACCESS = "log in with `hf auth login` (or HF_TOKEN), and accept the terms on its Hub page if it has any"
 _ADVICE = {
     401: _ACCESS,
@@ -136,13 +136,16 @@ def _streamed(seed: int) -> Iterator[tuple[str, dict]]:
 
 
 def hub_file(repository: str, name: str) -> Path:
-    """One file of a Hub data set, fetched once: afterwards the Hub's cache has it, also without a network.
+    """One file of a Hub data set, fetched once: afterwards the Hub's cache has it, and no network is asked.
 
     Raises:
         DataUnavailable: see ``reaching``.
     """
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
+    if isinstance(there := try_to_load_from_cache(repository, name, repo_type="dataset"), str):
+        return Path(there)
+    ask(repository)  # a Hub that is silent is noticed in seconds here, in minutes by the download
     with reaching(f"{repository}/{name}"):
         return Path(bounded(lambda: hf_hub_download(repository, name, repo_type="dataset"), FILE))
 
