@@ -273,8 +273,7 @@ def probe() -> tuple[str, str]:
     try:
         bounded(lambda: [ask(name) for name in REPOSITORIES.values()], ANSWER)
     except (DataUnavailable, TimeoutError) as error:
-        reason = str(error).partition(" You can")[0]
-        return "generated", f"the Hub did not answer: {reason}"
+        return "generated", f"the Hub does not give the real ones: {str(error).partition(' You can')[0]}"
     return "hub", "the Hub answers and has all three sets"
 
 
