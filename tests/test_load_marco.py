@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tracekd import load_marco, problems
+from tracekd import derive_cli, load_marco, problems
 from tracekd.marco_records import check_row, read
 from tracekd.problems import DataUnavailable
 
@@ -78,6 +78,14 @@ def test_every_form_gives_the_same_problems(tmp_path, name):
     assert [p.answers for p in found[3:6]] == [("No Answer Present.",)] * 2 + [("Lake", "a lake")]
     assert Counter(p.split for p in found) == {"train": 8, "test": 2}  # 20% of ten
     assert found[0].context == ("a river", "a lake")
+
+
+def test_derive_reads_every_form(tmp_path):
+    for name, form in FORMS.items():
+        (tmp_path / name).write_text(form([record(i) for i in range(3)]), encoding="utf-8")
+        assert [p.question for p in derive_cli.read_any(tmp_path / name)] == ["what is 0", "what is 1", "what is 2"]
+    pd.DataFrame([record(0)]).to_parquet(tmp_path / "x.parquet")
+    assert derive_cli.report(derive_cli.read_any(tmp_path / "x.parquet", "marco"))["n"] == 1
 
 
 def test_the_shared_cases(shared_data):

@@ -17,7 +17,7 @@ from tracekd.problems import CATEGORIES, Problem, read_problems
 from tracekd.records import open_text, read_jsonl
 from tracekd.sources import COTEMPQA_SIZES, babi_problem, babi_stories, cotempqa_problem
 
-FORMS = "CoTempQA JSON lines, bAbI CSV or task text, MS MARCO JSON lines, or problems in our own form"
+FORMS = "CoTempQA JSON lines, bAbI CSV or task text, MS MARCO JSON or parquet, or problems in our own form"
 
 
 def read_any(path: str | Path, dataset: str | None = None) -> list[Problem]:
@@ -33,9 +33,11 @@ def read_any(path: str | Path, dataset: str | None = None) -> list[Problem]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}: give one with problems ({FORMS})")
-    with open_text(path) as file:
-        first = next((line for line in file if line.strip()), "")
-    kind = _form(first)
+    if path.suffix == ".parquet":
+        kind = "marco"
+    else:
+        with open_text(path) as file:
+            kind = _form(next((line for line in file if line.strip()), ""))
     if kind is None or (dataset and kind not in ("own", dataset)):
         found = "none of the known forms" if kind is None else f"the form of {kind}"
         raise ValueError(f"{path} has {found}{f', not that of {dataset}' if dataset else ''}: expected {FORMS}")
@@ -43,11 +45,16 @@ def read_any(path: str | Path, dataset: str | None = None) -> list[Problem]:
 
 
 def _form(first: str) -> str | None:
+    if first.lstrip().startswith("["):
+        return "marco"
     if first.lstrip().startswith("{"):
-        keys = set(json.loads(first))
+        try:
+            keys = set(json.loads(first))
+        except ValueError:  # a file that is one JSON value over many lines: only MS MARCO comes so
+            return "marco"
         if {"facts", "triple_element"} <= keys:
             return "cotempqa"
-        if {"query", "passages"} <= keys:
+        if {"query", "passages"} <= keys or {"features", "rows"} <= keys:
             return "marco"
         return "own" if {"id", "context", "question"} <= keys else None
     if re.match(r"1 \S", first):
