@@ -186,7 +186,7 @@ def test_categories_without_training_are_left_out_and_counted(tmp_path, capsys):
 
 
 def test_unknown_sources_and_sets_name_the_ways_on(tmp_path):
-    with pytest.raises(ValueError, match="expected 'generated', 'hub', a folder"):
+    with pytest.raises(ValueError, match="expected 'auto', 'generated', 'hub', a folder"):
         P.check_source("no/such/place")
     with pytest.raises(ValueError, match="did you mean 'cotempqa'"):
         P.load("cotempq", "generated")

@@ -14,7 +14,7 @@ from filelock import FileLock
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from packaging.requirements import Requirement
 
-from tracekd import __main__, address, notebooks, publish, replication, runner, steps
+from tracekd import __main__, address, hub, notebooks, publish, replication, runner, steps
 
 PARAMETERS = 'PROFILE = "cpu"  # the dial\nSEED = 121  # of every draw\nDATA = ""  # source'
 # Leaves one figure with its manifest row, as save_figure does.
@@ -49,6 +49,7 @@ def house(tmp_path, monkeypatch):
     monkeypatch.setattr(publish, "FIGURES", tmp_path / "figures")
     monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path / "runs"))
     monkeypatch.delenv("TRACEKD_DATA", raising=False)
+    monkeypatch.setattr(hub, "probe", lambda: ("generated", "this test has no Hub"))
     return tmp_path
 
 
@@ -61,7 +62,8 @@ def house(tmp_path, monkeypatch):
         (["--set", "SIZ=3"], "did you mean 'SIZE'"),
         (["--set", "SEED=3"], "use --seed"),
         (["--set", "SIZE"], "expected NAME=VALUE"),
-        (["--data", "nowhere"], "expected 'generated', 'hub', a folder"),
+        (["--data", "nowhere"], "expected 'auto', 'generated', 'hub', a folder"),
+        (["--test-share", "1.5"], "a number between 0 and 1"),
         (["--ratings", "nowhere.csv"], "no such file"),
         (["--texts", "nowhere.jsonl"], "no such file"),
         (["smoke"], "a profile is chosen with --profile"),

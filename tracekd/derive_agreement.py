@@ -11,7 +11,9 @@ from tracekd.corrupt import same
 from tracekd.derive import Derivation, Step, derive
 from tracekd.derive_cotempqa import NO_SHARED_TIME, UNREAD
 from tracekd.facts import answer_slot, parse
-from tracekd.problems import Problem
+from tracekd.load_marco import most_words
+from tracekd.problems import CATEGORIES, Problem
+from tracekd.stats import wilson
 
 # Kind of disagreement to whose doing it is: a convention of the set, noise in its data, or a limit of our rules.
 KINDS = {
@@ -160,11 +162,55 @@ def _named(problem: Problem, steps: Iterable[Step]) -> tuple[set[str], set[str]]
     return compared, sharing
 
 
+def shares(counts: pd.DataFrame, by: Sequence[str] = ("dataset", "category", "part")) -> pd.DataFrame:
+    """Agreement in percent from ``committed_table``'s counts.
+
+    Returns:
+        One row a group: ``n``; ``answers_agree``, ``category_agree`` and ``evidence_agree`` as text, percent with its
+        95% Wilson interval; ``underivable`` (count). Where no answer was derived at all, ``answers_agree`` says so.
+    """
+    wide = counts[counts.due_to.isna()].pivot_table("n", list(by), "measure", aggfunc="sum", sort=False).reset_index()
+    for measure in ("answers_agree", "category_agree", "evidence_agree"):
+        wide[measure] = [_percent(int(hits), int(n)) for hits, n in zip(wide[measure], wide.n, strict=True)]
+    wide.loc[wide.underivable == wide.n, "answers_agree"] = "not derived"
+    numbers = {"n": wide.n.astype(int), "underivable": wide.underivable.astype(int)}
+    measures = ["answers_agree", "category_agree", "evidence_agree"]
+    return wide.assign(**numbers)[[*by, "n", *measures, "underivable"]].rename_axis(columns=None)
+
+
+def _percent(hits: int, n: int) -> str:
+    low, high = wilson(hits, n)
+    return f"{100 * hits / n:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def evidence_rules(problems: Iterable[Problem]) -> pd.DataFrame:
+    """How often the authors' rule for MS MARCO's evidence names a selected passage (``load_marco.most_words``).
+
+    Args:
+        problems: MS MARCO with the selected passages as evidence; those without any are passed over.
+
+    Returns:
+        One row a query type and one for ``all``: ``n``, ``agree`` (the passage with most words in common with the
+        answer is a selected one), ``no_word`` (no passage shares a word with it), and ``percent`` with its interval.
+    """
+    able = [p for p in problems if p.dataset == "marco" and p.evidence]
+    found = [(p.category, most_words(p.context, p.answers), p.evidence) for p in able]
+    rows = []
+    for name in (*(c for c in CATEGORIES["marco"] if any(c == label for label, _, _ in found)), "all"):
+        part = [(rule, gold) for label, rule, gold in found if name in (label, "all")]
+        agree = sum(set(rule) <= set(gold) and bool(rule) for rule, gold in part)
+        none = sum(not rule for rule, _ in part)
+        percent = _percent(agree, len(part)) if part else ""
+        rows.append({"category": name, "n": len(part), "agree": agree, "no_word": none, "percent": percent})
+    return pd.DataFrame(rows)
+
+
 def committed_table(problems: Iterable[Problem]) -> pd.DataFrame:
     """Agreement and remainder on real problems as one table of counts, for ``figures/data/derive_agreement.csv``.
 
-    bAbI's rules were written on its train file and checked on its test file. CoTempQA's habits were read off all
-    problems at hand (see ``derive_cotempqa``), so none of them counts as checked on.
+    bAbI's rules were written on its train file and checked on its test file, MS MARCO's on even query ids and checked
+    on odd ones. CoTempQA's habits were read off all problems at hand (see ``derive_cotempqa``), so none of them counts
+    as checked on.
 
     Returns:
         One row a data set, category, part (``written on`` or ``checked on``) and row kind: ``measure`` is one of the

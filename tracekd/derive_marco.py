@@ -1,5 +1,8 @@
 """MS MARCO by rules: the query type from the question's form, the passage by BM25. No rule reads the free-text answer.
 
+A baseline, not a claim: all passages were retrieved for the question, so that shared words tell little among them.
+Forms and BM25's setting were chosen on the even-numbered real records and checked on the odd-numbered ones.
+
 BM25 ranks every context, answerable or not: for a question that no passage answers it still names the best-ranked
 passage, and that counts as disagreement. Agreement with ``query_type`` and ``is_selected`` is reported as it is.
 """
@@ -22,7 +25,10 @@ _FORMS = tuple(
     for label, pattern in (
         (
             "NUMERIC",
-            r"^how (?:many|much|long|old|tall|far|big|deep|high|fast|large|wide|heavy|often|hot|cold)\b"
+            r"\bhow (?:many|much|long|old|tall|far|big|deep|high|fast|large|wide|heavy|often|hot|cold)\b"
+            r"|\bnet worth\b|\bdistance (?:between|from|to)\b|\b(?:contact|routing|account|fax) number\b"
+            r"|^(?!what is|what are|why|how|is|are|does|do|can)(?:.*\s)?(?:temperatures?|times|hours|fees"
+            r"|rates?|period|range|dosage|score|average|turnout)\b"
             r"|^when\b|\b(?:what|which) (?:year|date|day|month|time|percent|percentage|age|temperature|number)\b"
             r"|\b(?:population|cost|price|salary|average|length|height|weight|depth|elevation|calories|zip code"
             r"|area code|phone number|number of|melting point|boiling point)\b(?! of living)",
@@ -39,12 +45,19 @@ _FORMS = tuple(
         ),
         (
             "ENTITY",
-            r"^which\b|\bwhat (?:kind|type|types|sort|color|colour|company|animal|plant|food|foods|drug|organ|vitamin"
+            r"^which\b|^(?:what|which) (?!(?:is|are|was|were|does|do|did|can|could|should|would|will|has|have|had|to|if"
+            r"|it|the|a|an|happens?|happened|causes?|caused|makes?|made|means?|kinds?|types?|sorts?|s|i|you|we)\b)\w+ "
+            r"|^(?:good |best )?(?:foods?|symptoms|side effects)\b|\bmade of$|\bcalled$"
+            r"|\bwhat (?:kind|type|types|sort|color|colour|company|animal|plant|food|foods|drug|organ|vitamin"
             r"|language|currency|bird|flower|fish|mineral|genre|brand|movie|book|instrument)\b"
             r"|\b(?:best known for|famous for|examples of|most common|official (?:flower|bird|tree))\b",
         ),
     )
 )
+
+
+# BM25 holds a question's form for content: "how" or "does" in a passage would count for it.
+_QUESTION_WORDS = re.compile(r"\b(?:what|how|when|where|who|which|why|do|does|did|can|many|much|long|i|you|my|your)\b")
 
 
 def query_type(question: str) -> str:
@@ -55,9 +68,10 @@ def query_type(question: str) -> str:
 
 def rank(context: Sequence[str], question: str) -> list[tuple[int, float]]:
     """Rank passages by BM25 (bm25s, English stop words): (index, score), best first, ties in context order."""
-    index = bm25s.BM25()
+    index = bm25s.BM25(b=0)
     index.index(bm25s.tokenize(list(context), stopwords="en", show_progress=False), show_progress=False)
-    words = bm25s.tokenize([question], stopwords="en", show_progress=False, return_ids=False)[0]
+    asked = _QUESTION_WORDS.sub(" ", question.lower())
+    words = bm25s.tokenize([asked], stopwords="en", show_progress=False, return_ids=False)[0]
     scores = index.get_scores(words) if words else [0.0] * len(context)
     return sorted(((i, float(score)) for i, score in enumerate(scores)), key=lambda pair: -pair[1])
 

@@ -9,13 +9,11 @@ import tarfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from tracekd import load_babi, load_cotempqa
+from tracekd import load_babi, load_cotempqa, load_marco
 from tracekd.problems import Problem, read_problems
 from tracekd.records import open_text, read_text
 
-FORMS = (
-    "CoTempQA JSON lines, bAbI CSV, task text or archive, MS MARCO JSON lines, or your own set (notebooks/OWN_DATA.md)"
-)
+FORMS = "CoTempQA JSON lines, bAbI CSV, task text or archive, MS MARCO JSON or parquet, or your own set (notebooks/OWN_DATA.md)"
 # What to do with a file of a known set where a set of one's own is wanted.
 _LAYOUT = (
     "a run needs both splits: put {files} into a folder {dataset}/ and give the folder that holds it (--data FOLDER)"
@@ -67,9 +65,7 @@ def _read(path: Path, form: str, tasks: Iterable[str | int] | None) -> list[Prob
     if form == "babi-archive":
         return load_babi.read_archive(path, tasks)
     if form == "marco":
-        from tracekd.sources import _rows, marco_problems
-
-        return marco_problems(_rows(path))
+        return load_marco.load_file(path)
     if form == "own-written":
         return read_problems(path)
     from tracekd.own_set import load_own
@@ -130,12 +126,14 @@ def _json_form(path: Path, first: str) -> str:
 
 def _value_form(value: object) -> str:
     if isinstance(value, list):
+        if value and isinstance(value[0], dict) and {"query", "passages"} <= set(value[0]):
+            return "marco"
         inner = _value_form(value[0]) if value and isinstance(value[0], dict) else ""
         return inner if inner in ("squad", "hotpotqa") else "list"
     if not isinstance(value, dict):
         return ""
     keys = set(value)
-    if {"query", "passages"} <= keys:
+    if {"query", "passages"} <= keys or {"features", "rows"} <= keys:
         return "marco"
     if {"facts", "triple_element"} <= keys or {"facts", "question", "answer"} <= keys:
         return "cotempqa"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tracekd.generated_draws import VOCABULARY, between, fill, pick, several
+from tracekd.marco_records import NO_ANSWER
 
-NO_ANSWER = "No Answer Present."
 # The data set's own statistics over all 1,010,916 queries (github.com/microsoft/MSMARCO-Question-Answering, folder
 # Stats at commit 87f84b4): queries of each type, and mean words of a query, an answer and a passage.
 PUBLISHED_TYPES = {"DESCRIPTION": 536977, "NUMERIC": 264015, "ENTITY": 89045, "LOCATION": 62427, "PERSON": 58452}

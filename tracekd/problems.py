@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tracekd.profiles import nearest
 from tracekd.records import read_jsonl, sha256, write_json, write_jsonl
@@ -81,16 +82,23 @@ class DataUnavailable(RuntimeError):
 def check_source(source: str) -> str:
     """Return ``source`` if it is ``generated``, ``hub`` or an existing path (made absolute).
 
+    ``auto`` comes back as ``hub`` where the Hub answers within 10 seconds, else as ``generated``; a run decides this
+    once for its folder: see ``hub.settle``.
+
     Raises:
         ValueError: it is none of these.
     """
     if source in ("generated", "hub"):
         return source
+    if source == "auto":
+        from tracekd.hub import probe
+
+        return probe()[0]
     path = Path(source).expanduser()
     if not path.exists():
         raise ValueError(
-            f"data source {source!r}: no such file or folder; expected 'generated', 'hub', a folder with cotempqa/, "
-            "babi/ or marco/ in it, or a JSON-lines file of your own problems"
+            f"data source {source!r}: no such file or folder; expected 'auto', 'generated', 'hub', a folder with "
+            "cotempqa/, babi/ or marco/ in it, or a JSON-lines file of your own problems"
         )
     if path.is_dir() and not any((path / name).is_dir() for name in (*DATASETS, "released")):
         raise ValueError(
@@ -128,6 +136,7 @@ def load(
     size: int | None = None,
     seed: int = 121,
     tasks: Iterable[str | int] | None = None,
+    **marco: Any,
 ) -> list[Problem]:
     """Load one data set from where ``source`` says, both splits, checked.
 
@@ -135,15 +144,14 @@ def load(
         dataset: a name in ``DATASETS`` (or the stem of one's own file).
         source: ``generated``, ``hub``, a folder, or a JSON-lines file of one's own problems.
         size: how many problems to generate; real sources are always read whole.
-        seed: of the generator alone. The split of real sets is the paper's and fixed.
+        seed: of the generator, and of the draw from the whole of MS MARCO. The split of real sets is the paper's.
         tasks: bAbI's tasks by name or number, where others than the paper's 11 are wanted; ``("all",)`` for all 20.
+        marco: ``test_share`` and ``evidence`` of MS MARCO (see ``load_marco.problems_of``); other sets have neither.
 
     Raises:
         DataUnavailable: the Hub or the folder does not have it.
         ValueError: unknown data set, a malformed file, or a problem that stands in two splits.
     """
-    from tracekd import sources
-
     source = check_source(source)
     if Path(source).is_file():
         from tracekd.own_set import load_own
@@ -155,9 +163,13 @@ def load(
         from tracekd.generated import generate
 
         return check(generate(dataset, size or GENERATED_SIZE[dataset], seed=seed))
-    reader = getattr(sources, f"{'hub' if source == 'hub' else 'local'}_{dataset}")
-    given = () if source == "hub" else (Path(source) / dataset,)
-    return check(drop_leaks(reader(*given, **({"tasks": tasks} if dataset == "babi" else {}))))
+    from tracekd import hub, load_babi, load_cotempqa, load_marco
+
+    about = {"marco": {"seed": seed, **marco}, "babi": {"tasks": tasks}}.get(dataset, {})
+    if source == "hub":
+        return check(drop_leaks(getattr(hub, f"hub_{dataset}")(**about)))
+    readers = {"cotempqa": load_cotempqa.read_folder, "babi": load_babi.read_folder, "marco": load_marco.local_marco}
+    return check(drop_leaks(readers[dataset](Path(source) / dataset, **about)))
 
 
 def key(problem: Problem) -> tuple[frozenset[str], str]:
@@ -230,21 +242,23 @@ def check(problems: list[Problem]) -> list[Problem]:
     return problems
 
 
-def paper_split(categories: list[str], least: int = 0) -> list[str]:
+def paper_split(categories: list[str], share: float | Mapping[str, float] = 0.2, least: int = 0) -> list[str]:
     """``train`` or ``test`` for each row: 20% within each category, drawn as the paper does.
 
     The draw is ``pandas.DataFrame.sample(frac=0.2, random_state=42)`` on each category's rows in file order.
 
     Args:
         categories: of each row.
+        share: another share of test rows, for all categories or by category.
         least: fewest test rows of a category that has two rows or more.
     """
     import pandas as pd
 
     frame = pd.DataFrame({"category": categories})
     test = set()
-    for _, rows in frame.groupby("category", sort=False):
-        size = max(round(0.2 * len(rows)), least if len(rows) > 1 else 0)
+    for category, rows in frame.groupby("category", sort=False):
+        part = share if isinstance(share, float) else share[category]
+        size = max(round(part * len(rows)), least if len(rows) > 1 else 0)
         test |= set(rows.index[rows.reset_index(drop=True).sample(n=size, random_state=42).index])
     return ["test" if i in test else "train" for i in range(len(frame))]
 
@@ -274,16 +288,23 @@ def marker(run) -> dict:
     from tracekd.steps import fingerprint
 
     package = Path(__file__).parent
-    code = [
-        path
-        for name in ("generated*", "sources.py", "load_*", "own_set.py", "facts.py", "dates.py", "problems.py")
-        for path in package.glob(name)
-    ]
+    names = (
+        "generated*",
+        "load_*.py",
+        "marco_records.py",
+        "hub.py",
+        "own_set.py",
+        "facts.py",
+        "dates.py",
+        "problems.py",
+    )
+    code = [path for name in names for path in package.glob(name)]
     return {
         "source": run.source,
         "files": fingerprint(run.source),
         "seed": run.seed,
         "sizes": dict(run.profile.generated),
+        "marco": dict(run.profile.marco),
         "code": sha256([sha256(path) for path in sorted(code)]),
     }
 
@@ -299,7 +320,7 @@ def prepare(run) -> dict[str, list[Problem]]:
     loaded = {}
     for dataset in datasets_of(run.source):
         size = run.profile.generated.get(dataset)
-        loaded[dataset] = load(dataset, run.source, size=size, seed=run.seed)
+        loaded[dataset] = load(dataset, run.source, size=size, seed=run.seed, **run.profile.marco)
         write_jsonl(problems_path(run, dataset), (as_row(p) for p in loaded[dataset]))
         splits = Counter(p.split for p in loaded[dataset])
         counts = f"{splits['train']} train and {splits['test']} test problems"

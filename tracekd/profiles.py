@@ -64,7 +64,8 @@ class Profile:
     ``train``, ``test`` and ``interventions`` give sizes by data set: training problems, test problems that are answered
     (notebook 04), and how many of these, from the first on, are answered again after given traces (notebook 07). Of a
     data set not named, all is used. ``conditions`` are trained on every data set; ``also`` names further ones by data
-    set, such as the free-form traces of CoTempQA.
+    set, such as the free-form traces of CoTempQA. ``marco`` holds settings of real MS MARCO: ``test_share`` and
+    ``evidence`` of ``load_marco.problems_of``.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Profile:
     study_repeats: int
     bootstrap: int
     also: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    marco: dict[str, Any] = field(default_factory=dict)
 
     def conditions_of(self, dataset: str) -> tuple[str, ...]:
         """The training conditions of one data set: ``conditions``, and what ``also`` adds for it."""
@@ -226,6 +228,19 @@ def check_texts(path: str) -> str:
     return str(Path(path).resolve())
 
 
+def with_test_share(profile: Profile) -> Profile:
+    """The profile with the share of MS MARCO's test problems that ``TRACEKD_TEST_SHARE`` gives, where it is set.
+
+    Raises:
+        ValueError: the variable is no number between 0 and 1.
+    """
+    if not (share := os.environ.get("TRACEKD_TEST_SHARE")):
+        return profile
+    from tracekd.load_marco import check_share
+
+    return replace(profile, marco={**profile.marco, "test_share": check_share(share)})
+
+
 def open_run(notebook: str, profile: str, seed: int = 121, data: str = "", texts: str = "") -> Run:
     """Open the run that a notebook works in, and print what a reader must know of it.
 
@@ -233,7 +248,8 @@ def open_run(notebook: str, profile: str, seed: int = 121, data: str = "", texts
         notebook: its name, such as ``04_evaluate``.
         profile: a name in ``profiles.toml``.
         seed: the first seed of the run; every random draw follows from it.
-        data: ``generated``, ``hub``, a folder, or "" for ``TRACEKD_DATA`` where set, else the profile's own.
+        data: ``auto``, ``generated``, ``hub``, a folder, or "" for ``TRACEKD_DATA`` where set, else the profile's own;
+            ``auto`` is decided once for the run's folder.
         texts: file of a teacher's free-form traces, or "" for ``TRACEKD_TEXTS`` where set, else the templated ones.
 
     Raises:
@@ -241,14 +257,15 @@ def open_run(notebook: str, profile: str, seed: int = 121, data: str = "", texts
         FileNotFoundError: there is no file of that name: see ``check_texts``.
     """
     from tracekd.artefacts import opening
+    from tracekd.hub import settle
     from tracekd.problems import check_source
 
-    settings = load(profile)
+    settings = with_test_share(load(profile))
     if seed != settings.seeds[0]:
         # The replicates follow the first seed: 121, 122, 123 in the paper.
         settings = replace(settings, seeds=tuple(seed + i for i in range(len(settings.seeds))))
-    source = check_source(data or os.environ.get("TRACEKD_DATA") or settings.data)
     runs = Path(os.environ.get("TRACEKD_RUNS") or ROOT / "runs")
+    source = check_source(settle(data or os.environ.get("TRACEKD_DATA") or settings.data, runs / profile))
     texts = check_texts(texts or os.environ.get("TRACEKD_TEXTS", ""))
     run = Run(notebook, settings, int(seed), source, runs / profile, texts)
     run.folder.mkdir(parents=True, exist_ok=True)

@@ -39,7 +39,10 @@ def _parser() -> _Parser:
     parser.add_argument("--profile", metavar="NAME", help="default: gpu where torch finds a GPU, else cpu")
     parser.add_argument("--only", metavar="03,04", help="these notebooks, by number or name")
     parser.add_argument(
-        "--data", metavar="SOURCE", help="path, hub or generated; else TRACEKD_DATA, else the profile's"
+        "--data", metavar="SOURCE", help="path, auto, hub or generated; else TRACEKD_DATA, else the profile's"
+    )
+    parser.add_argument(
+        "--test-share", metavar="SHARE", help="of MS MARCO's problems, 0 to 1; else TRACEKD_TEST_SHARE, the profile's"
     )
     parser.add_argument(
         "--texts", metavar="FILE", help="a teacher's free-form traces; else TRACEKD_TEXTS, else templated ones"
@@ -71,8 +74,12 @@ def options(argv: list[str]) -> argparse.Namespace:
     try:
         if args.profile:
             profiles.load(args.profile)
-        if args.data:
+        if args.data and args.data != "auto":
             args.data = problems.check_source(args.data)
+        if args.test_share:
+            from tracekd.load_marco import check_share
+
+            check_share(args.test_share)
         args.texts_given = bool(args.texts)
         args.texts = profiles.check_texts(args.texts or os.environ.get("TRACEKD_TEXTS", ""))
         args.paths = notebooks.select(args.only)
@@ -102,7 +109,7 @@ def _given(args: argparse.Namespace) -> dict[str, Any]:
         given["RATINGS"] = str(Path(args.ratings).resolve())
     if args.seed is not None:
         given["SEED"] = args.seed
-    if args.data:
+    if args.data and args.data != "auto":  # the run's folder keeps what auto has come to
         given["DATA"] = args.data
     return given
 
@@ -156,7 +163,9 @@ def main(argv: list[str]) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".lock", timeout=0):
-            return run(args, profiles.load(name), folder)
+            if args.test_share:
+                os.environ["TRACEKD_TEST_SHARE"] = args.test_share  # for the notebooks' kernels
+            return run(args, profiles.with_test_share(profiles.load(name)), folder)
     except Timeout:
         print(
             f"tracekd run: another run is writing to {shown(folder)}: wait until it ends, or choose another profile, "
@@ -169,9 +178,11 @@ def main(argv: list[str]) -> int:
 def run(args: argparse.Namespace, profile: profiles.Profile, folder: Path) -> int:
     """Run the chosen notebooks, then publish and report; the caller holds the folder's lock."""
     from tracekd.execute import NotebookFailed, clock
+    from tracekd.hub import settle
 
     started = time.monotonic()
-    source = problems.check_source(args.data or os.environ.get("TRACEKD_DATA") or profile.data)
+    source = settle(args.data or os.environ.get("TRACEKD_DATA") or profile.data, folder, anew=args.data == "auto")
+    source = problems.check_source(source)
     labels = {dataset: problems.label_of(dataset, source) for dataset in problems.datasets_of(source)}
     print(f"profile {profile.name}: {profile.about}; everything goes to {shown(folder)}")
     print("\n".join(f"data: {dataset}: {label}" for dataset, label in labels.items()))

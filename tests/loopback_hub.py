@@ -1,0 +1,146 @@
+"""A small Hub on loopback: a folder of repositories, served as huggingface.co lays out its addresses.
+
+Not a mock of the clients: ``huggingface_hub`` and ``datasets`` speak HTTP to it, by ``HF_ENDPOINT``.
+"""
+
+import hashlib
+import json
+import re
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+class Hub:
+    """A server in a thread; ``with Hub(folder) as hub`` and then ``hub.address``.
+
+    Args:
+        folder: ``datasets/<owner>/<name>/...`` and ``models/<owner>/<name>/...`` with the files.
+        fault: called with the path of each request; what it returns is the failure to play: None, a status code,
+            ``gated``, ``cut`` (half of the body, then the connection ends) or ``silent`` (no answer until the end).
+    """
+
+    def __init__(self, folder: Path, fault: Callable[[str], object] = lambda path: None):
+        self.folder, self.fault, self.requests = folder, fault, []
+        self.ended = threading.Event()
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": self}))
+        self.server.daemon_threads = True
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    hub: Hub
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def do_HEAD(self):
+        self.answer()
+
+    def do_GET(self):
+        self.answer()
+
+    def do_POST(self):
+        self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.answer()
+
+    def answer(self):
+        path = self.path.partition("?")[0]
+        self.hub.requests.append(f"{self.command} {path}")
+        fault = self.hub.fault(path)
+        if fault == "silent":
+            self.hub.ended.wait(60)
+            self.close_connection = True
+        elif fault == "gated":
+            self.send(403, b"gated", {"X-Error-Code": "GatedRepo", "X-Error-Message": "Access is restricted."})
+        elif isinstance(fault, int):
+            self.send(fault, b"no", {"Retry-After": "3600"} if fault == 429 else {})
+        elif path.startswith("/api/"):
+            self.api(path)
+        else:
+            self.file(path, cut=fault == "cut")
+
+    def send(self, status: int, body: bytes, headers: dict, cut: bool = False):
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), "X-Repo-Commit": COMMIT, **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body[: len(body) // 2] if cut else body)
+        if cut:
+            self.close_connection = True
+
+    def repository(self, kind: str, name: str) -> Path | None:
+        folder = self.hub.folder / kind / name
+        if folder.is_dir():
+            return folder
+        self.send(404, b"{}", {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"})
+        return None
+
+    def api(self, path: str):
+        found = re.fullmatch(r"/api/(datasets|models)/([^/]+/[^/]+)/?(.*)", path)
+        if not found:
+            self.send(404, b"{}", {})
+            return
+        kind, name, rest = found.groups()
+        if (folder := self.repository(kind, name)) is None:
+            return
+        files = [p for p in sorted(folder.rglob("*")) if p.is_file()]
+        if rest.startswith("tree/") or rest.startswith("paths-info/"):
+            below = re.sub(r"^(tree|paths-info)/[^/]+/?", "", rest)
+            wanted = json.loads(self.body)["paths"] if self.command == "POST" else None
+            found = [e for e in map(lambda p: _entry(folder, p), sorted(folder.rglob("*")))]
+            if wanted is not None:
+                found = [e for e in found if e["path"] in wanted]
+            else:
+                found = [e for e in found if e["path"].startswith(f"{below}/" if below else "")]
+            self.send(200, json.dumps(found).encode(), {"Content-Type": "application/json"})
+            return
+        about = {"id": name, "sha": COMMIT, "private": False, "gated": False, "disabled": False, "tags": []}
+        about["siblings"] = [{"rfilename": p.relative_to(folder).as_posix()} for p in files]
+        self.send(200, json.dumps(about).encode(), {"Content-Type": "application/json"})
+
+    def file(self, path: str, cut: bool):
+        found = re.fullmatch(r"/(datasets/)?([^/]+/[^/]+)/resolve/[^/]+/(.+)", path)
+        if not found:
+            self.send(404, b"", {})
+            return
+        if (folder := self.repository("datasets" if found[1] else "models", found[2])) is None:
+            return
+        file = folder / found[3]
+        if not file.is_file():
+            self.send(404, b"", {"X-Error-Code": "EntryNotFound", "X-Error-Message": "Entry not found"})
+            return
+        body = file.read_bytes()
+        headers = {"ETag": f'"{hashlib.sha256(body).hexdigest()}"', "Accept-Ranges": "bytes"}
+        if span := re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")):
+            first, last = int(span[1]), min(int(span[2] or len(body) - 1), len(body) - 1)
+            headers["Content-Range"] = f"bytes {first}-{last}/{len(body)}"
+            self.send(206, body[first : last + 1], headers, cut)
+            return
+        self.send(200, body, headers, cut)
+
+
+def _entry(folder: Path, path: Path) -> dict:
+    name = path.relative_to(folder).as_posix()
+    if path.is_dir():
+        return {"type": "directory", "oid": "0" * 40, "size": 0, "path": name}
+    return {
+        "type": "file",
+        "oid": hashlib.sha1(path.read_bytes()).hexdigest(),
+        "size": path.stat().st_size,
+        "path": name,
+    }

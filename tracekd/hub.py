@@ -1,0 +1,293 @@
+"""The three sets from the Hub, by its own clients; and ``auto``, which asks the Hub once and falls back in one line."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+import queue
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tracekd import disk, load_babi, load_cotempqa
+from tracekd.problems import CATEGORIES, DataUnavailable, Problem
+from tracekd.records import replacing, write_json
+
+log = logging.getLogger(__name__)
+REPOSITORIES = {"cotempqa": "Warrieryes/CotempQA", "marco": "microsoft/ms_marco", "babi": "facebook/babi_qa"}
+BABI_ARCHIVE = "data/tasks_1-20_v1-2.tar.gz"
+BABI_URL = "http://www.thespermwhale.com/jaseweston/babi/tasks_1-20_v1-2.tar.gz"
+# Longest waits in seconds: for the Hub to answer at all, for the next row of a stream, for one file of up to 20 MB.
+ANSWER, ROW, FILE = 10, 120, 300
+_ACCESS = "log in with `hf auth login` (or HF_TOKEN), and accept the terms on its Hub page if it has any"
+_ADVICE = {
+    401: _ACCESS,
+    403: _ACCESS,
+    404: "check that the name is spelt right and the repository still exists",
+    429: "wait a few minutes, since the Hub counts requests, or log in with `hf auth login` for a higher limit",
+}
+_ADVICE |= dict.fromkeys((500, 502, 503, 504), "try again later: the Hub itself has trouble")
+_CONNECT = "check the connection (and HTTPS_PROXY, HF_ENDPOINT, HF_HUB_OFFLINE), then run again"
+
+
+def hub_cotempqa() -> list[Problem]:
+    """CoTempQA from its four files on the Hub.
+
+    Raises:
+        DataUnavailable: the Hub does not give them; the message names the reason and what to do.
+    """
+    names = [f"{category}.json" for category in CATEGORIES["cotempqa"]]
+    return [p for name in names for p in load_cotempqa.read_file(hub_file(REPOSITORIES["cotempqa"], name))]
+
+
+def hub_babi(tasks: Iterable[str | int] | None = None) -> list[Problem]:
+    """BAbI v1.2 from its own archive: the Hub's copy, or the authors' address where the Hub does not give it.
+
+    Which stories the paper's authors took is not in our sources: their files hold 3,773 training problems, from 125 to
+    1,000 a task, and a tenth as many test problems in each task, which is no split of the archive. Taken here are
+    the archive's own train and test split, about equally large, and the first question of each story.
+
+    Raises:
+        DataUnavailable: neither gives it.
+    """
+    try:
+        archive = hub_file(REPOSITORIES["babi"], BABI_ARCHIVE)
+    except DataUnavailable as error:
+        log.warning("babi: %s Now trying %s", str(error).partition(" You can")[0], BABI_URL)
+        try:
+            archive = _download(BABI_URL)
+        except DataUnavailable:
+            raise error from None  # what the Hub said is the more useful of the two
+    log.warning(
+        "babi: the archive's own train and test split, the first question of each story; which stories the authors "
+        "took is not in our sources (theirs: 3,773 train, 376 test)"
+    )
+    return load_babi.read_archive(archive, tasks)
+
+
+def hub_marco(*, seed: int = 121, test_share: float | None = None, evidence: str = "selected") -> list[Problem]:
+    """MS MARCO QA v2.1 as the authors drew it: 1,000 training and 200 test problems of each of the five query types.
+
+    The Hub's training split is streamed in an order drawn by ``seed`` until every type is full. The chosen records are
+    kept in the Hub's cache, one file a seed, so that the draw repeats. Which ones the authors took is not in our
+    sources. For ``test_share`` and ``evidence`` see ``load_marco.problems_of``.
+
+    Raises:
+        DataUnavailable: the Hub does not give it, or a row takes too long.
+    """
+    import numpy as np
+
+    from tracekd.load_marco import draw, problems_of
+    from tracekd.marco_records import check_row, read
+
+    kept = _cache(f"marco_v2.1_seed{seed}.jsonl.gz")
+    if not kept.exists():
+        stream, raw = _streamed(seed), {}
+
+        def rows():
+            for place, record in stream:
+                row = check_row(record, place)
+                if row.answers is not None:
+                    raw[place] = record
+                    yield row
+
+        chosen = draw(rows(), np.random.default_rng(seed), until_full=True)
+        with replacing(kept) as temporary, gzip.open(temporary, "wt", encoding="utf-8") as file:
+            file.writelines(json.dumps(raw[row.place], ensure_ascii=False) + "\n" for row in chosen)
+    rows = [check_row(record, place) for place, record in read(kept)]
+    return problems_of(rows, test_share=test_share, evidence=evidence)
+
+
+def _streamed(seed: int) -> Iterator[tuple[str, dict]]:
+    """The Hub's training rows in an order drawn by ``seed`` (files shuffled, rows within a buffer), with progress."""
+    from datasets import config, load_dataset
+    from tqdm import tqdm
+
+    name = REPOSITORIES["marco"]
+    ask(name)
+    # 20 tries with waits of 5 to 60 seconds look as if all hung.
+    config.STREAMING_READ_MAX_RETRIES = config.STREAMING_OPEN_MAX_RETRIES = 2
+    config.STREAMING_READ_RATE_LIMIT_RETRY_INTERVAL = config.STREAMING_READ_SERVER_UNAVAILABLE_RETRY_INTERVAL = ANSWER
+    with reaching(name):
+        stream = bounded(lambda: load_dataset(name, "v2.1", split="train", streaming=True), ROW)
+        rows = iter(stream.shuffle(seed=seed, buffer_size=5000))
+        with tqdm(desc="MS MARCO from the Hub, about 20,000 rows", unit="row", mininterval=5) as bar:
+            number = 0
+            while (record := bounded(lambda: next(rows, None), ROW)) is not None:
+                yield f"{name}, streamed row {number}", record
+                number += 1
+                bar.update()
+
+
+def hub_file(repository: str, name: str) -> Path:
+    """One file of a Hub data set, fetched once: afterwards the Hub's cache has it, and no network is asked.
+
+    Raises:
+        DataUnavailable: see ``reaching``.
+    """
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+
+    if isinstance(there := try_to_load_from_cache(repository, name, repo_type="dataset"), str):
+        return Path(there)
+    ask(repository)  # a Hub that is silent is noticed in seconds here, in minutes by the download
+    with reaching(f"{repository}/{name}"):
+        return Path(bounded(lambda: hf_hub_download(repository, name, repo_type="dataset"), FILE))
+
+
+def ask(repository: str) -> str:
+    """The commit at which the Hub has a data set, or an error within ``ANSWER`` seconds.
+
+    Raises:
+        DataUnavailable: see ``reaching``.
+    """
+    from huggingface_hub import HfApi
+
+    with reaching(repository):
+        return bounded(lambda: HfApi().dataset_info(repository, timeout=ANSWER).sha, ANSWER)
+
+
+def bounded(call: Callable[[], Any], seconds: float) -> Any:
+    """What ``call`` returns or raises, within so many seconds; beyond them it is left alone in its thread.
+
+    The clients' own time-outs do not bound a look-up of a name, nor the wait that a busy server asks for.
+
+    Raises:
+        TimeoutError: it took longer.
+    """
+    done: queue.SimpleQueue = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            done.put((call(), None))
+        except BaseException as error:
+            done.put((None, error))
+
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        value, error = done.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError(f"no answer within {seconds} seconds") from None
+    if error is not None:
+        raise error
+    return value
+
+
+@contextmanager
+def reaching(what: str) -> Iterator[None]:
+    """Turn what the clients raise (dozens of kinds) into ``DataUnavailable`` with the reason and what to do about it.
+
+    Raises:
+        DataUnavailable: anything but a full disk.
+        disk.DiskFull: no room in the Hub's cache.
+    """
+    _refuse_long_waits()
+    try:
+        yield
+    except DataUnavailable:
+        raise
+    except Exception as error:
+        from huggingface_hub.constants import HF_HUB_CACHE
+
+        if full := disk.explained(error, Path(HF_HUB_CACHE)):
+            raise full from error
+        status = _status(error)
+        line = next(iter(str(error).splitlines()), "")[:200]
+        raise DataUnavailable(
+            f"{what} could not be loaded ({f'HTTP {status}' if status else f'{type(error).__name__}: {line}'}). "
+            f"You can: {_ADVICE.get(status, _CONNECT)}; give a folder with the files (--data PATH); "
+            "or use generated problems (--data generated), which need no network."
+        ) from error
+
+
+def _refuse_long_waits() -> None:
+    """Let the Hub's client fail where the server asks for a wait of over ``ANSWER`` seconds; it would sleep an hour."""
+    from huggingface_hub import get_session
+
+    client = get_session()
+    hooks = client.event_hooks
+    if _busy not in hooks["response"]:
+        hooks["response"].append(_busy)
+        client.event_hooks = hooks
+
+
+def _busy(response: Any) -> None:
+    """Raise the client's own error for a reply 429 with a long ``Retry-After``, or ``ratelimit: ...;t=SECONDS``."""
+    from huggingface_hub.utils import hf_raise_for_status
+
+    if response.status_code == 429:
+        limit = re.search(r"\bt=(\d+)", response.headers.get("ratelimit", ""))
+        wait = response.headers.get("Retry-After", limit[1] if limit else "0")
+        if not (wait.isdigit() and int(wait) <= ANSWER):
+            response.read()
+            hf_raise_for_status(response)
+
+
+def _status(error: BaseException | None) -> int | None:
+    """The HTTP status code that a chain of errors began with: the outermost one that has any."""
+    while error is not None:
+        if (status := getattr(getattr(error, "response", None), "status_code", None)) is not None:
+            return status
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _cache(name: str) -> Path:
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    return Path(HF_HUB_CACHE) / "tracekd" / name
+
+
+def _download(url: str) -> Path:
+    """A file from elsewhere than the Hub, kept beside the Hub's files."""
+    import requests
+
+    path = _cache(url.rsplit("/", 1)[1])
+    if not path.exists():
+        with reaching(url):
+            reply = bounded(lambda: requests.get(url, timeout=ANSWER), FILE)
+            reply.raise_for_status()
+        with replacing(path) as temporary:
+            temporary.write_bytes(reply.content)
+    return path
+
+
+@cache
+def probe() -> tuple[str, str]:
+    """Where ``auto`` takes the data from: ``hub`` if it answers for all three sets, else ``generated``; and why."""
+    try:
+        bounded(lambda: [ask(name) for name in REPOSITORIES.values()], ANSWER)
+    except (DataUnavailable, TimeoutError) as error:
+        return "generated", f"the Hub does not give the real ones: {str(error).partition(' You can')[0]}"
+    return "hub", "the Hub answers and has all three sets"
+
+
+def settle(source: str, folder: Path, anew: bool = False) -> str:
+    """``auto`` as the source that a run's folder was begun with, decided once and kept in ``source.json``; one line.
+
+    Args:
+        source: any source; only ``auto`` is decided here, every other one comes back as it is.
+        folder: the run's folder.
+        anew: decide again, whatever an earlier run in the folder took.
+    """
+    if source != "auto":
+        return source
+    from tracekd.locks import waiting
+
+    kept = folder / "source.json"
+    with waiting(kept):
+        if anew or not kept.exists():
+            chosen, why = probe()
+            write_json(kept, {"source": chosen, "why": why})
+        record = json.loads(kept.read_text(encoding="utf-8"))
+    ways = (
+        ""
+        if record["source"] == "hub"
+        else (". For real problems give their folder (--data PATH or TRACEKD_DATA), or connect and pass --data auto")
+    )
+    print(f"data: auto, decided once for this run: {record['source']}, since {record['why'].rstrip('.')}{ways}")
+    return record["source"]

@@ -1,0 +1,186 @@
+"""Records of MS MARCO QA in every form that people have, releases v1.1 and v2.1: read and checked field by field.
+
+Read are JSON lines, parquet, the official download (one JSON object of columns keyed by row number, passages as a
+list of objects) and pages of the datasets server, plain or ``.gz``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tracekd.problems import CATEGORIES
+from tracekd.records import open_text
+
+NO_ANSWER = "No Answer Present."
+
+
+class Row(NamedTuple):
+    """One checked record. ``answers`` is None where the labels are hidden, empty where nothing answers."""
+
+    place: str
+    query_id: str | None
+    query_type: str
+    query: str
+    context: tuple[str, ...]
+    selected: tuple[int, ...]
+    answers: tuple[str, ...] | None
+
+
+def read(path: Path) -> Iterator[tuple[str, Any]]:
+    """The records of one file as they are, each with its place: file and line or row.
+
+    Raises:
+        ValueError: not JSON, not parquet, or not one of the known forms.
+    """
+    try:
+        if path.suffix == ".parquet":
+            yield from _parquet(path)
+            return
+        for place, value in _values(path):
+            yield from _records(place, value)
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, RecursionError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise ValueError(f"{path}: not a whole file of its kind ({type(error).__name__}: {error})") from error
+
+
+def _parquet(path: Path) -> Iterator[tuple[str, Any]]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        batches = pyarrow.parquet.ParquetFile(path).iter_batches(1000)
+        rows = (row for batch in batches for row in batch.to_pylist())
+        yield from ((f"{path}, row {number}", row) for number, row in enumerate(rows))
+    except pyarrow.ArrowException as error:
+        raise ValueError(f"{path}: not a whole parquet file ({error})") from error
+
+
+def _values(path: Path) -> Iterator[tuple[str, Any]]:
+    """The JSON values of a file: one a line where the first line is one, else the whole file."""
+    with open_text(path) as file:
+        lines = ((number, line) for number, line in enumerate(file, 1) if line.strip())
+        first = next(lines, None)
+        if first is None:
+            return
+        try:
+            json.loads(first[1])
+        except ValueError:
+            rest = file.read()
+            blank = "\n" * (first[0] - 1)  # so that the line number in a message is the file's
+            yield str(path), _parse(blank + first[1] + rest, str(path))
+            return
+        for number, line in chain([first], lines):
+            yield f"{path}, line {number}", _parse(line, f"{path}, line {number}")
+
+
+def _parse(text: str, place: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:  # also a number of thousands of digits
+        raise ValueError(f"{place}: not JSON ({error}): {text.strip()[:80]!r}") from error
+
+
+def _records(place: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """The records in one JSON value: itself, a list of them, a page of the datasets server, or columns."""
+    if isinstance(value, list):
+        yield from ((f"{place}, item {i}", item) for i, item in enumerate(value))
+    elif isinstance(value, dict) and isinstance(value.get("rows"), list):
+        for i, item in enumerate(value["rows"]):
+            yield f"{place}, row {i}", item.get("row") if isinstance(item, dict) else item
+    elif isinstance(value, dict) and isinstance(value.get("query"), dict | list):
+        columns = {name: _keyed(place, name, column) for name, column in value.items()}
+        for key in columns["query"]:
+            if lacking := [name for name, column in columns.items() if key not in column]:
+                raise _wrong(f"{place}, row {key}", lacking[0], None, "a value in every column, as in 'query'")
+            yield f"{place}, row {key}", {name: column[key] for name, column in columns.items()}
+    else:
+        yield place, value
+
+
+def _keyed(place: str, name: str, column: Any) -> dict[str, Any]:
+    if isinstance(column, list):
+        return {str(i): value for i, value in enumerate(column)}
+    if not isinstance(column, dict):
+        raise _wrong(place, name, column, "a column keyed by row number, as 'query' is")
+    return column
+
+
+def check_row(raw: Any, place: str) -> Row:
+    """One record, checked field by field.
+
+    Raises:
+        ValueError: a field is missing or has another type; the message names place, field, value and expectation.
+    """
+    if not isinstance(raw, dict):
+        raise _wrong(place, "record", raw, "an object with query, query_type, passages and answers")
+    query = _text(place, "query", raw.get("query"))
+    label = raw.get("query_type")
+    if not isinstance(label, str) or label.strip().upper() not in CATEGORIES["marco"]:
+        raise _wrong(place, "query_type", label, f"one of {', '.join(CATEGORIES['marco'])}, in capitals or not")
+    if not query.strip():
+        raise _wrong(place, "query", query, "a text that is not empty")
+    context, flags = _passages(place, raw.get("passages"), hidden=raw.get("answers") is None)
+    answers = _answers(place, raw)
+    if all(flag < 0 for flag in flags):
+        answers = None
+    selected = tuple(i for i, flag in enumerate(flags) if flag > 0)
+    return Row(place, _query_id(place, raw), label.strip().upper(), query, context, selected, answers)
+
+
+def _passages(place: str, value: Any, hidden: bool) -> tuple[tuple[str, ...], list[int]]:
+    """Passage texts and their ``is_selected`` (1, 0, or -1 where hidden), from either form."""
+    if isinstance(value, list) and all(isinstance(passage, dict) for passage in value):
+        value = {name: [p.get(name) for p in value] for name in ("passage_text", "is_selected")}
+    if not isinstance(value, dict):
+        raise _wrong(place, "passages", value, "lists passage_text and is_selected, or a list of objects with both")
+    texts, flags = value.get("passage_text"), value.get("is_selected")
+    if not isinstance(texts, list) or not texts:
+        raise _wrong(place, "passages.passage_text", texts, "a list of one or more texts")
+    context = tuple(_text(place, f"passages.passage_text[{i}]", text) for i, text in enumerate(texts))
+    if hidden and (flags is None or flags == [None] * len(texts)):
+        flags = [-1] * len(texts)
+    if not isinstance(flags, list) or len(flags) != len(texts) or any(flag not in (-1, 0, 1) for flag in flags):
+        raise _wrong(place, "passages.is_selected", flags, f"a list of {len(texts)} flags, each 0, 1 or -1 (hidden)")
+    return context, [int(flag) for flag in flags]
+
+
+def _answers(place: str, raw: dict) -> tuple[str, ...] | None:
+    """The different answers; nothing for v1.1's empty list and v2.1's "No Answer Present."; None where hidden."""
+    value = raw.get("answers")
+    if value is None:
+        return None
+    if not isinstance(value, list):
+        raise _wrong(place, "answers", value, "a list of texts, empty where nothing answers")
+    texts = [_text(place, f"answers[{i}]", text).strip() for i, text in enumerate(value)]
+    return tuple(dict.fromkeys(text for text in texts if text and text.rstrip(".") != NO_ANSWER.rstrip(".")))
+
+
+def _query_id(place: str, raw: dict) -> str | None:
+    value = raw.get("query_id")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not re.fullmatch(r"[\w-]{1,40}", str(value), re.ASCII):
+        raise _wrong(place, "query_id", value, "a whole number")
+    return str(value)
+
+
+def _text(place: str, field: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise _wrong(place, field, value, "a text")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise _wrong(place, field, ascii(value), "a text without lone surrogates") from error
+    return value
+
+
+def _wrong(place: str, field: str, value: Any, expected: str) -> ValueError:
+    found = "missing or null" if value is None else repr(value)[:80]
+    return ValueError(f"{place}: field {field!r} is {found}, expected {expected}")
