@@ -6,7 +6,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tracekd.profiles import nearest
@@ -140,15 +140,27 @@ def load(dataset: str, source: str = "generated", *, size: int | None = None, se
     if Path(source).is_file():
         from tracekd.own_set import load_own
 
-        return check(load_own(source))
+        return count_labels(check(load_own(source)))
     if dataset not in DATASETS:
         raise ValueError(f"no data set {dataset!r}: {nearest(dataset, DATASETS)}")
     if source_of(dataset, source) == "generated":
         from tracekd.generated import generate
 
-        return check(generate(dataset, size or GENERATED_SIZE[dataset], seed=seed))
+        return count_labels(check(generate(dataset, size or GENERATED_SIZE[dataset], seed=seed)))
     reader = getattr(sources, f"{'hub' if source == 'hub' else 'local'}_{dataset}")
-    return check(drop_leaks(reader() if source == "hub" else reader(Path(source) / dataset)))
+    return count_labels(check(drop_leaks(reader() if source == "hub" else reader(Path(source) / dataset))))
+
+
+def count_labels(problems: list[Problem]) -> list[Problem]:
+    """The problems with the training set's labels and their counts in ``meta``, from which wrong labels are drawn.
+
+    A label without training problems is not among them: one that is never right would give a wrong trace away. A set
+    without training problems counts its test problems.
+    """
+    counts = Counter(p.category for p in problems if p.split == "train") or Counter(p.category for p in problems)
+    names = sorted(counts)
+    labels = {"labels": "|".join(names), "label_counts": "|".join(str(counts[name]) for name in names)}
+    return [replace(p, meta={**p.meta, **labels}) for p in problems]
 
 
 def key(problem: Problem) -> tuple:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tracekd import corrupt, freeform, templated, traces, training_interventions
+from tracekd import corrupt, freeform, leakage, templated, traces, training_interventions
 from tracekd.problems import Problem, datasets_of, training_set
 from tracekd.problems import kept as kept_problems
 from tracekd.problems import marker as problems_marker
@@ -184,7 +184,7 @@ def set_path(run, dataset: str, condition: str) -> Path:
 
 def marker(run) -> dict:
     """What a run's kept SFT sets follow from: the problems, how many, the conditions, and the code of traces."""
-    code = [Path(module.__file__) for module in (traces, corrupt, freeform, templated, training_interventions)]
+    code = [Path(module.__file__) for module in (traces, corrupt, leakage, freeform, templated, training_interventions)]
     return {
         "problems": problems_marker(run),
         "texts": sha256(Path(run.texts)) if run.texts else templated.TEACHER,

@@ -8,9 +8,7 @@ import json
 import logging
 import re
 import tarfile
-from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 from tracekd.facts import answer_evidence
@@ -61,19 +59,7 @@ def local_cotempqa(folder: Path) -> list[Problem]:
             first = sum(n for c, n in COTEMPQA_SIZES.items() if c < category)
             problems += [cotempqa_problem(r, category, r["index"] - first, "test") for r in read_jsonl(test)]
             log.warning("cotempqa/%s: only its test problems are in the folder, none to train on", category)
-    return among_taught(_found(problems, folder, "equal.json, overlap.json, during.json, mix.json or *_test.jsonl"))
-
-
-def among_taught(problems: list[Problem]) -> list[Problem]:
-    """The problems, told in ``meta`` which labels have training problems and how many, where some have none.
-
-    Wrong labels are then drawn among these: a label that is never right would tell a wrong trace by itself.
-    """
-    counts = Counter(p.category for p in problems if p.split == "train")
-    if not counts or set(counts) == {p.category for p in problems}:
-        return problems
-    told = {"labels": "|".join(sorted(counts)), "label_counts": "|".join(str(counts[c]) for c in sorted(counts))}
-    return [replace(p, meta={**p.meta, **told}) for p in problems]
+    return _found(problems, folder, "equal.json, overlap.json, during.json, mix.json or *_test.jsonl")
 
 
 def hub_cotempqa() -> list[Problem]:
