@@ -111,8 +111,9 @@ def _within(answer: str, text: str) -> bool:
 
 _REST = (
     "trace_label", "classification_correct", "retrieval_correct", "trace_correct", "reveals", "names_gold",
-    "names_any", "implied", "implied_by", "no_implied", "disagrees", "answer", "answer_in_trace", "status", "answer_correct",
-    "follows", "n_tokens", "logp_gold", "logp_gold_token", "n_gold", "logp_implied", "logp_implied_token", "n_implied",
+    "names_any", "implied", "implied_by", "no_implied", "disagrees", "answer", "answer_in_trace", "status",
+    "answer_correct", "follows", "n_tokens", "logp_gold", "logp_gold_token", "n_gold", "logp_implied",
+    "logp_implied_token", "n_implied",
 )  # fmt: skip
 
 

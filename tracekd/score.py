@@ -111,10 +111,10 @@ def verdict(problem: Problem, text: str, finished: bool = True) -> dict[str, Any
         ``facts_stated`` (tuple of facts as written, or None), ``retrieval_correct`` (same set of facts),
         ``retrieval_precision``, ``retrieval_recall`` (0..1), ``retrieval_any`` (at least one gold fact),
         ``trace_correct`` (classification and retrieval), ``reveals`` (what the stated facts tell of the answer: one
-        of ``leakage.LEVELS``, or ``right``; ``none`` where no facts are stated), ``answer_stated`` (tuple), ``answer_correct`` (same set),
-        ``answer_f1`` (0..1: over whole answers; over words for MARCO, best of its references), ``answer_contains``
-        (each gold answer stands in the answer text as whole words), ``trace_words`` (count),
-        ``cell`` (one of ``CELLS``). A step that is not stated is not correct.
+        of ``leakage.LEVELS``, or ``right``; ``none`` where no facts are stated), ``answer_stated`` (tuple),
+        ``answer_correct`` (same set), ``answer_f1`` (0..1: over whole answers; over words for MARCO, best of its
+        references), ``answer_contains`` (each gold answer stands in the answer text as whole words),
+        ``trace_words`` (count), ``cell`` (one of ``CELLS``). A step that is not stated is not correct.
     """
     status, trace, answer = split_output(text, finished)
     label, facts = read(trace) if trace else (None, None)
