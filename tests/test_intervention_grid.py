@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tracekd import generate, intervention_grid, interventions, sft, students, train
+from tracekd import generate, intervention_grid, interventions, leakage, score, sft, students, train
 from tracekd.intervention_tables import frame
 from tracekd.locks import Busy, locked
 from tracekd.problems import DATASETS
@@ -120,5 +120,5 @@ def test_what_may_be_committed_holds_no_text(paths):
     known = {"id", "variant", "donor", "student", "dataset", "condition", "source", "category"}
     for name in kept.select_dtypes(exclude=["number", "bool", "boolean"]).columns.difference(list(known)):
         values = {str(value) for value in kept[name].dropna()}
-        allowed = {*interventions.FOLLOWS, "ok", "untagged", "no_trace", "no_answer", "truncated"}
+        allowed = {*interventions.FOLLOWS, *leakage.LEVELS, leakage.RIGHT, *score.STATUSES}
         assert values <= allowed | {"derivation", "source", "slots", "renamed"}, name

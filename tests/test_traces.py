@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tracekd import load_cotempqa, traces
-from tracekd.corrupt import distractors, same, wrong_label
-from tracekd.problems import Problem
+from tracekd import traces
+from tracekd.corrupt import distractors, label_table, same, wrong_label
+from tracekd.problems import Problem, count_labels
 
 
 def problem(**changed):
@@ -160,36 +162,66 @@ def test_unknown_names_are_refused():
         wrong_label(problem(dataset="mine", meta={}))
 
 
-def test_labels_of_ones_own_set():
+def test_labels_of_a_custom_set():
     case = problem(dataset="mine", category="x", meta={"labels": "x|y"})
     assert wrong_label(case) == "y"
-    # Of the others, "often" has 90 in 100: 0.9, standard error of 400 draws 0.015.
-    told = {"labels": "x|often|rare", "label_counts": "50|90|10"}
-    drawn = [wrong_label(problem(id=f"mine/x/{i}", dataset="mine", category="x", meta=told)) for i in range(400)]
-    assert abs(drawn.count("often") / 400 - 0.9) < 0.05 and set(drawn) == {"often", "rare"}
+    # x has half of the mass, so every other label becomes x, and x becomes often and rare as 40 to 10.
+    counts = {"labels": "x|often|rare", "label_counts": "50|40|10"}
+    drawn = [wrong_label(problem(id=f"mine/x/{i}", dataset="mine", category="x", meta=counts)) for i in range(400)]
+    # Standard error of a share of 0.8 in 400 draws: 0.02.
+    assert abs(drawn.count("often") / 400 - 0.8) < 0.07 and set(drawn) == {"often", "rare"}
 
 
 def test_a_label_without_training_problems_is_no_wrong_label():
-    """Of CoTempQA's four, the files have training problems of two: the wrong label is the other one of these."""
+    """Where the files have training problems of two labels, the wrong label is the other one of these."""
     made = [
         problem(id=f"cotempqa/{c}/{i}", category=c, split=split)
         for c, split, n in (("equal", "train", 3), ("overlap", "train", 5), ("during", "test", 4)) for i in range(n)
     ]  # fmt: skip
-    told = load_cotempqa.among_taught(made)
-    assert {p.meta["labels"] for p in told} == {"equal|overlap"} and {p.meta["label_counts"] for p in told} == {"3|5"}
-    assert [wrong_label(p) for p in told] == ["overlap"] * 3 + ["equal"] * 5 + [wrong_label(p) for p in told[8:]]
-    assert {wrong_label(p) for p in told[8:]} <= {"equal", "overlap"}
-    assert load_cotempqa.among_taught(made[:8]) == made[:8]  # every label is taught: nothing to tell
+    counted = count_labels(made)
+    assert {(p.meta["labels"], p.meta["label_counts"]) for p in counted} == {("equal|overlap", "3|5")}
+    assert [wrong_label(p) for p in counted[:8]] == ["overlap"] * 3 + ["equal"] * 5
+    assert {wrong_label(p) for p in counted[8:]} <= {"equal", "overlap"}
+    # Without any training problem the test problems are counted.
+    assert {p.meta["label_counts"] for p in count_labels(made[8:])} == {"4"}
 
 
-def test_wrong_labels_follow_the_sets_frequencies():
-    labels = [wrong_label(problem(id=f"cotempqa/mix/{i}")) for i in range(400)]
-    shares = dict(zip(*np.unique(labels, return_counts=True), strict=True))
-    # During has 3096 of the 4185 problems that are not mix: 0.740, standard error 0.022.
-    assert set(shares) == {"equal", "overlap", "during"}
-    assert abs(shares["during"] / 400 - 0.740) < 0.07
-    uniform = [wrong_label(problem(id=f"cotempqa/mix/{i}"), style="as_published") for i in range(400)]
-    assert abs(uniform.count("during") / 400 - 1 / 3) < 0.07
+@given(st.lists(st.integers(1, 500), min_size=2, max_size=11))
+def test_the_label_table_has_gold_marginals_where_one_exists(counts):
+    table, shares = label_table(tuple(counts)), np.array(counts) / sum(counts)
+    assert np.all(np.diag(table) == 0) and np.allclose(table.sum(axis=1), 1)
+    if shares.max() > 0.5:
+        off = table[~np.eye(len(counts), dtype=bool)]
+        assert np.allclose(off, 1 / (len(counts) - 1))  # no table exists: uniform over the others
+    elif shares.max() < 0.49:
+        joint = shares[:, None] * table
+        assert np.allclose(joint.sum(axis=0), shares, atol=1e-4) and np.allclose(joint, joint.T, atol=1e-4)
+
+
+def test_no_other_table_with_these_marginals_has_less_information():
+    # By hand for three labels: a zero diagonal and the marginals leave one free number t (how much of x -> y is turned
+    # round into y -> z -> x); the information is convex in t, and the maximum-entropy table sits at its least.
+    shares = np.array([0.3, 0.3, 0.4])
+    joint = shares[:, None] * label_table((30, 30, 40))
+    turn = np.array([[0, 1, -1], [-1, 0, 1], [1, -1, 0]])
+    assert np.allclose(joint.sum(axis=0), shares, atol=1e-6)
+
+    def information(table):
+        cells = table > 0
+        return (table[cells] * np.log2(table[cells] / np.outer(shares, shares)[cells])).sum()
+
+    assert all(information(joint + t * turn) > information(joint) for t in (-0.05, -0.01, 0.01, 0.05))
+
+
+def test_labels_are_drawn_by_the_table_and_uniformly_by_the_other_kinds():
+    meta = {"labels": "during|equal|mix|overlap", "label_counts": "336|349|360|522"}
+    cases = [problem(id=f"cotempqa/mix/{i}", meta={**problem().meta, **meta}) for i in range(900)]
+    row = label_table((336, 349, 360, 522))[2]
+    for style, wanted in (("matched", row), ("uniform", [1 / 3, 1 / 3, 0, 1 / 3]), ("as_published", [1 / 3] * 2)):
+        drawn = [wrong_label(case, style=style) for case in cases]
+        # Standard error of a share of 0.4 in 900 draws: 0.016.
+        for label, share in zip(meta["labels"].split("|"), wanted, strict=False):
+            assert abs(drawn.count(label) / 900 - share) < 0.06, (style, label)
 
 
 def passages(gold):
@@ -202,11 +234,3 @@ def test_wrong_passages_are_a_permutation_of_the_right_ones():
     wrong = [traces.build(passages(gold), "incorrect").retrieval[0] for gold in range(10)]
     assert sorted(wrong) == sorted(passages(0).context)
     assert all(fact != passages(gold).facts[0] for gold, fact in enumerate(wrong))
-
-
-def test_wrong_marco_labels_have_the_shares_of_right_ones():
-    # DESCRIPTION (53%) cannot be kept above one half: the other 47% become DESCRIPTION.
-    assert {wrong_label(problem(id=f"m/{i}", dataset="marco", category="PERSON")) for i in range(50)} == {"DESCRIPTION"}
-    labels = [wrong_label(problem(id=f"m/{i}", dataset="marco", category="DESCRIPTION")) for i in range(400)]
-    # NUMERIC has 26.12 of the other 46.88: 0.557, standard error 0.025.
-    assert abs(labels.count("NUMERIC") / 400 - 0.557) < 0.08

@@ -1,14 +1,17 @@
 """Training interventions: wrong in the step and in the share that is meant, and in nothing else."""
 
+from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracekd import profiles, sft, traces, train
+from tracekd import profiles, sft, students, traces, train
 from tracekd import training_interventions as ti
 from tracekd.generated import generate
+from tracekd.problems import count_labels
 from tracekd.verify import verify
 
 SETS = {name: [p for p in generate(name, 120, seed=5) if p.split == "train"] for name in ("babi", "cotempqa", "marco")}
@@ -50,17 +53,72 @@ def test_another_seed_draws_other_problems():
     assert ti.dosed(ids, 50, 1) == ti.dosed(ids, 50, 1) != ti.dosed(ids, 50, 2)
 
 
+@pytest.fixture(scope="module")
+def tokenizer():
+    return students.load_tokenizer("smollm2-135m")
+
+
 @pytest.mark.parametrize("name", SETS)
-def test_filler_has_the_words_of_the_correct_trace_and_says_nothing(name):
-    made = ti.build_all(SETS[name], "filler", seed=1)
+def test_filler_has_the_tokens_of_the_correct_trace_and_says_nothing(name, tokenizer):
+    made = ti.build_all(SETS[name], "filler", seed=1, tokenizer=tokenizer)
     for problem in SETS[name]:
-        words = made[problem.id].text.split()
-        assert len(words) == len(traces.build(problem, "correct").text.split()) and set(words) == {ti.DOTS}
-        assert traces.read(made[problem.id].text) == (None, None)
+        text = made[problem.id].text
+        pair = (text, traces.build(problem, "correct").text)
+        assert len({len(tokenizer(part, add_special_tokens=False).input_ids) for part in pair}) == 1
+        assert set(text.split()) == {ti.DOTS} and traces.read(text) == (None, None)
 
 
-def test_sft_sets_have_the_same_problems_prompts_and_answers_in_every_condition():
-    sets = {c: sft.build(SETS["babi"], c, seed=1) for c in ("correct", *ti.CONDITIONS)}
+def test_filler_in_another_tokenizer_is_as_close_as_whole_words_allow():
+    characters = students.load_tokenizer("tiny-random")  # "... " has four tokens there
+    correct = traces.build(SETS["babi"][0], "correct").text
+    filler = ti.dots(correct, characters)
+    counts = [len(characters(text, add_special_tokens=False).input_ids) for text in (filler, correct)]
+    assert abs(counts[0] - counts[1]) <= 3
+    with pytest.raises(ValueError, match="tokenizer"):
+        ti.build_all(SETS["babi"], "filler")
+
+
+@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("condition", ti.KINDS)
+def test_a_kind_of_wrong_traces_is_that_of_its_style(name, condition):
+    made = ti.build_all(SETS[name], condition, seed=1)
+    style = condition.removeprefix("incorrect_")
+    for problem in SETS[name]:
+        trace = traces.build(problem, "incorrect", seed=1, style=style)
+        assert (made[problem.id].condition, made[problem.id].text) == (condition, trace.text)
+        assert trace.classification != problem.category and not set(trace.retrieval) & set(problem.facts)
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_blind_traces_are_right_as_often_as_chance_has_it(name):
+    problems = count_labels(SETS[name])
+    made = ti.build_all(problems, "any", seed=1)
+    assert made == ti.build_all(problems[::-1], "any", seed=1) != ti.build_all(problems, "any", seed=2)
+    hits = gold = labels = 0.0
+    for p in problems:
+        trace, pool = made[p.id], set(p.context)
+        assert set(trace.retrieval) <= pool and len(trace.retrieval) == max(len(p.evidence), 1)
+        hits += len(set(trace.retrieval) & set(p.facts))
+        gold += len(trace.retrieval) * len(set(p.facts)) / len(pool)  # expected hits of a draw without replacement
+        labels += trace.classification == p.category
+    shares = np.array(list(Counter(p.category for p in problems).values())) / len(problems)
+    # Standard errors of about 96 problems: at most 0.05 for the label, and less than the root of the hits.
+    assert abs(hits - gold) <= 2.5 * gold**0.5 and abs(labels / len(problems) - (shares**2).sum()) <= 0.15
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_foreign_traces_are_the_correct_ones_paired_wrongly(name):
+    problems, made = SETS[name], ti.build_all(SETS[name], "foreign", seed=1)
+    right = {p.id: traces.build(p, "correct").text for p in problems}
+    assert sorted(trace.text for trace in made.values()) == sorted(right.values())
+    assert made == ti.build_all(problems[::-1], "foreign", seed=1)
+    # The right trace comes by chance alone: two problems may have the same label and facts (no facts, in MS MARCO).
+    assert np.mean([made[p.id].text == right[p.id] for p in problems]) <= 0.2
+
+
+def test_sft_sets_have_the_same_problems_prompts_and_answers_in_every_condition(tokenizer):
+    given = {"filler": {"tokenizer": tokenizer}}
+    sets = {c: sft.build(SETS["babi"], c, seed=1, **given.get(c, {})) for c in ("correct", *ti.CONDITIONS)}
     ends = {c: [(e.id, e.prompt, e.target.split("</think>")[1]) for e in made] for c, made in sets.items()}
     assert all(rows == ends["correct"] for rows in ends.values())
     assert {c for c, made in sets.items() for e in made if e.condition != c} == set()

@@ -17,6 +17,7 @@ COMMANDS = {
     "generate": ("tracekd.grid_cli:main_generate", "let the students of a profile answer"),
     "intervene": ("tracekd.grid_cli:main_intervene", "let trained students answer after given traces"),
     "derive": ("tracekd.derive_cli", "derive category, evidence and answer from context and question alone"),
+    "leakage": ("tracekd.leakage_table", "count what wrong traces reveal of the right answer"),
     "score": ("tracekd.score_cli", "score outputs: status, steps, answers"),
     "teacher": ("tracekd.teacher_cli", "ask a teacher for free-form traces"),
     "replication": ("tracekd.replication", "what of the replication is finished; keep its verdicts"),

@@ -1,56 +1,42 @@
-"""Corruption: a wrong label and wrong facts for a problem, wrong in content and, by default, in nothing else.
+"""Wrong traces: a wrong label and wrong facts for a problem, which should not tell the right ones.
 
-``matched`` (the default) keeps the form: the same list literal, the same number of facts in context order, near-equal
-in length, words, digits, punctuation and capitals. Facts come from the problem's own context and never equal a gold
-fact (compared lower-cased, without punctuation, so a repeated sentence of bAbI counts as the same one).
+Three kinds, by ``style``:
 
-* CoTempQA, bAbI, own sets: the closest of 64 random choices, making up for the label's length; a label with as many
-  hyphens as the gold one, drawn by the labels' frequency in the set, and among labels that have training problems.
-* MS MARCO: the gold passages' partners in a permutation of the context by form, and a label drawn so that wrong
-  labels have the shares of right ones, as far as DESCRIPTION with more than half allows: every other label becomes
-  DESCRIPTION. The closest choice would be worse: wrong passages would be of middling form more often than right ones.
-* Where a context has too few facts that are not gold (all of bAbI's positional-reasoning), the missing ones are
-  *altered*: a gold fact of this context with one of its words exchanged for another of the same kind.
-* Where nothing is gold (an unanswerable MS MARCO question), the right list is empty and the wrong one holds one
-  passage: a wrong list is never empty, so here alone the number of facts differs.
+* ``matched`` (the default): the same list form, the same number of facts, close in form to the gold facts. The label
+  is drawn by ``label_table``: wrong labels have the frequencies of right ones and carry as little information on the
+  gold label as these frequencies allow. Facts are drawn again until they neither derive nor name a gold answer nor
+  leave exactly the gold facts (``leakage.reveals``). Where a context has no such choice, the least revealing one is
+  taken: naming is worse than excluding, deriving worse than naming.
+* ``uniform``: any other label, and facts at random from those that are not gold.
+* ``as_published``: the habits of the release. Any other label; CoTempQA's wrong facts are one bare sentence, bAbI's
+  are lower-cased and in random order, and none are stated where all are gold. MS MARCO's habits are not known: a list.
 
-``as_published`` follows the release: CoTempQA's wrong facts are one bare string in place of a list, bAbI's are
-lower-cased, the label is any other one. What the release did for MS MARCO is not known to us: it is left a list.
+Facts come from the problem's own context and never equal a gold fact (compared by ``text.normalise``). Where a context
+has fewer facts that are not gold than gold ones, the missing ones are *altered*: a gold fact with one word exchanged.
+Where nothing is gold (an unanswerable MS MARCO question), the wrong list holds one passage and the right one none.
 
-What form still tells (``tests/test_verify.py``; accuracy of a logistic regression and of a random forest on counts of
-characters, words, capitals, digits, marks and items; 0.5 is chance): generated MS MARCO, answerable, 0.50 and 0.55;
-CoTempQA 0.52 and 0.55 (generated), 0.54 and 0.59 (real); bAbI 0.55 and 0.71 (generated), 0.51 and 0.72 (real, every
-second problem). bAbI's forest mostly reads content by way of form: sentence length and number of facts follow the
-task type, and a wrong label does not go with them. Where the label alone is wrong, and every fact right, it has 0.69
-and 0.67; where the facts alone are wrong, 0.57 and 0.59; and where labels are permuted over the right and over the
-wrong traces, so that none goes with its facts, 0.57 and 0.61. As all facts come from a story of the right type, no
-choice of facts hides this; labels exchanged among look-alike types might, but would give the right label away.
-What is left on facts alone (bAbI, and CoTempQA's 0.59) is form: gold facts differ from those that a context offers.
+The draw follows from the seed and the problem's id alone, so the order of problems does not matter.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import chain, combinations, product
+from math import comb, prod
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from tracekd.leakage import LEVELS, names, reveals
 from tracekd.problems import CATEGORIES, Problem
 from tracekd.text import normalise as same
 
-STYLES = ("matched", "as_published")
-# How often the labels occur in the sets, in the order of ``problems.CATEGORIES``: CoTempQA's four files, MS MARCO's
-# published percentages (arXiv 1611.09268), the authors' bAbI train file. Wrong labels follow these shares, so that a
-# label's mere frequency tells right from wrong as little as can be.
-FREQUENCIES = {
-    "cotempqa": (436, 653, 3096, 563),
-    "marco": (53.12, 26.12, 8.81, 6.17, 5.78),
-    "babi": (200, 200, 1000, 200, 200, 200, 200, 250, 1000, 125, 198),
-}
-_DRAWS = 64  # random choices of distractors to compare in length; more changes nothing that one can measure
+STYLES = ("matched", "uniform", "as_published")
+_DRAWS = 256  # random choices of facts that are compared in form
+_ALL = 5000  # up to so many choices, every one is tried before a revealing one is taken
 
 # Words of one kind, so that an altered fact still reads as a fact.
 _KINDS = (
@@ -77,93 +63,93 @@ def generator(seed: int, *names: str) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(hashlib.sha256(key).digest()[:8], "big"))
 
 
-def wrong_label(problem: Problem, seed: int = 0, style: str = "matched", labels: Sequence[str] | None = None) -> str:
+def wrong_label(problem: Problem, seed: int = 0, style: str = "matched") -> str:
     """Draw a label other than the gold one.
+
+    The labels of the set and their counts among its training problems stand in ``problem.meta`` (see
+    ``problems.count_labels``); without them the labels are ``problems.CATEGORIES``, all equally frequent.
 
     Args:
         problem: its category is the gold label.
-        seed: see ``traces.build``.
-        style: one of ``STYLES``; ``matched`` draws among labels with as many hyphens as the gold one, where there
-            are any, in proportion to how often they occur; ``as_published`` draws any other label.
-        labels: all labels of the set; by default what the problem's ``meta["labels"]`` lists, separated by ``|`` (a set
-            of one's own, or one whose files lack some categories' training problems), else ``problems.CATEGORIES``.
-            How often they occur stands in ``meta["label_counts"]`` in the same order, else in ``FREQUENCIES``.
+        seed: with the problem's id it decides the draw.
+        style: ``matched`` draws by ``label_table``; ``uniform`` and ``as_published`` draw any other label.
 
     Raises:
         ValueError: unknown style, or no other label to draw.
     """
     _check(style)
-    listed = problem.meta.get("labels", "").split("|")
-    labels = labels or (listed if any(listed) else CATEGORIES.get(problem.dataset, ()))
-    others = [label for label in labels if label and label != problem.category]
+    counts = label_counts(problem)
+    others = [label for label in counts if label != problem.category]
     if not others:
         raise ValueError(
             f"problem {problem.id}: set {problem.dataset!r} knows no label beside {problem.category!r}, so no wrong "
             "one can be drawn: load the set whole, or corrupt='retrieval'"
         )
     rng = generator(seed, problem.id, "label")
-    if style == "as_published":
+    if style != "matched":
         return others[rng.integers(len(others))]
-    others = [label for label in others if label.count("-") == problem.category.count("-")] or others
-    counts = _counts(problem, labels)
-    if problem.dataset == "marco":
-        counts = dict(zip(counts, _exchange(tuple(counts.values())), strict=True))
-    gaps = np.array([abs(len(label) - len(problem.category)) for label in others])
-    # Among bAbI's long names the closer in length the likelier; elsewhere names are short and alike.
-    near = np.exp(-gaps / 2) if problem.dataset == "babi" else 1.0
-    weights = near * np.array([counts.get(label, 1) for label in others], dtype=float)
+    table = label_table(tuple(counts.values()))
+    if problem.category in counts:
+        weights = np.delete(table[list(counts).index(problem.category)], list(counts).index(problem.category))
+    else:  # a test problem whose label no training problem has
+        weights = np.array(list(counts.values()), dtype=float)
     return others[rng.choice(len(others), p=weights / weights.sum())]
 
 
-def _counts(problem: Problem, labels: Sequence[str]) -> dict[str, float]:
-    """How often each label occurs in the set, as far as it is known; else all alike."""
+def label_counts(problem: Problem) -> dict[str, int]:
+    """The labels of the problem's set with their counts among its training problems, as far as they are known."""
     if "label_counts" in problem.meta:
-        known = zip(problem.meta["labels"].split("|"), map(int, problem.meta["label_counts"].split("|")), strict=True)
-    else:
-        known = zip(CATEGORIES.get(problem.dataset, ()), FREQUENCIES.get(problem.dataset, ()), strict=True)
-    known = dict(known)
-    return {label: known.get(label, 1) for label in labels}
+        counts = map(int, problem.meta["label_counts"].split("|"))
+        return dict(zip(problem.meta["labels"].split("|"), counts, strict=True))
+    listed = problem.meta.get("labels")
+    return dict.fromkeys(listed.split("|") if listed else CATEGORIES.get(problem.dataset, ()), 1)
 
 
-def wrong_facts(
-    problem: Problem, seed: int = 0, style: str = "matched", label: str | None = None
-) -> tuple[str, ...] | str:
+@lru_cache
+def label_table(counts: tuple[int, ...]) -> np.ndarray:
+    """The chance of each wrong label (columns) for each gold label (rows); rows sum to 1, the diagonal is 0.
+
+    Of all tables with a zero diagonal whose rows and columns both have the shares of ``counts``, the one of maximum
+    entropy. Its mutual information is the least that these shares allow, and a label's mere frequency does not tell
+    a wrong trace from a right one. It has the form w[i] * w[j] off the diagonal; w is found by iterative proportional
+    fitting. Where one label has over half of the mass there is no such table: uniform over the others.
+    """
+    target = np.array(counts, dtype=float) / sum(counts)
+    weights = np.ones(len(target))
+    if target.max() <= 0.5:
+        weights = target.copy()
+        for _ in range(1000):
+            weights = np.sqrt(weights * target / (weights.sum() - weights))
+    table = np.tile(weights, (len(target), 1))
+    np.fill_diagonal(table, 0)
+    return table / np.maximum(table.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+
+
+def wrong_facts(problem: Problem, seed: int = 0, style: str = "matched") -> tuple[str, ...] | str:
     """Draw facts of which none is gold: a tuple, or for ``as_published`` CoTempQA one bare string.
 
     Args:
         problem: its context is drawn from.
-        seed: see ``traces.build``.
+        seed: with the problem's id it decides the draw.
         style: one of ``STYLES``.
-        label: the label that the trace states, where it is not the gold one: ``matched`` facts make up for the
-            difference in length and capitals, so that the whole trace is close to the right one.
 
     Raises:
-        ValueError: unknown style.
+        ValueError: unknown style, or a context too short to draw from.
     """
     _check(style)
-    rng = generator(seed, problem.id, "facts")
-    if style == "matched":
-        return _matched(problem, rng, label or problem.category)
-    pool = distractors(problem) or _altered(problem, 1, rng)
-    if problem.dataset == "cotempqa":
-        return pool[rng.integers(len(pool))]
-    number = min(max(len(problem.evidence), 1), len(pool))
-    chosen = tuple(pool[i] for i in sorted(rng.permutation(len(pool))[:number]))
-    return tuple(fact.lower() for fact in chosen) if problem.dataset == "babi" else chosen
-
-
-@lru_cache
-def _exchange(shares: tuple[float, ...]) -> tuple[float, ...]:
-    """Weights such that drawing another label by weight turns labels with ``shares`` into labels with ``shares``.
-
-    The flow a[i] * a[j] between two labels is symmetric; iterative proportional fitting gives row i the sum shares[i].
-    A label of more than half cannot keep its share: the weights then tend to where it takes every other's place.
-    """
-    target = np.array(shares) / sum(shares)
-    weights = target.copy()
-    for _ in range(200):
-        weights = np.sqrt(weights * target / (weights.sum() - weights))
-    return tuple(weights)
+    rng, pool, number = generator(seed, problem.id, "facts"), distractors(problem), max(len(problem.evidence), 1)
+    if style == "as_published":
+        chosen = tuple(pool[i] for i in rng.permutation(len(pool))[:number])
+        if problem.dataset == "cotempqa" and chosen:
+            return chosen[0]
+        return tuple(fact.lower() for fact in chosen) if problem.dataset == "babi" else chosen
+    if len(pool) < number:
+        choices = _with_altered(problem, pool, number, rng)
+        # All other facts are stated, so the gold ones are told by exclusion, whatever is altered.
+        return next(choices) if style == "uniform" else _least_revealing(problem, choices, "excludes")
+    if style == "uniform":
+        return _drawn(pool, number, rng)
+    return _least_revealing(problem, _close_in_form(problem, pool, number, rng))
 
 
 def distractors(problem: Problem) -> tuple[str, ...]:
@@ -173,36 +159,75 @@ def distractors(problem: Problem) -> tuple[str, ...]:
     return tuple(reversed(kept.values()))
 
 
-def _matched(problem: Problem, rng: np.random.Generator, label: str) -> tuple[str, ...]:
-    """As many distractors as there are gold facts, in context order; with the label close in form to the right one."""
-    pool = distractors(problem)
-    number = len(problem.evidence)
-    if not number:
-        return (pool[rng.integers(len(pool))],) if pool else _altered(problem, 1, rng)
-    if len(pool) < number:
-        return pool + _altered(problem, number - len(pool), rng)
+def _least_revealing(problem: Problem, choices: Iterable[tuple[str, ...]], least: str = "none") -> tuple[str, ...]:
+    """The first choice that reveals no more than ``least``; where none does, the first of those that reveal least."""
+    best, level = (), len(LEVELS)
+    for facts in choices:
+        found = LEVELS.index(reveals(problem, facts))
+        if found < level:
+            best, level = facts, found
+        if level <= LEVELS.index(least):
+            break
+    return best
+
+
+def _close_in_form(
+    problem: Problem, pool: tuple[str, ...], number: int, rng: np.random.Generator
+) -> Iterator[tuple[str, ...]]:
+    """Choices of ``number`` facts of ``pool``: those that name no answer and are close in form to gold come first."""
+    clean = tuple(fact for fact in pool if not names(problem, (fact,)))
     if problem.dataset == "marco" and len(set(problem.facts)) == number:
-        return _exchanged(problem, pool, rng)
-    goal = sum(map(_shape, problem.facts)) + _shape(problem.category) - _shape(label)
+        yield _exchanged(problem, pool, clean, rng)
+    for part in (clean, pool) if len(clean) < len(pool) else (pool,):
+        if len(part) >= number:
+            draws = _draws(len(part), number, rng)
+            for i in np.argsort(_distances(part, draws, problem.facts), kind="stable"):
+                yield tuple(part[k] for k in draws[i])
+    if _DRAWS < comb(len(pool), number) <= _ALL:
+        yield from combinations(pool, number)
+
+
+def _draws(size: int, number: int, rng: np.random.Generator) -> np.ndarray:
+    """Choices of ``number`` of ``size`` indices, ascending, one a row: all where they are few, else random ones."""
+    if comb(size, number) <= _DRAWS:
+        return rng.permutation(np.array(list(combinations(range(size), number))))
+    return np.sort(rng.random((_DRAWS, size)).argsort(axis=1)[:, :number], axis=1)
+
+
+def _drawn(pool: tuple[str, ...], number: int, rng: np.random.Generator) -> tuple[str, ...]:
+    """``number`` facts at random, in context order."""
+    return tuple(pool[i] for i in sorted(rng.permutation(len(pool))[:number]))
+
+
+def _distances(pool: tuple[str, ...], draws: np.ndarray, gold: tuple[str, ...]) -> np.ndarray:
+    """How far each draw of facts (rows of indices into ``pool``) is from the gold facts in form; 0 without gold facts.
+
+    Characters and words count by their share of the whole, digits, marks and capitals one by one. The weights are
+    those of eight tried under which a logistic regression told real CoTempQA's wrong facts least (0.538 for 0.555).
+    """
+    if not gold:
+        return np.zeros(len(draws))
+    goal = sum(map(_shape, gold))
+    scale = np.array([0.2 * goal[0], 0.1 * goal[1], 0.5, 1, 1])
     shapes = np.array([_shape(fact) for fact in pool])
-    draws = np.array([rng.permutation(len(pool))[:number] for _ in range(_DRAWS)])
-    # Lengths count by their share of the whole, digits, marks and capitals one by one: each is as telling.
-    scale = np.array([0.2 * goal[0], 0.2 * goal[1], 1, 1, 1])
-    gaps = (np.abs(shapes[draws].sum(axis=1) - goal) / scale).sum(axis=1)
-    return tuple(pool[i] for i in sorted(draws[gaps.argmin()]))
+    return (np.abs(shapes[draws].sum(axis=1) - goal) / scale).sum(axis=1)
 
 
-def _exchanged(problem: Problem, pool: tuple[str, ...], rng: np.random.Generator) -> tuple[str, ...]:
+def _exchanged(
+    problem: Problem, pool: tuple[str, ...], clean: tuple[str, ...], rng: np.random.Generator
+) -> tuple[str, ...]:
     """The passages' partners in a permutation of the context that moves every passage to one of like form.
 
     Which passage is gold does not enter where it is one alone. So if any may be gold, over the set the partners have
     exactly the forms that gold passages have. The closest passage has not: it is less often very long or very short.
+    A passage that names an answer is a partner only where there is no other.
     """
     items = sorted({*problem.facts, *pool})
     # In units that vary about alike between passages; the seed tilts the costs, so that seeds differ.
     shapes = np.array([_shape(item) for item in items]) / np.array([40, 7, 2, 2, 2])
     costs = np.abs(shapes[:, None] - shapes[None]).sum(axis=2) * rng.uniform(1, 1.5, (len(items), len(items)))
     gold = [items.index(fact) for fact in problem.facts]
+    costs[np.ix_(gold, [items.index(fact) for fact in pool if fact not in clean])] += 1e6
     costs[np.ix_(gold, gold)] = np.inf
     np.fill_diagonal(costs, np.inf)
     chosen = {items[i] for i in linear_sum_assignment(costs)[1][gold]}
@@ -215,18 +240,24 @@ def _shape(text: str) -> np.ndarray:
     return np.array([len(text), len(text.split()), sum(map(str.isdigit, text)), marks, sum(map(str.isupper, text))])
 
 
-def _altered(problem: Problem, number: int, rng: np.random.Generator) -> tuple[str, ...]:
-    """``number`` facts that are gold but for one exchanged word; none equals a fact of the context."""
-    taken = {same(fact) for fact in problem.context}
-    made = []
-    sources = problem.facts or problem.context
-    for turn in range(number):
-        options = [new for new in alterations(sources[turn % len(sources)]) if same(new) not in taken]
-        if not options:
-            raise ValueError(f"problem {problem.id}: no fact can be altered: give it a longer context")
-        made.append(options[rng.integers(len(options))])
-        taken.add(same(made[-1]))
-    return tuple(made)
+def _with_altered(
+    problem: Problem, pool: tuple[str, ...], number: int, rng: np.random.Generator
+) -> Iterator[tuple[str, ...]]:
+    """All of ``pool`` with altered facts to make up ``number``; none of these equals a fact of the context."""
+    taken, sources = {same(fact) for fact in problem.context}, problem.facts or problem.context
+    options = []
+    for turn in range(number - len(pool)):
+        found = [new for new in alterations(sources[turn % len(sources)]) if same(new) not in taken]
+        options.append([found[i] for i in rng.permutation(len(found))])
+    every = product(*options) if prod(map(len, options)) <= _ALL else ()
+    draws = (tuple(part[rng.integers(len(part))] for part in options) for _ in range(_DRAWS if all(options) else 0))
+    found = False
+    for altered in chain(draws, every):
+        if len({same(fact) for fact in altered}) == len(altered):
+            found = True
+            yield (*pool, *altered)
+    if not found:
+        raise ValueError(f"problem {problem.id}: no fact can be altered: give it a longer context")
 
 
 def alterations(fact: str) -> list[str]:

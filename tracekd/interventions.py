@@ -16,7 +16,7 @@ from tracekd.score import split_output, verdict
 from tracekd.text import normalise
 from tracekd.variants import VARIANTS, Variant, variants
 
-VERSION = 2  # raise it when a change here or in ``prefill`` changes what a row says
+VERSION = 3  # raise it when a change here or in ``prefill`` changes what a row says
 FOLLOWS = ("trace", "context", "both", "neither")
 
 
@@ -69,7 +69,8 @@ def row(problem: Problem, variant: Variant, reply: Reply | None, about: Mapping)
     Columns: ``about``'s (student, dataset, condition, seed, source, key), ``id``, ``category``, ``variant``,
     ``left_out`` (reason; empty where the variant exists; else all that follow are None), ``donor``, ``trace_label``
     (as stated), ``classification_correct``, ``retrieval_correct``, ``trace_correct`` (of the given trace, by
-    ``score.verdict``), ``names_gold`` (every gold answer stands in the trace as whole words), ``names_any`` (at least
+    ``score.verdict``), ``reveals`` (what the given trace's facts tell of the answer, see ``leakage.reveals``),
+    ``names_gold`` (every gold answer stands in the trace as whole words), ``names_any`` (at least
     one does), ``implied`` (list or None), ``implied_by``, ``no_implied`` (reason), ``disagrees`` (implied and gold
     differ; None without implied), ``answer`` (text), ``answer_in_trace`` (all that is answered stands in the
     given trace as whole words), ``status``, ``answer_correct``, ``follows`` (see ``follows``),
@@ -84,7 +85,7 @@ def row(problem: Problem, variant: Variant, reply: Reply | None, about: Mapping)
     told = variant.implied.answers
     said = judged["answer_stated"]
     inside = [_within(answer, variant.text) for answer in problem.answers]
-    steps = ("classification_correct", "retrieval_correct", "trace_correct", "status", "answer_correct")
+    steps = ("classification_correct", "retrieval_correct", "trace_correct", "reveals", "status", "answer_correct")
     rest = {name: judged[name] for name in steps} | {
         "trace_label": judged["classification_stated"],
         "names_gold": all(inside),
@@ -109,9 +110,10 @@ def _within(answer: str, text: str) -> bool:
 
 
 _REST = (
-    "trace_label", "classification_correct", "retrieval_correct", "trace_correct", "names_gold", "names_any",
-    "implied", "implied_by", "no_implied", "disagrees", "answer", "answer_in_trace", "status", "answer_correct",
-    "follows", "n_tokens", "logp_gold", "logp_gold_token", "n_gold", "logp_implied", "logp_implied_token", "n_implied",
+    "trace_label", "classification_correct", "retrieval_correct", "trace_correct", "reveals", "names_gold",
+    "names_any", "implied", "implied_by", "no_implied", "disagrees", "answer", "answer_in_trace", "status",
+    "answer_correct", "follows", "n_tokens", "logp_gold", "logp_gold_token", "n_gold", "logp_implied",
+    "logp_implied_token", "n_implied",
 )  # fmt: skip
 
 

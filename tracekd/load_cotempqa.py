@@ -5,8 +5,6 @@ from __future__ import annotations
 import ast
 import logging
 import re
-from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 from tracekd.dates import UNREAD_HELP
@@ -47,7 +45,7 @@ def read_folder(folder: Path) -> list[Problem]:
             log.warning("cotempqa/%s: only %s is in the folder, so one split is empty", category, parts[0].name)
     if not problems:
         raise DataUnavailable(f"no problems in {folder}: expected {EXPECTED}")
-    return among_taught(problems)
+    return problems
 
 
 def _first(folder: Path, stem: str) -> Path | None:
@@ -143,15 +141,3 @@ def cotempqa_problem(row: dict, category: str, number: int, split: str) -> Probl
     evidence = answer_evidence(facts, answers, triple)
     name, meta = f"cotempqa/{category or 'unlabelled'}/{number:04d}", {"triple_element": triple}
     return Problem(name, "cotempqa", category, facts, row["question"], answers, evidence, split, meta)
-
-
-def among_taught(problems: list[Problem]) -> list[Problem]:
-    """The problems with the labels that have training problems, and how many, in ``meta``, where some have none.
-
-    Wrong labels are then drawn among these: a label that is never right would give a wrong trace away by itself.
-    """
-    counts = Counter(p.category for p in problems if p.split == "train")
-    if not counts or set(counts) == {p.category for p in problems}:
-        return problems
-    labels = {"labels": "|".join(sorted(counts)), "label_counts": "|".join(str(counts[c]) for c in sorted(counts))}
-    return [replace(p, meta={**p.meta, **labels}) for p in problems]

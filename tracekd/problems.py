@@ -6,7 +6,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -156,20 +156,34 @@ def load(
     if Path(source).is_file():
         from tracekd.own_set import load_own
 
-        return check(load_own(source))
+        return count_labels(check(load_own(source)))
     if dataset not in DATASETS:
         raise ValueError(f"no data set {dataset!r}: {nearest(dataset, DATASETS)}")
     if source_of(dataset, source) == "generated":
         from tracekd.generated import generate
 
-        return check(generate(dataset, size or GENERATED_SIZE[dataset], seed=seed))
+        return count_labels(check(generate(dataset, size or GENERATED_SIZE[dataset], seed=seed)))
     from tracekd import hub, load_babi, load_cotempqa, load_marco
 
     about = {"marco": {"seed": seed, **marco}, "babi": {"tasks": tasks}}.get(dataset, {})
-    if source == "hub":
-        return check(drop_leaks(getattr(hub, f"hub_{dataset}")(**about)))
     readers = {"cotempqa": load_cotempqa.read_folder, "babi": load_babi.read_folder, "marco": load_marco.local_marco}
-    return check(drop_leaks(readers[dataset](Path(source) / dataset, **about)))
+    if source == "hub":
+        found = getattr(hub, f"hub_{dataset}")(**about)
+    else:
+        found = readers[dataset](Path(source) / dataset, **about)
+    return count_labels(check(drop_leaks(found)))
+
+
+def count_labels(problems: list[Problem]) -> list[Problem]:
+    """The problems with the training set's labels and their counts in ``meta``, from which wrong labels are drawn.
+
+    A label without training problems is not among them: one that is never right would give a wrong trace away. A set
+    without training problems counts its test problems.
+    """
+    counts = Counter(p.category for p in problems if p.split == "train") or Counter(p.category for p in problems)
+    names = sorted(counts)
+    labels = {"labels": "|".join(names), "label_counts": "|".join(str(counts[name]) for name in names)}
+    return [replace(p, meta={**p.meta, **labels}) for p in problems]
 
 
 def key(problem: Problem) -> tuple[frozenset[str], str]:

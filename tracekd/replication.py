@@ -38,8 +38,8 @@ FLAGS = (
 JOB = ("dataset", "condition", "seed")
 SIZE = "training_problems"
 KEPT = (
-    "student", "source", *JOB, "teacher", SIZE, "id", "category", "status", *FLAGS, "answer_f1", "n_tokens",
-    "repetition",
+    "student", "source", *JOB, "teacher", SIZE, "id", "category", "status", *FLAGS, "reveals", "answer_f1",
+    "n_tokens", "repetition",
 )  # fmt: skip
 COST = (
     "student", "source", *JOB, "teacher", "n", "supervised_tokens", "total_tokens", "epochs", "steps", "seconds",
@@ -67,6 +67,8 @@ def load(folder: Path = benches.FOLDER) -> Kept:
     if not (folder / VERDICTS).exists():
         raise FileNotFoundError(f"no replication is recorded in {folder}: `python -m tracekd replication --record`")
     verdicts, adapters, logs, rows = (pd.read_csv(folder / name, dtype={"teacher": str}) for name in FILES)
+    if "reveals" not in verdicts:  # recorded before wrong facts were checked for what they reveal
+        verdicts = verdicts.assign(reveals="")
     for name, made, wanted in ((VERDICTS, verdicts, KEPT), (ADAPTERS, adapters, COST)):
         if missing := sorted({*wanted} - {*made}):
             raise ValueError(

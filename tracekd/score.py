@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tracekd.leakage import reveals
 from tracekd.problems import Problem
 from tracekd.text import normalise
 from tracekd.traces import read, read_list
@@ -109,10 +110,11 @@ def verdict(problem: Problem, text: str, finished: bool = True) -> dict[str, Any
         in ``<answer>``), ``classification_stated`` (label as written, or None), ``classification_correct``,
         ``facts_stated`` (tuple of facts as written, or None), ``retrieval_correct`` (same set of facts),
         ``retrieval_precision``, ``retrieval_recall`` (0..1), ``retrieval_any`` (at least one gold fact),
-        ``trace_correct`` (classification and retrieval), ``answer_stated`` (tuple), ``answer_correct`` (same set),
-        ``answer_f1`` (0..1: over whole answers; over words for MARCO, best of its references), ``answer_contains``
-        (each gold answer stands in the answer text as whole words), ``trace_words`` (count),
-        ``cell`` (one of ``CELLS``). A step that is not stated is not correct.
+        ``trace_correct`` (classification and retrieval), ``reveals`` (what the stated facts tell of the answer: one
+        of ``leakage.LEVELS``, or ``right``; ``none`` where no facts are stated), ``answer_stated`` (tuple),
+        ``answer_correct`` (same set), ``answer_f1`` (0..1: over whole answers; over words for MARCO, best of its
+        references), ``answer_contains`` (each gold answer stands in the answer text as whole words),
+        ``trace_words`` (count), ``cell`` (one of ``CELLS``). A step that is not stated is not correct.
     """
     status, trace, answer = split_output(text, finished)
     label, facts = read(trace) if trace else (None, None)
@@ -138,6 +140,7 @@ def verdict(problem: Problem, text: str, finished: bool = True) -> dict[str, Any
         "retrieval_recall": recall,
         "retrieval_any": bool(stated_facts & gold_facts),
         "trace_correct": classified and retrieved,
+        "reveals": reveals(problem, facts),
         "answer_stated": stated,
         "answer_correct": right,
         "answer_f1": f1,

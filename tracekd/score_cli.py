@@ -27,8 +27,8 @@ COLUMNS = {
     "aligned": (
         "file", "id", "dataset", "category", "status", "classification_stated", "classification_correct",
         "retrieval_correct", "retrieval_precision", "retrieval_recall", "retrieval_any", "trace_correct",
-        "answer_stated", "answer_correct", "answer_f1", "answer_contains", "trace_words", "cell", "agreement",
-        "masked_trace_correct",
+        "reveals", "answer_stated", "answer_correct", "answer_f1", "answer_contains", "trace_words", "cell",
+        "agreement", "masked_trace_correct",
     ),
     "as_published": (
         "file", "id", "dataset", "category", "status", "evaluated", "gold_row", "other_row", "classification_correct",

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tracekd import corrupt, freeform, templated, traces, training_interventions
+from tracekd import corrupt, freeform, leakage, students, templated, traces, training_interventions
 from tracekd.problems import Problem, datasets_of, training_set
 from tracekd.problems import kept as kept_problems
 from tracekd.problems import marker as problems_marker
@@ -70,7 +70,8 @@ def build(problems: Sequence[Problem], condition: str, *, seed: int, **options) 
             intervention (see there).
         seed: of the corruption or the swap, together with each problem's id.
         **options: passed on to ``traces.build`` (``corrupt``, ``style``), or to ``freeform.build_all`` (``texts``, of
-            a teacher; without them the templated ones, which leave out problems that the rules cannot answer).
+            a teacher; without them the templated ones, which leave out problems that the rules cannot answer), or to
+            ``training_interventions.build_all`` (``tokenizer``, which ``filler`` needs).
     """
     if condition in freeform.CONDITIONS:
         texts = options.pop("texts", None) or freeform.from_rules(problems, seed)
@@ -184,10 +185,11 @@ def set_path(run, dataset: str, condition: str) -> Path:
 
 def marker(run) -> dict:
     """What a run's kept SFT sets follow from: the problems, how many, the conditions, and the code of traces."""
-    code = [Path(module.__file__) for module in (traces, corrupt, freeform, templated, training_interventions)]
+    code = [Path(module.__file__) for module in (traces, corrupt, leakage, freeform, templated, training_interventions)]
     return {
         "problems": problems_marker(run),
         "texts": sha256(Path(run.texts)) if run.texts else templated.TEACHER,
+        "student": run.student,  # by whose tokenizer filler is as long as the correct trace
         "train": dict(run.profile.train),
         "conditions": {d: list(run.profile.conditions_of(d)) for d in datasets_of(run.source)},
         "code": [sha256(path) for path in [*code, Path(__file__)]],
@@ -241,6 +243,8 @@ def prepare(run) -> dict[tuple[str, str], list[Example]]:
         chosen = training_problems(run, dataset, problems[dataset])
         for condition in run.profile.conditions_of(dataset):
             given = {"texts": texts} if texts and condition in freeform.CONDITIONS else {}
+            if condition == training_interventions.FILLER:
+                given = {"tokenizer": students.load_tokenizer(run.student)}
             made[dataset, condition] = build(chosen, condition, seed=run.seed, **given)
             write_jsonl(set_path(run, dataset, condition), map(asdict, made[dataset, condition]))
     write_json(marker_path, marker(run))

@@ -122,7 +122,7 @@ def build(problem: Problem, condition: str, *, seed: int = 0, corrupt: str = "bo
         condition: ``vanilla`` (no trace), ``correct`` (gold label, gold facts) or ``incorrect``.
         seed: with the problem's id it decides the corruption; the order of problems does not matter.
         corrupt: which step of an incorrect trace is wrong: ``classification``, ``retrieval`` or ``both``.
-        style: ``matched`` or ``as_published``, see ``tracekd.corrupt``.
+        style: ``matched``, ``uniform`` or ``as_published``, see ``tracekd.corrupt``.
 
     Raises:
         ValueError: a condition, step or style that is not known.
@@ -140,7 +140,7 @@ def build(problem: Problem, condition: str, *, seed: int = 0, corrupt: str = "bo
     if corrupt not in ("classification", "retrieval", "both"):
         raise ValueError(f"corrupt={corrupt!r}: expected 'classification', 'retrieval' or 'both'")
     label = problem.category if corrupt == "retrieval" else wrong_label(problem, seed, style)
-    facts = problem.facts if corrupt == "classification" else wrong_facts(problem, seed, style, label)
+    facts = problem.facts if corrupt == "classification" else wrong_facts(problem, seed, style)
     stated = (facts,) if isinstance(facts, str) else tuple(facts)
     return Trace("incorrect", render(problem.dataset, label, facts), label, stated)
 

@@ -1,0 +1,242 @@
+"""How much wrong traces tell of the right ones, counted over whole sets: ``python -m tracekd leakage``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from tracekd import benches, corrupt, leakage, problems, released
+from tracekd.problems import Problem
+from tracekd.records import read_jsonl, write_csv
+from tracekd.sources import COTEMPQA_SIZES
+from tracekd.stats import wilson
+from tracekd.text import normalise
+
+RELEASED = "released"
+RECORDED = "released_leakage.csv"  # in figures/data: what ``beside_release`` counts, for readers without the files
+RELEASED_FILE = Path("released", "incorrect_traces_test.jsonl")
+MEASURES = ("excludes", "names", "derives")
+
+
+class Wrong(NamedTuple):
+    """A wrong trace: what it is stated for, its label, its facts (a bare string where it states no list)."""
+
+    problem: Problem
+    label: str
+    facts: Sequence[str] | str
+
+    @property
+    def stated(self) -> tuple[str, ...]:
+        """The stated facts as a tuple."""
+        return (self.facts,) if isinstance(self.facts, str) else tuple(self.facts)
+
+
+def drawn(found: Sequence[Problem], kind: str, seed: int) -> list[Wrong]:
+    """The wrong traces of one kind (``corrupt.STYLES``), as ``traces.build`` draws them."""
+    return [Wrong(p, corrupt.wrong_label(p, seed, kind), corrupt.wrong_facts(p, seed, kind)) for p in found]
+
+
+def row(wrong: Sequence[Wrong]) -> dict[str, float]:
+    """One line of the leakage table.
+
+    Returns:
+        dict with ``n`` (problems); ``label_bits`` (mutual information of gold and wrong label in bits, see
+        ``information``); ``label_share`` (of the gold label's entropy, 0..1); ``label_bits_least`` (that of
+        ``corrupt.label_table`` for these gold labels: the least where wrong labels have the frequencies of gold ones; a
+        kind with other frequencies can have less). Counts of problems: ``excludes``, ``names``, ``derives`` (see
+        ``leakage``); ``none`` (none of the three); ``no_choice`` (the context has no more other facts than gold ones,
+        so that gold's number of wrong facts excludes all); ``altered`` (a stated fact is not in the context);
+        ``empty`` (no facts stated). And ``form_n``, ``form_accuracy``, ``form_low``, ``form_high`` (see
+        ``form_accuracy``).
+
+    Raises:
+        ValueError: no problem.
+    """
+    if not wrong:
+        raise ValueError("no wrong traces to count: expected at least one problem")
+    gold = [w.problem.category for w in wrong]
+    bits, entropy = information(gold, [w.label for w in wrong]), information(gold, gold)
+    counts = {name: sum(getattr(leakage, name)(w.problem, w.stated) for w in wrong) for name in MEASURES}
+    return {
+        "n": len(wrong),
+        "label_bits": bits,
+        "label_share": bits / entropy if entropy else math.nan,
+        "label_bits_least": _least(gold),
+        **counts,
+        "none": sum(leakage.reveals(w.problem, w.stated) == "none" for w in wrong),
+        "no_choice": sum(0 < len(w.problem.evidence) >= len(corrupt.distractors(w.problem)) for w in wrong),
+        "altered": sum(not _known(w) for w in wrong),
+        "empty": sum(not w.stated for w in wrong),
+        **form_accuracy(wrong),
+    }
+
+
+def information(first: Sequence[str], second: Sequence[str]) -> float:
+    """Mutual information of two label sequences in bits; of a sequence with itself: its entropy. At least 0.
+
+    Counted shares overstate information, the more the fewer the problems; the excess is taken off by Miller and Madow's
+    correction: (cells - rows - columns + 1) / (2 n) nats, of those that occur (Miller 1955, Note on the bias of
+    information estimates).
+    """
+    from sklearn.metrics import mutual_info_score
+
+    cells = len(set(zip(first, second, strict=True)))
+    excess = (cells - len(set(first)) - len(set(second)) + 1) / (2 * len(first))
+    return max(float(mutual_info_score(first, second) - excess) / math.log(2), 0.0)
+
+
+def _least(gold: Sequence[str]) -> float:
+    """The information of ``corrupt.label_table`` for these gold labels, in bits; NaN for one label alone."""
+    counts = np.array(list(Counter(gold).values()))
+    if len(counts) < 2:
+        return math.nan
+    shares = counts / counts.sum()
+    joint = shares[:, None] * corrupt.label_table(tuple(map(int, counts)))
+    cells = joint > 0
+    return float((joint[cells] * np.log2(joint[cells] / np.outer(shares, joint.sum(axis=0))[cells])).sum())
+
+
+def _known(wrong: Wrong) -> bool:
+    return set(map(normalise, wrong.stated)) <= set(map(normalise, wrong.problem.context))
+
+
+def form(facts: Sequence[str] | str) -> list[float]:
+    """The form of stated facts, no word of it: characters, words, capitals, digits, marks, list form, items, case."""
+    text = facts if isinstance(facts, str) else repr(list(facts))
+    items = (facts,) if isinstance(facts, str) else tuple(facts)
+    marks = sum(not c.isalnum() and not c.isspace() for c in text)
+    listed = not isinstance(facts, str), len(items), bool(items) and items[0][:1].isupper()
+    return [len(text), len(text.split()), sum(map(str.isupper, text)), sum(map(str.isdigit, text)), marks, *listed]
+
+
+def form_accuracy(wrong: Sequence[Wrong]) -> dict[str, float]:
+    """How well a logistic regression tells wrong facts from gold facts by their form alone.
+
+    Each problem with gold facts gives both of its lists, held out together in one of 5 folds; 0.5 is chance.
+
+    Returns:
+        ``form_n`` (problems), ``form_accuracy`` (0..1) with ``form_low`` and ``form_high``: Wilson's 95% interval over
+        problems, as if each were one trial. NaN under 20 problems.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GroupKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    pairs = [(w.problem.facts, w.facts) for w in wrong if w.problem.evidence]
+    names = ("form_accuracy", "form_low", "form_high")
+    if len(pairs) < 20:
+        return {"form_n": len(pairs), **dict.fromkeys(names, math.nan)}
+    rows = np.array([form(facts) for pair in pairs for facts in pair], dtype=float)
+    labels, groups = np.tile([0, 1], len(pairs)), np.repeat(np.arange(len(pairs)), 2)
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
+    said = cross_val_predict(model, rows, labels, groups=groups, cv=GroupKFold(5))
+    share = float((said == labels).mean())
+    interval = wilson(round(share * len(pairs)), len(pairs))
+    return {"form_n": len(pairs), **dict(zip(names, (share, *interval), strict=True))}
+
+
+def released_traces(folder: str | Path) -> dict[str, list[Wrong]]:
+    """The release's own incorrect test traces by data set, read from its labels and positions of facts.
+
+    bAbI's facts are lower-cased and CoTempQA's are one bare sentence, as the release writes them.
+
+    Args:
+        folder: with ``released/incorrect_traces_test.jsonl`` and the sets' own files, such as ``../shared/data``.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: a row that fits no test problem; names file and line.
+    """
+    path = Path(folder) / RELEASED_FILE
+    known = {("babi", i): p for i, p in enumerate(released.test_problems("babi", folder))}
+    for p in released.test_problems("cotempqa", folder):  # numbered through the four files in this order
+        start = sum(size for name, size in COTEMPQA_SIZES.items() if name < p.category)
+        known["cotempqa", start + int(p.id.rsplit("/", 1)[1])] = p
+    found: dict[str, list[Wrong]] = {}
+    for number, line in enumerate(read_jsonl(path), 1):
+        try:
+            problem = known[line["dataset"], line["row"]]
+            facts = tuple(problem.context[i] for i in line["facts"])
+        except (KeyError, IndexError, TypeError) as error:
+            raise ValueError(
+                f"{path}, line {number}: {error!r}; expected dataset, row and positions of facts of a test problem"
+            ) from error
+        if problem.dataset == "babi":
+            facts = tuple(fact.lower() for fact in facts)
+        found.setdefault(problem.dataset, []).append(
+            Wrong(problem, line["label"], facts if line["as_list"] else " ".join(facts))
+        )
+    return found
+
+
+def table(sets: Mapping[str, Sequence[Problem]], seed: int, kinds: Sequence[str] = corrupt.STYLES) -> pd.DataFrame:
+    """The leakage table: one row a set and kind, columns ``dataset``, ``kind`` and those of ``row``."""
+    return pd.DataFrame(
+        {"dataset": name, "kind": kind, **row(drawn(found, kind, seed))}
+        for name, found in sets.items()
+        for kind in kinds
+    )
+
+
+def beside_release(folder: str | Path, seed: int) -> pd.DataFrame:
+    """The leakage table of the release's own incorrect test traces and of ours on the same problems."""
+    parts = []
+    for name, wrong in released_traces(folder).items():
+        counted = problems.count_labels([w.problem for w in wrong])
+        parts += [pd.DataFrame([{"dataset": name, "kind": RELEASED, **row(wrong)}]), table({name: counted}, seed)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def main(argv: list[str]) -> int:
+    """Print the leakage table as JSON: one object a set and kind."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tracekd leakage", description=__doc__.split(":")[0] + ".",
+        epilog="Example: python -m tracekd leakage --data ../shared/data --dataset babi --kind matched",
+    )  # fmt: skip
+    parser.add_argument(
+        "--data", default=os.environ.get("TRACEKD_DATA") or "generated",
+        help="generated, hub, a folder, or a file of your own problems (default: TRACEKD_DATA, else generated)",
+    )  # fmt: skip
+    parser.add_argument("--dataset", help="only this set (default: all that the source has)")
+    parser.add_argument("--kind", choices=(*corrupt.STYLES, RELEASED), help="only this kind (default: all)")
+    parser.add_argument("--seed", type=int, default=121, help="of the draws (default: 121)")
+    about = f"write figures/data/{RECORDED}: the release's own traces and ours on the same problems"
+    parser.add_argument("--record", action="store_true", help=about)
+    given = parser.parse_args(argv)
+    names = problems.datasets_of(problems.check_source(given.data))
+    if given.dataset and given.dataset not in names:
+        parser.error(f"--dataset {given.dataset!r} is not in {given.data}: {problems.nearest(given.dataset, names)}")
+    wanted = [given.dataset] if given.dataset else names
+    if given.record:
+        write_csv(benches.FOLDER / RECORDED, beside_release(given.data, given.seed))
+        print(f"wrote figures/data/{RECORDED}")
+        return 0
+    print(json.dumps(_report(given.data, wanted, given.kind, given.seed), indent=1))
+    return 0
+
+
+def _report(source: str, names: Sequence[str], kind: str | None, seed: int) -> list[dict]:
+    kinds = [kind] if kind else corrupt.STYLES
+    found, rows = {}, []
+    if kind != RELEASED:
+        found = {name: problems.load(name, source, seed=seed) for name in names}
+        rows = table(found, seed, kinds).to_dict("records")
+        rows = [{**line, "source": problems.label_of(line["dataset"], source)} for line in rows]
+    if kind == RELEASED or (kind is None and (Path(source) / RELEASED_FILE).is_file()):
+        about = {"kind": RELEASED, "source": "the authors' released incorrect test traces"}
+        parts = released_traces(source) if set(names) & {"babi", "cotempqa"} else {}
+        rows += [{"dataset": name, **row(parts[name]), **about} for name in names if name in parts]
+    if not rows:
+        raise ValueError(f"the release has no incorrect test traces of {', '.join(names)}: expected babi or cotempqa")
+    # JSON has no NaN.
+    return [{k: None if v != v else round(v, 4) if isinstance(v, float) else v for k, v in r.items()} for r in rows]
