@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import re
@@ -10,9 +9,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from tracekd.arguments import Parser, one_of
 from tracekd.derive import derive
 from tracekd.derive_agreement import KINDS, compare_all
-from tracekd.problems import CATEGORIES, Problem, read_problems
+from tracekd.problems import CATEGORIES, Problem, load, read_problems
 from tracekd.records import open_text, read_jsonl
 from tracekd.sources import COTEMPQA_SIZES, babi_problem, babi_stories, cotempqa_problem, marco_problems
 
@@ -80,7 +80,12 @@ def _marco(path: Path) -> list[Problem]:
     return marco_problems(read_jsonl(path))
 
 
-_READERS = {"cotempqa": _cotempqa, "babi": _babi, "babi-text": _babi_text, "marco": _marco, "own": read_problems}
+def read_own_form(path: Path) -> list[Problem]:
+    """Problems in our own form, as runs write it, or in that of ``notebooks/OWN_DATA.md``."""
+    return read_problems(path) if "dataset" in next(read_jsonl(path), {}) else load("", str(path))
+
+
+_READERS = {"cotempqa": _cotempqa, "babi": _babi, "babi-text": _babi_text, "marco": _marco, "own": read_own_form}
 
 
 def report(problems: list[Problem], full: bool = False) -> dict[str, object]:
@@ -132,9 +137,11 @@ def _listed(rows) -> list[dict[str, object]]:
 
 def main(argv: list[str]) -> int:
     """Run the command; prints one JSON object."""
-    parser = argparse.ArgumentParser(prog="python -m tracekd derive", description=__doc__.replace("``", ""))
+    parser = Parser("derive", __doc__, "tracekd/example_own_set.jsonl --list")
     parser.add_argument("file", metavar="FILE", help=f"{FORMS}; plain or .gz")
-    parser.add_argument("--dataset", choices=sorted(CATEGORIES), help="the set, where the content should not tell")
+    parser.add_argument(
+        "--dataset", type=one_of(CATEGORIES), metavar="SET", help="the set, if the content does not tell"
+    )
     parser.add_argument("--list", action="store_true", help="name every disagreement with its reason")
     given = parser.parse_args(argv)
     problems = read_any(given.file, given.dataset)

@@ -11,7 +11,7 @@ from typing import Any
 
 from tracekd.text import ENTITY
 
-_CURLY = str.maketrans("‘’‚‛“”„‟«»", "''''\"\"\"\"\"\"")
+_CURLY = str.maketrans("‘’‚‛“”„‟«»", '\'\'\'\'""""""')
 _CLOSING = {"[": "]", "(": ")", "{": "}"}
 # Between two quoted items: a comma, a semicolon, a bar, or, as numpy prints arrays, white space alone.
 _BETWEEN = re.compile(r"(?<=[^\s,;|\[({])(['\"])\s*(?:[,;|]\s*|\s)(['\"])(?=\S)")
@@ -54,7 +54,12 @@ def quoted_list(text: str) -> tuple[str, ...] | None:
             spaced = tuple(_pieces(inside)) if re.search(r"\S['\"]\s+['\"]\S", inside) else ()
             return spaced if len(spaced) > len(flat) else flat
         inside = form[1:].strip().removesuffix(_CLOSING[form[0]]).strip()
-        if len(inside) > 1 and inside[0] in "'\"" and inside[-1] in "'\"" and form[-1:] in (_CLOSING[form[0]], "'", '"'):
+        if (
+            len(inside) > 1
+            and inside[0] in "'\""
+            and inside[-1] in "'\""
+            and form[-1:] in (_CLOSING[form[0]], "'", '"')
+        ):
             return tuple(_pieces(inside))
     return None
 

@@ -34,7 +34,7 @@ _HEADER = re.compile(
 )
 _SPECIAL = re.compile(r"<[|｜][\w▁.-]{1,40}[|｜]>|<s>|<bos>|<pad>|\[/?INST\]", re.IGNORECASE)
 # Words that no list of single words holds: "the bathroom" is no list of two answers.
-_NO_ITEMS = frozenset("a an and are at in is no not of on or the to was".split())
+_NO_ITEMS = frozenset(["a", "an", "and", "are", "at", "in", "is", "no", "not", "of", "on", "or", "the", "to", "was"])
 
 
 def split_output(text: str, finished: bool = True) -> tuple[str, str | None, str | None]:

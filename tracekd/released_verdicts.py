@@ -13,6 +13,7 @@ from tracekd import as_published, released
 from tracekd.agreement import agreement
 from tracekd.problems import CATEGORIES, Problem
 from tracekd.records import read_jsonl, replacing, sha256
+from tracekd.schema import write_dictionary
 from tracekd.score import verdict
 from tracekd.text import normalise
 
@@ -98,9 +99,11 @@ def as_bytes(table: pd.DataFrame) -> bytes:
 
 
 def write_table(path: Path, table: pd.DataFrame) -> Path:
-    """Write a verdict table to ``path`` (``.csv.gz``) in one piece."""
+    """Write a verdict table to ``path`` (``.csv.gz``) in one piece, and its data dictionary beside it."""
     with replacing(path) as temporary:
         temporary.write_bytes(as_bytes(table))
+    if "answer_correct" in table:
+        write_dictionary(path)
     return path
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from pathlib import Path
 
 import pandas as pd
+
+from tracekd.records import write_csv
 
 _STEP = "of the trace, set against the gold step of the problem with the same id; a step that is not stated is wrong"
 VERDICT = {
@@ -47,6 +49,9 @@ VERDICT = {
     "answerable": "the gold answer is not 'No Answer Present.'",
     "declined": "the answer is 'No Answer Present.'",
     "n_tokens": "tokens generated",
+    "teacher": "who wrote free-form traces: a model's name, templated; empty: rules or none",
+    "source": "where the problems come from",
+    "pub_...": "the same column under the release's rules; empty for sets that it has no rules for",
     "evaluated": "release's rules: its matrices count this output",
     "gold_row": "release's rules: id of the row that the output is compared with",
     "other_row": "release's rules: that row is not the problem's own",
@@ -57,13 +62,9 @@ VERDICT = {
 }  # fmt: skip
 
 
-def data_dictionary(columns: Iterable[str]) -> pd.DataFrame:
-    """Column and meaning, one row each, for the columns of a verdict table; ``pub_`` marks the release's rules."""
-    rows = []
-    for name in columns:
-        plain = name.removeprefix("pub_")
-        meaning = VERDICT.get(name) or VERDICT.get(plain, "")
-        if name != plain and not meaning.startswith("release"):
-            meaning = f"under the release's rules: {meaning}"
-        rows.append({"column": name, "meaning": meaning})
-    return pd.DataFrame(rows, columns=["column", "meaning"])
+def write_dictionary(table: Path) -> Path:
+    """Write ``verdict_columns.csv`` (column, meaning) beside a verdict table, the same one for every table there."""
+    path = table.with_name("verdict_columns.csv")
+    rows = [{"column": name, "meaning": meaning} for name, meaning in VERDICT.items()]
+    write_csv(path, pd.DataFrame(rows))
+    return path

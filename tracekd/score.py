@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tracekd.problems import Problem
 from tracekd.reading import read_answers, read_output, split_output
-from tracekd.text import normalise, word_f1
+from tracekd.text import normalise, rouge_l, word_f1
 from tracekd.traces import read
 
 __all__ = ["CELLS", "STATUSES", "Faults", "judge_answer", "split_output", "verdict", "verdicts", "word_f1"]
@@ -18,6 +19,7 @@ STATUSES = ("ok", "untagged", "no_trace", "no_answer", "truncated")
 
 # The four cells of the trace x answer table, by (trace_correct, answer_correct).
 CELLS = {(True, True): "both", (False, True): "answer_only", (True, False): "trace_only", (False, False): "neither"}
+
 
 def overlap(stated: set | frozenset, gold: set | frozenset) -> tuple[float, float, float]:
     """Precision, recall and F1 of a stated set, each in 0..1; 1 where both sets are empty, 0 where one is."""
@@ -69,6 +71,7 @@ def verdict(problem: Problem, text: str, finished: bool = True) -> dict[str, Any
         "answer_stated": stated,
         "answer_correct": right,
         "answer_f1": f1,
+        "answer_rouge_l": _rouge_l(problem, stated),
         "answer_contains": _quantifier(problem)(f" {normalise(gold)} " in padded for gold in problem.answers),
         "trace_words": len(trace.split()) if trace else 0,
         "cell": CELLS[classified and retrieved, right],
@@ -84,6 +87,12 @@ def judge_answer(problem: Problem, stated: Sequence[str]) -> tuple[bool, float]:
     if problem.dataset == "marco":
         return bool(answers) and answers <= gold, max(word_f1(" ".join(stated), ref) for ref in problem.answers)
     return answers == gold, overlap(answers, gold)[2]
+
+
+def _rouge_l(problem: Problem, stated: Sequence[str]) -> float:
+    if problem.dataset != "marco":
+        return math.nan
+    return max(rouge_l(" ".join(stated), reference) for reference in problem.answers)
 
 
 def _quantifier(problem: Problem) -> Callable[[Iterable[bool]], bool]:

@@ -112,6 +112,18 @@ def word_f1(stated: str, gold: str) -> float:
     return 2 * hits / (len(left) + len(right)) if hits else float(not left and not right)
 
 
+def rouge_l(stated: str, gold: str) -> float:
+    """ROUGE-L F1 of two texts (Lin 2004, ``rouge_score``), in 0..1."""
+    return _rouge().score(gold, stated)["rougeL"].fmeasure
+
+
+@lru_cache(maxsize=1)
+def _rouge():
+    from rouge_score import rouge_scorer  # takes a second to import, and only free text needs it
+
+    return rouge_scorer.RougeScorer(["rougeL"])
+
+
 def repetition(text: str, length: int = 4) -> float:
     """Share of a text's word sequences of one length that stand earlier in it already, in 0..1; 0 for a shorter text.
 

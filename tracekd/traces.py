@@ -35,7 +35,8 @@ _READ_OTHER_LABEL = re.compile(
     r"\b(?:relation|category|label|type|classification)\s+is\s*:" + _LABEL_END, re.IGNORECASE | re.MULTILINE
 )
 _READ_FACTS = re.compile(
-    r"I\s+need\s+to\s+use\s+the\s+following\s+(?:facts?|texts?)\s+to\s+answer\s+the\s+question\s*:[*_]*\s*", re.IGNORECASE
+    r"I\s+need\s+to\s+use\s+the\s+following\s+(?:facts?|texts?)\s+to\s+answer\s+the\s+question\s*:[*_]*\s*",
+    re.IGNORECASE,
 )
 
 

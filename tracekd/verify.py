@@ -49,8 +49,8 @@ class Verification:
 def verify(trace: Trace | str, problem: Problem, derivation: Derivation | None = None) -> Verification:
     """Judge classification and retrieval of a trace.
 
-    Labels and sets of facts are compared as ``score.verdict`` compares them. What a trace states is read from its text, never from how it was
-    built.
+    Labels and sets of facts are compared as ``score.verdict`` compares them. What a trace states is read from its text,
+    never from how it was built.
 
     Args:
         trace: a trace, or its text.
