@@ -14,7 +14,7 @@ from tracekd.traces import read
 # "assistant coach" is an answer, not a role.
 _ROLE = re.compile(r"\A\s*(?:assistant|model)[ \t]*(?::|\r?\n|(?=<)|\Z)", re.IGNORECASE)
 # "Answer:", "**Answer:**", "### Final answer:", "The answer is:" at the beginning of an answer text.
-_LEAD = re.compile(
+LEAD = re.compile(
     r"\A[\s>#*_]*(?:the\s+)?(?:final\s+)?answer[*_]*(?:\s+is)?\s*(?::[*_]*|[*_]+:)[ \t]*[*_]*", re.IGNORECASE
 )
 # In what follows a trace, a sentence may lead to it: "So the final answer: X"; the last one counts.
@@ -154,7 +154,7 @@ def _unclosed(text: str) -> list[str]:
 def _at_lead(text: str) -> tuple[str, str, str]:
     """A text cut at a line that begins with "Answer:"."""
     for match in re.finditer("\n", text):
-        if lead := _LEAD.match(text[match.end() :]):
+        if lead := LEAD.match(text[match.end() :]):
             return text[: match.start()], lead[0], text[match.end() + lead.end() :]
     return text, "", ""
 
@@ -169,7 +169,7 @@ def _bare_answer(text: str) -> str | None:
     before, text = None, unfenced(_untagged(text))
     while text != before:
         before = text
-        text = unfenced(_LEAD.sub("", _ROLE.sub("", text, count=1), count=1))
+        text = unfenced(LEAD.sub("", _ROLE.sub("", text, count=1), count=1))
     return text or None
 
 

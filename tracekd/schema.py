@@ -44,6 +44,7 @@ VERDICT = {
     "agreement": "whether the answer follows the trace (see tracekd.agreement)",
     "masked_retrieval_correct": "retrieval_correct once gold and stated answers are masked in all facts",
     "masked_trace_correct": "classification_correct and masked_retrieval_correct",
+    "passes_check": "label and facts are those derived without gold; empty where the derivation does not apply",
     "reveals": "what a wrong trace tells of the right answer: none, excludes, names, derives",
     "repetition": "share of the output's four-word sequences that stand in it before, 0 to 1",
     "answerable": "the gold answer is not 'No Answer Present.'",
