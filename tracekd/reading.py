@@ -119,6 +119,7 @@ def _parts(text: str, finished: bool) -> tuple[str | None, str | None, bool, boo
         if read(inner) != (None, None):
             inner, _, rest = _at_lead(inner)
             return inner, rest or before, False, False
+        rest = inner if _untagged(inner) else before
     if trace and (match := _LEAD_AFTER_TRACE.match(rest)):
         rest = rest[match.end() :]
     return trace, rest, False, False
