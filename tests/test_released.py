@@ -2,12 +2,23 @@
 
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from tracekd import paper_check, published, released, released_claims, released_verdicts, tables
+from tracekd import (
+    gold_free,
+    paper_check,
+    published,
+    released,
+    released_claims,
+    released_verdicts,
+    tables,
+    verdict_moves,
+)
 from tracekd import released_tables as rt
 from tracekd.profiles import ROOT
+from tracekd.records import write_jsonl
 
 KEPT = ROOT / "figures" / "data"
 
@@ -101,7 +112,49 @@ def test_claims_are_filled(table):
     found = released_claims.claims(trace, contrasts, rt.r1_conditions(numbers), numbers)
     assert found.evidence.str.contains(r"\d").all() and not found.evidence.str.contains("nan").any()
     ours = trace[(trace.rules == rt.OURS) & (trace.title == "cotempqa, Qwen3-1.7B, correct")].iloc[0]
-    assert [ours[c] for c in rt.CELLS] == [299, 124, 21, 506]
+    # 299, 124, 21, 506 before the reader forgave unescaped apostrophes and "The answer is:" (verdict_moves.csv:
+    # 7 answers and the facts of 2 traces of this adapter moved to right).
+    assert [ours[c] for c in rt.CELLS] == [305, 125, 17, 503]
+
+
+def test_moves_are_those_of_the_released_outputs(table):
+    moves = pd.read_csv(KEPT / verdict_moves.MOVES)
+    assert set(moves.adapter) == set(table.adapter) and not (moves.moved_to_wrong > 0).any()
+    prompted = moves[moves.adapter == "meta-llama_Llama-3.2-1B-Instruct"].iloc[0]
+    # All 950 were wrong before "Answer:" was dropped, so what moved is what is right.
+    right = table[table.adapter == prompted.adapter].answer_correct.sum()
+    assert prompted.moved_to_right == right == 91 and prompted.n_outputs == 950
+    claims = pd.read_csv(KEPT / verdict_moves.CLAIMS)
+    assert len(claims) == 11 and not claims.moved.any()
+
+
+def test_moves_name_step_cause_and_direction(tmp_path):
+    texts = ["Answer: a", "<think>x</think> the answer is: a", "['it's', 'b']", "x"]
+    for dataset, part in (("cotempqa", texts[:3]), ("babi", texts[3:])):
+        write_jsonl(tmp_path / "released" / dataset / "a.jsonl", ({"prediction": text} for text in part))
+    about = pd.DataFrame(
+        {"dataset": ["cotempqa"] * 3 + ["babi"], "adapter": "a", "row": [1, 2, 3, 1], "id": list("abcd")}
+    )
+    flags = {"classification_correct": False, "retrieval_correct": False, "status": "ok"}
+    before = about.assign(**flags, answer_correct=[False, False, True, False])
+    after = about.assign(**flags, answer_correct=[True, True, False, False])
+    found = verdict_moves.count(tmp_path, before, after).set_index("cause")
+    assert found.loc["answer: 'Answer:' or 'The answer is:' begins the answer", "moved_to_right"] == 2
+    assert found.loc["answer: an unescaped apostrophe in a list", "moved_to_wrong"] == 1
+    assert found.loc["none", "n_outputs"] == 1
+    with pytest.raises(ValueError, match="not about the same outputs"):
+        verdict_moves.count(tmp_path, before.iloc[::-1], after)
+
+
+def test_the_gold_free_check_agrees_and_buys_accuracy(table):
+    rows = table[(table.joined == "test") & (table.student == "Llama-3.2-1B-Instruct") & (table.condition == "correct")]
+    rng = np.random.default_rng(1)
+    found = gold_free.at_inference(rows, rng, 100, ("dataset",)).set_index(["dataset", "measure"])
+    # 238 of 950 CoTempQA traces pass; of their answers 234 are right.
+    passing = found.loc[("cotempqa", "answer right, trace passes")]
+    assert passing.outputs == 238 and passing.value == pytest.approx(234 / 238)
+    assert found.loc[("cotempqa", "agrees with gold"), "value"] > 0.98
+    assert (found.not_checked == 0).all()
 
 
 def test_seeds_with_a_missing_category_are_left_out():

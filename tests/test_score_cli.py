@@ -3,13 +3,16 @@
 import gzip
 import json
 import tracemalloc
+from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tracekd import score_cli
 from tracekd.__main__ import main
 from tracekd.cases import LISTS, NOTHING, PROBLEM, RIGHT
-from tracekd.problems import as_row
+from tracekd.problems import as_row, load
 from tracekd.records import write_jsonl
 
 GOOD = f"<think>{RIGHT}</think> <answer>['Orion']</answer>"
@@ -149,3 +152,96 @@ def test_speed_is_printed_on_request(files, capsys):
         main(["score", "--dataset", "cotempqa", "--problems", str(problems), "--outputs", str(outputs), "--time"]) == 0
     )
     assert "a second" in capsys.readouterr().err
+
+
+def test_a_documented_own_set_is_scored_by_its_own_ids(capsys, tmp_path):
+    example = Path(score_cli.__file__).with_name("example_own_set.jsonl")
+    test = [p for p in load("", str(example)) if p.split == "test"]
+    short = test[0].id.rpartition("/")[2]
+    lines = [{"id": short, "text": f"Answer: {test[0].answers[0]}"}, {"id": test[1].id, "text": "<answer>no</answer>"}]
+    write_jsonl(tmp_path / "o.jsonl", lines)
+    arguments = ["--problems", str(example), "--outputs", str(tmp_path / "o.jsonl"), "--csv", str(tmp_path / "v.csv")]
+    assert main(["score", *arguments]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["n"], found["answer"], found["missing"]) == (2, 1, len(test) - 2)
+    columns = (tmp_path / "verdict_columns.csv").read_text()
+    assert all(f"\n{name}," in columns for name in (tmp_path / "v.csv").read_text().splitlines()[0].split(","))
+    assert main(["score", *arguments, "--rules", "as_published"]) == 1
+    assert main(["derive", str(example)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["--dataset", "babl"], "did you mean 'babi'"),
+        (["--rules", "published"], "did you mean 'as_published'"),
+        (["--problem", "x"], "did you mean '--problems'"),
+    ],
+)
+def test_wrong_words_exit_2_with_the_nearest_right_one(arguments, hint, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["score", "--problems", "p", "--outputs", "o", *arguments])
+    assert stopped.value.code == 2 and hint in capsys.readouterr().err
+
+
+def test_help_shows_an_example(capsys):
+    for command in ("score", "derive"):
+        with pytest.raises(SystemExit) as stopped:
+            main([command, "--help"])
+        assert stopped.value.code == 0 and f"example:\n  python -m tracekd {command} tracekd" in (
+            capsys.readouterr().out.replace("--problems ", "")
+        )
+
+
+LINE = json.dumps({"id": "cotempqa/equal/0001", "text": GOOD, "finished": True})
+PIECES = st.sampled_from(
+    [
+        b"\x00",
+        b"\xef\xbb\xbf",
+        b"}",
+        b"{",
+        b'"',
+        b"null",
+        b"\\ud800",
+        b"[" * 3000,
+        b"1e999",
+        b"\xff",
+        b"<answer>",
+        b"\n",
+    ]
+)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_mutated_lines_give_counts_or_an_error_with_file_and_line(files, data):
+    """Bytes cut out, put in and exchanged: every line is scored or counted as malformed, with its number."""
+    problems, outputs = files
+    raw = bytearray("\n".join([LINE] * 3), "utf-8")
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(raw)))
+        cut = data.draw(st.integers(0, 12))
+        raw[place : place + cut] = data.draw(PIECES) + data.draw(st.binary(max_size=3))
+    outputs.write_bytes(bytes(raw))
+    known = score_cli.test_problems(problems, "cotempqa")
+    for rules in ("aligned", "as_published"):
+        found = score_cli.score_file(outputs, known, rules)
+        assert found["n"] == sum(found["status"].values())
+        json.dumps(found, ensure_ascii=False).encode()
+        if found["malformed"]:
+            assert all("line " in name for name in found["faults"]["malformed"])
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_mutated_problems_are_read_or_named(files, data):
+    problems, _ = files
+    raw = bytearray(problems.read_bytes())
+    try:
+        place = data.draw(st.integers(0, 900))
+        raw[place : place + data.draw(st.integers(0, 12))] = data.draw(PIECES)
+        path = problems.with_name("mutated.jsonl")
+        path.write_bytes(bytes(raw))
+        assert score_cli.test_problems(path, "cotempqa")
+    except ValueError as error:
+        assert "mutated.jsonl" in str(error)

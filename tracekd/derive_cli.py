@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from dataclasses import replace
 
+from tracekd.arguments import Parser, one_of
 from tracekd.derive import derive
 from tracekd.derive_agreement import KINDS, compare_all
 from tracekd.forms import FORMS, read_any
@@ -62,9 +62,11 @@ def _listed(rows) -> list[dict[str, object]]:
 
 def main(argv: list[str]) -> int:
     """Run the command; prints one JSON object."""
-    parser = argparse.ArgumentParser(prog="python -m tracekd derive", description=__doc__.replace("``", ""))
+    parser = Parser("derive", __doc__, "tracekd/example_own_set.jsonl --list")
     parser.add_argument("file", metavar="FILE", help=f"{FORMS}; plain or .gz")
-    parser.add_argument("--dataset", choices=sorted(CATEGORIES), help="the set, where the content should not tell")
+    parser.add_argument(
+        "--dataset", type=one_of(CATEGORIES), metavar="SET", help="the set, if the content does not tell"
+    )
     parser.add_argument("--tasks", help="bAbI's tasks beside the paper's 11, such as qa3,qa5; or all")
     parser.add_argument("--list", action="store_true", help="name every disagreement with its reason")
     given = parser.parse_args(argv)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -12,7 +12,7 @@ from tracekd import traces
 from tracekd.implied import key
 from tracekd.problems import Problem
 from tracekd.records import append_jsonl, recover_jsonl, sha256, write_jsonl
-from tracekd.score import split_output, verdict
+from tracekd.score import judge_answer, split_output, verdict
 from tracekd.text import normalise
 from tracekd.variants import VARIANTS, Variant, variants
 
@@ -96,12 +96,17 @@ def row(problem: Problem, variant: Variant, reply: Reply | None, about: Mapping)
         "disagrees": None if told is None else key(told) != key(problem.answers),
         "answer": split_output(reply.text, reply.finished)[2],
         "answer_in_trace": bool(said) and all(_within(a, variant.text) for a in said),
-        "follows": follows(said, problem.answers, told),
+        "follows": follows(said, *(_reached(problem, said, answers) for answers in (problem.answers, told))),
         **{name: value for name, value in reply.__dict__.items() if name not in ("text", "finished")},
         "logp_gold_token": reply.logp_gold / reply.n_gold,
         "logp_implied_token": None if reply.logp_implied is None else reply.logp_implied / reply.n_implied,
     }
     return head | {name: rest[name] for name in _REST}
+
+
+def _reached(problem: Problem, said: tuple[str, ...], answers: Sequence[str] | None) -> Sequence[str] | None:
+    """What was said, where it is right by these answers (MS MARCO's are alternatives), else the answers."""
+    return said if answers and judge_answer(replace(problem, answers=tuple(answers)), said)[0] else answers
 
 
 def _within(answer: str, text: str) -> bool:

@@ -11,6 +11,7 @@ import pandas as pd
 from tracekd import as_published
 from tracekd.agreement import agreement
 from tracekd.generated_marco import NO_ANSWER
+from tracekd.gold_free import passes_check
 from tracekd.problems import Problem
 from tracekd.records import read_jsonl
 from tracekd.score import Faults, verdict, verdicts
@@ -36,9 +37,8 @@ def verdict_frame(
             ``problems``.
 
     Returns:
-        One row an output: the columns of ``score.verdict`` and ``agreement.agreement``, ``repetition`` (see
-        ``text.repetition``), ``answerable`` (false where gold is "No Answer Present.", as for some questions of MS
-        MARCO), ``declined`` (the output's answer is just that), those of ``as_published.verdict`` with the prefix
+        One row an output, the columns in ``schema.VERDICT``: those of ``score.verdict`` and ``agreement.agreement``,
+        ``repetition``, ``answerable``, ``declined``, ``passes_check``, those of ``as_published.verdict`` with prefix
         ``pub_`` (missing for sets that the release has no rules for), ``student``, ``condition``, ``seed``,
         ``n_tokens``, and ``joined`` (always ``test``, as in the tables of the released outputs). And one row a file:
         file, dataset, condition, outputs, malformed, unknown, duplicate, missing (problems asked without an output).
@@ -68,7 +68,7 @@ def verdict_frame(
         files.append({**name, "outputs": len(found), **faults.counts, "missing": missing})
     frame = pd.DataFrame(rows)
     # Flags that can be missing: under the release's rules a set that these do not cover has none.
-    flags = {c: "boolean" for c in frame if c in PUBLISHED_FLAGS}
+    flags = {c: "boolean" for c in frame if c in (*PUBLISHED_FLAGS, "passes_check")}
     return frame.astype(flags), pd.DataFrame(files)
 
 
@@ -80,6 +80,7 @@ def _judge(gold_rows: as_published.GoldRows, problem: Problem, text: str, finish
     row["repetition"] = repetition(text)
     row["answerable"] = problem.answers != (NO_ANSWER,)
     row["declined"] = [normalise(answer) for answer in row["answer_stated"]] == [normalise(NO_ANSWER)]
+    row["passes_check"] = passes_check(problem, row)
     return row | agreement(problem, row) | {name: theirs.get(name.removeprefix("pub_")) for name in kept}
 
 

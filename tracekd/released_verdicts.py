@@ -11,8 +11,10 @@ import pandas as pd
 
 from tracekd import as_published, released
 from tracekd.agreement import agreement
+from tracekd.gold_free import passes_check
 from tracekd.problems import CATEGORIES, Problem
 from tracekd.records import read_jsonl, replacing, sha256
+from tracekd.schema import write_dictionary
 from tracekd.score import verdict
 from tracekd.text import normalise
 
@@ -43,7 +45,8 @@ def build(folder: str | Path, dataset: str) -> tuple[pd.DataFrame, pd.DataFrame]
         The verdict table, one row an output: ``adapter``, ``student``, ``condition``, ``row`` (number in the file),
         ``id``, ``category``, ``joined`` (``test``; ``repeat`` of a row before; ``other``: asks no test problem),
         ``status``, ``label_stated`` (a known label or ``other``), the aligned flags (``KEPT``), ``answers_given`` and
-        ``answers_wrong`` (how many of these are no gold answer), agreement (``AGREED``), and the release's flags with
+        ``answers_wrong`` (how many of these are no gold answer), agreement (``AGREED``), ``passes_check`` (see
+        ``gold_free``), and the release's flags with
         the prefix ``pub_``. And the sources: dataset, file, adapter, student, condition, rows, sha256.
     """
     folder = Path(folder)
@@ -57,7 +60,7 @@ def build(folder: str | Path, dataset: str) -> tuple[pd.DataFrame, pd.DataFrame]
         sources.append({"dataset": dataset, "file": path.name, **about, "rows": len(table), "sha256": sha256(path)})
     if not tables:
         raise ValueError(f"{folder / 'released' / dataset}: no released outputs there, expected *.jsonl or *.jsonl.gz")
-    joined = pd.concat(tables, ignore_index=True)
+    joined = pd.concat(tables, ignore_index=True).astype({"passes_check": "boolean"})
     first = ["adapter", "student", "condition"]
     return joined[[*first, *(c for c in joined if c not in first)]], pd.DataFrame(sources)
 
@@ -83,6 +86,7 @@ def _rows(path: Path, dataset: str, problems: list[Problem], gold_rows: as_publi
             **{name: aligned[name] for name in KEPT},
             "answers_given": len(stated), "answers_wrong": len(stated - gold),
             **{name: agreed[name] for name in AGREED},
+            "passes_check": passes_check(problem, aligned),
             **{f"pub_{name}": theirs[name] for name in PUBLISHED},
         }  # fmt: skip
 
@@ -98,9 +102,11 @@ def as_bytes(table: pd.DataFrame) -> bytes:
 
 
 def write_table(path: Path, table: pd.DataFrame) -> Path:
-    """Write a verdict table to ``path`` (``.csv.gz``) in one piece."""
+    """Write a verdict table to ``path`` (``.csv.gz``) in one piece, and its data dictionary beside it."""
     with replacing(path) as temporary:
         temporary.write_bytes(as_bytes(table))
+    if "answer_correct" in table:
+        write_dictionary(path)
     return path
 
 
@@ -120,7 +126,7 @@ def read(folder: str | Path, dataset: str) -> pd.DataFrame:
     """Read a set's verdict table; flags as booleans."""
     table = pd.read_csv(Path(folder) / table_name(dataset), keep_default_na=True)
     flags = [c for c in table if c.endswith(("_correct", "_any", "_contains", "_in_facts", "evaluated", "other_row"))]
-    return table.astype(dict.fromkeys(flags, bool))
+    return table.astype(dict.fromkeys(flags, bool) | {"passes_check": "boolean"})
 
 
 def moved(table: pd.DataFrame, kept: bytes) -> int:

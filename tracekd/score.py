@@ -2,88 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tracekd.leakage import reveals
 from tracekd.problems import Problem
-from tracekd.text import normalise
-from tracekd.traces import read, read_list
+from tracekd.reading import read_answers, read_output, split_output
+from tracekd.text import normalise, rouge_l, word_f1
+from tracekd.traces import read
+
+__all__ = ["CELLS", "STATUSES", "Faults", "judge_answer", "split_output", "verdict", "verdicts", "word_f1"]
 
 # In the order in which tables show them; every output has exactly one.
 STATUSES = ("ok", "untagged", "no_trace", "no_answer", "truncated")
 
 # The four cells of the trace x answer table, by (trace_correct, answer_correct).
 CELLS = {(True, True): "both", (False, True): "answer_only", (True, False): "trace_only", (False, False): "neither"}
-
-# A role word that a chat template left behind. It counts only before a line end, a colon or a tag:
-# "assistant coach" is an answer, not a role.
-_ROLE = re.compile(r"\A\s*(?:assistant|model)[ \t]*(?::|\r?\n|(?=<)|\Z)", re.IGNORECASE)
-_TRACE = re.compile(r"(?:<think>)?(.*?)</think>", re.DOTALL | re.IGNORECASE)
-_ANSWER = re.compile(r"<answer>(.*?)(</answer>|\Z)", re.DOTALL | re.IGNORECASE)
-_ANSWER_WORD = re.compile(r".*\banswer\**:\**", re.DOTALL | re.IGNORECASE)
-_TAG = re.compile(r"</?(?:think|answer)>", re.IGNORECASE)
-
-
-def split_output(text: str, finished: bool = True) -> tuple[str, str | None, str | None]:
-    """Cut an output into status, trace text and answer text.
-
-    Args:
-        text: the generated text, with or without a leading role word.
-        finished: False where generation met its token limit before the end token.
-
-    Returns:
-        ``(status, trace, answer)``. The status is the first that holds of ``truncated`` (not finished), ``no_answer``
-        (no answer text), ``no_trace`` (no trace text: the expected status of vanilla and prompted students; the
-        answer is scored like any other), ``untagged`` (the answer does not stand between ``<answer>`` and
-        ``</answer>``), ``ok``. Texts that are absent or empty are None.
-    """
-    text = _ROLE.sub("", text, count=1)
-    lowered = text.lower()
-    trace, rest = None, text
-    if ended := "</think>" in lowered:
-        start = max(lowered.find("<think>", 0, lowered.find("</think>")), 0)
-        match = _TRACE.match(text, start)
-        trace, rest = match.group(1).strip() or None, text[match.end() :]
-    elif "<think>" in lowered and not finished:
-        return "truncated", None, None  # cut off within its trace: what stands there is not yet an answer
-    answer, tagged = _answer(rest, ended)
-    if not finished:
-        return "truncated", trace, answer
-    if answer is None:
-        return "no_answer", trace, None
-    if trace is None:
-        return "no_trace", None, answer
-    return ("ok" if tagged else "untagged"), trace, answer
-
-
-def _answer(rest: str, after_trace: bool) -> tuple[str | None, bool]:
-    """The answer text in what follows the trace, and whether it stood between its tags."""
-    if match := _ANSWER.search(rest):
-        return match.group(1).strip() or None, bool(match.group(2))
-    if after_trace and (match := _ANSWER_WORD.match(rest)):
-        rest = rest[match.end() :]
-    # A tag without its partner is left over from the template, like the role word.
-    return _TAG.sub("", rest).strip() or None, False
-
-
-def read_answers(dataset: str, text: str | None) -> tuple[str, ...]:
-    """The answers in an answer text, as written, without those that hold no letter or digit.
-
-    Lists are read as Python literals where they parse; else bAbI's text is cut at its commas, and any other
-    text is one item.
-    """
-    if text is None:
-        return ()
-    # Free text may open with a quotation or a bracketed remark; only "[" opens a list in it.
-    opens = "[" if dataset == "marco" else "[('\"{"
-    if text[:1] and text[0] in opens:
-        items = read_list(text)
-    else:
-        items = tuple(text.split(",")) if dataset == "babi" else (text,)
-    return tuple(item for item in items if normalise(item))
 
 
 def overlap(stated: set | frozenset, gold: set | frozenset) -> tuple[float, float, float]:
@@ -95,43 +31,36 @@ def overlap(stated: set | frozenset, gold: set | frozenset) -> tuple[float, floa
     return hits / len(stated), hits / len(gold), 2 * hits / (len(stated) + len(gold))
 
 
-def word_f1(stated: str, gold: str) -> float:
-    """F1 of two texts as bags of normalised words (Rajpurkar et al. 2016, SQuAD), in 0..1."""
-    left, right = normalise(stated).split(), normalise(gold).split()
-    hits = sum(min(left.count(word), right.count(word)) for word in set(left))
-    return 2 * hits / (len(left) + len(right)) if hits else float(not left and not right)
+def same_label(stated: str | None, right: str) -> bool:
+    """Whether a stated label is the right one, as strings are compared; not stated is not right."""
+    return stated is not None and normalise(stated) == normalise(right)
+
+
+def fact_set(facts: Iterable[str]) -> frozenset[str]:
+    """Facts as the set that is compared."""
+    return frozenset(filter(None, map(normalise, facts)))
 
 
 def verdict(problem: Problem, text: str, finished: bool = True) -> dict[str, Any]:
-    """Judge one output against its own problem.
+    """Judge one output against its own problem; ``schema.VERDICT`` says what each column holds.
 
-    Returns:
-        dict with ``id``, ``dataset``, ``category``, ``status`` (one of ``STATUSES``), ``tagged`` (the answer stood
-        in ``<answer>``), ``classification_stated`` (label as written, or None), ``classification_correct``,
-        ``facts_stated`` (tuple of facts as written, or None), ``retrieval_correct`` (same set of facts),
-        ``retrieval_precision``, ``retrieval_recall`` (0..1), ``retrieval_any`` (at least one gold fact),
-        ``trace_correct`` (classification and retrieval), ``reveals`` (what the stated facts tell of the answer: one
-        of ``leakage.LEVELS``, or ``right``; ``none`` where no facts are stated), ``answer_stated`` (tuple),
-        ``answer_correct`` (same set), ``answer_f1`` (0..1: over whole answers; over words for MARCO, best of its
-        references), ``answer_contains`` (each gold answer stands in the answer text as whole words),
-        ``trace_words`` (count), ``cell`` (one of ``CELLS``). A step that is not stated is not correct.
+    A step that is not stated is not correct.
     """
-    status, trace, answer = split_output(text, finished)
-    label, facts = read(trace) if trace else (None, None)
-    stated_facts = frozenset(filter(None, map(normalise, facts or ())))
-    gold_facts = frozenset(map(normalise, problem.facts))
+    status, trace, answer, tagged = read_output(text, finished)
+    label, facts = read(trace, problem.context) if trace else (None, None)
+    stated_facts, gold_facts = fact_set(facts or ()), fact_set(problem.facts)
     precision, recall, _ = overlap(stated_facts, gold_facts) if facts is not None else (0.0, 0.0, 0.0)
-    classified = label is not None and normalise(label) == normalise(problem.category)
+    classified = same_label(label, problem.category)
     retrieved = facts is not None and stated_facts == gold_facts
-    stated = read_answers(problem.dataset, answer)
-    right, f1 = _judge_answer(problem, stated)
+    stated = read_answers(problem, answer)
+    right, f1 = judge_answer(problem, stated)
     padded = f" {normalise(answer or '')} "
     return {
         "id": problem.id,
         "dataset": problem.dataset,
         "category": problem.category,
         "status": status,
-        "tagged": answer is not None and "<answer>" in text.lower(),
+        "tagged": tagged,
         "classification_stated": label,
         "classification_correct": classified,
         "facts_stated": facts,
@@ -144,17 +73,32 @@ def verdict(problem: Problem, text: str, finished: bool = True) -> dict[str, Any
         "answer_stated": stated,
         "answer_correct": right,
         "answer_f1": f1,
-        "answer_contains": all(f" {normalise(gold)} " in padded for gold in problem.answers),
+        "answer_rouge_l": _rouge_l(problem, stated),
+        "answer_contains": _quantifier(problem)(f" {normalise(gold)} " in padded for gold in problem.answers),
         "trace_words": len(trace.split()) if trace else 0,
         "cell": CELLS[classified and retrieved, right],
     }
 
 
-def _judge_answer(problem: Problem, stated: tuple[str, ...]) -> tuple[bool, float]:
+def judge_answer(problem: Problem, stated: Sequence[str]) -> tuple[bool, float]:
+    """Whether stated answers are right, and their F1 (0..1: over whole answers; MS MARCO: over words, best reference).
+
+    The set of answers must be the gold set; MS MARCO's gold answers are alternatives, of which one is enough.
+    """
     answers, gold = frozenset(map(normalise, stated)), frozenset(map(normalise, problem.answers))
     if problem.dataset == "marco":
-        return answers == gold, max(word_f1(" ".join(stated), reference) for reference in problem.answers)
+        return bool(answers) and answers <= gold, max(word_f1(" ".join(stated), ref) for ref in problem.answers)
     return answers == gold, overlap(answers, gold)[2]
+
+
+def _rouge_l(problem: Problem, stated: Sequence[str]) -> float:
+    if problem.dataset != "marco":
+        return math.nan
+    return max(rouge_l(" ".join(stated), reference) for reference in problem.answers)
+
+
+def _quantifier(problem: Problem) -> Callable[[Iterable[bool]], bool]:
+    return any if problem.dataset == "marco" else all
 
 
 @dataclass

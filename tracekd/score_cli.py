@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import gzip
 import json
@@ -18,8 +17,11 @@ from typing import Any
 
 from tracekd import as_published, released
 from tracekd.agreement import agreement
-from tracekd.problems import Problem
-from tracekd.records import open_text, replacing
+from tracekd.arguments import Parser, one_of
+from tracekd.forms import read_any
+from tracekd.problems import DATASETS, Problem
+from tracekd.records import open_text, read_jsonl, replacing
+from tracekd.schema import write_dictionary
 from tracekd.score import CELLS, STATUSES, Faults, verdict, verdicts
 
 STEPS = ("classification", "retrieval", "trace", "answer")
@@ -27,8 +29,8 @@ COLUMNS = {
     "aligned": (
         "file", "id", "dataset", "category", "status", "classification_stated", "classification_correct",
         "retrieval_correct", "retrieval_precision", "retrieval_recall", "retrieval_any", "trace_correct",
-        "reveals", "answer_stated", "answer_correct", "answer_f1", "answer_contains", "trace_words", "cell",
-        "agreement", "masked_trace_correct",
+        "reveals", "answer_stated", "answer_correct", "answer_f1", "answer_rouge_l", "answer_contains", "trace_words",
+        "cell", "agreement", "masked_trace_correct",
     ),
     "as_published": (
         "file", "id", "dataset", "category", "status", "evaluated", "gold_row", "other_row", "classification_correct",
@@ -37,17 +39,52 @@ COLUMNS = {
 }  # fmt: skip
 
 
+def test_problems(path: Path, dataset: str | None) -> dict[str, Problem]:
+    """The test problems at ``path`` by id: a known set's files, or a file in our own or the documented own-set form.
+
+    Raises:
+        FileNotFoundError: there is nothing at ``path``.
+        ValueError: it cannot be read, holds no test problem, or no ``dataset`` is named where one is needed.
+    """
+    if path.is_dir() and dataset is None:
+        raise ValueError(f"problems {path} is a folder: say which set of it with --dataset {'|'.join(DATASETS)}")
+    try:
+        first = next(read_jsonl(path), {}) if path.is_file() and ".csv" not in path.suffixes else {}
+        if {"id", "context", "question"} <= set(first) and dataset not in DATASETS:
+            found = [p for p in read_any(path) if p.split == "test" and dataset in (None, p.dataset)]
+        elif dataset in DATASETS:
+            found = released.test_problems(dataset, path)
+        elif path.exists():
+            raise ValueError(
+                "no problems in the own-set form (notebooks/OWN_DATA.md); is it one of the known sets? "
+                f"Then name it with --dataset {'|'.join(DATASETS)}"
+            )
+        else:
+            raise FileNotFoundError(f"problems {path}: no such file or folder")
+    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error, RecursionError) as error:
+        raise ValueError(f"problems {path}: cannot be read as UTF-8 text or .gz ({error})") from error
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise ValueError(f"problems {path}: not in the form of {dataset or 'a problem set'} ({error!r})") from error
+    if not found:
+        raise ValueError(f"problems {path}: no test problem{f' of {dataset}' if dataset else ''} is in it")
+    return {p.id: p for p in found}
+
+
+test_problems.__test__ = False  # the name is not pytest's
+
+
 def read_lines(path: Path, faults: Faults) -> Iterator[tuple[int, dict]]:
     """Yield (line number, object) of a JSON-lines file; a line that is none, or cannot be read, counts as malformed."""
     number = 0
     try:
         with open_text(path) as file:
             for number, line in enumerate(file, 1):
+                line = line.lstrip("\ufeff")
                 if not line.strip():
                     continue
                 try:
                     row = json.loads(line)
-                except ValueError:
+                except (ValueError, RecursionError):
                     row = None
                 if isinstance(row, dict):
                     yield number, row
@@ -58,18 +95,37 @@ def read_lines(path: Path, faults: Faults) -> Iterator[tuple[int, dict]]:
 
 
 def outputs_of(path: Path, problems: Mapping[str, Problem], faults: Faults) -> Iterator[dict]:
-    """Yield a file's outputs as records with ``id`` and ``text``; released rows are joined by content."""
+    """Yield a file's outputs as records with ``id`` and ``text``; released rows are joined by content.
+
+    A problem of an own set may be named by its id in the own file, without set and category.
+    """
+    short = {p.id.removeprefix(f"{p.dataset}/{p.category}/"): p.id for p in problems.values()}
     joiner = adapter = None
     for number, row in read_lines(path, faults):
         if not released.is_released(row):
-            yield row
+            if wrong := _unusable(row):
+                faults.add("malformed", f"line {number}: {wrong}")
+            else:
+                yield row if row["id"] in problems else {**row, "id": short.get(row["id"], row["id"])}
             continue
-        if joiner is None:
-            joiner, adapter = released.Joiner(problems.values()), released.adapter_of(path)
         try:
+            if joiner is None:
+                joiner, adapter = released.Joiner(problems.values()), released.adapter_of(path)
             yield {**joiner.output(row, adapter, number), "row": row, "number": number}
-        except (ValueError, SyntaxError, TypeError) as error:
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
             faults.add("malformed", f"line {number}: {error}")
+
+
+def _unusable(row: Mapping[str, Any]) -> str:
+    """What is wrong with a record that should be an output; empty where nothing is."""
+    for name in ("id", "text"):
+        if not isinstance(row.get(name), str):
+            return f"{name!r} is {str(row.get(name))[:40]!r}, expected a text (found: {', '.join(map(str, row))[:80]})"
+        if any("\ud800" <= char <= "\udfff" for char in row[name]):
+            return f"{name!r} holds half of a surrogate pair, which is no character"
+    if not isinstance(row.get("finished", True), bool):
+        return f"'finished' is {str(row['finished'])[:40]!r}, expected true or false"
+    return ""
 
 
 def published_verdicts(problems: Mapping[str, Problem], outputs: Iterator[dict], faults: Faults) -> Iterator[dict]:
@@ -94,6 +150,10 @@ def published_verdicts(problems: Mapping[str, Problem], outputs: Iterator[dict],
             faults.add("missing", key)
 
 
+# Counted over aligned verdicts beside the steps. Of several <answer> tags the last one that is not empty counts.
+EXTRA = ("answer_contains", "retrieval_any", "masked_trace_correct", "several_answers")
+
+
 class Tally:
     """Counts over one file, so that memory does not grow with it."""
 
@@ -110,7 +170,7 @@ class Tally:
         self.cells[row["cell"] or "unevaluated"] += 1
         for step in STEPS:
             self.right[step] += row[f"{step}_correct"]
-        for name in ("retrieval_any", "masked_trace_correct", "other_row"):
+        for name in (*EXTRA, "other_row"):
             self.more[name] += row.get(name, 0)
         self.more[row.get("agreement", "")] += 1
         if self.rules == "as_published":
@@ -137,8 +197,7 @@ class Tally:
             elif name != "n":
                 found[name] = value
         if self.rules == "aligned":
-            for name in ("retrieval_any", "masked_trace_correct"):
-                found[name] = self.more.pop(name, 0)
+            found |= {name: self.more.pop(name, 0) for name in EXTRA}
             found["agreement"] = {k: v for k, v in self.more.items() if k and k != "other_row"}
         else:
             found["metrics"] = {
@@ -172,13 +231,16 @@ def score_file(path: Path, problems: Mapping[str, Problem], rules: str, write=No
 
 def _with_agreement(problem: Problem, text: str, finished: bool) -> dict[str, Any]:
     row = verdict(problem, text, finished)
-    return row | agreement(problem, row)
+    return row | agreement(problem, row) | {"several_answers": text.lower().count("<answer") > 1}
 
 
 def main(argv: list[str]) -> int:
     """Score the files named in ``argv``; 0, or 1 under ``--strict`` where a file has faults."""
     args = _parser().parse_args(argv)
-    problems = {p.id: p for p in released.test_problems(args.dataset, args.problems)}
+    problems = test_problems(args.problems, args.dataset)
+    dataset = next(iter(problems.values())).dataset
+    if args.rules == "as_published" and dataset not in DATASETS:
+        raise ValueError(f"the release has no rules for set {dataset!r}: use --rules aligned")
     for path in args.outputs:
         if not path.is_file():
             raise FileNotFoundError(f"outputs {path}: no such file")
@@ -189,6 +251,7 @@ def main(argv: list[str]) -> int:
             file = stack.enter_context(stack.enter_context(replacing(args.csv)).open("w", newline="", encoding="utf-8"))
             table = csv.DictWriter(file, COLUMNS[args.rules], extrasaction="ignore", lineterminator="\n")
             table.writeheader()
+            write_dictionary(args.csv)
         for path in args.outputs:
             write = (lambda row, name=path.name: table.writerow({**row, "file": name})) if table else None
             start = time.process_time()
@@ -204,7 +267,7 @@ def main(argv: list[str]) -> int:
 
                 found["likeness"] = likeness(problems, outputs_of(path, problems, Faults()))
             faulty |= bool(found["faults"])
-            print(json.dumps(_finite({"dataset": args.dataset, **found}), ensure_ascii=False), flush=True)
+            print(json.dumps(_finite({"dataset": dataset, **found}), ensure_ascii=False), flush=True)
     return 1 if args.strict and faulty else 0
 
 
@@ -217,14 +280,23 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="tracekd score", description=__doc__)
+def _parser() -> Parser:
+    example = "--problems tracekd/example_own_set.jsonl --outputs outputs.jsonl --csv verdicts.csv"
+    parser = Parser(
+        "score", f"{__doc__} Of several answers in an output the last one that is not empty counts.", example
+    )
     add = parser.add_argument
-    add("--dataset", required=True, choices=("cotempqa", "babi", "marco"))
-    add("--problems", required=True, type=Path, help="folder or file with the test problems, real or in our own form")
+    add("--dataset", type=one_of(DATASETS), metavar="SET", help="cotempqa, babi or marco; none for a set of your own")
+    add("--problems", required=True, type=Path, help="folder or file with the test problems, a known set's or your own")
     add("--outputs", required=True, nargs="+", type=Path, help="JSON-lines files, plain or .gz, ours or released")
-    add("--rules", default="aligned", choices=tuple(COLUMNS), help="aligned by id (default), or as the release does")
-    add("--csv", type=Path, help="write one verdict row an output here")
+    add(
+        "--rules",
+        default="aligned",
+        type=one_of(COLUMNS),
+        metavar="RULES",
+        help="aligned by id (default), or as_published, as the release does",
+    )
+    add("--csv", type=Path, help="write one verdict row an output here, and what its columns mean beside it")
     add("--likeness", action="store_true", help="also BLEU and ROUGE-L of traces to gold traces, and lengths (slow)")
     add("--time", action="store_true", help="print the speed of scoring to standard error")
     add("--strict", action="store_true", help="exit 1 on malformed lines, unknown, repeated or missing problems")

@@ -8,19 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import sacrebleu
-from rouge_score import rouge_scorer
 
 from tracekd.problems import Problem
 from tracekd.records import read_jsonl
 from tracekd.score import split_output
+from tracekd.text import rouge_l
 from tracekd.traces import render
-
-_ROUGE = rouge_scorer.RougeScorer(["rougeL"])
-
-
-def rouge_l(stated: str, gold: str) -> float:
-    """ROUGE-L F1 of two texts (Lin 2004, ``rouge_score``), in 0..1."""
-    return _ROUGE.score(gold, stated)["rougeL"].fmeasure
 
 
 def answer_rouge(problem: Problem, answer: str | None) -> float:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tracekd.corrupt import wrong_facts, wrong_label
+from tracekd.corrupt import same, wrong_facts, wrong_label
+from tracekd.lists import first_list, marked_lines, quoted_list, read_list
 from tracekd.problems import Problem
 
 CONDITIONS = ("vanilla", "correct", "incorrect", "r1", "r1_summary", "r1_explanation", "swapped")
@@ -25,13 +25,18 @@ _FACTS = {
     "other": "I need to use the following text to answer the question: {}",
 }
 # The label ends at the full stop that ends its line or stands before the second sentence, not at one inside it.
+_LABEL_END = r"[*_\s]*(.*?)[ \t]*(?:\.[ \t]*(?=\**I\s+need\s+to\s+use\s+the\s+following)|\.?[ \t]*$)"
 _READ_LABEL = re.compile(
-    r"(?:the event in context|category of the question asked) is:\s*"
-    r"(.*?)[ \t]*(?:\.[ \t]*(?=I need to use the following)|\.?[ \t]*$)",
+    r"(?:the\s+event\s+in\s+context|category\s+of\s+the\s+question\s+asked)\s+is\s*:" + _LABEL_END,
     re.IGNORECASE | re.MULTILINE,
 )
+# Once a label has been stated, looser words state another.
+_READ_OTHER_LABEL = re.compile(
+    r"\b(?:relation|category|label|type|classification)\s+is\s*:" + _LABEL_END, re.IGNORECASE | re.MULTILINE
+)
 _READ_FACTS = re.compile(
-    r"I need to use the following (?:facts?|texts?) to answer the question:\s*(.*)", re.IGNORECASE | re.DOTALL
+    r"I\s+need\s+to\s+use\s+the\s+following\s+(?:facts?|texts?)\s+to\s+answer\s+the\s+question\s*:[*_]*\s*",
+    re.IGNORECASE,
 )
 
 
@@ -67,44 +72,80 @@ def render(dataset: str, label: str, facts: Sequence[str] | str) -> str:
     return _LABEL[kind].format(label) + "\n" + _FACTS[kind].format(shown)
 
 
-def read(text: str) -> tuple[str | None, tuple[str, ...] | None]:
+def read(text: str, context: Sequence[str] = ()) -> tuple[str | None, tuple[str, ...] | None]:
     """Read label and facts back from a trace, the inverse of ``render``.
 
+    Args:
+        text: the trace.
+        context: the problem's facts, if at hand: they tell facts from prose where a list has neither brackets nor
+            marks. Without them such a list ends with its first line.
+
     Returns:
-        The stated label (None where no classification sentence stands) and the stated facts: a Python list
-        literal item by item, any other text as one item, nothing after the colon as no fact, and None where
-        no retrieval sentence stands.
+        The stated label (None where no classification sentence stands; two different ones joined by " | ", which is
+        no label of any set) and the stated facts, those of every retrieval sentence: a list literal or marked lines
+        item by item, any other line as one item, nothing after the colon as no fact, and None where no retrieval
+        sentence stands. What follows the list is not part of it.
     """
-    label = _READ_LABEL.search(text)
-    facts = _READ_FACTS.search(text)
-    return (label.group(1).strip() or None) if label else None, read_list(facts.group(1)) if facts else None
+    leads = list(_READ_FACTS.finditer(text))
+    if not leads:
+        return _label(text), None
+    facts: list[str] = []
+    outside = text[: leads[0].end()]
+    for lead, after in zip(leads, [*leads[1:], None], strict=True):
+        stated, rest = _stated(text[lead.end() : after.start() if after else None], context)
+        facts += stated
+        outside += "\n" + rest + (after[0] if after else "")
+    return _label(outside), tuple(facts)
 
 
-def read_list(text: str) -> tuple[str, ...]:
-    """Read a Python list, tuple, set or string literal into its items; text that does not parse is one item."""
-    text = text.strip()
-    if not text:
-        return ()
-    try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return (text,)
-    if isinstance(value, list | tuple | set):
-        return tuple(str(item) for item in value)
-    return (value if isinstance(value, str) else text,)
+def _label(text: str) -> str | None:
+    found = [match[1].strip(" *_") for match in _READ_LABEL.finditer(text)]
+    if found:
+        found += [match[1].strip(" *_") for match in _READ_OTHER_LABEL.finditer(text)]
+    different = {same(label): label for label in reversed(found) if label}
+    return " | ".join(reversed(different.values())) or None
+
+
+def _stated(body: str, context: Sequence[str]) -> tuple[tuple[str, ...], str]:
+    """The facts that a retrieval sentence is followed by, and what stands after them."""
+    body = re.sub(r"\A\s*(?:\*{2,3}|_{2,3}|`{1,3})(?=[\[({])", "", body).strip()
+    known = set(map(same, context))
+    if (bracketed := first_list(body)) and (bracketed[0] == "[" or quoted_list(bracketed) is not None):
+        if (found := quoted_list(bracketed)) is None:
+            found = _all_known(bracketed[1:-1], known) or read_list(bracketed)
+        return found, body[len(bracketed) :]
+    lines = body.splitlines(keepends=True)
+    if marked := marked_lines(body):
+        return marked, "".join([line for line in lines if line.strip()][len(marked) :])
+    if not lines:
+        return (), ""
+    number = next((i for i, line in enumerate(lines[1:], 1) if same(line) not in known), len(lines))
+    first = _all_known(lines[0], known) or read_list(lines[0])
+    return (*first, *(line.strip() for line in lines[1:number])), "".join(lines[number:])
+
+
+def _all_known(text: str, known: set[str]) -> tuple[str, ...]:
+    """A text cut at its separators where every piece is a fact of the context; else nothing."""
+    for between in (r"(?<=[.?!])\s*[,;|]?\s+", r"\s*[;|]\s*", r",\s+"):
+        pieces = tuple(piece for piece in re.split(between, text.strip()) if piece)
+        if len(pieces) > 1 and all(same(piece) in known for piece in pieces):
+            return pieces
+    return ()
 
 
 def answer_text(problem: Problem) -> str:
     """The gold answer as the target states it, the same in every condition.
 
-    CoTempQA: a Python list literal. bAbI: the words joined by commas, as in its files. Every other set: the
-    bare text, or a list literal where there are several answers.
+    CoTempQA: a Python list literal. bAbI: the words joined by commas, as in its files. MS MARCO: the first of its
+    references, which are alternatives. Every other set: the bare text, or a list literal of several answers.
     """
     if problem.dataset == "cotempqa":
         return repr(list(problem.answers))
     if problem.dataset == "babi":
         return ",".join(problem.answers)
-    return problem.answers[0] if len(problem.answers) == 1 else repr(list(problem.answers))
+    if problem.dataset == "marco" or len(problem.answers) == 1:
+        return problem.answers[0]
+    return repr(list(problem.answers))
 
 
 def prompt(problem: Problem) -> str:

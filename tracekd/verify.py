@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from tracekd.corrupt import same
 from tracekd.derive import Derivation, derive
 from tracekd.problems import Problem
+from tracekd.score import fact_set, same_label
 from tracekd.traces import Trace, read
 
 
@@ -49,36 +49,27 @@ class Verification:
 def verify(trace: Trace | str, problem: Problem, derivation: Derivation | None = None) -> Verification:
     """Judge classification and retrieval of a trace.
 
-    The label must be the right one, letter case aside; the set of stated facts must equal the set of right facts,
-    compared lower-cased and without punctuation. What a trace states is read from its text, never from how it was
-    built.
+    Labels and sets of facts are compared as ``score.verdict`` compares them. What a trace states is read from its text,
+    never from how it was built.
 
     Args:
         trace: a trace, or its text.
         problem: what it is about.
         derivation: the problem's, where it is already there; else it is derived.
     """
-    label, facts = read(trace if isinstance(trace, str) else trace.text)
+    label, facts = read(trace if isinstance(trace, str) else trace.text, problem.context)
     if label is None and facts is None:
         return Verification(None, None, None, None)
-    stated = {same(fact) for fact in facts} if facts is not None else None
+    stated = fact_set(facts) if facts is not None else None
     if derivation is None:
         derivation = derive(problem)
     derived = tuple(problem.context[i] for i in derivation.evidence)
     return Verification(
-        _label(label, problem.category),
-        _facts(stated, problem.facts),
-        None if derivation.category is None else _label(label, derivation.category),
-        None if not derived else _facts(stated, derived),
+        same_label(label, problem.category),
+        stated == fact_set(problem.facts),
+        None if derivation.category is None else same_label(label, derivation.category),
+        None if not derived else stated == fact_set(derived),
     )
-
-
-def _label(stated: str | None, right: str) -> bool:
-    return stated is not None and stated.strip().lower() == right.lower()
-
-
-def _facts(stated: set[str] | None, right: Iterable[str]) -> bool:
-    return stated is not None and stated == {same(fact) for fact in right}
 
 
 def verify_all(problems: Iterable[Problem], traces: Iterable[Trace]) -> pd.DataFrame:

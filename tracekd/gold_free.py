@@ -1,0 +1,68 @@
+"""The check that needs no gold, at inference time: does the trace that an output states pass the derivation?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tracekd.derive import derive
+from tracekd.problems import Problem
+from tracekd.score import fact_set, same_label
+from tracekd.tables import BY, accuracy
+
+
+def passes_check(problem: Problem, verdict: Mapping[str, Any]) -> bool | None:
+    """Whether the stated label and facts are those derived from context and question; gold is not looked at.
+
+    Args:
+        problem: its context and question are used.
+        verdict: of ``score.verdict``; a step that is not stated does not pass.
+
+    Returns:
+        None where nothing is derived for one of the two steps, so that the check does not apply.
+    """
+    derived = derive(problem)
+    if derived.category is None or not derived.evidence:
+        return None
+    facts = verdict["facts_stated"]
+    if facts is None or not same_label(verdict["classification_stated"], derived.category):
+        return False
+    return fact_set(facts) == fact_set(problem.context[i] for i in derived.evidence)
+
+
+def at_inference(
+    frame: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000, by: Sequence[str] = BY
+) -> pd.DataFrame:
+    """How often the gold-free check agrees with the verdict by gold on the trace, and what it buys.
+
+    Args:
+        frame: verdicts with ``passes_check`` (missing where the check does not apply, and left out here).
+        rng: of the bootstrap, see ``tables.accuracy``.
+        repeats: of the bootstrap.
+        by: columns that make a group.
+
+    Returns:
+        Columns of ``tables.accuracy`` with ``measure``: ``agrees with gold``, ``passes``, ``answer right``,
+        ``answer right, trace passes``, ``answer right, trace fails`` (the last two without a row where there is no
+        such output), and ``not_checked``, the group's outputs that the check does not apply to.
+    """
+    checked = frame[frame.passes_check.notna()]
+    passed = checked.passes_check.astype(bool)
+    checked = checked.assign(passed=passed, agrees=passed == checked.trace_correct.astype(bool))
+    parts = {
+        "agrees with gold": (checked, "agrees"),
+        "passes": (checked, "passed"),
+        "answer right": (checked, "answer_correct"),
+        "answer right, trace passes": (checked[passed], "answer_correct"),
+        "answer right, trace fails": (checked[~passed], "answer_correct"),
+    }
+    found = pd.concat(
+        [accuracy(part, column, rng, repeats, by).assign(measure=name) for name, (part, column) in parts.items()]
+    )
+    left = frame.passes_check.isna().groupby([frame[name] for name in by], observed=True).sum()
+    found = found.merge(left.rename("not_checked").reset_index(), on=list(by), how="left")
+    order = [*by, "measure"]
+    return found[[*order, *found.columns.drop(order)]].sort_values(list(by), kind="stable", ignore_index=True)
