@@ -13,8 +13,10 @@ from tracekd import load_babi, load_cotempqa, load_marco
 from tracekd.problems import Problem, read_problems
 from tracekd.records import open_text, read_text
 
-FORMS = "CoTempQA JSON lines; bAbI CSV, task text or archive; MS MARCO JSON or parquet; "
+FORMS = (
+    "CoTempQA JSON lines; bAbI CSV, task text or archive; MS MARCO JSON or parquet; "
     "or your own set (notebooks/OWN_DATA.md)"
+)
 # What to do with a file of a known set where a set of one's own is wanted.
 _LAYOUT = (
     "a run needs both splits: put {files} into a folder {dataset}/ and give the folder that holds it (--data FOLDER)"
