@@ -97,30 +97,6 @@ def test_texts_on_another_problem_of_the_same_id_are_refused(found, texts):
     assert freeform.build_all(others, "r1", unchecked)
 
 
-def test_texts_survive_a_file(tmp_path, texts):
-    assert freeform.keep(tmp_path / "t.jsonl", texts) == len(texts)
-    assert freeform.read_texts(tmp_path / "t.jsonl") == texts
-    (tmp_path / "bad.jsonl").write_text('{"id": "x"}\n')
-    with pytest.raises(ValueError, match="fields needed"):
-        freeform.read_texts(tmp_path / "bad.jsonl")
-    freeform.keep(tmp_path / "twice.jsonl", [*texts, texts[0]])
-    with pytest.raises(ValueError, match=f"{texts[0].id} has more than one text"):
-        freeform.read_texts(tmp_path / "twice.jsonl")
-    freeform.keep(tmp_path / "tags.jsonl", [replace(texts[0], summary="so </Think> <answer>")])
-    with pytest.raises(ValueError, match=f"{texts[0].id} has </Think> within a text"):
-        freeform.read_texts(tmp_path / "tags.jsonl")
-
-
-def test_the_authors_r1_files(shared_data):
-    made = problems.load("cotempqa", str(shared_data))
-    for name, field, number in (("summary", "summary", 10), ("explanation", "explanation", 6)):
-        read, missing = freeform.read_r1(shared_data / "r1_samples" / f"r1_with_{name}.jsonl", made)
-        assert len(read) == number and missing == 0
-        assert all(text.trace and getattr(text, field) for text in read)
-    with pytest.raises(ValueError, match="no 'r1_trace'"):
-        freeform.read_r1(shared_data / "cotempqa" / "equal.json", made)
-
-
 def test_templated_has_nothing_on_marco():
     assert templated.write(problems.load("marco", "generated", size=20, seed=1)[0]) is None
 

@@ -239,6 +239,7 @@ def marker(run) -> dict:
         "files": fingerprint(run.source),
         "seed": run.seed,
         "sizes": dict(run.profile.generated),
+        "datasets": list(run.datasets),
         "code": sha256([sha256(path) for path in sorted(code)]),
     }
 
@@ -252,7 +253,7 @@ def prepare(run) -> dict[str, list[Problem]]:
     kept_marker = run.path("problems", "SOURCE.json")
     kept_marker.unlink(missing_ok=True)  # it is written last: its presence means that the sets are whole
     loaded = {}
-    for dataset in datasets_of(run.source):
+    for dataset in run.datasets:
         size = run.profile.generated.get(dataset)
         loaded[dataset] = load(dataset, run.source, size=size, seed=run.seed)
         write_jsonl(problems_path(run, dataset), (as_row(p) for p in loaded[dataset]))
@@ -268,7 +269,7 @@ def kept(run) -> dict[str, list[Problem]]:
     path = run.path("problems", "SOURCE.json")
     if path.exists() and json.loads(path.read_text()) == marker(run):
         print("problems: as an earlier notebook left them in this run")
-        return {d: read_problems(problems_path(run, d)) for d in datasets_of(run.source)}
+        return {d: read_problems(problems_path(run, d)) for d in run.datasets}
     print("problems: no earlier notebook left any for this source and seed, so they are loaded now")
     return prepare(run)
 

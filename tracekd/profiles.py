@@ -64,7 +64,9 @@ class Profile:
     ``train``, ``test`` and ``interventions`` give sizes by data set: training problems, test problems that are answered
     (notebook 04), and how many of these, from the first on, are answered again after given traces (notebook 07). Of a
     data set not named, all is used. ``conditions`` are trained on every data set; ``also`` names further ones by data
-    set, such as the free-form traces of CoTempQA.
+    set, such as the free-form traces of CoTempQA. ``datasets`` are those that the profile runs on, all where none is
+    named. ``epochs_of`` gives conditions passes of their own, in place of the recipe's. ``texts`` says where free-form
+    traces come from: see ``find_texts``.
     """
 
     name: str
@@ -82,10 +84,17 @@ class Profile:
     study_repeats: int
     bootstrap: int
     also: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    datasets: tuple[str, ...] = ()
+    epochs_of: dict[str, float] = field(default_factory=dict)
+    texts: str = "auto"
 
     def conditions_of(self, dataset: str) -> tuple[str, ...]:
         """The training conditions of one data set: ``conditions``, and what ``also`` adds for it."""
         return (*self.conditions, *self.also.get(dataset, ()))
+
+    def recipe_of(self, condition: str) -> Recipe:
+        """The recipe that a condition is trained with."""
+        return replace(self.recipe, epochs=self.epochs_of.get(condition, self.recipe.epochs))
 
 
 def nearest(value: str, known: list[str] | tuple[str, ...]) -> str:
@@ -124,6 +133,7 @@ def load(name: str) -> Profile:
             own[key] = entry.pop(key)
     entry["seeds"] = tuple(entry["seeds"])
     entry["conditions"] = tuple(entry["conditions"])
+    entry["datasets"] = tuple(entry.get("datasets", ()))
     entry["also"] = {dataset: tuple(names) for dataset, names in entry.get("also", {}).items()}
     return Profile(name=name, recipe=Recipe(**own), **entry)
 
@@ -133,7 +143,7 @@ class Run:
     """A profile with its seed, data source and folder: what every notebook works with.
 
     Everything is written below ``folder``; ``figures/`` in it has the shape of the repository's ``figures/``.
-    ``texts`` is a file of a teacher's free-form traces (see ``freeform.read_texts``), "" for the templated ones.
+    ``texts`` is a file or folder of a teacher's texts (see ``teacher_texts.read``), "" for the templated ones.
     """
 
     notebook: str
@@ -158,6 +168,22 @@ class Run:
         return np.random.default_rng(int(sha256(f"{self.seed}/{name}")[:16], 16))
 
     @property
+    def datasets(self) -> tuple[str, ...]:
+        """The data sets that this run works with: those of its source, or those of them that the profile names.
+
+        Raises:
+            ValueError: the profile names none of the source's.
+        """
+        from tracekd.problems import datasets_of
+
+        here, named = datasets_of(self.source), self.profile.datasets
+        if named and not set(here) & set(named):
+            raise ValueError(
+                f"profile {self.profile.name!r} runs on {', '.join(named)}, and the data source has {', '.join(here)}"
+            )
+        return tuple(d for d in here if not named or d in named)
+
+    @property
     def student(self) -> str:
         """The student's name as it stands in artefacts."""
         return self.profile.student
@@ -177,9 +203,9 @@ class Run:
     @property
     def source_label(self) -> str:
         """The data source in words, for captions: real or generated, by set where they differ."""
-        from tracekd.problems import DATASETS, label_of
+        from tracekd.problems import label_of
 
-        labels = {dataset: label_of(dataset, self.source) for dataset in DATASETS}
+        labels = {dataset: label_of(dataset, self.source) for dataset in self.datasets}
         if len(set(labels.values())) == 1:
             return next(iter(labels.values()))
         return "; ".join(f"{dataset}: {label}" for dataset, label in labels.items())
@@ -210,20 +236,34 @@ class Run:
         display(Markdown(text))
 
 
-def check_texts(path: str) -> str:
-    """The absolute path of a file of a teacher's texts; "" for none.
+def find_texts(given: str, profile: Profile, source: str) -> str:
+    """The absolute path of a teacher's texts; "" for templated ones.
+
+    Args:
+        given: a file or folder, ``auto``, ``templated``, or "" for ``TRACEKD_TEXTS``, else the profile's.
+            ``auto`` takes the folder ``r1`` beside ``cotempqa`` in the data folder where the profile trains on
+            free-form traces, and templated ones where there is none.
+        profile: the settings.
+        source: the data source in effect.
 
     Raises:
         FileNotFoundError: there is no such file.
     """
-    if not path:
+    given = given or os.environ.get("TRACEKD_TEXTS", "") or profile.texts
+    if given == "templated":
         return ""
-    if not Path(path).is_file():
+    if given == "auto":
+        from tracekd.freeform import takes_texts
+
+        folder = Path(source) / "r1"
+        takes = any(map(takes_texts, profile.conditions_of("cotempqa")))
+        return str(folder.resolve()) if takes and folder.is_dir() and any(folder.iterdir()) else ""
+    if not Path(given).exists():
         raise FileNotFoundError(
-            f"texts {path!r}: no such file; `python -m tracekd teacher FILE --go` writes one, and without it free-form "
-            "traces are templated"
+            f"texts {given!r}: no such file; `python -m tracekd teacher FILE --go` writes one; --texts templated takes "
+            "those that rules write"
         )
-    return str(Path(path).resolve())
+    return str(Path(given).resolve())
 
 
 def open_run(notebook: str, profile: str, seed: int = 121, data: str = "", texts: str = "") -> Run:
@@ -234,11 +274,11 @@ def open_run(notebook: str, profile: str, seed: int = 121, data: str = "", texts
         profile: a name in ``profiles.toml``.
         seed: the first seed of the run; every random draw follows from it.
         data: ``generated``, ``hub``, a folder, or "" for ``TRACEKD_DATA`` where set, else the profile's own.
-        texts: file of a teacher's free-form traces, or "" for ``TRACEKD_TEXTS`` where set, else the templated ones.
+        texts: see ``find_texts``.
 
     Raises:
         ValueError: unknown profile, or a data source that is neither a known word nor a folder.
-        FileNotFoundError: there is no file of that name: see ``check_texts``.
+        FileNotFoundError: there is no file of that name: see ``find_texts``.
     """
     from tracekd.artefacts import opening
     from tracekd.problems import check_source
@@ -249,7 +289,7 @@ def open_run(notebook: str, profile: str, seed: int = 121, data: str = "", texts
         settings = replace(settings, seeds=tuple(seed + i for i in range(len(settings.seeds))))
     source = check_source(data or os.environ.get("TRACEKD_DATA") or settings.data)
     runs = Path(os.environ.get("TRACEKD_RUNS") or ROOT / "runs")
-    texts = check_texts(texts or os.environ.get("TRACEKD_TEXTS", ""))
+    texts = find_texts(texts, settings, source)
     run = Run(notebook, settings, int(seed), source, runs / profile, texts)
     run.folder.mkdir(parents=True, exist_ok=True)
     print(opening(run))

@@ -43,7 +43,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def sha256(source: str | Path | bytes | Mapping | list) -> str:
-    """Hex digest of a file (given as ``Path``), of bytes, of a string, or of JSON-like data with sorted keys."""
+    """Hex digest of a file or folder (a ``Path``), of bytes, of a string, or of JSON-like data with sorted keys."""
+    if isinstance(source, Path) and source.is_dir():
+        source = [[path.name, sha256(path)] for path in sorted(source.iterdir()) if path.is_file()]
     if isinstance(source, Path):
         with source.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -60,7 +62,12 @@ def open_text(path: str | Path):
 
 
 def read_jsonl(path: str | Path) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a JSON-lines file, plain or ``.gz``; empty lines are passed over.
+    """Yield the objects of a JSON-lines file: see ``numbered_jsonl``."""
+    return (row for _, row in numbered_jsonl(path))
+
+
+def numbered_jsonl(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line, object) of a JSON-lines file, plain or ``.gz``; lines count from 1, empty ones are passed over.
 
     Raises:
         FileNotFoundError: the file is not there.
@@ -76,7 +83,7 @@ def read_jsonl(path: str | Path) -> Iterator[dict[str, Any]]:
                 raise ValueError(f"{path}, line {number}: not JSON ({error.msg}): {line[:80]!r}") from error
             if not isinstance(row, dict):
                 raise ValueError(f"{path}, line {number}: expected a JSON object, found {type(row).__name__}")
-            yield row
+            yield number, row
 
 
 def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> int:
