@@ -131,7 +131,7 @@ def test_what_is_no_file_of_texts_says_what_was_expected(tmp_path, found):
         with pytest.raises(ValueError, match=name.replace(".", r"\.")):
             read(tmp_path / name, found)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match="no .jsonl"):
+    with pytest.raises(ValueError, match=r"no \.jsonl"):
         read(tmp_path / "empty", found)
 
 

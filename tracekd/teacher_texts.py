@@ -148,7 +148,7 @@ def _text(row: Mapping[str, Any], path: Path, place: str, found: Found) -> Texts
 
 def _cleaned(name: str, value: str, place: str, found: Found) -> str:
     """A text without the tags that mark trace and answer in a target; a whole trace may stand within think tags."""
-    head, end, rest = value.partition("</think>")
+    head, _, rest = value.partition("</think>")
     if name == "trace" and rest.strip():
         raise ValueError(f"{place}: {name} goes on after </think> with {rest.strip()[:40]!r}: give the trace alone")
     made = clean(head if name == "trace" else value)
