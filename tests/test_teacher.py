@@ -253,7 +253,8 @@ def test_estimate_and_environment(found, monkeypatch):
         ("It is not in the hall; it is in the den.", False), ("She isn't in the hall.", False),
         ("It could be hall, or den, or loft.", False), ("hall, den, loft", False),
         ("The rooms are den, loft and hall.", False), ("hall, attic", False), ("Maybe the hall.", False),
-        ("Either the hall or the den.", False), ("She left the den and went to the hall.", False), ("She is anywhere except the hall.", False), ("den", False),
+        ("Either the hall or the den.", False), ("She left the den and went to the hall.", False),
+        ("She is anywhere except the hall.", False), ("den", False),
         ("I do not know.", False), ("The hallway.", False), ("**Answer:** den. I first thought of the hall.", False),
     ],
 )  # fmt: skip
