@@ -8,6 +8,7 @@ import pytest
 
 from tracekd import artefacts, profiles
 from tracekd.problems import DATASETS
+from tracekd.run_texts import find_texts
 
 
 @pytest.mark.parametrize("name", profiles.names())
@@ -70,13 +71,13 @@ def test_auto_takes_the_folder_r1_beside_cotempqa(tmp_path, monkeypatch):
     (tmp_path / "cotempqa").mkdir()
     (tmp_path / "r1").mkdir()
     smoke, source = profiles.load("smoke"), str(tmp_path)
-    assert profiles.find_texts("", smoke, source) == ""  # nothing in it
+    assert find_texts("", smoke, source) == ""  # nothing in it
     (tmp_path / "r1" / "texts.jsonl").write_text("")
-    assert profiles.find_texts("", smoke, source) == profiles.find_texts("auto", smoke, source) == str(tmp_path / "r1")
-    assert profiles.find_texts("templated", smoke, source) == profiles.find_texts("", smoke, "generated") == ""
-    assert profiles.find_texts("", replace(smoke, also={}), source) == ""  # no free-form condition
-    assert profiles.find_texts("", replace(smoke, texts="templated"), source) == ""
-    assert profiles.find_texts(str(tmp_path / "r1" / "texts.jsonl"), smoke, source).endswith("texts.jsonl")
+    assert find_texts("", smoke, source) == find_texts("auto", smoke, source) == str(tmp_path / "r1")
+    assert find_texts("templated", smoke, source) == find_texts("", smoke, "generated") == ""
+    assert find_texts("", replace(smoke, also={}), source) == ""  # no free-form condition
+    assert find_texts("", replace(smoke, texts="templated"), source) == ""
+    assert find_texts(str(tmp_path / "r1" / "texts.jsonl"), smoke, source).endswith("texts.jsonl")
 
 
 def test_a_profile_may_run_on_one_set_and_give_conditions_passes_of_their_own(tmp_path):

@@ -66,7 +66,7 @@ class Profile:
     data set not named, all is used. ``conditions`` are trained on every data set; ``also`` names further ones by data
     set, such as the free-form traces of CoTempQA. ``datasets`` are those that the profile runs on, all where none is
     named. ``epochs_of`` gives conditions passes of their own, in place of the recipe's. ``texts`` says where free-form
-    traces come from: see ``find_texts``.
+    traces come from: see ``run_texts.find_texts``.
     """
 
     name: str
@@ -236,36 +236,6 @@ class Run:
         display(Markdown(text))
 
 
-def find_texts(given: str, profile: Profile, source: str) -> str:
-    """The absolute path of a teacher's texts; "" for templated ones.
-
-    Args:
-        given: a file or folder, ``auto``, ``templated``, or "" for ``TRACEKD_TEXTS``, else the profile's.
-            ``auto`` takes the folder ``r1`` beside ``cotempqa`` in the data folder where the profile trains on
-            free-form traces, and templated ones where there is none.
-        profile: the settings.
-        source: the data source in effect.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-    """
-    given = given or os.environ.get("TRACEKD_TEXTS", "") or profile.texts
-    if given == "templated":
-        return ""
-    if given == "auto":
-        from tracekd.freeform import takes_texts
-
-        folder = Path(source) / "r1"
-        takes = any(map(takes_texts, profile.conditions_of("cotempqa")))
-        return str(folder.resolve()) if takes and folder.is_dir() and any(folder.iterdir()) else ""
-    if not Path(given).exists():
-        raise FileNotFoundError(
-            f"texts {given!r}: no such file; `python -m tracekd teacher FILE --go` writes one; --texts templated takes "
-            "those that rules write"
-        )
-    return str(Path(given).resolve())
-
-
 def open_run(notebook: str, profile: str, seed: int = 121, data: str = "", texts: str = "") -> Run:
     """Open the run that a notebook works in, and print what a reader must know of it.
 
@@ -274,14 +244,15 @@ def open_run(notebook: str, profile: str, seed: int = 121, data: str = "", texts
         profile: a name in ``profiles.toml``.
         seed: the first seed of the run; every random draw follows from it.
         data: ``generated``, ``hub``, a folder, or "" for ``TRACEKD_DATA`` where set, else the profile's own.
-        texts: see ``find_texts``.
+        texts: see ``run_texts.find_texts``.
 
     Raises:
         ValueError: unknown profile, or a data source that is neither a known word nor a folder.
-        FileNotFoundError: there is no file of that name: see ``find_texts``.
+        FileNotFoundError: there is no file of that name: see ``run_texts.find_texts``.
     """
     from tracekd.artefacts import opening
     from tracekd.problems import check_source
+    from tracekd.run_texts import find_texts
 
     settings = load(profile)
     if seed != settings.seeds[0]:

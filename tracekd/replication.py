@@ -204,7 +204,7 @@ def _teacher(run: Run, job: tuple) -> str:
 def drawn(run: Run) -> dict[str, int]:
     """How many training problems a run draws, by data set."""
     from tracekd.problems import kept
-    from tracekd.sft import training_problems
+    from tracekd.run_texts import training_problems
 
     return {dataset: len(training_problems(run, dataset, part)) for dataset, part in kept(run).items()}
 

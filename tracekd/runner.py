@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from tracekd import notebooks, problems, profiles, steps
 from tracekd.profiles import ROOT, nearest
+from tracekd.run_texts import find_texts
 
 EPILOG = """\
 examples:
@@ -73,7 +74,7 @@ def options(argv: list[str]) -> argparse.Namespace:
             profiles.load(args.profile)
         if args.data:
             args.data = problems.check_source(args.data)
-        profiles.find_texts(args.texts or "", profiles.load(args.profile or "cpu"), args.data or "generated")
+        find_texts(args.texts or "", profiles.load(args.profile or "cpu"), args.data or "generated")
         args.paths = notebooks.select(args.only)
         args.given = _given(args)
         notebooks.check(args.paths, args.given)
@@ -202,7 +203,7 @@ def take_texts(args: argparse.Namespace, profile: profiles.Profile, source: str,
             f"--texts: profile {profile.name!r} trains on none of {', '.join(CONDITIONS)}: choose one that does, such "
             "as --profile gpu, or name conditions in `also` of a profile"
         )
-    args.texts = profiles.find_texts(args.texts or "", profile, source) if takes else ""
+    args.texts = find_texts(args.texts or "", profile, source) if takes else ""
     os.environ["TRACEKD_TEXTS"] = args.texts or "templated"
     if args.texts:
         print(f"free-form traces: {shown(Path(args.texts))}")

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tracekd import corrupt, freeform, teacher_texts, templated, traces, training_interventions
-from tracekd.problems import Problem, training_set
+from tracekd import corrupt, freeform, run_texts, teacher_texts, templated, traces, training_interventions
+from tracekd.problems import Problem
 from tracekd.problems import kept as kept_problems
 from tracekd.problems import marker as problems_marker
 from tracekd.records import read_jsonl, sha256, write_json, write_jsonl
@@ -185,7 +185,7 @@ def set_path(run, dataset: str, condition: str) -> Path:
 
 def marker(run) -> dict:
     """What a run's kept SFT sets follow from: the problems, how many, the conditions, and the code of traces."""
-    used = (traces, corrupt, freeform, teacher_texts, templated, training_interventions)
+    used = (traces, corrupt, freeform, run_texts, teacher_texts, templated, training_interventions)
     code = [Path(module.__file__) for module in used]
     return {
         "problems": problems_marker(run),
@@ -194,49 +194,6 @@ def marker(run) -> dict:
         "conditions": {d: list(run.profile.conditions_of(d)) for d in run.datasets},
         "code": [sha256(path) for path in [*code, Path(__file__)]],
     }
-
-
-def texts_of(run, dataset: str, problems: Sequence[Problem]) -> teacher_texts.Found | None:
-    """A teacher's texts on a data set that the run trains free-form traces on, else None; says what was found.
-
-    Raises:
-        ValueError: none of the texts is on a training problem, or see ``teacher_texts.read``.
-    """
-    if not (run.texts and any(map(freeform.takes_texts, run.profile.conditions_of(dataset)))):
-        return None
-    found = teacher_texts.read(run.texts, problems)
-    train = sum(p.split == "train" for p in problems)
-    if not _covered(found, problems):
-        why = f"; {found.left_out[0]}" if found.left_out else ""
-        raise ValueError(
-            f"{run.texts} has no text on any of the {train} training problems of {dataset}: ask the teacher for "
-            f"these problems, or leave the file out{why}"
-        )
-    print(f"{dataset}: {found.summary()}; the other training problems are left out in every condition")
-    return found
-
-
-def _covered(found: teacher_texts.Found, problems: Sequence[Problem]) -> list[Problem]:
-    have = {text.id for text in found.texts}
-    return [p for p in (*problems, *found.added) if p.split == "train" and p.id in have]
-
-
-def training_problems(
-    run, dataset: str, problems: Sequence[Problem], found: teacher_texts.Found | None = None
-) -> list[Problem]:
-    """The training problems of a run: the profile's number; with a teacher's texts, of those that have one.
-
-    A teacher's traces are kept where it was right, on the easier problems perhaps. All conditions of a data set with
-    free-form ones are trained on the same problems, so that what tells them apart is the trace.
-
-    Args:
-        run: whose profile, texts and seed decide.
-        dataset: the data set.
-        problems: all of its problems.
-        found: of ``texts_of``, which is called where it is not given.
-    """
-    found = found or texts_of(run, dataset, problems)
-    return training_set(run, dataset, _covered(found, problems) if found else list(problems))
 
 
 def teachers(sets: Mapping[tuple[str, str], Sequence[Example]]) -> dict[tuple[str, str], str]:
@@ -259,8 +216,8 @@ def prepare(run) -> dict[tuple[str, str], list[Example]]:
     marker_path.unlink(missing_ok=True)  # written last: its presence means that the sets are whole
     made, problems = {}, kept_problems(run)
     for dataset in run.datasets:
-        found = texts_of(run, dataset, problems[dataset])
-        chosen = training_problems(run, dataset, problems[dataset], found)
+        found = run_texts.texts_of(run, dataset, problems[dataset])
+        chosen = run_texts.training_problems(run, dataset, problems[dataset], found)
         for condition in run.profile.conditions_of(dataset):
             given = {"texts": found.texts} if found and freeform.takes_texts(condition) else {}
             made[dataset, condition] = build(chosen, condition, seed=run.seed, **given)
