@@ -1,11 +1,14 @@
 """Profiles and artefacts: one dial, complete manifests, names that are checked."""
 
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
 from tracekd import artefacts, profiles
 from tracekd.problems import DATASETS
+from tracekd.run_texts import find_texts
 
 
 @pytest.mark.parametrize("name", profiles.names())
@@ -14,7 +17,7 @@ def test_every_profile_is_whole(name):
     assert profile.about and profile.hardware
     for sizes in (profile.generated, profile.train, profile.test, profile.interventions):
         assert set(sizes) == set(DATASETS)
-    beside = name == "training-interventions"  # they are read beside the grid of `replication`
+    beside = name in ("training-interventions", "grid-r1-as-released")  # each is read beside another profile's grid
     assert beside or profile.conditions == ("vanilla", "correct", "incorrect")
 
 
@@ -52,6 +55,7 @@ def test_draws_follow_seed_and_name(run):
 
 def test_texts_of_a_teacher_come_from_a_file_that_is_there(tmp_path, monkeypatch):
     monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path / "runs"))
+    monkeypatch.delenv("TRACEKD_DATA", raising=False)
     assert profiles.open_run("x", "smoke").texts == ""
     (tmp_path / "texts.jsonl").write_text("")
     monkeypatch.chdir(tmp_path)
@@ -60,6 +64,29 @@ def test_texts_of_a_teacher_come_from_a_file_that_is_there(tmp_path, monkeypatch
     monkeypatch.setenv("TRACEKD_TEXTS", "gone.jsonl")
     with pytest.raises(FileNotFoundError, match=r"texts 'gone\.jsonl': no such file"):
         profiles.open_run("x", "smoke")
+
+
+def test_auto_takes_the_folder_r1_beside_cotempqa(tmp_path, monkeypatch):
+    monkeypatch.delenv("TRACEKD_TEXTS", raising=False)
+    (tmp_path / "cotempqa").mkdir()
+    (tmp_path / "r1").mkdir()
+    smoke, source = profiles.load("smoke"), str(tmp_path)
+    assert find_texts("", smoke, source) == ""  # nothing in it
+    (tmp_path / "r1" / "texts.jsonl").write_text("")
+    assert find_texts("", smoke, source) == find_texts("auto", smoke, source) == str(tmp_path / "r1")
+    assert find_texts("templated", smoke, source) == find_texts("", smoke, "generated") == ""
+    assert find_texts("", replace(smoke, also={}), source) == ""  # no free-form condition
+    assert find_texts("", replace(smoke, texts="templated"), source) == ""
+    assert find_texts(str(tmp_path / "r1" / "texts.jsonl"), smoke, source).endswith("texts.jsonl")
+
+
+def test_a_profile_may_run_on_one_set_and_give_conditions_passes_of_their_own(tmp_path):
+    profile = replace(profiles.load("smoke"), datasets=("cotempqa",), epochs_of={"r1": 2})
+    assert profiles.Run("x", profile, 121, "generated", tmp_path).datasets == ("cotempqa",)
+    assert profile.recipe_of("r1").epochs == 2 and profile.recipe_of("vanilla") == profile.recipe
+    (tmp_path / "own.jsonl").write_text("")
+    with pytest.raises(ValueError, match="runs on cotempqa, and the data source has own"):
+        profiles.Run("x", profile, 121, str(tmp_path / "own.jsonl"), tmp_path).datasets  # noqa: B018
 
 
 def test_the_data_variable_counts_unless_a_parameter_is_given(tmp_path, monkeypatch):

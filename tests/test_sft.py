@@ -163,7 +163,7 @@ def test_a_run_trains_on_the_texts_of_its_teacher(tmp_path, capsys):
     sets = sft.kept(taught)
     for condition in ("r1", "swapped", "vanilla", "correct"):
         assert {e.id for e in sets["cotempqa", condition]} == set(wanted[:5])
-    assert "cotempqa: 5 of 192 training problems have a teacher's text" in capsys.readouterr().out
+    assert "cotempqa: 5 problems have texts by teacher-0 and teacher-1" in capsys.readouterr().out
     assert all(f"<think>I think of {e.id}.</think>" in e.target for e in sets["cotempqa", "r1"])
     wrote = {text.id: text.teacher for text in written}
     for e in sets["cotempqa", "swapped"]:  # the teacher of the trace, not of the problem

@@ -66,7 +66,9 @@ def opening(run: Run) -> str:
     lines = [f"profile    {run.profile.name}: {run.profile.about}", f"seed       {run.seed}"]
     lines += [f"student    {run.student}", f"data       {run.source_label}", f"hardware   {hardware()}"]
     if run.texts:
-        lines.append(f"traces     free-form ones as in {Path(run.texts).name}")
+        lines.append(
+            f"traces     free-form ones as in {'/'.join(Path(run.texts).parts[-2:])} (--texts templated: by rules)"
+        )
     found = []
     for package in SHOWN:
         try:

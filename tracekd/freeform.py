@@ -1,31 +1,46 @@
 """Free-form traces: a teacher's deliberation, its summary, a post-hoc explanation, and another problem's trace.
 
-Texts come from a teacher (``tracekd.teacher``), from the authors' R1 files, or from rules (``tracekd.templated``).
-They are kept as JSON lines, one problem a line: ``id``, ``teacher``, ``trace``, ``summary``, ``explanation``,
-``problem``.
+Texts come from a teacher (``tracekd.teacher``), from files of R1's texts (``tracekd.teacher_texts``), or from rules
+(``tracekd.templated``). We write them as JSON lines, one problem per line, with the fields of ``Texts``.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracekd import templated
-from tracekd.corrupt import generator, same
+from tracekd.corrupt import generator
 from tracekd.problems import Problem
-from tracekd.records import read_jsonl, sha256, write_jsonl
+from tracekd.records import sha256, write_jsonl
 from tracekd.traces import Trace
 
 if TYPE_CHECKING:
     import pandas as pd
 
+# Tags that mark trace and answer in a target, as they are and HTML-escaped, and the control tokens of chat templates.
+_TAGS = re.compile(r"(?:<|&lt;)\s*/?\s*(?:think|answer)\s*(?:>|&gt;)|<[|\uff5c][^<>\n]{1,40}[|\uff5c]>", re.IGNORECASE)
 # Condition to the text that it takes; swapped takes another problem's deliberation.
-TAGS = re.compile(r"</?(?:think|answer)>", re.IGNORECASE)
 CONDITIONS = {"r1": "trace", "r1_summary": "summary", "r1_explanation": "explanation", "swapped": "trace"}
+
+
+# A condition of this suffix teaches the teacher's own final message in place of the gold answer, as the release does.
+AS_RELEASED = "_as_released"
+
+
+def takes_texts(condition: str) -> bool:
+    """Whether a training condition is made of a teacher's texts: its traces, or its final messages."""
+    return condition in CONDITIONS or condition.endswith(AS_RELEASED)
+
+
+def clean(text: str) -> str:
+    """``text`` without tags and control tokens: a target is cut at such tags, and a student would learn them."""
+    while (bare := _TAGS.sub("", text)) != text:
+        text = bare
+    return text.strip()
 
 
 def longhand(condition: str, teacher: str) -> str:
@@ -60,6 +75,7 @@ class Texts:
         teacher: who wrote it: a model's name, or ``templated`` for the rules.
         trace, summary, explanation: the texts; empty where there is none.
         problem: ``fingerprint`` of the problem as the teacher saw it; "" is not checked.
+        answer: the teacher's final message, for conditions ``as_released``.
     """
 
     id: str
@@ -68,6 +84,7 @@ class Texts:
     summary: str = ""
     explanation: str = ""
     problem: str = ""
+    answer: str = ""
 
 
 def fingerprint(problem: Problem) -> str:
@@ -86,52 +103,6 @@ def keep(path: str | Path, texts: Iterable[Texts]) -> int:
     return write_jsonl(path, map(asdict, texts))
 
 
-def read_texts(path: str | Path) -> list[Texts]:
-    """Read texts that ``keep`` wrote.
-
-    Raises:
-        ValueError: a field is missing or unknown, an id stands twice, or a text has one of the tags that mark trace and
-            answer in a target; the message names file and field or id.
-    """
-    try:
-        texts = [Texts(**row) for row in read_jsonl(path)]
-    except TypeError as error:
-        raise ValueError(f"{path}: {error}; fields needed: id, teacher, trace, summary, explanation") from error
-    ids = Counter(text.id for text in texts)
-    if len(ids) < len(texts):
-        raise ValueError(f"{path}: {ids.most_common(1)[0][0]} has more than one text: keep one a problem")
-    for text in texts:
-        if tag := TAGS.search(f"{text.trace} {text.summary} {text.explanation}"):
-            raise ValueError(f"{path}: {text.id} has {tag[0]} within a text: take it out, targets are cut at such tags")
-    return texts
-
-
-def read_r1(path: str | Path, problems: Iterable[Problem]) -> tuple[list[Texts], int]:
-    """Read one of the authors' R1 files and join it to problems by question and context.
-
-    The files hold ``r1_trace`` with ``r1_trace_summary``, or with ``r1_exp_trace``, the post-hoc explanation.
-
-    Returns:
-        The texts, and the number of rows whose problem is not among ``problems``.
-    """
-    problems = list(problems)
-    known = {(same(p.question), frozenset(map(same, p.context))): p.id for p in problems}
-    prints = {p.id: fingerprint(p) for p in problems}
-    found, missing = [], 0
-    for row in read_jsonl(path):
-        if "r1_trace" not in row:
-            raise ValueError(
-                f"{path}: a row has no 'r1_trace', only {', '.join(row)}: not one of the authors' R1 files"
-            )
-        name = known.get((same(row["question"]), frozenset(map(same, row["facts"]))))
-        if name is None:
-            missing += 1
-            continue
-        texts = (row["r1_trace"], row.get("r1_trace_summary", ""), row.get("r1_exp_trace", ""))
-        found.append(Texts(name, "deepseek-r1", *map(str.strip, texts), prints[name]))
-    return found, missing
-
-
 def build_all(
     problems: Sequence[Problem], condition: str, texts: Iterable[Texts], *, seed: int = 0, same_category: bool = False
 ) -> dict[str, Trace]:
@@ -139,7 +110,8 @@ def build_all(
 
     Args:
         problems: the problems to build for.
-        condition: ``r1``, ``r1_summary``, ``r1_explanation`` or ``swapped``.
+        condition: ``r1``, ``r1_summary``, ``r1_explanation`` or ``swapped``, or ``vanilla`` with ``answer``; with the
+            suffix ``_as_released`` each trace carries the teacher's final message as the answer to teach.
         texts: of a teacher; only those on ``problems`` are used, for ``swapped`` too.
         seed: of the swap.
         same_category: swap within a category only; else over the whole data set.
@@ -148,7 +120,8 @@ def build_all(
         ValueError: unknown condition, a text that is empty or was written on another problem of that id, or a swap
             among fewer than two problems.
     """
-    if condition not in CONDITIONS:
+    base, released = condition.removesuffix(AS_RELEASED), condition.endswith(AS_RELEASED)
+    if base not in CONDITIONS and not (released and base == "vanilla"):
         raise ValueError(f"condition {condition!r} is not free-form: expected one of {', '.join(CONDITIONS)}")
     by_id = {text.id: text for text in texts}
     wanted = [p for p in problems if p.id in by_id]
@@ -157,19 +130,17 @@ def build_all(
             f"{len(other)} of {len(wanted)} texts were written on other problems of the same id, first {other[0]}: "
             "give the data source and seed that the teacher was asked with"
         )
-    made = {p.id: _taken(condition, by_id[p.id]) for p in wanted}
-    if empty := [name for name, trace in made.items() if not trace.text]:
-        raise ValueError(
-            f"{len(empty)} texts have no {CONDITIONS[condition]}, first {empty[0]}: ask the teacher for it"
-        )
-    if condition != "swapped":
-        return made
-    others = swap(wanted, seed, same_category)
-    return {p.id: made[others[p.id]] for p in wanted}
-
-
-def _taken(condition: str, text: Texts) -> Trace:
-    return Trace(condition, getattr(text, CONDITIONS[condition]), teacher=text.teacher)
+    needed = [*([CONDITIONS[base]] if base != "vanilla" else []), *(["answer"] if released else [])]
+    for name in needed:
+        if empty := [p.id for p in wanted if not getattr(by_id[p.id], name)]:
+            raise ValueError(f"{len(empty)} texts have no {name}, first {empty[0]}: ask the teacher for it")
+    others = swap(wanted, seed, same_category) if base == "swapped" else {}
+    made = {}
+    for p in wanted:
+        own, source = by_id[p.id], by_id[others.get(p.id, p.id)]
+        text = "" if base == "vanilla" else getattr(source, CONDITIONS[base])
+        made[p.id] = Trace(base, text, teacher=source.teacher, answer=own.answer if released else None)
+    return made
 
 
 def swap(problems: Sequence[Problem], seed: int = 0, same_category: bool = False) -> dict[str, str]:

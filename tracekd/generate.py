@@ -13,7 +13,7 @@ from tracekd.artefacts import hardware
 from tracekd.columns import columns
 from tracekd.decode import greedy
 from tracekd.locks import locked
-from tracekd.problems import Problem, datasets_of, evaluation_set, label_of
+from tracekd.problems import Problem, evaluation_set, label_of
 from tracekd.problems import kept as kept_problems
 from tracekd.profiles import Recipe, nearest
 from tracekd.records import append_jsonl, read_jsonl, recover_jsonl, sha256, write_jsonl
@@ -93,7 +93,7 @@ def run_grid(run) -> list[Path]:
 
 def jobs(run) -> list[tuple[str, str, int]]:
     """All (dataset, condition, seed) to be answered, the plain student's first."""
-    sets, seeds = datasets_of(run.source), run.profile.seeds
+    sets, seeds = run.datasets, run.profile.seeds
     prompted = [(d, "prompted", seeds[0]) for d in sets]
     return prompted + [(d, c, s) for d in sets for c in run.profile.conditions_of(d) for s in seeds]
 
@@ -101,7 +101,7 @@ def jobs(run) -> list[tuple[str, str, int]]:
 def evaluation_problems(run) -> dict[str, list[Problem]]:
     """The test problems of a run, by data set."""
     problems = kept_problems(run)
-    return {d: evaluation_set(run, d, problems[d]) for d in datasets_of(run.source)}
+    return {d: evaluation_set(run, d, problems[d]) for d in run.datasets}
 
 
 def answer_job(run, asker: Asker, problems: dict[str, list[Problem]], dataset: str, condition: str, seed: int) -> Path:

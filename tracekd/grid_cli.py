@@ -53,7 +53,7 @@ def parser(command: str) -> argparse.ArgumentParser:
     made.add_argument("--data", default="", help="generated, hub or a folder (default: the profile's)")
     if command == "train":
         made.add_argument(
-            "--texts", default="", help="a teacher's free-form traces (default: TRACEKD_TEXTS, templated)"
+            "--texts", default="", help="a teacher's texts, file or folder, or templated (default: TRACEKD_TEXTS, auto)"
         )
     made.add_argument("--first-seed", type=int, default=121, help="of the run; its other seeds follow")
     made.add_argument("--shard", default="0/1", metavar="i/n", help="do every n-th job, beginning with the i-th from 0")
@@ -91,7 +91,8 @@ def main_train(argv: list[str]) -> int:
         sets = sft.kept(run)
     for dataset, condition, seed in todo:
         folder = train.adapter_path(run, dataset, condition, seed)
-        record = train.train(run.student, sets[dataset, condition], run.profile.recipe, seed=seed, folder=folder)
+        recipe = run.profile.recipe_of(condition)
+        record = train.train(run.student, sets[dataset, condition], recipe, seed=seed, folder=folder)
         if train.is_main():
             print(
                 f"{dataset}/{condition}/seed{seed}: loss {record['mean_loss']:.4f}, {record['seconds']:.0f} s",

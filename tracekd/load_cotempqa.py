@@ -10,7 +10,7 @@ from pathlib import Path
 from tracekd.dates import UNREAD_HELP
 from tracekd.facts import TRIPLES, answer_evidence, parse
 from tracekd.problems import CATEGORIES, DataUnavailable, Problem, paper_split
-from tracekd.records import read_jsonl
+from tracekd.records import numbered_jsonl
 
 log = logging.getLogger(__name__)
 # Problems in the Hub's files. The authors number them through the four files in this order: `index` in their test files
@@ -68,7 +68,7 @@ def read_file(path: str | Path, split: str | None = None) -> list[Problem]:
     """
     path = Path(path)
     category, part = category_of(path)
-    rows = list(read_jsonl(path, numbered=True))
+    rows = list(numbered_jsonl(path))
     splits = [split or part] * len(rows) if split or part else paper_split([category] * len(rows))
     problems, unread, unanswered = [], [], 0
     for place, ((line, row), own_split) in enumerate(zip(rows, splits, strict=True)):

@@ -16,7 +16,7 @@ from tracekd.corrupt import same
 from tracekd.derive import Rules, plug
 from tracekd.forms import refuse_known
 from tracekd.problems import DATASETS, Problem, datasets_of, drop_leaks, paper_split
-from tracekd.records import read_jsonl
+from tracekd.records import numbered_jsonl
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def read_own(path: str | Path) -> tuple[list[Problem], Counter[str]]:
             f"{path}: a set of your own cannot be called {dataset!r}, as that name is taken: rename the file"
         )
     refuse_known(path)
-    rows = [(number, _checked(f"{path}, line {number}", row)) for number, row in read_jsonl(path, numbered=True)]
+    rows = [(number, _checked(f"{path}, line {number}", row)) for number, row in numbered_jsonl(path)]
     if not rows:
         raise ValueError(f"{path} holds no problem: expected one JSON object a line with {', '.join(NEEDED)}")
     seen: dict[str, int] = {}

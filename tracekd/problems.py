@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tracekd.profiles import nearest
-from tracekd.records import read_jsonl, sha256, write_json, write_jsonl
+from tracekd.records import numbered_jsonl, sha256, write_json, write_jsonl
 
 log = logging.getLogger(__name__)
 DATASETS = ("cotempqa", "marco", "babi")
@@ -319,6 +319,7 @@ def marker(run) -> dict:
         "seed": run.seed,
         "sizes": dict(run.profile.generated),
         "marco": dict(run.profile.marco),
+        "datasets": list(run.datasets),
         "code": sha256([sha256(path) for path in sorted(code)]),
     }
 
@@ -332,7 +333,7 @@ def prepare(run) -> dict[str, list[Problem]]:
     kept_marker = run.path("problems", "SOURCE.json")
     kept_marker.unlink(missing_ok=True)  # it is written last: its presence means that the sets are whole
     loaded = {}
-    for dataset in datasets_of(run.source):
+    for dataset in run.datasets:
         size = run.profile.generated.get(dataset)
         loaded[dataset] = load(dataset, run.source, size=size, seed=run.seed, **run.profile.marco)
         write_jsonl(problems_path(run, dataset), (as_row(p) for p in loaded[dataset]))
@@ -348,7 +349,7 @@ def kept(run) -> dict[str, list[Problem]]:
     path = run.path("problems", "SOURCE.json")
     if path.exists() and json.loads(path.read_text()) == marker(run):
         print("problems: as an earlier notebook left them in this run")
-        return {d: read_problems(problems_path(run, d)) for d in datasets_of(run.source)}
+        return {d: read_problems(problems_path(run, d)) for d in run.datasets}
     print("problems: no earlier notebook left any for this source and seed, so they are loaded now")
     return prepare(run)
 
@@ -385,7 +386,7 @@ def read_problems(path: str | Path) -> list[Problem]:
         ValueError: a field is missing, unknown or of the wrong type; the message names file, line and field.
     """
     problems = []
-    for number, row in read_jsonl(path, numbered=True):
+    for number, row in numbered_jsonl(path):
         where = f"{path}, line {number}"
         if wrong := set(FIELDS) ^ set(row):
             raise ValueError(f"{where}: {sorted(wrong)[0]!r} missing or unknown; fields needed: {', '.join(FIELDS)}")

@@ -65,7 +65,9 @@ class Profile:
     (notebook 04), and how many of these, from the first on, are answered again after given traces (notebook 07). Of a
     data set not named, all is used. ``conditions`` are trained on every data set; ``also`` names further ones by data
     set, such as the free-form traces of CoTempQA. ``marco`` holds settings of real MS MARCO: ``test_share`` and
-    ``evidence`` of ``load_marco.problems_of``.
+    ``evidence`` of ``load_marco.problems_of``. ``datasets`` are those that the profile runs on, all where none is
+    named. ``epochs_of`` gives conditions passes of their own, in place of the recipe's. ``texts`` says where free-form
+    traces come from: see ``run_texts.find_texts``.
     """
 
     name: str
@@ -84,10 +86,17 @@ class Profile:
     bootstrap: int
     also: dict[str, tuple[str, ...]] = field(default_factory=dict)
     marco: dict[str, Any] = field(default_factory=dict)
+    datasets: tuple[str, ...] = ()
+    epochs_of: dict[str, float] = field(default_factory=dict)
+    texts: str = "auto"
 
     def conditions_of(self, dataset: str) -> tuple[str, ...]:
         """The training conditions of one data set: ``conditions``, and what ``also`` adds for it."""
         return (*self.conditions, *self.also.get(dataset, ()))
+
+    def recipe_of(self, condition: str) -> Recipe:
+        """The recipe that a condition is trained with."""
+        return replace(self.recipe, epochs=self.epochs_of.get(condition, self.recipe.epochs))
 
 
 def nearest(value: str, known: list[str] | tuple[str, ...]) -> str:
@@ -126,6 +135,7 @@ def load(name: str) -> Profile:
             own[key] = entry.pop(key)
     entry["seeds"] = tuple(entry["seeds"])
     entry["conditions"] = tuple(entry["conditions"])
+    entry["datasets"] = tuple(entry.get("datasets", ()))
     entry["also"] = {dataset: tuple(names) for dataset, names in entry.get("also", {}).items()}
     return Profile(name=name, recipe=Recipe(**own), **entry)
 
@@ -135,7 +145,7 @@ class Run:
     """A profile with its seed, data source and folder: what every notebook works with.
 
     Everything is written below ``folder``; ``figures/`` in it has the shape of the repository's ``figures/``.
-    ``texts`` is a file of a teacher's free-form traces (see ``freeform.read_texts``), "" for the templated ones.
+    ``texts`` is a file or folder of a teacher's texts (see ``teacher_texts.read``), "" for the templated ones.
     """
 
     notebook: str
@@ -160,6 +170,22 @@ class Run:
         return np.random.default_rng(int(sha256(f"{self.seed}/{name}")[:16], 16))
 
     @property
+    def datasets(self) -> tuple[str, ...]:
+        """The data sets that this run works with: those of its source, or those of them that the profile names.
+
+        Raises:
+            ValueError: the profile names none of the source's.
+        """
+        from tracekd.problems import datasets_of
+
+        here, named = datasets_of(self.source), self.profile.datasets
+        if named and not set(here) & set(named):
+            raise ValueError(
+                f"profile {self.profile.name!r} runs on {', '.join(named)}, and the data source has {', '.join(here)}"
+            )
+        return tuple(d for d in here if not named or d in named)
+
+    @property
     def student(self) -> str:
         """The student's name as it stands in artefacts."""
         return self.profile.student
@@ -179,9 +205,9 @@ class Run:
     @property
     def source_label(self) -> str:
         """The data source in words, for captions: real or generated, by set where they differ."""
-        from tracekd.problems import DATASETS, label_of
+        from tracekd.problems import label_of
 
-        labels = {dataset: label_of(dataset, self.source) for dataset in DATASETS}
+        labels = {dataset: label_of(dataset, self.source) for dataset in self.datasets}
         if len(set(labels.values())) == 1:
             return next(iter(labels.values()))
         return "; ".join(f"{dataset}: {label}" for dataset, label in labels.items())
@@ -212,22 +238,6 @@ class Run:
         display(Markdown(text))
 
 
-def check_texts(path: str) -> str:
-    """The absolute path of a file of a teacher's texts; "" for none.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-    """
-    if not path:
-        return ""
-    if not Path(path).is_file():
-        raise FileNotFoundError(
-            f"texts {path!r}: no such file; `python -m tracekd teacher FILE --go` writes one, and without it free-form "
-            "traces are templated"
-        )
-    return str(Path(path).resolve())
-
-
 def with_test_share(profile: Profile) -> Profile:
     """The profile with the share of MS MARCO's test problems that ``TRACEKD_TEST_SHARE`` gives, where it is set.
 
@@ -250,15 +260,16 @@ def open_run(notebook: str, profile: str, seed: int = 121, data: str = "", texts
         seed: the first seed of the run; every random draw follows from it.
         data: ``auto``, ``generated``, ``hub``, a folder, or "" for ``TRACEKD_DATA`` where set, else the profile's own;
             ``auto`` is decided once for the run's folder.
-        texts: file of a teacher's free-form traces, or "" for ``TRACEKD_TEXTS`` where set, else the templated ones.
+        texts: see ``run_texts.find_texts``.
 
     Raises:
         ValueError: unknown profile, or a data source that is neither a known word nor a folder.
-        FileNotFoundError: there is no file of that name: see ``check_texts``.
+        FileNotFoundError: there is no file of that name: see ``run_texts.find_texts``.
     """
     from tracekd.artefacts import opening
     from tracekd.hub import settle
     from tracekd.problems import check_source
+    from tracekd.run_texts import find_texts
 
     settings = with_test_share(load(profile))
     if seed != settings.seeds[0]:
@@ -266,7 +277,7 @@ def open_run(notebook: str, profile: str, seed: int = 121, data: str = "", texts
         settings = replace(settings, seeds=tuple(seed + i for i in range(len(settings.seeds))))
     runs = Path(os.environ.get("TRACEKD_RUNS") or ROOT / "runs")
     source = check_source(settle(data or os.environ.get("TRACEKD_DATA") or settings.data, runs / profile))
-    texts = check_texts(texts or os.environ.get("TRACEKD_TEXTS", ""))
+    texts = find_texts(texts, settings, source)
     run = Run(notebook, settings, int(seed), source, runs / profile, texts)
     run.folder.mkdir(parents=True, exist_ok=True)
     print(opening(run))

@@ -130,12 +130,13 @@ def _undecodable(path: Path, number: int, error: Exception) -> str:
     return f"{path}, after line {number}: {error}"
 
 
-def read_jsonl(path: str | Path, numbered: bool = False) -> Iterator[Any]:
-    """Yield the objects of a JSON-lines file, plain or ``.gz``; empty lines are passed over.
+def read_jsonl(path: str | Path) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a JSON-lines file: see ``numbered_jsonl``."""
+    return (row for _, row in numbered_jsonl(path))
 
-    Args:
-        path: the file.
-        numbered: yield (line number, object).
+
+def numbered_jsonl(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line, object) of a JSON-lines file, plain or ``.gz``; lines count from 1, empty ones are passed over.
 
     Raises:
         FileNotFoundError: the file is not there.
@@ -144,8 +145,7 @@ def read_jsonl(path: str | Path, numbered: bool = False) -> Iterator[Any]:
     with open_text(path) as file:
         for number, line in enumerate(_lines(path, file), 1):
             if line.strip():
-                row = _object(f"{path}, line {number}", line)
-                yield (number, row) if numbered else row
+                yield number, _object(f"{path}, line {number}", line)
 
 
 def _object(where: str, line: str) -> dict[str, Any]:

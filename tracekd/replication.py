@@ -206,7 +206,7 @@ def _teacher(run: Run, job: tuple) -> str:
 def drawn(run: Run) -> dict[str, int]:
     """How many training problems a run draws, by data set."""
     from tracekd.problems import kept
-    from tracekd.sft import training_problems
+    from tracekd.run_texts import training_problems
 
     return {dataset: len(training_problems(run, dataset, part)) for dataset, part in kept(run).items()}
 
@@ -243,7 +243,7 @@ def _target_repetition(run: Run, job: tuple, record: Mapping) -> float:
 
     path = sft.set_path(run, *job[:2])
     taught = [sft.Example(**row) for row in read_jsonl(path)] if path.exists() else []
-    if train.key(run.student, taught, run.profile.recipe, job[2]) != record["key"]:
+    if train.key(run.student, taught, run.profile.recipe_of(job[1]), job[2]) != record["key"]:
         return math.nan
     return float(pd.Series([repetition(e.target) for e in taught], dtype=float).mean())
 

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from tracekd import notebooks, problems, profiles, steps
 from tracekd.profiles import ROOT, nearest
+from tracekd.run_texts import find_texts
 
 EPILOG = """\
 examples:
@@ -45,7 +46,7 @@ def _parser() -> _Parser:
         "--test-share", metavar="SHARE", help="of MS MARCO's problems, 0 to 1; else TRACEKD_TEST_SHARE, the profile's"
     )
     parser.add_argument(
-        "--texts", metavar="FILE", help="a teacher's free-form traces; else TRACEKD_TEXTS, else templated ones"
+        "--texts", metavar="FILE", help="a teacher's texts (file or folder), auto or templated; else TRACEKD_TEXTS"
     )
     parser.add_argument("--seed", type=int, metavar="N", help="first seed; default: each notebook's own, 121")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any notebook parameter")
@@ -80,8 +81,7 @@ def options(argv: list[str]) -> argparse.Namespace:
             from tracekd.load_marco import check_share
 
             check_share(args.test_share)
-        args.texts_given = bool(args.texts)
-        args.texts = profiles.check_texts(args.texts or os.environ.get("TRACEKD_TEXTS", ""))
+        find_texts(args.texts or "", profiles.load(args.profile or "cpu"), args.data or "generated")
         args.paths = notebooks.select(args.only)
         args.given = _given(args)
         notebooks.check(args.paths, args.given)
@@ -186,7 +186,7 @@ def run(args: argparse.Namespace, profile: profiles.Profile, folder: Path) -> in
     labels = {dataset: problems.label_of(dataset, source) for dataset in problems.datasets_of(source)}
     print(f"profile {profile.name}: {profile.about}; everything goes to {shown(folder)}")
     print("\n".join(f"data: {dataset}: {label}" for dataset, label in labels.items()))
-    take_texts(args, profile, list(labels))
+    take_texts(args, profile, source, list(labels))
     try:
         for path in args.paths:
             step(path, args, profile, source, folder)
@@ -200,21 +200,22 @@ def run(args: argparse.Namespace, profile: profiles.Profile, folder: Path) -> in
     return 0
 
 
-def take_texts(args: argparse.Namespace, profile: profiles.Profile, datasets: list[str]) -> None:
+def take_texts(args: argparse.Namespace, profile: profiles.Profile, source: str, datasets: list[str]) -> None:
     """Hand a teacher's texts to the notebooks' kernels; the variable alone does nothing where no condition takes them.
 
     Raises:
         ValueError: the option was given, and the profile trains on no free-form traces.
     """
-    from tracekd.freeform import CONDITIONS
+    from tracekd.freeform import CONDITIONS, takes_texts
 
-    takes = any(set(profile.conditions_of(dataset)) & set(CONDITIONS) for dataset in datasets)
-    if args.texts and not takes and args.texts_given:
+    takes = any(takes_texts(condition) for dataset in datasets for condition in profile.conditions_of(dataset))
+    if args.texts not in (None, "", "auto", "templated") and not takes:
         raise ValueError(
             f"--texts: profile {profile.name!r} trains on none of {', '.join(CONDITIONS)}: choose one that does, such "
             "as --profile gpu, or name conditions in `also` of a profile"
         )
-    args.texts = os.environ["TRACEKD_TEXTS"] = args.texts if takes else ""
+    args.texts = find_texts(args.texts or "", profile, source) if takes else ""
+    os.environ["TRACEKD_TEXTS"] = args.texts or "templated"
     if args.texts:
         print(f"free-form traces: {shown(Path(args.texts))}")
 

@@ -8,8 +8,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tracekd import corrupt, freeform, leakage, students, templated, traces, training_interventions
-from tracekd.problems import Problem, datasets_of, training_set
+from tracekd import (
+    corrupt,
+    freeform,
+    leakage,
+    run_texts,
+    students,
+    teacher_texts,
+    templated,
+    traces,
+    training_interventions,
+)  # fmt: skip
+from tracekd.problems import Problem
 from tracekd.problems import kept as kept_problems
 from tracekd.problems import marker as problems_marker
 from tracekd.records import read_jsonl, sha256, write_json, write_jsonl
@@ -67,13 +77,14 @@ def build(problems: Sequence[Problem], condition: str, *, seed: int, **options) 
     Args:
         problems: training problems.
         condition: ``vanilla``, ``correct``, ``incorrect``, a free-form one (see ``tracekd.freeform``) or a training
-            intervention (see there).
+            intervention (see there). With ``as_released`` at its end a free-form one, or vanilla, teaches the teacher's
+            final message; every other condition teaches the gold answer.
         seed: of the corruption or the swap, together with each problem's id.
         **options: passed on to ``traces.build`` (``corrupt``, ``style``), or to ``freeform.build_all`` (``texts``, of
             a teacher; without them the templated ones, which leave out problems that the rules cannot answer), or to
             ``training_interventions.build_all`` (``tokenizer``, which ``filler`` needs).
     """
-    if condition in freeform.CONDITIONS:
+    if freeform.takes_texts(condition):
         texts = options.pop("texts", None) or freeform.from_rules(problems, seed)
         made = freeform.build_all(problems, condition, texts, seed=seed, **options)
     elif condition in training_interventions.CONDITIONS:
@@ -185,38 +196,16 @@ def set_path(run, dataset: str, condition: str) -> Path:
 
 def marker(run) -> dict:
     """What a run's kept SFT sets follow from: the problems, how many, the conditions, and the code of traces."""
-    code = [Path(module.__file__) for module in (traces, corrupt, leakage, freeform, templated, training_interventions)]
+    used = (traces, corrupt, leakage, freeform, run_texts, teacher_texts, templated, training_interventions)
+    code = [Path(module.__file__) for module in used]
     return {
         "problems": problems_marker(run),
         "texts": sha256(Path(run.texts)) if run.texts else templated.TEACHER,
         "student": run.student,  # by whose tokenizer filler is as long as the correct trace
         "train": dict(run.profile.train),
-        "conditions": {d: list(run.profile.conditions_of(d)) for d in datasets_of(run.source)},
+        "conditions": {d: list(run.profile.conditions_of(d)) for d in run.datasets},
         "code": [sha256(path) for path in [*code, Path(__file__)]],
     }
-
-
-def training_problems(run, dataset: str, problems: Sequence[Problem]) -> list[Problem]:
-    """The training problems of a run: the profile's number; with a teacher's texts, of those that have one.
-
-    A teacher's traces are kept where it was right, on the easier problems perhaps. All conditions of a data set with
-    free-form ones are trained on the same problems, so that what tells them apart is the trace.
-
-    Raises:
-        ValueError: the texts are on none of the training problems.
-    """
-    if not (run.texts and set(run.profile.conditions_of(dataset)) & set(freeform.CONDITIONS)):
-        return training_set(run, dataset, list(problems))
-    have = {text.id for text in freeform.read_texts(run.texts)}
-    train = [p for p in problems if p.split == "train"]
-    covered = [p for p in train if p.id in have]
-    if not covered:
-        raise ValueError(
-            f"{run.texts} has no text on any of the {len(train)} training problems of {dataset}: ask the teacher for "
-            "these problems, or leave the file out"
-        )
-    print(f"{dataset}: {len(covered)} of {len(train)} training problems have a teacher's text; the others are left out")
-    return training_set(run, dataset, covered)
 
 
 def teachers(sets: Mapping[tuple[str, str], Sequence[Example]]) -> dict[tuple[str, str], str]:
@@ -238,11 +227,11 @@ def prepare(run) -> dict[tuple[str, str], list[Example]]:
     marker_path = run.path("sft", "SOURCE.json")
     marker_path.unlink(missing_ok=True)  # written last: its presence means that the sets are whole
     made, problems = {}, kept_problems(run)
-    texts = freeform.read_texts(run.texts) if run.texts else []
-    for dataset in datasets_of(run.source):
-        chosen = training_problems(run, dataset, problems[dataset])
+    for dataset in run.datasets:
+        found = run_texts.texts_of(run, dataset, problems[dataset])
+        chosen = run_texts.training_problems(run, dataset, problems[dataset], found)
         for condition in run.profile.conditions_of(dataset):
-            given = {"texts": texts} if texts and condition in freeform.CONDITIONS else {}
+            given = {"texts": found.texts} if found and freeform.takes_texts(condition) else {}
             if condition == training_interventions.FILLER:
                 given = {"tokenizer": students.load_tokenizer(run.student)}
             made[dataset, condition] = build(chosen, condition, seed=run.seed, **given)
@@ -256,7 +245,7 @@ def kept(run) -> dict[tuple[str, str], list[Example]]:
     path = run.path("sft", "SOURCE.json")
     if path.exists() and json.loads(path.read_text()) == marker(run):
         print("SFT sets: as an earlier notebook left them in this run")
-        names = [(d, c) for d in datasets_of(run.source) for c in run.profile.conditions_of(d)]
+        names = [(d, c) for d in run.datasets for c in run.profile.conditions_of(d)]
         return {(d, c): [Example(**row) for row in read_jsonl(set_path(run, d, c))] for d, c in names}
     print("SFT sets: no earlier notebook left any for this source, seed, texts and code, so they are built now")
     return prepare(run)

@@ -1,8 +1,8 @@
 """A teacher behind any OpenAI-compatible endpoint: reasoning traces, their summaries, post-hoc explanations.
 
-Base URL, model and key come from arguments or from ``TRACEKD_TEACHER_URL``, ``TRACEKD_TEACHER_MODEL`` and
-``TRACEKD_TEACHER_KEY``. Every reply is appended to a JSON-lines cache at once, under a key made of all that changes
-it; a run that was killed goes on from there and nothing is paid twice.
+The ``openai`` client talks to it. Base URL, model and key come from arguments or from ``TRACEKD_TEACHER_URL``,
+``TRACEKD_TEACHER_MODEL`` and ``TRACEKD_TEACHER_KEY``. Replies that serve are appended to a JSON-lines cache at once; a
+run that was killed goes on from there and pays for none of them twice.
 """
 
 from __future__ import annotations
@@ -11,19 +11,16 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3.util import Retry
-
-from tracekd.corrupt import same
 from tracekd.freeform import Texts, fingerprint
 from tracekd.problems import Problem
 from tracekd.records import append_jsonl, recover_jsonl, sha256
+from tracekd.teacher_replies import Reply, Unanswered, own_words, read, right
 from tracekd.traces import prompt
 
 _SUMMARY = "Summarise the following reasoning in two to four sentences. Add nothing to it.\n\n{trace}"
@@ -32,6 +29,12 @@ _EXPLANATION = (
 )
 _WORDS_TO_TOKENS = 1.4  # English words to tokens, a little above what common tokenizers need
 _REPLY_TOKENS = {"trace": 700, "summary": 90, "explanation": 400}  # from the ten real R1 samples, rounded up
+_REFUSED = (401, 403, 404, 405)  # whatever the problem, the server will say the same again
+_IN_A_ROW = 10  # requests that fail one after another, with none answered between, before the run stops
+
+
+class Stopped(RuntimeError):
+    """The server refuses every request: asking on is pointless. The message has its own words."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,13 @@ class Endpoint:
         url: base URL up to and with ``/v1``.
         model: the model's name there.
         key: sent as bearer token; may be empty for a local server.
-        max_tokens, temperature: of a reply.
+        max_tokens: longest reply; a longer one is cut, and counts as cut.
+        max_completion_tokens: the same under the name that newer servers want; 0 sends ``max_tokens``.
+        temperature: of sampling, 0 to 2.
         price_in, price_out: money for a million tokens read and written, for the estimate; 0 for a server of one's own.
         workers: requests at once.
         per_minute: most requests started in a minute; 0 for no limit.
-        retries: most repetitions of a request after a lost connection or a status of 429 or 5xx.
+        retries: most repetitions of a request after a lost connection or a status of 408, 409, 429 or 5xx.
         timeout: seconds that one request may take.
     """
 
@@ -54,6 +59,7 @@ class Endpoint:
     model: str
     key: str = ""
     max_tokens: int = 4096
+    max_completion_tokens: int = 0
     temperature: float = 0.0
     price_in: float = 0.0
     price_out: float = 0.0
@@ -62,12 +68,23 @@ class Endpoint:
     retries: int = 4
     timeout: float = 600.0
 
+    def __post_init__(self) -> None:
+        """Refuse what no request can mean."""
+        least = {"max_tokens": 1, "workers": 1, "timeout": 1} | dict.fromkeys(
+            ("max_completion_tokens", "temperature", "price_in", "price_out", "per_minute", "retries"), 0
+        )
+        for name, low in least.items():
+            if not getattr(self, name) >= low:
+                raise ValueError(f"{name} of a teacher is {getattr(self, name)!r}: expected {low} or more")
+        if not self.url.startswith(("http://", "https://")):
+            raise ValueError(f"url of a teacher is {self.url!r}: expected http:// or https://, up to and with /v1")
+
     @classmethod
     def from_environment(cls, **options) -> Endpoint:
         """Read URL, model and key from the environment where they are not given.
 
         Raises:
-            ValueError: no URL or no model.
+            ValueError: no URL or no model, or a value out of range.
         """
         given = {name: os.environ.get(f"TRACEKD_TEACHER_{name.upper()}", "") for name in ("url", "model", "key")}
         given.update({name: value for name, value in options.items() if value is not None})
@@ -79,6 +96,12 @@ class Endpoint:
                 )
         return cls(**given)
 
+    def request(self, text: str) -> dict[str, Any]:
+        """The body of a request with one user turn."""
+        limit = "max_completion_tokens" if self.max_completion_tokens else "max_tokens"
+        turns = [{"role": "user", "content": text}]
+        return {"model": self.model, "messages": turns, limit: getattr(self, limit), "temperature": self.temperature}
+
 
 def estimate(problems: Sequence[Problem], endpoint: Endpoint) -> dict[str, float]:
     """Requests, tokens and money for all three texts of ``problems``, before anything is asked.
@@ -87,87 +110,94 @@ def estimate(problems: Sequence[Problem], endpoint: Endpoint) -> dict[str, float
         ``requests``, ``tokens_in``, ``tokens_out`` and ``cost`` (in the currency of the endpoint's prices). An upper
         estimate: problems that the teacher answers wrong need one request, not three.
     """
-    read = sum(_WORDS_TO_TOKENS * len(prompt(p).split()) for p in problems)
-    tokens_in = round(2 * read + len(problems) * _REPLY_TOKENS["trace"])
+    words = sum(_WORDS_TO_TOKENS * len(prompt(p).split()) for p in problems)
+    tokens_in = round(2 * words + len(problems) * _REPLY_TOKENS["trace"])
     tokens_out = len(problems) * sum(_REPLY_TOKENS.values())
     cost = (tokens_in * endpoint.price_in + tokens_out * endpoint.price_out) / 1e6
     return {"requests": 3 * len(problems), "tokens_in": tokens_in, "tokens_out": tokens_out, "cost": round(cost, 4)}
 
 
+@dataclass
 class Teacher:
     """Asks one endpoint, from many threads, through the cache.
 
     Attributes:
-        counts: ``asked``, ``cached`` (requests), ``tokens_in``, ``tokens_out`` as the endpoint counted them.
+        endpoint: where and how to ask.
+        cache: file of the replies that serve, by a key made of all that changes a reply.
+        counts: ``asked`` (requests), ``cached``, ``tokens_in``, ``tokens_out`` as the endpoint counted them.
+        stopped: why the server is asked nothing more; "" while it is.
     """
 
-    def __init__(self, endpoint: Endpoint, cache: str | Path) -> None:
+    endpoint: Endpoint
+    cache: Path
+    counts: Counter[str] = field(default_factory=Counter)
+    stopped: str = ""
+
+    def __post_init__(self) -> None:
         """Open the cache; a torn last line, left by a kill, is cut off."""
-        self.endpoint, self.cache = endpoint, Path(cache)
+        from openai import OpenAI
+
+        self.cache = Path(self.cache)
         self.cache.parent.mkdir(parents=True, exist_ok=True)
-        self.known = {row["key"]: row for row in recover_jsonl(self.cache)}
-        self.counts: Counter[str] = Counter()
-        self._lock, self._next = threading.Lock(), 0.0
-        self._asking: dict[str, threading.Lock] = {}
-        self._session = requests.Session()
-        again = Retry(
-            total=endpoint.retries,
-            backoff_factor=1.0,
-            status_forcelist=(429, 500, 502, 503, 504),
-            allowed_methods=None,
-            raise_on_status=False,
-        )
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(max_retries=again, pool_maxsize=endpoint.workers))
+        self._known = {row["key"]: Reply(row["reasoning"], row["reply"]) for row in recover_jsonl(self.cache)}
+        self._lock, self._next, self._failures = threading.Lock(), 0.0, 0
+        e = self.endpoint
+        key = e.key.strip() or "none"
+        self._client = OpenAI(base_url=e.url, api_key=key, max_retries=e.retries, timeout=e.timeout)
 
-    def ask(self, text: str) -> tuple[str, str]:
-        """Ask one user turn; return (reasoning, reply).
-
-        Reasoning is what the endpoint gives as ``reasoning_content`` or ``reasoning``, or what stands before
-        ``</think>``; empty where there is none.
+    def ask(self, text: str, serves: Callable[[Reply], bool] = lambda _: True) -> Reply:
+        """Ask one user turn. A reply that ``serves`` is kept in the cache, any other is asked for again next time.
 
         Raises:
-            RuntimeError: the endpoint still fails after all retries; the message has its status and words.
+            Unanswered: no whole reply came; the message says why.
+            Stopped: the server refuses every request, now or before.
         """
-        e = self.endpoint
-        body = {"model": e.model, "messages": [{"role": "user", "content": text}], "max_tokens": e.max_tokens}
-        body["temperature"] = e.temperature
-        key = sha256({"url": e.url, **body})
-        with self._lock:
-            mine = self._asking.setdefault(key, threading.Lock())
-        with mine:  # two threads with the same question: the second finds the first one's reply
-            row = self.known.get(key)
-            if row is None:
-                row = {"key": key, "model": e.model, **self._post(body)}
-                with self._lock:
-                    append_jsonl(self.cache, [row])
-                    self.known[key] = row
-                    self.counts["asked"] += 1
-            else:
-                with self._lock:
-                    self.counts["cached"] += 1
-        return row["reasoning"], row["reply"]
+        body = self.endpoint.request(text)
+        key = sha256({"url": self.endpoint.url, **body})
+        if known := self._known.get(key):
+            with self._lock:
+                self.counts["cached"] += 1
+            return known
+        reply = read(self._post(body), self._count)
+        if serves(reply):
+            row = {"key": key, "model": self.endpoint.model, "reasoning": reply.reasoning, "reply": reply.text}
+            with self._lock:
+                append_jsonl(self.cache, [row])
+                self._known[key] = reply
+        return reply
 
-    def _post(self, body: dict) -> dict:
+    def _post(self, body: dict[str, Any]) -> str:
+        """The server's answer as text. The client repeats what may succeed the next time, no more than ``retries``."""
+        import openai
+
         self._wait()
-        head = {"Authorization": f"Bearer {self.endpoint.key}"} if self.endpoint.key else {}
-        url = self.endpoint.url.rstrip("/") + "/chat/completions"
-        try:
-            answer = self._session.post(url, json=body, headers=head, timeout=self.endpoint.timeout)
-        except requests.RequestException as error:
-            raise RuntimeError(f"no reply from {url}: {type(error).__name__}; is the server up?") from error
-        if not answer.ok:
-            raise RuntimeError(f"{url} answered {answer.status_code}: {answer.text[:200]}")
-        data = answer.json()
-        message, usage = data["choices"][0]["message"], data.get("usage") or {}
-        reasoning = message.get("reasoning_content") or message.get("reasoning") or ""
-        reply = message.get("content") or ""
-        if not reasoning and "</think>" in reply:
-            reasoning, _, reply = reply.partition("</think>")
+        if self.stopped:
+            raise Stopped(self.stopped)
         with self._lock:
-            self.counts["tokens_in"] += usage.get("prompt_tokens", 0)
-            self.counts["tokens_out"] += usage.get("completion_tokens", 0)
-        return {"reasoning": reasoning.replace("<think>", "").strip(), "reply": reply.strip()}
+            self.counts["asked"] += 1
+        try:
+            raw = self._client.chat.completions.with_raw_response.create(**body).http_response.text
+        except openai.APIStatusError as error:
+            self._failed(f"{error.status_code}: {own_words(error.response.text)}", error.status_code)
+        except openai.OpenAIError as error:
+            self._failed(f"no reply ({type(error.__cause__ or error).__name__}): is the server up?", 0)
+        self._failures = 0
+        return raw
+
+    def _failed(self, reason: str, status: int) -> None:
+        """Raise ``Unanswered``, or ``Stopped`` where the next request would fail as well."""
+        with self._lock:
+            self._failures += 1
+            answered = self.counts["answered"]
+            # A request that the server calls bad is bad for every problem, unless it has answered others.
+            hopeless = status in _REFUSED or (status in (400, 422) and not answered) or self._failures >= _IN_A_ROW
+            if hopeless and not self.stopped:
+                self.stopped = f"{self.endpoint.url} answered {reason}" if status else reason
+        raise Stopped(self.stopped) if hopeless else Unanswered(reason)
+
+    def _count(self, tokens_in: int, tokens_out: int) -> None:
+        with self._lock:
+            self.counts.update(answered=1, tokens_in=tokens_in, tokens_out=tokens_out)
 
     def _wait(self) -> None:
         """Keep starts apart, so that no minute sees more than ``per_minute`` of them."""
@@ -180,49 +210,42 @@ class Teacher:
         time.sleep(start - now)
 
 
-def right(problem: Problem, reply: str) -> bool:
-    """Whether a reply names every gold answer and no other name that the context offers as one.
-
-    Names that are part of the question or of a gold answer do not count against it.
-    """
-    said, asked = f" {same(reply)} ", f" {same(problem.question)} "
-    gold = [same(answer) for answer in problem.answers]
-    if not all(f" {answer} " in said for answer in gold):
-        return False
-    if problem.dataset != "cotempqa":
-        return True
-    from tracekd.facts import answer_slot
-
-    slots = {same(answer_slot(fact, problem.meta["triple_element"])) for fact in problem.context} - set(gold)
-    others = (s for s in slots if f" {s} " not in asked and not any(s in answer for answer in gold))
-    return not any(f" {other} " in said for other in others)
-
-
-def collect(problems: Sequence[Problem], teacher: Teacher) -> tuple[list[Texts], Counter]:
+def collect(problems: Sequence[Problem], teacher: Teacher) -> tuple[list[Texts], dict[str, Any]]:
     """Ask for trace, summary and explanation of every problem; keep those that the teacher answers right.
 
     Returns:
-        The texts, in the order of ``problems``, and counts: ``problems``, ``right``, ``wrong``, ``failed`` (endpoint
-        errors after all retries; asked again by the next run), and the teacher's own counts.
+        The texts, in the order of ``problems``, and counts. These add up to ``problems``: ``right``, ``wrong``,
+        ``failed`` (no whole reply) and ``not_asked`` (the server refuses everything). ``reasons`` says how many
+        problems failed for which; ``stopped`` has the server's words, "" where it did not refuse. The teacher's own
+        counts follow. What is not right is asked again by the next run.
     """
+    from tqdm import tqdm
+
     with ThreadPoolExecutor(teacher.endpoint.workers) as pool:
-        results = list(pool.map(lambda p: _one(p, teacher), problems))
-    kept = [text for text in results if isinstance(text, Texts)]
-    counts = Counter(problems=len(problems), right=len(kept))
-    counts.update(result for result in results if isinstance(result, str))
-    counts.update(teacher.counts)
-    return kept, counts
+        made = pool.map(lambda p: _one(p, teacher), problems)
+        results = list(tqdm(made, total=len(problems), desc=teacher.endpoint.model, unit="problem", mininterval=1))
+    texts = [text for text, _ in results if text]
+    outcomes = Counter(outcome for _, (outcome, _) in results)
+    reasons = Counter(reason for _, (_, reason) in results if reason)
+    counts = {name: outcomes[name] for name in ("right", "wrong", "failed", "not_asked")}
+    return texts, {
+        "problems": len(problems), **counts, "reasons": dict(reasons), "stopped": teacher.stopped, **teacher.counts,
+    }  # fmt: skip
 
 
-def _one(problem: Problem, teacher: Teacher) -> Texts | str:
+def _one(problem: Problem, teacher: Teacher) -> tuple[Texts | None, tuple[str, str]]:
+    """One problem's texts, or None with (outcome, reason)."""
     try:
-        reasoning, reply = teacher.ask(prompt(problem))
-        if not right(problem, reply):
-            return "wrong"
-        trace = reasoning or reply
-        _, summary = teacher.ask(_SUMMARY.format(trace=trace))
+        first = teacher.ask(prompt(problem), lambda reply: right(problem, reply.text))
+        if not right(problem, first.text):
+            return None, ("wrong", "")
+        trace = first.reasoning or first.text
+        summary = teacher.ask(_SUMMARY.format(trace=trace)).text
         answer = ", ".join(problem.answers)
-        _, explanation = teacher.ask(_EXPLANATION.format(prompt=prompt(problem), answer=answer))
-    except RuntimeError:
-        return "failed"
-    return Texts(problem.id, teacher.endpoint.model, trace, summary, explanation, fingerprint(problem))
+        explanation = teacher.ask(_EXPLANATION.format(prompt=prompt(problem), answer=answer)).text
+    except Unanswered as error:
+        return None, ("failed", str(error))
+    except Stopped:
+        return None, ("not_asked", "")
+    made = Texts(problem.id, teacher.endpoint.model, trace, summary, explanation, fingerprint(problem), first.text)
+    return made, ("right", "")

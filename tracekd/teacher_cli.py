@@ -5,31 +5,104 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import fields
 from pathlib import Path
+from typing import NoReturn
 
 from tracekd.forms import FORMS, read_any
 from tracekd.freeform import keep
+from tracekd.problems import Problem, datasets_of, load
+from tracekd.profiles import nearest
+from tracekd.records import read_jsonl
 from tracekd.teacher import Endpoint, Teacher, collect, estimate
+
+EPILOG = """\
+example, for a model that a local server serves (vLLM, llama.cpp, Ollama):
+  python -m tracekd teacher ../shared/data --dataset cotempqa --limit 20 \\
+      --url http://localhost:8000/v1 --model deepseek-r1-distill-qwen-7b        # what it would cost
+  ... the same with --go                                                        # asks, and writes --out
+  ./run_all.sh --profile grid-r1 --texts runs/teacher/texts.jsonl               # trains on it
+Replies that are wrong, cut or failed are not kept; the next run asks for them again."""
+_OPTIONS = {  # option: (field of Endpoint is the same word, type, what it says)
+    "--url": (str, "base URL up to /v1 (else TRACEKD_TEACHER_URL)"),
+    "--model": (str, "model name there (else TRACEKD_TEACHER_MODEL); the key: TRACEKD_TEACHER_KEY"),
+    "--max-tokens": (int, "longest reply (default 4096); a longer one is cut, and not used"),
+    "--max-completion-tokens": (int, "the same under the name that newer servers want"),
+    "--temperature": (float, "of sampling (default 0)"),
+    "--price-in": (float, "money for a million tokens read"),
+    "--price-out": (float, "money for a million tokens written"),
+    "--workers": (int, "requests at once (default 4)"),
+    "--per-minute": (int, "most requests a minute; 0, the default, for no limit"),
+    "--retries": (int, "most repetitions after a lost connection or a status of 429 or 5xx (default 4)"),
+    "--timeout": (float, "seconds that a request may take (default 600)"),
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Exit 2 with one line, not the whole usage."""
+        self.exit(2, f"{self.prog}: {message}\n(--help lists the options)\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    made = _Parser(
+        prog="python -m tracekd teacher", description=__doc__.replace("``", ""), epilog=EPILOG, allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    made.add_argument("file", metavar="FILE", help=f"{FORMS}; your own set; or a data folder, with --dataset")
+    made.add_argument("--dataset", help="which set of a data folder; its training problems are asked")
+    made.add_argument("--out", default="runs/teacher/texts.jsonl", help="texts of problems answered right")
+    made.add_argument("--limit", type=int, help="only the first so many problems")
+    for name, (kind, about) in _OPTIONS.items():
+        made.add_argument(name, type=kind, metavar=kind.__name__.upper(), help=about)
+    made.add_argument("--go", action="store_true", help="ask; without it only the estimate is printed")
+    return made
+
+
+def asked(path: str, dataset: str | None = None) -> list[Problem]:
+    """The problems to ask: a file's, all of them; the training problems of a data folder's set or of one's own set.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file has none of the known forms, or the folder's set is not named.
+    """
+    place = Path(path)
+    if place.is_dir():
+        if not dataset:
+            raise ValueError(f"{path} is a folder: name a set of it with --dataset, such as --dataset cotempqa")
+        return [p for p in load(dataset, path) if p.split == "train"]
+    if place.is_file() and place.suffix == ".jsonl":
+        first = next(read_jsonl(place), {})
+        if {"id", "context", "category"} <= first.keys() and "dataset" not in first:
+            return [p for p in load(datasets_of(path)[0], path) if p.split == "train"]
+    return read_any(path, dataset)
+
+
+def options(argv: list[str]) -> tuple[argparse.Namespace, list[Problem], Endpoint]:
+    """Read and check the options; what is not known or not possible exits with 2 before anything is asked."""
+    made = parser()
+    given, extra = made.parse_known_args(argv)
+    if extra:
+        known = [option for action in made._actions for option in action.option_strings if option.startswith("--")]
+        made.error(f"no option {extra[0]!r}: {nearest(extra[0].split('=')[0], known)}")
+    if given.limit is not None and given.limit < 1:
+        made.error(f"--limit {given.limit}: expected 1 or more")
+    if not Path(given.file).exists():
+        beside = Path(given.file).parent
+        names = sorted(str(beside / p.name) for p in beside.iterdir())[:200] if beside.is_dir() else []
+        made.error(f"no file {given.file!r}: {nearest(given.file, names) if names else 'nor its folder'}")
+    try:
+        wanted = {f.name for f in fields(Endpoint)} & set(vars(given))
+        endpoint = Endpoint.from_environment(**{name: getattr(given, name) for name in wanted})
+        return given, asked(given.file, given.dataset)[: given.limit], endpoint
+    except ValueError as error:
+        made.error(str(error))
 
 
 def main(argv: list[str]) -> int:
-    """Run the command: print the estimate; with ``--go`` ask, write the texts, print the counts as JSON."""
-    parser = argparse.ArgumentParser(prog="python -m tracekd teacher", description=__doc__.replace("``", ""))
-    parser.add_argument("file", metavar="FILE", help=FORMS)
-    parser.add_argument("--out", default="runs/teacher/texts.jsonl", help="texts of problems answered right")
-    parser.add_argument("--url", help="base URL up to /v1 (else TRACEKD_TEACHER_URL)")
-    parser.add_argument("--model", help="model name there (else TRACEKD_TEACHER_MODEL); the key: TRACEKD_TEACHER_KEY")
-    parser.add_argument("--limit", type=int, help="only the first so many problems")
-    parser.add_argument("--price-in", type=float, default=0.0, help="money for a million tokens read")
-    parser.add_argument("--price-out", type=float, default=0.0, help="money for a million tokens written")
-    parser.add_argument("--workers", type=int, default=4, help="requests at once")
-    parser.add_argument("--per-minute", type=int, default=0, help="most requests a minute; 0 for no limit")
-    parser.add_argument("--max-tokens", type=int, default=4096, help="longest reply")
-    parser.add_argument("--go", action="store_true", help="ask; without it only the estimate is printed")
-    given = parser.parse_args(argv)
-    problems = read_any(given.file)[: given.limit]
-    options = {name: getattr(given, name) for name in ("price_in", "price_out", "workers", "per_minute", "max_tokens")}
-    endpoint = Endpoint.from_environment(url=given.url, model=given.model, **options)
+    """Print the estimate; with ``--go`` ask, write the texts, print the counts as JSON; 1 where a problem failed."""
+    given, problems, endpoint = options(argv)
     print(json.dumps({"estimate": estimate(problems, endpoint)}))
     if not given.go:
         print("nothing was asked: add --go to start", file=sys.stderr)
@@ -37,5 +110,7 @@ def main(argv: list[str]) -> int:
     out = Path(given.out)
     texts, counts = collect(problems, Teacher(endpoint, out.with_name("cache.jsonl")))
     keep(out, texts)
-    print(json.dumps({"kept": str(out), **counts}))
-    return 1 if counts["failed"] else 0
+    print(json.dumps({"written": str(out), **counts}, ensure_ascii=False))
+    if counts["stopped"]:
+        print(f"stopped: {counts['stopped']}", file=sys.stderr)
+    return 1 if counts["failed"] or counts["not_asked"] else 0

@@ -50,6 +50,7 @@ class Trace:
         classification: the stated label, right or wrong; None for vanilla and free-form traces.
         retrieval: the stated facts in their order; None for vanilla and free-form traces.
         teacher: who wrote a free-form trace: a model's name, or ``templated``; "" for the others.
+        answer: the answer text to teach where it is not gold's: a teacher's final message, as the release teaches it.
     """
 
     condition: str
@@ -57,6 +58,7 @@ class Trace:
     classification: str | None = None
     retrieval: tuple[str, ...] | None = None
     teacher: str = ""
+    answer: str | None = None
 
 
 def render(dataset: str, label: str, facts: Sequence[str] | str) -> str:
@@ -188,5 +190,5 @@ def build(problem: Problem, condition: str, *, seed: int = 0, corrupt: str = "bo
 
 def target(problem: Problem, trace: Trace) -> str:
     """The assistant turn that a student learns: the trace in its tags, a space, the answer in its tags."""
-    answer = f"<answer>{answer_text(problem)}</answer>"
+    answer = f"<answer>{answer_text(problem) if trace.answer is None else trace.answer}</answer>"
     return answer if trace.condition == "vanilla" else f"<think>{trace.text}</think> {answer}"

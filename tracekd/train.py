@@ -20,7 +20,6 @@ from tracekd import disk, freeform, memory, nf4, seals, sft, students, templated
 from tracekd.artefacts import commit, hardware
 from tracekd.batches import IGNORED, Collator, Packed, packing_error
 from tracekd.locks import locked
-from tracekd.problems import datasets_of
 from tracekd.profiles import Recipe
 from tracekd.records import sha256, write_json, write_jsonl
 from tracekd.trainer import CompletionTrainer, CpuDropout, Progress
@@ -285,7 +284,7 @@ def read_record(folder: Path) -> dict | None:
 
 def teacher_of(record: Mapping, condition: str) -> str:
     """Who wrote the traces that an adapter was trained on; records from before teachers could be given do not say."""
-    return record.get("teacher", templated.TEACHER if condition in freeform.CONDITIONS else "")
+    return record.get("teacher", templated.TEACHER if freeform.takes_texts(condition) else "")
 
 
 def adapter_path(run, dataset: str, condition: str, seed: int) -> Path:
@@ -295,8 +294,7 @@ def adapter_path(run, dataset: str, condition: str, seed: int) -> Path:
 
 def jobs(run) -> list[tuple[str, str, int]]:
     """All (dataset, condition, seed) of a run's adapters, in a fixed order."""
-    sets = datasets_of(run.source)
-    return [(d, c, s) for d in sets for c in run.profile.conditions_of(d) for s in run.profile.seeds]
+    return [(d, c, s) for d in run.datasets for c in run.profile.conditions_of(d) for s in run.profile.seeds]
 
 
 def train_grid(run):
@@ -313,6 +311,6 @@ def train_grid(run):
     for (dataset, condition), examples in sets.items():
         for seed in run.profile.seeds:
             folder = adapter_path(run, dataset, condition, seed)
-            record = train(run.student, examples, run.profile.recipe, seed=seed, folder=folder)
+            record = train(run.student, examples, run.profile.recipe_of(condition), seed=seed, folder=folder)
             rows.append({"dataset": dataset, "condition": condition, **record})
     return pd.DataFrame(rows).drop(columns=["recipe", "key"])
