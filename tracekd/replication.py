@@ -41,6 +41,8 @@ KEPT = (
     "student", "source", *JOB, "teacher", SIZE, "id", "category", "status", *FLAGS, "answer_f1", "n_tokens",
     "repetition",
 )  # fmt: skip
+# What later versions record besides: gold facts of the problem, what its wrong trace reveals, ROUGE-L of free text.
+LATER = ("n_facts", "reveals", "answer_rouge_l")
 COST = (
     "student", "source", *JOB, "teacher", "n", "supervised_tokens", "total_tokens", "epochs", "steps", "seconds",
     "mean_loss", "target_repetition", "peak_gib", "processes", "hardware", "commit", "weights",
@@ -181,7 +183,7 @@ def finished(run: Run) -> tuple[list[tuple], list[tuple]]:
 
 
 def verdicts(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
-    """The verdicts of the outputs of ``jobs``, columns ``KEPT``."""
+    """The verdicts of the outputs of ``jobs``, columns ``KEPT`` and those of ``LATER`` that there are."""
     from tracekd import generate, own_verdicts
     from tracekd.problems import kept, label_of
 
@@ -192,7 +194,7 @@ def verdicts(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
     frame["source"] = frame.dataset.map({d: label_of(d, run.source) for d in frame.dataset.unique()})
     wrote = {job: _teacher(run, job) for job in jobs}
     frame["teacher"] = [wrote[job] for job in zip(*(frame[name] for name in JOB), strict=True)]
-    return sized(run, frame)[list(KEPT)]
+    return sized(run, frame)[[*KEPT, *(name for name in LATER if name in frame)]]
 
 
 def _teacher(run: Run, job: tuple) -> str:
