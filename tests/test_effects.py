@@ -7,7 +7,7 @@ import pytest
 from tracekd import interventions, resample
 from tracekd.effects import CONTRASTS, between_conditions, effects
 from tracekd.generated import generate
-from tracekd.intervention_tables import changes, changes_from_usual, follow_shares, frame, left_out, levels
+from tracekd.intervention_tables import by_reveals, changes, changes_from_usual, follow_shares, frame, left_out, levels
 from tracekd.planted import Planted, outputs
 
 REPEATS = 300
@@ -164,6 +164,23 @@ def test_effects_of_a_table_by_hand():
     assert got["facts_given_right_label"] == 0.25 and got["facts_given_wrong_label"] == 0.25
     assert got["interaction"] == 0 and got["repair"] == 0.25 and np.isnan(got["breakage"]) and np.isnan(got["observed"])
     assert set(found.contrast[found.effect == "total"]) == {"gold - both_wrong"}
+
+
+def test_problems_are_split_by_what_their_wrong_trace_reveals():
+    rows = made({"gold": (1, 1, 1, 1), "both_wrong": (0, 0, 1, 1)})
+
+    def total(part):
+        return effects(part, rng(), 50).query("effect == 'total_all' and outcome == 'answer_correct'")
+
+    assert by_reveals(frame(rows), total).reveals.tolist() == ["all"]  # records of an earlier version
+    for row in rows:
+        wrong = row["variant"] == "both_wrong"
+        row["reveals"] = "right" if not wrong else "none" if row["id"] in ("p0", "p1") else "excludes"
+    found = by_reveals(frame(rows), total).set_index("reveals")
+    assert found.value.to_dict() == {"all": 0.5, "none": 1.0, "excludes": 0.0}
+    assert found.n.to_dict() == {"all": 4, "none": 2, "excludes": 2}
+    # The gold trace names the answer in all of these, whatever other effects leave out.
+    assert found.gold_names.to_dict() == found.asked.to_dict() == {"all": 4, "none": 2, "excludes": 2}
 
 
 def test_traces_that_name_the_answer_where_they_should_not_are_no_part_of_mediation():

@@ -140,6 +140,54 @@ def test_doses_are_compared_with_none():
     assert found.change.tolist() == pytest.approx([0, -0.25, -0.5, -0.75, -1])
 
 
+def test_claims_on_incorrect_traces_are_split_by_what_a_wrong_trace_reveals():
+    """Where the wrong facts reveal nothing incorrect loses all, where they exclude it loses none; together a half."""
+    ours = frame({"correct": [1] * 40, "incorrect": [1] * 20 + [0] * 20}, seeds=(1, 2))
+    assert set(rc.tested(ours, rng(), 50).reveals) == {"all"}  # records of an earlier version
+    flag = ["excludes" if int(name[1:]) < 20 else "none" for name in ours.id]
+    found = rc.tested(ours.assign(reveals=flag), rng(), 50).query("dataset == 'babi'")
+    rows = found[(found["first"] == "incorrect") & (found.second == "correct")].set_index("reveals")
+    assert rows.estimate.to_dict() == {"all": -0.5, "excludes": 0.0, "none": -1.0}
+    assert rows.n.to_dict() == {"all": 40, "excludes": 20, "none": 20}
+    assert set(found.reveals[found["first"] == "correct"]) == {"all"}  # no wrong traces in these claims
+
+
+def test_accuracy_and_tie_by_number_of_supporting_facts():
+    # One fact: 12 right traces, all answers right; 10 wrong ones, 5 answers right: 17 of 22, tie 1 - 1/2. Three facts:
+    # 2 problems, too few for a tie. None: left out.
+    answers, traces_ = [1] * 12 + [1, 0] * 5 + [1, 0, 1], [1] * 12 + [0] * 12 + [0]
+    ours = frame({"correct": answers}, {"correct": traces_}, seeds=(1, 2))
+    assert rtab.by_supporting_facts(ours, rng(), 50).empty  # records of an earlier version
+    facts = {f"p{i}": 1 if i < 22 else 3 if i < 24 else 0 for i in range(25)}
+    found = rtab.by_supporting_facts(ours.assign(n_facts=ours.id.map(facts)), rng(), 200).set_index("facts")
+    assert set(found.index) == {"one", "more"}
+    one, more = found.loc["one"], found.loc["more"]
+    assert (one.n, one.accuracy, one.tie) == (22, pytest.approx(17 / 22), pytest.approx(0.5))
+    assert one.tie_low < 0.5 < one.tie_high and one.accuracy_t_low < one.accuracy < one.accuracy_t_high
+    assert (more.n, more.accuracy, more.right_traces) == (2, 0.5, 0) and np.isnan(more.tie)
+
+
+def test_free_text_is_measured_three_ways_where_questions_are_unanswerable():
+    ours = frame({"correct": [1, 0, 1, 0]}, dataset="marco").assign(answerable=[True, True, False, False])
+    assert rtab.answer_measures(ours.assign(answerable=True), rng(), 50).empty
+    made = rtab.answer_measures(ours.assign(answer_f1=[1.0, 0.5, 1.0, 0.0], answer_rouge_l=0.25), rng(), 50)
+    value = made.set_index(["answerable", "measure"]).value
+    assert value[True].to_dict() == {"exact": 0.5, "F1": 0.75, "ROUGE-L": 0.25} and value[False]["F1"] == 0.5
+    assert set(rtab.answer_measures(ours, rng(), 50).measure) == {"exact"}  # what the records have
+
+
+def test_power_is_known_before_a_run_from_a_pilot():
+    """Half of the problems differ by one, in both seeds alike: variance 0.25 n / (n - 1) among problems alone."""
+    pilot = frame({"correct": [1] * 40, "vanilla": [1, 0] * 20}, seeds=(1, 2))
+    found = rc.power_beforehand(pilot, {"babi": 400, "marco": 200}, 3)
+    rows = found[found.claim.str.startswith("Correct traces do not raise")].set_index("dataset")
+    assert rows.pilot.to_dict() == dict.fromkeys(("babi", "marco"), "babi, trained on 1,000")
+    error = (0.25 * 40 / 39 / 400) ** 0.5
+    assert rows.least_difference["babi"] == pytest.approx((1.9659 + 0.8425) * error, rel=1e-3)
+    assert rows.least_difference["marco"] == pytest.approx(rows.least_difference["babi"] * 2**0.5, rel=0.01)
+    assert found[found.claim.str.startswith("Incorrect")].least_difference.isna().all()  # no pilot
+
+
 # Decisions: 90% intervals by hand, margin 0.05.
 
 
