@@ -172,8 +172,11 @@ def test_free_text_is_measured_three_ways_where_questions_are_unanswerable():
     assert rtab.answer_measures(ours.assign(answerable=True), rng(), 50).empty
     made = rtab.answer_measures(ours.assign(answer_f1=[1.0, 0.5, 1.0, 0.0], answer_rouge_l=0.25), rng(), 50)
     value = made.set_index(["answerable", "measure"]).value
-    assert value[True].to_dict() == {"exact": 0.5, "F1": 0.75, "ROUGE-L": 0.25} and value[False]["F1"] == 0.5
-    assert set(rtab.answer_measures(ours, rng(), 50).measure) == {"exact"}  # what the records have
+    assert (
+        value[True].to_dict() == {"exact": 0.5, "F1": 0.75, "ROUGE-L": 0.25, "declines": 0}
+        and value[False]["F1"] == 0.5
+    )
+    assert set(rtab.answer_measures(ours, rng(), 50).measure) == {"exact", "declines"}  # what the records have
 
 
 def test_power_is_known_before_a_run_from_a_pilot():
@@ -410,15 +413,13 @@ def test_a_difference_that_is_shown_but_not_beyond_the_margin_is_noted():
 
 def test_declining_is_told_apart():
     """A student that always declines is right on all unanswerable questions and on no other."""
-    about = {"dataset": "marco (GENERATED)", "training_problems": 128, "condition": "correct", "low": 0.0, "high": 0.1}
-    rows = [
-        {**about, "answerable": True, "value": 0.0, "problems": 125, "declined_value": 1.0},
-        {**about, "answerable": False, "value": 1.0, "problems": 75, "declined_value": 1.0},
-        {**about, "condition": "filler", "answerable": True, "value": 0.0, "problems": 125, "declined_value": 1.0},
-    ]
-    (line,) = ledger.declining(pd.DataFrame(rows))
-    assert line.startswith("marco (GENERATED), trained on 128, correct: right on 0.0%")
-    assert "(n = 125) and on 100.0%" in line and line.endswith("declines 100.0% of the answerable ones.")
+    always = frame({"correct": [0] * 4 + [1] * 2}, dataset="marco").assign(declined=True)
+    always["answerable"] = ~always.answer_correct
+    lines = ledger.declining(rtab.answer_measures(always, rng(), 50))
+    # Wilson's interval of 4 of 4 begins at 4 / (4 + 1.96^2) = 51.0 percent.
+    assert lines[0].startswith("marco, trained on 1,000, correct: right on 0.0% [") and lines[0].endswith("(n = 4).")
+    assert "right on 100.0% [34.2, 100.0] of the unanswerable questions (n = 2)." in lines[1]
+    assert "declines 100.0% [51.0, 100.0] of the answerable questions (n = 4)." in lines[2] and len(lines) == 3
 
 
 def test_generated_sets_are_named_wherever_they_stand():

@@ -174,8 +174,8 @@ def test_agreements_add_up_to_the_group(frame):
     found = tables.agreements(table)
     # First seeds only: two problems each.
     assert found.groupby("condition").n.sum().to_dict() == {"vanilla": 2, "correct": 2}
-    said = findings.agreement_sentence(found[found.condition == "correct"], "x")
-    assert "1 have a right trace and a right answer" in said
+    row = found[found.condition == "correct"].set_index("agreement")
+    assert row.n["right both times"] == 1 and row.answers_right["right both times"] == 1
 
 
 def test_stratified_within_categories():

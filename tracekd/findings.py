@@ -31,27 +31,24 @@ def p_words(p: float) -> str:
 def association_sentence(row: Mapping, what: str) -> str:
     """Joint share, conditional shares, phi and test of one row of ``tables.associations``."""
     joint = percent(row["joint"], row["joint_low"], row["joint_high"])
+    both = f"{what}: trace and answer are both right in {joint} of {row['n']} outputs."
     if row["test"] == "undefined":
-        return (
-            f"{what}: trace and answer are both right in {joint} of {row['n']} outputs. Whether they hang together is "
-            "undefined, since one of the two is always right or always wrong."
-        )
-    given = percent(row["p_answer_given_trace"], row["p_answer_given_trace_low"], row["p_answer_given_trace_high"])
-    other = percent(
-        row["p_answer_given_not_trace"], row["p_answer_given_not_trace_low"], row["p_answer_given_not_trace_high"]
+        return f"{both} The tie between them is undefined, since one of the two is always right or always wrong."
+    given, other = (
+        percent(row[name], row[f"{name}_low"], row[f"{name}_high"])
+        for name in ("p_answer_given_trace", "p_answer_given_not_trace")
     )
     adjusted = row.get("p_holm", float("nan"))
     p, named = (adjusted, "Holm-adjusted ") if adjusted == adjusted else (row["p_value"], "")
+    test = f"chi-squared {row['chi2']:.1f}" if row["test"] == "chi2" else "Fisher's exact test"
     # A test that finds nothing says little without what it could have found.
     phi = f"{minimum_detectable_phi(row['n']):.2f}"
     least = (
         f" One test of {row['n']} outputs would have shown a phi of {phi} or more with 80% power." if p >= 0.05 else ""
     )
-    test = f"chi-squared {row['chi2']:.1f}" if row["test"] == "chi2" else "Fisher's exact test"
     return (
-        f"{what}: trace and answer are both right in {joint} of {row['n']} outputs. The answer is right in {given} "
-        f"where the trace is right and in {other} where it is wrong; phi = {row['phi']:.2f} [{row['phi_low']:.2f}, "
-        f"{row['phi_high']:.2f}], {test}, {named}{p_words(p)}.{least}"
+        f"{both} Accuracy when the trace is right is {given}. Accuracy when it is wrong is {other}. Phi is "
+        f"{row['phi']:.2f} [{row['phi_low']:.2f}, {row['phi_high']:.2f}] ({test}, {named}{p_words(p)}).{least}"
     )
 
 
@@ -68,19 +65,6 @@ def contrast_sentence(row: Mapping, margin: float) -> str:
     power = f"one test would have shown {100 * least:.0f} points or more with 80% power"
     power = power if least == least else "n is too small for any"
     return f"{pair}: inconclusive (McNemar, Holm-adjusted {p_words(row['p_holm'])}); {power}."
-
-
-def agreement_sentence(part: pd.DataFrame, what: str) -> str:
-    """Where the answers of one group of ``tables.agreements`` come from: all its outputs, kind by kind."""
-    row = part.set_index("agreement")
-    n, right = row.n, row.answers_right
-    return (
-        f"{what}: of {n.sum()} outputs {n['not stated']} state no facts or no answer, and {n['not nameable']} are on "
-        f"problems whose gold facts do not name the answer ({right['not nameable']} answered right). Of the others "
-        f"{n['right both times']} have a right trace and a right answer, {n['copies from its trace']} more give an "
-        f"answer that stands in the facts stated ({right['copies from its trace']} right), and "
-        f"{n['ignores its trace']} give one that does not ({right['ignores its trace']} right)."
-    )
 
 
 def points(value: float, low: float | None = None, high: float | None = None) -> str:
@@ -158,6 +142,7 @@ def _with_t(row) -> str:
 def _given(moved: pd.DataFrame, dataset: str, size: int) -> list[str]:
     """What right traces that we chose do to the answers; no sentence if not asked at this size."""
     part = moved[(moved.dataset == dataset) & (moved[SIZE] == size)] if len(moved) else moved
+    part = part[part.reveals == "all"] if "reveals" in part else part
     found = {(row.condition, row.effect): row for row in part.itertuples()}
     wanted = {
         ("correct", "total_all"): "A right trace put before its answer instead of a wrong one changes its accuracy by",

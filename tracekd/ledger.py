@@ -186,24 +186,25 @@ def short(claimed: pd.DataFrame, listed: pd.DataFrame) -> list[str]:
 
 
 def declining(apart: pd.DataFrame) -> list[str]:
-    """How much of a set's right answers rests on declining to answer, one line a size and condition.
+    """How much of a set's right answers rests on declining to answer, one line a number.
 
     Args:
-        apart: accuracies by ``answerable`` with the share of outputs that decline, as in ``08_answerable``.
+        apart: of ``replication_tables.answer_measures``.
     """
     lines = []
     for (dataset, size, condition), part in apart.groupby(["dataset", SIZE, "condition"], sort=False):
-        rows = {bool(row.answerable): row for row in part.itertuples()}
-        if set(rows) != {True, False}:
+        rows = {(bool(row.answerable), row.measure): row for row in part.itertuples()}
+        if not {(True, "exact"), (False, "exact"), (True, "declines")} <= set(rows):
             continue
-        asked, without = rows[True], rows[False]
-        right, none = (percent(row.value, row.low, row.high) for row in (asked, without))
-        trained = f", trained on {size:,}" if size else ""
-        lines.append(
-            f"{dataset}{trained}, {condition}: right on {right} of the answerable questions (n = {asked.problems}) and "
-            f"on {none} of the unanswerable ones (n = {without.problems}); it declines "
-            f"{percent(asked.declined_value)} of the answerable ones."
-        )
+        who = f"{dataset}{f', trained on {size:,}' if size else ''}, {condition}"
+        said = {
+            (True, "exact"): "right on {} of the answerable questions",
+            (False, "exact"): "right on {} of the unanswerable questions",
+            (True, "declines"): "declines {} of the answerable questions",
+        }
+        for key, words in said.items():
+            row = rows[key]
+            lines.append(f"{who}: {words.format(percent(row.value, row.low, row.high))} (n = {row.problems}).")
     return lines
 
 

@@ -164,7 +164,7 @@ def _named(what: str, end: str) -> str:
 
 
 def answer_measures(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
-    """Exact match, F1 and ROUGE-L of free-text answers, answerable and unanswerable questions apart.
+    """Exact match, F1 and ROUGE-L of free-text answers and how many decline, by whether a question has an answer.
 
     Args:
         verdicts: of ``replication.load``; sets without unanswerable questions are left out, and measures that the
@@ -177,7 +177,7 @@ def answer_measures(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: i
     """
     by = ["dataset", SIZE, "condition", "answerable"]
     some = verdicts[~verdicts.groupby("dataset").answerable.transform("all").astype(bool)]
-    measures = {"exact": "answer_correct", "F1": "answer_f1", "ROUGE-L": "answer_rouge_l"}
+    measures = {"exact": "answer_correct", "F1": "answer_f1", "ROUGE-L": "answer_rouge_l", "declines": "declined"}
     parts = [
         accuracy(some, column, rng, repeats, by).assign(measure=name)
         for name, column in measures.items()

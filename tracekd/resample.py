@@ -18,27 +18,29 @@ T_ENDS = ("t_low", "t_high", "t_low90", "t_high90")
 
 
 def bootstrap(
-    units: Sequence | np.ndarray,
-    statistic: Callable[[np.ndarray], float],
+    statistic: Callable[..., float],
     rng: np.random.Generator,
+    *samples: Sequence | np.ndarray,
     repeats: int = 2000,
     level: float = LEVEL,
 ) -> dict[str, float]:
-    """Percentile bootstrap over what was sampled (problems, participants), for any statistic.
+    """Percentile bootstrap of any statistic of one or more independent samples, such as participants of a study.
 
     Args:
-        units: first axis = what was sampled; what belongs to one problem or participant stands in its row.
-        statistic: of such an array, a number; NaN for a resample that has none, which is left out.
+        statistic: of the samples, a number; NaN for resamples that have none, which are left out.
         rng: the only source of chance; the same state gives the same interval.
+        samples: first axis = what was sampled; what belongs to one problem or participant stands in its row.
         repeats: resamples.
         level: of the interval.
 
     Returns:
         ``value``, ``low``, ``high``; the ends are NaN where no resample has a number.
     """
-    units = np.asarray(units)
-    drawn = np.array([statistic(units[rng.integers(len(units), size=len(units))]) for _ in range(repeats)])
-    return {"value": float(statistic(units)), **_ends(drawn, level)}
+    samples = [np.asarray(sample) for sample in samples]
+    drawn = np.array([
+        statistic(*(sample[rng.integers(len(sample), size=len(sample))] for sample in samples)) for _ in range(repeats)
+    ])  # fmt: skip
+    return {"value": float(statistic(*samples)), **_ends(drawn, level)}
 
 
 def _ends(drawn: np.ndarray, level: float, mark: str = "") -> dict[str, float]:
