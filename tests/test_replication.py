@@ -259,11 +259,13 @@ def test_where_nobody_answers_right_there_is_nothing_to_test():
 
 
 def test_what_was_not_run_says_so_and_one_seed_too():
+    # Two seeds, no difference in any of 120 problems. Bonett and Price: -+ 1.645 sqrt(2 / 122^2) = 0.019, within 0.05.
+    whole = frame({"vanilla": [1, 0] * 60, "correct": [1, 0] * 60}, seeds=(1, 2))
+    row = rc.tested(whole, rng(), 200).set_index(["claim", "dataset"])
+    row = row.loc["Correct traces do not raise accuracy, compared with no traces", "babi"]
+    assert (row.estimate, row.n, row.seeds, row.verdict, row.reason) == (0, 120, 2, rc.SUPPORTED, "")
+    assert row.high90 == pytest.approx(1.645 * 2**0.5 / 122, abs=1e-4)
     table = frame({"vanilla": [1, 0] * 20, "correct": [1, 0] * 20}, {"correct": [1, 1, 0, 0] * 10})
-    # Twice the same verdicts: as many seeds, and no difference in any.
-    two = rc.tested(pd.concat([table, table.assign(seed=2)]), rng(), 200).set_index(["claim", "dataset"])
-    row = two.loc["Correct traces do not raise accuracy, compared with no traces", "babi"]
-    assert (row.estimate, row.n, row.seeds, row.verdict, row.reason) == (0, 40, 2, rc.SUPPORTED, "")
     found = rc.tested(table, rng(), 200).set_index(["claim", "dataset"])
     assert len(found) == sum(len(claim.datasets) for claim in rc.CLAIMS)
     row = found.loc["Correct traces do not raise accuracy, compared with no traces", "babi"]

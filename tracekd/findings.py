@@ -69,7 +69,7 @@ def contrast_sentence(row: Mapping, margin: float) -> str:
 
 def points(value: float, low: float | None = None, high: float | None = None) -> str:
     """A difference in points as ``-2.2 [-7.3, +2.8]``."""
-    ends = "" if low is None else f" [{100 * low:+.1f}, {100 * high:+.1f}]"
+    ends = "" if low is None or low != low else f" [{100 * low:+.1f}, {100 * high:+.1f}]"
     return f"{100 * value:+.1f}{ends}"
 
 

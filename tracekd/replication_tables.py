@@ -41,6 +41,12 @@ def difference(frame: pd.DataFrame, first: str, second: str, rng: np.random.Gene
     """
     units = cube(frame, (first, second))[..., 0]
     found = _estimate(units, lambda means: means[:, 0] - means[:, 1], rng, repeats)
+    if found and (units[..., 0] == units[..., 1]).all():
+        # No resample differs, though the next problem may: the interval of Bonett and Price on the problems.
+        for level, mark in ((0.95, ""), (0.9, "90")):
+            ends = stats.paired_difference([False] * len(units), [False] * len(units), level)
+            found |= {f"low{mark}": ends["low"], f"high{mark}": ends["high"]}
+        found |= dict.fromkeys(resample.T_ENDS, np.nan)
     return found and found | {"fewest": int(units.any(axis=1).sum(axis=0).max())}
 
 
@@ -65,6 +71,8 @@ def tie(
         return {}
     found = _estimate(units, lambda means: _after(means, 0) - _after(means, 2), rng, repeats)
     found = found or {"n": len(units), "seeds": units.shape[1]}  # all right, or all wrong: nothing to compare
+    if "low" in found and found["low"] == found["high"]:  # answers that are all alike: resampling shows no width
+        found |= dict.fromkeys(("low", "high", "low90", "high90", *resample.T_ENDS), np.nan)
     return found | {
         "fewest": int(units[..., [0, 2]].any(axis=1).sum(axis=0).min()),
         "right_traces": float(units[..., 0].mean()),
