@@ -174,7 +174,7 @@ def by_reveals(table: pd.DataFrame, make: Callable[[pd.DataFrame], pd.DataFrame]
         make: a function of such a table to a table.
     """
     parts = {"all": table}
-    if "reveals" in table:
+    if "reveals" in table and (table.reveals.fillna("") != "").any():
         wrong = table[table.variant == "both_wrong"].drop_duplicates(["dataset", "id"])
         revealed = table.merge(wrong[["dataset", "id", "reveals"]], on=["dataset", "id"], suffixes=("_of_trace", ""))
         parts |= dict(iter(revealed.groupby("reveals", sort=False)))

@@ -118,7 +118,7 @@ def tested(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = REPE
 
     Returns:
         columns claim, dataset, source, categories (of the test problems), reveals (``all``; and, for claims on
-        incorrect traces where the records say it, what a problem's wrong trace reveals), training_problems, teacher
+        incorrect traces where the records say it, what the facts that this student states reveal), training_problems, teacher
         (who wrote free-form traces), rule, first, second, step, contrast (in words), margin, estimate, low, high
         (95%), t_low, t_high, low90, high90, t_low90, t_high90, least_difference (that these n and seeds could show
         with 80% power), n, seeds, by_seed (in words), cut (in words: outputs that ran into the limit and count as
@@ -141,10 +141,14 @@ def tested(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = REPE
 
 
 def _parts(part: pd.DataFrame, claim: Claim) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The problems together, and for claims on incorrect traces by what their wrong trace reveals."""
+    """The problems together, and for claims on incorrect traces by what that student's stated facts reveal.
+
+    A problem on which they do not reveal the same with every seed is ``mixed``.
+    """
     yield "all", part
     if "reveals" in part and "incorrect" in (claim.first, claim.second):
-        revealed = part.dropna(subset=["reveals"]).drop_duplicates("id").set_index("id").reveals
+        stated = part[(part.condition == "incorrect") & (part.reveals.fillna("") != "")].groupby("id").reveals
+        revealed = stated.first().where(stated.nunique() == 1, "mixed")
         yield from part.groupby(part.id.map(revealed), sort=True)
 
 
