@@ -40,6 +40,18 @@ def test_every_output_is_one_row_without_text(frame):
     assert not kept.map(lambda value: "Orion" in str(value) or "milk" in str(value)).to_numpy().any()
 
 
+def test_verdicts_count_gold_facts_and_measure_free_text(tmp_path):
+    """ROUGE-L of "the cat sat" with "the cat" (2 of 3 words, 2 of 2: F 0.8) beats that with "a cat sat"."""
+    free = Problem("marco/entity/1", "marco", "ENTITY", ("x.", "y."), "who?", ("a cat sat", "the cat"), (0, 1), "test")
+    path = tmp_path / "vanilla-1.jsonl"
+    about = {"student": "S", "condition": "vanilla", "seed": 1, "n_tokens": 3, "finished": True}
+    answer = "<answer>the cat sat</answer>"
+    write_jsonl(path, [{"id": p.id, "dataset": p.dataset, "text": answer, **about} for p in (free, PROBLEM)])
+    found = own_verdicts.verdict_frame([free, PROBLEM], [path])[0].set_index("dataset")
+    assert found.n_facts.to_dict() == {"marco": 2, PROBLEM.dataset: len(PROBLEM.evidence)}
+    assert found.answer_rouge_l["marco"] == pytest.approx(0.8) and np.isnan(found.answer_rouge_l[PROBLEM.dataset])
+
+
 def test_accuracy_takes_problems_as_units(frame):
     table, _ = frame
     found = tables.accuracy(table, "answer_correct", np.random.default_rng(1), 200).set_index("condition")

@@ -13,7 +13,8 @@ from tracekd.agreement import agreement
 from tracekd.generated_marco import NO_ANSWER
 from tracekd.problems import Problem
 from tracekd.records import read_jsonl
-from tracekd.score import Faults, verdict, verdicts
+from tracekd.score import Faults, split_output, verdict, verdicts
+from tracekd.similarity import answer_rouge
 from tracekd.text import normalise, repetition
 
 STEPS = ("classification", "retrieval", "trace", "answer")
@@ -37,12 +38,12 @@ def verdict_frame(
 
     Returns:
         One row an output: the columns of ``score.verdict`` and ``agreement.agreement``, ``repetition`` (see
-        ``text.repetition``), ``n_facts`` (gold facts), ``answerable`` (false where gold is "No Answer Present.", as
-        for some questions of MS MARCO), ``declined`` (the output's answer is just that), those of
-        ``as_published.verdict`` with the prefix ``pub_`` (missing for sets that the release has no rules for),
-        ``student``, ``condition``, ``seed``, ``n_tokens``, and ``joined`` (always ``test``, as in the tables of the
-        released outputs). And one row a file: file, dataset, condition, outputs, malformed, unknown, duplicate, missing
-        (problems asked without an output).
+        ``text.repetition``), ``n_facts`` (gold facts), ``answer_rouge_l`` (MARCO: of the best reference, 0..1),
+        ``answerable`` (false where gold is "No Answer Present.", as for some questions of MS MARCO), ``declined`` (the
+        output's answer is just that), those of ``as_published.verdict`` with the prefix ``pub_`` (missing for sets that
+        the release has no rules for), ``student``, ``condition``, ``seed``, ``n_tokens``, and ``joined`` (always
+        ``test``, as in the tables of the released outputs). And one row a file: file, dataset, condition, outputs,
+        malformed, unknown, duplicate, missing (problems asked without an output).
     """
     known, rows, files = {p.id: p for p in problems}, [], []
     gold_rows = as_published.GoldRows(p for p in known.values() if p.split == "test")
@@ -80,6 +81,8 @@ def _judge(gold_rows: as_published.GoldRows, problem: Problem, text: str, finish
     kept = (*PUBLISHED_FLAGS, "pub_cell")
     row["repetition"] = repetition(text)
     row["n_facts"] = len(problem.evidence)
+    free = problem.dataset == "marco"
+    row["answer_rouge_l"] = answer_rouge(problem, split_output(text, finished)[2]) if free else float("nan")
     row["answerable"] = problem.answers != (NO_ANSWER,)
     row["declined"] = [normalise(answer) for answer in row["answer_stated"]] == [normalise(NO_ANSWER)]
     return row | agreement(problem, row) | {name: theirs.get(name.removeprefix("pub_")) for name in kept}

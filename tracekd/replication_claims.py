@@ -118,9 +118,9 @@ def tested(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = REPE
 
     Returns:
         columns claim, dataset, source, categories (of the test problems), reveals (``all``; and, for claims on
-        incorrect traces where the records say it, what the facts that this student states reveal), training_problems, teacher
-        (who wrote free-form traces), rule, first, second, step, contrast (in words), margin, estimate, low, high
-        (95%), t_low, t_high, low90, high90, t_low90, t_high90, least_difference (that these n and seeds could show
+        incorrect traces where the records say it, what the facts that this student states reveal), training_problems,
+        teacher (who wrote free-form traces), rule, first, second, step, contrast (in words), margin, estimate, low,
+        high (95%), t_low, t_high, low90, high90, t_low90, t_high90, least_difference (that these n and seeds could show
         with 80% power), n, seeds, by_seed (in words), cut (in words: outputs that ran into the limit and count as
         wrong, of the conditions where they are one percent or more), fewest, right_traces, verdict, reason, note. One
         row for each training size that has both conditions, largest first; where none has, one row of size 0.
