@@ -21,7 +21,7 @@ few for the bootstrap alone. A claim is not tested where a test would mean nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -164,17 +164,14 @@ def _row(claim: Claim, dataset: str, part: pd.DataFrame, size: int, found: Mappi
     named = teachers(part_of_size)
     wrote = [named.get((dataset, name), "") for name in both]
     full = list(map(longhand, both, wrote))
-    steps = {"trace": "traces", "classification": "labels"}.get(claim.step, claim.step)
-    contrast = f"accuracy: {' minus '.join(full)}"
-    if not claim.second:
-        contrast = f"{claim.first}: accuracy after right minus after wrong {steps}"
     reason = _not_tested(part, wrote, found)
     verdict = NOT_TESTED if reason else decide(claim.rule, found, margin)
     return {
         "claim": claim.sentence, "dataset": dataset, "source": part.source.iloc[0] if len(part) else "",
         "categories": categories_of(part), "reveals": "all", SIZE: size,
         "teacher": " and ".join(sorted(set(wrote) - {""})), "rule": claim.rule, "first": claim.first,
-        "second": claim.second, "step": "" if claim.second else claim.step, "contrast": contrast, "margin": margin,
+        "second": claim.second, "step": "" if claim.second else claim.step, "contrast": _contrast(claim, full),
+        "margin": margin,
         "estimate": found.get("value", np.nan), **{name: found.get(name, np.nan) for name in ENDS},
         "n": found.get("n", 0), "seeds": found.get("seeds", 0),
         "by_seed": "; ".join(f"{value:+.3f}" for value in found.get("by_seed", ())),
@@ -182,6 +179,14 @@ def _row(claim: Claim, dataset: str, part: pd.DataFrame, size: int, found: Mappi
         "right_traces": found.get("right_traces", np.nan), "verdict": verdict, "reason": reason,
         "note": _note(found) if verdict == INCONCLUSIVE else "",
     }  # fmt: skip
+
+
+def _contrast(claim: Claim, names: Sequence[str] = ()) -> str:
+    """What is compared, in words; ``names`` are the conditions in longhand."""
+    if claim.second:
+        return f"accuracy: {' minus '.join(names or (claim.first, claim.second))}"
+    steps = {"trace": "traces", "classification": "labels"}[claim.step]
+    return f"{claim.first}: accuracy after right minus after wrong {steps}"
 
 
 def _cut(part: pd.DataFrame, both: list[str], full: list[str]) -> str:
@@ -215,27 +220,30 @@ def _note(found: Mapping) -> str:
 
 
 def power_beforehand(verdicts: pd.DataFrame, problems: Mapping[str, int], seeds: int) -> pd.DataFrame:
-    """The least difference that each comparison of conditions could show, before it is run, from a pilot's variances.
+    """The least difference that each comparison could show, before it is run, from a pilot's variances.
 
     Args:
-        verdicts: the pilot, of ``replication.load``; where a set has no pilot of a pair with two seeds, the pair's
-            widest other one stands in, and ``pilot`` says which.
+        verdicts: the pilot, of ``replication.load``. Pairs with two seeds or more count, at a set's largest size.
+            Where a claim has no pilot on its set, its widest one on another set stands in, else the widest of its kind.
         problems: test problems planned for each data set.
         seeds: trainings planned for each condition.
 
     Returns:
-        columns claim, dataset, problems, seeds, pilot, least_difference (with 80% power at 0.05, two-sided).
+        columns claim, dataset, problems, seeds, pilot (whose variances), least_difference (with 80% power at 0.05).
     """
-    rows = []
-    for claim in CLAIMS:
-        pilots = {}
-        for (dataset, size), part in verdicts[verdicts.answerable].groupby(["dataset", SIZE]):
+    pilots = {}
+    for (dataset, size), part in verdicts[verdicts.answerable].groupby(["dataset", SIZE]):
+        for claim in CLAIMS:
             found = _found(claim, part, np.random.default_rng(0), 1)  # one resample, which is not looked at
             if found.get("seeds", 0) > 1 and "components" in found:
-                pilots[f"{dataset}, trained on {size:,}"] = found["components"]
-        for dataset in (d for d in claim.datasets if d in problems):
-            own = {name: parts for name, parts in pilots.items() if name.startswith(f"{dataset},")} or pilots
-            least = {name: resample.least_difference(c, problems[dataset], seeds) for name, c in own.items()}
+                pilots[claim, dataset] = (f"{dataset}, {size:,}: {_contrast(claim)}", found["components"])
+    rows = []
+    for claim in CLAIMS:
+        for dataset in (name for name in claim.datasets if name in problems):
+            own = [pilots[claim, dataset]] if (claim, dataset) in pilots else []
+            own = own or [pilot for (other, _), pilot in pilots.items() if other == claim]
+            own = own or [pilot for (other, _), pilot in pilots.items() if bool(other.second) == bool(claim.second)]
+            least = {name: resample.least_difference(c, problems[dataset], seeds) for name, c in own}
             widest = max(least, key=least.get, default="")
             about = {"claim": claim.sentence, "dataset": dataset, "problems": problems[dataset], "seeds": seeds}
             rows.append(about | {"pilot": widest, "least_difference": least.get(widest, np.nan)})
