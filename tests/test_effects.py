@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tracekd import interventions
+from tracekd import interventions, resample
 from tracekd.effects import CONTRASTS, between_conditions, effects
 from tracekd.generated import generate
-from tracekd.intervention_tables import changes, changes_from_usual, follow_shares, frame, interval, left_out, levels
+from tracekd.intervention_tables import by_reveals, changes, changes_from_usual, follow_shares, frame, left_out, levels
 from tracekd.planted import Planted, outputs
 
 REPEATS = 300
@@ -166,6 +166,23 @@ def test_effects_of_a_table_by_hand():
     assert set(found.contrast[found.effect == "total"]) == {"gold - both_wrong"}
 
 
+def test_problems_are_split_by_what_their_wrong_trace_reveals():
+    rows = made({"gold": (1, 1, 1, 1), "both_wrong": (0, 0, 1, 1)})
+
+    def total(part):
+        return effects(part, rng(), 50).query("effect == 'total_all' and outcome == 'answer_correct'")
+
+    assert by_reveals(frame(rows), total).reveals.tolist() == ["all"]  # records of an earlier version
+    for row in rows:
+        wrong = row["variant"] == "both_wrong"
+        row["reveals"] = "right" if not wrong else "none" if row["id"] in ("p0", "p1") else "excludes"
+    found = by_reveals(frame(rows), total).set_index("reveals")
+    assert found.value.to_dict() == {"all": 0.5, "none": 1.0, "excludes": 0.0}
+    assert found.n.to_dict() == {"all": 4, "none": 2, "excludes": 2}
+    # The gold trace names the answer in all of these, whatever other effects leave out.
+    assert found.gold_names.to_dict() == found.asked.to_dict() == {"all": 4, "none": 2, "excludes": 2}
+
+
 def test_traces_that_name_the_answer_where_they_should_not_are_no_part_of_mediation():
     rows = made({"gold": (1, 1, 1), "masked": (0, 0, 1), "both_wrong": (0, 0, 1)})
     for row in rows:
@@ -175,11 +192,16 @@ def test_traces_that_name_the_answer_where_they_should_not_are_no_part_of_mediat
 
 
 def test_seeds_of_a_problem_are_one_unit():
-    """Three seeds that agree say no more about new problems than one."""
+    """Three seeds that agree say no more about new problems than one: the t interval of six values is theirs, too."""
     values = {"gold": (1, 0, 1, 1, 0, 1), "empty": (0, 0, 1, 0, 0, 0)}
     one, three = (changes(frame(made(values, s)), rng(), "empty", REPEATS) for s in ((1,), (1, 2, 3)))
-    columns = ["value", "low", "high", "n"]
-    assert one[columns].equals(three[columns])
+    assert one[["value", "n"]].equals(three[["value", "n"]])
+    width = [(found.high - found.low)[found.variant == "gold"].iloc[0] for found in (one, three)]
+    assert width[1] == pytest.approx(width[0], abs=0.17)  # a resample of six problems moves by sixths
+    gold = three[(three.variant == "gold") & (three.outcome == "answer_correct")].iloc[0]
+    # Differences 1, 0, 0, 1, 0, 1: mean 1/2, standard error sqrt(0.3 / 6), t(5) = 2.570582.
+    assert gold.t_high - gold.value == pytest.approx(2.570582 * np.sqrt(0.3 / 6))
+    assert one.t_low.isna().all()
     assert set(one.seeds[one.n > 0]) == {1} and set(three.seeds[three.n > 0]) == {3}
 
 
@@ -195,9 +217,15 @@ def test_training_conditions_under_their_own_and_under_the_same_trace():
     assert got["eliminated_gold"] == 0.5 and got["eliminated_both_wrong"] == 0.75
 
 
+def pooled(values, kind="other", seed=0):
+    """``resample.pooled`` of one value a problem, one seed."""
+    index = pd.MultiIndex.from_product([range(len(values)), [1]], names=["id", "seed"])
+    return resample.pooled(pd.Series(np.asarray(values, float), index), rng(seed), 200, kind)
+
+
 @pytest.mark.parametrize(("kind", "value"), [("share", 1), ("share", 0), ("difference", 0), ("difference", -1)])
 def test_intervals_keep_a_width_where_all_problems_are_alike(kind, value):
-    found = interval([value] * 20, rng(), REPEATS, kind)
+    found = pooled([value] * 20, kind)
     assert found["value"] == value and found["high"] - found["low"] > 0.1
 
 
@@ -205,14 +233,14 @@ def test_intervals_cover_as_often_as_they_say():
     draws = rng(4)
     hits = [
         found["low"] <= 0.3 <= found["high"]
-        for found in (interval(draws.random(60) < 0.3, rng(i), 200, "share") for i in range(200))
+        for found in (pooled(draws.random(60) < 0.3, "other", i) for i in range(200))
     ]
     assert 0.88 < np.mean(hits) <= 0.99
 
 
 def test_one_problem_has_no_interval_and_none_no_value():
-    assert np.isnan(interval([1.0], rng())["low"]) and interval([1.0], rng())["value"] == 1
-    assert np.isnan(interval([], rng())["value"]) and interval([], rng())["n"] == 0
+    assert np.isnan(pooled([1.0])["low"]) and pooled([1.0])["value"] == 1
+    assert np.isnan(pooled([])["value"]) and pooled([])["n"] == 0
 
 
 def test_the_same_generator_gives_the_same_table(table):

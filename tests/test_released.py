@@ -98,19 +98,30 @@ def test_compact_check_keeps_every_row_and_matrix(checked):
     assert r1.printed == pytest.approx(62.98, abs=0.01) and r1.measure == "acc, mean of 4"
 
 
-def test_claims_are_filled(table):
-    numbers, frame = published.load(), rt.both_rules(table)
-    compared = rt.compared(numbers, frame, tables.associations)
+@pytest.fixture(scope="module")
+def compared(table):
+    return rt.compared(published.load(), rt.both_rules(table), tables.associations)
+
+
+@pytest.fixture(scope="module")
+def contrasts(table):
     test = table[(table.joined == "test") & (table.condition != "prompted")]
-    contrasts = pd.concat(
-        tables.contrasts(
-            test, 0.05, c, within=("dataset", "student"), order=("vanilla", "correct", "incorrect")
-        ).assign(rules=r)
-        for r, c in ((rt.THEIRS, "pub_answer_correct"), (rt.OURS, "answer_correct"))
+    by = {"within": ("dataset", "student"), "order": ("vanilla", "correct", "incorrect")}
+    return pd.concat(
+        tables.contrasts(test, 0.05, column, **by).assign(rules=rules)
+        for rules, column in ((rt.THEIRS, "pub_answer_correct"), (rt.OURS, "answer_correct"))
     )
-    trace = compared[compared.step == "trace"]
-    found = released_claims.claims(trace, contrasts, rt.r1_conditions(numbers), numbers)
+
+
+def test_claims_are_filled(compared, contrasts):
+    numbers = published.load()
+    found = released_claims.claims(compared, contrasts, rt.r1_conditions(numbers), numbers)
     assert found.evidence.str.contains(r"\d").all() and not found.evidence.str.contains("nan").any()
+    assert set(found.verdict) <= {"supported", "not supported", "inconclusive", "not tested"}
+    verdict = found.set_index("statement").verdict
+    # 93.4% [90.2, 95.7] does not hold 28%.
+    assert verdict["Correct traces led to correct solutions in only 28% of test cases."] == "not supported"
+    trace = compared[compared.step == "trace"]
     ours = trace[(trace.rules == rt.OURS) & (trace.title == "cotempqa, Qwen3-1.7B, correct")].iloc[0]
     # 299, 124, 21, 506 before the reader forgave unescaped apostrophes and "The answer is:" (verdict_moves.csv:
     # 7 answers and the facts of 2 traces of this adapter moved to right).
@@ -155,6 +166,43 @@ def test_the_gold_free_check_agrees_and_buys_accuracy(table):
     assert passing.outputs == 238 and passing.value == pytest.approx(234 / 238)
     assert found.loc[("cotempqa", "agrees with gold"), "value"] > 0.98
     assert (found.not_checked == 0).all()
+
+
+def test_verdicts_follow_their_tests(contrasts):
+    """Qwen on CoTempQA: behind vanilla by 10.7 points, which is shown; without that difference it is inconclusive."""
+    claim = released_claims._qwen
+    assert claim(contrasts)[2] == "not supported"
+    pair = (
+        (contrasts.dataset == "cotempqa") & (contrasts.student == "Qwen3-1.7B") & (contrasts["second"] == "incorrect")
+    )
+    assert claim(contrasts.assign(p_holm=contrasts.p_holm.mask(pair, 0.5)))[2] == "inconclusive"
+    best = contrasts.assign(p_holm=contrasts.p_holm.mask(pair, 0.01), difference=-contrasts.difference.abs())
+    assert claim(best)[2] == "supported"
+    for reference in ("vanilla", "correct"):
+        shown = contrasts.assign(p_holm=0.01, difference=0.1)
+        assert released_claims._incorrect(shown, reference)[2] == "not supported"  # lower in every set and student
+        nothing = contrasts.assign(p_holm=1.0, equivalent=False)
+        assert released_claims._incorrect(nothing, reference)[2] == "inconclusive"
+        assert released_claims._incorrect(nothing.assign(equivalent=True), reference)[2] == "supported"
+
+
+def test_the_three_steps_of_the_28_percent(compared):
+    """Printed 261 of 949 and 261 / (261 + 195); ours 299 of 950 and 299 / (299 + 21), label 305 / (305 + 302)."""
+    steps = rt.three_steps(compared).set_index("reading")
+    assert steps.n.tolist() == [949, 936, 950, 950]
+    assert (100 * steps.joint).round(1).tolist() == [27.5, 27.6, 31.5, 32.1]
+    assert (100 * steps.p_answer_given_trace).round(1).tolist() == [57.2, 56.2, 93.4, 50.2]
+    label = steps.loc["released outputs, id-aligned, label alone"]
+    assert (round(label.phi, 2), round(100 * label.p_answer_given_not_trace, 1)) == (0.15, 34.4)
+    assert (steps.joint_low < steps.joint).all() and (steps.phi_low < steps.phi).all()
+
+
+def test_tables_that_reject_independence(compared):
+    """Qwen3-8B, incorrect, id-aligned: chi-squared 4.4 with an expected count of 2.4, Fisher 0.048, after Holm 0.48."""
+    found = rt.dependent(compared)
+    assert found.tables.tolist() == [10, 10, 10]
+    assert found.loc[rt.OURS].tolist() == [10, 6, 7, 6] and found.loc[rt.PRINTED].tolist() == [10, 1, 6, 3]
+    assert (rt.dependent(compared, common=True).tables == 6).all()
 
 
 def test_seeds_with_a_missing_category_are_left_out():

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tracekd import replicates, stats
+from tracekd import replicates, resample, stats
 
 
 def test_wilson_by_hand():
@@ -143,7 +143,7 @@ def test_bootstrap_follows_its_seed():
     units = np.random.default_rng(0).random(60) < 0.4
 
     def interval(seed):
-        return stats.bootstrap(units, np.mean, np.random.default_rng(seed), repeats=300)
+        return resample.bootstrap(np.mean, np.random.default_rng(seed), units, repeats=300)
 
     assert interval(1) == interval(1)
     assert (interval(1)["low"], interval(1)["high"]) != (interval(2)["low"], interval(2)["high"])
@@ -153,7 +153,7 @@ def test_bootstrap_follows_its_seed():
 def test_bootstrap_draws_problems_not_rows():
     # Each problem's three rows agree, so resampling problems must give the width of 40 draws, not of 120.
     units = np.repeat((np.arange(40) % 2)[:, None], 3, axis=1)
-    found = stats.bootstrap(units, np.mean, np.random.default_rng(3), repeats=2000)
+    found = resample.bootstrap(np.mean, np.random.default_rng(3), units, repeats=2000)
     assert found["high"] - found["low"] == pytest.approx(2 * 1.96 * math.sqrt(0.25 / 40), rel=0.15)
 
 

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats as sps
 from statsmodels.stats.power import TTestPower
 
-from tracekd import study_stats
+from tracekd import study_power, study_stats
 
 # Hollander and Wolfe, Nonparametric Statistical Methods (1973), pp. 140-146: three ways of rounding first base; also
 # the example of R's friedman.test, which prints chi-squared = 11.143, df = 2, p = 0.003805.
@@ -192,3 +192,9 @@ def test_refusals():
         study_stats.friedman(pd.DataFrame({"a": [1.0, 2], "b": [1.0, 2]}))
     with pytest.raises(ValueError, match="design 'mixed'"):
         study_stats.compare(pd.DataFrame(), "mixed", np.random.default_rng(1))
+
+
+def test_power_of_a_pair_is_that_of_the_test_that_the_analysis_uses():
+    table = groups(*np.random.default_rng(3).integers(1, 6, size=(4, 20)).astype(float))
+    pairs = study_stats.dunn_pairs(table, np.random.default_rng(0), 10)
+    assert study_power.p_values(table, "between")["pair"] == pytest.approx(pairs.p[0])

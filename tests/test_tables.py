@@ -40,12 +40,24 @@ def test_every_output_is_one_row_without_text(frame):
     assert not kept.map(lambda value: "Orion" in str(value) or "milk" in str(value)).to_numpy().any()
 
 
+def test_verdicts_count_gold_facts_and_measure_free_text(tmp_path):
+    """ROUGE-L of "the cat sat" with "the cat" (2 of 3 words, 2 of 2: F 0.8) beats that with "a cat sat"."""
+    free = Problem("marco/entity/1", "marco", "ENTITY", ("x.", "y."), "who?", ("a cat sat", "the cat"), (0, 1), "test")
+    path = tmp_path / "vanilla-1.jsonl"
+    about = {"student": "S", "condition": "vanilla", "seed": 1, "n_tokens": 3, "finished": True}
+    answer = "<answer>the cat sat</answer>"
+    write_jsonl(path, [{"id": p.id, "dataset": p.dataset, "text": answer, **about} for p in (free, PROBLEM)])
+    found = own_verdicts.verdict_frame([free, PROBLEM], [path])[0].set_index("dataset")
+    assert found.n_facts.to_dict() == {"marco": 2, PROBLEM.dataset: len(PROBLEM.evidence)}
+    assert found.answer_rouge_l["marco"] == pytest.approx(0.8) and np.isnan(found.answer_rouge_l[PROBLEM.dataset])
+
+
 def test_accuracy_takes_problems_as_units(frame):
     table, _ = frame
     found = tables.accuracy(table, "answer_correct", np.random.default_rng(1), 200).set_index("condition")
-    # Vanilla: 1 of 2. Correct: 3 of 4 outputs over two seeds and two problems, so the interval is a bootstrap's.
+    # Vanilla: 1 of 2. Correct: 3 of 4 outputs over two seeds and two problems, so the interval draws both again.
     assert found.loc["vanilla", "value"] == 0.5 and found.loc["vanilla", "interval"] == "wilson"
-    assert found.loc["correct", "value"] == 0.75 and found.loc["correct", "interval"] == "bootstrap"
+    assert found.loc["correct", "value"] == 0.75 and found.loc["correct", "interval"] == "crossed"
     assert (found.loc["correct", "problems"], found.loc["correct", "seeds"]) == (2, 2)
     again = tables.accuracy(table, "answer_correct", np.random.default_rng(1), 200).set_index("condition")
     assert again.equals(found)
@@ -63,14 +75,29 @@ def test_outputs_that_are_all_alike_still_have_an_interval():
     assert tables.accuracy(right, "answer_correct", np.random.default_rng(1), 50).value[0] == 1
 
 
-def test_means_take_problems_as_units():
+def test_a_mean_of_f1_draws_problems_and_seeds():
     table = pd.DataFrame({"dataset": "d", "condition": "c", "seed": [1, 1, 2, 2], "id": ["a", "b"] * 2,
                           "answer_f1": [0.0, 1.0, 0.5, 1.0]})  # fmt: skip
-    row = tables.means(table, "answer_f1", np.random.default_rng(1), 200).iloc[0]
+    row = tables.accuracy(table, "answer_f1", np.random.default_rng(1), 400).iloc[0]
     assert (row.value, row.problems, row.outputs, row.seeds) == (pytest.approx(0.625), 2, 4, 2)
-    assert (row.low, row.high) == (0.25, 1.0)  # the problems' means: drawn twice the one, or twice the other
-    row = tables.means(table.assign(answer_f1=0.0), "answer_f1", np.random.default_rng(1), 50).iloc[0]
+    assert (row.low, row.high) == (0.0, 1.0)  # problem a with seed 1 twice each, or problem b
+    one = tables.accuracy(table[table.seed == 1], "answer_f1", np.random.default_rng(1), 50).iloc[0]
+    assert one.interval == "wilson"  # zeros and ones alone
+    row = tables.accuracy(table.assign(answer_f1=0.0), "answer_f1", np.random.default_rng(1), 50).iloc[0]
     assert (row.value, row.interval) == (0, "wilson") and row.high > 0.6
+
+
+def test_macro_accuracy_counts_categories_alike():
+    """Of the large category 30 of 40 right, of the small one 2 of 10: over problems 32 / 50, over categories .475."""
+    right = [True] * 30 + [False] * 10 + [True] * 2 + [False] * 8
+    table = pd.DataFrame({"dataset": "d", "condition": "c", "seed": 1, "id": range(50), "answer_correct": right,
+                          "category": ["large"] * 40 + ["small"] * 10})  # fmt: skip
+    row = tables.accuracy(table, "answer_correct", np.random.default_rng(1), 4000).iloc[0]
+    assert (row.value, row.macro) == (pytest.approx(0.64), pytest.approx(0.475))
+    # Standard error of the macro mean: half of sqrt(.75 .25 / 40 + .2 .8 / 10) = .0719.
+    assert (row.macro_high - row.macro_low) / 2 == pytest.approx(1.96 * 0.0719, rel=0.12)
+    alone = tables.accuracy(table, "answer_correct", np.random.default_rng(1), 50, ["dataset", "condition", "category"])
+    assert (alone.macro == alone.value).all() and (alone.macro_low == alone.low).all()
 
 
 def test_pairs_that_no_test_can_tell_apart_do_not_count_as_tests():
@@ -84,6 +111,8 @@ def test_pairs_that_no_test_can_tell_apart_do_not_count_as_tests():
     found = tables.contrasts(table).set_index(["dataset", "first", "second"])
     assert found.p_holm["big", "a", "b"] == pytest.approx(2 / 2**8)
     assert (found.p_holm.loc["small"] == 1).all() and len(found) == 4
+    # The same family for the equivalence tests: one test keeps its p, the others are no tests.
+    assert found.tost_holm["big", "a", "b"] == found.tost_p["big", "a", "b"] and not found.equivalent.any()
 
 
 def test_statuses_add_up(frame):
@@ -100,7 +129,7 @@ def test_associations_and_contrasts(frame):
     pair = tables.contrasts(table, order=("vanilla", "correct")).iloc[0]
     # First seeds only: problem 1 right in both, problem 2 right in correct alone.
     assert (pair.n, pair.only_first, pair.only_second) == (2, 0, 1)
-    assert "no difference is shown" in findings.contrast_sentence(pair, 0.05)
+    assert "inconclusive" in findings.contrast_sentence(pair, 0.05)
     assert "undefined" in findings.association_sentence(rows.loc[("vanilla", "trace")].to_dict(), "x")
 
 
@@ -157,8 +186,8 @@ def test_agreements_add_up_to_the_group(frame):
     found = tables.agreements(table)
     # First seeds only: two problems each.
     assert found.groupby("condition").n.sum().to_dict() == {"vanilla": 2, "correct": 2}
-    said = findings.agreement_sentence(found[found.condition == "correct"], "x")
-    assert "1 have a right trace and a right answer" in said
+    row = found[found.condition == "correct"].set_index("agreement")
+    assert row.n["right both times"] == 1 and row.answers_right["right both times"] == 1
 
 
 def test_stratified_within_categories():

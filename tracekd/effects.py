@@ -1,7 +1,8 @@
 """Total, direct and indirect effect of trace correctness on the answer, from the rows of ``interventions``.
 
 Y(v) is the outcome under the trace of variant v: the answer is right (0 or 1), or the log-probability of the gold
-answer (nats). Effects are means over problems of differences within a problem, with a 95% bootstrap interval.
+answer (nats). Effects are means over problems of differences within a problem and seed, with 95% intervals
+(``resample.pooled``).
 
 *Mediation.* Treatment T: is the given trace right (gold) or wrong in both steps (both_wrong)? Mediator M: does the
 trace name the gold answer? A gold trace does, a wrong one does not, so M(1) = 1 and M(0) = 0. Masking sets M to 0 and
@@ -37,8 +38,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from tracekd import stats
-from tracekd.intervention_tables import GROUP, OUTCOMES, contrasts, kind_of, summary, wide
+from tracekd import resample, stats
+from tracekd.intervention_tables import ENDS, GROUP, OUTCOMES, contrasts, kind_of, summary, wide
 
 ASSUMPTIONS = (
     "The trace is set by us and the student is deterministic: nothing confounds trace and answer, neither treatment "
@@ -72,8 +73,9 @@ CONTRASTS: dict[str, tuple[dict[str, int], str]] = {
 def effects(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
     """The effects of ``CONTRASTS`` and ``observed``; see the module's text.
 
-    Columns: student, dataset, condition, effect, outcome, value, low, high, n, seeds, contrast (in words), problems
-    (which ones). Without any problem, value and interval are NaN and n is 0.
+    Columns: student, dataset, condition, effect, outcome, value, low, high, t_low, t_high, n, seeds, contrast (in
+    words), problems (which ones), asked (problems that were asked at all), gold_names (those of them whose gold trace
+    names every gold answer). Without any problem, value and interval are NaN and n is 0.
     """
     wanted = {name: weights for name, (weights, _) in CONTRASTS.items()}
     found = contrasts(table, wanted, "effect", rng, repeats, about=_about)
@@ -84,9 +86,14 @@ def effects(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) 
     ]  # fmt: skip
     found = pd.concat([found, pd.DataFrame(observed)], ignore_index=True)
     words = {name: _words(weights) for name, weights in wanted.items()}
-    words["observed"] = "own answer right, given a right less given a wrong own trace"
+    words["observed"] = "own answer right after a right minus after a wrong own trace"
     problems = {name: which for name, (_, which) in CONTRASTS.items()} | {"observed": "all"}
-    return found.assign(contrast=found.effect.map(words), problems=found.effect.map(problems))
+    found = found.assign(contrast=found.effect.map(words), problems=found.effect.map(problems))
+    gold = table[table.variant == "gold"]
+    asked = gold.groupby(GROUP, sort=False).id.nunique().rename("asked")
+    named = gold[gold.names_gold.astype(bool)].groupby(GROUP, sort=False).id.nunique()
+    counts = asked.to_frame().assign(gold_names=named).fillna({"gold_names": 0}).astype(int)
+    return found.merge(counts.reset_index(), how="left", on=GROUP)
 
 
 def _words(weights: Mapping[str, int]) -> str:
@@ -110,29 +117,24 @@ FEW = 10  # own traces of a kind, below which the observed difference has Newcom
 
 
 def _observed(part: pd.DataFrame, rng, repeats: int) -> dict:
-    """P(answer right | own trace right) less P(answer right | own trace wrong), as the student wrote them."""
+    """P(answer right | own trace right) minus P(answer right | own trace wrong), as the student wrote them."""
     own = part[part.variant == "own"]
-    counts = pd.DataFrame({
-        "id": own.id, "right": own.trace_correct, "both": own.trace_correct & own.answer_correct,
-        "wrong": ~own.trace_correct, "only": ~own.trace_correct & own.answer_correct,
-    }).groupby("id").sum().to_numpy(float)  # fmt: skip
-
-    def difference(units: np.ndarray) -> float:
-        right, both, wrong, only = units.sum(axis=0)
-        return both / right - only / wrong if right and wrong else np.nan
-
-    head = {"n": len(counts), "seeds": own.seed.nunique()}
-    if len(counts) < 2 or np.isnan(difference(counts)):
-        return {"value": np.nan, "low": np.nan, "high": np.nan, **head}
-    index = rng.integers(len(counts), size=(repeats, len(counts)))
-    drawn = np.array([difference(counts[i]) for i in index])
-    low, high = np.nanpercentile(drawn, [2.5, 97.5])  # a resample without one of the two groups has no difference
-    right, both, wrong, only = counts.sum(axis=0).astype(int)
+    head = {"n": own.id.nunique(), "seeds": own.seed.nunique()}
+    right, answer = own.trace_correct.astype(float), own.answer_correct.astype(float)
+    columns = {"both": right * answer, "right": right, "only": (1 - right) * answer, "wrong": 1 - right}
+    table = own[["id", "seed"]].assign(**columns).set_index(["id", "seed"])
+    counts = dict(table.sum().astype(int))
+    if head["n"] < 2 or not counts["right"] or not counts["wrong"]:
+        return dict.fromkeys(ENDS, np.nan) | head
+    # (problems, seeds, columns); a trace that was not written counts in neither group.
+    units = np.stack([table[name].unstack("seed").fillna(0) for name in columns], axis=-1)
+    found = resample.crossed(units, lambda m: resample.ratio(m[:, :2]) - resample.ratio(m[:, 2:]), rng, repeats)
     # Few of a kind, or no resample that differs, leave a bootstrap too narrow: Newcombe's interval.
-    if own.id.is_unique and (low == high or min(right, wrong) < FEW):
-        found = stats.association(both, only, right - both, wrong - only)["difference"]
-        low, high = found["low"], found["high"]
-    return {"value": difference(counts), "low": low, "high": high, **head}
+    few = min(counts["right"], counts["wrong"]) < FEW
+    if head["seeds"] == 1 and (found["low"] == found["high"] or few):
+        cells = (counts["both"], counts["only"], counts["right"] - counts["both"], counts["wrong"] - counts["only"])
+        found |= stats.association(*cells)["difference"]
+    return {name: found[name] for name in ENDS} | head
 
 
 def between_conditions(
@@ -142,14 +144,14 @@ def between_conditions(
     second: str = "incorrect",
     repeats: int = 2000,
 ) -> pd.DataFrame:
-    """Training condition ``first`` less ``second`` on the same problems and seeds, under the same kind of trace.
+    """Training condition ``first`` minus ``second`` on the same problems and seeds, under the same kind of trace.
 
     ``total`` has each student answer after its own trace, where both wrote one (a student that often writes none is
     seen on the others only). ``direct_VARIANT`` gives both the same trace: controlled direct effects of training.
     ``eliminated_VARIANT`` = total - direct is the part of the total that goes away once both have that trace
     (VanderWeele 2013, Epidemiology 24:175), on the problems that have both; it is not the natural indirect effect.
 
-    Columns: student, dataset, first, second, effect, outcome, value, low, high, n, seeds.
+    Columns: student, dataset, first, second, effect, outcome, value, low, high, t_low, t_high, n, seeds.
     """
     rows = []
     for (student, dataset), part in table.groupby(["student", "dataset"], sort=False):

@@ -6,7 +6,11 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from tracekd.replication import SIZE
 from tracekd.stats import minimum_detectable_phi
+
+# The verdicts on a claim; inconclusive was tested, not tested would have meant nothing.
+SUPPORTED, NOT_SUPPORTED, INCONCLUSIVE, NOT_TESTED = "supported", "not supported", "inconclusive", "not tested"
 
 
 def percent(value: float, low: float | None = None, high: float | None = None) -> str:
@@ -27,54 +31,132 @@ def p_words(p: float) -> str:
 def association_sentence(row: Mapping, what: str) -> str:
     """Joint share, conditional shares, phi and test of one row of ``tables.associations``."""
     joint = percent(row["joint"], row["joint_low"], row["joint_high"])
+    both = f"{what}: trace and answer are both right in {joint} of {row['n']} outputs."
     if row["test"] == "undefined":
-        return (
-            f"{what}: trace and answer are both right in {joint} of {row['n']} outputs. Whether they hang together is "
-            "undefined, since one of the two is always right or always wrong."
-        )
-    given = percent(row["p_answer_given_trace"], row["p_answer_given_trace_low"], row["p_answer_given_trace_high"])
-    other = percent(
-        row["p_answer_given_not_trace"], row["p_answer_given_not_trace_low"], row["p_answer_given_not_trace_high"]
+        return f"{both} The tie between them is undefined, since one of the two is always right or always wrong."
+    given, other = (
+        percent(row[name], row[f"{name}_low"], row[f"{name}_high"])
+        for name in ("p_answer_given_trace", "p_answer_given_not_trace")
     )
     adjusted = row.get("p_holm", float("nan"))
     p, named = (adjusted, "Holm-adjusted ") if adjusted == adjusted else (row["p_value"], "")
+    test = f"chi-squared {row['chi2']:.1f}" if row["test"] == "chi2" else "Fisher's exact test"
     # A test that finds nothing says little without what it could have found.
     phi = f"{minimum_detectable_phi(row['n']):.2f}"
     least = (
         f" One test of {row['n']} outputs would have shown a phi of {phi} or more with 80% power." if p >= 0.05 else ""
     )
-    test = f"chi-squared {row['chi2']:.1f}" if row["test"] == "chi2" else "Fisher's exact test"
     return (
-        f"{what}: trace and answer are both right in {joint} of {row['n']} outputs. The answer is right in {given} "
-        f"where the trace is right and in {other} where it is wrong; phi = {row['phi']:.2f} [{row['phi_low']:.2f}, "
-        f"{row['phi_high']:.2f}], {test}, {named}{p_words(p)}.{least}"
+        f"{both} Accuracy when the trace is right is {given}. Accuracy when it is wrong is {other}. Phi is "
+        f"{row['phi']:.2f} [{row['phi_low']:.2f}, {row['phi_high']:.2f}] ({test}, {named}{p_words(p)}).{least}"
     )
 
 
 def contrast_sentence(row: Mapping, margin: float) -> str:
     """Which of two conditions answers better on the same problems, or how little a missing difference says."""
-    points = f"{100 * row['difference']:+.1f} points [{100 * row['low']:.1f}, {100 * row['high']:.1f}]"
-    pair = f"{row['first']} less {row['second']}: {points} on {row['n']} problems"
+    gap = f"{points(row['difference'], row['low'], row['high'])} points"
+    pair = f"{row['first']} minus {row['second']}: {gap} on {row['n']} problems"
     if row["p_holm"] < 0.05:
         return f"{pair}, a difference (exact McNemar, Holm-adjusted {p_words(row['p_holm'])})."
     if row["equivalent"]:
-        tested = f"two one-sided tests, {p_words(row['tost_p'])}"
+        tested = f"two one-sided tests, Holm-adjusted {p_words(row['tost_holm'])}"
         return f"{pair}; the two are equivalent within {100 * margin:.0f} points ({tested})."
     least = row["detectable"]
     power = f"one test would have shown {100 * least:.0f} points or more with 80% power"
     power = power if least == least else "n is too small for any"
-    p = p_words(row["p_holm"])
-    return f"{pair}: no difference is shown (Holm-adjusted {p}), and equivalence is not shown either; {power}."
+    return f"{pair}: inconclusive (McNemar, Holm-adjusted {p_words(row['p_holm'])}); {power}."
 
 
-def agreement_sentence(part: pd.DataFrame, what: str) -> str:
-    """Where the answers of one group of ``tables.agreements`` come from: all its outputs, kind by kind."""
-    row = part.set_index("agreement")
-    n, right = row.n, row.answers_right
-    return (
-        f"{what}: of {n.sum()} outputs {n['not stated']} state no facts or no answer, and {n['not nameable']} are on "
-        f"problems whose gold facts do not name the answer ({right['not nameable']} answered right). Of the others "
-        f"{n['right both times']} have a right trace and a right answer, {n['copies from its trace']} more give an "
-        f"answer that stands in the facts stated ({right['copies from its trace']} right), and "
-        f"{n['ignores its trace']} give one that does not ({right['ignores its trace']} right)."
+def points(value: float, low: float | None = None, high: float | None = None) -> str:
+    """A difference in points as ``-2.2 [-7.3, +2.8]``."""
+    ends = "" if low is None or low != low else f" [{100 * low:+.1f}, {100 * high:+.1f}]"
+    return f"{100 * value:+.1f}{ends}"
+
+
+def seed_count(number: int) -> str:
+    """``1 seed``, ``3 seeds``."""
+    return f"{number} seed" + ("s" if number > 1 else "")
+
+
+def verdict_words(row) -> str:
+    """A verdict of ``replication_claims.tested`` with its reason or note in brackets."""
+    notes = [note for note in (row.reason, row.note) if isinstance(note, str) and note]
+    return f"{row.verdict} ({'; '.join(notes)})" if notes else row.verdict
+
+
+def replication_sentences(
+    shares: pd.DataFrame, whole: pd.DataFrame, claimed: pd.DataFrame, moved: pd.DataFrame, dataset: str = "babi"
+) -> list[str]:
+    """What the replication found, in sentences of one number each, filled from the tables.
+
+    Args:
+        shares: ``08_accuracy_table`` at one size for each data set (``replication.of_sizes``).
+        whole: of ``replication_tables.shares_by_trace`` at that size.
+        claimed: of ``claims``; the rows of that size count.
+        moved: effects of given traces on right answers, of ``effects.effects`` with the training size; those of that
+            size count, and give no sentence where they were not asked.
+        dataset: the set to speak of.
+    """
+    part = shares[shares.dataset == dataset]
+    size, row = part[SIZE].max(), part[part.condition == "correct"].iloc[0]
+    about = (
+        f"{dataset}, {size:,} training problems per condition, {row.problems} test problems, {seed_count(row.seeds)}"
     )
+    said = [
+        f"Trained on {name}, the open student answers {percent(r.value, r.low, r.high)} right ({about})."
+        for c, name in _NAMES.items()
+        for r in part[part.condition == c].itertuples()
+    ]
+    rows = claimed[(claimed.dataset == dataset) & (claimed[SIZE] == size) & (claimed.reveals == "all")]
+    for other, name in (("correct", "correct ones"), ("vanilla", "no traces")):
+        found = rows[(rows["first"] == "incorrect") & (rows.second == other)].iloc[0]
+        said.append(f"Training on incorrect traces changes accuracy by {_with_t(found)} points compared with {name}: "
+                    f"that it does not lower it is {verdict_words(found)}.")  # fmt: skip
+    own = whole[(whole.dataset == dataset) & (whole.condition == "correct")].iloc[0]
+    traces, after, after_wrong = (percent(own[k], own[f"{k}_low"], own[f"{k}_high"]) for k in _SHARES)
+    tied = rows[(rows["first"] == "correct") & (rows.step == "trace")].iloc[0]
+    return [
+        *said,
+        f"The student trained on correct traces writes a right trace in {traces} of its outputs.",
+        f"It answers {after} right after its own right traces (n = {int(own.right_outputs)} outputs).",
+        f"It answers {after_wrong} right after its own wrong traces (n = {int(own.wrong_outputs)} outputs).",
+        f"The difference is {_with_t(tied)} points: that trace and answer are independent is {verdict_words(tied)}.",
+        *_given(moved, dataset, size),
+    ]
+
+
+_NAMES = {"vanilla": "no traces", "correct": "correct traces", "incorrect": "incorrect traces"}
+_SHARES = ("right_traces", "p_answer_given_trace", "p_answer_given_not_trace")
+
+
+def _with_t(row) -> str:
+    """A difference in points with its crossed interval and, where there is one, the t interval."""
+    t = (
+        f" (t interval {points(row.estimate, row.t_low, row.t_high).partition(' ')[2]})"
+        if row.t_low == row.t_low
+        else ""
+    )
+    return f"{points(row.estimate, row.low, row.high)}{t}"
+
+
+def _given(moved: pd.DataFrame, dataset: str, size: int) -> list[str]:
+    """What right traces that we chose do to the answers; no sentence if not asked at this size."""
+    part = moved[(moved.dataset == dataset) & (moved[SIZE] == size)] if len(moved) else moved
+    part = part[part.reveals == "all"] if "reveals" in part else part
+    found = {(row.condition, row.effect): row for row in part.itertuples()}
+    wanted = {
+        ("correct", "total_all"): "A right trace put before its answer instead of a wrong one changes its accuracy by",
+        ("correct", "facts_given_right_label"): "Right facts instead of wrong ones under a right label change it by",
+        ("correct", "label_given_right_facts"): "A right label instead of a wrong one above right facts changes it by",
+        ("incorrect", "total_all"): "For the student trained on incorrect traces, a right trace instead of a wrong one "
+        "changes accuracy by",
+    }  # fmt: skip
+    if not set(wanted) <= set(found):
+        return []
+    said = []
+    for key, words in wanted.items():
+        row = found[key]
+        gap = points(row.value, row.low, row.high)
+        said.append(f"{words} {gap} points ({row.n} problems, {seed_count(row.seeds)}).")
+    first = found["correct", "total_all"]
+    return [*said, f"The gold trace names the answer in {first.gold_names} of these {first.asked} problems."]

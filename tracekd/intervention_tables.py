@@ -1,8 +1,8 @@
-"""What the rows of ``interventions`` show: levels under each trace, changes against the own one, whom answers follow.
+"""What the rows of ``interventions`` show: levels under each trace, changes against the own one, what answers follow.
 
-Every table has one row an estimate: ``student``, ``dataset``, ``condition``, what it is, ``value``, ``low``, ``high``
-(95% percentile bootstrap over problems, see ``interval``; seeds of one problem are averaged first), ``n`` (problems),
-``seeds``.
+Every table has one row per estimate: ``student``, ``dataset``, ``condition``, what it is, ``value``, ``low``, ``high``
+(95%, over problems and seeds), ``t_low``, ``t_high`` (two-way random-effects t interval, from two seeds on), ``n``
+(problems), ``seeds``; see ``resample.pooled``.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from tracekd import stats
+from tracekd import resample
 from tracekd.variants import VARIANTS
 
 GROUP = ["student", "dataset", "condition"]
 OUTCOMES = ("answer_correct", "logp_gold")
 FOLLOW_KINDS = ("trace", "context", "neither", "prefers_trace")
+ENDS = ("value", "low", "high", "t_low", "t_high")
 
 
 def frame(rows: Iterable[Mapping]) -> pd.DataFrame:
@@ -72,7 +73,7 @@ def levels(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -
     """Accuracy and log-probability of the gold answer under each variant, each on the problems that have it.
 
     Columns: student, dataset, condition, variant, outcome (``answer_correct`` in 0..1, ``logp_gold`` in nats), value,
-    low, high, n, seeds.
+    low, high, t_low, t_high, n, seeds.
     """
     return contrasts(table, {v: {v: 1} for v in VARIANTS}, "variant", rng, repeats)
 
@@ -100,11 +101,11 @@ def changes_from_usual(table: pd.DataFrame, rng: np.random.Generator, repeats: i
 
 
 def follow_shares(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
-    """Whom answers follow where trace and context disagree (the implied answer is not the gold one).
+    """What answers follow where trace and context disagree (the implied answer is not the gold one).
 
     Columns: student, dataset, condition, variant, follows (``trace``, ``context``, ``neither``; and ``prefers_trace``:
-    the implied answer has the higher log-probability), value (share in 0..1), low, high, n, seeds. Variant ``given``
-    joins all but ``own`` (whose trace is no intervention), a problem's rows averaged.
+    the implied answer has the higher log-probability), value (share in 0..1), low, high, t_low, t_high, n, seeds.
+    Variant ``given`` joins all but ``own`` (whose trace is no intervention), a problem's rows averaged.
     """
     apart = table[table.disagrees.eq(True)].copy()
     for name in FOLLOW_KINDS[:3]:
@@ -114,9 +115,9 @@ def follow_shares(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 
     rows = []
     for (*name, variant), part in pd.concat([apart, given]).groupby([*GROUP, "variant"], sort=False):
         for kind in FOLLOW_KINDS:
-            values = part.groupby("id")[kind].mean()
+            values = part.groupby(["id", "seed"])[kind].mean()
             head = {**dict(zip(GROUP, name, strict=True)), "variant": variant, "follows": kind}
-            rows.append(head | interval(values, rng, repeats, "share") | {"seeds": part.seed.nunique()})
+            rows.append(head | summary(values, "share", rng, repeats))
     return pd.DataFrame(rows)
 
 
@@ -154,33 +155,28 @@ def contrasts(
 
 
 def kind_of(outcome: str, weight: int) -> str:
-    """What an estimate is, for ``interval``: weights that add up to 1 leave a share, to 0 a difference."""
+    """What an estimate is, for ``resample.pooled``: weights that add up to 1 leave a share, to 0 a difference."""
     return "other" if outcome != "answer_correct" else "share" if weight else "difference"
 
 
 def summary(values: pd.Series, kind: str, rng: np.random.Generator, repeats: int = 2000) -> dict:
-    """Mean, interval, ``n`` and ``seeds`` of values that are indexed by (id, seed); NaN is passed over."""
-    values = values.dropna()
-    seeds = values.index.get_level_values("seed").nunique()
-    return {**interval(values.groupby(level="id").mean(), rng, repeats, kind), "seeds": seeds}
+    """Mean of values that are indexed by (id, seed), with the intervals of ``resample.pooled``, ``n`` and ``seeds``."""
+    found = resample.pooled(values, rng, repeats, kind)
+    return {name: found[name] for name in (*ENDS, "n", "seeds")}
 
 
-def interval(values: Iterable[float], rng: np.random.Generator, repeats: int = 2000, kind: str = "other") -> dict:
-    """Mean over problems with its bootstrap interval: ``value``, ``low``, ``high``, ``n``; NaN where n < 2.
+def by_reveals(table: pd.DataFrame, make: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
+    """``make`` of the problems together and by what their wrong trace reveals, with the first column ``reveals``.
 
-    Where all problems are alike, a bootstrap has no width, though the next problem may differ. There a ``share`` of 0
-    or 1 gets Wilson's interval, and a ``difference`` of -1, 0 or 1 that of Bonett and Price (``paired_difference``).
+    Args:
+        table: of ``frame``. A problem belongs where its ``both_wrong`` trace does: ``none``, ``excludes``, ``names``,
+            ``derives``; records without the column ``reveals`` have the row ``all`` alone.
+        make: a function of such a table to a table.
     """
-    values = np.asarray(values, float)
-    n, first = len(values), values[0] if len(values) else np.nan
-    if n < 2:
-        return {"value": first, "low": np.nan, "high": np.nan, "n": n}
-    if kind != "other" and (values == first).all() and first in (-1, 0, 1):
-        if kind == "share":
-            return {**_limits(stats.share(int(first * n), n)), "n": n}
-        return {**_limits(stats.paired_difference([first == 1] * n, [first == -1] * n)), "n": n}
-    return {**stats.bootstrap(values, np.mean, rng, repeats), "n": n}
-
-
-def _limits(found: Mapping[str, float]) -> dict[str, float]:
-    return {name: found[name] for name in ("value", "low", "high")}
+    parts = {"all": table}
+    if "reveals" in table and (table.reveals.fillna("") != "").any():
+        wrong = table[table.variant == "both_wrong"].drop_duplicates(["dataset", "id"])
+        revealed = table.merge(wrong[["dataset", "id", "reveals"]], on=["dataset", "id"], suffixes=("_of_trace", ""))
+        parts |= dict(iter(revealed.groupby("reveals", sort=False)))
+    made = pd.concat({name: make(part) for name, part in parts.items()}, names=["reveals"])
+    return made.reset_index("reveals").reset_index(drop=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tracekd import replication_claims as rc
-from tracekd.findings import percent
+from tracekd.findings import percent, points, seed_count, verdict_words
 from tracekd.released_tables import OURS, PRINTED, THEIRS
 from tracekd.replication import SIZE, marked
 from tracekd.tables import accuracy, cells, first_seed
@@ -103,7 +103,7 @@ def claims(tested: pd.DataFrame, contrasts: pd.DataFrame, trace: pd.DataFrame, r
     Args:
         tested: of ``replication_claims.tested``.
         contrasts: ``06_contrasts``: pairs of conditions of the authors' students under both rule sets.
-        trace: ``06_associations``: trace against answer as printed, as published here and id-aligned.
+        trace: ``06_associations``: each step against the answer as printed, as published here and id-aligned.
         r1: published accuracies on the R1 subset, of ``released_tables.r1_accuracies``.
 
     Returns:
@@ -128,14 +128,9 @@ def _beside(claim: rc.Claim, dataset: str, contrasts, trace, r1) -> dict[str, st
     if claim.second:
         found = {rules: _pair(claim, dataset, contrasts[contrasts.rules == rules]) for rules in (THEIRS, OURS)}
         return {"published": found[THEIRS], "rescored": found[OURS]}
-    part = trace[(trace.step == "trace") & (trace.dataset == dataset) & (trace.condition == claim.first)]
+    part = trace[(trace.step == claim.step) & (trace.dataset == dataset) & (trace.condition == claim.first)]
     found = {rules: _link(part[part.rules == rules]) for rules in (PRINTED, OURS)}
     return {"published": found[PRINTED], "rescored": found[OURS]}
-
-
-def _points(value: float, low: float | None = None, high: float | None = None) -> str:
-    ends = "" if low is None else f" [{100 * low:+.1f}, {100 * high:+.1f}]"
-    return f"{100 * value:+.1f}{ends}"
 
 
 def _pair(claim: rc.Claim, dataset: str, part: pd.DataFrame) -> str:
@@ -148,13 +143,13 @@ def _pair(claim: rc.Claim, dataset: str, part: pd.DataFrame) -> str:
             found = (-row["difference"], -row["high"], -row["low"])
         else:
             continue
-        words.append(f"{row['student'].removesuffix('-Instruct')} {_points(*found)} (n = {row['n']})")
+        words.append(f"{row['student'].removesuffix('-Instruct')} {points(*found)} (n = {row['n']})")
     return "; ".join(words) or "no outputs in the release"
 
 
 def _link(part: pd.DataFrame) -> str:
     gaps = (part.p_answer_given_trace - part.p_answer_given_not_trace).set_axis(part.student).dropna()
-    words = [f"{student.removesuffix('-Instruct')} {_points(gap)}" for student, gap in gaps.items()]
+    words = [f"{student.removesuffix('-Instruct')} {points(gap)}" for student, gap in gaps.items()]
     return "; ".join(words) or "not in the release"
 
 
@@ -174,8 +169,9 @@ def short(claimed: pd.DataFrame, listed: pd.DataFrame) -> list[str]:
     """The ledger in about twenty lines: each claim with its verdicts, then the printed numbers by how they came out."""
     lines = ["the paper's claims in our words, set by set, tested on the open student (08_claims):"]
     for claim, part in claimed.groupby("claim", sort=False):
-        run = part[part.verdict != rc.NOT_RUN]
-        words = [f"{row.dataset} {_estimate(row)}, {row.verdict}" for row in marked(run).itertuples()] or [rc.NOT_RUN]
+        run = part[(part.reason != rc.NOT_RUN) & (part.reveals == "all")]
+        words = [f"{row.dataset} {_estimate(row)}: {verdict_words(row)}" for row in marked(run).itertuples()]
+        words = words or [f"{rc.NOT_TESTED} ({rc.NOT_RUN})"]
         lines.append(f"  {claim}: {'; '.join(words)}")
     lines.append("every printed number (08_ledger):")
     verdicts = listed.verdict.str.partition(":")[0].where(listed.kind != "claim", "see 06_claims")
@@ -190,91 +186,31 @@ def short(claimed: pd.DataFrame, listed: pd.DataFrame) -> list[str]:
 
 
 def declining(apart: pd.DataFrame) -> list[str]:
-    """How much of a set's right answers rests on declining to answer, one line a size and condition.
+    """How much of a set's right answers rests on declining to answer, one line a number.
 
     Args:
-        apart: accuracies by ``answerable`` with the share of outputs that decline, as in ``08_answerable``.
+        apart: of ``replication_tables.answer_measures``.
     """
     lines = []
     for (dataset, size, condition), part in apart.groupby(["dataset", SIZE, "condition"], sort=False):
-        rows = {bool(row.answerable): row for row in part.itertuples()}
-        if set(rows) != {True, False}:
+        rows = {(bool(row.answerable), row.measure): row for row in part.itertuples()}
+        if not {(True, "exact"), (False, "exact"), (True, "declines")} <= set(rows):
             continue
-        asked, without = rows[True], rows[False]
-        right, none = (percent(row.value, row.low, row.high) for row in (asked, without))
-        trained = f", trained on {size:,}" if size else ""
-        lines.append(
-            f"{dataset}{trained}, {condition}: right on {right} of the answerable questions (n = {asked.problems}) and "
-            f"on {none} of the unanswerable ones (n = {without.problems}); it declines "
-            f"{percent(asked.declined_value)} of the answerable ones."
-        )
+        who = f"{dataset}{f', trained on {size:,}' if size else ''}, {condition}"
+        said = {
+            (True, "exact"): "right on {} of the answerable questions",
+            (False, "exact"): "right on {} of the unanswerable questions",
+            (True, "declines"): "declines {} of the answerable questions",
+        }
+        for key, words in said.items():
+            row = rows[key]
+            lines.append(f"{who}: {words.format(percent(row.value, row.low, row.high))} (n = {row.problems}).")
     return lines
 
 
 def _estimate(row) -> str:
     traces = f", {row.teacher} traces" if isinstance(row.teacher, str) and row.teacher else ""
-    trained = f"trained on {row.training_problems:,}{traces}, {_seeds(row.seeds)}"
+    trained = f"trained on {row.training_problems:,}{traces}, {seed_count(row.seeds)}"
     cut = f"; cut at the limit and counted as wrong: {row.cut}" if isinstance(row.cut, str) and row.cut else ""
-    estimate = f"{_points(row.value, row.low, row.high)} points" if row.value == row.value else "no estimate"
+    estimate = f"{points(row.estimate, row.low, row.high)} points" if row.estimate == row.estimate else "no estimate"
     return f"{estimate} on {row.n} problems ({trained}{cut})"
-
-
-def finding(
-    shares: pd.DataFrame, whole: pd.DataFrame, claimed: pd.DataFrame, moved: pd.DataFrame, dataset: str = "babi"
-) -> str:
-    """What the replication found, in two sentences whose numbers come from the tables.
-
-    Args:
-        shares: ``08_accuracy_table`` at one size a data set (``replication.of_sizes``).
-        whole: of ``replication_claims.shares_by_trace`` at that size.
-        claimed: of ``claims``; the rows of that size are told.
-        moved: effects of given traces on right answers, of ``effects.effects`` with the training size; those of that
-            size are told, and none where they were not asked.
-        dataset: the set to speak of.
-    """
-    part = shares[shares.dataset == dataset]
-    size, n = part[SIZE].max(), part.problems.max()
-    rows = claimed[(claimed.dataset == dataset) & (claimed[SIZE] == size)].set_index("claim")
-    other = rows.loc["Incorrect traces do not degrade the answers (against correct ones)"]
-    row = rows.loc["Trace correctness does not predict the answer"]
-    right = {r.condition: percent(r.value, r.low, r.high) for r in part.itertuples()}
-    said = ", ".join(f"{right[c]} right on {name}" for c, name in _NAMES.items() if c in right)
-    own = whole[(whole.dataset == dataset) & (whole.condition == "correct")].iloc[0]
-    traces, after, else_ = (percent(own[k], own[f"{k}_low"], own[f"{k}_high"]) for k in _SHARES)
-    gap, apart = (_points(found.value, found.low, found.high) for found in (other, row))
-    return (
-        f"Trained on {size:,} problems of {dataset} a condition ({_seeds(other.seeds)}, {n} test problems), the open "
-        f"student answers {said}: incorrect less correct is {gap} points, and that incorrect traces do not degrade the "
-        f"answers {other.verdict}. Trained on correct traces it writes a right one in {traces} of its outputs and "
-        f"answers {after} right after those (n = {int(own.right_outputs)}), {else_} after wrong ones (n = "
-        f"{int(own.wrong_outputs)}; {apart} points; that trace correctness does not predict the answer {row.verdict})"
-        f"{_given(moved, dataset, size)}."
-    )
-
-
-_SHARES = ("right_traces", "p_answer_given_trace", "p_answer_given_not_trace")
-
-
-def _seeds(number: int) -> str:
-    return f"{number} seed" + ("s" if number > 1 else "")
-
-
-def _given(moved: pd.DataFrame, dataset: str, size: int) -> str:
-    """What right traces that we chose do to the answers, as the end of a sentence; empty if not asked at this size."""
-    part = moved[(moved.dataset == dataset) & (moved[SIZE] == size)] if len(moved) else moved
-    found = {(row.condition, row.effect): row for row in part.itertuples()}
-    wanted = [("correct", name) for name in ("total_all", "facts_given_right_label", "label_given_right_facts")]
-    wanted.append(("incorrect", "total_all"))
-    if not set(wanted) <= set(found):
-        return ""
-    whole, facts, label, incorrect = (_points(found[w].value, found[w].low, found[w].high) for w in wanted)
-    first, named = found[wanted[0]], found.get(("correct", "total"))
-    names = f"; in {named.n} of these problems the gold trace names the answer" if named else ""
-    return (
-        f"; a right trace that we put before its answer in place of a wrong one moves its right answers by {whole} "
-        f"points, right facts alone by {facts} and a right label alone by {label}, while those of the student trained "
-        f"on incorrect traces move by {incorrect} points (n = {first.n}, {_seeds(first.seeds)}{names})"
-    )
-
-
-_NAMES = {"vanilla": "no traces", "correct": "correct ones", "incorrect": "incorrect ones"}

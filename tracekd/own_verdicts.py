@@ -38,8 +38,8 @@ def verdict_frame(
 
     Returns:
         One row an output, the columns in ``schema.VERDICT``: those of ``score.verdict`` and ``agreement.agreement``,
-        ``repetition``, ``answerable``, ``declined``, ``passes_check``, those of ``as_published.verdict`` with prefix
-        ``pub_`` (missing for sets that the release has no rules for), ``student``, ``condition``, ``seed``,
+        ``repetition``, ``n_facts``, ``answerable``, ``declined``, ``passes_check``, those of ``as_published.verdict``
+        with prefix ``pub_`` (missing for sets that the release has no rules for), ``student``, ``condition``, ``seed``,
         ``n_tokens``, and ``joined`` (always ``test``, as in the tables of the released outputs). And one row a file:
         file, dataset, condition, outputs, malformed, unknown, duplicate, missing (problems asked without an output).
     """
@@ -78,6 +78,7 @@ def _judge(gold_rows: as_published.GoldRows, problem: Problem, text: str, finish
         theirs = as_published.verdict(problem, text, gold_rows)
     kept = (*PUBLISHED_FLAGS, "pub_cell")
     row["repetition"] = repetition(text)
+    row["n_facts"] = len(problem.evidence)
     row["answerable"] = problem.answers != (NO_ANSWER,)
     row["declined"] = [normalise(answer) for answer in row["answer_stated"]] == [normalise(NO_ANSWER)]
     row["passes_check"] = passes_check(problem, row)

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 import pandas as pd
 
 from tracekd import paper_check
-from tracekd.findings import p_words, percent
-from tracekd.released_tables import OURS, PRINTED, THEIRS, above_threshold
+from tracekd.findings import INCONCLUSIVE, NOT_SUPPORTED, NOT_TESTED, SUPPORTED, p_words, percent
+from tracekd.released_tables import OURS, PRINTED, THEIRS, dependent, three_steps
 
 SMALL = ("Llama-3.2-1B-Instruct", "Qwen3-1.7B")
+REFERENCES = {"vanilla": "no traces", "correct": "correct ones"}
 
 
 def followed(checked: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, str]:
@@ -41,112 +42,103 @@ def followed(checked: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, str]:
 
 
 def claims(
-    trace: pd.DataFrame, contrasts: pd.DataFrame, r1: pd.DataFrame, numbers: pd.DataFrame
+    compared: pd.DataFrame, contrasts: pd.DataFrame, r1: pd.DataFrame, numbers: pd.DataFrame
 ) -> pd.DataFrame:  # fmt: skip
-    """One row a statement of the paper: ``statement``, ``evidence`` and ``verdict``, both filled from the tables.
+    """One row per statement of the paper: ``statement``, ``evidence`` and ``verdict``, filled from the tables.
+
+    Verdicts are ``replication_claims``'s words, on the id-aligned verdicts unless the evidence says otherwise; tests
+    are at 0.05 after Holm's adjustment over their table.
 
     Args:
-        trace: of ``released_tables.compared``, step ``trace``.
+        compared: of ``released_tables.compared``.
         contrasts: of ``tables.contrasts`` under both rule sets, with ``rules``.
         r1: of ``released_tables.r1_conditions``.
         numbers: ``published.load()``.
     """
+    trace = compared[compared.step == "trace"]
     found = [
-        _share(trace), *_independence(trace), _incorrect(contrasts), _qwen(contrasts), _babi(contrasts),
-        _marco(numbers), _r1(r1), _people(),
+        _share(compared, numbers), *_independence(trace), *(_incorrect(contrasts, name) for name in REFERENCES),
+        _qwen(contrasts), *_babi(contrasts), _marco(numbers), _r1(r1), _people(),
     ]  # fmt: skip
     return pd.DataFrame(found, columns=["statement", "evidence", "verdict"])
 
 
-def _share(trace: pd.DataFrame) -> tuple[str, str, str]:
-    part = trace[(trace.dataset == "cotempqa") & (trace.student == "Qwen3-1.7B") & (trace.condition == "correct")]
-    part = part.set_index("rules")
-    given = percent(
-        part.p_answer_given_trace[OURS], part.p_answer_given_trace_low[OURS], part.p_answer_given_trace_high[OURS]
-    )
+def _share(compared: pd.DataFrame, numbers: pd.DataFrame) -> tuple[str, str, str]:
+    said = numbers[(numbers.kind == "claim") & numbers.measure.str.contains("led to")].iloc[0]
+    steps = three_steps(compared)
+    printed, theirs, ours, label = steps.to_dict("records")
+    given, named = "p_answer_given_trace", [percent(row["p_answer_given_trace"]) for row in (printed, theirs)]
+    aligned, by_label = (percent(row[given], row[f"{given}_low"], row[f"{given}_high"]) for row in (ours, label))
     evidence = (
-        f"{percent(part.joint[PRINTED])} is the joint share of a printed matrix (CoTempQA, Qwen3-1.7B). Right answers "
-        f"among right traces are {percent(part.p_answer_given_trace[PRINTED])} in that matrix and {given} id-aligned."
+        f"CoTempQA, Qwen3-1.7B: {percent(printed['joint'])} is the share of outputs with both right in a printed "
+        f"matrix. Accuracy when the trace is right is {named[0]} in that matrix, {named[1]} in the released outputs "
+        f"under our reading of the published rule, and {aligned} id-aligned. Accuracy when the label alone is right is "
+        f"{by_label}. The printed matrix comes from an older set of outputs."
     )
-    stands = part.p_answer_given_trace[OURS] < 0.35
-    return (
-        "Correct traces led to correct solutions in only 28% of test cases.",
-        evidence,
-        "stands" if stands else "stands as a joint share, not as the share of right answers among right traces",
-    )
+    supported = ours[f"{given}_low"] <= said["value"] / 100 <= ours[f"{given}_high"]
+    statement = f"Correct traces led to correct solutions in only {said['value']:.0f}% of test cases."
+    return statement, evidence, SUPPORTED if supported else NOT_SUPPORTED
 
 
 def _independence(trace: pd.DataFrame) -> list[tuple[str, str, str]]:
-    above, alike = above_threshold(trace), above_threshold(trace, common=True)
-    counts, same = ("; ".join(f"{rules}: {hits} of {n}" for rules, (hits, n) in c.items()) for c in (above, alike))
-    ours = trace[(trace.rules == OURS) & trace.phi.notna()]
+    counts, same = (
+        "; ".join(
+            f"{row.Index} {row.rejected} of {row.tables} ({row.rejected_holm} after Holm)" for row in t.itertuples()
+        )
+        for t in (dependent(trace), dependent(trace, common=True))
+    )
+    printed, ours = (trace[(trace.rules == rules) & trace.phi.notna()] for rules in (PRINTED, OURS))
     right, wrong = ours[ours.condition == "correct"], ours[ours.condition == "incorrect"]
     few = int((wrong.both + wrong.trace_only).max())
-    marco = trace[trace.dataset == "marco"]
+    marco = printed[printed.dataset == "marco"]
+    shown = int((printed.p_holm < 0.05).sum())
+    sign = "negative" if marco.phi_high.max() < 0 else "not of one sign"
     return [
         (
             "Trace and answer are nearly independent: chi-squared below 3.841.",
-            f"Tables with a chi-squared above 3.841, of those where it is defined: {counts}. The three count different "
-            f"tables; on those that all three define: {same}.",
-            "stands for some printed tables, not for all" if above[PRINTED][0] else "stands",
+            f"Tables that reject independence (chi-squared above 3.841; Fisher's exact test where an expected count is "
+            f"below 5): {counts}. On the tables that all three rule sets have: {same}. The verdict is on the printed "
+            "tables after Holm's adjustment.",
+            NOT_SUPPORTED if shown else INCONCLUSIVE,
         ),
         (
             "The same, for students trained on correct traces, id-aligned.",
             f"Phi from {right.phi.min():.2f} to {right.phi.max():.2f}; lowest lower bound {right.phi_low.min():.2f}.",
-            "does not stand id-aligned" if right.phi_low.min() > 0 else "stands in part",
+            NOT_SUPPORTED if (right.p_holm < 0.05).any() else INCONCLUSIVE,
         ),
         (
             "The same, for students trained on incorrect traces, id-aligned.",
-            f"Phi from {wrong.phi.min():.2f} to {wrong.phi.max():.2f} on CoTempQA, undefined on bAbI; no such student "
-            f"states more than {few} right traces.",
-            "cannot be told: they hardly ever write a right trace" if few < 30 else "see the table",
+            f"No such student states more than {few} right traces: too few to compare.",
+            NOT_TESTED if few < 30 else INCONCLUSIVE,
         ),
         (
-            "The same on MARCO.",
-            f"Phi of the printed matrices from {marco.phi.min():.2f} to {marco.phi.max():.2f}, every chi-squared at "
-            f"least {marco.chi2.min():.1f}.",
-            "the printed matrices show a negative association; the outputs are not in the release"
-            if marco.phi_high.max() < 0
-            else "see the table",
+            "The same on MARCO, by the printed matrices.",
+            f"Phi from {marco.phi.min():.2f} to {marco.phi.max():.2f}, chi-squared from "
+            f"{marco.chi2.min():.1f} on: the association is {sign}. The outputs are not in the release.",
+            NOT_SUPPORTED if (marco.p_holm < 0.05).any() else INCONCLUSIVE,
         ),
     ]
 
 
+def _incorrect(contrasts: pd.DataFrame, reference: str) -> tuple[str, str, str]:
+    words, verdict = [], ""
+    for rules in (THEIRS, OURS):
+        part = _pairs(contrasts, rules, reference, "incorrect")
+        shown = part.p_holm < 0.05
+        lower, higher = int((shown & (part.difference > 0)).sum()), int((shown & (part.difference < 0)).sum())
+        same = int((part.equivalent & ~shown).sum())
+        words.append(
+            f"{rules}: of {len(part)} students and sets incorrect is shown lower in {lower}, higher in {higher} and "
+            f"equivalent in {same}"
+        )
+        # "Not consistently": shown lower in all refutes it; shown not to be lower in one supports it.
+        verdict = NOT_SUPPORTED if lower == len(part) else SUPPORTED if higher or same else INCONCLUSIVE
+    statement = f"Incorrect traces do not consistently lower accuracy, compared with {REFERENCES[reference]}."
+    return statement, "; ".join(words) + " (McNemar and equivalence tests, each Holm-adjusted).", verdict
+
+
 def _pairs(contrasts: pd.DataFrame, rules: str, first: str, second: str) -> pd.DataFrame:
     return contrasts[(contrasts.rules == rules) & (contrasts["first"] == first) & (contrasts["second"] == second)]
-
-
-def _incorrect(contrasts: pd.DataFrame) -> tuple[str, str, str]:
-    words, lower = [], {}
-    for rules in (THEIRS, OURS):
-        part = _pairs(contrasts, rules, "vanilla", "incorrect")
-        lower[rules] = int(((part.p_holm < 0.05) & (part.difference > 0)).sum())
-        same = int((part.equivalent & ~(part.p_holm < 0.05)).sum())
-        below = int((part.difference > 0).sum())
-        words.append(
-            f"{rules}: lower than vanilla in {below} of {len(part)} students and sets, shown (Holm) in {lower[rules]}, "
-            f"equivalent in {same} (tests not adjusted)"
-        )
-    verdict = "lower in all, shown in some" if 0 < lower[OURS] < below == len(part) else "see the table"
-    return "Incorrect traces do not consistently lower answer accuracy.", "; ".join(words) + ".", verdict
-
-
-def _qwen(contrasts: pd.DataFrame) -> tuple[str, str, str]:
-    words = []
-    for rules in (THEIRS, OURS):
-        for first in ("vanilla", "correct"):
-            row = _one(contrasts, rules, first, "incorrect", "cotempqa", "Qwen3-1.7B")
-            words.append(
-                f"{rules}, {first} less incorrect {100 * row['difference']:+.1f} points ({p_words(row['p_holm'])})"
-            )
-    best = all(
-        _one(contrasts, rules, first, "incorrect", "cotempqa", "Qwen3-1.7B")["difference"] < 0
-        for rules in (THEIRS, OURS)
-        for first in ("vanilla", "correct")
-    )
-    above = "vanilla is above it under both rule sets, as published by less than can be told"
-    verdict = "stands" if best else f"not in the released outputs: {above}"
-    return "On CoTempQA incorrect traces give Qwen3-1.7B its best accuracy.", "; ".join(words) + ".", verdict
 
 
 def _one(contrasts, rules, first, second, dataset, student) -> Mapping:
@@ -154,19 +146,40 @@ def _one(contrasts, rules, first, second, dataset, student) -> Mapping:
     return part[(part.dataset == dataset) & (part.student == student)].iloc[0].to_dict()
 
 
-def _babi(contrasts: pd.DataFrame) -> tuple[str, str, str]:
-    words, verdicts = [], []
-    for student in SMALL:
-        for second in ("correct", "incorrect"):
-            row = _one(contrasts, OURS, "vanilla", second, "babi", student)
-            words.append(
-                f"{student}, vanilla less {second} {100 * row['difference']:+.1f} points ({p_words(row['p_holm'])})"
-            )
-            verdicts.append(row["p_holm"] < 0.05)
-    hurts = verdicts[1]
-    lead = "vanilla's lead over correct is not shown" if not (verdicts[0] or verdicts[2]) else "vanilla leads"
-    verdict = f"{'stands' if hurts else 'not shown'} for incorrect and Llama; {lead}"
-    return "On bAbI vanilla wins and incorrect traces hurt Llama.", "; ".join(words) + ".", verdict
+def _ahead(rows: list[Mapping], sign: int) -> str:
+    """Is the condition (``sign`` 1: ``first``) ahead: shown in all contrasts, shown behind in one, or neither."""
+    shown = [sign * row["difference"] if row["p_holm"] < 0.05 else 0 for row in rows]
+    return SUPPORTED if min(shown) > 0 else NOT_SUPPORTED if min(shown) < 0 else INCONCLUSIVE
+
+
+def _gap(row: Mapping) -> str:
+    return f"{row['first']} minus {row['second']} {100 * row['difference']:+.1f} points ({p_words(row['p_holm'])})"
+
+
+def _qwen(contrasts: pd.DataFrame) -> tuple[str, str, str]:
+    words = []
+    for rules in (THEIRS, OURS):
+        rows = [_one(contrasts, rules, first, "incorrect", "cotempqa", "Qwen3-1.7B") for first in REFERENCES]
+        verdict = _ahead(rows, -1)
+        words.append(f"{rules}: {', '.join(map(_gap, rows))}, {verdict}")
+    return "On CoTempQA incorrect traces give Qwen3-1.7B its best accuracy.", "; ".join(words) + ".", verdict
+
+
+def _babi(contrasts: pd.DataFrame) -> list[tuple[str, str, str]]:
+    rows = {
+        student: [_one(contrasts, OURS, "vanilla", second, "babi", student) for second in ("correct", "incorrect")]
+        for student in SMALL
+    }
+    every = "; ".join(f"{student}: {', '.join(map(_gap, found))}" for student, found in rows.items())
+    llama = rows[SMALL[0]][1]
+    return [
+        (
+            "On bAbI students trained on no traces are best.",
+            every + ".",
+            _ahead([row for found in rows.values() for row in found], 1),
+        ),
+        ("On bAbI incorrect traces hurt Llama-3.2-1B.", _gap(llama) + ".", _ahead([llama], 1)),
+    ]
 
 
 def _marco(numbers: pd.DataFrame) -> tuple[str, str, str]:
@@ -177,29 +190,23 @@ def _marco(numbers: pd.DataFrame) -> tuple[str, str, str]:
     zero = [f"{r.student} {r.condition}" for r in rates.itertuples() if r.value == 0]
     evidence = (
         f"Printed right answers: {', '.join(words)} (of 1,000 each). The printed answer rows give 0.0 for "
-        f"{', '.join(zero)}, which for the trace-bearing one contradicts its own matrix."
+        f"{', '.join(zero)}, which for the trace-bearing one contradicts its own matrix. The outputs are not in the "
+        "release."
     )
-    return (
-        "On MARCO correct traces lead slightly.",
-        evidence,
-        "holds among the printed trace conditions; cannot be checked, the outputs are not in the release",
-    )
+    return "On MARCO correct traces lead slightly.", evidence, NOT_TESTED
 
 
 def _r1(r1: pd.DataFrame) -> tuple[str, str, str]:
     best = r1.sort_values("value").groupby("student").tail(1).set_index("student")
     words = [f"{s}: {row.condition} {row.value:.2f}%" for s, row in best.iterrows()]
-    small = all(best.condition[s] == "r1" for s in SMALL)
-    others = [s for s in best.index if s not in SMALL and best.condition[s] == "r1"]
-    verdict = "stands; for the larger students another condition is best" if small and not others else "see the table"
     swapped = r1[r1.condition == "swapped"]
     partly = (swapped.categories < r1.categories.max()).sum()
-    less = f", {partly} of them over fewer categories than are printed of the others" if partly else ""
+    fewer = f", {partly} of them over fewer categories than are printed of the others" if partly else ""
     return (
         "R1 traces give the best accuracy of the trace types for the small students.",
         "Best published condition on the R1 subset, " + "; ".join(words) + " (swapped traces: "
-        f"{swapped.value.min():.1f} to {swapped.value.max():.1f}%{less}).",
-        verdict,
+        f"{swapped.value.min():.1f} to {swapped.value.max():.1f}%{fewer}). One run each, without outputs: no test.",
+        NOT_TESTED,
     )
 
 
@@ -207,5 +214,5 @@ def _people() -> tuple[str, str, str]:
     return (
         "People rate R1 traces least interpretable.",
         "Two of four means are printed (r1 3.39, correct 4.86); the ratings are not in our sources.",
-        "cannot be checked here",
+        NOT_TESTED,
     )

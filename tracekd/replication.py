@@ -37,10 +37,12 @@ FLAGS = (
 )  # fmt: skip
 JOB = ("dataset", "condition", "seed")
 SIZE = "training_problems"
-KEPT = (
-    "student", "source", *JOB, "teacher", SIZE, "id", "category", "status", *FLAGS, "reveals", "answer_f1",
-    "n_tokens", "repetition",
+COLUMNS = (
+    "student", "source", *JOB, "teacher", SIZE, "id", "category", "status", *FLAGS, "answer_f1", "n_tokens",
+    "repetition",
 )  # fmt: skip
+# What later versions record besides: gold facts of the problem, what its wrong trace reveals, ROUGE-L of free text.
+LATER = ("n_facts", "reveals", "answer_rouge_l")
 COST = (
     "student", "source", *JOB, "teacher", "n", "supervised_tokens", "total_tokens", "epochs", "steps", "seconds",
     "mean_loss", "target_repetition", "peak_gib", "processes", "hardware", "commit", "weights",
@@ -48,7 +50,7 @@ COST = (
 
 
 @dataclass(frozen=True)
-class Kept:
+class Recorded:
     """The recorded replication as written by ``record``; ``interventions`` is empty where none were asked."""
 
     verdicts: pd.DataFrame
@@ -57,7 +59,7 @@ class Kept:
     interventions: pd.DataFrame
 
 
-def load(folder: Path = benches.FOLDER) -> Kept:
+def load(folder: Path = benches.FOLDER) -> Recorded:
     """Read the recorded replication.
 
     Raises:
@@ -67,9 +69,7 @@ def load(folder: Path = benches.FOLDER) -> Kept:
     if not (folder / VERDICTS).exists():
         raise FileNotFoundError(f"no replication is recorded in {folder}: `python -m tracekd replication --record`")
     verdicts, adapters, logs, rows = (pd.read_csv(folder / name, dtype={"teacher": str}) for name in FILES)
-    if "reveals" not in verdicts:  # recorded before wrong facts were checked for what they reveal
-        verdicts = verdicts.assign(reveals="")
-    for name, made, wanted in ((VERDICTS, verdicts, KEPT), (ADAPTERS, adapters, COST)):
+    for name, made, wanted in ((VERDICTS, verdicts, COLUMNS), (ADAPTERS, adapters, COST)):
         if missing := sorted({*wanted} - {*made}):
             raise ValueError(
                 f"{folder / name} has no column {missing[0]!r}: an earlier version recorded it; `python -m tracekd "
@@ -78,14 +78,14 @@ def load(folder: Path = benches.FOLDER) -> Kept:
     verdicts, adapters = (made.assign(teacher=made.teacher.fillna("")) for made in (verdicts, adapters))
     if len(rows):
         rows = rows.assign(**{flag: rows[flag].fillna(0).astype(bool) for flag in ("answer_correct", "trace_correct")})
-    return Kept(verdicts.astype(dict.fromkeys(FLAGS, bool)), adapters, logs, rows)
+    return Recorded(verdicts.astype(dict.fromkeys(FLAGS, bool)), adapters, logs, rows)
 
 
 CORE = ("vanilla", "correct", "incorrect")
 
 
 def main_sizes(frame: pd.DataFrame) -> dict[str, int]:
-    """The size that is told of each data set: the largest with all of ``CORE`` on a common seed, else the largest."""
+    """The size to speak of for each data set: the largest with all of ``CORE`` on a common seed, else the largest."""
     found = {}
     for dataset, part in frame.groupby("dataset"):
         seeds = {(s, c): set(rows.seed) for (s, c), rows in part.groupby([SIZE, "condition"])}
@@ -153,6 +153,11 @@ def in_strata(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(category=frame.category.where(frame.answerable, frame.category + ", unanswerable"))
 
 
+def answerable(frame: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a frame with ``id`` whose question has an answer in its context, as ``verdicts`` say."""
+    return frame[frame.id.isin(verdicts.id[verdicts.answerable])]
+
+
 def trained_on(frame: pd.DataFrame, sizes: Mapping[str, int]) -> str:
     """The training sizes of each data set in words, with the categories of its test problems in ``frame``."""
     parts = {dataset: categories_of(part) for dataset, part in frame.groupby("dataset")}
@@ -183,18 +188,18 @@ def finished(run: Run) -> tuple[list[tuple], list[tuple]]:
 
 
 def verdicts(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
-    """The verdicts of the outputs of ``jobs``, columns ``KEPT``."""
+    """The verdicts of the outputs of ``jobs``, columns ``COLUMNS`` and those of ``LATER`` that there are."""
     from tracekd import generate, own_verdicts
     from tracekd.problems import kept, label_of
 
     if not jobs:
-        return pd.DataFrame(columns=list(KEPT))
+        return pd.DataFrame(columns=list(COLUMNS))
     known = [p for part in kept(run).values() for p in part]
     frame, _ = own_verdicts.verdict_frame(known, [generate.outputs_path(run, *job) for job in jobs])
     frame["source"] = frame.dataset.map({d: label_of(d, run.source) for d in frame.dataset.unique()})
     wrote = {job: _teacher(run, job) for job in jobs}
     frame["teacher"] = [wrote[job] for job in zip(*(frame[name] for name in JOB), strict=True)]
-    return sized(run, frame)[list(KEPT)]
+    return sized(run, frame)[[*COLUMNS, *(name for name in LATER if name in frame)]]
 
 
 def _teacher(run: Run, job: tuple) -> str:
@@ -258,7 +263,7 @@ def given_traces(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
     return sized(run, intervention_grid.without_text(intervention_tables.frame(rows))) if rows else pd.DataFrame()
 
 
-def record(runs: Sequence[Run], folder: Path = benches.FOLDER) -> Kept:
+def record(runs: Sequence[Run], folder: Path = benches.FOLDER) -> Recorded:
     """Score what is finished in ``runs`` and write it to ``folder``, in place of what was recorded before.
 
     Raises:

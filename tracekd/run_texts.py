@@ -1,4 +1,4 @@
-"""Which free-form texts a run trains on, and on which problems: a teacher's, R1's beside the data, or templated ones."""
+"""Which free-form texts a run trains on, and on which problems: a teacher's, R1's beside the data, templated ones."""
 
 from __future__ import annotations
 

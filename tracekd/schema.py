@@ -46,6 +46,7 @@ VERDICT = {
     "masked_trace_correct": "classification_correct and masked_retrieval_correct",
     "passes_check": "label and facts are those derived without gold; empty where the derivation does not apply",
     "reveals": "what the stated facts reveal of the answer: right (the gold facts), none, excludes, names, derives",
+    "n_facts": "number of gold facts of the problem",
     "repetition": "share of the output's four-word sequences that stand in it before, 0 to 1",
     "answerable": "the gold answer is not 'No Answer Present.'",
     "declined": "the answer is 'No Answer Present.'",

@@ -1,9 +1,12 @@
-"""Statistics of 2x2 tables and of paired answers: estimates with intervals, on scipy and statsmodels."""
+"""Statistics of 2x2 tables and of paired answers: estimates with intervals, on scipy and statsmodels.
+
+``resample`` has the intervals over problems and seeds.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -98,88 +101,8 @@ def association_row(cells: Mapping[str, int], level: float = LEVEL) -> dict[str,
     return row
 
 
-def bootstrap(
-    units: Sequence | np.ndarray,
-    statistic: Callable[[np.ndarray], float],
-    rng: np.random.Generator,
-    repeats: int = 2000,
-    level: float = LEVEL,
-) -> dict[str, float]:
-    """Percentile bootstrap over problems: the unit that was sampled is the unit that is drawn again.
-
-    Args:
-        units: first axis = problems; what belongs to one problem (its seeds, its two conditions) stands in its row.
-        statistic: of such an array, a number.
-        rng: the only source of chance; the same state gives the same interval.
-        repeats: resamples.
-        level: of the interval.
-
-    Returns:
-        ``value``, ``low``, ``high``.
-    """
-    units = np.asarray(units)
-    index = np.arange(len(units))
-    result = scipy_stats.bootstrap(
-        (index,), lambda drawn: statistic(units[drawn]), n_resamples=repeats, confidence_level=level,
-        method="percentile", vectorized=False, rng=rng,
-    )  # fmt: skip
-    low, high = result.confidence_interval
-    return {"value": float(statistic(units)), "low": float(low), "high": float(high)}
-
-
-def crossed_bootstrap(
-    units: np.ndarray,
-    statistic: Callable[[np.ndarray], np.ndarray],
-    rng: np.random.Generator,
-    repeats: int = 2000,
-    levels: Sequence[float] = (LEVEL, 0.9),
-) -> dict[str, float]:
-    """Percentile bootstrap that draws problems and seeds again, each by itself: both were sampled.
-
-    The pigeonhole bootstrap for crossed random effects (Owen 2007, Annals of Applied Statistics 1:386). Two or three
-    seeds are few to draw from: where seeds differ more than problems do, its interval is too narrow. One seed alone is
-    kept as it is: the interval then says nothing about other seeds.
-
-    Args:
-        units: (problems, seeds, columns).
-        statistic: of means over problems and seeds, (draws, columns), the numbers (draws,); NaN for a draw that has
-            none, which is left out.
-        rng: the only source of chance.
-        repeats: resamples.
-        levels: of the intervals, over the same resamples.
-
-    Returns:
-        ``value``; ``low``, ``high`` of the first level; ``low90``, ``high90`` and so on of the others.
-    """
-    units = np.asarray(units, float)
-    drawn = np.concatenate([
-        statistic(_redrawn(units, rng, min(CHUNK, repeats - first))) for first in range(0, repeats, CHUNK)
-    ])  # fmt: skip
-    found = {"value": float(statistic(units.mean(axis=(0, 1))[None])[0])}
-    for place, level in enumerate(levels):
-        ends = (
-            np.nanpercentile(drawn, [50 * (1 - level), 50 * (1 + level)]) if not np.isnan(drawn).all() else (NAN, NAN)
-        )
-        mark = f"{100 * level:.0f}" if place else ""
-        found |= {f"low{mark}": float(ends[0]), f"high{mark}": float(ends[1])}
-    return found
-
-
-CHUNK = 1000  # resamples at once: 5,000 problems then take 40 MB
-
-
-def _redrawn(units: np.ndarray, rng: np.random.Generator, draws: int) -> np.ndarray:
-    """Means of ``draws`` resamples, (draws, columns): how often each problem and each seed was drawn, as weights."""
-    weights = []
-    for size in units.shape[:2]:
-        index = rng.integers(size, size=(draws, size)) + size * np.arange(draws)[:, None]
-        weights.append(np.bincount(index.ravel(), minlength=draws * size).reshape(draws, size) / size)
-    by_seed = np.einsum("dp,psc->dsc", weights[0], units, optimize=True)
-    return np.einsum("ds,dsc->dc", weights[1], by_seed)
-
-
 def paired_difference(first: Sequence[bool], second: Sequence[bool], level: float = LEVEL) -> dict[str, float]:
-    """Share of ``first`` less share of ``second`` on the same problems, with the interval of Bonett and Price (2012).
+    """Share of ``first`` minus share of ``second`` on the same problems, with the interval of Bonett and Price (2012).
 
     One is added to each discordant count, so that the interval has a width even where nothing differs.
 

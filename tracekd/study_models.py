@@ -10,8 +10,8 @@ import statsmodels.api as sm
 import statsmodels.formula.api as smf
 from scipy import stats as sps
 
+from tracekd.resample import bootstrap
 from tracekd.study import SCALES, TRACE_TYPES, is_check, matrix, scale_of, scores
-from tracekd.study_stats import percentile
 
 
 def answers(ratings: pd.DataFrame, scale: str) -> pd.DataFrame:
@@ -154,19 +154,14 @@ def reliability(ratings: pd.DataFrame, rng: np.random.Generator, resamples: int 
         for kind in (k for k in TRACE_TYPES if (some["trace_type"] == k).any()):
             one = some[some["trace_type"] == kind]
             items = one.pivot_table(index="participant", columns="item", values="rating").dropna().to_numpy()
-            draws = [cronbach_alpha(items[rng.integers(len(items), size=len(items))]) for _ in range(resamples)]
-            rows.append(_measure(scale, "alpha", kind, len(items), cronbach_alpha(items), draws))
+            found = bootstrap(cronbach_alpha, rng, items, repeats=resamples)
+            rows.append({"scale": scale, "measure": "alpha", "trace_type": kind, "n": len(items)} | found)
         table = matrix(scores(ratings), scale).dropna().to_numpy()
         if len(table) > 1:
-            draws = [icc(table[rng.integers(len(table), size=len(table))].T) for _ in range(resamples)]
             for name in ("icc_2_1", "icc_2_k"):
-                rows.append(_measure(scale, name, "all", len(table), icc(table.T)[name], [d[name] for d in draws]))
+                found = bootstrap(lambda rows, name=name: icc(rows.T)[name], rng, table, repeats=resamples)
+                rows.append({"scale": scale, "measure": name, "trace_type": "all", "n": len(table)} | found)
     return pd.DataFrame(rows)
-
-
-def _measure(scale: str, name: str, kind: str, n: int, value: float, draws: list[float]) -> dict:
-    low, high = percentile(np.array(draws)) if np.isfinite(draws).any() else (np.nan, np.nan)
-    return {"scale": scale, "measure": name, "trace_type": kind, "n": n, "value": value, "low": low, "high": high}
 
 
 def rank_correlation(x: pd.Series, y: pd.Series) -> dict[str, float]:

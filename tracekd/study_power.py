@@ -9,7 +9,7 @@ from scipy import stats as sps
 from tracekd.stats import wilson
 from tracekd.study import TRACE_TYPES
 from tracekd.study_simulate import DEFAULTS, Assumptions, simulate_scores
-from tracekd.study_stats import friedman, kruskal
+from tracekd.study_stats import dunn_z, friedman, kruskal
 
 DESIGNS = ("within", "between")
 ALPHA = 0.05
@@ -18,12 +18,17 @@ EFFECTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.2)
 
 
 def p_values(table: pd.DataFrame, design: str) -> dict[str, float]:
-    """P of the test over all trace types, and of the first against the second type alone, uncorrected."""
-    first, second = (table[kind].dropna().round(9) for kind in table.columns[:2])
+    """P of the test over all trace types, and of the first against the second type, uncorrected.
+
+    The tests are those of the analysis: Friedman and Wilcoxon within, Kruskal-Wallis and Dunn between.
+    """
+    groups = {kind: table[kind].dropna().round(9) for kind in table.columns}
+    first, second = list(groups)[:2]
     if design == "within":
-        d = first - second
+        d = groups[first] - groups[second]
         return {"any": friedman(table)["p"], "pair": float(sps.wilcoxon(d).pvalue) if d.any() else 1.0}
-    return {"any": kruskal(table)["p"], "pair": float(sps.mannwhitneyu(first, second).pvalue)}
+    z = dunn_z({kind: values.to_numpy() for kind, values in groups.items()})[first, second]
+    return {"any": kruskal(table)["p"], "pair": float(2 * sps.norm.sf(abs(z)))}
 
 
 def power(

@@ -6,20 +6,16 @@ participant, never a single answer. Intervals are percentile bootstraps; all dra
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 from scipy import stats as sps
 
-from tracekd.stats import LEVEL, holm
+from tracekd.resample import bootstrap
+from tracekd.stats import holm
 from tracekd.study import SCALES, matrix
-
-
-def percentile(draws: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
-    """Bounds that leave ``(1 - level) / 2`` of the draws on either side; NaN draws are left out."""
-    low, high = np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
 
 
 def describe(scored: pd.DataFrame, rng: np.random.Generator, resamples: int = 2000) -> pd.DataFrame:
@@ -39,12 +35,11 @@ def describe(scored: pd.DataFrame, rng: np.random.Generator, resamples: int = 20
         table = matrix(scored, scale)
         for kind in table.columns:
             values = table[kind].dropna().to_numpy()
-            draws = values[rng.integers(len(values), size=(resamples, len(values)))]
-            low, high = percentile(draws.mean(axis=1))
-            median_low, median_high = percentile(np.median(draws, axis=1))
+            mean, median = (bootstrap(of, rng, values, repeats=resamples) for of in (np.mean, np.median))
             rows.append(
-                {"scale": scale, "trace_type": kind, "n": len(values), "mean": values.mean(), "low": low, "high": high}
-                | {"median": np.median(values), "median_low": median_low, "median_high": median_high}
+                {"scale": scale, "trace_type": kind, "n": len(values), "mean": mean["value"]}
+                | {"low": mean["low"], "high": mean["high"]}
+                | {"median": median["value"], "median_low": median["low"], "median_high": median["high"]}
                 | {"sd": values.std(ddof=1) if len(values) > 1 else np.nan}
             )
     return pd.DataFrame(rows)
@@ -137,46 +132,48 @@ def wilcoxon_pairs(table: pd.DataFrame, rng: np.random.Generator, resamples: int
         both = table[[first, second]].dropna()
         d = np.round((both[first] - both[second]).to_numpy(), 9)
         test = sps.wilcoxon(d) if d.any() else None
-        draws = rank_biserial(d[rng.integers(len(d), size=(resamples, len(d)))])
         rows.append(
             _pair(first, second, len(d), d.mean())
             | {"statistic": float(test.statistic) if test else 0.0, "p": float(test.pvalue) if test else 1.0}
-            | _effect(float(rank_biserial(d)), draws)
+            | _effect(bootstrap(rank_biserial, rng, d, repeats=resamples))
         )
     return _holm(rows)
 
 
 def dunn_pairs(table: pd.DataFrame, rng: np.random.Generator, resamples: int = 2000) -> pd.DataFrame:
-    """Dunn's test (1964) after Kruskal-Wallis for each pair of a between design, corrected for ties, with Holm.
-
-    z = (mean rank i - mean rank j) / sqrt((N(N+1)/12 - sum(t^3 - t) / (12 (N-1))) (1/n_i + 1/n_j)), with t the sizes
-    of the ties.
+    """Dunn's test after Kruskal-Wallis for each pair of a between design, with Holm.
 
     Returns:
         As ``wilcoxon_pairs``; n is the two groups' participants together, statistic is z, effect is Cliff's delta.
     """
     groups = {kind: table[kind].dropna().round(9).to_numpy() for kind in table.columns}
-    joined = np.concatenate(list(groups.values()))
-    total = len(joined)
-    ranks = dict(
-        zip(groups, np.split(sps.rankdata(joined), np.cumsum([len(g) for g in groups.values()])[:-1]), strict=True)
-    )
-    ties = np.unique(joined, return_counts=True)[1].astype(float)
-    variance = total * (total + 1) / 12 - (ties**3 - ties).sum() / (12 * (total - 1))
     rows = []
-    for first, second in combinations(groups, 2):
+    for (first, second), z in dunn_z(groups).items():
         x, y = groups[first], groups[second]
-        spread = np.sqrt(variance * (1 / len(x) + 1 / len(y)))
-        z = (ranks[first].mean() - ranks[second].mean()) / spread if spread > 0 else 0.0
-        draws = cliffs_delta(
-            x[rng.integers(len(x), size=(resamples, len(x)))], y[rng.integers(len(y), size=(resamples, len(y)))]
-        )
         rows.append(
             _pair(first, second, len(x) + len(y), x.mean() - y.mean())
-            | {"statistic": float(z), "p": float(2 * sps.norm.sf(abs(z)))}
-            | _effect(float(cliffs_delta(x, y)), draws)
+            | {"statistic": z, "p": float(2 * sps.norm.sf(abs(z)))}
+            | _effect(bootstrap(cliffs_delta, rng, x, y, repeats=resamples))
         )
     return _holm(rows)
+
+
+def dunn_z(groups: Mapping[str, np.ndarray]) -> dict[tuple[str, str], float]:
+    """The statistic of Dunn's test (1964) for each pair of groups, corrected for ties; normal under no difference.
+
+    z = (mean rank i - mean rank j) / sqrt((N(N+1)/12 - sum(t^3 - t) / (12 (N-1))) (1/n_i + 1/n_j)), with t the sizes
+    of the ties.
+    """
+    joined = np.concatenate(list(groups.values()))
+    total, ends = len(joined), np.cumsum([len(group) for group in groups.values()])[:-1]
+    ranks = dict(zip(groups, np.split(sps.rankdata(joined), ends), strict=True))
+    ties = np.unique(joined, return_counts=True)[1].astype(float)
+    variance = total * (total + 1) / 12 - (ties**3 - ties).sum() / (12 * (total - 1))
+    found = {}
+    for first, second in combinations(groups, 2):
+        spread = np.sqrt(variance * (1 / len(groups[first]) + 1 / len(groups[second])))
+        found[first, second] = float((ranks[first].mean() - ranks[second].mean()) / spread) if spread > 0 else 0.0
+    return found
 
 
 def compare(
@@ -212,9 +209,8 @@ def _pair(first: str, second: str, n: int, difference: float) -> dict:
     return {"first": first, "second": second, "n": n, "difference": float(difference)}
 
 
-def _effect(effect: float, draws: np.ndarray) -> dict[str, float]:
-    low, high = percentile(draws)
-    return {"effect": effect, "low": low, "high": high}
+def _effect(found: dict[str, float]) -> dict[str, float]:
+    return {"effect": found["value"], "low": found["low"], "high": found["high"]}
 
 
 def _holm(rows: list[dict]) -> pd.DataFrame:

@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.contingency_tables import StratifiedTable
 
-from tracekd import stats
+from tracekd import resample, stats
 from tracekd.agreement import AGREEMENTS
-from tracekd.intervention_tables import interval
 
 STEPS = ("classification", "retrieval", "trace")
 BY = ("dataset", "condition")
@@ -32,54 +31,52 @@ def first_seed(frame: pd.DataFrame, by: Sequence[str] = BY) -> pd.DataFrame:
 def accuracy(
     frame: pd.DataFrame, column: str, rng: np.random.Generator, repeats: int = 2000, by: Sequence[str] = BY
 ) -> pd.DataFrame:
-    """Share of True for each group with a 95% interval over problems.
+    """Mean of a flag, or of a number in 0..1 such as F1, for each group, over outputs and over categories.
 
-    One output a problem: Wilson. Several (seeds): percentile bootstrap that draws problems, with all their seeds; where
-    all outputs are alike, which leaves a bootstrap without width, Wilson on the number of problems.
+    ``value`` counts each problem alike (micro), so that large categories decide it; ``macro`` counts each category
+    alike. Both have a 95% interval over problems and seeds, of ``resample.pooled``'s kinds.
 
     Returns:
-        columns ``by``, value, low, high (0..1), problems, outputs, seeds, interval (``wilson`` or ``bootstrap``).
+        columns ``by``, value, low, high (0..1), t_low, t_high (two-way random-effects t interval, from two seeds on),
+        problems, outputs, seeds, interval (its kind); and, where ``frame`` has ``category``, macro, macro_low,
+        macro_high.
     """
     rows = []
     for key, part in frame.groupby(list(by), sort=False, observed=True):
-        seeds = part.seed.nunique() if "seed" in part else 1
-        problems, alike = part.id.nunique(), part[column].nunique() == 1
-        if part.id.is_unique or alike:
-            found = stats.share(round(problems * part[column].mean()), problems)
-        else:
-            sums = part.groupby("id")[column].agg(["sum", "size"]).to_numpy(float)
-            found = stats.bootstrap(sums, lambda drawn: drawn[:, 0].sum() / drawn[:, 1].sum(), rng, repeats)
-        rows.append(
-            {
-                **dict(zip(by, key, strict=True)),
-                **{name: found[name] for name in ("value", "low", "high")},
-                "problems": problems, "outputs": len(part), "seeds": seeds,
-                "interval": "wilson" if part.id.is_unique or alike else "bootstrap",
-            }
-        )  # fmt: skip
+        values = by_problem(part, column)
+        found = resample.pooled(values, rng, repeats, "share")
+        row = dict(zip(by, key, strict=True)) | {name: found[name] for name in ENDS} | {"problems": found["n"]}
+        row |= {"outputs": len(part), "seeds": found["seeds"], "interval": found["interval"]}
+        if "category" in part:
+            row |= _macro(values, part.groupby("id").category.first(), found, rng, repeats)
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
-def means(
-    frame: pd.DataFrame, column: str, rng: np.random.Generator, repeats: int = 2000, by: Sequence[str] = BY
-) -> pd.DataFrame:
-    """Mean of a number in 0..1, such as F1, for each group, with a 95% percentile bootstrap over problems.
+ENDS = ("value", "low", "high", "t_low", "t_high")
 
-    Where all are 0, or all 1, Wilson stands in for a bootstrap without width. Columns as ``accuracy``.
-    """
-    rows = []
-    for key, part in frame.groupby(list(by), sort=False, observed=True):
-        values = part.groupby("id")[column].mean().to_numpy(float)
-        found = interval(values, rng, repeats, "share")
-        alike = len(set(values)) == 1 and values[0] in (0, 1)
-        rows.append(
-            {
-                **dict(zip(by, key, strict=True)), **{name: found[name] for name in ("value", "low", "high")},
-                "problems": len(values), "outputs": len(part), "seeds": part.seed.nunique() if "seed" in part else 1,
-                "interval": "wilson" if alike else "bootstrap",
-            }
-        )  # fmt: skip
-    return pd.DataFrame(rows)
+
+def by_problem(part: pd.DataFrame, column: str) -> pd.Series:
+    """A column indexed by (id, seed); seed 0 where there are none."""
+    seed = part.seed if "seed" in part and part.seed.notna().all() else 0
+    return part.assign(seed=seed).set_index(["id", "seed"])[column].astype(float)
+
+
+def _macro(values: pd.Series, category: pd.Series, found: dict, rng: np.random.Generator, repeats: int) -> dict:
+    """Mean over categories of each one's mean; where that is the mean over problems, its interval too."""
+    if category.nunique() == 1 or values.nunique() == 1 or len(category) < 2:
+        return {"macro": found["value"], "macro_low": found["low"], "macro_high": found["high"]}
+    wide = values.unstack("seed")
+    of = category.reindex(wide.index).to_numpy()[:, None] == np.unique(category)
+    units = np.stack([wide.fillna(0), wide.notna()], axis=-1)[:, :, None] * of[:, None, :, None]
+
+    def mean(means: np.ndarray) -> np.ndarray:
+        """Categories that a resample has no problem of are left out of its mean."""
+        pairs = means.reshape(len(means), -1, 2)
+        return np.nanmean(np.where(pairs[..., 1] > 0, pairs[..., 0] / np.maximum(pairs[..., 1], 1e-12), np.nan), axis=1)
+
+    made = resample.crossed_bootstrap(units.reshape(*units.shape[:2], -1), mean, rng, repeats)
+    return {"macro": made["value"], "macro_low": made["low"], "macro_high": made["high"]}
 
 
 def step_accuracy(
@@ -156,8 +153,9 @@ def contrasts(
     ``LEAST`` problems can never be told apart: they do not count as tests of Holm's family, and their p_holm is 1.
 
     Returns:
-        columns ``within``, first, second, n, only_first, only_second, difference, low, high, p_value, p_holm,
-        tost_p, equivalent (within ``margin``), detectable (least difference found with 80% power).
+        columns ``within``, first, second, n, only_first, only_second, difference, low, high, p_value, p_holm, tost_p,
+        tost_holm (also Holm over the table), equivalent (within ``margin`` at 0.05, by tost_holm), detectable (least
+        difference found with 80% power).
     """
     rows = []
     for key, part in frame.groupby(list(within), sort=False, observed=True):
@@ -173,14 +171,15 @@ def contrasts(
                     **dict(zip(within, key, strict=True)), "first": first, "second": second, "n": len(pair),
                     "only_first": test["only_first"], "only_second": test["only_second"],
                     "difference": test["value"], "low": test["low"], "high": test["high"],
-                    "p_value": test["p_value"], "tost_p": same["p_value"], "equivalent": same["equivalent"],
-                    "detectable": same["detectable"],
+                    "p_value": test["p_value"], "tost_p": same["p_value"], "detectable": same["detectable"],
                 }
             )  # fmt: skip
     table = pd.DataFrame(rows)
     if len(table):
-        adjusted = pd.Series(stats.holm(table.p_value.where(table.n >= LEAST))).fillna(1.0)
-        table.insert(table.columns.get_loc("p_value") + 1, "p_holm", adjusted)
+        for name, adjusted in (("p_value", "p_holm"), ("tost_p", "tost_holm")):
+            found = pd.Series(stats.holm(table[name].where(table.n >= LEAST))).fillna(1.0)
+            table.insert(table.columns.get_loc(name) + 1, adjusted, found)
+        table.insert(table.columns.get_loc("tost_holm") + 1, "equivalent", table.tost_holm < 0.05)
     return table
 
 
