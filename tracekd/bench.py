@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import statistics
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from tracekd import profiles, shapes
 from tracekd.artefacts import commit, hardware
+from tracekd.command_line import Parser, profile_name
 from tracekd.problems import check_source, label_of, load, select
 from tracekd.profiles import ROOT, nearest
 from tracekd.records import write_json
@@ -21,12 +21,12 @@ RECORDS = ROOT / "figures" / "data"
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "trl")
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The command's options."""
-    made = argparse.ArgumentParser(prog="tracekd bench", description=main.__doc__)
+    made = Parser("bench", main.__doc__, "python -m tracekd bench train --against trl -n 32 --rounds 3")
     made.add_argument("what", choices=tuple(MEASURES), help="run: the times that the profile's last run took")
     made.add_argument("--against", default="", help="peers, comma-separated: trl, trl_best (train); plain, authors")
-    made.add_argument("--profile", default="cpu", help="whose student and recipe")
+    made.add_argument("--profile", type=profile_name, default="cpu", help="whose student and recipe")
     made.add_argument("--student", help="another than the profile's: a name, folder, Hub id or shape (shapes.py)")
     made.add_argument("--weights", choices=("nf4", "plain"), default="nf4", help="plain: bf16 on a GPU, fp32 on a CPU")
     made.add_argument("--peak-tflops", type=float, help="the hardware's stated peak, for model FLOPs utilisation")

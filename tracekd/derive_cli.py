@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import re
@@ -10,6 +9,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from tracekd.command_line import Parser
 from tracekd.derive import derive
 from tracekd.derive_agreement import KINDS, compare_all
 from tracekd.problems import CATEGORIES, Problem, read_problems
@@ -132,7 +132,7 @@ def _listed(rows) -> list[dict[str, object]]:
 
 def main(argv: list[str]) -> int:
     """Run the command; prints one JSON object."""
-    parser = argparse.ArgumentParser(prog="python -m tracekd derive", description=__doc__.replace("``", ""))
+    parser = Parser("derive", __doc__, "python -m tracekd derive data/cotempqa/mix_test.jsonl --list")
     parser.add_argument("file", metavar="FILE", help=f"{FORMS}; plain or .gz")
     parser.add_argument("--dataset", choices=sorted(CATEGORIES), help="the set, where the content should not tell")
     parser.add_argument("--list", action="store_true", help="name every disagreement with its reason")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import gzip
 import json
@@ -18,6 +17,7 @@ from typing import Any
 
 from tracekd import as_published, released
 from tracekd.agreement import agreement
+from tracekd.command_line import Parser, file_or_folder
 from tracekd.problems import Problem
 from tracekd.records import open_text, replacing
 from tracekd.score import CELLS, STATUSES, Faults, verdict, verdicts
@@ -217,12 +217,27 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="tracekd score", description=__doc__)
+def _parser() -> Parser:
+    example = (
+        "python -m tracekd score --dataset babi --problems runs/smoke/problems/babi.jsonl "
+        "--outputs runs/smoke/outputs/babi/correct-121.jsonl"
+    )
+    parser = Parser("score", __doc__, example)
     add = parser.add_argument
     add("--dataset", required=True, choices=("cotempqa", "babi", "marco"))
-    add("--problems", required=True, type=Path, help="folder or file with the test problems, real or in our own form")
-    add("--outputs", required=True, nargs="+", type=Path, help="JSON-lines files, plain or .gz, ours or released")
+    add(
+        "--problems",
+        required=True,
+        type=file_or_folder,
+        help="folder or file with the test problems, real or in our own form",
+    )
+    add(
+        "--outputs",
+        required=True,
+        nargs="+",
+        type=file_or_folder,
+        help="JSON-lines files, plain or .gz, ours or released",
+    )
     add("--rules", default="aligned", choices=tuple(COLUMNS), help="aligned by id (default), or as the release does")
     add("--csv", type=Path, help="write one verdict row an output here")
     add("--likeness", action="store_true", help="also BLEU and ROUGE-L of traces to gold traces, and lengths (slow)")

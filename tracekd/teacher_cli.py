@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
 
+from tracekd.command_line import Parser
 from tracekd.derive_cli import FORMS, read_any
 from tracekd.freeform import keep
 from tracekd.teacher import Endpoint, Teacher, collect, estimate
@@ -14,7 +14,11 @@ from tracekd.teacher import Endpoint, Teacher, collect, estimate
 
 def main(argv: list[str]) -> int:
     """Run the command: print the estimate; with ``--go`` ask, write the texts, print the counts as JSON."""
-    parser = argparse.ArgumentParser(prog="python -m tracekd teacher", description=__doc__.replace("``", ""))
+    parser = Parser(
+        "teacher",
+        __doc__,
+        "python -m tracekd teacher data/cotempqa/mix.json --url http://localhost:8000/v1 --model MODEL",
+    )
     parser.add_argument("file", metavar="FILE", help=FORMS)
     parser.add_argument("--out", default="runs/teacher/texts.jsonl", help="texts of problems answered right")
     parser.add_argument("--url", help="base URL up to /v1 (else TRACEKD_TEACHER_URL)")
