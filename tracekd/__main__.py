@@ -6,11 +6,13 @@ what was expected; 1 for anything else that failed; 130 when stopped.
 
 from __future__ import annotations
 
+import gzip
 import importlib
 import importlib.util
 import logging
 import os
 import sys
+import zlib
 from pathlib import Path
 
 from tracekd.command_line import failed
@@ -49,12 +51,16 @@ def _full(error: Exception) -> Exception | None:
 
 # Paths that are given wrong: bad input, like a wrong value.
 _PATHS = FileNotFoundError | IsADirectoryError | NotADirectoryError | PermissionError | FileExistsError
+# What a compressed file that broke off, and JSON nested without end, raise.
+_DAMAGED = EOFError | gzip.BadGzipFile | zlib.error | RecursionError
 
 
 def _exit_code(error: Exception) -> int | None:
     """2 for bad input, 1 for other errors that have a message for users, None for a fault of this program."""
     ours = type(error).__module__.startswith("tracekd")
-    if isinstance(error, ValueError | _PATHS) or (ours and type(error).__name__ == "DataUnavailable"):
+    if isinstance(error, ValueError | _PATHS | _DAMAGED) or (
+        ours and type(error).__name__ in ("DataUnavailable", "StudentUnavailable")
+    ):
         return 2
     return 1 if ours else None
 

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from tracekd import profiles, shapes
+from tracekd import profiles, sft, shapes
 from tracekd.artefacts import commit, hardware
-from tracekd.command_line import Parser, profile_name
+from tracekd.command_line import Parser, each_of, profile_name
 from tracekd.problems import check_source, label_of, load, select
 from tracekd.profiles import ROOT, nearest
 from tracekd.records import write_json
@@ -32,7 +32,7 @@ def parser() -> Parser:
     made.add_argument("--peak-tflops", type=float, help="the hardware's stated peak, for model FLOPs utilisation")
     made.add_argument("--data", default="generated")
     made.add_argument("--dataset", default="babi")
-    made.add_argument("--condition", default="correct")
+    made.add_argument("--condition", type=each_of(sft.CONDITIONS), default="correct")
     made.add_argument("--adapter", type=Path, help="generate, prefill: an adapter to put on the student")
     made.add_argument("-n", type=int, default=32, help="examples or problems a turn")
     made.add_argument("--authors-n", type=int, default=2, help="problems for the authors' way, which is slow")
@@ -104,7 +104,7 @@ def _ratios(rows: list[dict], key: str, rate: str) -> dict[str, float]:
 def _train(options, profile, student: str) -> dict:
     from dataclasses import replace
 
-    from tracekd import bench_train, meter, sft, students
+    from tracekd import bench_train, meter, students
 
     batch = options.batch or profile.recipe.batch
     recipe = replace(profile.recipe, epochs=1, batch=batch, accumulation=1, quantise=options.weights == "nf4")

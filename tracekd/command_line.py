@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -71,6 +71,18 @@ def profile_name(text: str) -> str:
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return text
+
+
+def each_of(known: Sequence[str]) -> Callable[[str], str]:
+    """The type of an option whose comma-separated words are all in ``known``."""
+
+    def checked(text: str) -> str:
+        for word in text.split(","):
+            if word not in known:
+                raise argparse.ArgumentTypeError(f"no {word!r} here: {nearest(word, list(known))}")
+        return text
+
+    return checked
 
 
 def file_or_folder(text: str) -> Path:

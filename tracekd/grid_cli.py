@@ -74,6 +74,7 @@ def parser(command: str) -> Parser:
 
 
 def open_grid(command: str, argv: list[str], jobs) -> tuple[Run, list[Job], argparse.Namespace]:
+    """The run, the jobs of this shard and the options of a command, with its log file opened."""
     options = parser(command).parse_args(argv)
     set_leave_out(options.leave_out)
     run = open_run(command, options.profile, options.first_seed, options.data, getattr(options, "texts", ""))

@@ -123,5 +123,5 @@ def _scores(scores: Mapping | None) -> str:
         f"{100 * scores[f'{step}_ci'][0]:.1f} to {100 * scores[f'{step}_ci'][1]:.1f} |"
         for step, label in (("answer", "exact answers"), ("trace", "right traces"))
     ]
-    head = f"## Results\n\nTest problems: {scores['n']}. Intervals: 95%, Wilson.\n\n| | right | share | interval |\n|---|---|---|---|\n"
-    return head + "\n".join(rows) + "\n"
+    head = f"## Results\n\nTest problems: {scores['n']}. Intervals: 95%, Wilson.\n\n"
+    return head + "| | right | share | interval |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"

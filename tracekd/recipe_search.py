@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from tracekd import lengths, profiles, sft, students
-from tracekd.command_line import Parser, profile_name
+from tracekd.command_line import Parser, each_of, profile_name
 from tracekd.problems import Problem, check_source, label_of, load, select
 from tracekd.profiles import Recipe
 from tracekd.records import append_jsonl
@@ -88,7 +88,7 @@ def parser() -> Parser:
     made.add_argument("--profile", type=profile_name, default="cpu", help="whose student and recipe are the base")
     made.add_argument("--data", default="", help="generated, hub or a folder (default: the profile's)")
     made.add_argument("--dataset", default="babi")
-    made.add_argument("--conditions", default="correct", help="comma-separated")
+    made.add_argument("--conditions", type=each_of(sft.CONDITIONS), default="correct", help="comma-separated")
     made.add_argument("--train", type=int, default=256, help="training problems")
     made.add_argument("--validation", type=int, default=128, help="validation problems")
     made.add_argument("--seeds", type=_numbers, default=[121])

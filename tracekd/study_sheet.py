@@ -107,7 +107,7 @@ def _workbook(path: Path) -> list[tuple[int, list[str]]]:
             f"{path.name}: .xlsx needs the package openpyxl: pip install openpyxl, or save the sheet as CSV"
         ) from None
     try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        book = openpyxl.load_workbook(io.BytesIO(path.read_bytes()), read_only=True, data_only=True)
         for sheet in book.worksheets:
             rows = [
                 (line, [_cell(value) for value in row])

@@ -15,6 +15,7 @@ from tracekd.problems import DATASETS, Problem, check_source, load, source_of
 from tracekd.records import read_jsonl, replacing, write_csv
 from tracekd.study_files import read
 from tracekd.study_import import Cleaned, clean
+from tracekd.study_points import read_scale
 from tracekd.study_source import PICTURE_FOLDER
 
 # Name, page (see survey_build.picture), width and height of the window, pixels cut off above.
@@ -40,6 +41,7 @@ def given_traces(paths: list[Path]) -> dict[tuple[str, str], tuple[str, str]]:
     """
     found = {}
     for path in paths:
+        before = len(found)
         for number, row in enumerate(read_jsonl(path), start=1):
             text = row.get("text") or "".join(THINK.findall(row.get("target", "")))
             if not (row.get("id") and row.get("condition") and text):
@@ -48,6 +50,10 @@ def given_traces(paths: list[Path]) -> dict[tuple[str, str], tuple[str, str]]:
                 )
             source = row.get("source") or row.get("teacher", "teacher") or "rules"
             found[row["id"], row["condition"]] = text.strip(), source
+        if len(found) == before:
+            raise ValueError(
+                f"{path.name}: no trace that an earlier file does not have; expected JSON lines with traces"
+            )
     return found
 
 
@@ -121,6 +127,7 @@ def cleaned(path: Path, design: str | None = None, *, output: Path | None = None
         output: the clean ratings; the report stands beside it as ``NAME_report.csv``.
         **reading: ``scale``, ``labels`` and ``status`` of ``clean``.
     """
+    read_scale(reading.get("scale", ""))  # a slip in an option is said before any file is read
     made = clean(read(path), design, **reading)
     ratings, flags = made.ratings, study.careless(made.ratings)
     print(f"{len(ratings)} answers of {ratings['participant'].nunique()} participants, {study.design(ratings)} design")
