@@ -66,7 +66,7 @@ def house(tmp_path, monkeypatch):
         (["--test-share", "1.5"], "a number between 0 and 1"),
         (["--ratings", "nowhere.csv"], "no such file"),
         (["--texts", "nowhere.jsonl"], "no such file"),
-        (["smoke"], "a profile is chosen with --profile"),
+        (["smoke"], "did you mean --profile smoke"),
         (["--seed", "x"], "invalid int value"),
     ],
 )
@@ -89,7 +89,7 @@ def test_an_error_is_one_message_unless_debugging(house, capsys, monkeypatch):
     write(house / "notebooks", "01_first")
     monkeypatch.setenv("TRACEKD_DATA", str(house / "gone"))
     monkeypatch.delenv("TRACEKD_DEBUG", raising=False)
-    assert __main__.main(["run", "--profile", "smoke"]) == 1
+    assert __main__.main(["run", "--profile", "smoke"]) == 2
     assert capsys.readouterr().err.startswith("tracekd: data source")
     monkeypatch.setenv("TRACEKD_DEBUG", "1")
     with pytest.raises(ValueError, match="data source"):
@@ -100,7 +100,7 @@ def test_texts_are_refused_where_no_condition_takes_them(house, capsys, monkeypa
     write(house / "notebooks", "01_first")
     (house / "texts.jsonl").write_text("")
     monkeypatch.setenv("TRACEKD_TEXTS", "")  # restored afterwards
-    assert __main__.main(["run", "--profile", "cpu", "--texts", str(house / "texts.jsonl")]) == 1
+    assert __main__.main(["run", "--profile", "cpu", "--texts", str(house / "texts.jsonl")]) == 2
     assert "profile 'cpu' trains on none of r1, r1_summary" in capsys.readouterr().err
     monkeypatch.setenv("TRACEKD_TEXTS", str(house / "texts.jsonl"))
     assert __main__.main(["run", "--profile", "cpu"]) == 0  # the variable may stand for other profiles

@@ -90,9 +90,9 @@ def test_nothing_to_score_is_no_crash(files, capsys, tmp_path):
 
 def test_missing_files_are_messages(files, capsys):
     problems, outputs = files
-    assert main(["score", "--dataset", "cotempqa", "--problems", "nowhere", "--outputs", str(outputs)]) == 1
-    assert main(["score", "--dataset", "cotempqa", "--problems", str(problems), "--outputs", "nowhere.jsonl"]) == 1
-    assert main(["score", "--dataset", "marco", "--problems", str(outputs), "--outputs", str(outputs)]) == 1
+    assert main(["score", "--dataset", "cotempqa", "--problems", "nowhere", "--outputs", str(outputs)]) == 2
+    assert main(["score", "--dataset", "cotempqa", "--problems", str(problems), "--outputs", "nowhere.jsonl"]) == 2
+    assert main(["score", "--dataset", "marco", "--problems", str(outputs), "--outputs", str(outputs)]) == 2
 
 
 def test_as_published_prints_metrics(files, capsys):

@@ -38,10 +38,8 @@ def test_clean_ratings_are_not_touched():
 @pytest.mark.parametrize(
     ("column", "value", "rule"),
     [
-        ("rating", "6", "out_of_range"),
-        ("rating", "0", "out_of_range"),
-        ("rating", "2.5", "out_of_range"),
-        ("rating", "good", "out_of_range"),
+        ("rating", "N/A", "missing_rating"),
+        ("rating", "-99", "missing_rating"),
         ("rating", "", "missing_rating"),
         ("rating", None, "missing_rating"),
         ("trace_type", "gpt", "unknown_trace"),
@@ -67,12 +65,21 @@ def test_words_of_a_point_and_other_spellings_are_read():
     assert len(result.ratings) == 56
 
 
-def test_repeats_the_same_stays_once_a_contradiction_goes():
+def test_one_response_of_a_person_stays_the_first_complete_one():
     rows = person("P01") + person("P02")
-    again, other = dict(rows[0]), dict(rows[1]) | {"rating": "1"}
-    result = cleaned([*rows, again, other])
-    assert rules(result) == {"contradiction": 2, "same_twice": 1}
-    assert len(result.ratings) == 55
+    partial = [dict(row, rating="1") for row in rows[:5]]
+    later = [dict(row, rating="2") for row in rows[:28]]
+    # P01 began (5 answers), then answered all 28 questions twice: the first of these two stays; P02 is not touched.
+    result = cleaned([*partial, *rows, *later])
+    assert rules(result) == {"person_twice": 5 + 28} and len(result.ratings) == 56
+    assert set(result.ratings["rating"]) == {4}
+
+
+def test_parts_of_one_response_in_two_files_are_not_two_responses():
+    rows = person("P01") + person("P02")
+    for i, row in enumerate(rows):
+        row["file"] = f"part{i % 28 < 14}.csv"
+    assert len(cleaned(rows).ratings) == 56
 
 
 def test_times_that_are_no_times_are_emptied():
@@ -122,8 +129,8 @@ def test_few_drop_outs_are_dropped_and_reported():
 def test_refusals_name_what_is_wrong():
     with pytest.raises(ValueError, match="lack trace_type"):
         study_import.clean(pd.DataFrame({"participant": ["P1"], "item": ["effort"], "rating": ["1"]}))
-    with pytest.raises(ValueError, match="no rating is left after cleaning: out_of_range 28"):
-        cleaned(person("P01", rating="9"))
+    with pytest.raises(ValueError, match="no rating is left after cleaning: missing_rating 28"):
+        cleaned(person("P01", rating=""))
     with pytest.raises(ValueError, match="no participant fits"):
         cleaned(person("P01"), design="between")
 

@@ -14,6 +14,7 @@ from tracekd import study, study_files, study_import, survey, survey_build, surv
 from tracekd.problems import Problem
 
 KINDS = study.TRACE_TYPES
+PATIENCE = 120  # seconds that a condition may take on a busy machine
 PROBLEMS = [
     Problem(
         id=f"cotempqa/equal/{i:04d}", dataset="cotempqa", category="equal", split="test", answers=(f"Club {i}",),
@@ -95,9 +96,9 @@ def scripts():
         pytest.skip(f"the survey needs jsPsych from npm: {error}")
 
 
-@pytest.fixture
-def browser(tmp_path):
-    """Headless Chromium that downloads into ``tmp_path``, or a skip that says what is missing."""
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    """Headless Chromium, started once: a cold start may take a minute. Or a skip that says what is missing."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed (the dev extra has it)")
     program = next((p for name in survey_build.CHROMIUM if (p := shutil.which(name))), None)
     driver = shutil.which("chromedriver")
@@ -105,20 +106,34 @@ def browser(tmp_path):
         pytest.skip("chromium or chromedriver is not installed (Debian: chromium, chromium-driver)")
     options = webdriver.ChromeOptions()
     options.binary_location = program
-    for flag in (*survey_build.CHROMIUM_FLAGS, f"--user-data-dir={tmp_path}/profile", "--window-size=1000,900"):
+    profile = tmp_path_factory.mktemp("profile")
+    for flag in (*survey_build.CHROMIUM_FLAGS, f"--user-data-dir={profile}", "--window-size=1000,900"):
         options.add_argument(flag)
-    options.add_experimental_option("prefs", {"download.default_directory": str(tmp_path)})
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     found = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    found.implicitly_wait(5)
     yield found
     found.quit()
 
 
+@pytest.fixture
+def browser(chromium, tmp_path):
+    """The browser as if new: no stored answers, its own size, empty logs; it downloads into ``tmp_path``."""
+    chromium.get("about:blank")
+    chromium.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    chromium.execute_cdp_cmd("Storage.clearDataForOrigin", {"origin": "file://", "storageTypes": "all"})
+    for log in ("browser", "performance"):
+        chromium.get_log(log)
+    return chromium
+
+
 def wait(browser, condition, what):
+    """Until the condition holds, with room for a slow machine; an element that is replaced meanwhile is asked again."""
+    from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
     from selenium.webdriver.support.ui import WebDriverWait
 
-    return WebDriverWait(browser, 20).until(lambda _: condition(), what)
+    gone = (NoSuchElementException, StaleElementReferenceException)
+    return WebDriverWait(browser, PATIENCE, ignored_exceptions=gone).until(lambda _: condition(), what)
 
 
 def css(browser, selector):
@@ -130,11 +145,13 @@ def heading(browser, words):
 
 
 def submit(browser):
+    wait(browser, lambda: css(browser, ".jspsych-btn"), "the button")
     browser.find_element("css selector", ".jspsych-btn").click()
 
 
 def names(browser):
     """Items of the page, in order, checks included."""
+    wait(browser, lambda: css(browser, "#survey input[type=radio]"), "the page's items")
     return list(dict.fromkeys(radio.get_attribute("name") for radio in css(browser, "#survey input[type=radio]")))
 
 
@@ -148,6 +165,11 @@ def answer(browser, some=None):
         )
         chosen[name] = point
     return chosen
+
+
+def chosen(browser):
+    """Item to chosen point of the page."""
+    return {r.get_attribute("name"): int(r.get_attribute("value")) for r in css(browser, "input[type=radio]:checked")}
 
 
 def begin(browser):
@@ -174,8 +196,7 @@ def test_a_participant_fills_it_in_reloads_and_downloads(scripts, browser, tmp_p
     half = answer(browser, some=3)
     browser.refresh()
     heading(browser, "Reasoning 3 of 4")
-    kept = {r.get_attribute("name"): int(r.get_attribute("value")) for r in css(browser, "input[type=radio]:checked")}
-    assert kept == half
+    wait(browser, lambda: chosen(browser) == half, f"the answers given before the reload: {half}")
     submit(browser)  # unanswered items hold the page
     heading(browser, "Reasoning 3 of 4")
     for number in (3, 4):
@@ -228,8 +249,7 @@ def test_keyboard_alone_labels_and_a_phone(scripts, browser, tmp_path):
     ActionChains(browser).send_keys(
         Keys.TAB, *[k for _ in items for k in (Keys.TAB, Keys.SPACE, Keys.ARROW_DOWN)]
     ).perform()
-    chosen = {r.get_attribute("name"): r.get_attribute("value") for r in css(browser, "input[type=radio]:checked")}
-    assert chosen == dict.fromkeys(items, "2")
+    wait(browser, lambda: chosen(browser) == dict.fromkeys(items, 2), "every item at its second point")
     assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
     assert "templated" in browser.find_element("css selector", ".source").text
     for label in css(browser, ".points label"):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import tomllib
 from pathlib import Path
 
+from tracekd.command_line import Parser
 from tracekd.profiles import ROOT
 from tracekd.records import replacing
 
@@ -61,7 +61,7 @@ def carry(root: Path = ROOT) -> list[Path]:
 
 def main(argv: list[str]) -> int:
     """Set the address in pyproject.toml where one is given, then carry it everywhere."""
-    parser = argparse.ArgumentParser(prog="tracekd address", description=__doc__)
+    parser = Parser("address", __doc__, "python -m tracekd address https://github.com/OWNER/NAME")
     parser.add_argument("url", nargs="?", help="new address, https://github.com/OWNER/NAME; default: pyproject.toml's")
     args = parser.parse_args(argv)
     if args.url:

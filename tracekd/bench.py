@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import statistics
@@ -11,8 +10,9 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from tracekd import profiles, shapes
+from tracekd import profiles, sft, shapes
 from tracekd.artefacts import commit, hardware
+from tracekd.command_line import Parser, each_of, profile_name
 from tracekd.problems import check_source, label_of, load, select
 from tracekd.profiles import ROOT, nearest
 from tracekd.records import write_json
@@ -21,18 +21,18 @@ RECORDS = ROOT / "figures" / "data"
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "trl")
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The command's options."""
-    made = argparse.ArgumentParser(prog="tracekd bench", description=main.__doc__)
+    made = Parser("bench", main.__doc__, "python -m tracekd bench train --against trl -n 32 --rounds 3")
     made.add_argument("what", choices=tuple(MEASURES), help="run: the times that the profile's last run took")
     made.add_argument("--against", default="", help="peers, comma-separated: trl, trl_best (train); plain, authors")
-    made.add_argument("--profile", default="cpu", help="whose student and recipe")
+    made.add_argument("--profile", type=profile_name, default="cpu", help="whose student and recipe")
     made.add_argument("--student", help="another than the profile's: a name, folder, Hub id or shape (shapes.py)")
     made.add_argument("--weights", choices=("nf4", "plain"), default="nf4", help="plain: bf16 on a GPU, fp32 on a CPU")
     made.add_argument("--peak-tflops", type=float, help="the hardware's stated peak, for model FLOPs utilisation")
     made.add_argument("--data", default="generated")
     made.add_argument("--dataset", default="babi")
-    made.add_argument("--condition", default="correct")
+    made.add_argument("--condition", type=each_of(sft.CONDITIONS), default="correct")
     made.add_argument("--adapter", type=Path, help="generate, prefill: an adapter to put on the student")
     made.add_argument("-n", type=int, default=32, help="examples or problems a turn")
     made.add_argument("--authors-n", type=int, default=2, help="problems for the authors' way, which is slow")
@@ -104,7 +104,7 @@ def _ratios(rows: list[dict], key: str, rate: str) -> dict[str, float]:
 def _train(options, profile, student: str) -> dict:
     from dataclasses import replace
 
-    from tracekd import bench_train, meter, sft, students
+    from tracekd import bench_train, meter, students
 
     batch = options.batch or profile.recipe.batch
     recipe = replace(profile.recipe, epochs=1, batch=batch, accumulation=1, quantise=options.weights == "nf4")

@@ -6,7 +6,7 @@ import json
 import time
 from dataclasses import replace
 
-from tracekd.arguments import Parser, one_of
+from tracekd.command_line import Parser
 from tracekd.derive import derive
 from tracekd.derive_agreement import KINDS, compare_all
 from tracekd.forms import FORMS, read_any
@@ -62,11 +62,9 @@ def _listed(rows) -> list[dict[str, object]]:
 
 def main(argv: list[str]) -> int:
     """Run the command; prints one JSON object."""
-    parser = Parser("derive", __doc__, "tracekd/example_own_set.jsonl --list")
+    parser = Parser("derive", __doc__, "python -m tracekd derive data/cotempqa/mix_test.jsonl --list")
     parser.add_argument("file", metavar="FILE", help=f"{FORMS}; plain or .gz")
-    parser.add_argument(
-        "--dataset", type=one_of(CATEGORIES), metavar="SET", help="the set, if the content does not tell"
-    )
+    parser.add_argument("--dataset", choices=sorted(CATEGORIES), help="the set, if the content does not tell")
     parser.add_argument("--tasks", help="bAbI's tasks beside the paper's 11, such as qa3,qa5; or all")
     parser.add_argument("--list", action="store_true", help="name every disagreement with its reason")
     given = parser.parse_args(argv)

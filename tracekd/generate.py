@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tracekd import memory, nf4, sft, students, traces
+from tracekd import lengths, memory, nf4, sft, students, traces
 from tracekd.artefacts import hardware
 from tracekd.columns import columns
 from tracekd.decode import greedy
@@ -101,7 +101,7 @@ def jobs(run) -> list[tuple[str, str, int]]:
 def evaluation_problems(run) -> dict[str, list[Problem]]:
     """The test problems of a run, by data set."""
     problems = kept_problems(run)
-    return {d: evaluation_set(run, d, problems[d]) for d in run.datasets}
+    return {d: lengths.answerable(run, d, evaluation_set(run, d, problems[d])) for d in run.datasets}
 
 
 def answer_job(run, asker: Asker, problems: dict[str, list[Problem]], dataset: str, condition: str, seed: int) -> Path:

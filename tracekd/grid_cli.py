@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 
-from tracekd import sft, train
+from tracekd import lengths, train
+from tracekd.command_line import Parser, profile_name
 from tracekd.locks import waiting
-from tracekd.profiles import Run, nearest, open_run
+from tracekd.profiles import Run, nearest, open_run, set_leave_out
 
 Job = tuple[str, str, int]
 
@@ -41,33 +43,40 @@ def chosen(everything: Sequence[Job], options: argparse.Namespace) -> list[Job]:
     return shard(kept, options.shard)
 
 
-def parser(command: str) -> argparse.ArgumentParser:
+def parser(command: str) -> Parser:
     """The options of each command."""
     about = {
         "train": "Train the adapters of a profile.",
         "generate": "Let the students of a profile answer.",
+        "export": "Write the SFT sets and trained adapters of a profile in the forms that other tools read.",
         "intervene": "Let the trained students of a profile answer again, after traces of our own choosing.",
     }
-    made = argparse.ArgumentParser(prog=f"tracekd {command}", description=about[command])
-    made.add_argument("--profile", default="cpu")
+    more = " --shard 0/4" if command in ("train", "generate") else " --dataset babi"
+    made = Parser(command, about[command], f"python -m tracekd {command} --profile smoke{more}")
+    made.add_argument("--profile", type=profile_name, default="cpu", help="default: cpu")
     made.add_argument("--data", default="", help="generated, hub or a folder (default: the profile's)")
-    if command == "train":
+    if command in ("train", "export"):
         made.add_argument(
             "--texts", default="", help="a teacher's texts, file or folder, or templated (default: TRACEKD_TEXTS, auto)"
         )
     made.add_argument("--first-seed", type=int, default=121, help="of the run; its other seeds follow")
     made.add_argument("--shard", default="0/1", metavar="i/n", help="do every n-th job, beginning with the i-th from 0")
+    made.add_argument("--leave-out", metavar="SHARE", help="largest share of problems too long for the student (0.02)")
     made.add_argument("--list", action="store_true", help="print this shard's jobs and do nothing")
     for name in ("dataset", "condition", "seed"):
         made.add_argument(f"--{name}", help=f"only this {name}")
+    if command == "export":
+        made.add_argument("--output", type=Path, default=Path("export"), help="folder (default: export)")
     if command == "generate":
         made.add_argument("--backend", default="transformers", help="transformers, or vllm where it is installed")
         made.add_argument("--trained", action="store_true", help="only students with an adapter: the jobs of `train`")
     return made
 
 
-def _open(command: str, argv: list[str], jobs) -> tuple[Run, list[Job], argparse.Namespace]:
+def open_grid(command: str, argv: list[str], jobs) -> tuple[Run, list[Job], argparse.Namespace]:
+    """The run, the jobs of this shard and the options of a command, with its log file opened."""
     options = parser(command).parse_args(argv)
+    set_leave_out(options.leave_out)
     run = open_run(command, options.profile, options.first_seed, options.data, getattr(options, "texts", ""))
     screen = logging.StreamHandler()
     screen.setLevel(logging.WARNING)
@@ -84,11 +93,11 @@ def _open(command: str, argv: list[str], jobs) -> tuple[Run, list[Job], argparse
 
 def main_train(argv: list[str]) -> int:
     """Train each adapter that is missing; under ``accelerate launch`` or ``torchrun`` all processes share each one."""
-    run, todo, options = _open("train", argv, train.jobs)
+    run, todo, options = open_grid("train", argv, train.jobs)
     if options.list:
         return 0
     with waiting(run.path("sft")):  # shards and processes that start together make the sets once
-        sets = sft.kept(run)
+        sets = lengths.training_sets(run)
     for dataset, condition, seed in todo:
         folder = train.adapter_path(run, dataset, condition, seed)
         recipe = run.profile.recipe_of(condition)
@@ -105,7 +114,7 @@ def main_generate(argv: list[str]) -> int:
     """Let each chosen student answer its test problems; an adapter that is missing is an error that names it."""
     from tracekd.generate import Asker, answer_job, evaluation_problems, jobs
 
-    run, todo, options = _open("generate", argv, jobs)
+    run, todo, options = open_grid("generate", argv, jobs)
     if options.list:
         return 0
     asker = Asker(run.student, run.profile.recipe, options.backend)
@@ -122,7 +131,7 @@ def main_intervene(argv: list[str]) -> int:
     from tracekd import intervention_grid
     from tracekd.generate import Asker
 
-    run, todo, options = _open("intervene", argv, train.jobs)
+    run, todo, options = open_grid("intervene", argv, train.jobs)
     if options.list:
         return 0
     asker = Asker(run.student, run.profile.recipe)

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 HABITS = ("aligned", "as_published")
+LEAVE_OUT = "TRACEKD_LEAVE_OUT"  # variable that replaces leave_out of every recipe
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,9 @@ class Recipe:
         epochs: passes over the training problems.
         learning_rate: peak, after a warm-up over ``warmup`` of the steps; then a cosine down to 0.
         batch, accumulation: an update learns from ``batch`` x ``accumulation`` examples, over all devices together.
-        max_tokens: longest example; a longer one is an error, never cut (``as_published``: cut, and counted).
+        max_tokens: longest example; a problem with a longer one is left out of every condition and counted, an example
+            is never cut (``as_published``: cut, and counted).
+        leave_out: largest share of a data set's problems that may be left out as too long; beyond it the run stops.
         max_new_tokens: most tokens generated an answer; an output that reaches it is ``truncated``.
         room: a trained student may go beyond ``max_new_tokens``, to so many times the longest target that it was
             taught, so that one taught long traces is not cut off before its answer; 0: never.
@@ -50,9 +53,12 @@ class Recipe:
     packing: bool = False
     quantise: bool = True
     room: float = 1.25
+    leave_out: float = 0.02
 
     def __post_init__(self):
         """Refuse what no training can mean."""
+        if not 0 <= self.leave_out <= 1:
+            raise ValueError(f"leave_out {self.leave_out!r} of a recipe: expected a share from 0 to 1, such as 0.02")
         if self.habits not in HABITS:
             raise ValueError(f"habits {self.habits!r} of a recipe: {nearest(self.habits, HABITS)}")
 
@@ -137,7 +143,26 @@ def load(name: str) -> Profile:
     entry["conditions"] = tuple(entry["conditions"])
     entry["datasets"] = tuple(entry.get("datasets", ()))
     entry["also"] = {dataset: tuple(names) for dataset, names in entry.get("also", {}).items()}
+    if os.environ.get(LEAVE_OUT):
+        own["leave_out"] = float(os.environ[LEAVE_OUT])
     return Profile(name=name, recipe=Recipe(**own), **entry)
+
+
+def set_leave_out(share: str | None) -> None:
+    """Let every profile of this process, and of notebooks that it runs, leave out up to ``share`` of too long problems.
+
+    Raises:
+        ValueError: not a number from 0 to 1.
+    """
+    if share is None:
+        return
+    try:
+        right = 0 <= float(share) <= 1
+    except ValueError:
+        right = False
+    if not right:
+        raise ValueError(f"--leave-out {share!r}: expected a share from 0 to 1, such as 0.1")
+    os.environ[LEAVE_OUT] = share
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import tempfile
@@ -10,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from tracekd import profiles, sft, students
+from tracekd import lengths, profiles, sft, students
+from tracekd.command_line import Parser, each_of, profile_name
 from tracekd.problems import Problem, check_source, label_of, load, select
 from tracekd.profiles import Recipe
 from tracekd.records import append_jsonl
@@ -63,7 +63,8 @@ def attempt(student: str, recipe: Recipe, seed: int, train: Sequence[Problem], h
 
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch, "adapter")
-        record = train_adapter(student, sft.build(train, condition, seed=seed), recipe, seed=seed, folder=folder)
+        sets = lengths.fitting({(train[0].dataset, condition): sft.build(train, condition, seed=seed)}, student, recipe)
+        record = train_adapter(student, *sets.values(), recipe, seed=seed, folder=folder)
         about = {"dataset": train[0].dataset, "condition": condition, "seed": seed}
         Asker(student, recipe).complete(Path(scratch, "outputs.jsonl"), held, folder, about)
         texts = {r["id"]: r for r in map(json.loads, Path(scratch, "outputs.jsonl").read_text().splitlines())}
@@ -81,13 +82,13 @@ def _numbers(text: str) -> list[float]:
     return [int(x) if x.strip().isdigit() else float(x) for x in text.split(",")]
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The command's options."""
-    made = argparse.ArgumentParser(prog="tracekd tune", description=main.__doc__)
-    made.add_argument("--profile", default="cpu", help="whose student and recipe are the base")
+    made = Parser("tune", main.__doc__, "python -m tracekd tune --dataset babi --learning-rate 3e-4,1e-3 --train 256")
+    made.add_argument("--profile", type=profile_name, default="cpu", help="whose student and recipe are the base")
     made.add_argument("--data", default="", help="generated, hub or a folder (default: the profile's)")
     made.add_argument("--dataset", default="babi")
-    made.add_argument("--conditions", default="correct", help="comma-separated")
+    made.add_argument("--conditions", type=each_of(sft.CONDITIONS), default="correct", help="comma-separated")
     made.add_argument("--train", type=int, default=256, help="training problems")
     made.add_argument("--validation", type=int, default=128, help="validation problems")
     made.add_argument("--seeds", type=_numbers, default=[121])
@@ -100,17 +101,17 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Try every combination of the given recipe values on a validation split; one JSON line a try."""
     options = parser().parse_args(argv)
-    profile = profiles.load(options.profile)
-    source = check_source(options.data or profile.data)
-    run = profiles.Run("tune", profile, 121, source)
-    size = profile.generated.get(options.dataset)
+    settings = profiles.load(options.profile)
+    source = check_source(options.data or settings.data)
+    run = profiles.Run("tune", settings, 121, source)
+    size = settings.generated.get(options.dataset)
     problems = load(options.dataset, source, size=size, seed=run.seed)
     train, held = split(problems, options.train, options.validation, run)
     tried = {name: values for name in TRIED if (values := getattr(options, name))}
-    about = {"student": students.identity(profile.student), "source": label_of(options.dataset, source)}
-    for recipe in recipes(profile.recipe, tried):
+    about = {"student": students.identity(settings.student), "source": label_of(options.dataset, source)}
+    for recipe in recipes(settings.recipe, tried):
         for condition, seed in itertools.product(options.conditions.split(","), options.seeds):
-            row = {**attempt(profile.student, recipe, seed, train, held, condition), **about}
+            row = {**attempt(settings.student, recipe, seed, train, held, condition), **about}
             print(json.dumps(row), flush=True)
             if options.out:
                 append_jsonl(options.out, [{**row, "recipe": asdict(recipe)}])

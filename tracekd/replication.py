@@ -13,7 +13,6 @@ can be a little smaller: no rule writes a templated trace for every problem.
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from pathlib import Path
 import pandas as pd
 
 from tracekd import benches, intervention_tables
+from tracekd.command_line import Parser
 from tracekd.profiles import Run, open_run
 from tracekd.records import replacing
 from tracekd.released_verdicts import write_table
@@ -303,7 +303,7 @@ def _tables(run: Run, jobs: Sequence[tuple]) -> tuple[pd.DataFrame, ...]:
 
 def main(argv: list[str]) -> int:
     """Say which jobs of the replication are finished; with --record, score them and keep the verdicts."""
-    parser = argparse.ArgumentParser(prog="tracekd replication", description=main.__doc__)
+    parser = Parser("replication", main.__doc__, "python -m tracekd replication --profiles replication-small")
     parser.add_argument("--profiles", default=",".join(PROFILES), help="whose grids, comma-separated")
     parser.add_argument("--data", default="", help="generated, hub or a folder (default: the profile's)")
     parser.add_argument("--texts", default="", help="a teacher's traces that were trained on (default: TRACEKD_TEXTS)")

@@ -10,14 +10,14 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from tracekd import notebooks, problems, profiles, steps
-from tracekd.profiles import ROOT, nearest
+from tracekd.command_line import Parser, file_or_folder, profile_name
+from tracekd.profiles import ROOT
 from tracekd.run_texts import find_texts
 
-EPILOG = """\
-examples:
+EXAMPLE = """\
   ./run_all.sh                                  the default profile, every notebook
   ./run_all.sh --profile smoke                  does everything run? under 5 minutes, no network
   ./run_all.sh --only 04,05 --data ../shared/data
@@ -26,37 +26,25 @@ examples:
 Everything is written below runs/PROFILE/; --publish alone touches figures/ and notebooks/."""
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Exit 2 with one line, not the whole usage."""
-        self.exit(2, f"{self.prog}: {message}\n(--help lists the options)\n")
-
-
-def _parser() -> _Parser:
-    parser = _Parser(
-        prog="tracekd run", description=__doc__, epilog=EPILOG, allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
-    parser.add_argument("--profile", metavar="NAME", help="default: gpu where torch finds a GPU, else cpu")
-    parser.add_argument("--only", metavar="03,04", help="these notebooks, by number or name")
-    parser.add_argument(
-        "--data", metavar="SOURCE", help="path, auto, hub or generated; else TRACEKD_DATA, else the profile's"
-    )
-    parser.add_argument(
-        "--test-share", metavar="SHARE", help="of MS MARCO's problems, 0 to 1; else TRACEKD_TEST_SHARE, the profile's"
-    )
-    parser.add_argument(
-        "--texts", metavar="FILE", help="a teacher's texts (file or folder), auto or templated; else TRACEKD_TEXTS"
-    )
-    parser.add_argument("--seed", type=int, metavar="N", help="first seed; default: each notebook's own, 121")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any notebook parameter")
-    parser.add_argument(
-        "--ratings", metavar="PATH", help="ratings file, or a folder of exports, for the human study: sets RATINGS"
-    )
-    parser.add_argument("--force", action="store_true", help="run also what is current")
-    parser.add_argument("--publish", action="store_true", help="then make this run the committed one")
-    parser.add_argument("--list", action="store_true", help="show notebooks and profiles, run nothing")
-    parser.add_argument("--check", action="store_true", help="check the options, run nothing")
+def _parser() -> Parser:
+    parser = Parser("run", __doc__, EXAMPLE)
+    add = parser.add_argument
+    add("--profile", type=profile_name, metavar="NAME", help="default: gpu where torch finds a GPU, else cpu")
+    add("--only", metavar="03,04", help="these notebooks, by number or name")
+    add("--data", metavar="SOURCE", help="path, auto, hub or generated; else TRACEKD_DATA, else the profile's")
+    add("--test-share", metavar="SHARE", help="of MS MARCO's problems, 0 to 1; else TRACEKD_TEST_SHARE, the profile's")
+    add("--texts", metavar="FILE", help="a teacher's texts (file or folder), auto or templated; else TRACEKD_TEXTS")
+    add("--seed", type=int, metavar="N", help="first seed; default: each notebook's own, 121")
+    add("--set", action="append", default=[], metavar="NAME=VALUE", help="any notebook parameter")
+    add("--ratings", type=file_or_folder, metavar="PATH", help="ratings file or folder of exports for the human study")
+    add("--scale", default="", help="scale of the ratings (default 1-5), as in `survey check`")
+    add("--labels", default="", metavar="FILE", help="points of their answers, as in `survey check`")
+    add("--status", action="append", default=[], help="status of real answers, as in `survey check`")
+    add("--leave-out", metavar="SHARE", help="largest share of problems too long for the student (0.02)")
+    add("--force", action="store_true", help="run also what is current")
+    add("--publish", action="store_true", help="then make this run the committed one")
+    add("--list", action="store_true", help="show notebooks and profiles, run nothing")
+    add("--check", action="store_true", help="check the options, run nothing")
     return parser
 
 
@@ -66,15 +54,9 @@ def options(argv: list[str]) -> argparse.Namespace:
     Beside the options the result has ``paths`` (the chosen notebooks) and ``given`` (parameters for them).
     """
     parser = _parser()
-    args, extra = parser.parse_known_args(argv)
-    if extra:
-        known = [option for action in parser._actions for option in action.option_strings if option.startswith("--")]
-        if extra[0].startswith("-"):
-            parser.error(f"no option {extra[0]!r}: {nearest(extra[0].split('=')[0], known)}")
-        parser.error(f"{extra[0]!r} is no option; a profile is chosen with --profile, notebooks with --only")
+    args = parser.parse_args(argv)
     try:
-        if args.profile:
-            profiles.load(args.profile)
+        profiles.set_leave_out(args.leave_out)
         if args.data and args.data != "auto":
             args.data = problems.check_source(args.data)
         if args.test_share:
@@ -104,9 +86,9 @@ def _given(args: argparse.Namespace) -> dict[str, Any]:
         except (ValueError, SyntaxError):
             given[name] = text
     if args.ratings:
-        if not Path(args.ratings).exists():
-            raise FileNotFoundError(f"--ratings {args.ratings!r}: no such file or folder of exports")
-        given["RATINGS"] = str(Path(args.ratings).resolve())
+        given["RATINGS"] = str(args.ratings.resolve())
+    elif args.scale or args.labels or args.status:
+        raise ValueError("--scale, --labels and --status say how ratings are read: give --ratings PATH too")
     if args.seed is not None:
         given["SEED"] = args.seed
     if args.data and args.data != "auto":  # the run's folder keeps what auto has come to
@@ -185,6 +167,11 @@ def run(args: argparse.Namespace, profile: profiles.Profile, folder: Path) -> in
     source = problems.check_source(source)
     labels = {dataset: problems.label_of(dataset, source) for dataset in problems.datasets_of(source)}
     print(f"profile {profile.name}: {profile.about}; everything goes to {shown(folder)}")
+    if args.ratings:
+        from tracekd.survey_cli import checked
+
+        how = {"scale": args.scale, "labels": args.labels, "status": args.status}
+        args.given["RATINGS"] = str(checked(args.ratings, folder / "ratings", **how))
     print("\n".join(f"data: {dataset}: {label}" for dataset, label in labels.items()))
     take_texts(args, profile, source, list(labels))
     try:

@@ -17,7 +17,7 @@ from typing import Any
 
 from tracekd import as_published, released
 from tracekd.agreement import agreement
-from tracekd.arguments import Parser, one_of
+from tracekd.command_line import Parser, file_or_folder
 from tracekd.forms import read_any
 from tracekd.problems import DATASETS, Problem
 from tracekd.records import open_text, read_jsonl, replacing
@@ -281,21 +281,18 @@ def _finite(value: Any) -> Any:
 
 
 def _parser() -> Parser:
-    example = "--problems tracekd/example_own_set.jsonl --outputs outputs.jsonl --csv verdicts.csv"
+    example = """
+        python -m tracekd score --dataset babi --problems runs/smoke/problems/babi.jsonl \\
+            --outputs runs/smoke/outputs/babi/correct-121.jsonl --csv verdicts.csv
+    """
     parser = Parser(
         "score", f"{__doc__} Of several answers in an output the last one that is not empty counts.", example
     )
     add = parser.add_argument
-    add("--dataset", type=one_of(DATASETS), metavar="SET", help="cotempqa, babi or marco; none for a set of your own")
-    add("--problems", required=True, type=Path, help="folder or file with the test problems, a known set's or your own")
-    add("--outputs", required=True, nargs="+", type=Path, help="JSON-lines files, plain or .gz, ours or released")
-    add(
-        "--rules",
-        default="aligned",
-        type=one_of(COLUMNS),
-        metavar="RULES",
-        help="aligned by id (default), or as_published, as the release does",
-    )
+    add("--dataset", choices=DATASETS, help="the set; none for a set of your own")
+    add("--problems", required=True, type=file_or_folder, help="the test problems, a known set's or your own")
+    add("--outputs", required=True, nargs="+", type=file_or_folder, help="JSON-lines files, ours or released")
+    add("--rules", default="aligned", choices=tuple(COLUMNS), help="aligned by id (default), or as the release does")
     add("--csv", type=Path, help="write one verdict row an output here, and what its columns mean beside it")
     add("--likeness", action="store_true", help="also BLEU and ROUGE-L of traces to gold traces, and lengths (slow)")
     add("--time", action="store_true", help="print the speed of scoring to standard error")

@@ -25,6 +25,7 @@ from tracekd.problems import marker as problems_marker
 from tracekd.records import read_jsonl, sha256, write_json, write_jsonl
 
 log = logging.getLogger(__name__)
+CONDITIONS = (*traces.CONDITIONS, *training_interventions.CONDITIONS)
 # What a supervised token belongs to; loss curves are kept apart by it. PROMPT is learned ``as_published`` alone.
 TRACE, ANSWER, PROMPT = 1, 2, 3
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import warnings
@@ -12,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from tracekd import disk, embedded, heap
+from tracekd.command_line import Parser
 from tracekd.embedded import MAKERS, WHEEL, StudentUnavailable
 from tracekd.profiles import nearest
 from tracekd.records import sha256
@@ -209,7 +209,7 @@ def _reached(name: str, load, **options):
 
 def main(argv: list[str]) -> int:
     """Fetch a student, so that later runs work offline, and print where it lies."""
-    parser = argparse.ArgumentParser(prog="tracekd student", description=main.__doc__)
+    parser = Parser("student", main.__doc__, "python -m tracekd student smollm2-135m")
     parser.add_argument("name", nargs="?", default="smollm2-135m", help=", ".join(STUDENTS))
     name = parser.parse_args(argv).name
     load_tokenizer(name)

@@ -7,7 +7,7 @@ participant  pseudonym, ``P`` and digits (hex in our export); never a name, an a
 problem      id of the problem shown; empty where the study does not say
 trace_type   one of ``TRACE_TYPES``; empty for attention checks
 item         one of the items of ``survey_items.toml``, or ``check_K``: an attention check whose answer is K
-rating       1 to 5, whole
+rating       1 to 5; whole, unless it was given on another scale and brought to this one (``study_points``)
 order        place of the trace in the participant's sequence, from 1; missing where unknown
 seconds      time that the answer took, in seconds; missing where unknown
 ===========  ==========================================================================================
@@ -66,20 +66,16 @@ def scale_of(path: Path | None = None) -> dict[str, str]:
     return {item: scale for scale, about in scales.items() for item in about["items"]}
 
 
-def anchors(path: Path | None = None) -> dict[str, int]:
-    """Lower-cased words of the five points to the point, over both scales.
+def anchor_words(scale: str, path: Path | None = None) -> list[str]:
+    """Lower-cased words of a scale's five points, from the lowest to the highest.
 
     Raises:
-        ValueError: a scale has not five points, or the same words stand for two different points.
+        ValueError: the scale has not five different anchors.
     """
-    points: dict[str, int] = {}
-    for scale, about in questionnaire(path)["scales"].items():
-        if len(about["anchors"]) != len(POINTS):
-            raise ValueError(f"scale {scale!r} has {len(about['anchors'])} anchors, 5 are expected: mend the file")
-        for point, words in enumerate(about["anchors"], start=1):
-            if points.setdefault(words.lower(), point) != point:
-                raise ValueError(f"anchor {words!r} stands for {points[words.lower()]} and {point}: word one otherwise")
-    return points
+    words = [text.lower() for text in questionnaire(path)["scales"][scale]["anchors"]]
+    if len(set(words)) != len(POINTS):
+        raise ValueError(f"scale {scale!r} has the anchors {words}, five different ones are expected: mend the file")
+    return words
 
 
 def latin_square(n: int) -> np.ndarray:
@@ -144,6 +140,7 @@ def shares(ratings: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row a scale and trace type: scale, trace_type, participants, ratings, then columns 1 to 5 (shares, sum 1).
+        Ratings from another scale count at the nearest point (halves to the even one, alike on both sides of 3).
     """
     rows = ratings[~is_check(ratings["item"])]
     rows = rows.assign(scale=rows["item"].map(scale_of()))
@@ -152,7 +149,7 @@ def shares(ratings: pd.DataFrame) -> pd.DataFrame:
         for kind in TRACE_TYPES:
             some = rows[(rows["scale"] == scale) & (rows["trace_type"] == kind)]
             if len(some):
-                counts = some["rating"].value_counts(normalize=True)
+                counts = some["rating"].round().value_counts(normalize=True)
                 table.append(
                     {"scale": scale, "trace_type": kind, "participants": some["participant"].nunique()}
                     | {"ratings": len(some)}

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from tracekd import problems, study, survey, survey_build, templated, traces
+from tracekd import study, survey, survey_build, templated, traces
+from tracekd.command_line import Parser, file_or_folder
+from tracekd.problems import DATASETS, Problem, check_source, load, source_of
 from tracekd.records import read_jsonl, replacing, write_csv
 from tracekd.study_files import read
-from tracekd.study_import import clean
+from tracekd.study_import import Cleaned, clean
+from tracekd.study_points import read_scale
 from tracekd.study_source import PICTURE_FOLDER
 
 # Name, page (see survey_build.picture), width and height of the window, pixels cut off above.
@@ -37,6 +41,7 @@ def given_traces(paths: list[Path]) -> dict[tuple[str, str], tuple[str, str]]:
     """
     found = {}
     for path in paths:
+        before = len(found)
         for number, row in enumerate(read_jsonl(path), start=1):
             text = row.get("text") or "".join(THINK.findall(row.get("target", "")))
             if not (row.get("id") and row.get("condition") and text):
@@ -45,11 +50,15 @@ def given_traces(paths: list[Path]) -> dict[tuple[str, str], tuple[str, str]]:
                 )
             source = row.get("source") or row.get("teacher", "teacher") or "rules"
             found[row["id"], row["condition"]] = text.strip(), source
+        if len(found) == before:
+            raise ValueError(
+                f"{path.name}: no trace that an earlier file does not have; expected JSON lines with traces"
+            )
     return found
 
 
 def traces_of(
-    problem: problems.Problem, data: str, given: dict[tuple[str, str], tuple[str, str]], seed: int
+    problem: Problem, data: str, given: dict[tuple[str, str], tuple[str, str]], seed: int
 ) -> list[survey.Shown]:
     """The four kinds of trace of a problem: those given; else ``correct`` by rules, the others templated.
 
@@ -68,9 +77,9 @@ def traces_of(
 
 def build(args: argparse.Namespace) -> int:
     """Write the page and say how to use it."""
-    source = problems.check_source(args.data)
-    data = "generated" if problems.source_of(args.dataset, source) == "generated" else "real"
-    found = problems.load(args.dataset, source, seed=args.seed)
+    source = check_source(args.data)
+    data = "generated" if source_of(args.dataset, source) == "generated" else "real"
+    found = load(args.dataset, source, seed=args.seed)
     # Without traces of one's own the problems come from the test split, which no student has seen.
     found = found if args.traces or args.ids else [p for p in found if p.split == "test"]
     given = given_traces(args.traces)
@@ -109,31 +118,63 @@ def pictures(args: argparse.Namespace) -> int:
     return 0
 
 
+def cleaned(path: Path, design: str | None = None, *, output: Path | None = None, **reading) -> Cleaned:
+    """Read and clean ratings, print what was touched, and write both where ``output`` is given.
+
+    Args:
+        path: see ``study_files.read``.
+        design: see ``study_import.clean``.
+        output: the clean ratings; the report stands beside it as ``NAME_report.csv``.
+        **reading: ``scale``, ``labels`` and ``status`` of ``clean``.
+    """
+    read_scale(reading.get("scale", ""))  # a slip in an option is said before any file is read
+    made = clean(read(path), design, **reading)
+    ratings, flags = made.ratings, study.careless(made.ratings)
+    print(f"{len(ratings)} answers of {ratings['participant'].nunique()} participants, {study.design(ratings)} design")
+    print(made.summary.to_string(index=False) if len(made.report) else "no row was touched")
+    print(f"careless by the stated rules: {int(flags['careless'].sum())}")
+    if output:
+        write_csv(output, ratings)
+        write_csv(output.with_name(output.stem + "_report.csv"), made.report)
+        print(f"written: {output.name}, {output.stem}_report.csv")
+    return made
+
+
+def checked(path: Path, folder: Path, *, scale: str = "", labels: str = "", status: Sequence[str] = ()) -> Path:
+    """The ratings file that a run works on, checked before any notebook runs.
+
+    Returns:
+        ``path`` itself, or, where options say how to read it, a file in ``folder`` with the ratings so read.
+    """
+    name = path.stem + (f"_from_{scale}" if scale else "") + ("_labelled" if labels else "")
+    output = folder / f"{name}.csv" if scale or labels or status else None
+    cleaned(path, scale=scale, labels=labels, status=status, output=output)
+    return (output or path).resolve()
+
+
 def check(args: argparse.Namespace) -> int:
     """Clean ratings, report every row touched, and write both where asked."""
-    cleaned = clean(read(args.ratings), args.design)
-    ratings, flags = cleaned.ratings, study.careless(cleaned.ratings)
-    print(f"{len(ratings)} answers of {ratings['participant'].nunique()} participants, {study.design(ratings)} design")
-    print(cleaned.summary.to_string(index=False) if len(cleaned.report) else "no row was touched")
-    print(f"careless by the stated rules: {int(flags['careless'].sum())}")
-    if args.output:
-        write_csv(args.output, ratings)
-        write_csv(args.output.with_name(args.output.stem + "_report.csv"), cleaned.report)
+    reading = {"scale": args.scale, "labels": args.labels, "status": args.status}
+    cleaned(args.ratings, args.design, output=args.output, **reading)
     return 0
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The command line."""
-    top = argparse.ArgumentParser(prog="python -m tracekd survey", description=__doc__.split(":", 1)[1].strip())
+    example = "python -m tracekd survey check ratings.csv --scale 1-7 --output clean.csv"
+    top = Parser("survey", __doc__, "python -m tracekd survey build --problems 4 --output survey.html\n" + example)
     commands = top.add_subparsers(dest="command", required=True)
-    one = commands.add_parser("build", help="write the survey as one HTML page (needs npm once)")
-    one.add_argument("--dataset", default="cotempqa", choices=problems.DATASETS)
+    build_example = "python -m tracekd survey build --problems 4 --output survey.html"
+    one = commands.add_parser("build", help="write the survey as one HTML page (needs npm once)", example=build_example)
+    one.add_argument("--dataset", default="cotempqa", choices=DATASETS)
     one.add_argument("--data", default="generated", help="generated, hub or a folder (default: generated)")
     one.add_argument("--problems", type=int, default=4, help="problems to show (default 4; within: a multiple of 4)")
     one.add_argument(
         "--ids", nargs="+", metavar="ID", help="show these problems, in place of a spread over the categories"
     )
-    one.add_argument("--traces", type=Path, action="extend", nargs="+", default=[], help="SFT sets or teacher's traces")
+    one.add_argument(
+        "--traces", type=file_or_folder, action="extend", nargs="+", default=[], help="SFT sets or teacher's traces"
+    )
     one.add_argument("--design", default="within", choices=survey.DESIGNS)
     one.add_argument("--items", type=Path, help="questionnaire to use in place of tracekd/survey_items.toml")
     one.add_argument("--post", default="", metavar="URL", help="address that finished answers are sent to")
@@ -141,12 +182,22 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--seed", type=int, default=121)
     one.add_argument("--output", type=Path, default=Path("survey.html"))
     one.set_defaults(run=build)
-    three = commands.add_parser("pictures", help="photograph a built survey's pages with headless Chromium")
-    three.add_argument("page", type=Path, help="the survey's HTML file")
+    three = commands.add_parser(
+        "pictures",
+        help="photograph a built survey's pages with headless Chromium",
+        example="python -m tracekd survey pictures survey.html --output pictures",
+    )
+    three.add_argument("page", type=file_or_folder, help="the survey's HTML file")
     three.add_argument("--output", type=Path, default=PICTURE_FOLDER, help="folder (default: figures/data)")
     three.set_defaults(run=pictures)
-    two = commands.add_parser("check", help="clean ratings and report every row touched")
-    two.add_argument("ratings", type=Path, help="a CSV or JSON file, or a folder of them")
+    two = commands.add_parser("check", help="clean ratings and report every row touched", example=example)
+    two.add_argument("ratings", type=file_or_folder, help="a table (CSV, .xlsx) or JSON file, or a folder of them")
+    two.add_argument(
+        "--scale", default="", help="lowest and highest number of the answers, such as 1-7, --scale=-2-2 or "
+        "cognitive_load=0-20; brought to 1-5 in equal steps (default: 1-5)"
+    )  # fmt: skip
+    two.add_argument("--labels", default="", metavar="FILE", help="CSV with columns label and point (1 to 5, or empty)")
+    two.add_argument("--status", nargs="+", default=[], help="values of the status column that mark real answers")
     two.add_argument("--design", choices=survey.DESIGNS, help="keep participants of this design only")
     two.add_argument("--output", type=Path, help="write the clean ratings here, the report beside them")
     two.set_defaults(run=check)

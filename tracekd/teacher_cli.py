@@ -7,8 +7,8 @@ import json
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import NoReturn
 
+from tracekd.command_line import Parser
 from tracekd.forms import FORMS, read_any
 from tracekd.freeform import keep
 from tracekd.problems import Problem, datasets_of, load
@@ -16,13 +16,12 @@ from tracekd.profiles import nearest
 from tracekd.records import read_jsonl
 from tracekd.teacher import Endpoint, Teacher, collect, estimate
 
-EPILOG = """\
-example, for a model that a local server serves (vLLM, llama.cpp, Ollama):
-  python -m tracekd teacher ../shared/data --dataset cotempqa --limit 20 \\
+EXAMPLE = """
+    python -m tracekd teacher ../shared/data --dataset cotempqa --limit 20 \\
       --url http://localhost:8000/v1 --model deepseek-r1-distill-qwen-7b        # what it would cost
-  ... the same with --go                                                        # asks, and writes --out
-  ./run_all.sh --profile grid-r1 --texts runs/teacher/texts.jsonl               # trains on it
-Replies that are wrong, cut or failed are not kept; the next run asks for them again."""
+    ... the same with --go                                                        # asks, and writes --out
+    ./run_all.sh --profile grid-r1 --texts runs/teacher/texts.jsonl               # trains on it
+"""
 _OPTIONS = {  # option: (field of Endpoint is the same word, type, what it says)
     "--url": (str, "base URL up to /v1 (else TRACEKD_TEACHER_URL)"),
     "--model": (str, "model name there (else TRACEKD_TEACHER_MODEL); the key: TRACEKD_TEACHER_KEY"),
@@ -38,18 +37,9 @@ _OPTIONS = {  # option: (field of Endpoint is the same word, type, what it says)
 }
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Exit 2 with one line, not the whole usage."""
-        self.exit(2, f"{self.prog}: {message}\n(--help lists the options)\n")
-
-
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The command's options."""
-    made = _Parser(
-        prog="python -m tracekd teacher", description=__doc__.replace("``", ""), epilog=EPILOG, allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    made = Parser("teacher", __doc__, EXAMPLE)
     made.add_argument("file", metavar="FILE", help=f"{FORMS}; your own set; or a data folder, with --dataset")
     made.add_argument("--dataset", help="which set of a data folder; its training problems are asked")
     made.add_argument("--out", default="runs/teacher/texts.jsonl", help="texts of problems answered right")
@@ -82,10 +72,7 @@ def asked(path: str, dataset: str | None = None) -> list[Problem]:
 def options(argv: list[str]) -> tuple[argparse.Namespace, list[Problem], Endpoint]:
     """Read and check the options; what is not known or not possible exits with 2 before anything is asked."""
     made = parser()
-    given, extra = made.parse_known_args(argv)
-    if extra:
-        known = [option for action in made._actions for option in action.option_strings if option.startswith("--")]
-        made.error(f"no option {extra[0]!r}: {nearest(extra[0].split('=')[0], known)}")
+    given = made.parse_args(argv)
     if given.limit is not None and given.limit < 1:
         made.error(f"--limit {given.limit}: expected 1 or more")
     if not Path(given.file).exists():

@@ -16,7 +16,7 @@ from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 from peft.tuners.lora import LoraLayer
 from transformers import PrinterCallback, TrainingArguments, set_seed
 
-from tracekd import disk, freeform, memory, nf4, seals, sft, students, templated
+from tracekd import disk, freeform, lengths, memory, nf4, seals, sft, students, templated
 from tracekd.artefacts import commit, hardware
 from tracekd.batches import IGNORED, Collator, Packed, packing_error
 from tracekd.locks import locked
@@ -307,7 +307,7 @@ def train_grid(run):
     """
     import pandas as pd
 
-    sets, rows = sft.kept(run), []
+    sets, rows = lengths.training_sets(run), []
     for (dataset, condition), examples in sets.items():
         for seed in run.profile.seeds:
             folder = adapter_path(run, dataset, condition, seed)

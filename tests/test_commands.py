@@ -1,0 +1,111 @@
+"""Manners of every command: an example in the help, exit 2 with the nearest right name, one message for bad input."""
+
+import gzip
+
+import pytest
+
+from tracekd import __main__
+
+HELP = [[name] for name in __main__.COMMANDS] + [["survey", name] for name in ("build", "check", "pictures")]
+MISSPELT = [
+    (["run", "--profile", "smke"], "'smoke'"),
+    (["run", "--only", "03_qlora_trian"], "'03_qlora_train'"),
+    (["run", "--set", "PROFIL=1", "--only", "04"], "'PROFILE'"),
+    (["run", "smoke"], "--profile smoke"),
+    (["run", "--onyl", "04"], "'--only'"),
+    (["run", "--leave-out", "2"], "0.1"),
+    (["run", "--scale", "1-7"], "--ratings"),
+    (["train", "--profile", "smoek"], "'smoke'"),
+    (["train", "--profile", "smoke", "--dataset", "babbi"], "'babi'"),
+    (["train", "--profile", "smoke", "--condition", "corect"], "'correct'"),
+    (["train", "--profile", "smoke", "--shard", "4/4"], "i/n"),
+    (["train", "--profile", "smoke", "--leave-out", "two"], "0.1"),
+    (["generate", "--profile", "smoke", "--backend", "vlm"], "'vllm'"),
+    (["intervene", "--profile", "smoke", "--conditon", "correct"], "'--condition'"),
+    (["export", "--profile", "smoke", "--condition", "vanila"], "'vanilla'"),
+    (["derive", "--dataset", "cotempq", "x"], "'cotempqa'"),
+    (["score", "--dataset", "bab", "--problems", ".", "--outputs", "."], "'babi'"),
+    (["score", "--dataset", "babi", "--rules", "alinged", "--problems", ".", "--outputs", "."], "'aligned'"),
+    (["teacher", "x", "--wokers", "2"], "'--workers'"),
+    (["replication", "--profiles", "replicaton"], "'replication'"),
+    (["tune", "--profile", "cpuu"], "'cpu'"),
+    (["tune", "--conditions", "corect"], "'correct'"),
+    (["tune", "--dataset", "babbi", "--profile", "smoke"], "'babi'"),
+    (["bench", "trian"], "'train'"),
+    (["bench", "train", "--condition", "incorect"], "'incorrect'"),
+    (["bench", "train", "--weights", "nf8"], "'nf4'"),
+    (["student", "smollm2-135n"], "'smollm2-135m'"),
+    (["survey", "chek"], "'check'"),
+    (["survey", "build", "--design", "betwen"], "'between'"),
+    (["survey", "check", __file__, "--scale", "7"], "1-7"),
+    (["address", "https://example.org/x"], "https://github.com/OWNER/NAME"),
+    (["trian"], "'train'"),
+    (["--profile", "smoke", "run"], "the command comes first"),
+]
+FILES = {
+    "missing": None,
+    "folder": "",
+    "empty": b"",
+    "binary": bytes(range(256)) * 40,
+    "gzip that broke off": gzip.compress(b"{}" * 5000)[:30],
+    "no object": b"[1, 2]\n",
+    "half an object": b'{"id": "x", "contex',
+    "other keys": b'{"a": 1}\n{"a": 2}\n',
+    "deep": b"[" * 10**5,
+}
+TAKE_FILES = {
+    "derive": ["derive", "{}"],
+    "teacher": ["teacher", "{}", "--url", "http://localhost:9/v1", "--model", "m"],
+    "score outputs": ["score", "--dataset", "babi", "--problems", "{}", "--outputs", __file__],
+    "survey check": ["survey", "check", "{}"],
+    "survey check labels": ["survey", "check", __file__, "--labels", "{}"],
+    "survey build": ["survey", "build", "--traces", "{}"],
+    "run ratings": ["run", "--only", "05", "--profile", "smoke", "--ratings", "{}"],
+    "train data": ["train", "--profile", "smoke", "--data", "{}"],
+    "train texts": ["train", "--profile", "smoke", "--texts", "{}", "--dataset", "cotempqa", "--condition", "r1"],
+}
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path / "runs"))
+    for name in ("TRACEKD_DATA", "TRACEKD_TEXTS", "TRACEKD_DEBUG", "TRACEKD_LEAVE_OUT"):
+        monkeypatch.setenv(name, "")  # what a command sets is taken back afterwards
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("argv", HELP, ids=" ".join)
+def test_help_has_an_example(argv, capsys):
+    assert __main__.main([*argv, "--help"]) == 0
+    printed = capsys.readouterr().out
+    example = printed[printed.rindex("example:") :]
+    assert f"python -m tracekd {' '.join(argv)}" in example or "./run_all.sh --" in example
+
+
+@pytest.mark.parametrize("argv", HELP[: len(__main__.COMMANDS)], ids=" ".join)
+def test_every_command_stands_in_the_tables_below(argv):
+    assert any(misspelt[0] == argv[0] for misspelt, _ in MISSPELT)
+
+
+@pytest.mark.parametrize(("argv", "hint"), MISSPELT, ids=lambda value: " ".join(value)[:60])
+def test_a_misspelt_value_exits_2_with_the_nearest_right_one(argv, hint, capsys):
+    assert __main__.main(argv) == 2
+    error = capsys.readouterr().err
+    assert hint in error and "Traceback" not in error
+
+
+@pytest.mark.parametrize("kind", FILES)
+@pytest.mark.parametrize("command", TAKE_FILES)
+def test_a_bad_file_is_one_message(command, kind, capsys, tmp_path):
+    """An exception that is let through would fail this test: the shell would show it as a traceback."""
+    path = tmp_path / ("given.jsonl.gz" if "gzip" in kind else "given.jsonl")
+    content = FILES[kind]
+    if content:
+        path.write_bytes(content)
+    elif content == b"":
+        path.touch()
+    elif content == "":
+        path.mkdir()
+    code = __main__.main([word.format(path) for word in TAKE_FILES[command]])
+    error = capsys.readouterr().err
+    assert code in (1, 2) and error.strip() and "Traceback" not in error
