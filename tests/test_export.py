@@ -7,7 +7,7 @@ import pytest
 from datasets import load_dataset
 from huggingface_hub import DatasetCard, ModelCard
 
-from tracekd import __main__, export, freeform, model_card, profiles, sft, students, train
+from tracekd import __main__, export, freeform, model_card, profiles, sft, students
 from tracekd.batches import IGNORED
 from tracekd.records import read_jsonl
 
@@ -84,7 +84,7 @@ def test_an_exported_adapter_is_the_trained_one_and_names_no_machine(exported):
     from peft import PeftConfig, PeftModel
 
     out = exported / "out/adapters/babi/correct/seed121"
-    assert train.damaged(out, train.read_record(exported / "runs/smoke/adapters/babi/correct/seed121")) is None
+    assert adapters.damaged(out, adapters.read_record(exported / "runs/smoke/adapters/babi/correct/seed121")) is None
     assert PeftConfig.from_pretrained(out).base_model_name_or_path is None  # made on the spot: no Hub id
     PeftModel.from_pretrained(students.load_model("tiny-random", quantise=False), out)
 

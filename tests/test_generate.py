@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers.cache_utils import DynamicLayer
 
-from tracekd import decode, generate, memory, nf4, sft, students, traces, train
+from tracekd import adapters, decode, generate, grid, memory, nf4, outputs, sft, students, traces, train
 from tracekd.generated import generate as make
 from tracekd.profiles import Run, load
 from tracekd.records import read_jsonl
@@ -173,15 +173,15 @@ def test_outputs_of_another_recipe_are_replaced_not_mixed(problems, adapter, tmp
 
 def test_a_student_taught_long_targets_has_room_to_write_them(problems, adapter, tmp_path):
     """The smoke recipe's room is 0; with 1.5 the limit is 1.5 times the longest target in tokens, end included."""
-    record, tokenizer = train.read_record(adapter), students.load_tokenizer("tiny-random")
+    record, tokenizer = adapters.read_record(adapter), students.load_tokenizer("tiny-random")
     chosen = [p for p in make("babi", 110, seed=3) if p.split == "train"][:16]
     targets = [e.target for e in sft.build(chosen, "vanilla", seed=1)]
     longest = max(len(tokenizer(text, add_special_tokens=False).input_ids) for text in targets) + 1
     assert record["longest_target"] == longest > 3
     narrow, wide = (replace(RECIPE, max_new_tokens=3, room=room) for room in (0, 1.5))
-    assert generate.limit_of(narrow, record) == 3 and generate.limit_of(wide, {}) == 3
-    assert generate.limit_of(wide, record) == math.ceil(1.5 * longest)
-    assert generate.limit_of(replace(wide, max_new_tokens=500), record) == 500
+    assert outputs.limit_of(narrow, record) == 3 and outputs.limit_of(wide, {}) == 3
+    assert outputs.limit_of(wide, record) == math.ceil(1.5 * longest)
+    assert outputs.limit_of(replace(wide, max_new_tokens=500), record) == 500
     short, _ = complete(tmp_path / "short.jsonl", problems, adapter, narrow)
     long, _ = complete(tmp_path / "long.jsonl", problems, adapter, wide)
     assert max(r["n_tokens"] for r in short.values()) == 3
@@ -204,8 +204,8 @@ def test_the_grid_asks_prompted_and_every_adapter(tmp_path):
         "04_evaluate", replace(settings, recipe=replace(settings.recipe, max_new_tokens=4)), 121, "generated", tmp_path
     )
     sft.prepare(run)
-    assert len(train.train_grid(run)) == 3 * 3 + 1
-    paths = generate.run_grid(run)
+    assert len(grid.train(run)) == 3 * 3 + 1
+    paths = grid.generate(run)
     assert len(paths) == 3 * 4 + 1
     for path in paths:
         rows = list(read_jsonl(path))

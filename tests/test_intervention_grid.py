@@ -5,7 +5,18 @@ from dataclasses import replace
 
 import pytest
 
-from tracekd import generate, intervention_grid, interventions, leakage, score, sft, students, train
+from tracekd import (
+    adapters,
+    generate,
+    grid,
+    intervention_grid,
+    interventions,
+    leakage,
+    outputs,
+    score,
+    sft,
+    students,
+)  # fmt: skip
 from tracekd.intervention_tables import frame
 from tracekd.locks import Busy, locked
 from tracekd.problems import DATASETS
@@ -24,13 +35,18 @@ def run(tmp_path_factory):
     settings = replace(settings, recipe=replace(settings.recipe, max_new_tokens=6), also={})
     run = Run("07_interventions", settings, 121, "generated", tmp_path_factory.mktemp("run"))
     sft.prepare(run)
-    generate.run_grid(run)
+    with pytest.raises(FileNotFoundError, match="tracekd train --profile smoke"):
+        grid.generate(run)  # evaluating never trains
+    grid.train(run)
+    with pytest.raises(FileNotFoundError, match="tracekd generate --profile smoke"):
+        grid.intervene(run)
+    grid.generate(run)
     return run
 
 
 @pytest.fixture(scope="module")
 def paths(run):
-    return intervention_grid.run_grid(run)
+    return grid.intervene(run)
 
 
 def loaded(monkeypatch):
@@ -45,12 +61,12 @@ def test_nine_rows_a_problem_for_every_trained_student(run, paths):
         f"interventions/{d}/{c}-121.jsonl" for d in DATASETS for c in ("vanilla", "correct", "incorrect")
     ]
     sizes = {"babi": 3, "cotempqa": 2, "marco": 4}
-    asked = generate.evaluation_problems(run)
-    for path, (dataset, condition, seed) in zip(paths, train.jobs(run), strict=True):
+    asked = outputs.evaluation_problems(run)
+    for path, (dataset, condition, seed) in zip(paths, adapters.jobs(run), strict=True):
         rows, first = list(read_jsonl(path)), [p.id for p in asked[dataset][: sizes[dataset]]]
         assert [r["id"] for r in rows] == [i for i in first for _ in VARIANTS]
         assert [r["variant"] for r in rows] == list(VARIANTS) * len(first)
-        record = train.read_record(train.adapter_path(run, dataset, condition, seed))
+        record = adapters.read_record(adapters.adapter_path(run, dataset, condition, seed))
         about = {(r["student"], r["condition"], r["seed"], r["source"], r["adapter"], r["identity"]) for r in rows}
         identity = students.identity("tiny-random")
         assert about == {("tiny-random", condition, 121, "GENERATED problems", record["key"], identity)}
@@ -67,7 +83,7 @@ def test_own_traces_are_those_of_the_outputs(run, paths):
 
 def test_what_is_there_is_not_asked_again_and_loads_nothing(run, paths, monkeypatch):
     before, times = [p.read_bytes() for p in paths], loaded(monkeypatch)
-    assert intervention_grid.run_grid(run) == paths
+    assert grid.intervene(run) == paths
     assert [p.read_bytes() for p in paths] == before and times == []
 
 
@@ -79,7 +95,7 @@ def test_a_killed_grid_goes_on_and_says_how_fast(run, paths, monkeypatch, caplog
         path.write_text("".join(lines[:9]) + lines[9][:30])
     times = loaded(monkeypatch)
     with caplog.at_level(logging.INFO, logger="tracekd.intervention_grid"):
-        intervention_grid.run_grid(run)
+        grid.intervene(run)
     assert len(times) == 1
     assert [m.split(" in ")[0] for m in caplog.messages] == [
         "babi/correct/121: 2 problems", "babi/incorrect/121: 2 problems",
@@ -98,13 +114,13 @@ def test_another_adapter_is_asked_anew(run, paths):
     path = paths[0]
     rows = list(read_jsonl(path))
     write_jsonl(path, [{**r, "key": "of an adapter of before"} for r in rows])
-    intervention_grid.run_grid(run)
+    grid.intervene(run)
     assert [r["key"] for r in read_jsonl(path)] == [r["key"] for r in rows]
 
 
 def test_two_at_once_are_refused(run, paths):
     with locked(paths[0]), pytest.raises(Busy, match="another process"):
-        intervention_grid.run_grid(run)
+        grid.intervene(run)
 
 
 def test_an_untrained_adapter_is_named(run):

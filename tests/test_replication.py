@@ -10,7 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracekd import findings, freeform, generate, intervention_grid, ledger, replication, resample, sft, tables, train
+from tracekd import (
+    adapters,
+    findings,
+    freeform,
+    generate,
+    grid,
+    intervention_grid,
+    ledger,
+    outputs,
+    replication,
+    resample,
+    sft,
+    tables,
+)  # fmt: skip
 from tracekd import replication_claims as rc
 from tracekd import replication_tables as rtab
 from tracekd import training_interventions as ti
@@ -525,8 +538,8 @@ def runs(tmp_path_factory):
                           recipe=replace(smoke.recipe, max_new_tokens=8))  # fmt: skip
         run = Run("replication", profile, 121, "generated", tmp_path_factory.mktemp(name))
         sft.prepare(run)
-        train.train_grid(run)
-        generate.run_grid(run)
+        grid.train(run)
+        grid.generate(run)
         made.append(run)
     asker, chosen = generate.Asker("tiny-random", made[0].profile.recipe), intervention_grid.chosen(made[0])
     intervention_grid.complete(made[0], asker, chosen["babi"], "babi", "correct", 121)
@@ -564,7 +577,7 @@ def test_a_record_of_an_earlier_version_is_named(runs, tmp_path):
 
 
 def test_an_unfinished_job_is_open_and_stays_out(runs, tmp_path):
-    path = generate.outputs_path(runs[0], "babi", "correct", 121)
+    path = outputs.outputs_path(runs[0], "babi", "correct", 121)
     whole = path.read_text()
     try:
         path.write_text("".join(whole.splitlines(keepends=True)[:-1]))
@@ -579,7 +592,7 @@ def test_an_unfinished_job_is_open_and_stays_out(runs, tmp_path):
 
 def test_outputs_and_rows_of_another_adapter_are_open(runs, tmp_path):
     """The record of an adapter trained anew has other weights: what stands there was not said by it."""
-    folder = train.adapter_path(runs[0], "babi", "correct", 121)
+    folder = adapters.adapter_path(runs[0], "babi", "correct", 121)
     record = (folder / "record.json").read_text()
     chosen = intervention_grid.chosen(runs[0])["babi"]
     assert intervention_grid.answered(runs[0], chosen, "babi", "correct", 121)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from scipy.stats import spearmanr
 
-from tracekd import batches, memory, sft, students, train, trainer
+from tracekd import adapters, batches, memory, sft, students, train, trainer
 from tracekd.generated import generate
 from tracekd.profiles import load
 
@@ -147,7 +147,7 @@ def test_a_killed_training_goes_on_to_the_same_adapter(examples, tmp_path, monke
     with pytest.raises(Killed):
         train.train("tiny-random", examples, recipe, seed=1, folder=tmp_path / "cut")
     monkeypatch.undo()
-    assert train.read_record(tmp_path / "cut") is None
+    assert adapters.read_record(tmp_path / "cut") is None
     (kept,) = (tmp_path / "cut" / "checkpoints").glob("*/checkpoint-10")
     assert (kept / "elapsed.json").exists()
     if torn:
@@ -194,15 +194,13 @@ def test_padding_waste_counts_what_is_computed_and_is_no_token():
 
 
 def test_what_does_not_decide_an_adapter_does_not_retrain_it(examples):
-    key = train.key("tiny-random", examples, RECIPE, 1)
-    assert key == train.key("tiny-random", [replace(e, teacher="templated") for e in examples], RECIPE, 1)
-    assert key == train.key("tiny-random", examples, replace(RECIPE, generate_batch=1, max_new_tokens=9), 1)
+    key = adapters.key("tiny-random", examples, RECIPE, 1)
+    assert key == adapters.key("tiny-random", [replace(e, teacher="templated") for e in examples], RECIPE, 1)
+    assert key == adapters.key("tiny-random", examples, replace(RECIPE, generate_batch=1, max_new_tokens=9), 1)
     for changed in (replace(RECIPE, learning_rate=1e-5), replace(RECIPE, batch=2), replace(RECIPE, lora_r=4)):
-        assert key != train.key("tiny-random", examples, changed, 1)
-    assert (
-        len({key, train.key("tiny-random", examples[1:], RECIPE, 1), train.key("tiny-random", examples, RECIPE, 2)})
-        == 3
-    )
+        assert key != adapters.key("tiny-random", examples, changed, 1)
+    others = [adapters.key("tiny-random", *changed) for changed in ((examples[1:], RECIPE, 1), (examples, RECIPE, 2))]
+    assert len({key, *others}) == 3
 
 
 def test_an_adapter_of_a_teachers_traces_is_not_trained_over(examples, tmp_path):
@@ -212,9 +210,9 @@ def test_an_adapter_of_a_teachers_traces_is_not_trained_over(examples, tmp_path)
     assert first["teacher"] == "a-model"
     with pytest.raises(ValueError, match="learned from traces by a-model"):
         train.train("tiny-random", examples[1:], RECIPE, seed=1, folder=tmp_path)
-    assert train.read_record(tmp_path) == first
+    assert adapters.read_record(tmp_path) == first
     renamed = train.train("tiny-random", [replace(e, teacher="b") for e in examples], RECIPE, seed=1, folder=tmp_path)
-    assert renamed == {**first, "teacher": "b"} == train.read_record(tmp_path)
+    assert renamed == {**first, "teacher": "b"} == adapters.read_record(tmp_path)
 
 
 def test_the_log_keeps_trace_and_answer_apart(examples, tmp_path):
@@ -265,10 +263,9 @@ def test_what_goes_through_at_once_divides_the_batch_and_fits(monkeypatch):
     config = SimpleNamespace(num_hidden_layers=30, hidden_size=576, intermediate_size=1536)
     each = memory.bytes_a_token(config, 4)
     assert each == pytest.approx(3 * 2**20, rel=0.03)  # SmolLM2-135M in fp32, measured
-    room = SimpleNamespace(total=3 * each * 1000)  # a third of it is for 1,000 tokens
-    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: room)
+    monkeypatch.setattr(memory.machine, "memory", lambda: 3 * each * 1000)  # a third of it is for 1,000 tokens
     plans = [memory.plan(config, 4, 8, n) for n in (100, 200, 300, 900, 5000)]
-    assert [p.at_once for p in plans[:4]] == [8, 4, 2, 1]
+    assert [p.at_once for p in plans[:4]] == [4, 2, 1, 1]  # a pass of 512 tokens fills a core
     assert all(p.at_once * p.passes == 8 for p in plans)
     # Only where one example alone does not fit, layers are computed twice.
     assert [p.checkpointing for p in plans] == [False] * 4 + [True]
@@ -283,17 +280,20 @@ def test_processes_share_an_update_or_refuse(monkeypatch):
         train.plan("tiny-random", RECIPE, 100)
 
 
-def test_cpu_dropout_drops_at_its_rate_keeps_the_mean_and_follows_the_seed():
-    layer = trainer.CpuDropout(0.05).train()
-    x = torch.ones(400, 577)  # an odd number of elements: the last draw is used in part
-
-    def draw(seed):
-        torch.manual_seed(seed)
-        return layer(x)
-
-    dropped = float((draw(0) == 0).float().mean())
+def test_cpu_dropout_drops_at_its_rate_keeps_the_mean_and_follows_seed_step_example_and_layer_alone():
+    draws = trainer.Draws(7, step=3, rows=[5, 9])
+    layer = trainer.CpuDropout(0.05, draws, 2).train()
+    x = torch.ones(2, 200, 577)
+    made = layer(x)
     # 230,800 elements: the standard error of a rate of 0.05 is 0.00045, so five of them are 0.0023
-    assert dropped == pytest.approx(0.05, abs=0.0023)
-    assert float(draw(0).max()) == pytest.approx(1 / 0.95)
-    assert torch.equal(draw(0), draw(0)) and not torch.equal(draw(0), draw(1))
+    assert float((made == 0).float().mean()) == pytest.approx(0.05, abs=0.0023)
+    assert float(made.max()) == pytest.approx(1 / 0.95)
+    torch.manual_seed(1)
+    assert torch.equal(layer(x), made)  # the global generator has no part in it
+    draws.rows = [9]
+    assert torch.equal(layer(x[:1, :150]), made[1:, :150])  # alone and with less padding, the example draws the same
+    for change in ({"seed": 8}, {"step": 4}, {"rows": [6]}):
+        other = trainer.CpuDropout(0.05, replace(draws, **change), 2).train()
+        assert not torch.equal(other(x[:1]), layer(x[:1]))
+    assert not torch.equal(trainer.CpuDropout(0.05, draws, 1).train()(x[:1]), layer(x[:1]))
     assert torch.equal(layer.eval()(x), x)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracekd import profiles, sft, students, traces, train
+from tracekd import adapters, profiles, sft, students, traces
 from tracekd import training_interventions as ti
 from tracekd.generated import generate
 from tracekd.problems import count_labels
@@ -133,5 +133,5 @@ def test_conditions_of_one_data_set_are_trained_on_that_set_alone(tmp_path):
     smoke = profiles.load("smoke")
     profile = replace(smoke, conditions=("vanilla",), also={"cotempqa": ("swapped",)})
     run = profiles.Run("x", profile, 121, "generated", tmp_path)
-    assert train.jobs(run) == [(d, c, 121) for d, c in (
+    assert adapters.jobs(run) == [(d, c, 121) for d, c in (
         ("cotempqa", "vanilla"), ("cotempqa", "swapped"), ("marco", "vanilla"), ("babi", "vanilla"))]  # fmt: skip

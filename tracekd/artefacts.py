@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from tracekd import machine
 from tracekd.profiles import ROOT
 from tracekd.records import replacing, write_csv
 
@@ -50,14 +51,13 @@ def commit() -> str:
 
 
 def hardware() -> str:
-    """The machine in a few words: GPU if any, else processor threads, and the memory."""
-    import psutil
-    import torch
+    """The machine in a few words: GPU if any, else processor cores, and the memory."""
+    memory = f"{machine.memory() / 2**30:.0f} GiB"
+    if machine.has_gpu():
+        import torch
 
-    memory = f"{psutil.virtual_memory().total / 2**30:.0f} GiB"
-    if torch.cuda.is_available():
         return f"{torch.cuda.get_device_name(0)}, {memory} host memory"
-    threads = torch.get_num_threads()
+    threads = machine.cores()
     return f"{threads} CPU thread{'s' if threads > 1 else ''} ({platform.machine()}), {memory}"
 
 

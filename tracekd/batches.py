@@ -22,13 +22,14 @@ class Collator:
     pad: int
 
     def __call__(self, examples: Sequence[dict]) -> dict[str, torch.Tensor]:
-        """Return ``input_ids``, ``labels`` and ``parts``, each (B, T)."""
+        """Return ``input_ids``, ``labels`` and ``parts``, each (B, T), and ``rows`` (B), the examples' numbers."""
         width = max(len(e["input_ids"]) for e in examples)
         fills = {"input_ids": self.pad, "labels": IGNORED, "parts": 0}
-        return {
+        padded = {
             name: torch.tensor([list(e[name]) + [fill] * (width - len(e[name])) for e in examples])
             for name, fill in fills.items()
         }
+        return {**padded, "rows": torch.tensor([e["row"] for e in examples])}
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,13 @@ class Packed:
     """
 
     def __call__(self, examples: Sequence[dict]) -> dict[str, torch.Tensor]:
-        """Return ``input_ids``, ``position_ids``, ``labels`` and ``parts``, each (1, T)."""
+        """Return ``input_ids``, ``position_ids``, ``labels`` and ``parts``, each (1, T), and ``rows``: the first's."""
         joined = {
             name: torch.tensor([[value for e in examples for value in e[name]]])
             for name in ("input_ids", "labels", "parts")
         }
         joined["position_ids"] = torch.tensor([[i for e in examples for i in range(len(e["input_ids"]))]])
-        return joined
+        return {**joined, "rows": torch.tensor([examples[0]["row"]])}
 
 
 @torch.inference_mode()

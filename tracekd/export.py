@@ -15,7 +15,7 @@ from pathlib import Path
 
 from huggingface_hub import DatasetCard, DatasetCardData
 
-from tracekd import sft, train
+from tracekd import adapters, sft
 from tracekd.generate import answered, evaluation_problems, outputs_path
 from tracekd.grid_cli import Job, open_grid
 from tracekd.model_card import base_of, data_terms, model_card
@@ -63,9 +63,9 @@ def write_adapters(run, jobs: Iterable[Job], folder: Path) -> tuple[int, int]:
     written = missing = 0
     problems = None
     for job in jobs:
-        trained = train.adapter_path(run, *job)
-        record = train.read_record(trained)
-        if record is None or train.damaged(trained, record):
+        trained = adapters.adapter_path(run, *job)
+        record = adapters.read_record(trained)
+        if record is None or adapters.damaged(trained, record):
             missing += 1
             continue
         problems = problems or evaluation_problems(run)
@@ -80,8 +80,8 @@ def _write_adapter(run, job: Job, trained: Path, record: dict, problems, folder:
     config = json.loads((trained / "adapter_config.json").read_text(encoding="utf-8"))
     # The student's folder on this machine means nothing elsewhere.
     write_json(folder / "adapter_config.json", {**config, "base_model_name_or_path": base_of(record["student"])})
-    with replacing(folder / train.WEIGHTS) as temporary:
-        shutil.copyfile(trained / train.WEIGHTS, temporary)
+    with replacing(folder / adapters.WEIGHTS) as temporary:
+        shutil.copyfile(trained / adapters.WEIGHTS, temporary)
     scores = None
     if answered(run, problems, *job):
         scores = score_file(outputs_path(run, *job), {p.id: p for p in problems}, "aligned")
@@ -92,7 +92,7 @@ def _write_adapter(run, job: Job, trained: Path, record: dict, problems, folder:
 
 def main(argv: list[str]) -> int:
     """Write the SFT sets and the trained adapters of a profile in the forms that other tools read."""
-    run, jobs, options = open_grid("export", argv, train.jobs)
+    run, jobs, options = open_grid("export", argv, adapters.jobs)
     if options.list:
         return 0
     wanted = {job[:2] for job in jobs}

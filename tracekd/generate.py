@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tracekd import lengths, memory, nf4, sft, students, traces
+from tracekd import memory, nf4, progress, sft, students, traces
+from tracekd.adapters import adapter_path, damaged, read_record
 from tracekd.artefacts import hardware
 from tracekd.columns import columns
 from tracekd.decode import greedy
 from tracekd.locks import locked
-from tracekd.problems import Problem, evaluation_set, label_of
-from tracekd.problems import kept as kept_problems
+from tracekd.outputs import BACKENDS, limit_of, output_key, outputs_path
+from tracekd.problems import Problem, label_of
 from tracekd.profiles import Recipe, nearest
-from tracekd.records import append_jsonl, read_jsonl, recover_jsonl, sha256, write_jsonl
-from tracekd.train import adapter_path, damaged, read_record, train_grid
+from tracekd.records import append_jsonl, recover_jsonl, write_jsonl
 
 log = logging.getLogger(__name__)
-BACKENDS = ("transformers", "vllm")
 PROBE = 64  # problems that another backend is compared on before its outputs are kept
-VERSION = 4  # raise it when a change here changes what a student answers
 
 
 def in_order(tokenizer, problems: Sequence[Problem]) -> list[tuple[Problem, list[int]]]:
@@ -63,47 +60,6 @@ def by_id(batches) -> dict[str, tuple[list[int], bool]]:
     return {p.id: (tokens, ended) for batch in batches for p, tokens, ended in batch}
 
 
-def limit_of(recipe: Recipe, record: Mapping) -> int:
-    """Most new tokens of an answer: the recipe's, or its ``room`` for the longest target that the student was taught.
-
-    Args:
-        recipe: with ``max_new_tokens`` and ``room``.
-        record: of the adapter's training; one without ``longest_target`` (older, or the prompted student's) adds none.
-    """
-    return max(recipe.max_new_tokens, math.ceil(recipe.room * record.get("longest_target", 0)))
-
-
-def outputs_path(run, dataset: str, condition: str, seed: int) -> Path:
-    """Where a run keeps the outputs of one adapter (or of the prompted student)."""
-    return run.path("outputs", dataset, f"{condition}-{seed}.jsonl")
-
-
-def run_grid(run) -> list[Path]:
-    """Let every student of the run answer its test problems: prompted, then each adapter, whatever is missing.
-
-    Adapters that are missing, or were trained on something else, are trained first. The base model is loaded once,
-    and only if something is missing. Returns the outputs files, one for each (dataset, condition, seed); a prompted
-    student has no seed of its own and counts under the run's first one.
-    """
-    train_grid(run)
-    chosen = evaluation_problems(run)
-    asker = Asker(run.student, run.profile.recipe)
-    return [answer_job(run, asker, chosen, *job) for job in jobs(run)]
-
-
-def jobs(run) -> list[tuple[str, str, int]]:
-    """All (dataset, condition, seed) to be answered, the plain student's first."""
-    sets, seeds = run.datasets, run.profile.seeds
-    prompted = [(d, "prompted", seeds[0]) for d in sets]
-    return prompted + [(d, c, s) for d in sets for c in run.profile.conditions_of(d) for s in seeds]
-
-
-def evaluation_problems(run) -> dict[str, list[Problem]]:
-    """The test problems of a run, by data set."""
-    problems = kept_problems(run)
-    return {d: lengths.answerable(run, d, evaluation_set(run, d, problems[d])) for d in run.datasets}
-
-
 def answer_job(run, asker: Asker, problems: dict[str, list[Problem]], dataset: str, condition: str, seed: int) -> Path:
     """Let one student of the run answer its problems, whatever is missing; return the outputs file."""
     path = outputs_path(run, dataset, condition, seed)
@@ -117,25 +73,6 @@ def answer_job(run, asker: Asker, problems: dict[str, list[Problem]], dataset: s
 def loaded(student: str, quantise: bool = True):
     """The student as it is asked: in evaluation mode, its weights laid out for decoding where that pays."""
     return columns(nf4.unpack(students.load_model(student, quantise=quantise))).eval()
-
-
-def answered(run, problems: Sequence[Problem], dataset: str, condition: str, seed: int) -> bool:
-    """Whether the outputs file of a job holds an output of each problem, made by the adapter that is there now."""
-    path, record = outputs_path(run, dataset, condition, seed), {"key": "prompted"}
-    if condition != "prompted":
-        record = read_record(adapter_path(run, dataset, condition, seed))
-    if not path.exists() or record is None:
-        return False
-    identity, recipe = students.identity(run.student), run.profile.recipe
-    keys = {output_key(identity, record, recipe, problems, backend) for backend in BACKENDS}
-    return {row["id"] for row in read_jsonl(path) if row.get("key") in keys} >= {p.id for p in problems}
-
-
-def output_key(identity: str, record: Mapping, recipe: Recipe, problems: Sequence[Problem], backend: str = BACKENDS[0]):
-    """A hash of what decides the outputs: student, adapter, problems, the limit (``limit_of``) and the batch."""
-    how = [limit_of(recipe, record), recipe.generate_batch] + ([backend] if backend != BACKENDS[0] else [])
-    asked = [(p.id, traces.prompt(p)) for p in problems]
-    return sha256([VERSION, identity, record["key"], record.get("weights"), how, asked])[:16]
 
 
 class Asker:
@@ -186,15 +123,13 @@ class Asker:
         return [p for group in cut if any(p.id not in done for p, _ in group) for p, _ in group]
 
     def _answer(self, path, problems, adapter, limit, about) -> None:
-        from tqdm import tqdm
-
         label = f"{about['dataset']}/{about['condition']}/{about['seed']}"
-        started, tokens = time.time(), 0
-        with tqdm(total=len(problems), desc=label, unit="problem", mininterval=5) as bar:
+        started, tokens, done = time.time(), 0, 0
+        with progress.Bar(label, len(problems), unit="problem") as bar:
             for batch in self._batches(problems, adapter, limit, path):
                 append_jsonl(path, [self._row(p, ids, finished, about) for p, ids, finished in batch])
-                tokens += sum(len(ids) for _, ids, _ in batch)
-                bar.update(len(batch))
+                tokens, done = tokens + sum(len(ids) for _, ids, _ in batch), done + len(batch)
+                bar.at(done, tokens)
         seconds = time.time() - started
         log.info("%s: %d outputs, %.0f tokens/s on %s", label, len(problems), tokens / seconds, hardware())
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from tracekd import lengths, train
+from tracekd import adapters, grid, outputs
+from tracekd.adapters import Job
 from tracekd.command_line import Parser, profile_name
-from tracekd.locks import waiting
 from tracekd.profiles import Run, nearest, open_run, set_leave_out
-
-Job = tuple[str, str, int]
 
 
 def shard(items: Sequence, text: str) -> list:
@@ -62,6 +61,7 @@ def parser(command: str) -> Parser:
     made.add_argument("--first-seed", type=int, default=121, help="of the run; its other seeds follow")
     made.add_argument("--shard", default="0/1", metavar="i/n", help="do every n-th job, beginning with the i-th from 0")
     made.add_argument("--leave-out", metavar="SHARE", help="largest share of problems too long for the student (0.02)")
+    made.add_argument("--workers", type=int, metavar="N", help="processes at once (default: cores, as memory allows)")
     made.add_argument("--list", action="store_true", help="print this shard's jobs and do nothing")
     for name in ("dataset", "condition", "seed"):
         made.add_argument(f"--{name}", help=f"only this {name}")
@@ -84,7 +84,7 @@ def open_grid(command: str, argv: list[str], jobs) -> tuple[Run, list[Job], argp
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", handlers=[screen, file]
     )
-    everything = train.jobs(run) if getattr(options, "trained", False) else jobs(run)
+    everything = adapters.jobs(run) if getattr(options, "trained", False) else jobs(run)
     todo = chosen(everything, options)
     if options.list:
         print("\n".join(f"{d} {c} {s}" for d, c, s in todo))
@@ -93,50 +93,27 @@ def open_grid(command: str, argv: list[str], jobs) -> tuple[Run, list[Job], argp
 
 def main_train(argv: list[str]) -> int:
     """Train each adapter that is missing; under ``accelerate launch`` or ``torchrun`` all processes share each one."""
-    run, todo, options = open_grid("train", argv, train.jobs)
-    if options.list:
-        return 0
-    with waiting(run.path("sft")):  # shards and processes that start together make the sets once
-        sets = lengths.training_sets(run)
-    for dataset, condition, seed in todo:
-        folder = train.adapter_path(run, dataset, condition, seed)
-        recipe = run.profile.recipe_of(condition)
-        record = train.train(run.student, sets[dataset, condition], recipe, seed=seed, folder=folder)
-        if train.is_main():
-            print(
-                f"{dataset}/{condition}/seed{seed}: loss {record['mean_loss']:.4f}, {record['seconds']:.0f} s",
-                flush=True,
-            )
+    run, todo, options = open_grid("train", argv, adapters.jobs)
+    if not options.list:
+        for row in grid.train(run, todo, options.workers).itertuples():
+            if int(os.environ.get("RANK", 0)) == 0:
+                where = f"{row.dataset}/{row.condition}/seed{row.seed}"
+                print(f"{where}: loss {row.mean_loss:.4f}, {row.seconds:.0f} s", flush=True)
     return 0
 
 
 def main_generate(argv: list[str]) -> int:
     """Let each chosen student answer its test problems; an adapter that is missing is an error that names it."""
-    from tracekd.generate import Asker, answer_job, evaluation_problems, jobs
-
-    run, todo, options = open_grid("generate", argv, jobs)
-    if options.list:
-        return 0
-    asker = Asker(run.student, run.profile.recipe, options.backend)
-    with waiting(run.path("problems")):
-        problems = evaluation_problems(run)
-    for job in todo:
-        path = answer_job(run, asker, problems, *job)
-        print(path, flush=True)
+    run, todo, options = open_grid("generate", argv, outputs.jobs)
+    if not options.list:
+        paths = grid.generate(run, todo, options.workers, backend=options.backend)
+        print("\n".join(map(str, paths)), flush=True)
     return 0
 
 
 def main_intervene(argv: list[str]) -> int:
     """Put given traces before the answers of each chosen student, which must have answered by itself already."""
-    from tracekd import intervention_grid
-    from tracekd.generate import Asker
-
-    run, todo, options = open_grid("intervene", argv, train.jobs)
-    if options.list:
-        return 0
-    asker = Asker(run.student, run.profile.recipe)
-    with waiting(run.path("problems")):
-        problems = intervention_grid.chosen(run)
-    for job in todo:
-        print(intervention_grid.complete(run, asker, problems[job[0]], *job), flush=True)
+    run, todo, options = open_grid("intervene", argv, adapters.jobs)
+    if not options.list:
+        print("\n".join(map(str, grid.intervene(run, todo, options.workers))), flush=True)
     return 0

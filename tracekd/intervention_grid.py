@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from tracekd import generate, interventions, students
+from tracekd import interventions, progress, students
+from tracekd.adapters import adapter_path, read_record
 from tracekd.artefacts import hardware
-from tracekd.generate import Asker, outputs_path
 from tracekd.interventions import Reply
 from tracekd.locks import locked
+from tracekd.outputs import evaluation_problems, outputs_path
 from tracekd.problems import Problem, label_of
-from tracekd.records import read_jsonl
-from tracekd.train import adapter_path, read_record
-from tracekd.train import jobs as trained
-from tracekd.variants import Variant
+from tracekd.records import read_jsonl, recover_jsonl
+from tracekd.variants import VARIANTS, Variant
+
+if TYPE_CHECKING:
+    from tracekd.generate import Asker
 
 log = logging.getLogger(__name__)
 # An answer alone is written after a given trace: a student that has not closed it by then rambles. The recipe's limit
@@ -40,25 +44,8 @@ def rows_path(run, dataset: str, condition: str, seed: int) -> Path:
 
 def chosen(run) -> dict[str, list[Problem]]:
     """The problems of a run's interventions by data set: the first of its test problems, which are in a drawn order."""
-    sizes, problems = run.profile.interventions, generate.evaluation_problems(run)
+    sizes, problems = run.profile.interventions, evaluation_problems(run)
     return {d: part if sizes.get(d, "all") == "all" else part[: int(sizes[d])] for d, part in problems.items()}
-
-
-def run_grid(run) -> list[Path]:
-    """Put the nine traces before the answers of every trained student of the run, whatever is missing.
-
-    The prompted student takes no part, since it has no adapter. Adapters and outputs that are missing are made first.
-    The base model is loaded once, and only if rows are missing; a kill loses at most the problem in flight.
-
-    Returns:
-        The rows files, one for each (dataset, condition, seed).
-
-    Raises:
-        locks.Busy: another process writes one of the files.
-    """
-    generate.run_grid(run)
-    problems, asker = chosen(run), Asker(run.student, run.profile.recipe)
-    return [complete(run, asker, problems[job[0]], *job) for job in trained(run)]
 
 
 def complete(run, asker: Asker, problems: Sequence[Problem], dataset: str, condition: str, seed: int) -> Path:
@@ -67,23 +54,35 @@ def complete(run, asker: Asker, problems: Sequence[Problem], dataset: str, condi
     record = read_record(adapter)
     if record is None:
         raise FileNotFoundError(f"no finished adapter at {adapter}: run notebook 03_qlora_train first")
-    about = {"student": run.student, "dataset": dataset, "condition": condition, "seed": seed}
-    about |= {"source": label_of(dataset, run.source), "adapter": record["key"]}
-    about["identity"] = students.identity(run.student)
-    asked = {problem.id for problem in problems}
-    outputs = [out for out in read_jsonl(outputs_path(run, dataset, condition, seed)) if out["id"] in asked]
+    about, outputs = _about(run, problems, record, dataset, condition, seed)
     with locked(path), Student(asker, adapter, problems, f"{dataset}/{condition}/{seed}") as student:
         interventions.run(student, problems, outputs, path, about=about, seed=run.seed)
     return path
 
 
+def _about(run, problems, record: dict, dataset: str, condition: str, seed: int) -> tuple[dict, list[dict]]:
+    """What ``interventions.run`` is told of a student, and the student's own outputs on the problems."""
+    about = {"student": run.student, "dataset": dataset, "condition": condition, "seed": seed}
+    about |= {"source": label_of(dataset, run.source), "adapter": record["key"]}
+    about["identity"] = students.identity(run.student)
+    asked = {problem.id for problem in problems}
+    return about, [out for out in read_jsonl(outputs_path(run, dataset, condition, seed)) if out["id"] in asked]
+
+
+def limit(recipe) -> int:
+    """Most tokens of an answer after a given trace."""
+    return min(ANSWER_TOKENS, recipe.max_new_tokens)
+
+
 def answered(run, problems: Sequence[Problem], dataset: str, condition: str, seed: int) -> bool:
-    """Whether the rows file of a job covers each problem, of the adapter that is there now."""
+    """Whether the rows file of a job is whole, made of the adapter and the outputs that are there now."""
     path, record = rows_path(run, dataset, condition, seed), read_record(adapter_path(run, dataset, condition, seed))
-    if not path.exists() or record is None:
+    if record is None or not path.exists() or not outputs_path(run, dataset, condition, seed).exists():
         return False
-    ids = {row["id"] for row in read_jsonl(path) if row["adapter"] == record["key"]}
-    return ids >= {problem.id for problem in problems}
+    about, own = _about(run, problems, record, dataset, condition, seed)
+    key = interventions.row_key(problems, own, about, limit(run.profile.recipe), run.seed)
+    rows = Counter(row["id"] for row in recover_jsonl(path) if row["key"] == key)
+    return rows == Counter({problem.id: len(VARIANTS) for problem in problems})
 
 
 class Student:
@@ -95,7 +94,7 @@ class Student:
     def __init__(self, asker: Asker, adapter: Path, problems: Sequence[Problem], label: str):
         """Remember whom to ask; ``problems`` in the order of asking, of which the first ones may be done already."""
         self.asker, self.adapter, self.label = asker, adapter, label
-        self.max_new_tokens = min(ANSWER_TOKENS, asker.recipe.max_new_tokens)
+        self.max_new_tokens = limit(asker.recipe)
         self.place = {problem.id: i for i, problem in enumerate(problems)}
         self.prefill = self.bar = None
         self.asked, self.seconds = 0, 0.0
@@ -112,19 +111,15 @@ class Student:
         replies = self.prefill(problem, given)
         self.seconds += time.perf_counter() - started
         self.asked += 1
-        self.bar.update(self.place[problem.id] + 1 - self.bar.n)
+        self.bar.at(self.place[problem.id] + 1)
         return replies
 
     def _load(self, first: Problem) -> None:
-        from tqdm import tqdm
-
         from tracekd.prefill import Prefill
 
         model = self.asker.with_adapter(self.adapter)
         self.prefill = Prefill(model, self.asker.tokenizer, max_new_tokens=self.max_new_tokens)
-        self.bar = tqdm(
-            total=len(self.place), initial=self.place[first.id], desc=self.label, unit="problem", mininterval=5
-        )
+        self.bar = progress.Bar(self.label, len(self.place), done=self.place[first.id], unit="problem")
 
     def __exit__(self, *_) -> None:
         """Close the bar and log what was done; nothing where nobody asked."""

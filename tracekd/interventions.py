@@ -143,6 +143,15 @@ def intervene(
         yield [row(problem, variant, replies.get(variant.name), about) for variant in made]
 
 
+def row_key(
+    problems: Sequence[Problem], outputs: Iterable[Mapping], about: Mapping, limit: int | None, seed: int
+) -> str:
+    """A hash of what decides the rows of ``run``; ``limit`` is the most tokens of a reply."""
+    written = {out["id"]: (out["text"], bool(out.get("finished", True)), out.get("key")) for out in outputs}
+    asked = sorted((p.id, traces.prompt(p), traces.answer_text(p), *written.get(p.id, ())) for p in problems)
+    return sha256([VERSION, dict(about), limit, seed, [list(map(str, item)) for item in asked]])[:16]
+
+
 def run(
     answerer: Answerer, problems: Sequence[Problem], outputs: Iterable[Mapping], path: str | Path, *, about: Mapping,
     seed: int,
@@ -162,11 +171,9 @@ def run(
     Returns:
         All rows, in the order of ``problems``.
     """
-    written = {out["id"]: (out["text"], bool(out.get("finished", True)), out.get("key")) for out in outputs}
-    own = {i: split_output(text, finished)[1] for i, (text, finished, _) in written.items()}
-    asked = sorted((p.id, traces.prompt(p), traces.answer_text(p), *written.get(p.id, ())) for p in problems)
-    limit = getattr(answerer, "max_new_tokens", None)
-    key_ = sha256([VERSION, dict(about), limit, seed, [list(map(str, item)) for item in asked]])[:16]
+    outputs = list(outputs)
+    own = {out["id"]: split_output(out["text"], bool(out.get("finished", True)))[1] for out in outputs}
+    key_ = row_key(problems, outputs, about, getattr(answerer, "max_new_tokens", None), seed)
     kept = [r for r in recover_jsonl(path) if r.get("key") == key_]
     whole = {i for i, count in Counter(r["id"] for r in kept).items() if count == len(VARIANTS)}
     write_jsonl(path, (r for r in kept if r["id"] in whole))

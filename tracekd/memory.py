@@ -6,8 +6,13 @@ import resource
 import sys
 from dataclasses import dataclass
 
-import psutil
 import torch
+
+from tracekd import machine
+
+workers = 1  # processes at work beside each other on this machine, this one included
+PASS = 512  # tokens that fill a core's matrices: more at once cost memory and gain nothing (measured: under 1%)
+CACHE = 2**31  # most bytes of a cache on a CPU, whatever the machine has, so that batches are cut alike
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ def bytes_a_token(config, size: int) -> int:
 
 
 def rows_at_once(config, size: int, places: int) -> int:
-    """How many rows of ``places`` tokens can be decoded at once: those whose KV cache fits into ``room``, at least one.
+    """How many rows of ``places`` tokens can be decoded at once: as many as fit into ``cache_room``, at least one.
 
     Args:
         config: of a Llama-like model (``num_hidden_layers``, ``num_attention_heads``, ``hidden_size``; where it has
@@ -47,14 +52,24 @@ def rows_at_once(config, size: int, places: int) -> int:
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     row = 2 * 2 * config.num_hidden_layers * heads * width * size * places
-    return max(1, int(room() // row))
+    return max(1, int(cache_room() // row))
 
 
 def room() -> float:
-    """Bytes that activations or a cache may take: half of a GPU; a third of other memory, so that it stays usable."""
+    """Bytes that activations may take: half of a GPU, a third of other memory, shared by the workers."""
     if torch.cuda.is_available():
-        return torch.cuda.get_device_properties(0).total_memory / 2
-    return psutil.virtual_memory().total / 3
+        return torch.cuda.get_device_properties(0).total_memory / 2 / workers
+    return machine.memory() / 3 / workers
+
+
+def cache_room() -> float:
+    """Bytes that a cache may take: on a CPU, ``CACHE`` or, if less, a core's share of a sixth of the memory.
+
+    The size of a batch can tip a near tie, so this does not depend on how many workers there are.
+    """
+    if torch.cuda.is_available():
+        return room()
+    return min(CACHE, machine.memory() / 6 / machine.cores())
 
 
 def plan(config, size: int, batch: int, longest: int) -> Plan:
@@ -68,7 +83,9 @@ def plan(config, size: int, batch: int, longest: int) -> Plan:
     if checkpointing:
         # What is kept then: the input of each layer, and one layer's activations at a time.
         each = each / layers + layers * config.hidden_size * size * longest
-    at_once = max((d for d in range(1, batch + 1) if batch % d == 0 and d * each <= room()), default=1)
+    most = batch if torch.cuda.is_available() else max(1, PASS // longest)
+    fits = [d for d in range(1, min(batch, most) + 1) if batch % d == 0 and d * each <= room()]
+    at_once = max(fits, default=1)
     return Plan(at_once, batch // at_once, checkpointing)
 
 

@@ -179,23 +179,23 @@ def finished(run: Run) -> tuple[list[tuple], list[tuple]]:
 
     An outputs file counts where it holds an output of every test problem, made by the adapter that is there now.
     """
-    from tracekd import generate
+    from tracekd import outputs
 
-    asked, done, open_ = generate.evaluation_problems(run), [], []
-    for job in generate.jobs(run):
-        (done if generate.answered(run, asked[job[0]], *job) else open_).append(job)
+    asked, done, open_ = outputs.evaluation_problems(run), [], []
+    for job in outputs.jobs(run):
+        (done if outputs.answered(run, asked[job[0]], *job) else open_).append(job)
     return done, open_
 
 
 def verdicts(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
     """The verdicts of the outputs of ``jobs``, columns ``COLUMNS`` and those of ``LATER`` that there are."""
-    from tracekd import generate, own_verdicts
+    from tracekd import outputs, own_verdicts
     from tracekd.problems import kept, label_of
 
     if not jobs:
         return pd.DataFrame(columns=list(COLUMNS))
     known = [p for part in kept(run).values() for p in part]
-    frame, _ = own_verdicts.verdict_frame(known, [generate.outputs_path(run, *job) for job in jobs])
+    frame, _ = own_verdicts.verdict_frame(known, [outputs.outputs_path(run, *job) for job in jobs])
     frame["source"] = frame.dataset.map({d: label_of(d, run.source) for d in frame.dataset.unique()})
     wrote = {job: _teacher(run, job) for job in jobs}
     frame["teacher"] = [wrote[job] for job in zip(*(frame[name] for name in JOB), strict=True)]
@@ -203,9 +203,11 @@ def verdicts(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
 
 
 def _teacher(run: Run, job: tuple) -> str:
-    from tracekd import train
+    from tracekd import adapters
 
-    return "" if job[1] == "prompted" else train.teacher_of(train.read_record(train.adapter_path(run, *job)), job[1])
+    if job[1] == "prompted":
+        return ""
+    return adapters.teacher_of(adapters.read_record(adapters.adapter_path(run, *job)), job[1])
 
 
 def drawn(run: Run) -> dict[str, int]:
@@ -223,7 +225,7 @@ def sized(run: Run, frame: pd.DataFrame) -> pd.DataFrame:
 
 def trainings(run: Run, jobs: Sequence[tuple]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What the trainings of ``jobs`` cost (columns ``COST``), and their losses update by update."""
-    from tracekd import train
+    from tracekd import adapters
     from tracekd.problems import label_of
     from tracekd.records import read_jsonl
 
@@ -231,8 +233,8 @@ def trainings(run: Run, jobs: Sequence[tuple]) -> tuple[pd.DataFrame, pd.DataFra
     for job in jobs:
         if job[1] == "prompted":
             continue
-        folder, about = train.adapter_path(run, *job), dict(zip(JOB, job, strict=True))
-        record = train.read_record(folder)
+        folder, about = adapters.adapter_path(run, *job), dict(zip(JOB, job, strict=True))
+        record = adapters.read_record(folder)
         record["target_repetition"] = _target_repetition(run, job, record)
         costs.append({**record, **about, "teacher": _teacher(run, job), "source": label_of(job[0], run.source)})
         rows = pd.DataFrame(list(read_jsonl(folder / "log.jsonl")))[["step", "loss", "trace_loss", "answer_loss"]]
@@ -243,12 +245,12 @@ def trainings(run: Run, jobs: Sequence[tuple]) -> tuple[pd.DataFrame, pd.DataFra
 
 def _target_repetition(run: Run, job: tuple, record: Mapping) -> float:
     """Mean repetition of the texts that an adapter was taught; NaN where the run holds other texts by now."""
-    from tracekd import sft, train
+    from tracekd import adapters, sft
     from tracekd.records import read_jsonl
 
     path = sft.set_path(run, *job[:2])
     taught = [sft.Example(**row) for row in read_jsonl(path)] if path.exists() else []
-    if train.key(run.student, taught, run.profile.recipe_of(job[1]), job[2]) != record["key"]:
+    if adapters.key(run.student, taught, run.profile.recipe_of(job[1]), job[2]) != record["key"]:
         return math.nan
     return float(pd.Series([repetition(e.target) for e in taught], dtype=float).mean())
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import ast
 import os
-import shutil
 import sys
 import time
 from collections import Counter
@@ -97,13 +96,10 @@ def _given(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def default_profile() -> str:
-    """``gpu`` where torch has a device to use, else ``cpu``; torch is asked only if there may be one."""
-    traces = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
-    if not shutil.which("nvidia-smi") and not any(Path(path).exists() for path in traces):
-        return "cpu"
-    import torch
+    """``gpu`` where there is one, else ``cpu``."""
+    from tracekd import machine
 
-    return "gpu" if torch.cuda.is_available() else "cpu"
+    return "gpu" if machine.has_gpu() else "cpu"
 
 
 def runs_root() -> Path:

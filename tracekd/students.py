@@ -113,6 +113,13 @@ def identity(name: str) -> str:
     return str(where)
 
 
+def weights_bytes(name: str) -> int:
+    """Bytes of a student's weights in fp32; of one that is not on this machine yet, those of 1.2 billion weights."""
+    folder = Path(resolve(name))
+    files = sum(path.stat().st_size for path in folder.glob("*.safetensors")) if folder.is_dir() else 0
+    return files or 4 * 1_200_000_000
+
+
 def load_model(name: str, *, quantise: bool = True):
     """The student's model on the best device: NF4 with double quantisation, or plain weights.
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,34 +15,29 @@ from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 from peft.tuners.lora import LoraLayer
 from transformers import PrinterCallback, TrainingArguments, set_seed
 
-from tracekd import disk, freeform, lengths, memory, nf4, seals, sft, students, templated
+from tracekd import disk, memory, nf4, seals, sft, students
+from tracekd.adapters import WEIGHTS, check_teacher, damaged, key, read_record, with_teacher
 from tracekd.artefacts import commit, hardware
 from tracekd.batches import IGNORED, Collator, Packed, packing_error
 from tracekd.locks import locked
 from tracekd.profiles import Recipe
 from tracekd.records import sha256, write_json, write_jsonl
-from tracekd.trainer import CompletionTrainer, CpuDropout, Progress
+from tracekd.trainer import CompletionTrainer, CpuDropout, Draws, Progress
 
 log = logging.getLogger(__name__)
 PACKING_TOLERANCE = 0.1  # of what mixing two examples would change; rounding to 16 bits stays below
-WEIGHTS = "adapter_model.safetensors"
-VERSION = 6  # raise it when a change here changes what an adapter comes out as
-# The part of a recipe that decides an adapter; the rest is about generation, or only a limit.
-DECIDES = (
-    "epochs", "learning_rate", "batch", "accumulation", "warmup", "lora_r", "lora_alpha", "lora_dropout", "habits",
-    "packing", "quantise",
-)  # fmt: skip
 
 
 def features(encoded: Sequence[sft.Encoded]) -> list[dict]:
-    """What a collator takes: whole sequences, with labels and parts at the target's tokens alone."""
+    """What a collator takes: numbered whole sequences, with labels and parts at the target's tokens alone."""
     return [
         {
             "input_ids": [*e.prompt_ids, *e.target_ids],
             "labels": [IGNORED] * len(e.prompt_ids) + list(e.target_ids),
             "parts": [0] * len(e.prompt_ids) + list(e.parts),
+            "row": row,
         }
-        for e in encoded
+        for row, e in enumerate(encoded)
     ]
 
 
@@ -66,9 +60,9 @@ def lora_model(student: str, recipe: Recipe, seed: int, *, checkpointing: bool =
     with students.quiet():
         model = get_peft_model(model, config)
     if not torch.cuda.is_available() and recipe.lora_dropout:
-        for layer in model.modules():
-            if isinstance(layer, LoraLayer):
-                layer.lora_dropout["default"] = CpuDropout(recipe.lora_dropout)
+        draws = Draws(seed)
+        for number, layer in enumerate(m for m in model.modules() if isinstance(m, LoraLayer)):
+            layer.lora_dropout["default"] = CpuDropout(recipe.lora_dropout, draws, number)
     return model.train()  # bitsandbytes repacks weights in bf16, with loss, on some CPUs at the first evaluation
 
 
@@ -129,14 +123,6 @@ def arguments(recipe: Recipe, seed: int, folder: Path, steps: int, cut: memory.P
     )
 
 
-def key(student: str, examples: Sequence[sft.Example], recipe: Recipe, seed: int) -> str:
-    """A hash of everything that decides an adapter: student, examples, recipe, seed and the version of this code."""
-    decisive = {name: getattr(recipe, name) for name in DECIDES}
-    # Who wrote a text does not decide what is learned from it.
-    texts = [{name: value for name, value in asdict(e).items() if name != "teacher"} for e in examples]
-    return sha256([VERSION, students.identity(student), decisive, seed, texts])
-
-
 def whole_checkpoint(folder: Path) -> str | None:
     """The newest checkpoint that is as it was sealed; torn and damaged ones are removed."""
     steps = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True)
@@ -169,30 +155,11 @@ def train(student: str, examples: Sequence[sft.Example], recipe: Recipe, *, seed
         kept = read_record(folder)
         if kept and kept["key"] == name:
             if (wrong := damaged(folder, kept)) is None:
-                return _with_teacher(folder, kept, examples)
+                return with_teacher(folder, kept, examples)
             log.warning("%s is trained anew: %s", folder, wrong)
         elif kept:
-            _check_teacher(folder, kept, examples)
+            check_teacher(folder, kept, examples)
         return _train(student, examples, recipe, seed, folder, name)
-
-
-def _with_teacher(folder: Path, kept: dict, examples: Sequence[sft.Example]) -> dict:
-    """The record, which names who wrote the traces as the examples do: the key does not say it."""
-    if teacher_of(kept, examples[0].condition) == (teacher := sft.teacher_of(examples)):
-        return kept
-    write_json(folder / "record.json", {**kept, "teacher": teacher})
-    return {**kept, "teacher": teacher}
-
-
-def _check_teacher(folder: Path, kept: dict, examples: Sequence[sft.Example]) -> None:
-    """Refuse to train over an adapter of a teacher's traces where a forgotten option would have it so."""
-    now = sft.teacher_of(examples)
-    wrote = kept.get("teacher", "")
-    if wrote not in ("", templated.TEACHER, now):
-        raise ValueError(
-            f"{folder} learned from traces by {wrote}, and this run would train over it with {now or 'other'} traces: "
-            "give the same --texts (or TRACEKD_TEXTS), or another TRACEKD_RUNS; to train anew, delete the folder"
-        )
 
 
 def _train(student, examples, recipe, seed, folder, name) -> dict:
@@ -200,7 +167,8 @@ def _train(student, examples, recipe, seed, folder, name) -> dict:
     encoded = sft.encode_all(examples, tokenizer, recipe.max_tokens, recipe.habits)
     checkpoints = folder / "checkpoints" / name[:16]
     resumed = whole_checkpoint(checkpoints)
-    progress = Progress("/".join(folder.parts[-3:]), resumed)
+    tokens = round(sum(map(len, encoded)) * recipe.epochs)
+    progress = Progress("/".join(folder.parts[-3:]), tokens, resumed)
     trainer = _trainer(student, encoded, tokenizer, recipe, seed, checkpoints, progress)
     with disk.writing(checkpoints):
         trainer.train(resume_from_checkpoint=resumed)
@@ -266,51 +234,3 @@ def _keep(trainer: CompletionTrainer, folder: Path, record: dict) -> dict:
     write_json(folder / "record.json", record)
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return record
-
-
-def damaged(folder: Path, record: dict) -> str | None:
-    """What is wrong with a finished adapter's weights, in words; None where they are those that were trained."""
-    if not (folder / WEIGHTS).is_file():
-        return f"{WEIGHTS} is missing"
-    # Records of earlier versions have no checksum.
-    return None if record.get("weights") in (None, sha256(folder / WEIGHTS)) else f"{WEIGHTS} is not what was trained"
-
-
-def read_record(folder: Path) -> dict | None:
-    """The record of a finished training in ``folder``, else None."""
-    path = folder / "record.json"
-    return json.loads(path.read_text()) if path.exists() else None
-
-
-def teacher_of(record: Mapping, condition: str) -> str:
-    """Who wrote the traces that an adapter was trained on; records from before teachers could be given do not say."""
-    return record.get("teacher", templated.TEACHER if freeform.takes_texts(condition) else "")
-
-
-def adapter_path(run, dataset: str, condition: str, seed: int) -> Path:
-    """Where a run keeps one adapter."""
-    return run.path("adapters", dataset, condition, f"seed{seed}", "record.json").parent
-
-
-def jobs(run) -> list[tuple[str, str, int]]:
-    """All (dataset, condition, seed) of a run's adapters, in a fixed order."""
-    return [(d, c, s) for d in run.datasets for c in run.profile.conditions_of(d) for s in run.profile.seeds]
-
-
-def train_grid(run):
-    """Train every adapter of a run that is not there yet: data sets x conditions x seeds.
-
-    An adapter of other examples, another student or another recipe is trained anew.
-
-    Returns:
-        A ``pandas.DataFrame``, one row an adapter: dataset, condition, seed and the record's columns.
-    """
-    import pandas as pd
-
-    sets, rows = lengths.training_sets(run), []
-    for (dataset, condition), examples in sets.items():
-        for seed in run.profile.seeds:
-            folder = adapter_path(run, dataset, condition, seed)
-            record = train(run.student, examples, run.profile.recipe_of(condition), seed=seed, folder=folder)
-            rows.append({"dataset": dataset, "condition": condition, **record})
-    return pd.DataFrame(rows).drop(columns=["recipe", "key"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,25 +14,45 @@ from transformers import Trainer, TrainerCallback
 
 from tracekd import losses, seals, sft
 from tracekd.batches import IGNORED, LengthGroups
+from tracekd.progress import Bar
 from tracekd.records import write_json
 
 
-class CpuDropout(torch.nn.Dropout):
-    """Dropout whose mask is cheap to draw on a CPU: 16 bits an element from numpy's SFC64.
+@dataclass
+class Draws:
+    """What decides the dropout masks of the rows in a pass, beside their layer: the seed, the step, each row's id."""
 
-    PyTorch's CPU Bernoulli spends one serial draw an element, a sixth of a training step here. The rate is kept to
-    2^-16. Each mask's seed is drawn from torch's own generator, so that ``torch.manual_seed`` and checkpoints decide
-    it like any other draw.
+    seed: int
+    step: int = 0
+    rows: Sequence[int] = ()
+
+
+class CpuDropout(torch.nn.Dropout):
+    """Dropout whose mask is cheap to draw on a CPU and follows from seed, step, example and layer alone.
+
+    PyTorch's CPU Bernoulli spends one serial draw an element, a sixth of a training step here; this takes 16 bits an
+    element from numpy's SFC64, so that the rate is kept to 2^-16. A mask depends neither on how an update is cut into
+    passes and processes nor on what was drawn before: an adapter comes out the same, up to rounding, on one core or
+    on many, and resumed or not.
     """
 
+    def __init__(self, p: float, draws: Draws, layer: int):
+        """Drop at rate ``p``; ``draws`` is shared by all layers of a model, and set anew by the trainer each pass."""
+        super().__init__(p)
+        self.draws, self.layer = draws, layer
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return ``x`` with each element dropped at rate ``p`` and the rest scaled by 1 / (1 - p)."""
+        """Return ``x`` (B, T, H) with each element dropped at rate ``p`` and the rest scaled by 1 / (1 - p)."""
         if not self.training or self.p == 0:
             return x
-        seed = int(torch.empty((), dtype=torch.int64).random_())
-        draws = torch.from_numpy(np.random.SFC64(seed).random_raw((x.numel() + 3) // 4).view(np.int16))
-        dropped = draws[: x.numel()].view(x.shape) < round(self.p * 2**16) - 2**15
+        rows = [self._row(x[0].numel(), row).view(x.shape[1:]) for row in self.draws.rows or range(len(x))]
+        dropped = (torch.stack(rows) if len(rows) > 1 else rows[0][None]) < round(self.p * 2**16) - 2**15
         return x.masked_fill(dropped, 0) * (1 / (1 - self.p))  # backward keeps the mask alone, a byte an element
+
+    def _row(self, count: int, row: int) -> torch.Tensor:
+        """Uniform draws of 16 bits; those of a row's first tokens do not depend on the padding behind them."""
+        stream = np.random.SFC64([self.draws.seed, self.draws.step, row, self.layer])
+        return torch.from_numpy(stream.random_raw((count + 3) // 4).view(np.int16)[:count])
 
 
 class CompletionTrainer(Trainer):
@@ -40,6 +62,8 @@ class CompletionTrainer(Trainer):
         """Take what Trainer takes."""
         super().__init__(*args, **options)
         self.head = losses.install(self.model)
+        # One for all layers, shared with them; a model without them (no dropout, or a GPU) has nobody to read it.
+        self.draws = next((m.draws for m in self.model.modules() if isinstance(m, CpuDropout)), Draws(0))
         self.model_accepts_loss_kwargs = True  # token-weighted accumulation: we divide by the update's token count
         self.tallies: dict[int, list[float]] = {sft.TRACE: [0.0, 0], sft.ANSWER: [0.0, 0]}
 
@@ -54,6 +78,7 @@ class CompletionTrainer(Trainer):
         Processes average their gradients, so each one's share of the update's sum is multiplied by their number.
         """
         parts = inputs.pop("parts")
+        self.draws.step, self.draws.rows = self.state.global_step, inputs.pop("rows").tolist()
         self.head.labels = labels = inputs.pop("labels")
         try:
             out = model(**inputs, use_cache=False)
@@ -86,11 +111,11 @@ class CompletionTrainer(Trainer):
 
 
 class Progress(TrainerCallback):
-    """One tqdm bar a training, with rate and time left, and the seconds spent, which checkpoints keep."""
+    """How far one training is, shown by ``progress.Bar``, and the seconds spent, which checkpoints keep."""
 
-    def __init__(self, label: str, resumed: str | None = None):
-        """Show ``label`` before the bar; ``resumed`` is the checkpoint whose seconds count as spent."""
-        self.label = label
+    def __init__(self, label: str, tokens: int, resumed: str | None = None):
+        """Show ``label``; the training reads ``tokens`` in all; the seconds of the checkpoint ``resumed`` count."""
+        self.label, self.tokens = label, tokens
         elapsed = Path(resumed or "", "elapsed.json")
         self.before = json.loads(elapsed.read_text())["seconds"] if resumed and elapsed.exists() else 0.0
         self.started = time.time()
@@ -111,16 +136,14 @@ class Progress(TrainerCallback):
 
     def on_train_begin(self, args, state, control, **_):
         """Open the bar."""
-        from tqdm import tqdm
-
-        total, done, others = state.max_steps, state.global_step, not state.is_world_process_zero
-        self.bar = tqdm(total=total, initial=done, desc=self.label, unit="step", mininterval=5, disable=others)
+        hidden = not state.is_world_process_zero
+        self.begun = state.global_step
+        self.bar = Bar(self.label, state.max_steps, done=self.begun, unit="step", hidden=hidden)
 
     def on_log(self, args, state, control, logs=None, **_):
         """Move the bar to the step just logged."""
-        if "loss" in (logs or {}):
-            self.bar.set_postfix(loss=f"{logs['loss']:.3f}", refresh=False)
-        self.bar.update(state.global_step - self.bar.n)
+        read = self.tokens * (state.global_step - self.begun) / max(state.max_steps, 1)
+        self.bar.at(state.global_step, round(read), (logs or {}).get("loss"))
 
     def on_train_end(self, args, state, control, **_):
         """Close the bar."""

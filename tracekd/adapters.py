@@ -1,0 +1,86 @@
+"""Adapters as files: where a run keeps them, what decides them, whether they are whole. Nothing here needs torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from tracekd import freeform, sft, students, templated
+from tracekd.profiles import Recipe
+from tracekd.records import sha256, write_json
+
+WEIGHTS = "adapter_model.safetensors"
+VERSION = 7  # raise it when a change of the training changes what an adapter comes out as
+# The part of a recipe that decides an adapter; the rest is about generation, or only a limit.
+DECIDES = (
+    "epochs", "learning_rate", "batch", "accumulation", "warmup", "lora_r", "lora_alpha", "lora_dropout", "habits",
+    "packing", "quantise",
+)  # fmt: skip
+Job = tuple[str, str, int]  # data set, condition, seed
+
+
+def key(student: str, examples: Sequence[sft.Example], recipe: Recipe, seed: int) -> str:
+    """A hash of everything that decides an adapter: student, examples, recipe, seed and the version of this code."""
+    decisive = {name: getattr(recipe, name) for name in DECIDES}
+    # Who wrote a text does not decide what is learned from it.
+    texts = [{name: value for name, value in asdict(e).items() if name != "teacher"} for e in examples]
+    return sha256([VERSION, students.identity(student), decisive, seed, texts])
+
+
+def damaged(folder: Path, record: dict) -> str | None:
+    """What is wrong with a finished adapter's weights, in words; None where they are those that were trained."""
+    if not (folder / WEIGHTS).is_file():
+        return f"{WEIGHTS} is missing"
+    # Records of earlier versions have no checksum.
+    return None if record.get("weights") in (None, sha256(folder / WEIGHTS)) else f"{WEIGHTS} is not what was trained"
+
+
+def read_record(folder: Path) -> dict | None:
+    """The record of a finished training in ``folder``, else None."""
+    path = folder / "record.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def teacher_of(record: Mapping, condition: str) -> str:
+    """Who wrote the traces that an adapter was trained on; records from before teachers could be given do not say."""
+    return record.get("teacher", templated.TEACHER if freeform.takes_texts(condition) else "")
+
+
+def adapter_path(run, dataset: str, condition: str, seed: int) -> Path:
+    """Where a run keeps one adapter."""
+    return run.path("adapters", dataset, condition, f"seed{seed}", "record.json").parent
+
+
+def jobs(run) -> list[tuple[str, str, int]]:
+    """All (dataset, condition, seed) of a run's adapters, in a fixed order."""
+    return [(d, c, s) for d in run.datasets for c in run.profile.conditions_of(d) for s in run.profile.seeds]
+
+
+def finished(run, examples: Sequence[sft.Example], dataset: str, condition: str, seed: int) -> bool:
+    """Whether an adapter is there, whole, and of just these examples, student and recipe."""
+    folder = adapter_path(run, dataset, condition, seed)
+    record = read_record(folder)
+    if record is None or record["key"] != key(run.student, examples, run.profile.recipe_of(condition), seed):
+        return False
+    return damaged(folder, record) is None and teacher_of(record, condition) == sft.teacher_of(examples)
+
+
+def with_teacher(folder: Path, kept: dict, examples: Sequence[sft.Example]) -> dict:
+    """The record, which names who wrote the traces as the examples do: the key does not say it."""
+    if teacher_of(kept, examples[0].condition) == (teacher := sft.teacher_of(examples)):
+        return kept
+    write_json(folder / "record.json", {**kept, "teacher": teacher})
+    return {**kept, "teacher": teacher}
+
+
+def check_teacher(folder: Path, kept: dict, examples: Sequence[sft.Example]) -> None:
+    """Refuse to train over an adapter of a teacher's traces where a forgotten option would have it so."""
+    now = sft.teacher_of(examples)
+    wrote = kept.get("teacher", "")
+    if wrote not in ("", templated.TEACHER, now):
+        raise ValueError(
+            f"{folder} learned from traces by {wrote}, and this run would train over it with {now or 'other'} traces: "
+            "give the same --texts (or TRACEKD_TEXTS), or another TRACEKD_RUNS; to train anew, delete the folder"
+        )
