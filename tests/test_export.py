@@ -7,7 +7,7 @@ import pytest
 from datasets import load_dataset
 from huggingface_hub import DatasetCard, ModelCard
 
-from tracekd import __main__, export, freeform, model_card, profiles, sft, students
+from tracekd import __main__, adapters, export, freeform, model_card, profiles, sft, students
 from tracekd.batches import IGNORED
 from tracekd.records import read_jsonl
 
