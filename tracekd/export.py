@@ -16,7 +16,7 @@ from pathlib import Path
 from huggingface_hub import DatasetCard, DatasetCardData
 
 from tracekd import adapters, sft
-from tracekd.generate import answered, evaluation_problems, outputs_path
+from tracekd.outputs import answered, evaluation_problems, outputs_path
 from tracekd.grid_cli import Job, open_grid
 from tracekd.model_card import base_of, data_terms, model_card
 from tracekd.records import replacing, write_json, write_jsonl
