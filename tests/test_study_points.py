@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 
-import openpyxl
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -180,6 +179,7 @@ def test_encodings_and_separators_change_nothing(tmp_path, encoding, separator):
 
 
 def test_a_workbook_is_read_like_a_table(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl", reason="openpyxl, which .xlsx needs, is not installed")
     frame = wide(cycle(1, 5))
     book = openpyxl.Workbook()
     book.active.title = "empty"
