@@ -50,13 +50,13 @@ def given_traces(paths: list[Path]) -> dict[tuple[str, str], tuple[str, str]]:
             texts = {kind: text.strip() for kind, text in texts.items() if isinstance(text, str) and text.strip()}
             if not (row.get("id") and texts):
                 raise ValueError(
-                    f"{path.name}, record {number}: expected a teacher's texts (id, trace, summary, explanation), or id, "
-                    "condition and target (or text) with a trace"
+                    f"{path.name}, record {number}: expected a teacher's texts (id, trace, summary, explanation), or "
+                    "id, condition and target (or text) with a trace"
                 )
             source = row.get("source") or row.get("teacher", "teacher") or "rules"
             found |= {(row["id"], kind): (text, source) for kind, text in texts.items()}
         if len(found) == before:
-            raise ValueError(f"{path.name}: no trace beside those of earlier files; expected JSON lines with traces")
+            raise ValueError(f"{path.name}: no trace beside those of earlier files; expected some")
     return found
 
 
