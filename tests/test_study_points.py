@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 
-import openpyxl
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -179,7 +178,15 @@ def test_encodings_and_separators_change_nothing(tmp_path, encoding, separator):
     pd.testing.assert_frame_equal(clean(raw).ratings, clean(study_files.read(saved(tmp_path, frame, "b.csv"))).ratings)
 
 
+def test_a_spreadsheets_line_with_its_separator_is_no_header(tmp_path):
+    path = saved(tmp_path, wide(cycle(1, 5)), sep=";")
+    path.write_text("sep=;\n" + path.read_text())
+    raw = study_files.read(path)
+    assert len(clean(raw).ratings) == 6 * 28 and raw["line"].min() == 3
+
+
 def test_a_workbook_is_read_like_a_table(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl", reason="openpyxl, which .xlsx needs, is not installed")
     frame = wide(cycle(1, 5))
     book = openpyxl.Workbook()
     book.active.title = "empty"

@@ -332,7 +332,7 @@ def test_own_traces_are_read_from_sft_sets(tmp_path):
         ("a/b/1", "correct"): ("x", "rules"),
     }
     path.write_text('{"id": "a/b/1", "condition": "vanilla", "target": "<answer>x</answer>"}')
-    with pytest.raises(ValueError, match="record 1: expected id, condition and target"):
+    with pytest.raises(ValueError, match="record 1: expected a teacher's texts"):
         survey_cli.given_traces([path])
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import zipfile
 from pathlib import Path
 
@@ -84,15 +85,20 @@ def table(path: Path) -> pd.DataFrame:
 
 def _delimited(path: Path) -> list[tuple[int, list[str]]]:
     text = decoded(path)
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    separator = max(SEPARATORS, key=lambda mark: len(next(csv.reader([first], delimiter=mark), [])))
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    records, line = [], 1
+    said = re.match(r'"?sep=([,;\t|])"?[ \t]*\r?\n', text)  # a line for spreadsheets, before the header
+    body = text[said.end() :] if said else text
+    first = next((line for line in body.splitlines() if line.strip()), "")
+    separator = (
+        said[1] if said else max(SEPARATORS, key=lambda mark: len(next(csv.reader([first], delimiter=mark), [])))
+    )
+    reader = csv.reader(io.StringIO(body, newline=""), delimiter=separator, strict=True)
+    records, top = [], 1 + bool(said)
+    line = top
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells):
                 records.append((line, [cell.strip() for cell in cells]))
-            line = reader.line_num + 1
+            line = top + reader.line_num
     except csv.Error as error:
         raise ValueError(f"{path.name}, line {line}: {error}: mend the quotation marks of this line") from None
     return records

@@ -11,6 +11,7 @@ import numpy as np
 
 from tracekd import study, survey, survey_build, templated, traces
 from tracekd.command_line import Parser, file_or_folder
+from tracekd.freeform import CONDITIONS
 from tracekd.problems import DATASETS, Problem, check_source, load, source_of
 from tracekd.records import read_jsonl, replacing, write_csv
 from tracekd.study_files import read
@@ -30,30 +31,32 @@ THINK = re.compile(r"<think>(.*?)</think>", re.DOTALL)
 
 
 def given_traces(paths: list[Path]) -> dict[tuple[str, str], tuple[str, str]]:
-    """Traces from JSON-lines files: SFT sets (``id``, ``condition``, ``target``) or a teacher's (``text``).
+    """Traces from JSON-lines files: a teacher's texts (``freeform.keep``), SFT sets, or id, condition and text.
 
     Returns:
         (problem id, condition) to (text of the trace, its source): the record's ``source``, else its ``teacher``, where
         "" means rules, else ``teacher``.
 
     Raises:
-        ValueError: a record without id, condition and one of target and text.
+        ValueError: a record without a trace, or a file without a record.
     """
     found = {}
     for path in paths:
         before = len(found)
         for number, row in enumerate(read_jsonl(path), start=1):
-            text = row.get("text") or "".join(THINK.findall(row.get("target", "")))
-            if not (row.get("id") and row.get("condition") and text):
+            texts = {kind: row.get(field) for kind, field in CONDITIONS.items() if kind in FREE and "trace" in row}
+            if "condition" in row:
+                texts = {row["condition"]: row.get("text") or "".join(THINK.findall(row.get("target", "")))}
+            texts = {kind: text.strip() for kind, text in texts.items() if isinstance(text, str) and text.strip()}
+            if not (row.get("id") and texts):
                 raise ValueError(
-                    f"{path.name}, record {number}: expected id, condition and target (or text) with a trace"
+                    f"{path.name}, record {number}: expected a teacher's texts (id, trace, summary, explanation), or "
+                    "id, condition and target (or text) with a trace"
                 )
             source = row.get("source") or row.get("teacher", "teacher") or "rules"
-            found[row["id"], row["condition"]] = text.strip(), source
+            found |= {(row["id"], kind): (text, source) for kind, text in texts.items()}
         if len(found) == before:
-            raise ValueError(
-                f"{path.name}: no trace that an earlier file does not have; expected JSON lines with traces"
-            )
+            raise ValueError(f"{path.name}: no trace beside those of earlier files; expected some")
     return found
 
 
