@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tracekd import sources, traces
+from tracekd import load_cotempqa, traces
 from tracekd.corrupt import distractors, same, wrong_label
 from tracekd.problems import Problem
 
@@ -175,11 +175,11 @@ def test_a_label_without_training_problems_is_no_wrong_label():
         problem(id=f"cotempqa/{c}/{i}", category=c, split=split)
         for c, split, n in (("equal", "train", 3), ("overlap", "train", 5), ("during", "test", 4)) for i in range(n)
     ]  # fmt: skip
-    told = sources.among_taught(made)
+    told = load_cotempqa.among_taught(made)
     assert {p.meta["labels"] for p in told} == {"equal|overlap"} and {p.meta["label_counts"] for p in told} == {"3|5"}
     assert [wrong_label(p) for p in told] == ["overlap"] * 3 + ["equal"] * 5 + [wrong_label(p) for p in told[8:]]
     assert {wrong_label(p) for p in told[8:]} <= {"equal", "overlap"}
-    assert sources.among_taught(made[:8]) == made[:8]  # every label is taught: nothing to tell
+    assert load_cotempqa.among_taught(made[:8]) == made[:8]  # every label is taught: nothing to tell
 
 
 def test_wrong_labels_follow_the_sets_frequencies():

@@ -62,7 +62,9 @@ def _listed(rows) -> list[dict[str, object]]:
 
 def main(argv: list[str]) -> int:
     """Run the command; prints one JSON object."""
-    parser = argparse.ArgumentParser(prog="python -m tracekd derive", description=__doc__.replace("``", ""))
+    example = "example: python -m tracekd derive ../shared/data/cotempqa/mix_train.jsonl --list"
+    about = __doc__.replace("``", "")
+    parser = argparse.ArgumentParser(prog="python -m tracekd derive", description=about, epilog=example)
     parser.add_argument("file", metavar="FILE", help=f"{FORMS}; plain or .gz")
     parser.add_argument("--dataset", choices=sorted(CATEGORIES), help="the set, where the content should not tell")
     parser.add_argument("--tasks", help="bAbI's tasks beside the paper's 11, such as qa3,qa5; or all")
