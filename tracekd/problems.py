@@ -86,7 +86,7 @@ def check_source(source: str) -> str:
     once for its folder: see ``hub.settle``.
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: it is none of these, or a file that is no set that a run can use.
     """
     if source in ("generated", "hub"):
         return source
@@ -100,6 +100,10 @@ def check_source(source: str) -> str:
             f"data source {source!r}: no such file or folder; expected 'auto', 'generated', 'hub', a folder with "
             "cotempqa/, babi/ or marco/ in it, or a JSON-lines file of your own problems"
         )
+    if path.is_file():
+        from tracekd.own_set import read_own, usable
+
+        usable(path, read_own(path)[0])
     if path.is_dir() and not any((path / name).is_dir() for name in (*DATASETS, "released")):
         raise ValueError(
             f"data source {source!r}: none of {', '.join(DATASETS)} is in that folder; name the folder that holds them"
