@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracekd import corrupt, leakage_table, plots_steps, problems, traces
+from tracekd import corrupt, leakage_table, plots_scores, problems, traces
 from tracekd.generated import generate
 from tracekd.leakage import LEVELS, RIGHT, excludes, names, reveals
 from tracekd.problems import Problem
@@ -204,11 +204,11 @@ def test_the_command_prints_one_object_a_set_and_kind(capsys):
 
 def test_the_picture_draws_each_share_and_refuses_few_problems():
     table = pd.DataFrame([{"kind": "matched", **leakage_table.row(planted())}])
-    ax = plots_steps.leakage(table, plt.figure().subplots())
+    ax = plots_scores.leakage(table, plt.figure().subplots())
     assert [bar.get_width() for bar in ax.patches] == [100, 0, 0]
     assert ax.get_yticklabels()[0].get_text() == "matched (n = 40)"
     with pytest.raises(ValueError, match="19"):
-        plots_steps.leakage(table.assign(n=19), plt.figure().subplots())
+        plots_scores.leakage(table.assign(n=19), plt.figure().subplots())
 
 
 def test_verdicts_carry_what_the_stated_facts_reveal():

@@ -22,9 +22,15 @@ from tracekd.stats import wilson
 from tracekd.text import normalise
 
 RELEASED = "released"
-RECORDED = "released_leakage.csv"  # in figures/data: what ``beside_release`` counts, for readers without the files
+RECORDED = "leakage_real.csv"  # in figures/data, for readers without the real files: see ``record``
 RELEASED_FILE = Path("released", "incorrect_traces_test.jsonl")
+TEST_SET = "released test set"
 MEASURES = ("excludes", "names", "derives")
+# The columns that a reader needs, in reading order.
+SHOWN = (
+    "dataset", "kind", "n", "label_bits", "label_share", "label_bits_least", *MEASURES, "no_choice", "none",
+    "form_accuracy", "form_low", "form_high",
+)  # fmt: skip
 
 
 class Wrong(NamedTuple):
@@ -189,12 +195,47 @@ def table(sets: Mapping[str, Sequence[Problem]], seed: int, kinds: Sequence[str]
 
 
 def beside_release(folder: str | Path, seed: int) -> pd.DataFrame:
-    """The leakage table of the release's own incorrect test traces and of ours on the same problems."""
+    """The leakage table of the release's own incorrect test traces and of ours on the same problems.
+
+    Where ``folder`` has not got the release's traces, the table as recorded.
+    """
+    if not (Path(folder) / RELEASED_FILE).is_file():
+        made = recorded()
+        return made[made.problems == TEST_SET].drop(columns="problems")
     parts = []
     for name, wrong in released_traces(folder).items():
         counted = problems.count_labels([w.problem for w in wrong])
         parts += [pd.DataFrame([{"dataset": name, "kind": RELEASED, **row(wrong)}]), table({name: counted}, seed)]
     return pd.concat(parts, ignore_index=True)
+
+
+def record(folder: str | Path, seed: int, out: Path = benches.FOLDER) -> Path:
+    """Write the leakage tables of the real sets to ``out / RECORDED``: counts and shares, no text.
+
+    The column ``problems`` is ``TEST_SET`` for the rows of ``beside_release`` and ``whole set`` for those of ``table``
+    on every set that ``folder`` has.
+
+    Raises:
+        FileNotFoundError: ``folder`` has not got the release's traces.
+    """
+    if not (Path(folder) / RELEASED_FILE).is_file():
+        raise FileNotFoundError(f"no {RELEASED_FILE} in {folder}: name the folder that holds released/ with --data")
+    real = [name for name in problems.DATASETS if problems.source_of(name, str(folder)) != "generated"]
+    whole = table({name: problems.load(name, str(folder)) for name in real}, seed).assign(problems="whole set")
+    beside = beside_release(folder, seed).assign(problems=TEST_SET)
+    write_csv(out / RECORDED, pd.concat([whole, beside], ignore_index=True))
+    return out / RECORDED
+
+
+def recorded(folder: Path = benches.FOLDER) -> pd.DataFrame:
+    """The tables that ``record`` wrote.
+
+    Raises:
+        FileNotFoundError: nothing is recorded there.
+    """
+    if not (folder / RECORDED).exists():
+        raise FileNotFoundError(f"no {folder / RECORDED}: `python -m tracekd leakage --data PATH --record` writes it")
+    return pd.read_csv(folder / RECORDED)
 
 
 def main(argv: list[str]) -> int:
@@ -210,7 +251,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--dataset", help="only this set (default: all that the source has)")
     parser.add_argument("--kind", choices=(*corrupt.STYLES, RELEASED), help="only this kind (default: all)")
     parser.add_argument("--seed", type=int, default=121, help="of the draws (default: 121)")
-    about = f"write figures/data/{RECORDED}: the release's own traces and ours on the same problems"
+    about = f"write figures/data/{RECORDED}: all kinds on the real sets, and beside the release's own test traces"
     parser.add_argument("--record", action="store_true", help=about)
     given = parser.parse_args(argv)
     names = problems.datasets_of(problems.check_source(given.data))
@@ -218,8 +259,7 @@ def main(argv: list[str]) -> int:
         parser.error(f"--dataset {given.dataset!r} is not in {given.data}: {problems.nearest(given.dataset, names)}")
     wanted = [given.dataset] if given.dataset else names
     if given.record:
-        write_csv(benches.FOLDER / RECORDED, beside_release(given.data, given.seed))
-        print(f"wrote figures/data/{RECORDED}")
+        print(f"wrote figures/data/{record(given.data, given.seed).name}")
         return 0
     print(json.dumps(_report(given.data, wanted, given.kind, given.seed), indent=1))
     return 0

@@ -19,6 +19,10 @@ AGREEMENT_COLOURS = {
     "not stated": OKABE_ITO["yellow"],
 }
 RULE_COLOURS = {"as published": OKABE_ITO["orange"], "id-aligned": OKABE_ITO["blue"]}
+REVEALED = {
+    "excludes": "exactly the facts that are not gold", "names": "a fact that names the answer",
+    "derives": "facts from which the answer follows",
+}  # fmt: skip
 SHARES = {
     "joint": ("both right, of all", OKABE_ITO["grey"]),
     "p_answer_given_trace": ("answer right, given a right trace", OKABE_ITO["blue"]),
@@ -252,4 +256,29 @@ def bars(
     ax.set_xticks(range(len(groups)), groups)
     ax.set_ylabel(unit)
     ax.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0), columnspacing=1)
+    return ax
+
+
+def leakage(table: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw how many wrong traces reveal the answer, in percent with 95% Wilson intervals, one cluster a kind.
+
+    Args:
+        table: rows of ``leakage_table.row`` with ``kind``; each of at least 20 problems.
+        ax: where.
+
+    Raises:
+        ValueError: a row of fewer problems.
+    """
+    if table.n.min() < 20:
+        raise ValueError(f"a bar of {table.n.min()} problems: expected at least 20")
+    colours = {"excludes": OKABE_ITO["orange"], "names": OKABE_ITO["sky"], "derives": OKABE_ITO["vermilion"]}
+    for k, (measure, colour) in enumerate(colours.items()):
+        places = [y + 0.25 * (k - 1) for y in range(len(table))]
+        shares = [(hits / n, *wilson(hits, n)) for hits, n in zip(table[measure], table.n, strict=True)]
+        middle, low, high = 100 * np.array(shares).T
+        gaps = np.clip([middle - low, high - middle], 0, None)
+        ax.barh(places, middle, 0.24, xerr=gaps, color=colour, error_kw={"lw": 0.7}, label=REVEALED[measure])
+    ax.set_yticks(range(len(table)), [f"{kind} (n = {n:,})" for kind, n in zip(table.kind, table.n, strict=True)])
+    ax.set(xlabel="share of wrong traces (%)", xlim=(0, 100))
+    ax.invert_yaxis()
     return ax

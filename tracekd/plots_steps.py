@@ -5,7 +5,6 @@ from __future__ import annotations
 import textwrap
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
@@ -13,14 +12,9 @@ from tracekd.derive import Derivation
 from tracekd.facts import Fact, parse
 from tracekd.plots import OKABE_ITO, colour_of
 from tracekd.problems import Problem
-from tracekd.stats import wilson
 
 _ROLE = {"event": OKABE_ITO["black"], "answer": OKABE_ITO["blue"], "compared": OKABE_ITO["orange"], "other": "#BBBBBB"}
 _STEP = ("classification", "retrieval", "answer")
-_REVEALED = {
-    "excludes": "exactly the facts that are not gold", "names": "a fact that names the answer",
-    "derives": "facts from which the answer follows",
-}  # fmt: skip
 _MEASURES = {"answers_agree": "answers", "category_agree": "category", "evidence_agree": "evidence"}
 
 
@@ -145,31 +139,6 @@ def lengths(frame: pd.DataFrame, ax: plt.Axes, unit: str = "words") -> plt.Axes:
         box.set_alpha(0.6)
     ax.set_yticks(range(1, len(names) + 1), names)
     ax.set(xlabel=f"length of the trace ({unit})")
-    return ax
-
-
-def leakage(table: pd.DataFrame, ax: plt.Axes) -> plt.Axes:
-    """Draw how many wrong traces reveal the answer, in percent with 95% Wilson intervals, one cluster a kind.
-
-    Args:
-        table: rows of ``leakage_table.row`` with ``kind``; each of at least 20 problems.
-        ax: where.
-
-    Raises:
-        ValueError: a row of fewer problems.
-    """
-    if table.n.min() < 20:
-        raise ValueError(f"a bar of {table.n.min()} problems: expected at least 20")
-    colours = {"excludes": OKABE_ITO["orange"], "names": OKABE_ITO["sky"], "derives": OKABE_ITO["vermilion"]}
-    for k, (measure, colour) in enumerate(colours.items()):
-        places = [y + 0.25 * (k - 1) for y in range(len(table))]
-        shares = [(hits / n, *wilson(hits, n)) for hits, n in zip(table[measure], table.n, strict=True)]
-        middle, low, high = 100 * np.array(shares).T
-        gaps = np.clip([middle - low, high - middle], 0, None)
-        ax.barh(places, middle, 0.24, xerr=gaps, color=colour, error_kw={"lw": 0.7}, label=_REVEALED[measure])
-    ax.set_yticks(range(len(table)), [f"{kind} (n = {n:,})" for kind, n in zip(table.kind, table.n, strict=True)])
-    ax.set(xlabel="share of wrong traces (%)", xlim=(0, 100))
-    ax.invert_yaxis()
     return ax
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from tracekd.corrupt import STYLES
 from tracekd.derive import Derivation
 from tracekd.problems import Problem
 from tracekd.traces import build
@@ -55,7 +56,7 @@ def corruptions(problem: Problem, seed: int = 0) -> pd.DataFrame:
     from tracekd.verify import verify
 
     wanted = [("correct", {})]
-    for style in ("matched", "as_published"):
+    for style in STYLES:
         for step in ("classification", "retrieval", "both"):
             wanted.append(("incorrect", {"style": style, "corrupt": step}))
     rows = []
