@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tracekd import problems, study, survey, survey_build, templated, traces
+from tracekd import freeform, problems, study, survey, survey_build, templated, traces
 from tracekd.records import read_jsonl, replacing, write_csv
 from tracekd.study_files import read
 from tracekd.study_import import clean
@@ -26,7 +26,7 @@ THINK = re.compile(r"<think>(.*?)</think>", re.DOTALL)
 
 
 def given_traces(paths: list[Path]) -> dict[tuple[str, str], tuple[str, str]]:
-    """Traces from JSON-lines files: SFT sets (``id``, ``condition``, ``target``) or a teacher's (``text``).
+    """Traces from JSON lines: SFT sets (``id``, ``condition``, ``target`` or ``text``) or what ``teacher`` writes.
 
     Returns:
         (problem id, condition) to (text of the trace, its source): the record's ``source``, else its ``teacher``, where
@@ -38,6 +38,10 @@ def given_traces(paths: list[Path]) -> dict[tuple[str, str], tuple[str, str]]:
     found = {}
     for path in paths:
         for number, row in enumerate(read_jsonl(path), start=1):
+            if {"id", "trace", "teacher"} <= row.keys():
+                kinds = [(kind, row.get(name)) for kind, name in freeform.CONDITIONS.items() if kind != "swapped"]
+                found |= {(row["id"], kind): (text, row["teacher"]) for kind, text in kinds if text}
+                continue
             text = row.get("text") or "".join(THINK.findall(row.get("target", "")))
             if not (row.get("id") and row.get("condition") and text):
                 raise ValueError(
