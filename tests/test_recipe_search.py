@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tracekd import recipe_search
+from tracekd import freeform, recipe_search
 from tracekd.generated import generate
 from tracekd.profiles import Run, load
 
@@ -37,6 +37,18 @@ def test_every_combination_is_tried_once():
     made = list(recipe_search.recipes(base, {"learning_rate": [1e-3, 2e-3], "batch": [2, 4, 8]}))
     assert {(r.learning_rate, r.batch) for r in made} == {(x, b) for x in (1e-3, 2e-3) for b in (2, 4, 8)}
     assert {r.lora_r for r in made} == {base.lora_r} and len(made) == 6
+
+
+def test_a_teachers_texts_are_learned_from_and_other_problems_held_out(tmp_path, capsys):
+    problems = generate("cotempqa", 120, seed=3)
+    have = [p for p in problems if p.split == "train"][:20]
+    freeform.keep(tmp_path / "texts.jsonl", [freeform.Texts(p.id, "m", "I think so.") for p in have])
+    taught = Run("tune", load("smoke"), 121, "generated", tmp_path, str(tmp_path / "texts.jsonl"))
+    train, held, texts = recipe_search.with_texts(taught, "cotempqa", problems, 12, 30)
+    assert {p.id for p in train} < {p.id for p in have} and len(train) == 12 and len(texts) == 20
+    assert {p.split for p in held} == {"train"} and not {p.id for p in held} & {p.id for p in have}
+    assert recipe_search.with_texts(run(), "cotempqa", problems, 12, 30) is None
+    assert recipe_search.with_texts(taught, "babi", PROBLEMS, 12, 30) is None
 
 
 def test_the_command_prints_and_keeps_a_line_a_try(tmp_path, capsys):

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from tracekd import study, study_files, study_import, survey, survey_build, survey_cli
+from tracekd import freeform, study, study_files, study_import, survey, survey_build, survey_cli
 from tracekd.problems import Problem
 
 KINDS = study.TRACE_TYPES
@@ -330,6 +330,12 @@ def test_own_traces_are_read_from_sft_sets(tmp_path):
         ("a/b/1", "r1_summary"): ("short", "templated"),
         ("a/b/1", "swapped"): ("x", "templated"),
         ("a/b/1", "correct"): ("x", "rules"),
+    }
+    # What the command `teacher` writes.
+    freeform.keep(path, [freeform.Texts("a/b/2", "a-model", "long", "", "because")])
+    assert survey_cli.given_traces([path]) == {
+        ("a/b/2", "r1"): ("long", "a-model"),
+        ("a/b/2", "r1_explanation"): ("because", "a-model"),
     }
     path.write_text('{"id": "a/b/1", "condition": "vanilla", "target": "<answer>x</answer>"}')
     with pytest.raises(ValueError, match="record 1: expected a teacher's texts"):

@@ -3,7 +3,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tracekd import freeform, problems, profiles, sft, traces
@@ -153,6 +153,40 @@ def test_no_tag_survives_cleaning(parts):
     assert not any(tag in made for tag in ("<think>", "</think>", "<answer>", "</answer>"))
     if not set("<&") & set(text):
         assert made == text.strip()
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=6) | st.sampled_from(["</think> x", "\ud800", "[1]"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=3,
+)
+
+
+@settings(max_examples=200, derandomize=True, database=None, suppress_health_check=list(HealthCheck), deadline=None)
+@given(data=st.data())
+def test_mutated_rows_are_read_counted_or_named(tmp_path, found, data):
+    """Rows of every form with junk in a field, or cut: texts and counts, or a ValueError with file and line."""
+    p = found[0]
+    forms = [
+        {"id": p.id, "teacher": "m", "trace": "t", "answer": "a"},
+        r1_row(p, answer=list(p.answers), triple_element=p.meta["triple_element"], category=p.category),
+        {"prompt": traces.prompt(p), "completion": "<think>t</think> <answer>a</answer>"},
+        {"messages": [{"role": "user", "content": traces.prompt(p)}, {"role": "assistant", "content": "t"}]},
+    ]
+    row = dict(data.draw(st.sampled_from(forms)))
+    for name in data.draw(st.lists(st.sampled_from(sorted(row)), min_size=1, max_size=2)):
+        row[name] = data.draw(VALUES)
+    line = json.dumps(row)
+    (tmp_path / "m.jsonl").write_text(
+        line[: data.draw(st.integers(1, len(line)))] if data.draw(st.booleans()) else line
+    )
+    try:
+        made = read(tmp_path / "m.jsonl", found[1:] if data.draw(st.booleans()) else found)
+    except ValueError as error:
+        assert "m.jsonl" in str(error) and "line 1" in str(error)
+    else:
+        assert len(made.texts) + len(made.left_out) <= 1
+        assert all(isinstance(t.trace, str) and freeform.clean(t.trace) == t.trace for t in made.texts)
 
 
 def test_the_real_r1_texts(shared_data, real):

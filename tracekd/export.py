@@ -16,9 +16,9 @@ from pathlib import Path
 from huggingface_hub import DatasetCard, DatasetCardData
 
 from tracekd import adapters, sft
-from tracekd.outputs import answered, evaluation_problems, outputs_path
 from tracekd.grid_cli import Job, open_grid
 from tracekd.model_card import base_of, data_terms, model_card
+from tracekd.outputs import answered, evaluation_problems, outputs_path
 from tracekd.records import replacing, write_json, write_jsonl
 from tracekd.score_cli import score_file
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from tracekd import lengths, profiles, sft, students
+from tracekd import freeform, lengths, profiles, run_texts, sft, students
 from tracekd.command_line import Parser, each_of, profile_name
 from tracekd.problems import Problem, check_source, label_of, load, select
 from tracekd.profiles import Recipe
@@ -51,8 +51,25 @@ def recipes(base: Recipe, tried: dict[str, Sequence[float]]) -> Iterator[Recipe]
         yield replace(base, **dict(zip(tried, values, strict=True)))
 
 
-def attempt(student: str, recipe: Recipe, seed: int, train: Sequence[Problem], held: Sequence[Problem], condition: str):
-    """Train one adapter on ``train`` and count its exactly right answers on ``held``.
+def with_texts(run, dataset: str, problems: Sequence[Problem], train: int, validation: int):
+    """As ``split``, for a run with a teacher's texts: learn from problems that have one, hold out some that have none.
+
+    Returns:
+        ``(training, validation, texts)``; None where the run has no such texts.
+    """
+    if not (found := run_texts.texts_of(run, dataset, problems)):
+        return None
+    covered = run_texts.covered(found, problems)
+    have = {p.id for p in covered}
+    rest = [p for p in problems if p.split == "train" and p.id not in have]
+    held = select(rest, validation, run.rng("validation"))
+    return select(covered, train, run.rng("search/train")), held, found.texts
+
+
+def attempt(
+    student: str, recipe: Recipe, seed: int, train: Sequence[Problem], held: Sequence[Problem], condition: str, texts=()
+):
+    """Train one adapter on ``train`` (free-form conditions: with ``texts``) and count its exactly right answers.
 
     Returns:
         A dictionary: condition, seed, the recipe's tried values, n_train, n, exact share with its Wilson interval,
@@ -63,7 +80,9 @@ def attempt(student: str, recipe: Recipe, seed: int, train: Sequence[Problem], h
 
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch, "adapter")
-        sets = lengths.fitting({(train[0].dataset, condition): sft.build(train, condition, seed=seed)}, student, recipe)
+        given = {"texts": texts} if texts and freeform.takes_texts(condition) else {}
+        examples = sft.build(train, condition, seed=seed, **given)
+        sets = lengths.fitting({(train[0].dataset, condition): examples}, student, recipe)
         record = train_adapter(student, *sets.values(), recipe, seed=seed, folder=folder)
         about = {"dataset": train[0].dataset, "condition": condition, "seed": seed}
         Asker(student, recipe).complete(Path(scratch, "outputs.jsonl"), held, folder, about)
@@ -103,15 +122,17 @@ def main(argv: list[str]) -> int:
     options = parser().parse_args(argv)
     settings = profiles.load(options.profile)
     source = check_source(options.data or settings.data)
-    run = profiles.Run("tune", settings, 121, source)
+    run = profiles.Run("tune", settings, 121, source, texts=run_texts.find_texts("", settings, source))
     size = settings.generated.get(options.dataset)
     problems = load(options.dataset, source, size=size, seed=run.seed)
-    train, held = split(problems, options.train, options.validation, run)
+    train, held, texts = with_texts(run, options.dataset, problems, options.train, options.validation) or (
+        *split(problems, options.train, options.validation, run), (),
+    )  # fmt: skip
     tried = {name: values for name in TRIED if (values := getattr(options, name))}
     about = {"student": students.identity(settings.student), "source": label_of(options.dataset, source)}
     for recipe in recipes(settings.recipe, tried):
         for condition, seed in itertools.product(options.conditions.split(","), options.seeds):
-            row = {**attempt(settings.student, recipe, seed, train, held, condition), **about}
+            row = {**attempt(settings.student, recipe, seed, train, held, condition, texts), **about}
             print(json.dumps(row), flush=True)
             if options.out:
                 append_jsonl(options.out, [{**row, "recipe": asdict(recipe)}])

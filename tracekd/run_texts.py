@@ -1,4 +1,4 @@
-"""Which free-form texts a run trains on, and on which problems: a teacher's, R1's beside the data, templated ones."""
+"""Whose free-form texts a run trains on, and on which problems: a teacher's, R1's beside the data, or the rules'."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def texts_of(run, dataset: str, problems: Sequence[Problem]) -> teacher_texts.Fo
         return None
     found = teacher_texts.read(run.texts, problems)
     train, test = (sum(p.split == split for p in problems) for split in ("train", "test"))
-    covered = _covered(found, problems)
-    if not covered:
+    have = covered(found, problems)
+    if not have:
         why = f"; {found.left_out[0]}" if found.left_out else ""
         raise ValueError(
             f"{run.texts} has no text on any of the {train} training problems of {dataset}: ask the teacher for "
             f"these problems, or leave the file out{why}"
         )
-    asked = len(found.texts) - len(covered)
+    asked = len(found.texts) - len(have)
     left = f"; {asked} of them are among the {test} test problems and are not trained on" if asked else ""
     print(f"{dataset}: {found.summary()}{left}; the other training problems are left out in every condition")
     return found
@@ -82,15 +82,16 @@ def free_form_examples(run, dataset: str, stand_ins: Sequence[Problem]) -> tuple
     if path := run.texts or (r1_folder(run.source) if dataset in run.datasets else ""):
         problems = kept_problems(run)[dataset]
         found = teacher_texts.read(path, problems)
-        if covered := _covered(found, problems):
+        if have := covered(found, problems):
             wrote = " and ".join(sorted({text.teacher for text in found.texts}))
-            return covered, found.texts, f"{run.label_of(dataset)}, traces by {wrote}"
+            return have, found.texts, f"{run.label_of(dataset)}, traces by {wrote}"
     texts = freeform.from_rules(stand_ins, run.seed)
     have = {text.id for text in texts}
     return [p for p in stand_ins if p.id in have], texts, "GENERATED problems, TEMPLATED traces"
 
 
-def _covered(found: teacher_texts.Found, problems: Sequence[Problem]) -> list[Problem]:
+def covered(found: teacher_texts.Found, problems: Sequence[Problem]) -> list[Problem]:
+    """The training problems that have texts: those of ``problems``, then those that the texts' rows add."""
     have = {text.id for text in found.texts}
     return [p for p in (*problems, *found.added) if p.split == "train" and p.id in have]
 
@@ -110,4 +111,4 @@ def training_problems(
         found: of ``texts_of``, which is called where it is not given.
     """
     found = found or texts_of(run, dataset, problems)
-    return training_set(run, dataset, _covered(found, problems) if found else list(problems))
+    return training_set(run, dataset, covered(found, problems) if found else list(problems))

@@ -14,7 +14,6 @@ from typing import Any
 from tracekd import notebooks, problems, profiles, steps
 from tracekd.command_line import Parser, file_or_folder, profile_name
 from tracekd.profiles import ROOT
-from tracekd.run_texts import find_texts
 
 EXAMPLE = """\
   ./run_all.sh                                  the default profile, every notebook
@@ -62,7 +61,10 @@ def options(argv: list[str]) -> argparse.Namespace:
             from tracekd.load_marco import check_share
 
             check_share(args.test_share)
-        find_texts(args.texts or "", profiles.load(args.profile or "cpu"), args.data or "generated")
+        if args.texts:
+            from tracekd.run_texts import find_texts
+
+            find_texts(args.texts, profiles.load(args.profile or "cpu"), args.data or "generated")
         args.paths = notebooks.select(args.only)
         args.given = _given(args)
         notebooks.check(args.paths, args.given)
@@ -190,6 +192,7 @@ def take_texts(args: argparse.Namespace, profile: profiles.Profile, source: str,
         ValueError: the option was given, and the profile trains on no free-form traces.
     """
     from tracekd.freeform import CONDITIONS, takes_texts
+    from tracekd.run_texts import find_texts
 
     takes = any(takes_texts(condition) for dataset in datasets for condition in profile.conditions_of(dataset))
     if args.texts not in (None, "", "auto", "templated") and not takes:

@@ -181,17 +181,18 @@ def _target(row: Mapping[str, Any], path: Path, place: str) -> dict[str, str]:
 
 
 def _turns(row: Mapping[str, Any], place: str) -> tuple[str, str]:
-    """Prompt and target of a row of an SFT file."""
-    if "messages" not in row:
-        turns = [{"role": "user", "content": row["prompt"]}, {"role": "assistant", "content": row["completion"]}]
-        turns = [turn for part in turns for turn in (part["content"] if isinstance(part["content"], list) else [part])]
-    else:
-        turns = _literal(row["messages"], "messages", place)
-    try:
-        by_role = {turn["role"]: turn["content"] for turn in turns}
-        return by_role["user"], by_role["assistant"]
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{place}: messages is {turns!r:.60}, expected turns of user and assistant") from error
+    """Prompt and target of a row of an SFT file; each a text, or turns as ``messages`` are."""
+    names = ["messages"] if "messages" in row else ["prompt", "completion"]
+    turns: list[Any] = []
+    for name, role in zip(names, ("user", "assistant"), strict=False):
+        said = row[name]
+        plain = isinstance(said, str) and name != "messages"
+        turns += [{"role": role, "content": said}] if plain else _literal(said, name, place)
+    by_role = {turn.get("role"): turn.get("content") for turn in turns if isinstance(turn, dict)}
+    said = by_role.get("user"), by_role.get("assistant")
+    if not all(isinstance(text, str) for text in said):
+        raise ValueError(f"{place}: {' and '.join(names)} have no text of user and assistant: {turns!r:.60}")
+    return said
 
 
 def _literal(value: Any, name: str, place: str) -> list:
@@ -246,7 +247,7 @@ class _Join:
         """Add the problem that the row holds, if it holds it whole: gold answer, form of the triple and category."""
         answers = row.get("answer")
         whole = isinstance(answers, list) and answers and all(isinstance(a, str) for a in answers)
-        if not whole or "cotempqa" not in self.datasets or "triple_element" not in row:
+        if not whole or "cotempqa" not in self.datasets or not isinstance(row.get("triple_element"), str):
             return
         if (category := row.get("category")) not in CATEGORIES["cotempqa"]:
             raise ValueError(f"{place}: category is {category!r}, expected {', '.join(CATEGORIES['cotempqa'])}")
