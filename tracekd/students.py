@@ -20,6 +20,9 @@ from tracekd.records import sha256
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
+SMALL = 2**25  # bytes of weights below which threads gain nothing
+
+
 @dataclass(frozen=True)
 class Student:
     """A model that can be trained: its short name, where it comes from, and its terms."""
@@ -132,7 +135,7 @@ def load_model(name: str, *, quantise: bool = True):
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
     # A 2-layer student's operations are too small to share: waiting for each other costs threads more than they gain.
-    torch.set_num_threads(min(1 if name == "tiny-random" else 10**6, _threads()))
+    torch.set_num_threads(1 if weights_bytes(name) < SMALL else _threads())
     if not torch.cuda.is_available():
         heap.keep_freed_memory()
     dtype = compute_dtype()

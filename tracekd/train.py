@@ -43,9 +43,9 @@ def features(encoded: Sequence[sft.Encoded]) -> list[dict]:
 
 def lora_model(student: str, recipe: Recipe, seed: int, *, checkpointing: bool = False):
     """The student, in NF4 unless the recipe says otherwise, with a fresh LoRA adapter made after the seed is set."""
-    model = students.load_model(student, quantise=recipe.quantise)
-    if recipe.quantise:
-        model = nf4.unpack(prepare_model_for_kbit_training(model, use_gradient_checkpointing=checkpointing))
+    model = nf4.load(student) if recipe.quantise else students.load_model(student, quantise=False)
+    if getattr(model, "is_loaded_in_4bit", False):
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=checkpointing)
     elif checkpointing:
         model.enable_input_require_grads()
         model.gradient_checkpointing_enable({"use_reentrant": False})
