@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from tracekd import benches, corrupt, leakage, problems, released
+from tracekd.load_cotempqa import SIZES
 from tracekd.problems import Problem
 from tracekd.records import read_jsonl, write_csv
-from tracekd.sources import COTEMPQA_SIZES
 from tracekd.stats import wilson
 from tracekd.text import normalise
 
@@ -160,7 +160,7 @@ def released_traces(folder: str | Path) -> dict[str, list[Wrong]]:
     path = Path(folder) / RELEASED_FILE
     known = {("babi", i): p for i, p in enumerate(released.test_problems("babi", folder))}
     for p in released.test_problems("cotempqa", folder):  # numbered through the four files in this order
-        start = sum(size for name, size in COTEMPQA_SIZES.items() if name < p.category)
+        start = sum(size for name, size in SIZES.items() if name < p.category)
         known["cotempqa", start + int(p.id.rsplit("/", 1)[1])] = p
     found: dict[str, list[Wrong]] = {}
     for number, line in enumerate(read_jsonl(path), 1):

@@ -16,10 +16,10 @@ from typing import Any
 
 from tracekd.corrupt import same
 from tracekd.freeform import Texts, clean, fingerprint
+from tracekd.load_cotempqa import cotempqa_problem
 from tracekd.problems import CATEGORIES, Problem
 from tracekd.records import numbered_jsonl, open_text
 from tracekd.score import split_output
-from tracekd.sources import cotempqa_problem
 from tracekd.traces import read as read_steps
 
 R1 = "DeepSeek-R1"
