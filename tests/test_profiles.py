@@ -17,7 +17,8 @@ def test_every_profile_is_whole(name):
     assert profile.about and profile.hardware
     for sizes in (profile.generated, profile.train, profile.test, profile.interventions):
         assert set(sizes) == set(DATASETS)
-    beside = name in ("training-interventions", "grid-r1-as-released")  # each is read beside another profile's grid
+    # Each of these is read beside another profile's grid.
+    beside = name in ("training-interventions", "grid-r1-as-released", "grid-corruption", "grid-mechanism")
     assert beside or profile.conditions == ("vanilla", "correct", "incorrect")
 
 

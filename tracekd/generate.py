@@ -7,11 +7,12 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tracekd import memory, nf4, progress, sft, students, traces
+from tracekd import few_shot, memory, nf4, progress, sft, students, traces
 from tracekd.adapters import adapter_path, damaged, read_record
 from tracekd.artefacts import hardware
 from tracekd.columns import columns
 from tracekd.decode import greedy
+from tracekd.few_shot import UNTRAINED, Turns
 from tracekd.locks import locked
 from tracekd.outputs import BACKENDS, limit_of, output_key, outputs_path
 from tracekd.problems import Problem, label_of
@@ -22,9 +23,12 @@ log = logging.getLogger(__name__)
 PROBE = 64  # problems that another backend is compared on before its outputs are kept
 
 
-def in_order(tokenizer, problems: Sequence[Problem]) -> list[tuple[Problem, list[int]]]:
-    """Problems with their prompts' token ids, the longest first, so that like lengths share a batch."""
-    prompts = [(p, sft.prompt_ids(tokenizer, traces.prompt(p))) for p in problems]
+def in_order(tokenizer, problems: Sequence[Problem], before: Turns = ()) -> list[tuple[Problem, list[int]]]:
+    """Problems with their prompts' token ids, the longest first, so that like lengths share a batch.
+
+    ``before`` are the turns of worked examples, see ``few_shot.turns``.
+    """
+    prompts = [(p, sft.prompt_ids(tokenizer, traces.prompt(p), before)) for p in problems]
     return sorted(prompts, key=lambda pair: -len(pair[1]))
 
 
@@ -42,7 +46,7 @@ def groups(prompts: Sequence[tuple], config, limit: int, batch: int) -> Iterator
 
 
 def answer(
-    model, tokenizer, problems: Sequence[Problem], *, max_new_tokens: int, batch: int
+    model, tokenizer, problems: Sequence[Problem], *, max_new_tokens: int, batch: int, before: Turns = ()
 ) -> Iterator[list[tuple[Problem, list[int], bool]]]:
     """Answer problems greedily, longest prompts first, in left-padded batches with the KV cache on (see ``groups``).
 
@@ -50,7 +54,7 @@ def answer(
         One list a batch of (problem, new token ids without the end token, whether the end token came).
     """
     end = sft.end_token(tokenizer)
-    for part in groups(in_order(tokenizer, problems), model.config, max_new_tokens, batch):
+    for part in groups(in_order(tokenizer, problems, before), model.config, max_new_tokens, batch):
         made = greedy(model, [ids for _, ids in part], end=end, pad=tokenizer.pad_token_id, limit=max_new_tokens)
         yield [(p, tokens, ended) for (p, _), (tokens, ended) in zip(part, made, strict=True)]
 
@@ -65,8 +69,8 @@ def answer_job(run, asker: Asker, problems: dict[str, list[Problem]], dataset: s
     path = outputs_path(run, dataset, condition, seed)
     about = {"student": run.student, "dataset": dataset, "condition": condition, "seed": seed}
     about["source"] = label_of(dataset, run.source)
-    adapter = None if condition == "prompted" else adapter_path(run, dataset, condition, seed)
-    asker.complete(path, problems[dataset], adapter, about)
+    adapter = None if condition in UNTRAINED else adapter_path(run, dataset, condition, seed)
+    asker.complete(path, problems[dataset], adapter, about, few_shot.turns(run, dataset, condition))
     return path
 
 
@@ -88,10 +92,14 @@ class Asker:
             raise ValueError(f"no backend {backend!r}: {nearest(backend, BACKENDS)}")
         self.student, self.recipe, self.backend = student, recipe, backend
         self.base = self.asked = self.tokenizer = self.engine = None
+        self.before: Turns = ()
 
-    def complete(self, path: Path, problems: Sequence[Problem], adapter: Path | None, about: dict) -> None:
+    def complete(
+        self, path: Path, problems: Sequence[Problem], adapter: Path | None, about: dict, before: Turns = ()
+    ) -> None:
         """Fill ``path`` until it has an output for each problem; what it has under the same key is kept.
 
+        ``adapter`` None asks the student as it is, after the worked examples of ``before`` where there are any.
         Outputs under another key (``output_key``) are replaced. A kill loses at most the batch in flight.
 
         Raises:
@@ -102,7 +110,8 @@ class Asker:
             raise FileNotFoundError(f"no finished adapter at {adapter}: run notebook 03_qlora_train first")
         if adapter and (wrong := damaged(adapter, record)):
             raise FileNotFoundError(f"the adapter at {adapter} is damaged ({wrong}): `tracekd train` trains it anew")
-        key = output_key(students.identity(self.student), record, self.recipe, problems, self.backend)
+        key = output_key(students.identity(self.student), record, self.recipe, problems, self.backend, before)
+        self.before = before
         limit = limit_of(self.recipe, record)
         with locked(path):
             done = {row["id"]: row for row in recover_jsonl(path) if row.get("key") == key}
@@ -118,7 +127,7 @@ class Asker:
         The size of a batch can tip a near tie, so what a kill interrupted must not go on in other groups.
         """
         self.tokenizer = self.tokenizer or students.load_tokenizer(self.student)
-        ordered, config = in_order(self.tokenizer, problems), students.load_config(self.student)
+        ordered, config = in_order(self.tokenizer, problems, self.before), students.load_config(self.student)
         cut = groups(ordered, config, limit, self.recipe.generate_batch)
         return [p for group in cut if any(p.id not in done for p, _ in group) for p, _ in group]
 
@@ -139,15 +148,15 @@ class Asker:
         return self._by_transformers(problems, adapter, limit)
 
     def _by_transformers(self, problems, adapter, limit):
-        size = self.recipe.generate_batch
-        return answer(self.with_adapter(adapter), self.tokenizer, problems, max_new_tokens=limit, batch=size)
+        how = {"max_new_tokens": limit, "batch": self.recipe.generate_batch, "before": self.before}
+        return answer(self.with_adapter(adapter), self.tokenizer, problems, **how)
 
     def _by_vllm(self, problems, adapter, limit, path):
         """All answers by vLLM, once some of them have been compared with the reference."""
         from tracekd import vllm_backend
 
         self.engine = self.engine or vllm_backend.Engine(self.student, self.recipe)
-        batches = list(self.engine.answer(problems, adapter, limit))
+        batches = list(self.engine.answer(problems, adapter, limit, self.before))
         probe = problems[:PROBE]
         both = (by_id(self._by_transformers(probe, adapter, limit)), by_id(batches))
         found = vllm_backend.agreed(*both, probe, self.tokenizer, path.with_suffix(".parity.json"))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tracekd import adapters, intervention_grid, lengths, machine, outputs, pool
 from tracekd.adapters import Job, adapter_path, read_record
+from tracekd.few_shot import UNTRAINED
 from tracekd.locks import waiting
 from tracekd.pool import Task
 
@@ -56,7 +57,7 @@ def generate(run, jobs: Sequence[Job] | None = None, workers: int | None = None,
         FileNotFoundError: adapters are missing; the message has the command that trains them.
     """
     jobs = outputs.jobs(run) if jobs is None else jobs
-    check(run, "train", [job for job in jobs if job[1] != "prompted" and not read_record(adapter_path(run, *job))])
+    check(run, "train", [job for job in jobs if job[1] not in UNTRAINED and not read_record(adapter_path(run, *job))])
     with waiting(run.path("problems")):
         asked = outputs.evaluation_problems(run)
     todo = [job for job in jobs if not outputs.answered(run, asked[job[0]], *job)]
@@ -67,7 +68,7 @@ def generate(run, jobs: Sequence[Job] | None = None, workers: int | None = None,
 
 def _length(run, job: Job) -> float:
     """Tokens of an answer, about: as long as what the student was taught; the prompted student's limit."""
-    record = None if job[1] == "prompted" else read_record(adapter_path(run, *job))
+    record = None if job[1] in UNTRAINED else read_record(adapter_path(run, *job))
     return record["supervised_tokens"] / record["n"] if record else run.profile.recipe.max_new_tokens
 
 

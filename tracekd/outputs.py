@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tracekd import lengths, students, traces
+from tracekd import few_shot, lengths, students, traces
 from tracekd.adapters import adapter_path, read_record
+from tracekd.few_shot import UNTRAINED, Turns
 from tracekd.problems import Problem, evaluation_set
 from tracekd.problems import kept as kept_problems
 from tracekd.profiles import Recipe
@@ -33,10 +34,10 @@ def outputs_path(run, dataset: str, condition: str, seed: int) -> Path:
 
 
 def jobs(run) -> list[tuple[str, str, int]]:
-    """All (dataset, condition, seed) to be answered, the plain student's first."""
+    """All (dataset, condition, seed) to be answered, the untrained student's first."""
     sets, seeds = run.datasets, run.profile.seeds
-    prompted = [(d, "prompted", seeds[0]) for d in sets]
-    return prompted + [(d, c, s) for d in sets for c in run.profile.conditions_of(d) for s in seeds]
+    untrained = [(d, c, seeds[0]) for d in sets for c in run.profile.untrained]
+    return untrained + [(d, c, s) for d in sets for c in run.profile.conditions_of(d) for s in seeds]
 
 
 def evaluation_problems(run) -> dict[str, list[Problem]]:
@@ -48,17 +49,22 @@ def evaluation_problems(run) -> dict[str, list[Problem]]:
 def answered(run, problems: Sequence[Problem], dataset: str, condition: str, seed: int) -> bool:
     """Whether the outputs file of a job holds an output of each problem, made by the adapter that is there now."""
     path, record = outputs_path(run, dataset, condition, seed), {"key": "prompted"}
-    if condition != "prompted":
+    before = few_shot.turns(run, dataset, condition)
+    if condition not in UNTRAINED:
         record = read_record(adapter_path(run, dataset, condition, seed))
     if not path.exists() or record is None:
         return False
     identity, recipe = students.identity(run.student), run.profile.recipe
-    keys = {output_key(identity, record, recipe, problems, backend) for backend in BACKENDS}
+    keys = {output_key(identity, record, recipe, problems, backend, before) for backend in BACKENDS}
     return {row["id"] for row in recover_jsonl(path) if row.get("key") in keys} >= {p.id for p in problems}
 
 
-def output_key(identity: str, record: Mapping, recipe: Recipe, problems: Sequence[Problem], backend: str = BACKENDS[0]):
-    """A hash of what decides the outputs: student, adapter, problems, the limit (``limit_of``) and the batch."""
+def output_key(
+    identity: str, record: Mapping, recipe: Recipe, problems: Sequence[Problem], backend: str = BACKENDS[0],
+    before: Turns = (),
+) -> str:  # fmt: skip
+    """A hash of what decides the outputs: student, adapter, prompts, the limit (``limit_of``) and the batch."""
     how = [limit_of(recipe, record), recipe.generate_batch] + ([backend] if backend != BACKENDS[0] else [])
+    how += [list(before)] if before else []
     asked = [(p.id, traces.prompt(p)) for p in problems]
     return sha256([VERSION, identity, record["key"], record.get("weights"), how, asked])[:16]

@@ -72,8 +72,9 @@ class Profile:
     data set not named, all is used. ``conditions`` are trained on every data set; ``also`` names further ones by data
     set, such as the free-form traces of CoTempQA. ``marco`` holds settings of real MS MARCO: ``test_share`` and
     ``evidence`` of ``load_marco.problems_of``. ``datasets`` are those that the profile runs on, all where none is
-    named. ``epochs_of`` gives conditions passes of their own, in place of the recipe's. ``texts`` says where free-form
-    traces come from: see ``run_texts.find_texts``.
+    named. ``untrained`` are the conditions in which the student is asked as it is: see ``few_shot.UNTRAINED``.
+    ``epochs_of`` gives conditions passes of their own, in place of the recipe's. ``texts`` says where free-form traces
+    come from: see ``run_texts.find_texts``.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Profile:
     also: dict[str, tuple[str, ...]] = field(default_factory=dict)
     marco: dict[str, Any] = field(default_factory=dict)
     datasets: tuple[str, ...] = ()
+    untrained: tuple[str, ...] = ("prompted",)
     epochs_of: dict[str, float] = field(default_factory=dict)
     texts: str = "auto"
 
@@ -142,6 +144,7 @@ def load(name: str) -> Profile:
     entry["seeds"] = tuple(entry["seeds"])
     entry["conditions"] = tuple(entry["conditions"])
     entry["datasets"] = tuple(entry.get("datasets", ()))
+    entry["untrained"] = tuple(entry.get("untrained", ("prompted",)))
     entry["also"] = {dataset: tuple(names) for dataset, names in entry.get("also", {}).items()}
     if os.environ.get(LEAVE_OUT):
         own["leave_out"] = float(os.environ[LEAVE_OUT])

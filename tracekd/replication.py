@@ -22,6 +22,7 @@ import pandas as pd
 
 from tracekd import benches, intervention_tables
 from tracekd.command_line import Parser
+from tracekd.few_shot import UNTRAINED
 from tracekd.profiles import Run, open_run
 from tracekd.records import replacing
 from tracekd.released_verdicts import write_table
@@ -205,7 +206,7 @@ def verdicts(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
 def _teacher(run: Run, job: tuple) -> str:
     from tracekd import adapters
 
-    if job[1] == "prompted":
+    if job[1] in UNTRAINED:
         return ""
     return adapters.teacher_of(adapters.read_record(adapters.adapter_path(run, *job)), job[1])
 
@@ -220,7 +221,7 @@ def drawn(run: Run) -> dict[str, int]:
 
 def sized(run: Run, frame: pd.DataFrame) -> pd.DataFrame:
     """``frame``, which has ``dataset`` and ``condition``, with the column ``training_problems``."""
-    return frame.assign(**{SIZE: frame.dataset.map(drawn(run)).where(frame.condition != "prompted", 0)})
+    return frame.assign(**{SIZE: frame.dataset.map(drawn(run)).where(~frame.condition.isin(UNTRAINED), 0)})
 
 
 def trainings(run: Run, jobs: Sequence[tuple]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -231,7 +232,7 @@ def trainings(run: Run, jobs: Sequence[tuple]) -> tuple[pd.DataFrame, pd.DataFra
 
     costs, logs = [], []
     for job in jobs:
-        if job[1] == "prompted":
+        if job[1] in UNTRAINED:
             continue
         folder, about = adapters.adapter_path(run, *job), dict(zip(JOB, job, strict=True))
         record = adapters.read_record(folder)
@@ -260,7 +261,7 @@ def given_traces(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
     from tracekd import intervention_grid
 
     chosen = intervention_grid.chosen(run)
-    whole = [j for j in jobs if j[1] != "prompted" and intervention_grid.answered(run, chosen[j[0]], *j)]
+    whole = [j for j in jobs if j[1] not in UNTRAINED and intervention_grid.answered(run, chosen[j[0]], *j)]
     rows = intervention_grid.read(intervention_grid.rows_path(run, *job) for job in whole)
     return sized(run, intervention_grid.without_text(intervention_tables.frame(rows))) if rows else pd.DataFrame()
 
@@ -274,7 +275,7 @@ def record(runs: Sequence[Run], folder: Path = benches.FOLDER) -> Recorded:
     jobs, seen = [], set()
     for run in runs:
         size = drawn(run)
-        sizes = {job: 0 if job[1] == "prompted" else size[job[0]] for job in finished(run)[0]}
+        sizes = {job: 0 if job[1] in UNTRAINED else size[job[0]] for job in finished(run)[0]}
         # A student that was not trained answers the same in every run: the first run's counts.
         found = {(job, size) for job, size in sizes.items() if size or (job, size) not in seen}
         if twice := seen & found:

@@ -99,13 +99,13 @@ def build(problems: Sequence[Problem], condition: str, *, seed: int, **options) 
     ]
 
 
-def prompt_ids(tokenizer, prompt: str) -> list[int]:
-    """The tokens of a user turn in the student's chat template, generation prompt included.
+def prompt_ids(tokenizer, prompt: str, before: Sequence[Mapping[str, str]] = ()) -> list[int]:
+    """The tokens of a user turn in the student's chat template, generation prompt included, after the turns ``before``.
 
     Training and evaluation both begin with exactly these, so the one is a token prefix of the other. The template
     writes the beginning-of-sequence token itself where the student has one; nothing is added to it.
     """
-    chat = [{"role": "user", "content": prompt}]
+    chat = [*before, {"role": "user", "content": prompt}]
     return list(tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=True, return_dict=False))
 
 

@@ -44,14 +44,14 @@ class Engine:
         )  # fmt: skip
 
     def answer(
-        self, problems: Sequence[Problem], adapter: Path | None, limit: int
+        self, problems: Sequence[Problem], adapter: Path | None, limit: int, before: Sequence = ()
     ) -> Iterator[list[tuple[Problem, list[int], bool]]]:
         """Answer greedily, in at most ``limit`` new tokens; yields one list, in the form of ``generate.answer``."""
         from vllm import SamplingParams
         from vllm.lora.request import LoRARequest
 
         end = sft.end_token(self.tokenizer)
-        ordered = generate.in_order(self.tokenizer, problems)
+        ordered = generate.in_order(self.tokenizer, problems, before)
         greedy = SamplingParams(temperature=0, max_tokens=limit, stop_token_ids=[end], detokenize=False)
         lora = LoRARequest(str(adapter), abs(hash(str(adapter))) % 2**31 + 1, str(adapter)) if adapter else None
         made = self.model.generate([{"prompt_token_ids": ids} for _, ids in ordered], greedy, lora_request=lora)
