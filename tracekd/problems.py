@@ -10,7 +10,15 @@ from pathlib import Path
 
 from tracekd.profiles import nearest
 from tracekd.records import read_jsonl, sha256, write_json, write_jsonl
-from tracekd.splits import check, drop_leaks, key, near_duplicates, paper_split, select  # noqa: F401
+from tracekd.splits import (  # noqa: F401
+    check,
+    drop_leaks,
+    key,
+    near_duplicate_lines,
+    near_duplicates,
+    paper_split,
+    select,
+)
 
 DATASETS = ("cotempqa", "marco", "babi")
 

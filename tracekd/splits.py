@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -61,6 +61,16 @@ def near_duplicates(train: Iterable[Problem], test: Iterable[Problem]) -> dict[s
         "near": sum((p.facts, p.question) in near for p in test),
         "same": sum(key(p) in same for p in test),
     }
+
+
+def near_duplicate_lines(train: Mapping[str, list[Problem]], test: Mapping[str, list[Problem]]) -> str:
+    """``near_duplicates`` of each data set in words, one Markdown line each."""
+    lines = []
+    for dataset, asked in test.items():
+        twins = near_duplicates(train[dataset], asked)
+        share = f"{twins['near']} of {twins['n']} test problems ({100 * twins['near'] / max(twins['n'], 1):.1f}%)"
+        lines.append(f"- **{dataset}**: {share} have the question and the gold facts of a training problem.")
+    return "\n".join(lines)
 
 
 def check(problems: list[Problem]) -> list[Problem]:
