@@ -106,6 +106,7 @@ def test_a_reordered_twin_is_a_leak_and_the_test_split_stays_whole():
     assert [p.id for p in kept] == ["own/a/train-4", "own/a/test-1", "own/a/test-2"]
     # fact 0 is the gold fact of all of them, and the question is one: both test problems have a near twin.
     assert P.near_duplicates([near], [one, again]) == {"n": 2, "near": 2, "same": 0}
+    assert "**own**: 2 of 2 test problems (100.0%)" in P.near_duplicate_lines({"own": [near]}, {"own": [one, again]})
     assert P.near_duplicates([twin], [one]) == {"n": 1, "near": 0, "same": 1}
 
 

@@ -1,0 +1,142 @@
+"""Splits: the paper's draw, no problem in two splits, near twins counted, draws that keep the shares."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tracekd.problems import Problem
+
+log = logging.getLogger(__name__)
+
+
+def key(problem: Problem) -> tuple[frozenset[str], str]:
+    """What makes two problems the same: the question, and the set of context sentences, whatever their order."""
+    return frozenset(problem.context), problem.question
+
+
+def drop_leaks(problems: list[Problem]) -> list[Problem]:
+    """Drop training problems that stand in the test split too, and repeated training problems; say how many.
+
+    The test split stays as it is, repeated problems included: it is the authors'. Of training problems those count as
+    repeated whose context stands in the same order, too.
+    """
+    test = {key(p) for p in problems if p.split == "test"}
+    seen, left, leaks = set(), [], 0
+    for problem in problems:
+        if problem.split == "train":
+            exact = (problem.context, problem.question)
+            leaks += (leaked := key(problem) in test)
+            if leaked or exact in seen:
+                continue
+            seen.add(exact)
+        left.append(problem)
+    if dropped := len(problems) - len(left):
+        log.warning(
+            "%s: %d training problems left out: %d stand in the test split (same question and sentences, in any "
+            "order), %d repeat another",
+            problems[0].dataset,
+            dropped,
+            leaks,
+            dropped - leaks,
+        )
+    return left
+
+
+def near_duplicates(train: Iterable[Problem], test: Iterable[Problem]) -> dict[str, int]:
+    """How many test problems have a near twin in training: the same question and gold facts, in another context.
+
+    Returns:
+        ``n`` (test problems), ``near`` (question and gold facts agree with a training problem's), ``same`` (question
+        and the set of context sentences agree: a leak, none after ``drop_leaks``).
+    """
+    train, test = list(train), list(test)
+    near = {(p.facts, p.question) for p in train}
+    same = {key(p) for p in train}
+    return {
+        "n": len(test),
+        "near": sum((p.facts, p.question) in near for p in test),
+        "same": sum(key(p) in same for p in test),
+    }
+
+
+def near_duplicate_lines(train: Mapping[str, list[Problem]], test: Mapping[str, list[Problem]]) -> str:
+    """``near_duplicates`` of each data set in words, one Markdown line each."""
+    lines = []
+    for dataset, asked in test.items():
+        twins = near_duplicates(train[dataset], asked)
+        share = f"{twins['near']} of {twins['n']} test problems ({100 * twins['near'] / max(twins['n'], 1):.1f}%)"
+        lines.append(f"- **{dataset}**: {share} have the question and the gold facts of a training problem.")
+    return "\n".join(lines)
+
+
+def check(problems: list[Problem]) -> list[Problem]:
+    """Return ``problems`` if ids are unique, evidence is in range and no problem stands in two splits.
+
+    Raises:
+        ValueError: naming the first offender.
+    """
+    ids = Counter(p.id for p in problems)
+    if repeated := [i for i, n in ids.items() if n > 1]:
+        raise ValueError(f"{len(repeated)} ids are given twice, first {repeated[0]!r}: every problem needs its own")
+    for p in problems:
+        if any(not 0 <= i < len(p.context) for i in p.evidence):
+            raise ValueError(f"{p.id}: evidence {p.evidence} is outside the context of {len(p.context)} facts")
+        if p.split not in ("train", "test"):
+            raise ValueError(f"{p.id}: split is {p.split!r}, expected 'train' or 'test'")
+    both = {key(p) for p in problems if p.split == "train"} & {key(p) for p in problems if p.split == "test"}
+    if both:
+        raise ValueError(f"{len(both)} problems stand in both splits, such as the question {next(iter(both))[1]!r}")
+    return problems
+
+
+def count_labels(problems: list[Problem]) -> list[Problem]:
+    """The problems with the training set's labels and their counts in ``meta``, from which wrong labels are drawn.
+
+    A label without training problems is not among them: one that is never right would give a wrong trace away. A set
+    without training problems counts its test problems.
+    """
+    counts = Counter(p.category for p in problems if p.split == "train") or Counter(p.category for p in problems)
+    names = sorted(counts)
+    labels = {"labels": "|".join(names), "label_counts": "|".join(str(counts[name]) for name in names)}
+    return [replace(p, meta={**p.meta, **labels}) for p in problems]
+
+
+def paper_split(categories: list[str], share: float | Mapping[str, float] = 0.2, least: int = 0) -> list[str]:
+    """``train`` or ``test`` for each row: 20% within each category, drawn as the paper does.
+
+    The draw is ``pandas.DataFrame.sample(frac=0.2, random_state=42)`` on each category's rows in file order.
+
+    Args:
+        categories: of each row.
+        share: another share of test rows, for all categories or by category.
+        least: fewest test rows of a category that has two rows or more.
+    """
+    import pandas as pd
+
+    frame = pd.DataFrame({"category": categories})
+    test = set()
+    for category, rows in frame.groupby("category", sort=False):
+        part = share if isinstance(share, float) else share[category]
+        size = max(round(part * len(rows)), least if len(rows) > 1 else 0)
+        test |= set(rows.index[rows.reset_index(drop=True).sample(n=size, random_state=42).index])
+    return ["test" if i in test else "train" for i in range(len(frame))]
+
+
+def select(problems: list[Problem], size: int | str, rng) -> list[Problem]:
+    """Draw ``size`` problems with category shares kept (systematic sampling), in a random order.
+
+    ``"all"``, or a size beyond what there is, takes everything; the order is still drawn.
+    """
+    order = [problems[i] for i in rng.permutation(len(problems))]
+    if size != "all" and int(size) < len(order):
+        order.sort(key=lambda p: p.category)
+        step = len(order) / int(size)
+        start = rng.random()
+        order = [order[min(int((i + start) * step), len(order) - 1)] for i in range(int(size))]
+        order = [order[i] for i in rng.permutation(len(order))]
+    return order
