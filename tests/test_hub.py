@@ -93,7 +93,7 @@ def client(address, cache, *names, code=CLIENT, **extra):
     return json.loads(done.stdout.splitlines()[-1]), time.monotonic() - began, done.stderr
 
 
-def test_all_three_sets_are_found_in_their_real_layout_and_kept(repositories, tmp_path):
+def test_all_three_sets_are_found_in_their_real_layout_and_cached(repositories, tmp_path):
     with Hub(repositories) as served:
         found, _, said = client(served.address, tmp_path, "cotempqa", "babi", "marco")
         asked = list(served.requests)
@@ -138,7 +138,7 @@ LOGIN, LATER, CONNECT = "hf auth login", "wait a few minutes", "check the connec
         ("silent", "no answer within|Timeout", CONNECT),
     ],
 )
-def test_a_hub_that_refuses_is_told_within_seconds_and_says_what_to_do(repositories, tmp_path, fault, says, advises):
+def test_a_hub_that_refuses_is_noticed_in_seconds_with_advice(repositories, tmp_path, fault, says, advises):
     with Hub(repositories, only(fault, "/")) as served:
         found, seconds, _ = client(served.address, tmp_path, "cotempqa", "babi", "marco")
     assert found["probe"][0] == "generated"
@@ -167,7 +167,8 @@ def test_a_stream_that_is_cut_is_no_shorter_set(repositories, tmp_path):
     with Hub(repositories, only("cut", "train-00001")) as served:
         found, seconds, _ = client(served.address, tmp_path, "marco")
     assert "microsoft/ms_marco could not be loaded" in found["marco"]
-    assert seconds < 60 and not list(tmp_path.rglob("marco_v2.1*"))
+    assert seconds < 90  # the client retries for half a minute, and Python waits for its threads at exit
+    assert not list(tmp_path.rglob("marco_v2.1*"))
 
 
 def test_no_network_at_all(tmp_path):

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tracekd import derive_cli, load_marco, problems
-from tracekd.marco_records import check_row, read
+from tracekd.marco_records import as_record, check_row, read
 from tracekd.problems import DataUnavailable
 
 TYPES = problems.CATEGORIES["marco"]
@@ -314,6 +314,12 @@ def test_mutated_files_give_problems_or_an_error_that_names_the_file(tmp_path, d
     else:
         assert all(p.context and p.answers and p.category in TYPES for p in found)
         json.dumps([problems.as_row(p) for p in found], ensure_ascii=False).encode()  # can be written
+
+
+def test_a_row_survives_its_record():
+    for raw in (record(0), record(1, answers=[]), official(record(2, query_type="person"))):
+        row = check_row(raw, "here")
+        assert check_row(as_record(row), "here") == row
 
 
 def test_reading_keeps_the_place_of_each_record(tmp_path):

@@ -83,23 +83,16 @@ def hub_marco(*, seed: int = 121, test_share: float | None = None, evidence: str
     import numpy as np
 
     from tracekd.load_marco import draw, problems_of
-    from tracekd.marco_records import check_row, read
+    from tracekd.marco_records import as_record, check_row, read
 
-    kept = _cache(f"marco_v2.1_seed{seed}.jsonl.gz")
-    if not kept.exists():
-        stream, raw = _streamed(seed), {}
-
-        def rows():
-            for place, record in stream:
-                row = check_row(record, place)
-                if row.answers is not None:
-                    raw[place] = record
-                    yield row
-
-        chosen = draw(rows(), np.random.default_rng(seed), until_full=True)
-        with replacing(kept) as temporary, gzip.open(temporary, "wt", encoding="utf-8") as file:
-            file.writelines(json.dumps(raw[row.place], ensure_ascii=False) + "\n" for row in chosen)
-    rows = [check_row(record, place) for place, record in read(kept)]
+    stored = _cache(f"marco_v2.1_seed{seed}.jsonl.gz")
+    if not stored.exists():
+        stream = (check_row(record, place) for place, record in _streamed(seed))
+        labelled = (row for row in stream if row.answers is not None)
+        chosen = draw(labelled, np.random.default_rng(seed), until_full=True)
+        with replacing(stored) as temporary, gzip.open(temporary, "wt", encoding="utf-8") as file:
+            file.writelines(json.dumps(as_record(row), ensure_ascii=False) + "\n" for row in chosen)
+    rows = [check_row(record, place) for place, record in read(stored)]
     return problems_of(rows, test_share=test_share, evidence=evidence)
 
 
@@ -110,8 +103,8 @@ def _streamed(seed: int) -> Iterator[tuple[str, dict]]:
 
     name = REPOSITORIES["marco"]
     ask(name)
-    # 20 tries with waits of 5 to 60 seconds look as if all hung.
-    config.STREAMING_READ_MAX_RETRIES = config.STREAMING_OPEN_MAX_RETRIES = 2
+    # The client below retries five times itself; another 20 rounds with waits of up to a minute look as if all hung.
+    config.STREAMING_READ_MAX_RETRIES = config.STREAMING_OPEN_MAX_RETRIES = 1
     config.STREAMING_READ_RATE_LIMIT_RETRY_INTERVAL = config.STREAMING_READ_SERVER_UNAVAILABLE_RETRY_INTERVAL = ANSWER
     with reaching(name):
         stream = bounded(lambda: load_dataset(name, "v2.1", split="train", streaming=True), ROW)
@@ -228,7 +221,7 @@ def _busy(response: Any) -> None:
 
 
 def _status(error: BaseException | None) -> int | None:
-    """The HTTP status code that a chain of errors began with: the outermost one that has any."""
+    """The HTTP status code of the outermost error in a chain that has any."""
     while error is not None:
         if (status := getattr(getattr(error, "response", None), "status_code", None)) is not None:
             return status
@@ -278,16 +271,13 @@ def settle(source: str, folder: Path, anew: bool = False) -> str:
         return source
     from tracekd.locks import waiting
 
-    kept = folder / "source.json"
-    with waiting(kept):
-        if anew or not kept.exists():
+    stored = folder / "source.json"
+    with waiting(stored):
+        if anew or not stored.exists():
             chosen, why = probe()
-            write_json(kept, {"source": chosen, "why": why})
-        record = json.loads(kept.read_text(encoding="utf-8"))
-    ways = (
-        ""
-        if record["source"] == "hub"
-        else (". For real problems give their folder (--data PATH or TRACEKD_DATA), or connect and pass --data auto")
-    )
-    print(f"data: auto, decided once for this run: {record['source']}, since {record['why'].rstrip('.')}{ways}")
+            write_json(stored, {"source": chosen, "why": why})
+        record = json.loads(stored.read_text(encoding="utf-8"))
+    line = f"data: auto, decided once for this run: {record['source']}, since {record['why'].rstrip('.')}."
+    real = "For real problems give their folder (--data PATH or TRACEKD_DATA), or connect and pass --data auto."
+    print(line if record["source"] == "hub" else f"{line} {real}")
     return record["source"]

@@ -134,6 +134,14 @@ def check_row(raw: Any, place: str) -> Row:
     return Row(place, _query_id(place, raw), label.strip().upper(), query, context, selected, answers)
 
 
+def as_record(row: Row) -> dict[str, Any]:
+    """A checked row in the Hub's form, without its addresses; ``check_row`` gives the row back."""
+    flags = [int(i in row.selected) for i in range(len(row.context))]
+    record = {"query_id": row.query_id, "query_type": row.query_type, "query": row.query}
+    passages = {"passage_text": list(row.context), "is_selected": flags}
+    return {**record, "passages": passages, "answers": None if row.answers is None else list(row.answers)}
+
+
 def _passages(place: str, value: Any, hidden: bool) -> tuple[tuple[str, ...], list[int]]:
     """Passage texts and their ``is_selected`` (1, 0, or -1 where hidden), from either form."""
     if isinstance(value, list) and all(isinstance(passage, dict) for passage in value):

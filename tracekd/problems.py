@@ -199,6 +199,7 @@ def marker(run) -> dict:
     names = (
         "generated*", "load_*", "marco_records*", "hub*", "own_set*", "facts*", "dates*", "problems*", "splits*",
     )  # fmt: skip
+    code = [path for name in names for path in package.glob(name)]
     return {
         "source": run.source,
         "files": fingerprint(run.source),
