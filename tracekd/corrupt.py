@@ -16,6 +16,13 @@ has fewer facts that are not gold than gold ones, the missing ones are *altered*
 Where nothing is gold (an unanswerable MS MARCO question), the wrong list holds one passage and the right one none.
 
 The draw follows from the seed and the problem's id alone, so the order of problems does not matter.
+
+What ``matched`` still reveals on real data (`python -m tracekd leakage --data ../shared/data`, seed 121): of 4,043 bAbI
+problems 2,077 have no more other facts than gold ones, so that wrong facts leave exactly the gold ones; 449 name the
+answer (935 by ``uniform``) and 8 derive it (60), all for want of another choice in their context. MS MARCO (591): 7
+name the answer (32). CoTempQA (1,821): 1 names it (10). A logistic regression on the form of the facts tells wrong
+from right in 51% (bAbI), 51% (MS MARCO) and 53% (CoTempQA) of cases; chance is 50%. In bAbI the wrong label has 0.28
+bits of the 3.03 of the gold label, which is the least that the labels' frequencies allow.
 """
 
 from __future__ import annotations
