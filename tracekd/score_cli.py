@@ -55,9 +55,9 @@ def test_problems(path: Path, dataset: str | None) -> dict[str, Problem]:
         elif dataset in DATASETS:
             found = released.test_problems(dataset, path)
         elif path.exists():
+            sets = "|".join(DATASETS)
             raise ValueError(
-                "no problems in the own-set form (notebooks/OWN_DATA.md); is it one of the known sets? "
-                f"Then name it with --dataset {'|'.join(DATASETS)}"
+                f"problems {path}: not in the form of notebooks/OWN_DATA.md; a known set? --dataset {sets}"
             )
         else:
             raise FileNotFoundError(f"problems {path}: no such file or folder")
@@ -258,10 +258,8 @@ def main(argv: list[str]) -> int:
             found = score_file(path, problems, args.rules, write)
             if args.time:
                 seconds = time.process_time() - start
-                words = (
-                    f"{found['n']} outputs in {seconds:.2f} s of processor time, {found['n'] / seconds:,.0f} a second"
-                )
-                print(f"{path.name}: {words}", file=sys.stderr)
+                speed = f"{seconds:.2f} s of processor time, {found['n'] / seconds:,.0f} a second"
+                print(f"{path.name}: {found['n']} outputs in {speed}", file=sys.stderr)
             if args.likeness:
                 from tracekd.similarity import likeness
 
