@@ -11,7 +11,7 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -82,10 +82,9 @@ def read_lines(path: Path, faults: Faults) -> Iterator[tuple[int, dict]]:
                 line = line.lstrip("\ufeff")
                 if not line.strip():
                     continue
-                try:
+                row = None
+                with suppress(ValueError, RecursionError):
                     row = json.loads(line)
-                except (ValueError, RecursionError):
-                    row = None
                 if isinstance(row, dict):
                     yield number, row
                 else:
