@@ -232,3 +232,15 @@ def test_a_student_answers_on_the_spot(babi, tmp_path):
     assert all((r["logp_implied"] is None) == (r["implied"] is None) for r in there)
     assert all(r["logp_implied"] == r["logp_gold"] for r in there if r["disagrees"] is False)
     assert all(r["trace_correct"] for r in there if r["variant"] == "gold")
+
+
+def test_one_of_ms_marcos_references_is_followed_like_the_whole_answer():
+    from tracekd.cases import REFERENCES
+
+    # Gold are "Ada Lem" or "Dr. Ada Lem"; the trace implies "Ben Roe" or "B. Roe".
+    told, expected = ("Ben Roe", "B. Roe"), {"Dr. Ada Lem": "context", "B. Roe": "trace", "Nobody": "neither"}
+    for text, follows in expected.items():
+        gold, implied_answers = (
+            interventions._reached(REFERENCES, (text,), answers) for answers in (REFERENCES.answers, told)
+        )
+        assert interventions.follows((text,), gold, implied_answers) == follows

@@ -62,6 +62,8 @@ def at_inference(
     found = pd.concat(
         [accuracy(part, column, rng, repeats, by).assign(measure=name) for name, (part, column) in parts.items()]
     )
+    if found.empty:
+        return pd.DataFrame(columns=[*by, "measure", "value", "low", "high", "not_checked"])
     left = frame.passes_check.isna().groupby([frame[name] for name in by], observed=True).sum()
     found = found.merge(left.rename("not_checked").reset_index(), on=list(by), how="left")
     order = [*by, "measure"]

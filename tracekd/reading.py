@@ -15,13 +15,15 @@ from tracekd.traces import read
 _ROLE = re.compile(r"\A\s*(?:assistant|model)[ \t]*(?::|\r?\n|(?=<)|\Z)", re.IGNORECASE)
 # "Answer:", "**Answer:**", "### Final answer:", "The answer is:" at the beginning of an answer text.
 LEAD = re.compile(
-    r"\A[\s>#*_]*(?:the\s+)?(?:final\s+)?answer[*_]*(?:\s+is)?\s*(?::[*_]*|[*_]+:)[ \t]*[*_]*", re.IGNORECASE
+    r"\A[\s>#*_]*(?:the\s+)?(?:final\s+)?answer[*_]*(?:\s+is)?\s*(?::[*_]*|[*_]+:)[ \t]*[*_]*"
+    r"|\A\s*(?:#+ *|\*\*)(?:final\s+)?answer(?:\*\*)? *\n",  # or as a heading
+    re.IGNORECASE,
 )
 # In what follows a trace, a sentence may lead to it: "So the final answer: X"; the last one counts.
 _LEAD_AFTER_TRACE = re.compile(r".*\banswer\b[*_]*(?:\s+is)?\s*:[*_]*", re.DOTALL | re.IGNORECASE)
 # Tags in any spelling: < think >, <THINK>, \<think\>, <think/>.
 _TAG_FORMS = re.compile(r"\\?<\s*(\\?/?)\s*(think|answer)\s*(/?)\s*\\?>", re.IGNORECASE)
-_TAG = re.compile(r"</?(?:think|answer)>")
+_TAG = re.compile(r"</?(?:think|answer)>|</[a-z]{0,6}\Z")  # the last one was cut off
 _ANSWER = re.compile(r"<answer>(.*?)(</answer>|(?=<answer>|<think>)|\Z)", re.DOTALL)
 _END = re.compile(
     r"<[|｜](?:im_end|eot_id|eom_id|end_of_text|endoftext|end|end▁of▁sentence|return|eos)[|｜]>|</s>|<eos>|<end_of_turn>",
@@ -188,6 +190,10 @@ def read_answers(problem: Problem, text: str | None) -> tuple[str, ...]:
     return tuple(item for item in items if normalise(item))
 
 
+def _in_context(problem: Problem, name: str) -> bool:
+    return any(f" {normalise(name)} " in f" {normalise(fact)} " for fact in problem.context)
+
+
 def _items(problem: Problem, text: str) -> tuple[str, ...]:
     bare = text.rstrip(". ") if text[:1] in "[({" else text
     if problem.dataset == "marco":
@@ -195,9 +201,10 @@ def _items(problem: Problem, text: str) -> tuple[str, ...]:
         return (text[:1] == "[" and quoted_list(bare)) or (text,)
     if (found := quoted_list(bare)) is not None:
         return found
-    whole = " | ".join(f" {normalise(fact)} " for fact in problem.context) if text[:1] == "[" else ""
-    if found := unquoted_list(bare, lambda item: f" {normalise(item)} " in whole):
+    if found := unquoted_list(bare, lambda item: _in_context(problem, item)):
         return found
+    if (name := re.sub(r"\A\(?1[.)] ", "", text)) != text and "\n" not in text and not _in_context(problem, text):
+        return (name,)
     if text[:1] in "'\"‘“":
         return read_list(text)
     lines = [line for line in text.splitlines() if line.strip()]

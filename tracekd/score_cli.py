@@ -11,7 +11,7 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +55,9 @@ def test_problems(path: Path, dataset: str | None) -> dict[str, Problem]:
         elif dataset in DATASETS:
             found = released.test_problems(dataset, path)
         elif path.exists():
+            sets = "|".join(DATASETS)
             raise ValueError(
-                "no problems in the own-set form (notebooks/OWN_DATA.md); is it one of the known sets? "
-                f"Then name it with --dataset {'|'.join(DATASETS)}"
+                f"problems {path}: not in the form of notebooks/OWN_DATA.md; a known set? --dataset {sets}"
             )
         else:
             raise FileNotFoundError(f"problems {path}: no such file or folder")
@@ -82,10 +82,9 @@ def read_lines(path: Path, faults: Faults) -> Iterator[tuple[int, dict]]:
                 line = line.lstrip("\ufeff")
                 if not line.strip():
                     continue
-                try:
+                row = None
+                with suppress(ValueError, RecursionError):
                     row = json.loads(line)
-                except (ValueError, RecursionError):
-                    row = None
                 if isinstance(row, dict):
                     yield number, row
                 else:
@@ -258,10 +257,8 @@ def main(argv: list[str]) -> int:
             found = score_file(path, problems, args.rules, write)
             if args.time:
                 seconds = time.process_time() - start
-                words = (
-                    f"{found['n']} outputs in {seconds:.2f} s of processor time, {found['n'] / seconds:,.0f} a second"
-                )
-                print(f"{path.name}: {words}", file=sys.stderr)
+                speed = f"{seconds:.2f} s of processor time, {found['n'] / seconds:,.0f} a second"
+                print(f"{path.name}: {found['n']} outputs in {speed}", file=sys.stderr)
             if args.likeness:
                 from tracekd.similarity import likeness
 

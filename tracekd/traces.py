@@ -122,7 +122,8 @@ def _stated(body: str, context: Sequence[str]) -> tuple[tuple[str, ...], str]:
     if not lines:
         return (), ""
     number = next((i for i, line in enumerate(lines[1:], 1) if same(line) not in known), len(lines))
-    first = _all_known(lines[0], known) or read_list(lines[0])
+    line = re.sub(r"\A\(?1[.)] +", "", lines[0])  # a list of one, if that is a fact
+    first = _all_known(lines[0], known) or ((line.strip(),) if same(line) in known else read_list(lines[0]))
     return (*first, *(line.strip() for line in lines[1:number])), "".join(lines[number:])
 
 
