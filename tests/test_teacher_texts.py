@@ -1,4 +1,5 @@
 import csv
+import gzip
 import json
 from dataclasses import replace
 
@@ -129,6 +130,15 @@ def test_what_is_no_file_of_texts_says_what_was_expected(tmp_path, found):
     ):
         write_jsonl(tmp_path / name, [{"prompt": traces.prompt(found[0]), "completion": target}])
         with pytest.raises(ValueError, match=name.replace(".", r"\.")):
+            read(tmp_path / name, found)
+    unreadable = {
+        "latin.jsonl": b'{"id": "\xe9"}',
+        "zip.jsonl.gz": b"no gzip",
+        "half.jsonl.gz": gzip.compress(b"{}")[:-9],
+    }
+    for name, raw in unreadable.items():
+        (tmp_path / name).write_bytes(raw)
+        with pytest.raises(ValueError, match=name):
             read(tmp_path / name, found)
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=r"no \.jsonl"):

@@ -11,7 +11,7 @@ from pathlib import Path
 from tracekd.command_line import Parser
 from tracekd.forms import FORMS, read_any
 from tracekd.freeform import keep
-from tracekd.problems import Problem, datasets_of, load
+from tracekd.problems import DATASETS, Problem, datasets_of, load
 from tracekd.profiles import nearest
 from tracekd.records import read_jsonl
 from tracekd.teacher import Endpoint, Teacher, collect, estimate
@@ -59,8 +59,10 @@ def asked(path: str, dataset: str | None = None) -> list[Problem]:
     """
     place = Path(path)
     if place.is_dir():
-        if not dataset:
-            raise ValueError(f"{path} is a folder: name a set of it with --dataset, such as --dataset cotempqa")
+        here = [name for name in DATASETS if (place / name).is_dir()]
+        if dataset not in here:
+            known = f"--dataset {dataset!r}: {nearest(dataset, here)}" if dataset and here else f"it has {here}"
+            raise ValueError(f"{path} is a folder: name a set of it with --dataset ({known})")
         return [p for p in load(dataset, path) if p.split == "train"]
     if place.is_file() and place.suffix == ".jsonl":
         first = next(read_jsonl(place), {})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import csv
+import gzip
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -111,6 +112,13 @@ def read(path: str | Path, problems: Iterable[Problem]) -> Found:
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line, row) of JSON lines or CSV."""
+    try:
+        yield from _lines(path)
+    except (UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
+        raise ValueError(f"{path.name} cannot be read as UTF-8 text: {error}") from error
+
+
+def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     if not path.name.removesuffix(".gz").endswith(".csv"):
         yield from numbered_jsonl(path)
         return
