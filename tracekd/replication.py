@@ -200,7 +200,7 @@ def verdicts(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
     frame["source"] = frame.dataset.map({d: label_of(d, run.source) for d in frame.dataset.unique()})
     wrote = {job: _teacher(run, job) for job in jobs}
     frame["teacher"] = [wrote[job] for job in zip(*(frame[name] for name in JOB), strict=True)]
-    return sized(run, frame)[[*COLUMNS, *(name for name in LATER if name in frame)]]
+    return sized(run, frame)[list(dict.fromkeys([*COLUMNS, *(name for name in LATER if name in frame)]))]
 
 
 def _teacher(run: Run, job: tuple) -> str:
