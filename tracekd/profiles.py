@@ -147,8 +147,18 @@ def load(name: str) -> Profile:
     entry["untrained"] = tuple(entry.get("untrained", ("prompted",)))
     entry["also"] = {dataset: tuple(names) for dataset, names in entry.get("also", {}).items()}
     if os.environ.get(LEAVE_OUT):
-        own["leave_out"] = float(os.environ[LEAVE_OUT])
+        own["leave_out"] = _share(os.environ[LEAVE_OUT], LEAVE_OUT)
     return Profile(name=name, recipe=Recipe(**own), **entry)
+
+
+def _share(text: str, name: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise ValueError(f"{name} {text!r}: expected a share from 0 to 1, such as 0.1")
+    return share
 
 
 def set_leave_out(share: str | None) -> None:
@@ -157,15 +167,8 @@ def set_leave_out(share: str | None) -> None:
     Raises:
         ValueError: not a number from 0 to 1.
     """
-    if share is None:
-        return
-    try:
-        right = 0 <= float(share) <= 1
-    except ValueError:
-        right = False
-    if not right:
-        raise ValueError(f"--leave-out {share!r}: expected a share from 0 to 1, such as 0.1")
-    os.environ[LEAVE_OUT] = share
+    if share is not None:
+        os.environ[LEAVE_OUT] = str(_share(share, "--leave-out"))
 
 
 @dataclass
