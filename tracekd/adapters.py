@@ -56,7 +56,7 @@ def adapter_path(run, dataset: str, condition: str, seed: int) -> Path:
 
 def jobs(run) -> list[tuple[str, str, int]]:
     """All (dataset, condition, seed) of a run's adapters, in a fixed order."""
-    sets = datasets_of(run.source)
+    sets = run.profile.live_of(datasets_of(run.source))
     return [(d, c, s) for d in sets for c in run.profile.conditions_of(d) for s in run.profile.seeds]
 
 

@@ -10,6 +10,7 @@ from tracekd import adapters, intervention_grid, machine, outputs, pool, sft
 from tracekd.adapters import Job, adapter_path, read_record
 from tracekd.locks import waiting
 from tracekd.pool import Task
+from tracekd.problems import datasets_of
 
 COMMAND = "python -m tracekd {} --profile {}"
 
@@ -25,6 +26,9 @@ def train(run, jobs: Sequence[Job] | None = None, workers: int | None = None):
     import pandas as pd
 
     jobs = adapters.jobs(run) if jobs is None else jobs
+    if others := [d for d in datasets_of(run.source) if d not in run.profile.live_of(datasets_of(run.source))]:
+        named = ", ".join(run.profile.live), ", ".join(others)
+        print("trained in this profile: {}; notebook 08 has recorded results of {}".format(*named))
     with waiting(run.path("sft")):  # shards and processes that start together make the sets once
         sets = sft.kept(run)
     recipe, sizes = run.profile.recipe, {job: _letters(sets[job[:2]]) * run.profile.recipe.epochs for job in jobs}

@@ -34,7 +34,7 @@ def outputs_path(run, dataset: str, condition: str, seed: int) -> Path:
 
 def jobs(run) -> list[tuple[str, str, int]]:
     """All (dataset, condition, seed) to be answered, the plain student's first."""
-    sets, seeds = datasets_of(run.source), run.profile.seeds
+    sets, seeds = run.profile.live_of(datasets_of(run.source)), run.profile.seeds
     prompted = [(d, "prompted", seeds[0]) for d in sets]
     return prompted + [(d, c, s) for d in sets for c in run.profile.conditions_of(d) for s in seeds]
 
@@ -42,7 +42,7 @@ def jobs(run) -> list[tuple[str, str, int]]:
 def evaluation_problems(run) -> dict[str, list[Problem]]:
     """The test problems of a run, by data set."""
     problems = kept_problems(run)
-    return {d: evaluation_set(run, d, problems[d]) for d in datasets_of(run.source)}
+    return {d: evaluation_set(run, d, problems[d]) for d in run.profile.live_of(datasets_of(run.source))}
 
 
 def answered(run, problems: Sequence[Problem], dataset: str, condition: str, seed: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -64,7 +65,8 @@ class Profile:
     ``train``, ``test`` and ``interventions`` give sizes by data set: training problems, test problems that are answered
     (notebook 04), and how many of these, from the first on, are answered again after given traces (notebook 07). Of a
     data set not named, all is used. ``conditions`` are trained on every data set; ``also`` names further ones by data
-    set, such as the free-form traces of CoTempQA.
+    set, such as the free-form traces of CoTempQA. ``live`` names the data sets whose students are trained, answer and
+    are scored, where that is not all; of the others the sets are built and shown, and their results are the recorded.
     """
 
     name: str
@@ -82,10 +84,15 @@ class Profile:
     study_repeats: int
     bootstrap: int
     also: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    live: tuple[str, ...] = ()
 
     def conditions_of(self, dataset: str) -> tuple[str, ...]:
         """The training conditions of one data set: ``conditions``, and what ``also`` adds for it."""
         return (*self.conditions, *self.also.get(dataset, ()))
+
+    def live_of(self, datasets: Sequence[str]) -> tuple[str, ...]:
+        """Those of a source's data sets whose students are trained and asked; a reader's own set always is."""
+        return tuple(d for d in datasets if d in self.live) or tuple(datasets)
 
 
 def nearest(value: str, known: list[str] | tuple[str, ...]) -> str:
@@ -124,6 +131,7 @@ def load(name: str) -> Profile:
             own[key] = entry.pop(key)
     entry["seeds"] = tuple(entry["seeds"])
     entry["conditions"] = tuple(entry["conditions"])
+    entry["live"] = tuple(entry.get("live", ()))
     entry["also"] = {dataset: tuple(names) for dataset, names in entry.get("also", {}).items()}
     return Profile(name=name, recipe=Recipe(**own), **entry)
 
