@@ -55,7 +55,7 @@ def adapter_path(run, dataset: str, condition: str, seed: int) -> Path:
 
 def jobs(run) -> list[tuple[str, str, int]]:
     """All (dataset, condition, seed) of a run's adapters, in a fixed order."""
-    return [(d, c, s) for d in run.datasets for c in run.profile.conditions_of(d) for s in run.profile.seeds]
+    return [(d, c, s) for d in run.live for c in run.profile.conditions_of(d) for s in run.profile.seeds]
 
 
 def finished(run, examples: Sequence[sft.Example], dataset: str, condition: str, seed: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import statistics
@@ -18,6 +19,7 @@ from tracekd.profiles import ROOT, nearest
 from tracekd.records import write_json
 
 RECORDS = ROOT / "figures" / "data"
+TRL = "trl"  # a peer, not a requirement
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "trl")
 
 
@@ -89,6 +91,8 @@ def _peers(options, known: tuple[str, ...]) -> list[str]:
     for name in wanted:
         if name not in known:
             raise ValueError(f"--against {name!r}: {nearest(name, known)}")
+        if name.startswith("trl") and importlib.util.find_spec("trl") is None:
+            raise ValueError(f"--against {name}: TRL is not installed here: `python -m pip install {TRL}` adds it")
     return wanted
 
 
@@ -217,7 +221,25 @@ def _run(options, profile, student: str) -> dict:
     return {"n": len(seconds), "seconds": seconds, "total": sum(seconds.values()), "source": source}
 
 
+def _steady(options, profile, student: str) -> dict:
+    """Training and generation by one worker, by all, and by one process on all cores; quiet, and beside a busy loop."""
+    from dataclasses import replace
+
+    from tracekd import bench_generate, bench_steady, bench_train, sft, students
+
+    recipe = replace(profile.recipe, epochs=1, batch=options.batch or profile.recipe.batch, accumulation=1)
+    peers = _peers(options, (*bench_train.PEERS, *bench_generate.PEERS))
+    examples = sft.build(_problems(options, profile, "train"), options.condition, seed=121)
+    encoded = sft.encode_all(examples, students.load_tokenizer(student), recipe.max_tokens)
+    asked = _problems(options, profile, "test")
+    rows = []
+    for what, items, known in (("train", encoded, bench_train.PEERS), ("generate", asked, bench_generate.PEERS)):
+        task = (student, items, recipe, recipe.generate_batch)
+        rows += bench_steady.measure(what, task, [name for name in peers if name in known], options.rounds)
+    return {"n": options.n, "rows": rows, "summary": bench_steady.summary(rows)}
+
+
 MEASURES = {
     "train": _train, "generate": _generate, "score": _score, "invariance": _invariance, "prefill": _prefill,
-    "run": _run,
+    "run": _run, "steady": _steady,
 }  # fmt: skip

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shutil
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,15 +39,40 @@ def head(source: str, width: int = 70) -> str:
     return said[0] if len(said[0]) <= width else said[0][: width - 1] + "…"
 
 
-class Progress:
-    """One line a code cell: notebook, cell, time since the start, first line; rewritten in place on a terminal."""
+class Progress(logging.Handler):
+    """What a notebook is doing: its cell, the time, and the last state of the progress bar inside that cell.
+
+    On a terminal one line is rewritten twice a second; elsewhere a line is printed for each cell, and every 15 seconds.
+    It listens to papermill's log, where the kernel's stderr arrives, and there to lines that rewrite themselves.
+    """
+
+    EVERY = 15.0  # seconds between two lines of a cell in a log
 
     def __init__(self, name: str, total: int, shift_after: int | None):
         """Start the clock; cells behind ``shift_after`` (an injected cell's index) count one less."""
+        super().__init__(logging.WARNING)
         self.name, self.total, self.shift_after = name, total, shift_after
         self.started = time.monotonic()
-        self.cell, self.source = 0, ""
-        self.terminal = sys.stdout.isatty()
+        self.cell, self.source, self.bar = 0, "", ""
+        self.terminal, self.ended = sys.stdout.isatty(), threading.Event()
+        threading.Thread(target=self._tick, daemon=True).start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take the state of a progress bar; what else a kernel writes to stderr goes to the log file only."""
+        *_, last = record.getMessage().rstrip().rpartition("\r")
+        if _[1] and last.strip():
+            self.bar = last.strip()
+
+    def _tick(self) -> None:
+        while not self.ended.wait(0.5 if self.terminal else self.EVERY):
+            if self.cell and (self.terminal or self.bar):
+                self._show(self.bar or head(self.source))
+
+    def _show(self, what: str) -> None:
+        line = f"  {self.name}  cell {self.cell:>2}/{self.total}  {clock(self.seconds):>5}  {what}"
+        if self.terminal:
+            line = "\r\033[K" + line[: shutil.get_terminal_size().columns - 1]
+        print(line, end="" if self.terminal else "\n", flush=True)
 
     @property
     def seconds(self) -> float:
@@ -56,9 +83,8 @@ class Progress:
         """Say which code cell starts; nbclient calls this for every cell."""
         if cell["cell_type"] != "code" or "injected-parameters" in cell["metadata"].get("tags", []):
             return
-        self.cell, self.source = self.number(cell_index), cell["source"]
-        line = f"  {self.name}  cell {self.cell:>2}/{self.total}  {clock(self.seconds):>5}  {head(self.source)}"
-        print(f"\r\033[K{line}" if self.terminal else line, end="" if self.terminal else "\n", flush=True)
+        self.cell, self.source, self.bar = self.number(cell_index), cell["source"], ""
+        self._show(head(self.source))
 
     def number(self, index: int) -> int:
         """Number of a cell in the notebook as committed, from 1."""
@@ -66,20 +92,22 @@ class Progress:
         return index + 1 - injected_before
 
     def close(self) -> None:
-        """End the line that is rewritten in place."""
+        """Stop the clock; end the line that is rewritten in place."""
+        self.ended.set()
+        super().close()
         if self.terminal:
             print("\r\033[K", end="", flush=True)
 
 
 @contextmanager
-def _logging(path: Path) -> Iterator[None]:
-    """Send papermill's account of a run, the notebook's own output included, to a file and nowhere else."""
+def _logging(path: Path, progress: Progress) -> Iterator[None]:
+    """Send papermill's account of a run, the notebook's own output included, to a file and to ``progress`` alone."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, mode="w", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     logger = logging.getLogger("papermill")
     before = logger.handlers, logger.propagate, logger.level
-    logger.handlers, logger.propagate = [handler], False
+    logger.handlers, logger.propagate = [handler, progress], False
     logger.setLevel(logging.INFO)
     try:
         yield
@@ -91,8 +119,12 @@ def _logging(path: Path) -> Iterator[None]:
 
 def _environment() -> None:
     """What the kernels inherit: this copy of the library, and folders that do not depend on where one stands."""
+    from tracekd.pool import settings
+
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(os.pathsep.join(paths).split(os.pathsep)))
+    for name, value in settings().items():
+        os.environ.setdefault(name, value)
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     # A kernel of that name in the user's home may belong to another Python.
     os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
@@ -141,7 +173,7 @@ def execute(source: Path, target: Path, log: Path, given: dict[str, Any]) -> flo
     progress = Progress(source.stem, len(cells), tagged[0] + 1 if given else None)
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with _logging(log):
+        with _logging(log, progress):
             done = papermill.execute_notebook(
                 source.resolve(), target.resolve(), given, cwd=source.resolve().parent, progress_bar=False,
                 log_output=True, autosave_cell_every=60, on_cell_start=progress.on_cell_start,

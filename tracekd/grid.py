@@ -26,6 +26,9 @@ def train(run, jobs: Sequence[Job] | None = None, workers: int | None = None):
     import pandas as pd
 
     jobs = adapters.jobs(run) if jobs is None else jobs
+    if others := [d for d in run.datasets if d not in run.live]:
+        named = ", ".join(run.profile.live), ", ".join(others)
+        print("trained in this profile: {}; notebook 08 has recorded results of {}".format(*named))
     with waiting(run.path("sft")):  # shards and processes that start together make the sets once
         sets = lengths.training_sets(run)
     recipe = run.profile.recipe

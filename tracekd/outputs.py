@@ -35,7 +35,7 @@ def outputs_path(run, dataset: str, condition: str, seed: int) -> Path:
 
 def jobs(run) -> list[tuple[str, str, int]]:
     """All (dataset, condition, seed) to be answered, the untrained student's first."""
-    sets, seeds = run.datasets, run.profile.seeds
+    sets, seeds = run.live, run.profile.seeds
     untrained = [(d, c, seeds[0]) for d in sets for c in run.profile.untrained]
     return untrained + [(d, c, s) for d in sets for c in run.profile.conditions_of(d) for s in seeds]
 
@@ -43,7 +43,7 @@ def jobs(run) -> list[tuple[str, str, int]]:
 def evaluation_problems(run) -> dict[str, list[Problem]]:
     """The test problems of a run, by data set."""
     problems = kept_problems(run)
-    return {d: lengths.answerable(run, d, evaluation_set(run, d, problems[d])) for d in run.datasets}
+    return {d: lengths.answerable(run, d, evaluation_set(run, d, problems[d])) for d in run.live}
 
 
 def answered(run, problems: Sequence[Problem], dataset: str, condition: str, seed: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -72,9 +73,10 @@ class Profile:
     data set not named, all is used. ``conditions`` are trained on every data set; ``also`` names further ones by data
     set, such as the free-form traces of CoTempQA. ``marco`` holds settings of real MS MARCO: ``test_share`` and
     ``evidence`` of ``load_marco.problems_of``. ``datasets`` are those that the profile runs on, all where none is
-    named. ``untrained`` are the conditions in which the student is asked as it is: see ``few_shot.UNTRAINED``.
-    ``epochs_of`` gives conditions passes of their own, in place of the recipe's. ``texts`` says where free-form traces
-    come from: see ``run_texts.find_texts``.
+    named. ``live`` names the data sets whose students are trained, answer and are scored, where that is not all; of the
+    others the sets are built and shown, and their results are the recorded ones. ``untrained`` are the conditions in
+    which the student is asked as it is: see ``few_shot.UNTRAINED``. ``epochs_of`` gives conditions passes of their own,
+    in place of the recipe's. ``texts`` says where free-form traces come from: see ``run_texts.find_texts``.
     """
 
     name: str
@@ -97,6 +99,7 @@ class Profile:
     untrained: tuple[str, ...] = ("prompted",)
     epochs_of: dict[str, float] = field(default_factory=dict)
     texts: str = "auto"
+    live: tuple[str, ...] = ()
 
     def conditions_of(self, dataset: str) -> tuple[str, ...]:
         """The training conditions of one data set: ``conditions``, and what ``also`` adds for it."""
@@ -105,6 +108,10 @@ class Profile:
     def recipe_of(self, condition: str) -> Recipe:
         """The recipe that a condition is trained with."""
         return replace(self.recipe, epochs=self.epochs_of.get(condition, self.recipe.epochs))
+
+    def live_of(self, datasets: Sequence[str]) -> tuple[str, ...]:
+        """Those of a source's data sets whose students are trained and asked; a reader's own set always is."""
+        return tuple(d for d in datasets if d in self.live) or tuple(datasets)
 
 
 def nearest(value: str, known: list[str] | tuple[str, ...]) -> str:
@@ -145,6 +152,7 @@ def load(name: str) -> Profile:
     entry["conditions"] = tuple(entry["conditions"])
     entry["datasets"] = tuple(entry.get("datasets", ()))
     entry["untrained"] = tuple(entry.get("untrained", ("prompted",)))
+    entry["live"] = tuple(entry.get("live", ()))
     entry["also"] = {dataset: tuple(names) for dataset, names in entry.get("also", {}).items()}
     if os.environ.get(LEAVE_OUT):
         own["leave_out"] = _share(os.environ[LEAVE_OUT], LEAVE_OUT)
@@ -215,6 +223,11 @@ class Run:
                 f"profile {self.profile.name!r} runs on {', '.join(named)}, and the data source has {', '.join(here)}"
             )
         return tuple(d for d in here if not named or d in named)
+
+    @property
+    def live(self) -> tuple[str, ...]:
+        """The data sets of this run whose students are trained and asked."""
+        return self.profile.live_of(self.datasets)
 
     @property
     def student(self) -> str:

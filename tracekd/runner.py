@@ -172,6 +172,7 @@ def run(args: argparse.Namespace, profile: profiles.Profile, folder: Path) -> in
         args.given["RATINGS"] = str(checked(args.ratings, folder / "ratings", **how))
     print("\n".join(f"data: {dataset}: {label}" for dataset, label in labels.items()))
     take_texts(args, profile, source, list(labels))
+    print(plan(args.paths, folder), flush=True)
     try:
         for path in args.paths:
             step(path, args, profile, source, folder)
@@ -183,6 +184,17 @@ def run(args: argparse.Namespace, profile: profiles.Profile, folder: Path) -> in
     report(folder)
     print(f"done in {clock(time.monotonic() - started)}; executed notebooks: {shown(folder / 'notebooks')}")
     return 0
+
+
+def plan(paths: list[Path], folder: Path) -> str:
+    """What a run will do, and how long that took when it was last done in this folder."""
+    from tracekd.execute import clock
+
+    known = {path.stem: steps.durations(folder).get(path.stem) for path in paths}
+    took = [seconds for seconds in known.values() if seconds is not None]
+    last = f"; {len(took)} took {clock(sum(took))} when last run here" if took else "; none has run here yet"
+    names = ", ".join(path.stem for path in paths)
+    return f"{len(paths)} notebooks: {names}{last}; one whose inputs are as they were is skipped"
 
 
 def take_texts(args: argparse.Namespace, profile: profiles.Profile, source: str, datasets: list[str]) -> None:

@@ -140,6 +140,13 @@ def record(folder: Path, name: str, inputs: dict[str, str], seconds: float) -> N
     finished = datetime.now().astimezone().isoformat(timespec="seconds")
     entry = {"finished": finished, "seconds": round(seconds, 1), "inputs": inputs}
     write_json(folder / "steps.json", {**read(folder), name: entry})
+    write_json(folder / "durations.json", {**durations(folder), name: round(seconds, 1)})
+
+
+def durations(folder: Path) -> dict[str, float]:
+    """Seconds that each notebook took when it last ran in this folder, whether or not it is current."""
+    path = folder / "durations.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def forget(folder: Path, name: str) -> None:
