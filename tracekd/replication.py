@@ -28,7 +28,7 @@ from tracekd.records import replacing
 from tracekd.released_verdicts import write_table
 from tracekd.text import repetition
 
-PROFILES = ("replication", "replication-small", "training-interventions")
+PROFILES = ("grid", "grid-r1", "grid-r1-as-released", "grid-corruption", "grid-mechanism")
 VERDICTS, ADAPTERS, LOGS = "replication_verdicts.csv.gz", "replication_adapters.csv", "replication_logs.csv.gz"
 INTERVENTIONS = "replication_interventions.csv.gz"
 FILES = (VERDICTS, ADAPTERS, LOGS, INTERVENTIONS)
@@ -43,7 +43,7 @@ COLUMNS = (
     "repetition",
 )  # fmt: skip
 # What later versions record besides: gold facts of the problem, what its wrong trace reveals, ROUGE-L of free text.
-LATER = ("n_facts", "reveals", "answer_rouge_l")
+LATER = ("n_facts", "reveals", "answer_rouge_l", "passes_check")
 COST = (
     "student", "source", *JOB, "teacher", "n", "supervised_tokens", "total_tokens", "epochs", "steps", "seconds",
     "mean_loss", "target_repetition", "peak_gib", "processes", "hardware", "commit", "weights",
@@ -306,7 +306,7 @@ def _tables(run: Run, jobs: Sequence[tuple]) -> tuple[pd.DataFrame, ...]:
 
 def main(argv: list[str]) -> int:
     """Say which jobs of the replication are finished; with --record, score them and keep the verdicts."""
-    parser = Parser("replication", main.__doc__, "python -m tracekd replication --profiles replication-small")
+    parser = Parser("replication", main.__doc__, "python -m tracekd replication --profiles grid")
     parser.add_argument("--profiles", default=",".join(PROFILES), help="whose grids, comma-separated")
     parser.add_argument("--data", default="", help="generated, hub or a folder (default: the profile's)")
     parser.add_argument("--texts", default="", help="a teacher's traces that were trained on (default: TRACEKD_TEXTS)")
