@@ -222,7 +222,7 @@ def _run(options, profile, student: str) -> dict:
 
 
 def _steady(options, profile, student: str) -> dict:
-    """Training and generation by one worker, all workers, and one process on all cores; quiet, and beside a busy loop."""
+    """Training and generation by one worker, by all, and by one process on all cores; quiet, and beside a busy loop."""
     from dataclasses import replace
 
     from tracekd import bench_generate, bench_steady, bench_train, sft, students
