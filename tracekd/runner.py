@@ -17,7 +17,7 @@ from tracekd.profiles import ROOT
 
 EXAMPLE = """\
   ./run_all.sh                                  the default profile, every notebook
-  ./run_all.sh --profile smoke                  does everything run? under 5 minutes, no network
+  ./run_all.sh --profile smoke                  does everything run? under 3 minutes, no network
   ./run_all.sh --only 04,05 --data ../shared/data
   ./run_all.sh --only 05 --ratings ratings.csv  the human study on your own ratings
   ./run_all.sh test                             lint and all tests
