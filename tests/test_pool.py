@@ -1,6 +1,7 @@
 """Workers: the same files whatever their number, killed or not, and nobody left over."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from tracekd import machine, pool, progress
+from tracekd import execute, machine, pool, progress
 from tracekd.records import read_jsonl
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -172,3 +173,30 @@ def test_nothing_loads_torch_that_does_no_arithmetic_with_it(code):
     done = subprocess.run([sys.executable, "-c", f"import sys; {code}; {found}"], capture_output=True, text=True,
                           cwd=ROOT, check=True)  # fmt: skip
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("name", ["01", "02", "04", "05", "06", "07", "08"])
+def test_a_notebook_that_does_no_arithmetic_with_torch_does_not_load_it(name):
+    """Its imports, up to the line that opens the run."""
+    (path,) = (ROOT / "notebooks").glob(f"{name}_*.ipynb")
+    cells = ["".join(cell["source"]) for cell in json.loads(path.read_text())["cells"]]
+    (first,) = [cell for cell in cells if "run = open_run(" in cell or ("open_study(" in cell and "import" in cell)]
+    code = first[: first.index("from tracekd.profiles")] + "\nimport sys\nprint('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_the_bar_inside_a_cell_reaches_the_terminal(capsys, monkeypatch):
+    """What papermill logs of a kernel's stderr: the last state of a line that rewrites itself, and nothing else."""
+    monkeypatch.setattr(execute.Progress, "EVERY", 0.05)
+    shown = execute.Progress("03_train", 9, None)
+    shown.on_cell_start({"cell_type": "code", "source": "adapters = train()", "metadata": {}}, 3)
+    logger = logging.getLogger("papermill.of.this.test")
+    logger.addHandler(shown)
+    logger.warning("a warning of a library\n")
+    logger.warning("\r0 of 3 adapters: 1%\r1 of 3 adapters: 40% babi step 12/64 loss 0.410, 190 tokens/s")
+    said = []
+    until(lambda: said.append(capsys.readouterr().out) or "190 tokens/s" in "".join(said))
+    shown.close()
+    logger.removeHandler(shown)
+    assert "cell  4/9" in "".join(said) and "warning" not in "".join(said) and "1%\r" not in "".join(said)

@@ -188,7 +188,7 @@ def test_a_failure_stops_the_run_and_keeps_what_was_finished(house, capsys):
     said = capsys.readouterr()
     assert "02_second failed in cell 4 of 4" in said.err and "RuntimeError: the pot is empty" in said.err
     assert "the cell begins: raise RuntimeError" in said.err and "nearly there" in said.err
-    assert "Traceback" in said.err and "03_third" not in said.out
+    assert "Traceback" in said.err and "03_third:" not in said.out
     assert list(steps.read(house / "runs/smoke")) == ["01_first"]
     assert (house / "runs/smoke/notebooks/01_first.ipynb").exists()
 

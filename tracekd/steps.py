@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,18 @@ PACKAGE = Path(__file__).parent
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "numpy", "pandas", "scipy", "statsmodels", "matplotlib")
 
 
+def _tree(path: Path) -> ast.Module:
+    """A file's syntax tree, parsed once while the file stays as it is."""
+    about = path.stat()
+    return _parsed(path, about.st_size, about.st_mtime_ns)
+
+
+@lru_cache(maxsize=512)
+def _parsed(path: Path, size: int, modified: int) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=512)
 def _meaning(source: str) -> str:
     """Hash of code without comments, layout and docstrings: changes to them cannot change a result."""
     tree = ast.parse(source)
@@ -38,6 +51,7 @@ def _meaning(source: str) -> str:
     return sha256(ast.dump(tree))
 
 
+@lru_cache(maxsize=512)
 def _imported(tree: ast.AST, package: Path) -> set[Path]:
     """Files of the package that ``tree`` imports anywhere, also inside functions."""
     names = set()
@@ -61,14 +75,14 @@ def modules(notebook: Path, package: Path = PACKAGE) -> list[Path]:
         path = todo.pop()
         if path.is_file() and path not in found:
             found.add(path)
-            todo += _imported(ast.parse(path.read_text(encoding="utf-8")), package)
+            todo += _imported(_tree(path), package)
     return sorted(found)
 
 
 def _trees(notebook: Path, package: Path) -> list[ast.Module]:
     """The syntax trees of a notebook's cells and of the modules that it imports."""
     trees = notebooks.parsed(notebook)
-    return trees + [ast.parse(path.read_text(encoding="utf-8")) for path in modules(notebook, package)]
+    return trees + [_tree(path) for path in modules(notebook, package)]
 
 
 def _spelt(node: ast.AST) -> str:
@@ -78,6 +92,7 @@ def _spelt(node: ast.AST) -> str:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
+@lru_cache(maxsize=512)
 def _named(tree: ast.AST) -> tuple[set[str], set[str]]:
     """All strings in code, and those of them that are handed to ``run.path``: such files a run writes itself."""
     names, written = set(), set()
