@@ -24,6 +24,7 @@ MISSPELT = [
     (["intervene", "--profile", "smoke", "--conditon", "correct"], "'--condition'"),
     (["export", "--profile", "smoke", "--condition", "vanila"], "'vanilla'"),
     (["derive", "--dataset", "cotempq", "x"], "'cotempqa'"),
+    (["leakage", "--kind", "macthed"], "'matched'"),
     (["score", "--dataset", "bab", "--problems", ".", "--outputs", "."], "'babi'"),
     (["score", "--dataset", "babi", "--rules", "alinged", "--problems", ".", "--outputs", "."], "'aligned'"),
     (["teacher", "x", "--wokers", "2"], "'--workers'"),

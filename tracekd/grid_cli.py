@@ -68,7 +68,12 @@ def parser(command: str) -> Parser:
     if command == "export":
         made.add_argument("--output", type=Path, default=Path("export"), help="folder (default: export)")
     if command == "generate":
-        made.add_argument("--backend", default="transformers", help="transformers, or vllm where it is installed")
+        made.add_argument(
+            "--backend",
+            choices=outputs.BACKENDS,
+            default=outputs.BACKENDS[0],
+            help="transformers, or vllm where it is installed",
+        )
         made.add_argument("--trained", action="store_true", help="only students with an adapter: the jobs of `train`")
     return made
 

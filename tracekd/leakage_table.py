@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import os
@@ -15,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from tracekd import benches, corrupt, leakage, problems, released
+from tracekd.command_line import Parser
 from tracekd.load_cotempqa import SIZES
 from tracekd.problems import Problem
 from tracekd.records import read_jsonl, write_csv
@@ -240,10 +240,8 @@ def recorded(folder: Path = benches.FOLDER) -> pd.DataFrame:
 
 def main(argv: list[str]) -> int:
     """Print the leakage table as JSON: one object a set and kind."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tracekd leakage", description=__doc__.split(":")[0] + ".",
-        epilog="Example: python -m tracekd leakage --data ../shared/data --dataset babi --kind matched",
-    )  # fmt: skip
+    example = "python -m tracekd leakage --data ../shared/data --dataset babi --kind matched"
+    parser = Parser("leakage", __doc__.split(":")[0] + ".", example)
     parser.add_argument(
         "--data", default=os.environ.get("TRACEKD_DATA") or "generated",
         help="generated, hub, a folder, or a file of your own problems (default: TRACEKD_DATA, else generated)",

@@ -45,7 +45,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def sha256(source: str | Path | bytes | Mapping | list) -> str:
-    """Hex digest of a file (given as ``Path``), of bytes, of a string, or of JSON-like data with sorted keys."""
+    """Hex digest of a file or folder (a ``Path``), of bytes, of a string, or of JSON-like data with sorted keys."""
+    if isinstance(source, Path) and source.is_dir():
+        source = [[path.name, sha256(path)] for path in sorted(source.iterdir()) if path.is_file()]
     if isinstance(source, Path):
         with source.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
