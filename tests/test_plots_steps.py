@@ -53,9 +53,9 @@ def test_views(sets):
     assert (table["supports the answer"] != "").sum() == len(worked.derivation.evidence)
     assert len(views.step_table(worked.derivation)) == len(worked.derivation.steps)
     shown = views.corruptions(story)
-    assert shown.trace.tolist()[0] == "correct" and len(shown) == 7
-    assert (shown.classification == "right").tolist() == [True, False, True, False, False, True, False]
-    assert (shown.retrieval == "right").tolist() == [True, True, False, False, True, False, False]
+    assert shown.trace.tolist()[0] == "correct" and len(shown) == 10  # three kinds, each of one step or both
+    assert (shown.classification == "right").tolist() == [True, *(False, True, False) * 3]
+    assert (shown.retrieval == "right").tolist() == [True, *(True, False, False) * 3]
 
 
 def test_token_view_escapes_and_colours():

@@ -24,7 +24,7 @@ from tracekd.text import normalise
 RELEASED = "released"
 RECORDED = "leakage_real.csv"  # in figures/data, for readers without the real files: see ``record``
 RELEASED_FILE = Path("released", "incorrect_traces_test.jsonl")
-TEST_SET = "released test set"
+TEST_SET, TRAINING = "released test set", "training problems"
 MEASURES = ("excludes", "names", "derives")
 # The columns that a reader needs, in reading order.
 SHOWN = (
@@ -209,11 +209,16 @@ def beside_release(folder: str | Path, seed: int) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def trained_on(dataset: str, source: str, seed: int) -> list[Problem]:
+    """The training problems of a set: those whose wrong traces a student sees, and whose labels are counted."""
+    return [p for p in problems.load(dataset, source, seed=seed) if p.split == "train"]
+
+
 def record(folder: str | Path, seed: int, out: Path = benches.FOLDER) -> Path:
     """Write the leakage tables of the real sets to ``out / RECORDED``: counts and shares, no text.
 
-    The column ``problems`` is ``TEST_SET`` for the rows of ``beside_release`` and ``whole set`` for those of ``table``
-    on every set that ``folder`` has.
+    The column ``problems`` is ``TEST_SET`` for the rows of ``beside_release`` and ``TRAINING`` for those of ``table`` on
+    every set that ``folder`` has.
 
     Raises:
         FileNotFoundError: ``folder`` has not got the release's traces.
@@ -221,7 +226,7 @@ def record(folder: str | Path, seed: int, out: Path = benches.FOLDER) -> Path:
     if not (Path(folder) / RELEASED_FILE).is_file():
         raise FileNotFoundError(f"no {RELEASED_FILE} in {folder}: name the folder that holds released/ with --data")
     real = [name for name in problems.DATASETS if problems.source_of(name, str(folder)) != "generated"]
-    whole = table({name: problems.load(name, str(folder)) for name in real}, seed).assign(problems="whole set")
+    whole = table({name: trained_on(name, str(folder), seed) for name in real}, seed).assign(problems=TRAINING)
     beside = beside_release(folder, seed).assign(problems=TEST_SET)
     write_csv(out / RECORDED, pd.concat([whole, beside], ignore_index=True))
     return out / RECORDED
@@ -267,7 +272,7 @@ def _report(source: str, names: Sequence[str], kind: str | None, seed: int) -> l
     kinds = [kind] if kind else corrupt.STYLES
     found, rows = {}, []
     if kind != RELEASED:
-        found = {name: problems.load(name, source, seed=seed) for name in names}
+        found = {name: trained_on(name, source, seed) for name in names}
         rows = table(found, seed, kinds).to_dict("records")
         rows = [{**line, "source": problems.label_of(line["dataset"], source)} for line in rows]
     if kind == RELEASED or (kind is None and (Path(source) / RELEASED_FILE).is_file()):
