@@ -217,9 +217,9 @@ def test_a_run_ends_with_a_short_paper_check(house, capsys):
         "  printed numbers, cannot be checked: seeds 355, matrix 64",
     ]
     (folder / "figures/08_claims.csv").write_text(
-        "claim,contrast,dataset,source,teacher,training_problems,value,low,high,n,seeds,cut,verdict\n"
-        "Traces do not help,correct less vanilla,babi,real problems,,1000,0.01,-0.02,0.04,376,3,,holds here\n"
-        "Traces do not help,x,marco,,,0,,,,0,0,,not run\n"
+        "claim,contrast,dataset,source,teacher,training_problems,estimate,low,high,n,seeds,cut,verdict,reason,reveals,note\n"
+        "Traces do not help,correct - vanilla,babi,real problems,,1000,0.01,-0.02,0.04,376,3,,supported,,all,\n"
+        "Traces do not help,x,marco,,,0,,,,0,0,,not tested,conditions not trained,all,\n"
     )
     (folder / "figures/08_ledger.csv").write_text(
         "kind,dataset,category,condition,measure,seed,replicated,verdict\n"
@@ -229,7 +229,7 @@ def test_a_run_ends_with_a_short_paper_check(house, capsys):
     runner.report(folder)
     assert capsys.readouterr().out.strip().splitlines()[15:] == [
         "the paper's claims in our words, set by set, tested on the open student (08_claims):",
-        "  Traces do not help: babi +1.0 [-2.0, +4.0] points on 376 problems (trained on 1,000, 3 seeds), holds here",
+        "  Traces do not help: babi +1.0 [-2.0, +4.0] points on 376 problems (trained on 1,000, 3 seeds): supported",
         "every printed number (08_ledger):",
         "  follows to the digit: matrix 1",
         "  cannot be checked: seeds 1",

@@ -343,8 +343,8 @@ def test_mutated_replies_are_a_text_or_a_failed_problem(server, tmp_path):
 def own_set(tmp_path):
     """A set in the documented form, of two rooms."""
     rows = [
-        {"id": f"q{i}", "context": list(ROOMS), "question": f"Where is Mary now ({i})?", "answers": ["hall"],
-         "category": "place" if i % 2 else "person", "evidence": [2]}
+        {"id": f"q{i}", "context": list(ROOMS), "question": f"Where is Mary now ({i})?",
+         "answers": ["hall" if i < 19 else "attic"], "category": "place" if i % 2 else "person", "evidence": [2]}
         for i in range(20)
     ]  # fmt: skip
     write_jsonl(tmp_path / "rooms.jsonl", rows)

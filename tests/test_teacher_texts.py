@@ -105,7 +105,7 @@ def test_the_releases_forms(tmp_path, found):
         ({"question": ""}, "question is ''"),
         ({"r1_trace": "so.</think> hall"}, "trace goes on after </think> with 'hall'"),
         ({"r1_trace": "", "r1_summary": " ", "r1_explanation": "", "r1_prediction": ""}, "trace is empty"),
-        ({"r1_summary": "\ud800"}, "summary has half a character"),
+        ({"r1_summary": "\ud800"}, "'\\ud800' is half of a character"),
     ],
 )
 def test_a_broken_row_names_file_line_and_field(tmp_path, found, change, said):

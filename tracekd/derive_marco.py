@@ -68,8 +68,11 @@ def query_type(question: str) -> str:
 
 def rank(context: Sequence[str], question: str) -> list[tuple[int, float]]:
     """Rank passages by BM25 (bm25s, English stop words): (index, score), best first, ties in context order."""
+    passages = bm25s.tokenize(list(context), stopwords="en", show_progress=False)
+    if not passages.vocab:  # nothing but stop words and single letters: bm25s cannot index that
+        return [(i, 0.0) for i in range(len(context))]
     index = bm25s.BM25(b=0)
-    index.index(bm25s.tokenize(list(context), stopwords="en", show_progress=False), show_progress=False)
+    index.index(passages, show_progress=False)
     asked = _QUESTION_WORDS.sub(" ", question.lower())
     words = bm25s.tokenize([asked], stopwords="en", show_progress=False, return_ids=False)[0]
     scores = index.get_scores(words) if words else [0.0] * len(context)

@@ -217,8 +217,8 @@ def trained_on(dataset: str, source: str, seed: int) -> list[Problem]:
 def record(folder: str | Path, seed: int, out: Path = benches.FOLDER) -> Path:
     """Write the leakage tables of the real sets to ``out / RECORDED``: counts and shares, no text.
 
-    The column ``problems`` is ``TEST_SET`` for the rows of ``beside_release`` and ``TRAINING`` for those of ``table`` on
-    every set that ``folder`` has.
+    The column ``problems`` is ``TEST_SET`` for the rows of ``beside_release`` and ``TRAINING`` for those of ``table``
+    on every set that ``folder`` has.
 
     Raises:
         FileNotFoundError: ``folder`` has not got the release's traces.

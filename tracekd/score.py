@@ -117,7 +117,7 @@ class Faults:
         """Count one fault of ``kind`` and keep its name while there is room."""
         self.counts[kind] += 1
         if len(self.named[kind]) < self.keep:
-            self.named[kind].append(name)
+            self.named[kind].append(name.encode(errors="replace").decode())  # it may hold half a character
 
 
 FAULTS = ("malformed", "unknown", "duplicate", "missing")

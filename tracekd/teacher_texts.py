@@ -10,6 +10,7 @@ import ast
 import csv
 import gzip
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -181,7 +182,10 @@ def _target(row: Mapping[str, Any], path: Path, place: str) -> dict[str, str]:
             f"{path.name}: traces of a swapped set belong to other problems; give the set that was swapped"
         )
     _, target = _turns(row, place)
-    _, trace, answer = split_output(target)
+    trace = split_output(target)[1]
+    answer = re.sub(
+        r"^.*<answer>|</answer>\s*$", "", target, flags=re.DOTALL
+    ).strip()  # to the letter, unlike a verdict
     if read_steps(trace or "")[0]:
         raise ValueError(f"{place}: the trace states label and facts in the rules' words: no text of a teacher")
     kind = "summary" if "summ" in name else "explanation" if "expl" in name or "_exp" in name else "trace"
