@@ -125,7 +125,7 @@ def test_an_error_in_a_worker_is_one_line_here(one, tmp_path):
     next(runs.rglob("correct/seed121/adapter_model.safetensors")).write_bytes(b"x" * 99)
     process = command(runs, "generate", "--workers", "2")
     said = process.communicate(timeout=300)[0]
-    assert process.returncode == 1
+    assert process.returncode == 2
     assert "is damaged" in said and "correct" in said and "Traceback" not in said
 
 

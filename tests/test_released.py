@@ -161,9 +161,9 @@ def test_the_gold_free_check_agrees_and_buys_accuracy(table):
     rows = table[(table.joined == "test") & (table.student == "Llama-3.2-1B-Instruct") & (table.condition == "correct")]
     rng = np.random.default_rng(1)
     found = gold_free.at_inference(rows, rng, 100, ("dataset",)).set_index(["dataset", "measure"])
-    # 238 of 950 CoTempQA traces pass; of their answers 234 are right.
+    # 234 of 950 CoTempQA traces pass, and all of their answers are right.
     passing = found.loc[("cotempqa", "answer right, trace passes")]
-    assert passing.outputs == 238 and passing.value == pytest.approx(234 / 238)
+    assert passing.outputs == 234 and passing.value == 1
     assert found.loc[("cotempqa", "agrees with gold"), "value"] > 0.98
     assert (found.not_checked == 0).all()
 
@@ -187,13 +187,13 @@ def test_verdicts_follow_their_tests(contrasts):
 
 
 def test_the_three_steps_of_the_28_percent(compared):
-    """Printed 261 of 949 and 261 / (261 + 195); ours 299 of 950 and 299 / (299 + 21), label 305 / (305 + 302)."""
+    """Printed 261 of 949 and 261 / (261 + 195); ours 305 of 950 and 305 / (305 + 17), label 310 / (310 + 297)."""
     steps = rt.three_steps(compared).set_index("reading")
     assert steps.n.tolist() == [949, 936, 950, 950]
-    assert (100 * steps.joint).round(1).tolist() == [27.5, 27.6, 31.5, 32.1]
-    assert (100 * steps.p_answer_given_trace).round(1).tolist() == [57.2, 56.2, 93.4, 50.2]
+    assert (100 * steps.joint).round(1).tolist() == [27.5, 27.6, 32.1, 32.6]
+    assert (100 * steps.p_answer_given_trace).round(1).tolist() == [57.2, 56.2, 94.7, 51.1]
     label = steps.loc["released outputs, id-aligned, label alone"]
-    assert (round(label.phi, 2), round(100 * label.p_answer_given_not_trace, 1)) == (0.15, 34.4)
+    assert (round(label.phi, 2), round(100 * label.p_answer_given_not_trace, 1)) == (0.16, 35.0)
     assert (steps.joint_low < steps.joint).all() and (steps.phi_low < steps.phi).all()
 
 

@@ -160,7 +160,7 @@ def test_a_finished_adapter_that_was_damaged_is_not_used_and_trained_anew(whole,
     lines = (runs / OUTPUTS).read_bytes().splitlines(keepends=True)
     (runs / OUTPUTS).write_bytes(b"".join(lines[:16]))
     harm(runs / ADAPTER / "adapter_model.safetensors")
-    assert here(runs, GENERATE) == 1
+    assert here(runs, GENERATE) == 2
     assert "is damaged" in (said := capsys.readouterr().err) and ADAPTER in said
     assert here(runs, TRAIN) == here(runs, GENERATE) == 0
     assert same_adapter(runs, whole) and same_outputs(runs, whole)
