@@ -1,9 +1,13 @@
 """Outputs in the forms of other programs, each with the verdict of a careful reader, beside the printed table."""
 
+import html
+from dataclasses import replace
+
 import pytest
 
 from tracekd.cases import FACT, LISTS, NOTHING, PROBLEM, REFERENCES, RIGHT, TWO, A, T
 from tracekd.score import verdict
+from tracekd.traces import read
 
 VALE, LINE = TWO.context[2], "\n"
 NUMPY = f"[{FACT!r} {VALE!r}]"
@@ -185,6 +189,20 @@ OUTPUTS = [
     (PROBLEM, f"<think>{RIGHT} {A[:-4]}", ("truncated", True, True, True), False),
     (REFERENCES, "<answer>ada lem.</answer>", ("no_trace", False, False, True)),
     (REFERENCES, "<answer>Ada Lem or Dr. Ada Lem</answer>", ("no_trace", False, False, False)),
+    # Forms that an audit's rewriting found to move verdicts of real targets: escapes, words after the label, quotes.
+    (PROBLEM, f"<think>{RIGHT}</think> {A}".replace(LINE, "\\n"), ("ok", True, True, True)),
+    (PROBLEM, html.escape(html.escape(f"<think>{RIGHT}</think> {A}")), ("ok", True, True, True)),
+    (PROBLEM, f"<thinking>{RIGHT}</thinking> {A}", ("ok", True, True, True)),
+    (PROBLEM, f"<think>{T.format('equal. Both agree', [FACT])}</think> {A}", ("ok", True, True, True)),
+    (PROBLEM, f"<think>{T.format('equal. No, the relation is: mix', [FACT])}</think> {A}", ("ok", False, True, True)),
+    (
+        PROBLEM,
+        f"<think>{T.format('equal', f'[`{FACT}`]')}</think> <answer>[`Orion`]</answer>",
+        ("ok", True, True, True),
+    ),
+    (PROBLEM, "The correct answer is: Orion", ("no_trace", False, False, True)),
+    (replace(TWO, answers=("Vale, Hill", "Orion")), "[Orion; Vale, Hill]", ("no_trace", False, False, True)),
+    (replace(NOTHING, answers=("∞",), evidence=(0,)), "-∞", ("no_trace", False, False, False)),
     (NOTHING, "No answer present", ("no_trace", False, False, True)),
     (NOTHING, "There is no answer.", ("no_trace", False, False, False)),
 ]
@@ -196,3 +214,8 @@ def test_a_careful_reader_agrees(case):
     found = verdict(problem, text, *finished)
     steps = (found["classification_correct"], found["retrieval_correct"], found["answer_correct"])
     assert (found["status"], *steps) == expected
+
+
+def test_a_label_keeps_a_full_stop_of_its_own():
+    text = T.format("U.S. History", [FACT])
+    assert read(text)[0] == "U.S. History"

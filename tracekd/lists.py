@@ -11,7 +11,7 @@ from typing import Any
 
 from tracekd.text import ENTITY
 
-_CURLY = str.maketrans("‘’‚‛“”„‟«»", '\'\'\'\'""""""')
+_CURLY = str.maketrans("‘’‚‛`´“”„‟«»", "''''''\"\"\"\"\"\"")
 _CLOSING = {"[": "]", "(": ")", "{": "}"}
 # Between two quoted items: a comma, a semicolon, a bar, or, as numpy prints arrays, white space alone.
 _BETWEEN = re.compile(r"(?<=[^\s,;|\[({])(['\"])\s*(?:[,;|]\s*|\s)(['\"])(?=\S)")
@@ -90,11 +90,12 @@ def first_list(text: str) -> str | None:
 
 
 def unquoted_list(text: str, known: Callable[[str], bool]) -> tuple[str, ...] | None:
-    """The items of a bracketed list without quotes, cut at commas; one item where ``known`` knows it whole."""
+    """The items of a bracketed list without quotes, cut at its separators; one item where ``known`` knows it whole."""
     inside = text[1:-1].strip()
     if text[:1] != "[" or text[-1:] != "]" or not inside or inside[0] in "'\"[{(":
         return None
-    return (inside,) if known(inside) else tuple(part.strip() for part in re.split(r"[,;|]", inside) if part.strip())
+    marks = "[;|]" if re.search("[;|]", inside) else ","  # between semicolons a comma belongs to a name
+    return (inside,) if known(inside) else tuple(part.strip() for part in re.split(marks, inside) if part.strip())
 
 
 def marked_lines(text: str) -> tuple[str, ...] | None:

@@ -15,14 +15,14 @@ from tracekd.traces import read
 _ROLE = re.compile(r"\A\s*(?:assistant|model)[ \t]*(?::|\r?\n|(?=<)|\Z)", re.IGNORECASE)
 # "Answer:", "**Answer:**", "### Final answer:", "The answer is:" at the beginning of an answer text.
 LEAD = re.compile(
-    r"\A[\s>#*_]*(?:the\s+)?(?:final\s+)?answer[*_]*(?:\s+is)?\s*(?::[*_]*|[*_]+:)[ \t]*[*_]*"
+    r"\A[\s>#*_]*(?:the\s+)?(?:(?:final|correct)\s+)?answer[*_]*(?:\s+is)?\s*(?::[*_]*|[*_]+:)[ \t]*[*_]*"
     r"|\A\s*(?:#+ *|\*\*)(?:final\s+)?answer(?:\*\*)? *\n",  # or as a heading
     re.IGNORECASE,
 )
 # In what follows a trace, a sentence may lead to it: "So the final answer: X"; the last one counts.
 _LEAD_AFTER_TRACE = re.compile(r".*\banswer\b[*_]*(?:\s+is)?\s*:[*_]*", re.DOTALL | re.IGNORECASE)
-# Tags in any spelling: < think >, <THINK>, \<think\>, <think/>.
-_TAG_FORMS = re.compile(r"\\?<\s*(\\?/?)\s*(think|answer)\s*(/?)\s*\\?>", re.IGNORECASE)
+# Tags in any spelling: < think >, <THINK>, <thinking>, \<think\>, <think/>.
+_TAG_FORMS = re.compile(r"\\?<\s*(\\?/?)\s*(think|answer)(?:ing)?\s*(/?)\s*\\?>", re.IGNORECASE)
 _TAG = re.compile(r"</?(?:think|answer)>|</[a-z]{0,6}\Z")  # the last one was cut off
 _ANSWER = re.compile(r"<answer>(.*?)(</answer>|(?=<answer>|<think>)|\Z)", re.DOTALL)
 _END = re.compile(
@@ -79,8 +79,10 @@ def read_output(text: str, finished: bool = True) -> tuple[str, str | None, str 
 
 def _plain(text: str) -> str:
     """One turn, without tokens of a chat template, its tags in one spelling."""
-    if "&" in text:
+    for _ in range(2 if "&" in text else 0):  # some programs escape what is escaped already
         text = ENTITY.sub(lambda match: html.unescape(match[0]), text)
+    if "\\n" in text and "\n" not in text:  # a JSON string, copied with its escapes; \neq is no line break
+        text = re.sub(r"(?:\\r)?\\n(?![a-z])", "\n", text)
     if "\\u003" in text:
         text = text.replace("\\u003c", "<").replace("\\u003e", ">")
     if "<" in text:

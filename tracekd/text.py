@@ -14,7 +14,7 @@ _MARKS = "-.,:/*^+#%<>~'\""
 _ASIDE = str.maketrans(_MARKS, "".join(chr(0xE000 + i) for i in range(len(_MARKS))))
 _BACK = {new: chr(old) for old, new in _ASIDE.items()}
 _VALUE = re.compile(
-    r"(?<!\w)-(?=\.?\d)"  # a sign, but no bullet and no range
+    r"(?<!\w)-(?=\.?\d|∞)"  # a sign, but no bullet and no range
     r"|(?<=\d)[./:*^+](?=\d)|(?<=\d),(?=\d{1,2}(?!\d))"  # within a number
     r"|(?<=\w)\^(?=[\w-])|(?<=\^)-(?=\d)"  # a power
     r"|(?<=\w)(?:\+\+|[+#](?!\w))"  # C++, C#, A+, 18+
