@@ -200,6 +200,12 @@ OUTPUTS = [
         f"<think>{T.format('equal', f'[`{FACT}`]')}</think> <answer>[`Orion`]</answer>",
         ("ok", True, True, True),
     ),
+    (
+        PROBLEM,
+        f"<think>{RIGHT}</think>\n\n**Answer:** Orion\n\nI hope that this helps.",
+        ("untagged", True, True, True),
+    ),
+    (TWO, f"<think>{RIGHT}</think>\n\nAnswer:\n\n- Vale\n\n- Orion", ("untagged", True, False, True)),
     (PROBLEM, "The correct answer is: Orion", ("no_trace", False, False, True)),
     (replace(TWO, answers=("Vale, Hill", "Orion")), "[Orion; Vale, Hill]", ("no_trace", False, False, True)),
     (replace(NOTHING, answers=("∞",), evidence=(0,)), "-∞", ("no_trace", False, False, False)),

@@ -35,6 +35,10 @@ _HEADER = re.compile(
     re.IGNORECASE,
 )
 _SPECIAL = re.compile(r"<[|｜][\w▁.-]{1,40}[|｜]>|<s>|<bos>|<pad>|\[/?INST\]", re.IGNORECASE)
+# A paragraph that reads as a sentence, after an answer that follows a trace and has no tag to end it.
+_PROSE_AFTER = re.compile(
+    r"\n\s*\n\s*(?![-*+•]\s|\(?\d)[^\n]*\w\s+\w[^\n]*\s\w[^\n]*[.!?:][*_]*[ \t]*(?:\n.*)?\Z", re.DOTALL
+)
 # Words that no list of single words holds: "the bathroom" is no list of two answers.
 _NO_ITEMS = frozenset(["a", "an", "and", "are", "at", "in", "is", "no", "not", "of", "on", "or", "the", "to", "was"])
 
@@ -66,6 +70,8 @@ def read_output(text: str, finished: bool = True) -> tuple[str, str | None, str 
     trace, answer, tagged, closed = _parts(text, finished)
     trace = trace.strip() or None if trace else None
     answer = _bare_answer(answer) if answer else None
+    if answer and trace and not tagged and (prose := _PROSE_AFTER.search(answer)):
+        answer = answer[: prose.start()]
     if not finished:
         status = "truncated"
     elif answer is None:
