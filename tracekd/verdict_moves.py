@@ -90,5 +90,4 @@ def _claims(table: pd.DataFrame) -> pd.DataFrame:
         tables.contrasts(test, 0.05, column, **options).assign(rules=rules)
         for rules, column in ((rt.THEIRS, "pub_answer_correct"), (rt.OURS, "answer_correct"))
     )
-    trace = compared[compared.step == "trace"]
-    return released_claims.claims(trace, contrasts, rt.r1_conditions(numbers), numbers)
+    return released_claims.claims(compared, contrasts, rt.r1_conditions(numbers), numbers)
