@@ -503,6 +503,12 @@ def test_the_ledger_in_short_and_the_finding_name_their_numbers():
         said[3].startswith("Training on incorrect traces changes accuracy by +0.0 [")
         and "not tested (one seed)" in said[3]
     )
+    assert "points compared with correct ones (40 problems, 1 seed): that" in said[3]
+    assert "points (40 problems, 1 seed): that trace and answer are independent" in said[8]
+    # A condition that was trained with fewer seeds, or asked less, names its own.
+    fewer = shares.assign(seeds=shares.seeds.where(shares.condition != "incorrect", 2))
+    of_incorrect = findings.replication_sentences(fewer, whole, claimed, pd.DataFrame())
+    assert "40 test problems, 2 seeds" in of_incorrect[2] and of_incorrect[:2] == said[:2]
     assert re.search(r"writes a right trace in 50\.0% \[[\d., ]+\] of its outputs", said[5])
     assert re.search(r"50\.0% \[[\d., ]+\] right after its own right traces \(n = 20 outputs\)", said[6])
     # One number with its interval a sentence, two where the t interval stands beside it.

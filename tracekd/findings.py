@@ -98,20 +98,20 @@ def replication_sentences(
         dataset: the set to speak of.
     """
     part = shares[shares.dataset == dataset]
-    size, row = part[SIZE].max(), part[part.condition == "correct"].iloc[0]
-    about = (
-        f"{dataset}, {size:,} training problems per condition, {row.problems} test problems, {seed_count(row.seeds)}"
-    )
+    size = part[SIZE].max()
+    about = f"{dataset}, {size:,} training problems per condition"
     said = [
-        f"Trained on {name}, the open student answers {percent(r.value, r.low, r.high)} right ({about})."
+        f"Trained on {name}, the open student answers {percent(r.value, r.low, r.high)} right ({about}, {r.problems} "
+        f"test problems, {seed_count(r.seeds)})."
         for c, name in _NAMES.items()
         for r in part[part.condition == c].itertuples()
     ]
     rows = claimed[(claimed.dataset == dataset) & (claimed[SIZE] == size) & (claimed.reveals == "all")]
     for other, name in (("correct", "correct ones"), ("vanilla", "no traces")):
         found = rows[(rows["first"] == "incorrect") & (rows.second == other)].iloc[0]
-        said.append(f"Training on incorrect traces changes accuracy by {_with_t(found)} points compared with {name}: "
-                    f"that it does not lower it is {verdict_words(found)}.")  # fmt: skip
+        said.append(f"Training on incorrect traces changes accuracy by {_with_t(found)} points compared with {name} "
+                    f"({found.n} problems, {seed_count(found.seeds)}): that it does not lower it is "
+                    f"{verdict_words(found)}.")  # fmt: skip
     own = whole[(whole.dataset == dataset) & (whole.condition == "correct")].iloc[0]
     traces, after, after_wrong = (percent(own[k], own[f"{k}_low"], own[f"{k}_high"]) for k in _SHARES)
     tied = rows[(rows["first"] == "correct") & (rows.step == "trace")].iloc[0]
@@ -120,7 +120,8 @@ def replication_sentences(
         f"The student trained on correct traces writes a right trace in {traces} of its outputs.",
         f"It answers {after} right after its own right traces (n = {int(own.right_outputs)} outputs).",
         f"It answers {after_wrong} right after its own wrong traces (n = {int(own.wrong_outputs)} outputs).",
-        f"The difference is {_with_t(tied)} points: that trace and answer are independent is {verdict_words(tied)}.",
+        f"The difference is {_with_t(tied)} points ({tied.n} problems, {seed_count(tied.seeds)}): that trace and "
+        f"answer are independent is {verdict_words(tied)}.",
         *_given(moved, dataset, size),
     ]
 
