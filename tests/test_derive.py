@@ -46,6 +46,13 @@ def test_cotempqa_keeps_its_steps():
     assert got.steps[1].spans == (("2001", "2005"), ("2003", "2009"))
 
 
+@pytest.mark.parametrize("opening", ["while", "When", "During the time that", "At the time when", "Whilst"])
+def test_a_question_may_open_in_other_words(opening):
+    facts = ("Ada works for Mill from 2001 to 2005.", "Ada holds the position of clerk from 2001 to 2005.")
+    got = cotempqa(facts, ASK.replace("While", opening))
+    assert (got.answers, got.category) == (("clerk",), "equal")
+
+
 def test_a_year_comes_before_its_months():
     # "2003" is (2003, 0, 0), "January, 2003" is (2003, 1, 0): the first starts earlier, so this is no containment.
     facts = ("Ada works for Mill from 2003 to 2007.", "Ada holds the position of x from January, 2003 to May, 2007.")

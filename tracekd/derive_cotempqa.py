@@ -39,6 +39,8 @@ _EVENT = {
     "chair": ("was the chair of ",),
     "head": ("was the head of ",),
 }
+# The set's own questions all begin with "While".
+_OPENING = re.compile(r"\A(?:while|whilst|when|(?:during|at) the time (?:that|when|in which)) ", re.IGNORECASE)
 # The relation asked for, by the words after the event; the first that fits decides.
 _ASKED = tuple(
     (re.compile(pattern), relation)
@@ -72,7 +74,7 @@ def derive(context: Sequence[str], question: str, habits: bool = True) -> Deriva
         facts = [parse(fact) for fact in context]
     except ValueError as error:
         return _none(str(error))
-    events, rest = _events(facts, plain(question))
+    events, rest = _events(facts, _OPENING.sub("While ", plain(question)))
     if not events:
         return _none("no fact states the event in question")
     relation = next((name for pattern, name in _ASKED if pattern.match(rest)), None)
