@@ -242,3 +242,14 @@ def test_repetition_counts_word_sequences_that_come_again():
     assert text.repetition("a b c d e") == 0
     assert text.repetition("round " * 103) == pytest.approx(0.99)  # one of a hundred is new
     assert text.repetition("a b c") == 0 and text.repetition("a b a", 1) == pytest.approx(1 / 3)
+
+
+def test_verdicts_carry_what_the_wrong_trace_of_their_problem_reveals(tmp_path):
+    """Of two facts one is gold, so the only wrong one excludes; with a third fact there is a choice that does not."""
+    two = Problem("babi/a/1", "babi", "a", ("Ann is here.", "Bob is there."), "who?", ("Ann",), (0,), "test",
+                  {"labels": "a|b", "label_counts": "1|1"})  # fmt: skip
+    three = Problem(**{**two.__dict__, "id": "babi/a/2", "context": (*two.context, "Cleo is away.")})
+    path = tmp_path / "vanilla-1.jsonl"
+    write_jsonl(path, [{"id": p.id, "text": "Ann", "finished": True} for p in (two, three)])
+    found = own_verdicts.verdict_frame([two, three], [path])[0].set_index("id")
+    assert found.drawn_reveals.to_dict() == {"babi/a/1": "excludes", "babi/a/2": "none"}

@@ -105,6 +105,17 @@ def wrong_label(problem: Problem, seed: int = 0, style: str = "matched") -> str:
     return others[rng.choice(len(others), p=weights / weights.sum())]
 
 
+def drawn_reveals(problem: Problem, seed: int = 121) -> str:
+    """What the wrong facts that are drawn for a problem by default reveal (``leakage.LEVELS``); "" where none exist.
+
+    A property of the problem and the seed, fixed before any training, by which every result can be split.
+    """
+    try:
+        return reveals(problem, wrong_facts(problem, seed))
+    except ValueError:  # no fact of its context can be wrong
+        return ""
+
+
 def label_counts(problem: Problem) -> dict[str, int]:
     """The labels of the problem's set with their counts among its training problems, as far as they are known."""
     if "label_counts" in problem.meta:

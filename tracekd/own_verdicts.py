@@ -10,6 +10,7 @@ import pandas as pd
 
 from tracekd import as_published
 from tracekd.agreement import agreement
+from tracekd.corrupt import drawn_reveals
 from tracekd.generated_marco import NO_ANSWER
 from tracekd.gold_free import passes_check
 from tracekd.problems import Problem
@@ -26,8 +27,9 @@ TEXT = ("classification_stated", "facts_stated", "answer_stated")
 
 
 def verdict_frame(
-    problems: Iterable[Problem], paths: Iterable[Path], asked: Mapping[str, Iterable[Problem]] | None = None
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+    problems: Iterable[Problem], paths: Iterable[Path], asked: Mapping[str, Iterable[Problem]] | None = None,
+    seed: int = 121,
+) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
     """Score outputs files of our own students, ``DATASET/CONDITION-SEED.jsonl``.
 
     Args:
@@ -35,12 +37,14 @@ def verdict_frame(
         paths: the files.
         asked: data set to the problems that each of its files should answer; None: the test problems among
             ``problems``.
+        seed: of the wrong traces, see ``traces.build``: ``drawn_reveals`` is of the one that it draws for a problem.
 
     Returns:
         One row an output, the columns in ``schema.VERDICT``: those of ``score.verdict`` and ``agreement.agreement``,
-        ``repetition``, ``n_facts``, ``answerable``, ``declined``, ``passes_check``, those of ``as_published.verdict``
-        with prefix ``pub_`` (missing for sets that the release has no rules for), ``student``, ``condition``, ``seed``,
-        ``n_tokens``, and ``joined`` (always ``test``, as in the tables of the released outputs). And one row a file:
+        ``repetition``, ``n_facts``, ``answerable``, ``declined``, ``passes_check``, ``drawn_reveals``, those of
+        ``as_published.verdict`` with prefix ``pub_`` (missing for sets that the release has no rules for),
+        ``student``, ``condition``, ``seed``, ``n_tokens``, and ``joined`` (always ``test``, as in the tables of the
+        released outputs). And one row a file:
         file, dataset, condition, outputs, malformed, unknown, duplicate, missing (problems asked without an output).
     """
     known, rows, files = {p.id: p for p in problems}, [], []
@@ -67,6 +71,8 @@ def verdict_frame(
         name["condition"] = path.name.rsplit("-", 1)[0]
         files.append({**name, "outputs": len(found), **faults.counts, "missing": missing})
     frame = pd.DataFrame(rows)
+    revealed = {name: drawn_reveals(known[name], seed) for name in dict.fromkeys(row["id"] for row in rows)}
+    frame["drawn_reveals"] = [revealed[row["id"]] for row in rows]
     # Flags that can be missing: under the release's rules a set that these do not cover has none.
     flags = {c: "boolean" for c in frame if c in (*PUBLISHED_FLAGS, "passes_check")}
     return frame.astype(flags), pd.DataFrame(files)

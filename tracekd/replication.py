@@ -43,7 +43,7 @@ COLUMNS = (
     "repetition",
 )  # fmt: skip
 # What later versions record besides: gold facts of the problem, what its wrong trace reveals, ROUGE-L of free text.
-LATER = ("n_facts", "reveals", "answer_rouge_l", "passes_check")
+LATER = ("n_facts", "reveals", "drawn_reveals", "answer_rouge_l", "passes_check")
 COST = (
     "student", "source", *JOB, "teacher", "n", "supervised_tokens", "total_tokens", "epochs", "steps", "seconds",
     "mean_loss", "target_repetition", "peak_gib", "processes", "hardware", "commit", "weights",
@@ -196,7 +196,7 @@ def verdicts(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
     if not jobs:
         return pd.DataFrame(columns=list(COLUMNS))
     known = [p for part in kept(run).values() for p in part]
-    frame, _ = own_verdicts.verdict_frame(known, [outputs.outputs_path(run, *job) for job in jobs])
+    frame, _ = own_verdicts.verdict_frame(known, [outputs.outputs_path(run, *job) for job in jobs], seed=run.seed)
     frame["source"] = frame.dataset.map({d: label_of(d, run.source) for d in frame.dataset.unique()})
     wrote = {job: _teacher(run, job) for job in jobs}
     frame["teacher"] = [wrote[job] for job in zip(*(frame[name] for name in JOB), strict=True)]

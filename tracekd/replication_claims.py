@@ -118,7 +118,7 @@ def tested(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = REPE
 
     Returns:
         columns claim, dataset, source, categories (of the test problems), reveals (``all``; and, for claims on
-        incorrect traces where the records say it, what the facts that this student states reveal), training_problems,
+        incorrect traces where the records say it, what the wrong trace of a problem reveals), training_problems,
         teacher (who wrote free-form traces), rule, first, second, step, contrast (in words), margin, estimate, low,
         high (95%), t_low, t_high, low90, high90, t_low90, t_high90, least_difference (that these n and seeds could show
         with 80% power), n, seeds, by_seed (in words), cut (in words: outputs that ran into the limit and count as
@@ -141,15 +141,10 @@ def tested(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = REPE
 
 
 def _parts(part: pd.DataFrame, claim: Claim) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The problems together, and for claims on incorrect traces by what that student's stated facts reveal.
-
-    A problem on which they do not reveal the same with every seed is ``mixed``.
-    """
+    """The problems together, and for claims on incorrect traces by what the wrong trace drawn for each reveals."""
     yield "all", part
-    if "reveals" in part and "incorrect" in (claim.first, claim.second):
-        stated = part[(part.condition == "incorrect") & (part.reveals.fillna("") != "")].groupby("id").reveals
-        revealed = stated.first().where(stated.nunique() == 1, "mixed")
-        yield from part.groupby(part.id.map(revealed), sort=True)
+    if "drawn_reveals" in part and "incorrect" in (claim.first, claim.second):
+        yield from part[part.drawn_reveals.fillna("") != ""].groupby("drawn_reveals", sort=True)
 
 
 def _found(claim: Claim, part: pd.DataFrame, rng: np.random.Generator, repeats: int) -> dict:
