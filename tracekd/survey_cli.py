@@ -80,6 +80,8 @@ def traces_of(
 
 def build(args: argparse.Namespace) -> int:
     """Write the page and say how to use it."""
+    if args.problems < 1:
+        raise ValueError(f"--problems {args.problems}: expected 1 or more")
     source = check_source(args.data)
     data = "generated" if source_of(args.dataset, source) == "generated" else "real"
     found = load(args.dataset, source, seed=args.seed)

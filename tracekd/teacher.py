@@ -76,6 +76,8 @@ class Endpoint:
         for name, low in least.items():
             if not getattr(self, name) >= low:
                 raise ValueError(f"{name} of a teacher is {getattr(self, name)!r}: expected {low} or more")
+        if self.temperature > 2:
+            raise ValueError(f"temperature of a teacher is {self.temperature!r}: expected 0 to 2")
         if not self.url.startswith(("http://", "https://")):
             raise ValueError(f"url of a teacher is {self.url!r}: expected http:// or https://, up to and with /v1")
 
