@@ -24,6 +24,7 @@ MISSPELT = [
     (["score", "--problem", "x"], "'--problems'"),
     (["teacher", __file__, "--url", "http://localhost:9/v1", "--model", "m", "--temperature", "9"], "0 to 2"),
     (["survey", "build", "--problems", "0"], "--problems 0"),
+    (["survey", "pictures", __file__], "test_commands.py"),
     (["generate", "--profile", "smoke", "--backend", "vlm"], "'vllm'"),
     (["intervene", "--profile", "smoke", "--conditon", "correct"], "'--condition'"),
     (["export", "--profile", "smoke", "--condition", "vanila"], "'vanilla'"),

@@ -115,6 +115,8 @@ def build(args: argparse.Namespace) -> int:
 
 def pictures(args: argparse.Namespace) -> int:
     """Photograph the consent page, a rating page on a desktop and on a phone, and the end."""
+    if b"jsPsych" not in args.page.read_bytes():
+        raise ValueError(f"{args.page}: not the survey's page: give the HTML file that `survey build` wrote")
     args.output.mkdir(parents=True, exist_ok=True)
     for name, *window in PICTURES:
         path = args.output / f"05_survey_{name}.png"
