@@ -28,6 +28,7 @@ READ = {
 }
 NOT_READ = (
     "from 5/6/1999 to 7/8/2001", "in 05.05.1999", "in the 1990s", "in spring 1999", "from about 1999 to 2001",
+    "in Q1 1999",
     "from Smarch, 2019 to 2020", "in February 30, 2019", "in the 5th century BC", "from 1999 to ?", "as of 1999",
 )  # fmt: skip
 
@@ -38,6 +39,11 @@ def test_other_forms_are_read(time, span, end):
     fact = facts.parse(f"Ada Lund works for Mill in Oslo {time}{end}")
     assert (fact.subject, fact.object, fact.span, fact.unread) == ("Ada Lund", "Mill in Oslo", span, "")
     assert not fact.native
+
+
+def test_no_break_spaces_are_spaces():
+    fact = facts.parse("Ada Lund works for Mill\u00a0Co from\u00a01999\u00a0to\u00a02001.")
+    assert (facts.plain(fact.object), fact.span) == ("Mill Co", (19990000, 20010000))
 
 
 @pytest.mark.parametrize("time", NOT_READ)

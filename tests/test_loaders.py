@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tracekd import forms, load_babi, load_cotempqa, problems
+from tracekd.__main__ import main
+from tracekd.derive import derive
 
 ASKED = "While Ada Poe was working for Acme, which employer did Ada Poe work for at the same time?"
 ROW = {
@@ -373,6 +375,68 @@ def test_every_command_reads_the_documented_form(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["n"] == 4
     assert len(forms.read_any(path)) == 4
     assert {p.split for p in released.test_problems(None, path)} == {"test"}
+
+
+def test_rules_of_another_file_of_the_same_name_are_not_taken_over(tmp_path):
+    for name in ("ruled", "bare"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name / "mine.jsonl", lines(*small()))
+    write(tmp_path / "ruled" / "mine_rules.py", "def retrieve(problem):\n    return (0,)\n")
+    assert derive(problems.load("x", str(tmp_path / "ruled" / "mine.jsonl"))[0]).evidence == (0,)
+    assert derive(problems.load("x", str(tmp_path / "bare" / "mine.jsonl"))[0]).underivable
+
+
+def test_score_and_teacher_read_every_form_that_derive_reads(tmp_path, capsys):
+    """Two problems each, of the test file: counted by derive, asked for three texts each, missing from no outputs."""
+    forms_of = {
+        "babi/qa1_single-supporting-fact_test.txt": STORY + SECOND,
+        "babi-csv/test.csv": CSV + CSV.split("\n", 1)[1],
+        "cotempqa/equal_test.jsonl": lines(ROW | {"index": 3096}, ROW | {"index": 3097}),
+    }
+    outputs = write(tmp_path / "outputs.jsonl", lines({"id": "nobody", "text": "hall"}))
+    for name, text in forms_of.items():
+        (tmp_path / name).parent.mkdir()
+        path = write(tmp_path / name, text)
+        dataset = name.split("/")[0].split("-")[0]
+        assert main(["derive", str(path)]) == 0
+        n = json.loads(capsys.readouterr().out)["n"]
+        assert n == 2
+        assert main(["teacher", str(path), "--url", "http://localhost:9/v1", "--model", "m"]) == 0
+        assert json.loads(capsys.readouterr().out)["estimate"]["requests"] == 3 * n
+        for place in ([str(path)], [str(path), "--dataset", dataset], [str(path.parent), "--dataset", dataset]):
+            # Nothing can be scored, so the exit code is 2, after the counts.
+            assert main(["score", "--problems", *place, "--outputs", str(outputs)]) == 2
+            assert json.loads(capsys.readouterr().out)["missing"] == n
+
+
+def test_a_file_without_a_usable_problem_is_named_by_every_command(tmp_path, capsys):
+    path = write(tmp_path / "qa3_three-supporting-facts_test.txt", STORY)
+    for command in (["derive"], ["teacher", "--url", "http://localhost:9/v1", "--model", "m"], ["score", "--outputs"]):
+        argv = [*command, __file__, "--problems"] if command[0] == "score" else command
+        assert main([*argv, str(path)]) == 2
+        assert path.name in capsys.readouterr().err
+
+
+def test_a_look_ahead_at_an_own_set_counts_repeated_problems_as_loading_does(tmp_path):
+    """Without its repeated training problem "thing" has none: refused when the options are checked, not later."""
+    first, second = own(0, split="train"), own(1, split="test")
+    rows = [first, second, own(0, "thing", id="a", split="train"), own(9, "thing", id="b", split="test")]
+    path = write(tmp_path / "mine.jsonl", lines(*rows))
+    with pytest.raises(ValueError, match="'thing' 0 train and 1 test"):
+        problems.check_source(str(path))
+
+
+def test_an_index_that_comes_twice_is_named(tmp_path):
+    path = write(tmp_path / "equal_test.jsonl", lines(ROW | {"index": 3096}, ROW | {"index": 3096}))
+    with pytest.raises(ValueError, match=r"line 2: index 3096 stands in line 1"):
+        load_cotempqa.read_file(path)
+
+
+def test_a_table_is_named_as_one(tmp_path):
+    path = write(tmp_path / "own.csv", "id,context,question\n1,a,b\n")
+    for read in (forms.read_any, lambda p: problems.load("x", str(p))):
+        with pytest.raises(ValueError, match=r"own\.csv.* a table"):
+            read(path)
 
 
 # ---- mutations

@@ -193,6 +193,15 @@ def test_a_failure_stops_the_run_and_keeps_what_was_finished(house, capsys):
     assert (house / "runs/smoke/notebooks/01_first.ipynb").exists()
 
 
+def test_data_that_cannot_be_read_are_named_without_a_traceback(house, tmp_path, capsys):
+    (data := tmp_path / "data" / "babi").mkdir(parents=True)
+    write(house / "notebooks", "01_first", "raise ValueError(f'{DATA}/babi/qa1.txt, line 3')")
+    assert __main__.main(["run", "--profile", "smoke", "--data", str(data.parent)]) == 2
+    said = capsys.readouterr().err
+    assert f"{data.parent.resolve()}/babi/qa1.txt, line 3" in said and "Traceback" not in said
+    assert "Traceback" in (house / "runs/smoke/logs/01_first.log").read_text()
+
+
 def test_a_run_ends_with_a_short_paper_check(house, capsys):
     folder = house / "runs/smoke"
     (folder / "figures").mkdir(parents=True)

@@ -131,6 +131,8 @@ BROKEN = {
     "cut thought": (message("<think>Let me see, the hall or", "length"), "cut"),
     "cut, no content": (message(None, "length", reasoning_content="the hall"), "cut"),
     "cut answer that names gold": (message("The answer is hall, since", "length"), "cut"),
+    "cut, in another server's word": (message("hall", "max_tokens"), "cut"),
+    "ended in an error": (message("hall", "error"), "ended in an error"),
     "thought not ended": (message("<think>the hall"), "within its reasoning"),
     "null content": (message(None), "empty"),
     "nothing but tags": (message("<answer></answer>"), "empty"),
@@ -177,7 +179,7 @@ def test_a_reply_that_is_none_is_one_failed_problem_with_its_reason(habit, serve
     assert asked(server, tmp_path, 3)[1]["right"] == 3
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 422])
 def test_what_the_server_refuses_for_all_stops_with_its_own_words(status, server, tmp_path, capsys):
     """A thousand problems, one call, and the words once."""
     server["answer"] = lambda body, n: (status, {}, {"error": {"message": "Incorrect API key provided: sk-ab***"}})

@@ -36,6 +36,12 @@ class Parser(argparse.ArgumentParser):
 
     def parse_args(self, args: Sequence[str] | None = None, namespace=None) -> argparse.Namespace:
         """Parse; an unknown option or a value in the wrong place is an error that names the right one."""
+        args = list(sys.argv[1:] if args is None else args)
+        known = {option for action in self._every_action() for option in action.option_strings}
+        # Said before what is missing: a misspelt option is why it is missing.
+        for word in (word.split("=")[0] for word in args if word.startswith("--") and word != "--"):
+            if word not in known:
+                self.error(self._misplaced(word))
         found, extra = self.parse_known_args(args, namespace)
         if extra:
             self.error(self._misplaced(extra[0]))

@@ -114,7 +114,7 @@ _NATIVE_TIME = re.compile(rf" (?P<time>from {NATIVE} to {NATIVE}|in {NATIVE})$")
 # What can only be meant as a time: "from ... to ..." with a number in it, or a time word with nothing but date words.
 _WORD = (
     r"(?:\d{1,4}(?:st|nd|rd|th|s)?|\d+[-./]\d+(?:[-./]\d+)?|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*|"
-    r"spring|summer|autumn|fall|winter|early|mid|late|the|of|about|around|circa|ca|c|century|bce?|ad|ce|b\.c|a\.d|"
+    r"[qh][1-4]|spring|summer|autumn|fall|winter|early|mid|late|the|of|about|around|circa|ca|c|century|bce?|ad|ce|b\.c|a\.d|"
     r"present|now|today|onwards?|and|to|until|till|unknown|\?+|[-–—])[.,]?"
 )
 _TIME = re.compile(

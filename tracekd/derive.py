@@ -63,15 +63,18 @@ _READERS = {"cotempqa": "tracekd.derive_cotempqa", "babi": "tracekd.derive_babi"
 _PLUGGED: dict[str, Rules] = {}
 
 
-def plug(dataset: str, rules: Rules) -> None:
-    """Give a set of one's own its rules, so that it too gets derivations.
+def plug(dataset: str, rules: Rules | None) -> None:
+    """Give a set of one's own its rules, so that it too gets derivations; None takes those of an earlier file away.
 
     Raises:
         ValueError: the name is that of a set with rules of its own.
     """
     if dataset in _READERS:
         raise ValueError(f"set {dataset!r} has its rules in {_READERS[dataset]}: give your own set another name")
-    _PLUGGED[dataset] = rules
+    if rules is None:
+        _PLUGGED.pop(dataset, None)
+    else:
+        _PLUGGED[dataset] = rules
 
 
 def derivable(dataset: str) -> bool:

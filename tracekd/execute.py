@@ -160,6 +160,7 @@ def execute(source: Path, target: Path, log: Path, given: dict[str, Any]) -> flo
 
     Raises:
         NotebookFailed: a cell raised an error, or the kernel died.
+        ValueError: the error is about a file of the data or the texts that were given.
     """
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
@@ -187,6 +188,9 @@ def execute(source: Path, target: Path, log: Path, given: dict[str, Any]) -> flo
         what = f"{error.ename}: {error.evalue}"
         with log.open("a", encoding="utf-8") as file:
             file.write(strip_ansi("\n".join(error.traceback)) + "\n")
+        # A file that was given and cannot be read is no fault of the notebook: the message alone says what to mend.
+        if error.ename in ("ValueError", "DataUnavailable") and _names_path(error.evalue, given):
+            raise ValueError(f"{progress.name}, cell {progress.cell}: {error.evalue}\n  all of it: {log}") from error
         raise _failure(progress, log, target, what) from error
     except (DeadKernelError, CellTimeoutError) as error:
         progress.close()
@@ -195,6 +199,11 @@ def execute(source: Path, target: Path, log: Path, given: dict[str, Any]) -> flo
     progress.close()
     _html(done, target.with_suffix(".html"))
     return progress.seconds
+
+
+def _names_path(message: str, given: dict[str, Any]) -> bool:
+    paths = (given.get("DATA"), os.environ.get("TRACEKD_TEXTS"))
+    return any(path and Path(path).exists() and path in message for path in paths)
 
 
 def _html(notebook: Any, path: Path) -> None:

@@ -85,7 +85,7 @@ def parse(fact: str) -> Fact:
     """
     if native := _native(fact):
         return native
-    match = _FACT.match(fact.strip().removesuffix(".").rstrip())
+    match = _FACT.match(fact.replace("\u00a0", " ").strip().removesuffix(".").rstrip())
     if match is None:
         raise ValueError(f"fact {fact!r} holds none of the relation phrases {sorted(PHRASES)}: reword it with one")
     subject, phrase, rest = match.groups()

@@ -25,6 +25,8 @@ _FILES = {"cotempqa": load_cotempqa.EXPECTED, "babi": load_babi.EXPECTED, "marco
 _FOREIGN = {
     "squad": "SQuAD: convert it with the lines under 'From SQuAD' in notebooks/OWN_DATA.md",
     "hotpotqa": "HotpotQA: convert it with the lines under 'From HotpotQA' in notebooks/OWN_DATA.md",
+    "table": "a table, and not that of bAbI (passages, question, query_type, answer_passage, answer): write one JSON "
+    "object a line, as in notebooks/OWN_DATA.md",
     "list": "a JSON list: write one JSON object a line (jq -c '.[]' FILE > FILE.jsonl)",
     "spread": "one JSON value over several lines: write one JSON object a line (jq -c . FILE > FILE.jsonl)",
 }
@@ -55,7 +57,10 @@ def read_any(path: str | Path, dataset: str | None = None, tasks: Iterable[str |
     if not form or (dataset and kind not in ("own", dataset)):
         found = f"the form of {kind}" if form else "none of the known forms"
         raise ValueError(f"{path} has {found}{f', not that of {dataset}' if dataset else ''}: expected {FORMS}")
-    return _read(path, form, tasks)
+    found = _read(path, form, tasks)
+    if not found:
+        raise ValueError(f"{path}: none of its problems can be used, see the lines before: expected at least one")
+    return found
 
 
 def _read(path: Path, form: str, tasks: Iterable[str | int] | None) -> list[Problem]:
@@ -109,8 +114,10 @@ def form_of(path: Path) -> str:
         return _json_form(path, first)
     if re.match(r"1\s+\S", first):
         return "babi-text"
-    columns = [set(next(csv.reader([first], delimiter=d), [])) for d in ",;\t"]
-    return "babi-csv" if any({"passages", "query_type", "answer_passage"} <= names for names in columns) else ""
+    columns = [next(csv.reader([first], delimiter=d), []) for d in ",;\t"]
+    if any({"passages", "query_type", "answer_passage"} <= set(names) for names in columns):
+        return "babi-csv"
+    return "table" if {".csv", ".tsv"} & set(path.suffixes) else ""
 
 
 def _json_form(path: Path, first: str) -> str:

@@ -81,6 +81,8 @@ def parser(command: str) -> Parser:
 def open_grid(command: str, argv: list[str], jobs) -> tuple[Run, list[Job], argparse.Namespace]:
     """The run, the jobs of this shard and the options of a command, with its log file opened."""
     options = parser(command).parse_args(argv)
+    if options.workers is not None and options.workers < 1:
+        raise ValueError(f"--workers {options.workers}: expected 1 or more")
     set_leave_out(options.leave_out)
     run = open_run(command, options.profile, options.first_seed, options.data, getattr(options, "texts", ""))
     screen = logging.StreamHandler()

@@ -64,16 +64,20 @@ def read_file(path: str | Path, split: str | None = None) -> list[Problem]:
         split: for all problems; by default the file's part, and for a whole file the paper's split.
 
     Raises:
-        ValueError: a field is missing, of the wrong type or without meaning; names file, line, field and value.
+        ValueError: a field is missing, of the wrong type or without meaning, or an index comes twice; names file,
+            line, field and value.
     """
     path = Path(path)
     category, part = category_of(path)
     rows = list(numbered_jsonl(path))
     splits = [split or part] * len(rows) if split or part else paper_split([category] * len(rows))
-    problems, unread, unanswered = [], [], 0
+    problems, unread, unanswered, lines = [], [], 0, {}
     for place, ((line, row), own_split) in enumerate(zip(rows, splits, strict=True)):
         where = f"{path}, line {line}"
         number = _number(row, category, part, where) if part else place
+        if number in lines:
+            raise ValueError(f"{where}: index {row['index']!r} stands in line {lines[number]} too: each comes once")
+        lines[number] = line
         problem = _problem(_checked(row, where), category or row.get("category", ""), number, own_split, where)
         unread += [fact.unread for fact in map(parse, problem.context) if fact.unread]
         unanswered += not problem.evidence

@@ -37,8 +37,7 @@ def load_own(path: str | Path) -> list[Problem]:
     for text, count in warnings.items():
         log.warning("%s: %d of %d problems: %s", Path(path).name, count, len(problems), text)
     rules = Path(path).with_name(Path(path).stem + "_rules.py")
-    if rules.is_file():
-        plug(problems[0].dataset, read_rules(rules))
+    plug(problems[0].dataset, read_rules(rules) if rules.is_file() else None)
     return problems
 
 

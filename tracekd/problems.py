@@ -111,7 +111,7 @@ def check_source(source: str) -> str:
     if path.is_file():
         from tracekd.own_set import read_own, usable
 
-        usable(path, read_own(path)[0])
+        usable(path, drop_leaks(read_own(path)[0], quiet=True))
     if path.is_dir() and not any((path / name).is_dir() for name in (*DATASETS, "released")):
         raise ValueError(
             f"data source {source!r}: none of {', '.join(DATASETS)} is in that folder; name the folder that holds them"
@@ -175,15 +175,24 @@ def load(
         from tracekd.generated import generate
 
         return count_labels(check(generate(dataset, size or GENERATED_SIZE[dataset], seed=seed)))
-    from tracekd import hub, load_babi, load_cotempqa, load_marco
-
     about = {"marco": {"seed": seed, **marco}, "babi": {"tasks": tasks}}.get(dataset, {})
+    if source != "hub":
+        return read_folder(dataset, Path(source) / dataset, **about)
+    from tracekd import hub
+
+    return count_labels(check(drop_leaks(getattr(hub, f"hub_{dataset}")(**about))))
+
+
+def read_folder(dataset: str, folder: Path, **about: Any) -> list[Problem]:
+    """One known set, both splits, from the folder that holds its files, whatever that is called; as ``load`` gives it.
+
+    Raises:
+        DataUnavailable, ValueError: see ``load``.
+    """
+    from tracekd import load_babi, load_cotempqa, load_marco
+
     readers = {"cotempqa": load_cotempqa.read_folder, "babi": load_babi.read_folder, "marco": load_marco.local_marco}
-    if source == "hub":
-        found = getattr(hub, f"hub_{dataset}")(**about)
-    else:
-        found = readers[dataset](Path(source) / dataset, **about)
-    return count_labels(check(drop_leaks(found)))
+    return count_labels(check(drop_leaks(readers[dataset](folder, **about))))
 
 
 def problems_path(run, dataset: str) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 from tracekd.forms import read_any
 from tracekd.load_babi import babi_problem
 from tracekd.load_cotempqa import cotempqa_problem
-from tracekd.problems import CATEGORIES, Problem, load
+from tracekd.problems import CATEGORIES, Problem, read_folder
 
 _NAME = re.compile(r"(?P<adapter>.+?)_default(?:_(?P<category>\w+))?\.jsonl(?:\.gz)?$")
 _CONDITIONS = (
@@ -78,7 +78,8 @@ def test_problems(dataset: str | None, path: str | Path) -> list[Problem]:
     else:
         found = _from_file(dataset, path)
     if not found:
-        raise ValueError(f"problems {path}: no test problem of {dataset} found; give the folder or file that holds it")
+        what = f"no test problem{f' of {dataset}' if dataset else ''}"
+        raise ValueError(f"problems {path}: {what} found; give the folder or file that holds it")
     return found
 
 
@@ -93,15 +94,14 @@ def _from_folder(dataset: str, folder: Path) -> Iterator[Problem]:
                 yield from _from_file(dataset, file)
             else:
                 rest.append(category)
-        if rest and any((folder / f"{category}.json").exists() for category in rest):
-            loaded = load(dataset, str(folder.parent))
-            yield from (p for p in loaded if p.split == "test" and p.category in rest)
+        if rest:
+            yield from (p for p in read_folder(dataset, folder) if p.split == "test" and p.category in rest)
     elif dataset == "babi" and (folder / "test.csv").exists():
         yield from _from_file(dataset, folder / "test.csv")
     elif (folder / f"{dataset}.jsonl").exists():
         yield from _from_file(dataset, folder / f"{dataset}.jsonl")
     else:
-        yield from (p for p in load(dataset, str(folder.parent)) if p.split == "test")
+        yield from (p for p in read_folder(dataset, folder) if p.split == "test")
 
 
 def _from_file(dataset: str, path: Path) -> list[Problem]:

@@ -17,10 +17,9 @@ from typing import Any
 
 from tracekd import as_published, released
 from tracekd.agreement import agreement
-from tracekd.command_line import Parser, file_or_folder
-from tracekd.forms import read_any
+from tracekd.command_line import Parser, failed, file_or_folder
 from tracekd.problems import DATASETS, Problem
-from tracekd.records import open_text, read_jsonl, replacing
+from tracekd.records import open_text, replacing
 from tracekd.schema import write_dictionary
 from tracekd.score import CELLS, STATUSES, Faults, verdict, verdicts
 
@@ -40,7 +39,7 @@ COLUMNS = {
 
 
 def test_problems(path: Path, dataset: str | None) -> dict[str, Problem]:
-    """The test problems at ``path`` by id: a known set's files, or a file in our own or the documented own-set form.
+    """The test problems at ``path`` by id, in any form that ``forms.read_any`` knows, or a known set's folder.
 
     Raises:
         FileNotFoundError: there is nothing at ``path``.
@@ -49,24 +48,11 @@ def test_problems(path: Path, dataset: str | None) -> dict[str, Problem]:
     if path.is_dir() and dataset is None:
         raise ValueError(f"problems {path} is a folder: say which set of it with --dataset {'|'.join(DATASETS)}")
     try:
-        first = next(read_jsonl(path), {}) if path.is_file() and ".csv" not in path.suffixes else {}
-        if {"id", "context", "question"} <= set(first) and dataset not in DATASETS:
-            found = [p for p in read_any(path) if p.split == "test" and dataset in (None, p.dataset)]
-        elif dataset in DATASETS:
-            found = released.test_problems(dataset, path)
-        elif path.exists():
-            sets = "|".join(DATASETS)
-            raise ValueError(
-                f"problems {path}: not in the form of notebooks/OWN_DATA.md; a known set? --dataset {sets}"
-            )
-        else:
-            raise FileNotFoundError(f"problems {path}: no such file or folder")
+        found = released.test_problems(dataset, path)
     except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error, RecursionError) as error:
         raise ValueError(f"problems {path}: cannot be read as UTF-8 text or .gz ({error})") from error
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise ValueError(f"problems {path}: not in the form of {dataset or 'a problem set'} ({error!r})") from error
-    if not found:
-        raise ValueError(f"problems {path}: no test problem{f' of {dataset}' if dataset else ''} is in it")
     return {p.id: p for p in found}
 
 
@@ -234,7 +220,7 @@ def _with_agreement(problem: Problem, text: str, finished: bool) -> dict[str, An
 
 
 def main(argv: list[str]) -> int:
-    """Score the files named in ``argv``; 0, or 1 under ``--strict`` where a file has faults."""
+    """Score the files named in ``argv``; 2 where one has nothing to score, 1 with ``--strict`` where one has faults."""
     args = _parser().parse_args(argv)
     problems = test_problems(args.problems, args.dataset)
     dataset = next(iter(problems.values())).dataset
@@ -243,7 +229,7 @@ def main(argv: list[str]) -> int:
     for path in args.outputs:
         if not path.is_file():
             raise FileNotFoundError(f"outputs {path}: no such file")
-    faulty = False
+    faulty, empty = False, []
     with ExitStack() as stack:
         table = None
         if args.csv:
@@ -264,7 +250,12 @@ def main(argv: list[str]) -> int:
 
                 found["likeness"] = likeness(problems, outputs_of(path, problems, Faults()))
             faulty |= bool(found["faults"])
+            if not found["n"]:
+                first = {kind: names[0] for kind, names in found["faults"].items()}
+                empty.append(f"{path}: not one output could be scored, first faults {first}")
             print(json.dumps(_finite({"dataset": dataset, **found}), ensure_ascii=False), flush=True)
+    if empty:
+        return failed("; ".join(empty), 2)
     return 1 if args.strict and faulty else 0
 
 

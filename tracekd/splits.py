@@ -19,8 +19,10 @@ def key(problem: Problem) -> tuple[frozenset[str], str]:
     return frozenset(problem.context), problem.question
 
 
-def drop_leaks(problems: list[Problem]) -> list[Problem]:
+def drop_leaks(problems: list[Problem], quiet: bool = False) -> list[Problem]:
     """Drop training problems that stand in the test split too, and repeated training problems; say how many.
+
+    ``quiet`` is for a look ahead: the count is said where the problems are loaded.
 
     The test split stays as it is, repeated problems included: it is the authors'. Of training problems those count as
     repeated whose context stands in the same order, too.
@@ -35,7 +37,7 @@ def drop_leaks(problems: list[Problem]) -> list[Problem]:
                 continue
             seen.add(exact)
         left.append(problem)
-    if dropped := len(problems) - len(left):
+    if (dropped := len(problems) - len(left)) and not quiet:
         log.warning(
             "%s: %d training problems left out: %d stand in the test split (same question and sentences, in any "
             "order), %d repeat another",

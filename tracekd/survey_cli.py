@@ -80,6 +80,8 @@ def traces_of(
 
 def build(args: argparse.Namespace) -> int:
     """Write the page and say how to use it."""
+    if args.problems < 1:
+        raise ValueError(f"--problems {args.problems}: expected 1 or more")
     source = check_source(args.data)
     data = "generated" if source_of(args.dataset, source) == "generated" else "real"
     found = load(args.dataset, source, seed=args.seed)
@@ -113,6 +115,8 @@ def build(args: argparse.Namespace) -> int:
 
 def pictures(args: argparse.Namespace) -> int:
     """Photograph the consent page, a rating page on a desktop and on a phone, and the end."""
+    if b"jsPsych" not in args.page.read_bytes():
+        raise ValueError(f"{args.page}: not the survey's page: give the HTML file that `survey build` wrote")
     args.output.mkdir(parents=True, exist_ok=True)
     for name, *window in PICTURES:
         path = args.output / f"05_survey_{name}.png"

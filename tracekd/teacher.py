@@ -29,7 +29,7 @@ _EXPLANATION = (
 )
 _WORDS_TO_TOKENS = 1.4  # English words to tokens, a little above what common tokenizers need
 _REPLY_TOKENS = {"trace": 700, "summary": 90, "explanation": 400}  # from the ten real R1 samples, rounded up
-_REFUSED = (401, 403, 404, 405)  # whatever the problem, the server will say the same again
+_REFUSED = (401, 402, 403, 404, 405)  # whatever the problem, the server will say the same again
 _IN_A_ROW = 10  # requests that fail one after another, with none answered between, before the run stops
 
 
@@ -76,6 +76,8 @@ class Endpoint:
         for name, low in least.items():
             if not getattr(self, name) >= low:
                 raise ValueError(f"{name} of a teacher is {getattr(self, name)!r}: expected {low} or more")
+        if self.temperature > 2:
+            raise ValueError(f"temperature of a teacher is {self.temperature!r}: expected 0 to 2")
         if not self.url.startswith(("http://", "https://")):
             raise ValueError(f"url of a teacher is {self.url!r}: expected http:// or https://, up to and with /v1")
 

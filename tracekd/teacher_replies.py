@@ -15,6 +15,7 @@ from tracekd.problems import Problem
 from tracekd.score import verdict
 
 _THOUGHT = re.compile(r"<\s*/?\s*think\s*>", re.IGNORECASE)
+_CUT = ("length", "max_tokens", "MAX_TOKENS", "model_length")  # in servers' own words
 _SHOWN = 200  # characters of a server's words
 # What ends a clause, and how far a denial reaches; the full stop of an initial or a title ends none.
 _CLAUSES = re.compile(r"(?<!\b[A-Z])(?<!\b[A-Z][a-z])[.;!?\n]+(?:\s|$)|,?\s+[Bb]ut\s+|\s+instead,?\s+")
@@ -73,10 +74,10 @@ def read(raw: str, count: Callable[[int, int], None] = lambda *_: None) -> Reply
     usage = data.get("usage") if isinstance(data.get("usage"), dict) else {}
     count(*(_number(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")))
     ended, message = choices[0].get("finish_reason"), choices[0].get("message")
-    if ended == "length":
+    if ended in _CUT:
         raise Unanswered("cut at the limit of tokens: raise --max-tokens")
-    if not isinstance(message, dict):
-        raise Unanswered("a reply without message")
+    if ended == "error" or not isinstance(message, dict):
+        raise Unanswered("a reply that ended in an error" if ended == "error" else "a reply without message")
     if ended == "content_filter" or message.get("refusal"):
         raise Unanswered(f"refused: {str(message.get('refusal') or 'content filter')[:60]}")
     return _parted(message)
