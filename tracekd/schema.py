@@ -45,7 +45,7 @@ VERDICT = {
     "masked_retrieval_correct": "retrieval_correct once gold and stated answers are masked in all facts",
     "masked_trace_correct": "classification_correct and masked_retrieval_correct",
     "passes_check": "label and facts are those derived without gold; empty where the derivation does not apply",
-    "drawn_reveals": "what the wrong trace drawn for the problem reveals: none, excludes, names, derives; empty: no draw",
+    "drawn_reveals": "what the wrong trace drawn for a problem reveals: none, excludes, names, derives; empty: no draw",
     "reveals": "what the stated facts reveal of the answer: right (the gold facts), none, excludes, names, derives",
     "n_facts": "number of gold facts of the problem",
     "repetition": "share of the output's four-word sequences that stand in it before, 0 to 1",
