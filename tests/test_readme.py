@@ -168,7 +168,8 @@ def test_the_tables_numbers_are_those_of_the_committed_run():
     milder = pd.read_csv(FIGURES / "04_milder.csv")
     milder = milder[(milder.dataset == "babi") & (milder.measure == "contains the answer")].set_index("condition")
     row = milder.loc["prompted"]
-    assert f"it has {row.value:.1%} [{row.low:.1%}, {row.high:.1%}], which the trained ones" in section("What a run shows")
+    said = f"it has {row.value:.1%} [{row.low:.1%}, {row.high:.1%}], which the trained ones"
+    assert said in section("What a run shows")
     pairs = pd.read_csv(FIGURES / "04_contrasts_contains.csv")
     pairs = pairs[(pairs.dataset == "babi") & (pairs[["first", "second"]] == "prompted").any(axis=1)]
     assert len(pairs) == 3 and (pairs.p_holm > 0.05).all()
