@@ -66,6 +66,8 @@ if [ "${1:-}" = test ]; then
   shift
   "$python" -m ruff check .
   "$python" -m ruff format --check .
-  exec "$python" -m pytest "$@"
+  # One test process a core, each on one thread: whole files go to one of them, so that what they share is made once.
+  export OMP_NUM_THREADS=1
+  exec "$python" -m pytest -n auto --dist loadfile "$@"
 fi
 exec "$python" -m tracekd run "$@"
