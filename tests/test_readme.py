@@ -155,7 +155,7 @@ def test_the_first_screen_has_the_finding_its_figure_and_the_way_to_each_claim()
     assert numbers and [number for number in numbers if number not in said] == []
     main = replication.of_sizes(verdicts, sizes)
     trained, sources = replication.trained_on(main, sizes), replication.sources(main)
-    assert f"*SmolLM2-135M-Instruct; training problems a condition: {trained}; {sources}; 95%" in first
+    assert f"*SmolLM2-135M-Instruct; training problems per condition: {trained}; {sources}; 95%" in first
     assert "](figures/08_finding.png)" in first
     table = [line for line in first.splitlines() if line.startswith("| ")]
     assert len(table) > 5 and all("notebooks/" in line and "figures/" in line for line in table[1:])
