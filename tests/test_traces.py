@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracekd import traces
-from tracekd.corrupt import distractors, label_table, same, wrong_label
-from tracekd.problems import Problem, count_labels
+from tracekd.corrupt import distractors, label_table, same, wrong_facts, wrong_label
+from tracekd.problems import Problem, count_labels, load
 
 
 def problem(**changed):
@@ -234,3 +234,19 @@ def test_wrong_passages_are_a_permutation_of_the_right_ones():
     wrong = [traces.build(passages(gold), "incorrect").retrieval[0] for gold in range(10)]
     assert sorted(wrong) == sorted(passages(0).context)
     assert all(fact != passages(gold).facts[0] for gold, fact in enumerate(wrong))
+
+
+def test_a_fact_whose_exchanged_words_are_another_fact_is_still_altered():
+    """All facts are gold, and "took" for "dropped" makes the one into the other: words change places instead."""
+    facts = ("Laura took the book there.", "Laura dropped the book there.")
+    case = problem(id="babi/counting/1", dataset="babi", category="counting", context=facts, question="How many?",
+                   answers=("none",), evidence=(0, 1))  # fmt: skip
+    for style in ("matched", "uniform"):
+        made = wrong_facts(case, style=style)
+        assert len(set(map(same, made))) == 2 and not set(map(same, made)) & set(map(same, facts))
+
+
+def test_every_generated_problem_has_a_wrong_trace():
+    for name in ("babi", "cotempqa", "marco"):
+        for case in load(name, "generated", seed=121):
+            assert wrong_facts(case, 121)

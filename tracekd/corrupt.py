@@ -267,7 +267,10 @@ def _with_altered(
     taken, sources = {same(fact) for fact in problem.context}, problem.facts or problem.context
     options = []
     for turn in range(number - len(pool)):
-        found = [new for new in alterations(sources[turn % len(sources)]) if same(new) not in taken]
+        source = sources[turn % len(sources)]
+        # "took" for "dropped" may be what another fact says already; then two words change places.
+        tried = (alterations(source), _swapped(source))
+        found = next((new for new in ([n for n in made if same(n) not in taken] for made in tried) if new), [])
         options.append([found[i] for i in rng.permutation(len(found))])
     every = product(*options) if prod(map(len, options)) <= _ALL else ()
     draws = (tuple(part[rng.integers(len(part))] for part in options) for _ in range(_DRAWS if all(options) else 0))
@@ -291,8 +294,12 @@ def alterations(fact: str) -> list[str]:
         for other in kind
         if other != word
     ]
-    if found:
-        return found
+    return found or _swapped(fact)
+
+
+def _swapped(fact: str) -> list[str]:
+    """All ways to let two neighbouring words of ``fact`` change places."""
+    words = re.split(r"(\W+)", fact)
     places = [i for i in range(0, len(words) - 2, 2) if words[i] and words[i + 2]]
     return ["".join((*words[:i], words[i + 2], words[i + 1], words[i], *words[i + 3 :])) for i in places]
 
