@@ -3,12 +3,14 @@
 import ast
 import csv
 import json
+import re
 from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -206,3 +208,15 @@ def test_a_broken_line_is_named(tmp_path):
     path.write_text(json.dumps(P.as_row(problem(0))) + "\n" + json.dumps({"id": "x"}) + "\n")
     with pytest.raises(ValueError, match=r"p\.jsonl, line 2: 'answers' missing or unknown; fields needed: id, dataset"):
         P.read_problems(path)
+
+
+def test_the_near_twins_that_are_told_beside_the_accuracies(shared_data):
+    """README, 06 and 08 print the counts of the whole sets; CoTempQA's Hub files hold more training problems."""
+    counted = {}
+    for name in ("babi", "cotempqa"):
+        found = P.load(name, str(shared_data))
+        train, test = ([p for p in found if p.split == split] for split in ("train", "test"))
+        counted[name] = P.near_duplicates(train, test)
+    assert counted == {"babi": {"n": 376, "near": 256, "same": 0}, "cotempqa": {"n": 950, "near": 0, "same": 0}}
+    for path in ("README.md", "notebooks/06_released_outputs.ipynb", "notebooks/08_paper_check.ipynb"):
+        assert re.search("256 of (376 bAbI|bAbI's 376)", (ROOT / path).read_text(encoding="utf-8"))
