@@ -121,7 +121,7 @@ def _train(options, profile, student: str) -> dict:
         for i in range(options.rounds)
         for name in names
     ]
-    config, dtype = students.load_config(student), students.compute_dtype()
+    config, dtype = students.load_config(student), students.compute_dtype(student)
     tokens = recipe.batch * sum(map(len, encoded)) // len(encoded)
     rate = meter.matrix_rate(tokens, config.hidden_size, config.intermediate_size, dtype)
     mine = statistics.median(row["operations_per_second"] for row in rows if row["trainer"] == "ours")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tracekd import few_shot, memory, nf4, progress, sft, students, traces
+from tracekd import few_shot, machine, memory, nf4, progress, sft, students, traces
 from tracekd.adapters import adapter_path, damaged, read_record
 from tracekd.artefacts import hardware
 from tracekd.columns import columns
@@ -35,10 +35,10 @@ def in_order(tokenizer, problems: Sequence[Problem], before: Turns = ()) -> list
 def groups(prompts: Sequence[tuple], config, limit: int, batch: int) -> Iterator[Sequence[tuple]]:
     """Cut ``in_order``'s prompts into what is answered at once: ``batch`` of them, fewer where memory holds fewer.
 
-    A group is decided by its longest prompt and the limit alone, so that whole groups that are left over from a kill
-    are cut the same way once more.
+    A group is decided by its longest prompt and the limit alone, at four bytes per number on any
+    CPU, so that whole groups that are left over from a kill are cut the same way once more.
     """
-    size, first = students.compute_dtype().itemsize, 0
+    size, first = 2 if machine.has_gpu() else 4, 0
     while first < len(prompts):
         many = min(batch, memory.rows_at_once(config, size, len(prompts[first][1]) + limit))
         yield prompts[first : first + many]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from tracekd import disk, embedded, heap
+from tracekd import disk, embedded, heap, machine
 from tracekd.command_line import Parser
 from tracekd.embedded import MAKERS, WHEEL, StudentUnavailable
 from tracekd.profiles import nearest
@@ -20,7 +20,7 @@ from tracekd.records import sha256
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
-SMALL = 2**25  # bytes of weights below which threads gain nothing
+SMALL = 2**25  # bytes of weights below which neither threads nor 16 bits gain anything
 
 
 @dataclass(frozen=True)
@@ -97,12 +97,15 @@ def load_config(name: str):
     return _reached(name, AutoConfig.from_pretrained)
 
 
-def compute_dtype():
-    """What matrices are multiplied in: bf16 on a GPU that has it in hardware, else fp16; fp32 on a CPU."""
+def compute_dtype(name: str):
+    """What a student's matrices are multiplied in: on a GPU bf16 where it has it in hardware, else fp16.
+
+    On a CPU: fp32 for a student too small to gain, else what ``machine.cpu_compute`` says.
+    """
     import torch
 
     if not torch.cuda.is_available():
-        return torch.float32
+        return torch.float32 if weights_bytes(name) < SMALL else getattr(torch, machine.KINDS[machine.cpu_compute()])
     return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
 
 
@@ -123,10 +126,10 @@ def weights_bytes(name: str) -> int:
     return files or 4 * 1_200_000_000
 
 
-def load_model(name: str, *, quantise: bool = True):
+def load_model(name: str, *, quantise: bool = True, dtype=None):
     """The student's model on the best device: NF4 with double quantisation, or plain weights.
 
-    NF4 as in QLoRA (Dettmers et al. 2023, arXiv 2305.14314). Compute is bf16 where the GPU has it, fp32 on a CPU.
+    NF4 as in QLoRA (Dettmers et al. 2023, arXiv 2305.14314), computed in ``dtype`` (None: see ``compute_dtype``).
 
     Raises:
         StudentUnavailable: the model cannot be had, or bitsandbytes is missing.
@@ -138,7 +141,7 @@ def load_model(name: str, *, quantise: bool = True):
     torch.set_num_threads(1 if weights_bytes(name) < SMALL else _threads())
     if not torch.cuda.is_available():
         heap.keep_freed_memory()
-    dtype = compute_dtype()
+    dtype = dtype or compute_dtype(name)
     options = {"dtype": dtype, "device_map": _device()}
     if quantise:
         options["quantization_config"] = BitsAndBytesConfig(
