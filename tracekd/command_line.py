@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tracekd.profiles import load, names, nearest
+from tracekd.config import load, names, nearest
 
 
 class Parser(argparse.ArgumentParser):

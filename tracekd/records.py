@@ -33,12 +33,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
         os.close(handle)
         temporary = Path(name)
         try:
-            # Once more, so that the free space is measured before the temporary file is removed.
-            with writing(path):
-                yield temporary
-                # mkstemp makes private files; what we leave behind is as readable as any other file.
-                temporary.chmod(0o644)
-                temporary.replace(path)
+            yield temporary
+            temporary.chmod(0o644)  # mkstemp makes private files
+            temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
@@ -55,6 +52,16 @@ def sha256(source: str | Path | bytes | Mapping | list) -> str:
         text = source if isinstance(source, str) else json.dumps(source, sort_keys=True, ensure_ascii=False)
         source = text.encode()
     return hashlib.sha256(source).hexdigest()
+
+
+def fingerprint(source: str) -> str:
+    """A data source in one string: the word itself, or a hash of the names, sizes and times of its files."""
+    path = Path(source)
+    if not path.exists():
+        return source
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    about = [(file, file.stat()) for file in files if not file.name.startswith(".")]
+    return sha256([[str(file.relative_to(path)), stat.st_size, stat.st_mtime_ns] for file, stat in about])
 
 
 # Byte-order marks; the four bytes of UTF-32 begin with UTF-16's two.
@@ -109,27 +116,23 @@ def _lines(path: str | Path, file) -> Iterator[str]:
     try:
         for number, line in enumerate(file, 1):
             if "\0" in line:
-                raise ValueError(f"{path}, line {number}: holds a zero byte: is it UTF-16? Save the file as UTF-8")
+                raise ValueError(f"{path}, line {number}: holds a zero byte: save the file as UTF-8")
             yield line.lstrip("\ufeff")
+    except UnicodeError as error:
+        raise ValueError(f"{path}, {_bad_byte(Path(path), number)} is not UTF-8: save the file as UTF-8") from error
     except _BROKEN as error:
-        raise ValueError(_undecodable(Path(path), number, error)) from error
+        raise ValueError(f"{path}, after line {number}: {error}: the rest of the file cannot be read") from error
 
 
-def _undecodable(path: Path, number: int, error: Exception) -> str:
-    if not isinstance(error, UnicodeDecodeError):
-        return f"{path}, after line {number}: {error}: the rest of the file cannot be read"
-    # Text is decoded in blocks, so the line is looked for anew.
+def _bad_byte(path: Path, number: int) -> str:
+    """Line and byte of the first line that is not UTF-8; text is decoded in blocks, so it is looked for anew."""
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         for number, line in enumerate(file, 1):
             try:
                 line.decode()
-            except UnicodeDecodeError as at:
-                guess = "UTF-16" if b"\0" in line else "CP1252"
-                return (
-                    f"{path}, line {number}: byte {line[at.start]:#04x} is not UTF-8: save the file as UTF-8 "
-                    f"(it may be {guess}: iconv -f {guess} -t UTF-8)"
-                )
-    return f"{path}, after line {number}: {error}"
+            except UnicodeDecodeError as error:
+                return f"line {number}: byte {line[error.start]:#04x}"
+    return f"after line {number}: what follows"
 
 
 def read_jsonl(path: str | Path) -> Iterator[dict[str, Any]]:
@@ -153,14 +156,11 @@ def numbered_jsonl(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
 def _object(where: str, line: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
-        if "\\u" in line:
+        if "\\u" in line:  # the one way in which half a character gets in
             json.dumps(row, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
-        half = error.object[error.start]
-        raise ValueError(f"{where}: {half!r} is half of a character (a lone surrogate): write the whole one") from error
-    except RecursionError as error:
-        raise ValueError(f"{where}: not JSON that can be read (nested too deeply): {line[:80]!r}") from error
-    except ValueError as error:  # JSONDecodeError, or a number of thousands of digits
+        raise ValueError(f"{where}: half of a character (a lone surrogate): {error.object[error.start]!r}") from error
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{where}: not JSON ({getattr(error, 'msg', error)}): {line[:80]!r}") from error
     if not isinstance(row, dict):
         raise ValueError(f"{where}: expected a JSON object, found {type(row).__name__}")
