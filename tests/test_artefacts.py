@@ -1,10 +1,12 @@
 """Artefacts: complete manifests, stamps on what is not real, tables that print well."""
 
+from types import ModuleType
+
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from tracekd import artefacts, plots_steps, profiles
+from tracekd import artefacts, plots_steps, profiles, provenance
 from tracekd.templated import TEACHER
 
 REAL = "real problems (local files)"
@@ -100,13 +102,34 @@ def test_the_stamp_replaces_a_banner_and_is_written_once(run, fig):
     assert [text.get_text() for text in fig.texts if text.get_gid()] == ["GENERATED problems"]
 
 
-def test_the_functions_of_a_cell_are_found():
-    """As in a notebook: ``In`` holds the source of the running cell; for a figure those that take ``ax`` count."""
-    cell = "plots_steps.lengths(frame, ax)\nfig.legend()\nstamp = artefacts.stamp_of('')\nprint(found)"
-    names = {"__name__": "__main__", "In": [cell], "plots_steps": plots_steps, "artefacts": artefacts}
-    for kind, found in (("figure", [plots_steps.lengths]), ("table", [plots_steps.lengths, artefacts.stamp_of])):
-        exec(f"found = artefacts._called_in_cell({kind!r})", names)
-        assert names["found"] == found
+CELLS = [
+    "",
+    "verdicts = tables.summary()\nshares = tables.accuracy(verdicts, 'x')\nother = tables.moves()",
+    "this is no code",
+    "shares = shares.merge(other).round(3)\nparts = [1]",
+    "fig.legend()\nplots_steps.lengths(shares, ax)\nrun.save_figure(fig, '04_f')\n"
+    "run.save_table(shares[['n']], '04_t')\nrun.save_table(tables.status(other), data.name('05_u'))\n"
+    "run.save_table(pd.concat([tables.status(part) for part in parts]), f'04_{x}')",
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "found"),
+    [
+        ("04_f", "figure", "lengths"),
+        ("04_t", "table", "accuracy summary"),  # what built ``shares``, and what that was built from
+        ("05_u_SIMULATED", "table", "status moves"),
+        ("04_v", "table", "status"),
+    ],
+)
+def test_the_functions_behind_an_artefact_are_read_off_the_cells(name, kind, found):
+    tables = ModuleType("tracekd.tables")
+    for each in ("summary", "accuracy", "moves", "status"):
+        exec(f"def {each}(frame=None): pass", vars(tables))
+    names = {"__name__": "__main__", "In": CELLS, "tables": tables, "plots_steps": plots_steps, "pd": pd}
+    names["functions"] = provenance.functions
+    exec(f"found = functions(None, {name!r}, {kind!r})", names)
+    assert [function.rpartition(".")[2] for function in names["found"].split()] == found.split()
 
 
 def test_tables_show_small_p_values_dashes_and_who_made_them(run):

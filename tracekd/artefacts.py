@@ -6,21 +6,19 @@ and ``MANIFEST.csv``.
 
 from __future__ import annotations
 
-import ast
-import inspect
 import platform
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from tracekd import machine
 from tracekd.config import ROOT
+from tracekd.provenance import functions
 from tracekd.records import replacing, write_csv
 
 if TYPE_CHECKING:
@@ -145,7 +143,7 @@ def save_figure(
         data: the frame that was plotted, or the name of a file in ``data/`` that holds it.
         student: short name; None for the run's, "" where no student took part.
         source: data source in words; None for the run's.
-        by: the function or functions that draw it; None: those of the library in the notebook's cell that take ``ax``.
+        by: the function or functions that draw it; None: see ``provenance.functions``.
 
     Raises:
         ValueError: an empty caption.
@@ -224,32 +222,6 @@ def _shown(value: object, digits: int, is_p: bool) -> object:
     return f"{value:.{digits}f}"
 
 
-def _functions(by: By, kind: str) -> str:
-    """``module.function`` of each function that ``by`` names, else of those that the notebook's cell calls."""
-    found = [by] if callable(by) else by or _called_in_cell(kind)
-    return " ".join(dict.fromkeys(f"{f.__module__}.{f.__qualname__}" for f in found))
-
-
-def _called_in_cell(kind: str) -> list[Callable]:
-    """The library's functions that the running notebook cell calls; for a figure those with ``ax``, if any has it."""
-    frame: Any = sys._getframe()
-    while frame and not ("In" in frame.f_globals and frame.f_globals.get("__name__") == "__main__"):
-        frame = frame.f_back
-    if frame is None:
-        return []
-    calls = [node.func for node in ast.walk(ast.parse(frame.f_globals["In"][-1])) if isinstance(node, ast.Call)]
-    found = []
-    for call in calls:
-        parts = ast.unparse(call).split(".")
-        value = frame.f_globals.get(parts[0]) if all(map(str.isidentifier, parts)) else None
-        for part in parts[1:]:
-            value = getattr(value, part, None)
-        if inspect.isfunction(value) and value.__module__.startswith("tracekd"):
-            found.append(value)
-    draw = [function for function in found if {"ax", "axes"} & set(inspect.signature(function).parameters)]
-    return draw if draw and kind == "figure" else found
-
-
 def _record(run, name, kind, caption, n, data, student, source, tag, by, files) -> None:
     """Put one row into the manifest, in place of the row that had its id."""
     if not caption.strip():
@@ -257,7 +229,7 @@ def _record(run, name, kind, caption, n, data, student, source, tag, by, files) 
     missing = [part for part in tag.split("; ") if part and part not in source]
     row = {
         "id": name, "kind": kind, "caption": " ".join(caption.split()), "notebook": run.notebook,
-        "function": _functions(by, kind), "files": " ".join(files), "data": data,
+        "function": functions(by, name, kind), "files": " ".join(files), "data": data,
         "student": run.student if student is None else student, "source": "; ".join([source, *missing]),
         "n": str(n), "seed": str(run.seed), "profile": run.profile.name, "commit": commit(),
     }  # fmt: skip

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import shutil
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -40,13 +38,12 @@ def head(source: str) -> str:
 
 
 class Progress(logging.Handler):
-    """What a notebook is doing: its cell, the time, and the last state of the progress bar inside that cell.
+    """Print what a notebook is doing: a line for each cell, and every 15 seconds the progress bar inside that cell.
 
-    On a terminal one line is rewritten twice a second; elsewhere a line is printed for each cell, and every 15 seconds.
     It listens to papermill's log, where the kernel's stderr arrives, and there to lines that rewrite themselves.
     """
 
-    EVERY = 15.0  # seconds between two lines of a cell in a log
+    EVERY = 15.0  # seconds between two lines of a cell
 
     def __init__(self, name: str, total: int, shift_after: int | None):
         """Start the clock; cells behind ``shift_after`` (an injected cell's index) count one less."""
@@ -54,7 +51,7 @@ class Progress(logging.Handler):
         self.name, self.total, self.shift_after = name, total, shift_after
         self.started = time.monotonic()
         self.cell, self.source, self.bar = 0, "", ""
-        self.terminal, self.ended = sys.stdout.isatty(), threading.Event()
+        self.ended = threading.Event()
         threading.Thread(target=self._tick, daemon=True).start()
 
     @property
@@ -69,15 +66,12 @@ class Progress(logging.Handler):
             self.bar = last.strip()
 
     def _tick(self) -> None:
-        while not self.ended.wait(0.5 if self.terminal else self.EVERY):
-            if self.cell and (self.terminal or self.bar):
-                self._show(self.bar or head(self.source))
+        while not self.ended.wait(self.EVERY):
+            if self.bar:
+                self._show(self.bar)
 
     def _show(self, what: str) -> None:
-        line = f"  {self.name}  cell {self.cell:>2}/{self.total}  {clock(self.seconds):>5}  {what}"
-        if self.terminal:
-            line = "\r\033[K" + line[: shutil.get_terminal_size().columns - 1]
-        print(line, end="" if self.terminal else "\n", flush=True)
+        print(f"  {self.name}  cell {self.cell:>2}/{self.total}  {clock(self.seconds):>5}  {what}", flush=True)
 
     def on_cell_start(self, cell: dict[str, Any], cell_index: int, **_: Any) -> None:
         """Show which code cell starts, by its number in the committed notebook; nbclient calls this for every cell."""
@@ -87,11 +81,9 @@ class Progress(logging.Handler):
             self._show(head(self.source))
 
     def close(self) -> None:
-        """Stop the clock; end the line that is rewritten in place."""
+        """Stop the clock."""
         self.ended.set()
         super().close()
-        if self.terminal:
-            print("\r\033[K", end="", flush=True)
 
 
 @contextmanager

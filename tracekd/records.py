@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -73,10 +74,11 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _NO_TEXT = (b"PK\x03\x04", b"\x1f\x8b", b"%PDF", b"PAR1", b"\xd0\xcf\x11\xe0")
+_ESCAPED = re.compile("[\udc80-\udcff]")  # a byte that is no UTF-8, as ``surrogateescape`` reads it
 _BROKEN = (UnicodeError, EOFError, gzip.BadGzipFile, zlib.error)
 
 
-def open_text(path: str | Path):
+def open_text(path: str | Path, errors: str = "strict"):
     """Open a plain or ``.gz`` text file for reading: UTF-8, or what its byte-order mark says.
 
     Raises:
@@ -91,13 +93,10 @@ def open_text(path: str | Path):
         raise ValueError(f"{path}: not a whole .gz file ({error}): fetch or pack it again") from error
     if start.startswith(_NO_TEXT):
         raise ValueError(
-            f"{path} begins with {start!r}, so it is no text file (a workbook, archive or parquet file): "
-            "export it as JSON lines or CSV in UTF-8"
+            f"{path} begins with {start!r}, so it is no text file: export it as JSON lines or CSV in UTF-8"
         )
     encoding = next((name for mark, name in _MARKS if start.startswith(mark)), "utf-8")
-    if packed:
-        return gzip.open(path, "rt", encoding=encoding)
-    return path.open(encoding=encoding)
+    return (gzip.open if packed else open)(path, "rt", encoding=encoding, errors=errors)
 
 
 def read_text(path: str | Path) -> str:
@@ -106,33 +105,23 @@ def read_text(path: str | Path) -> str:
     Raises:
         ValueError: it cannot be decoded; the message names file and line.
     """
-    with open_text(path) as file:
-        return "".join(_lines(path, file))
+    return "".join(_lines(path))
 
 
-def _lines(path: str | Path, file) -> Iterator[str]:
-    """The lines of an open file without byte-order marks; what cannot be decoded is named by file and line."""
+def _lines(path: str | Path) -> Iterator[str]:
+    """The lines of a file without byte-order marks; what cannot be decoded is named by file and line."""
     number = 0
     try:
-        for number, line in enumerate(file, 1):
-            if "\0" in line:
-                raise ValueError(f"{path}, line {number}: holds a zero byte: save the file as UTF-8")
-            yield line.lstrip("\ufeff")
-    except UnicodeError as error:
-        raise ValueError(f"{path}, {_bad_byte(Path(path), number)} is not UTF-8: save the file as UTF-8") from error
+        with open_text(path, errors="surrogateescape") as file:
+            for number, line in enumerate(file, 1):
+                if "\0" in line:
+                    raise ValueError(f"{path}, line {number}: a zero byte (is it UTF-16?): save the file as UTF-8")
+                if found := not line.isascii() and _ESCAPED.search(line):
+                    byte = ord(found[0]) - 0xDC00
+                    raise ValueError(f"{path}, line {number}: byte {byte:#04x} is not UTF-8: save the file as UTF-8")
+                yield line.lstrip("\ufeff")
     except _BROKEN as error:
         raise ValueError(f"{path}, after line {number}: {error}: the rest of the file cannot be read") from error
-
-
-def _bad_byte(path: Path, number: int) -> str:
-    """Line and byte of the first line that is not UTF-8; text is decoded in blocks, so it is looked for anew."""
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                line.decode()
-            except UnicodeDecodeError as error:
-                return f"line {number}: byte {line[error.start]:#04x}"
-    return f"after line {number}: what follows"
 
 
 def read_jsonl(path: str | Path) -> Iterator[dict[str, Any]]:
@@ -147,10 +136,9 @@ def numbered_jsonl(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
         FileNotFoundError: the file is not there.
         ValueError: a line is not a JSON object, or cannot be decoded; the message names file and line.
     """
-    with open_text(path) as file:
-        for number, line in enumerate(_lines(path, file), 1):
-            if line.strip():
-                yield number, _object(f"{path}, line {number}", line)
+    for number, line in enumerate(_lines(path), 1):
+        if line.strip():
+            yield number, _object(f"{path}, line {number}", line)
 
 
 def _object(where: str, line: str) -> dict[str, Any]:
@@ -159,7 +147,8 @@ def _object(where: str, line: str) -> dict[str, Any]:
         if "\\u" in line:  # the one way in which half a character gets in
             json.dumps(row, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
-        raise ValueError(f"{where}: half of a character (a lone surrogate): {error.object[error.start]!r}") from error
+        half = error.object[error.start]
+        raise ValueError(f"{where}: {half!r} is half of a character (a lone surrogate)") from error
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{where}: not JSON ({getattr(error, 'msg', error)}): {line[:80]!r}") from error
     if not isinstance(row, dict):
