@@ -94,6 +94,16 @@ def test_whatever_is_not_real_is_stamped(run, fig, name, source, frame, tag):
     assert all(part in source for source in rows.source for part in tag.split("; "))
 
 
+@pytest.mark.parametrize("where", ["outside lower center", "outside upper center"])
+def test_a_stamp_and_a_legend_of_the_figure_are_at_opposite_edges(run, fig, where):
+    fig.axes[0].plot([1, 2], label="x" * 60)  # as wide as the figure
+    legend = fig.legend(loc=where)
+    run.save_figure(fig, "04_f", caption="A line.", n=3)
+    (stamp,) = (text for text in fig.texts if text.get_gid() == "stamp")
+    assert not stamp.get_window_extent().overlaps(legend.get_window_extent())
+    assert (stamp.get_window_extent().y0 > fig.bbox.height / 2) == ("lower" in where)
+
+
 def test_the_stamp_replaces_a_banner_and_is_written_once(run, fig):
     fig.suptitle("GENERATED problems")
     for _ in range(2):

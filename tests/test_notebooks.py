@@ -14,6 +14,7 @@ from tracekd import artefacts, config, notebooks, publish, runner, steps
 PATHS = notebooks.find()
 COMPLETE = [f"{number:02}" for number in range(1, 6)]  # the pipeline proper; later notebooks come on top
 OPENING = ("Question", "Goes in", "Comes out", "Takes")
+MOST_CELLS, MOST_LINES, MOST_IMPORTS = 35, 60, 27  # of a notebook, of a code cell, of the library
 CLOSING = ("## What was found", "## Limits", "## Artefacts", "## Next")
 # What a row's source may say in a run on generated problems. Beside these, a notebook shows only committed counts of
 # the real files (01), recorded benches (03, 04), simulated ratings and published means (05), the released outputs (06),
@@ -86,12 +87,15 @@ def test_parameters_are_few_explained_and_default_to_the_published_run(path):
 def test_prose_leads_and_code_is_short(path):
     cells = notebooks.cells(path)
     code = code_cells(path)
-    assert 20 <= len(cells) <= 35
+    assert 20 <= len(cells) <= MOST_CELLS
+    assert max(len(cell["source"].splitlines()) for cell in code) <= MOST_LINES
     assert len(cells) - len(code) >= len(code), "at least as many cells of prose as of code"
     for tree in parsed(path):
         defined = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
         assert not defined, f"functions live in tracekd/: {defined[0].name if defined else ''}"
     assert all(cell["source"].strip() for cell in cells), "no empty cell"
+    imports = [n for tree in parsed(path) for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
+    assert sum(len(n.names) for n in imports if n.module.startswith("tracekd")) <= MOST_IMPORTS
 
 
 @each

@@ -57,11 +57,6 @@ def test_the_tree_names_only_what_exists():
     assert [name for name in names if name not in GENERATED_BY_RUNS and not list(ROOT.glob(name))] == []
 
 
-def test_the_trees_reader():
-    block = "a.sh            set up; b.yml is another\nlib/      under\n  x.py y*.py z*    load.\nruns/   kept"
-    assert tree_names(block) == ["a.sh", "lib/", "lib/x.py", "lib/y*.py", "lib/z*", "runs/"]
-
-
 def test_every_place_spells_the_address_of_pyproject():
     """README, citation and notebooks: badges, clones and the folder that a clone makes."""
     url = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]

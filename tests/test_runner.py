@@ -78,17 +78,6 @@ def test_unknown_words_exit_2_with_the_nearest_right_name(house, capsys, argv, h
     assert not list((house / "runs").iterdir())  # refused before any work
 
 
-def test_an_error_is_one_message_unless_debugging(house, capsys, monkeypatch):
-    write(house / "notebooks", "01_first")
-    monkeypatch.setenv("TRACEKD_DATA", str(house / "gone"))
-    monkeypatch.delenv("TRACEKD_DEBUG", raising=False)
-    assert __main__.main(["run", "--profile", "smoke"]) == 2
-    assert str(house / "gone") in capsys.readouterr().err
-    monkeypatch.setenv("TRACEKD_DEBUG", "1")
-    with pytest.raises(ValueError, match="gone"):
-        __main__.main(["run", "--profile", "smoke"])
-
-
 def test_texts_are_refused_where_no_condition_takes_them(house, capsys, monkeypatch):
     write(house / "notebooks", "01_first")
     (house / "texts.jsonl").write_text("")

@@ -154,7 +154,7 @@ def save_figure(
     if any(word in fig.get_suptitle() for word in STAMPS):  # the banner of earlier notebooks: the tag replaces it
         fig.suptitle("")
     if tag and not any(text.get_gid() == "stamp" for text in fig.texts):
-        fig.text(0, 0, tag, fontsize=6, color="#B34700", va="top", gid="stamp")
+        _stamp(fig, tag)
     for suffix in (".pdf", ".png"):
         with replacing(folder / f"{name}{suffix}") as temporary:
             # Without the first of each, every save differs in its date alone.
@@ -165,6 +165,13 @@ def save_figure(
         data = f"{name}.csv"
     data = f"data/{data}" if data else ""
     _record(run, name, "figure", caption, n, data, student, source, tag, by, [f"{name}.pdf", f"{name}.png"])
+
+
+def _stamp(fig: Figure, tag: str) -> None:
+    """Write ``tag`` below the figure, or above it where a legend of the whole figure is at its bottom edge."""
+    fig.draw_without_rendering()
+    low = any(legend.get_window_extent().y0 < fig.bbox.height / 2 for legend in fig.legends)
+    fig.text(0, low, tag, fontsize=6, color="#B34700", va="bottom" if low else "top", gid="stamp")
 
 
 def save_table(

@@ -134,16 +134,10 @@ def _failure(progress: Progress, log: Path, target: Path, what: str) -> Notebook
 
 
 def execute(source: Path, target: Path, log: Path, given: dict[str, Any]) -> float:
-    """Run a notebook in its own folder and keep the executed copy as ``target`` with an HTML file beside it.
+    """Run a notebook in its own folder; return the seconds it took.
 
-    Args:
-        source: the notebook, which is not changed.
-        target: where the executed copy goes; on failure it holds what was done, with the error.
-        log: file for the notebook's printed output, with times.
-        given: values for its parameters cell; their names must have been checked.
-
-    Returns:
-        The seconds it took.
+    The executed copy goes to ``target`` with an HTML file beside it, also what was done before a failure; printed
+    output goes to ``log``. ``given`` are values for the parameters cell.
 
     Raises:
         NotebookFailed: a cell raised an error, or the kernel died.

@@ -115,16 +115,10 @@ def _copy_figures(source: Path, target: Path, profile: str) -> int:
     return len(new)
 
 
-def publish(paths: list[Path], folder: Path, figures: Path | None = None) -> list[str]:
-    """Publish the run in ``folder``; nothing is written unless every notebook and table passes.
+def publish(paths: list[Path], folder: Path) -> list[str]:
+    """Give the notebooks the outputs of the run in ``folder`` and copy its artefacts; return lines that say so.
 
-    Args:
-        paths: the notebooks, which get the outputs of their executed copies.
-        folder: the run's folder.
-        figures: where artefacts go; default: the repository's ``figures/``.
-
-    Returns:
-        Lines that say what was published.
+    Nothing is written unless every notebook and table passes.
 
     Raises:
         ValueError: see ``published``; or a table holds a path of this machine.
@@ -136,7 +130,7 @@ def publish(paths: list[Path], folder: Path, figures: Path | None = None) -> lis
     for path, notebook in ready:
         with replacing(path) as temporary:
             nbformat.write(notebook, temporary)
-    count = _copy_figures(folder / "figures", figures or FIGURES, folder.name)
+    count = _copy_figures(folder / "figures", FIGURES, folder.name)
     return [
         f"published {len(ready)} notebooks and {count} artefacts of the {folder.name} run",
         "look at `git diff --stat` and at the figures, then commit notebooks/ and figures/ together",

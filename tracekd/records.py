@@ -179,7 +179,7 @@ def append_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def recover_jsonl(path: str | Path) -> list[dict[str, Any]]:
-    """Read the whole lines of a file that ``append_jsonl`` may have been killed in, and cut a torn last line off.
+    """Read the whole lines of a file that ``append_jsonl`` may have been killed in; cut a torn last line off.
 
     Raises:
         ValueError: a line other than the last does not parse: that is no kill but a damaged file.

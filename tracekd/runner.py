@@ -199,8 +199,8 @@ def plan(paths: list[Path], folder: Path) -> str:
     """What a run will do, and how long that took when it was last done in this folder."""
     from tracekd.execute import clock
 
-    durations = steps.durations(folder)
-    took = [durations[path.stem] for path in paths if path.stem in durations]
+    finished = steps.read(folder)
+    took = [finished[path.stem]["seconds"] for path in paths if path.stem in finished]
     last = f"; {len(took)} took {clock(sum(took))} when last run here" if took else "; none has run here yet"
     names = ", ".join(path.stem for path in paths)
     return f"{len(paths)} notebooks: {names}{last}; one whose inputs are as they were is skipped"

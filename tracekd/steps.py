@@ -44,16 +44,10 @@ def inputs(
     texts: str = "",
     package: Path = PACKAGE,
 ) -> dict[str, str]:
-    """Everything that may change what a notebook makes, by a name that reads well in a reason.
+    """Everything that may change what a notebook makes, as hashes by a name that reads well in a reason.
 
-    Args:
-        notebook: the notebook's file; its prose does not count.
-        profile: the settings.
-        source: the data source in effect: ``generated``, ``hub``, a file or a folder.
-        given: parameters that are passed to the notebook.
-        folder: the run's folder, for the steps before this one and what commands have added.
-        texts: the file of a teacher's free-form traces, or "".
-        package: the library's folder; recorded data are in ``figures/data`` beside it.
+    The notebook's prose does not count. ``source`` is the data source in effect, ``given`` the parameters passed to the
+    notebook, ``folder`` the run's. Recorded data are in ``figures/data`` beside the ``package``.
     """
     from tracekd.artefacts import versions  # imports pandas, which the runner's --help and --check do without
 
@@ -84,13 +78,9 @@ def made_by_commands(notebook: Path, folder: Path) -> dict[str, str]:
 
 
 def reason(folder: Path, name: str, wanted: dict[str, str], steps: set[str]) -> str | None:
-    """Why the step must run, in words; None if what it left is current.
+    """Why the step must run with the inputs ``wanted``, in words; None if what it left is current.
 
-    Args:
-        folder: the run's folder.
-        name: the step's name.
-        wanted: its present inputs.
-        steps: names of all steps, to tell "ran again" from "changed".
+    ``steps`` are the names of all steps, to tell "ran again" from "changed".
     """
     entry = read(folder).get(name)
     if entry is None:
@@ -119,13 +109,6 @@ def record(folder: Path, name: str, inputs: dict[str, str], seconds: float) -> N
     finished = datetime.now().astimezone().isoformat(timespec="seconds")
     entry = {"finished": finished, "seconds": round(seconds, 1), "inputs": inputs}
     write_json(folder / "steps.json", {**read(folder), name: entry})
-    write_json(folder / "durations.json", {**durations(folder), name: round(seconds, 1)})
-
-
-def durations(folder: Path) -> dict[str, float]:
-    """Seconds that each notebook took when it last ran in this folder, whether or not it is current."""
-    path = folder / "durations.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def forget(folder: Path, name: str) -> None:
@@ -159,13 +142,7 @@ def write_rows(figures: Path, kept: list[dict[str, str]]) -> None:
 
 
 def drop_old(folder: Path, name: str, started: float) -> list[str]:
-    """Remove artefacts that the finished step no longer makes, files and manifest rows; return their ids.
-
-    Args:
-        folder: the run's folder.
-        name: the step that has just finished.
-        started: when it began, in seconds since the epoch; what it made is younger.
-    """
+    """Remove artefacts that a step, ``started`` then (seconds since the epoch), no longer makes; return their ids."""
     figures = folder / "figures"
     remaining, old = [], []
     for row in rows(figures):
