@@ -66,6 +66,10 @@ if [ "${1:-}" = test ]; then
   shift
   "$python" -m ruff check .
   "$python" -m ruff format --check .
+  # Layers of the library, where pyproject.toml has a contract for them.
+  if grep -q '^\[tool\.importlinter' pyproject.toml; then
+    "$python" -c 'from importlinter.cli import lint_imports_command as lint; lint()'
+  fi
   # One test process a core, each on one thread: whole files go to one of them, so that what they share is made once.
   export OMP_NUM_THREADS=1
   exec "$python" -m pytest -n auto --dist loadfile "$@"

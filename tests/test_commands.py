@@ -10,41 +10,25 @@ HELP = [[name] for name in __main__.COMMANDS] + [["survey", name] for name in ("
 MISSPELT = [
     (["run", "--profile", "smke"], "'smoke'"),
     (["run", "--only", "03_qlora_trian"], "'03_qlora_train'"),
-    (["run", "--set", "PROFIL=1", "--only", "04"], "'PROFILE'"),
     (["run", "smoke"], "--profile smoke"),
     (["run", "--onyl", "04"], "'--only'"),
     (["run", "--leave-out", "2"], "0.1"),
     (["run", "--scale", "1-7"], "--ratings"),
-    (["train", "--profile", "smoek"], "'smoke'"),
-    (["train", "--profile", "smoke", "--dataset", "babbi"], "'babi'"),
     (["train", "--profile", "smoke", "--condition", "corect"], "'correct'"),
     (["train", "--profile", "smoke", "--shard", "4/4"], "i/n"),
-    (["train", "--profile", "smoke", "--leave-out", "two"], "0.1"),
-    (["train", "--profile", "smoke", "--workers", "0", "--list"], "--workers 0"),
-    (["score", "--problem", "x"], "'--problems'"),
     (["teacher", __file__, "--url", "http://localhost:9/v1", "--model", "m", "--temperature", "9"], "0 to 2"),
-    (["survey", "build", "--problems", "0"], "--problems 0"),
-    (["survey", "pictures", __file__], "test_commands.py"),
-    (["generate", "--profile", "smoke", "--backend", "vlm"], "'vllm'"),
+    (["generate", "--profile", "smoek"], "'smoke'"),
     (["intervene", "--profile", "smoke", "--conditon", "correct"], "'--condition'"),
     (["export", "--profile", "smoke", "--condition", "vanila"], "'vanilla'"),
     (["derive", "--dataset", "cotempq", "x"], "'cotempqa'"),
     (["leakage", "--kind", "macthed"], "'matched'"),
-    (["score", "--dataset", "bab", "--problems", ".", "--outputs", "."], "'babi'"),
     (["score", "--dataset", "babi", "--rules", "alinged", "--problems", ".", "--outputs", "."], "'aligned'"),
-    (["teacher", "x", "--wokers", "2"], "'--workers'"),
     (["replication", "--profiles", "replicaton"], "'replication'"),
-    (["tune", "--profile", "cpuu"], "'cpu'"),
     (["tune", "--conditions", "corect"], "'correct'"),
-    (["tune", "--dataset", "babbi", "--profile", "smoke"], "'babi'"),
     (["bench", "trian"], "'train'"),
-    (["bench", "train", "--condition", "incorect"], "'incorrect'"),
-    (["bench", "train", "--weights", "nf8"], "'nf4'"),
     (["student", "smollm2-135n"], "'smollm2-135m'"),
     (["survey", "chek"], "'check'"),
-    (["survey", "build", "--design", "betwen"], "'between'"),
     (["survey", "check", __file__, "--scale", "7"], "1-7"),
-    (["address", "https://example.org/x"], "https://github.com/OWNER/NAME"),
     (["trian"], "'train'"),
     (["--profile", "smoke", "run"], "the command comes first"),
 ]
@@ -64,7 +48,6 @@ TAKE_FILES = {
     "teacher": ["teacher", "{}", "--url", "http://localhost:9/v1", "--model", "m"],
     "score outputs": ["score", "--dataset", "babi", "--problems", "{}", "--outputs", __file__],
     "survey check": ["survey", "check", "{}"],
-    "survey check labels": ["survey", "check", __file__, "--labels", "{}"],
     "survey build": ["survey", "build", "--traces", "{}"],
     "run ratings": ["run", "--only", "05", "--profile", "smoke", "--ratings", "{}"],
     "train data": ["train", "--profile", "smoke", "--data", "{}"],
@@ -88,9 +71,8 @@ def test_help_has_an_example(argv, capsys):
     assert f"python -m tracekd {' '.join(argv)}" in example or "./run_all.sh --" in example
 
 
-@pytest.mark.parametrize("argv", HELP[: len(__main__.COMMANDS)], ids=" ".join)
-def test_every_command_stands_in_the_tables_below(argv):
-    assert any(misspelt[0] == argv[0] for misspelt, _ in MISSPELT)
+def test_every_command_is_tried_with_a_misspelt_value():
+    assert set(__main__.COMMANDS) <= {argv[0] for argv, _ in MISSPELT}
 
 
 @pytest.mark.parametrize(("argv", "hint"), MISSPELT, ids=lambda value: " ".join(value)[:60])

@@ -3,12 +3,13 @@
 import gzip
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import pandas as pd
 from conftest import ROOT
 
-from tracekd import findings, notebooks, profiles, replication
+from tracekd import artefacts, findings, notebooks, profiles, replication
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 GENERATED_BY_RUNS = {"runs/"}  # git-ignored, so not in a fresh clone
@@ -56,9 +57,21 @@ def test_the_tree_names_only_what_exists():
     assert [name for name in names if name not in GENERATED_BY_RUNS and not list(ROOT.glob(name))] == []
 
 
-def test_the_trees_reader():
-    block = "a.sh            set up; b.yml is another\nlib/      under\n  x.py y*.py z*    load.\nruns/   kept"
-    assert tree_names(block) == ["a.sh", "lib/", "lib/x.py", "lib/y*.py", "lib/z*", "runs/"]
+def test_every_place_spells_the_address_of_pyproject():
+    """README, citation and notebooks: badges, clones and the folder that a clone makes."""
+    url = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+    owner, name = re.fullmatch(r"https://github\.com/([\w.-]+)/([\w.-]+)", url).groups()
+    forms = {
+        r"colab\.research\.google\.com/github/([\w.-]+/[\w.-]+)/": f"{owner}/{name}",
+        r"git clone (?:-q )?(https?://[\w./-]+)": url,
+        r'repository-code: "([^"]*)': url,
+        r"pip install -q -e ([\w-][\w.-]*)": name,
+        r"%cd ([\w.-]+)/notebooks": name,
+    }
+    paths = [ROOT / "README.md", ROOT / "CITATION.cff", *ROOT.glob("notebooks/*.ipynb")]
+    found = [(form, spelt) for path in paths for form in forms for spelt in re.findall(form, path.read_text())]
+    assert len(found) >= 3 * (len(paths) - 2)
+    assert [(form, spelt) for form, spelt in found if spelt != forms[form]] == []
 
 
 # Sentences of the real sets.
@@ -139,15 +152,17 @@ def test_nothing_committed_holds_a_sentence_of_the_real_sets(shared_data):
 
 # Numbers of the first screens, from the committed tables.
 
-FIGURES = ROOT / "figures"
+
+def table(stem: str) -> pd.DataFrame:
+    return pd.read_csv(artefacts.table_path(stem))
 
 
 def test_the_first_screen_has_the_finding_its_figure_and_the_way_to_each_claim():
     first = README.split("\n## ")[0]
-    claimed, moved = (pd.read_csv(FIGURES / f"08_{name}.csv") for name in ("claims", "effects"))
+    claimed, moved = (table(f"08_{name}") for name in ("claims", "effects"))
     verdicts = replication.load().verdicts
     sizes = replication.main_sizes(verdicts)
-    shares, whole = pd.read_csv(FIGURES / "08_accuracy_table.csv"), pd.read_csv(FIGURES / "data" / "08_finding.csv")
+    shares, whole = table("08_accuracy_table"), pd.read_csv(artefacts.data_path("08_finding.csv"))
     said = " ".join(findings.replication_sentences(replication.of_sizes(shares, sizes), whole, claimed, moved))
     paragraph = re.search(r"^\*\*What we find\.\*\*.*$", first, re.MULTILINE)[0]
     # Written by hand: each number with its interval must be one of the tables'.
@@ -157,26 +172,26 @@ def test_the_first_screen_has_the_finding_its_figure_and_the_way_to_each_claim()
     trained, sources = replication.trained_on(main, sizes), replication.sources(main)
     assert f"*SmolLM2-135M-Instruct; training problems per condition: {trained}; {sources}; 95%" in first
     assert "](figures/08_finding.png)" in first
-    table = [line for line in first.splitlines() if line.startswith("| ")]
-    assert len(table) > 5 and all("notebooks/" in line and "figures/" in line for line in table[1:])
+    rows = [line for line in first.splitlines() if line.startswith("| ")]
+    assert len(rows) > 5 and all("notebooks/" in line and "figures/" in line for line in rows[1:])
 
 
 def test_the_tables_numbers_are_those_of_the_committed_run():
-    shares = pd.read_csv(FIGURES / "04_accuracy_table.csv")
+    shares = table("04_accuracy_table")
     rows = dict(re.findall(r"^\| (\w+) \| ([\d.]+% \[[^\]]+\]) \|$", section("What a run shows"), re.MULTILINE))
     babi = shares[shares.dataset == "babi"]
     assert len(babi) == len(rows) == 4
     for row in babi.itertuples():
         assert rows[row.condition] == f"{row.value:.1%} [{row.low:.1%}, {row.high:.1%}]"
-    milder = pd.read_csv(FIGURES / "04_milder.csv")
+    milder = table("04_milder")
     milder = milder[(milder.dataset == "babi") & (milder.measure == "contains the answer")].set_index("condition")
     row = milder.loc["prompted"]
     said = f"it has {row.value:.1%} [{row.low:.1%}, {row.high:.1%}], which the trained ones"
     assert said in section("What a run shows")
-    pairs = pd.read_csv(FIGURES / "04_contrasts_contains.csv")
+    pairs = table("04_contrasts_contains")
     pairs = pairs[(pairs.dataset == "babi") & (pairs[["first", "second"]] == "prompted").any(axis=1)]
     assert len(pairs) == 3 and (pairs.p_holm > 0.05).all()
-    link = pd.read_csv(FIGURES / "04_associations.csv")
+    link = table("04_associations")
     link = link[(link.dataset == "babi") & (link.condition == "correct") & (link.step == "trace")].iloc[0]
     said = f"{link.both + link.trace_only} of {link.n} have a right trace, and {link.both} of these a right answer"
     assert said in section("What a run shows")

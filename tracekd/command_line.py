@@ -8,21 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tracekd.profiles import load, names, nearest
+from tracekd.config import load, names, nearest
 
 
 class Parser(argparse.ArgumentParser):
     """``argparse`` with our manners: no abbreviations, one line for an error, and the nearest right name in it."""
 
     def __init__(self, prog: str, about: str | None = None, example: str = "", **options: Any):
-        """Make a parser.
-
-        Args:
-            prog: the command's name, as in ``python -m tracekd NAME``.
-            about: what it does.
-            example: command lines that work, shown at the end of ``--help``.
-            **options: passed on to ``argparse``.
-        """
+        """Make the parser of ``python -m tracekd PROG``; ``example`` are command lines for the end of ``--help``."""
         prog = prog if prog.startswith("python") else f"python -m tracekd {prog}"
         epilog = "example:\n" + "\n".join(f"  {line.strip()}" for line in example.strip().splitlines())
         super().__init__(
@@ -63,11 +56,8 @@ class Parser(argparse.ArgumentParser):
         if given.startswith("-"):
             known = [option for action in actions for option in action.option_strings]
             return f"no option {given!r}: {nearest(given.split('=')[0], known)}"
-        words = {word: a.option_strings[-1] for a in actions for word in a.choices or ()}
-        if any("--profile" in action.option_strings for action in actions):
-            words |= dict.fromkeys(names(), "--profile")
-        right = f"did you mean {words[given]} {given}?" if given in words else "values follow an option"
-        return f"{given!r} is in no place for a value: {right}"
+        hint = f"did you mean --profile {given}?" if given in names() else "values follow an option"
+        return f"{given!r} is in no place for a value: {hint}"
 
 
 def profile_name(text: str) -> str:

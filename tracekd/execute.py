@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import shutil
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tracekd.profiles import ROOT
+from tracekd import notebooks
+from tracekd.config import ROOT
 from tracekd.records import replacing
 
 TAIL = 15  # lines of the log that a failure shows
@@ -32,21 +31,19 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def head(source: str, width: int = 70) -> str:
-    """The first line of a cell that says something: no comment, no blank."""
+def head(source: str) -> str:
+    """The first 70 characters of the first line of a cell that is neither comment nor blank."""
     lines = [line.strip() for line in source.splitlines()]
-    said = [line for line in lines if line and not line.startswith("#")] or lines or [""]
-    return said[0] if len(said[0]) <= width else said[0][: width - 1] + "…"
+    return next((line for line in lines if line and not line.startswith("#")), "")[:70]
 
 
 class Progress(logging.Handler):
-    """What a notebook is doing: its cell, the time, and the last state of the progress bar inside that cell.
+    """Print what a notebook is doing: a line for each cell, and every 15 seconds the progress bar inside that cell.
 
-    On a terminal one line is rewritten twice a second; elsewhere a line is printed for each cell, and every 15 seconds.
     It listens to papermill's log, where the kernel's stderr arrives, and there to lines that rewrite themselves.
     """
 
-    EVERY = 15.0  # seconds between two lines of a cell in a log
+    EVERY = 15.0  # seconds between two lines of a cell
 
     def __init__(self, name: str, total: int, shift_after: int | None):
         """Start the clock; cells behind ``shift_after`` (an injected cell's index) count one less."""
@@ -54,49 +51,39 @@ class Progress(logging.Handler):
         self.name, self.total, self.shift_after = name, total, shift_after
         self.started = time.monotonic()
         self.cell, self.source, self.bar = 0, "", ""
-        self.terminal, self.ended = sys.stdout.isatty(), threading.Event()
+        self.ended = threading.Event()
         threading.Thread(target=self._tick, daemon=True).start()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Take the state of a progress bar; what else a kernel writes to stderr goes to the log file only."""
-        *_, last = record.getMessage().rstrip().rpartition("\r")
-        if _[1] and last.strip():
-            self.bar = last.strip()
-
-    def _tick(self) -> None:
-        while not self.ended.wait(0.5 if self.terminal else self.EVERY):
-            if self.cell and (self.terminal or self.bar):
-                self._show(self.bar or head(self.source))
-
-    def _show(self, what: str) -> None:
-        line = f"  {self.name}  cell {self.cell:>2}/{self.total}  {clock(self.seconds):>5}  {what}"
-        if self.terminal:
-            line = "\r\033[K" + line[: shutil.get_terminal_size().columns - 1]
-        print(line, end="" if self.terminal else "\n", flush=True)
 
     @property
     def seconds(self) -> float:
         """Time since the start."""
         return time.monotonic() - self.started
 
-    def on_cell_start(self, cell: dict[str, Any], cell_index: int, **_: Any) -> None:
-        """Say which code cell starts; nbclient calls this for every cell."""
-        if cell["cell_type"] != "code" or "injected-parameters" in cell["metadata"].get("tags", []):
-            return
-        self.cell, self.source, self.bar = self.number(cell_index), cell["source"], ""
-        self._show(head(self.source))
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take the state of a progress bar; what else a kernel writes to stderr goes to the log file only."""
+        _, rewrites, last = record.getMessage().rstrip().rpartition("\r")
+        if rewrites and last.strip():
+            self.bar = last.strip()
 
-    def number(self, index: int) -> int:
-        """Number of a cell in the notebook as committed, from 1."""
-        injected_before = self.shift_after is not None and index >= self.shift_after
-        return index + 1 - injected_before
+    def _tick(self) -> None:
+        while not self.ended.wait(self.EVERY):
+            if self.bar:
+                self._show(self.bar)
+
+    def _show(self, what: str) -> None:
+        print(f"  {self.name}  cell {self.cell:>2}/{self.total}  {clock(self.seconds):>5}  {what}", flush=True)
+
+    def on_cell_start(self, cell: dict[str, Any], cell_index: int, **_: Any) -> None:
+        """Show which code cell starts, by its number in the committed notebook; nbclient calls this for every cell."""
+        if cell["cell_type"] == "code" and "injected-parameters" not in cell["metadata"].get("tags", []):
+            injected_before = self.shift_after is not None and cell_index >= self.shift_after
+            self.cell, self.source, self.bar = cell_index + 1 - injected_before, cell["source"], ""
+            self._show(head(self.source))
 
     def close(self) -> None:
-        """Stop the clock; end the line that is rewritten in place."""
+        """Stop the clock."""
         self.ended.set()
         super().close()
-        if self.terminal:
-            print("\r\033[K", end="", flush=True)
 
 
 @contextmanager
@@ -115,6 +102,7 @@ def _logging(path: Path, progress: Progress) -> Iterator[None]:
         logger.handlers, logger.propagate, level = before
         logger.setLevel(level)
         handler.close()
+        progress.close()
 
 
 def _environment() -> None:
@@ -135,28 +123,21 @@ def _environment() -> None:
 
 
 def _failure(progress: Progress, log: Path, target: Path, what: str) -> NotebookFailed:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
-    # A notebook's progress bars rewrite a line; only its last state is worth showing.
-    said = [line.rsplit("\r", 1)[-1] for line in lines if line.strip()]
-    tail = [line for line in said if not MARKER.search(line)][-TAIL:]
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    # Of a progress bar, which rewrites its line, the last state is enough.
+    shown = [line.rsplit("\r", 1)[-1] for line in lines if line.strip() and not MARKER.search(line)]
     return NotebookFailed(
         f"{progress.name} failed in cell {progress.cell} of {progress.total} after {clock(progress.seconds)}: {what}\n"
         f"  the cell begins: {head(progress.source)}\n"
-        f"  last lines of {log}:\n" + "\n".join(f"    {line}" for line in tail) + f"\n  executed so far: {target}"
+        f"  last lines of {log}:\n" + "\n".join(f"    {line}" for line in shown[-TAIL:]) + f"\n  so far: {target}"
     )
 
 
 def execute(source: Path, target: Path, log: Path, given: dict[str, Any]) -> float:
-    """Run a notebook in its own folder and keep the executed copy as ``target`` with an HTML file beside it.
+    """Run a notebook in its own folder; return the seconds it took.
 
-    Args:
-        source: the notebook, which is not changed.
-        target: where the executed copy goes; on failure it holds what was done, with the error.
-        log: file for the notebook's printed output, with times.
-        given: values for its parameters cell; their names must have been checked.
-
-    Returns:
-        The seconds it took.
+    The executed copy goes to ``target`` with an HTML file beside it, also what was done before a failure; printed
+    output goes to ``log``. ``given`` are values for the parameters cell.
 
     Raises:
         NotebookFailed: a cell raised an error, or the kernel died.
@@ -164,9 +145,8 @@ def execute(source: Path, target: Path, log: Path, given: dict[str, Any]) -> flo
     """
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from nbconvert import HTMLExporter
     from nbconvert.filters import strip_ansi
-
-    from tracekd import disk, notebooks
 
     _environment()
     cells = notebooks.cells(source)
@@ -182,33 +162,23 @@ def execute(source: Path, target: Path, log: Path, given: dict[str, Any]) -> flo
                 extra_arguments=["--IPKernelApp.log_level=40"],
             )  # fmt: skip
     except papermill.PapermillExecutionError as error:
-        progress.close()
-        if error.ename == disk.DiskFull.__name__:  # its message says everything; the end of the log would bury it
-            raise NotebookFailed(f"{progress.name} stopped in cell {progress.cell}: {error.evalue}") from error
-        what = f"{error.ename}: {error.evalue}"
         with log.open("a", encoding="utf-8") as file:
             file.write(strip_ansi("\n".join(error.traceback)) + "\n")
-        # A file that was given and cannot be read is no fault of the notebook: the message alone says what to mend.
+        # Data that cannot be read, or a full disk, are no fault of the notebook: the message alone says what to mend.
+        where = f"{progress.name}, cell {progress.cell}: {error.evalue}\n  all of it: {log}"
+        if error.ename == "DiskFull":
+            raise NotebookFailed(where) from error
         if error.ename in ("ValueError", "DataUnavailable") and _names_path(error.evalue, given):
-            raise ValueError(f"{progress.name}, cell {progress.cell}: {error.evalue}\n  all of it: {log}") from error
-        raise _failure(progress, log, target, what) from error
+            raise ValueError(where) from error
+        raise _failure(progress, log, target, f"{error.ename}: {error.evalue}") from error
     except (DeadKernelError, CellTimeoutError) as error:
-        progress.close()
         what = f"the kernel died, often for want of memory ({type(error).__name__})"
         raise _failure(progress, log, target, what) from error
-    progress.close()
-    _html(done, target.with_suffix(".html"))
+    with replacing(target.with_suffix(".html")) as temporary:
+        temporary.write_text(HTMLExporter().from_notebook_node(done)[0], encoding="utf-8")
     return progress.seconds
 
 
 def _names_path(message: str, given: dict[str, Any]) -> bool:
     paths = (given.get("DATA"), os.environ.get("TRACEKD_TEXTS"))
     return any(path and Path(path).exists() and path in message for path in paths)
-
-
-def _html(notebook: Any, path: Path) -> None:
-    from nbconvert import HTMLExporter
-
-    text, _ = HTMLExporter().from_notebook_node(notebook)
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")

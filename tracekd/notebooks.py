@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tracekd.profiles import ROOT, nearest
+from tracekd.config import ROOT, nearest
 
 FOLDER = ROOT / "notebooks"
 # What the three parameters that each notebook has stand for; the runner's own options set them.
@@ -28,11 +28,6 @@ def code(path: Path) -> list[str]:
     return [cell["source"] for cell in cells(path) if cell["cell_type"] == "code"]
 
 
-def parsed(path: Path) -> list[ast.Module]:
-    """The code cells as syntax trees; lines for the shell or IPython count as ``pass``."""
-    return [ast.parse(re.sub(r"^([ \t]*)[!%].*$", r"\1pass", source, flags=re.MULTILINE)) for source in code(path)]
-
-
 def title(path: Path) -> str:
     """The first heading without its number, or "" if there is none."""
     for cell in cells(path):
@@ -50,8 +45,7 @@ def parameters(path: Path) -> dict[str, Any]:
     tagged = [cell for cell in cells(path) if "parameters" in cell["metadata"].get("tags", [])]
     if len(tagged) != 1:
         raise ValueError(
-            f"{path.name} has {len(tagged)} cells with the tag 'parameters', expected exactly 1: "
-            "without it, values given to the notebook would have no effect"
+            f"{path.name} has {len(tagged)} cells with the tag 'parameters', expected 1, which takes values given to it"
         )
     found = {}
     for statement in ast.parse(tagged[0]["source"]).body:
@@ -76,18 +70,16 @@ def select(wanted: str | None, folder: Path | None = None) -> list[Path]:
     Raises:
         ValueError: a name that no notebook has; the message gives the nearest.
     """
-    there = {path.stem: path for path in find(folder)}
+    known = {path.stem: path for path in find(folder)}
     if wanted is None:
-        return list(there.values())
+        return list(known.values())
     chosen = set()
-    for name in filter(None, (part.strip().removesuffix(".ipynb") for part in wanted.split(","))):
-        matches = [stem for stem in there if name == stem or (name.isdigit() and int(stem.split("_")[0]) == int(name))]
+    for name in (part.strip().removesuffix(".ipynb") for part in wanted.split(",")):
+        matches = {s for s in known if name == s or (name.isdigit() and int(s.split("_")[0]) == int(name))}
         if not matches:
-            raise ValueError(f"no notebook {name!r}: {nearest(name, list(there))}")
-        chosen.update(matches)
-    if not chosen:
-        raise ValueError(f"--only {wanted!r} names no notebook: {nearest('', list(there))}")
-    return [path for stem, path in there.items() if stem in chosen]
+            raise ValueError(f"no notebook {name!r}: {nearest(name, list(known))}")
+        chosen |= matches
+    return [path for stem, path in known.items() if stem in chosen]
 
 
 def assign(path: Path, wanted: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracekd import steps
-from tracekd.profiles import ROOT
+from tracekd.config import ROOT
 from tracekd.records import replacing
 
 if TYPE_CHECKING:
@@ -19,16 +19,9 @@ if TYPE_CHECKING:
 
 FIGURES = ROOT / "figures"
 # Timing and editor state, in the spelling of nbstripout's --extra-keys.
-STRIPPED = [
-    "metadata.papermill",
-    "metadata.widgets",
-    "metadata.execution",
-    "metadata.signature",
-    "cell.metadata.papermill",
-    "cell.metadata.execution",
-    "cell.metadata.collapsed",
-    "cell.metadata.scrolled",
-]
+NOTEBOOK_KEYS = ("papermill", "widgets", "execution", "signature")
+CELL_KEYS = ("papermill", "execution", "collapsed", "scrolled")
+STRIPPED = [f"metadata.{key}" for key in NOTEBOOK_KEYS] + [f"cell.metadata.{key}" for key in CELL_KEYS]
 # Bytes in base64 hold any short path by chance.
 UNREAD = ("image/png", "image/jpeg", "application/pdf")
 # A widget (a progress bar, mostly) cannot be drawn without its state, and its text form shows how it began.
@@ -36,7 +29,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def machine_path(text: str) -> str | None:
-    """The first path of this machine, or of some user's home, that stands in ``text``; None if there is none."""
+    """The first path of this machine, or of some user's home, in ``text``; None if there is none."""
     here = {str(folder) for folder in (ROOT, ROOT.parent, Path.home(), sys.prefix, sys.base_prefix)}
     here.update(str(Path(folder).resolve()) for folder in list(here))
     # "/" and "/usr" are in a home-less container's variables, and in innocent text.
@@ -67,9 +60,8 @@ def _settled(output: NotebookNode) -> NotebookNode:
 def published(source: Path, executed: Path) -> NotebookNode:
     """The committed notebook with the outputs of the executed one, cell by cell.
 
-    Only outputs are carried over. So prose may have been edited since, the parameters cell keeps its defaults, the
-    cell that papermill injects disappears (the opening prints which profile, seed and data were used), and no timing
-    comes along. Cells are counted 1, 2, 3, ... as they ran.
+    Only outputs are carried over: prose may have been edited since, the parameters cell keeps its defaults, and the
+    cell that papermill injects disappears. Cells are counted 1, 2, 3, ... as they ran.
 
     Raises:
         ValueError: the two do not have the same code, a cell failed, or an output holds a path of this machine.
@@ -83,12 +75,11 @@ def published(source: Path, executed: Path) -> NotebookNode:
     code = [(number, cell) for number, cell in enumerate(notebook.cells, 1) if cell.cell_type == "code"]
     if [cell.source for _, cell in code] != [cell.source for cell in done]:
         raise ValueError(f"{source.name}: its code is not the code that ran; run it again before publishing")
-    for cell in done:
-        cell.outputs = [_settled(output) for output in cell.outputs if WIDGET not in output.get("data", {})]
     for count, ((number, cell), result) in enumerate(zip(code, done, strict=True), 1):
-        for output in result.outputs:
+        outputs = [_settled(output) for output in result.outputs if WIDGET not in output.get("data", {})]
+        for output in outputs:
             if output.output_type == "error":
-                raise ValueError(f"{source.name}, cell {number}: an error stands in its output: {output.ename}")
+                raise ValueError(f"{source.name}, cell {number}: its output is an error, {output.ename}")
             for path in filter(None, map(machine_path, _texts(output))):
                 raise ValueError(
                     f"{source.name}, cell {number}: its output holds a path of this machine, {path!r}; "
@@ -97,9 +88,8 @@ def published(source: Path, executed: Path) -> NotebookNode:
             if output.output_type == "execute_result":
                 output.execution_count = count
         # A cell without code was not run and has no count.
-        cell.outputs, cell.execution_count = result.outputs, count if cell.source.strip() else None
-    if "language_info" in ran.metadata:
-        notebook.metadata.language_info = ran.metadata.language_info
+        cell.outputs, cell.execution_count = outputs, count if cell.source.strip() else None
+    notebook.metadata.language_info = ran.metadata.get("language_info", {})
     return strip_output(notebook, keep_output=True, keep_count=True, keep_id=True, extra_keys=STRIPPED)
 
 
@@ -115,28 +105,20 @@ def _copy_figures(source: Path, target: Path, profile: str) -> int:
     """Put the run's artefacts in place of those that this profile published before; return how many rows."""
     new, old = steps.rows(source), steps.rows(target)
     ids = {row["id"] for row in new}
-    kept = [row for row in old if row["profile"] != profile and row["id"] not in ids]
-    still = {file for row in kept for file in steps.files(row)}
-    for file in {file for row in old for file in steps.files(row)} - still:
-        (target / file).unlink(missing_ok=True)
+    others = [row for row in old if row["profile"] != profile and row["id"] not in ids]
+    steps.delete_files(target, old, others)
     for path in sorted(source.rglob("*")):
         if path.is_file() and not path.name.startswith(".") and path.name != "MANIFEST.csv":
             with replacing(target / path.relative_to(source)) as temporary:
                 shutil.copyfile(path, temporary)
-    steps.write_rows(target, [*kept, *new])
+    steps.write_rows(target, [*others, *new])
     return len(new)
 
 
-def publish(paths: list[Path], folder: Path, figures: Path | None = None) -> list[str]:
-    """Publish the run in ``folder``; nothing is written unless every notebook and table passes.
+def publish(paths: list[Path], folder: Path) -> list[str]:
+    """Give the notebooks the outputs of the run in ``folder`` and copy its artefacts; return lines that say so.
 
-    Args:
-        paths: the notebooks, which get the outputs of their executed copies.
-        folder: the run's folder.
-        figures: where artefacts go; default: the repository's ``figures/``.
-
-    Returns:
-        Lines that say what was published.
+    Nothing is written unless every notebook and table passes.
 
     Raises:
         ValueError: see ``published``; or a table holds a path of this machine.
@@ -148,7 +130,7 @@ def publish(paths: list[Path], folder: Path, figures: Path | None = None) -> lis
     for path, notebook in ready:
         with replacing(path) as temporary:
             nbformat.write(notebook, temporary)
-    count = _copy_figures(folder / "figures", figures or FIGURES, folder.name)
+    count = _copy_figures(folder / "figures", FIGURES, folder.name)
     return [
         f"published {len(ready)} notebooks and {count} artefacts of the {folder.name} run",
         "look at `git diff --stat` and at the figures, then commit notebooks/ and figures/ together",

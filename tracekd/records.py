@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -33,12 +34,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
         os.close(handle)
         temporary = Path(name)
         try:
-            # Once more, so that the free space is measured before the temporary file is removed.
-            with writing(path):
-                yield temporary
-                # mkstemp makes private files; what we leave behind is as readable as any other file.
-                temporary.chmod(0o644)
-                temporary.replace(path)
+            yield temporary
+            temporary.chmod(0o644)  # mkstemp makes private files
+            temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
@@ -57,6 +55,16 @@ def sha256(source: str | Path | bytes | Mapping | list) -> str:
     return hashlib.sha256(source).hexdigest()
 
 
+def fingerprint(source: str) -> str:
+    """A data source in one string: the word itself, or a hash of the names, sizes and times of its files."""
+    path = Path(source)
+    if not path.exists():
+        return source
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    about = [(file, file.stat()) for file in files if not file.name.startswith(".")]
+    return sha256([[str(file.relative_to(path)), stat.st_size, stat.st_mtime_ns] for file, stat in about])
+
+
 # Byte-order marks; the four bytes of UTF-32 begin with UTF-16's two.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -66,10 +74,11 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _NO_TEXT = (b"PK\x03\x04", b"\x1f\x8b", b"%PDF", b"PAR1", b"\xd0\xcf\x11\xe0")
+_ESCAPED = re.compile("[\udc80-\udcff]")  # a byte that is no UTF-8, as ``surrogateescape`` reads it
 _BROKEN = (UnicodeError, EOFError, gzip.BadGzipFile, zlib.error)
 
 
-def open_text(path: str | Path):
+def open_text(path: str | Path, errors: str = "strict"):
     """Open a plain or ``.gz`` text file for reading: UTF-8, or what its byte-order mark says.
 
     Raises:
@@ -84,13 +93,10 @@ def open_text(path: str | Path):
         raise ValueError(f"{path}: not a whole .gz file ({error}): fetch or pack it again") from error
     if start.startswith(_NO_TEXT):
         raise ValueError(
-            f"{path} begins with {start!r}, so it is no text file (a workbook, archive or parquet file): "
-            "export it as JSON lines or CSV in UTF-8"
+            f"{path} begins with {start!r}, so it is no text file: export it as JSON lines or CSV in UTF-8"
         )
     encoding = next((name for mark, name in _MARKS if start.startswith(mark)), "utf-8")
-    if packed:
-        return gzip.open(path, "rt", encoding=encoding)
-    return path.open(encoding=encoding)
+    return (gzip.open if packed else open)(path, "rt", encoding=encoding, errors=errors)
 
 
 def read_text(path: str | Path) -> str:
@@ -99,37 +105,23 @@ def read_text(path: str | Path) -> str:
     Raises:
         ValueError: it cannot be decoded; the message names file and line.
     """
-    with open_text(path) as file:
-        return "".join(_lines(path, file))
+    return "".join(_lines(path))
 
 
-def _lines(path: str | Path, file) -> Iterator[str]:
-    """The lines of an open file without byte-order marks; what cannot be decoded is named by file and line."""
+def _lines(path: str | Path) -> Iterator[str]:
+    """The lines of a file without byte-order marks; what cannot be decoded is named by file and line."""
     number = 0
     try:
-        for number, line in enumerate(file, 1):
-            if "\0" in line:
-                raise ValueError(f"{path}, line {number}: holds a zero byte: is it UTF-16? Save the file as UTF-8")
-            yield line.lstrip("\ufeff")
+        with open_text(path, errors="surrogateescape") as file:
+            for number, line in enumerate(file, 1):
+                if "\0" in line:
+                    raise ValueError(f"{path}, line {number}: a zero byte (is it UTF-16?): save the file as UTF-8")
+                if found := not line.isascii() and _ESCAPED.search(line):
+                    byte = ord(found[0]) - 0xDC00
+                    raise ValueError(f"{path}, line {number}: byte {byte:#04x} is not UTF-8: save the file as UTF-8")
+                yield line.lstrip("\ufeff")
     except _BROKEN as error:
-        raise ValueError(_undecodable(Path(path), number, error)) from error
-
-
-def _undecodable(path: Path, number: int, error: Exception) -> str:
-    if not isinstance(error, UnicodeDecodeError):
-        return f"{path}, after line {number}: {error}: the rest of the file cannot be read"
-    # Text is decoded in blocks, so the line is looked for anew.
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                line.decode()
-            except UnicodeDecodeError as at:
-                guess = "UTF-16" if b"\0" in line else "CP1252"
-                return (
-                    f"{path}, line {number}: byte {line[at.start]:#04x} is not UTF-8: save the file as UTF-8 "
-                    f"(it may be {guess}: iconv -f {guess} -t UTF-8)"
-                )
-    return f"{path}, after line {number}: {error}"
+        raise ValueError(f"{path}, after line {number}: {error}: the rest of the file cannot be read") from error
 
 
 def read_jsonl(path: str | Path) -> Iterator[dict[str, Any]]:
@@ -144,23 +136,20 @@ def numbered_jsonl(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
         FileNotFoundError: the file is not there.
         ValueError: a line is not a JSON object, or cannot be decoded; the message names file and line.
     """
-    with open_text(path) as file:
-        for number, line in enumerate(_lines(path, file), 1):
-            if line.strip():
-                yield number, _object(f"{path}, line {number}", line)
+    for number, line in enumerate(_lines(path), 1):
+        if line.strip():
+            yield number, _object(f"{path}, line {number}", line)
 
 
 def _object(where: str, line: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
-        if "\\u" in line:
+        if "\\u" in line:  # the one way in which half a character gets in
             json.dumps(row, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         half = error.object[error.start]
-        raise ValueError(f"{where}: {half!r} is half of a character (a lone surrogate): write the whole one") from error
-    except RecursionError as error:
-        raise ValueError(f"{where}: not JSON that can be read (nested too deeply): {line[:80]!r}") from error
-    except ValueError as error:  # JSONDecodeError, or a number of thousands of digits
+        raise ValueError(f"{where}: {half!r} is half of a character (a lone surrogate)") from error
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{where}: not JSON ({getattr(error, 'msg', error)}): {line[:80]!r}") from error
     if not isinstance(row, dict):
         raise ValueError(f"{where}: expected a JSON object, found {type(row).__name__}")
@@ -190,7 +179,7 @@ def append_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def recover_jsonl(path: str | Path) -> list[dict[str, Any]]:
-    """Read the whole lines of a file that ``append_jsonl`` may have been killed in, and cut a torn last line off.
+    """Read the whole lines of a file that ``append_jsonl`` may have been killed in; cut a torn last line off.
 
     Raises:
         ValueError: a line other than the last does not parse: that is no kill but a damaged file.

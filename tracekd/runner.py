@@ -1,4 +1,7 @@
-"""Run the notebooks of a profile in order, skipping what is current: `python -m tracekd run`, or `./run_all.sh`."""
+"""Run the notebooks of a profile in order, skipping what is current: `python -m tracekd run`, or `./run_all.sh`.
+
+Nothing beyond the standard library is imported at the top, so that options can be checked before anything is installed.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,16 @@ import ast
 import os
 import sys
 import time
-from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tracekd import notebooks, problems, profiles, steps
+from tracekd import config, hub, notebooks, problems, steps
 from tracekd.command_line import Parser, file_or_folder, profile_name
-from tracekd.profiles import ROOT
 
 EXAMPLE = """\
   ./run_all.sh                                  the default profile, every notebook
-  ./run_all.sh --profile smoke                  does everything run? under 3 minutes, no network
+  ./run_all.sh --profile smoke                  does everything run? under 4 minutes, no network
   ./run_all.sh --only 04,05 --data ../shared/data
   ./run_all.sh --only 05 --ratings ratings.csv  the human study on your own ratings
   ./run_all.sh test                             lint and all tests
@@ -25,7 +27,7 @@ Everything is written below runs/PROFILE/; --publish alone touches figures/ and 
 
 
 def _parser() -> Parser:
-    parser = Parser("run", __doc__, EXAMPLE)
+    parser = Parser("run", "Run the notebooks of a profile in order, skipping what is current.", EXAMPLE)
     add = parser.add_argument
     add("--profile", type=profile_name, metavar="NAME", help="default: gpu where torch finds a GPU, else cpu")
     add("--only", metavar="03,04", help="these notebooks, by number or name")
@@ -54,17 +56,13 @@ def options(argv: list[str]) -> argparse.Namespace:
     parser = _parser()
     args = parser.parse_args(argv)
     try:
-        profiles.set_leave_out(args.leave_out)
+        config.set_leave_out(args.leave_out)
         if args.data and args.data != "auto":
             args.data = problems.check_source(args.data)
         if args.test_share:
-            from tracekd.load_marco import check_share
-
-            check_share(args.test_share)
-        if args.texts:
-            from tracekd.run_texts import find_texts
-
-            find_texts(args.texts, profiles.load(args.profile or "cpu"), args.data or "generated")
+            config.check_test_share(args.test_share)
+        if args.texts not in (None, "", "auto", "templated") and not Path(args.texts).exists():
+            raise FileNotFoundError(f"--texts {args.texts!r}: no such file; --texts templated takes the rules' own")
         args.paths = notebooks.select(args.only)
         args.given = _given(args)
         notebooks.check(args.paths, args.given)
@@ -92,7 +90,7 @@ def _given(args: argparse.Namespace) -> dict[str, Any]:
         raise ValueError("--scale, --labels and --status say how ratings are read: give --ratings PATH too")
     if args.seed is not None:
         given["SEED"] = args.seed
-    if args.data and args.data != "auto":  # the run's folder keeps what auto has come to
+    if args.data and args.data != "auto":  # what auto has come to is stored in the run's folder
         given["DATA"] = args.data
     return given
 
@@ -105,8 +103,8 @@ def default_profile() -> str:
 
 
 def runs_root() -> Path:
-    """Where runs are kept: ``TRACEKD_RUNS``, else ``runs/`` in the repository."""
-    return Path(os.environ.get("TRACEKD_RUNS") or ROOT / "runs").resolve()
+    """The folder of all runs: ``TRACEKD_RUNS``, else ``runs/`` in the repository."""
+    return Path(os.environ.get("TRACEKD_RUNS") or config.ROOT / "runs").resolve()
 
 
 def shown(path: Path) -> str:
@@ -121,118 +119,131 @@ def listing() -> str:
         names = ", ".join(f"{name}={value!r}" for name, value in notebooks.parameters(path).items())
         lines += [f"  {path.stem:<22} {notebooks.title(path)}", f"  {'':<22} ({names})"]
     lines += ["profiles"]
-    for name in profiles.names():
-        profile = profiles.load(name)
-        lines += [f"  {name:<22} {profile.about}", f"  {'':<22} ({profile.hardware})"]
+    for profile in map(config.load, config.names()):
+        lines += [f"  {profile.name:<22} {profile.about}", f"  {'':<22} ({profile.hardware})"]
     return "\n".join(lines)
 
 
 def main(argv: list[str]) -> int:
     """Run what the options say; 0 when all is done, 1 when a notebook failed, 2 for unknown options."""
     args = options(argv)
+    if args.list:
+        print(listing())
     if args.list or args.check:
-        print(listing() if args.list else "", end="\n" if args.list else "")
         return 0
     if not args.paths:
         print(f"tracekd run: no notebooks in {shown(notebooks.FOLDER)}", file=sys.stderr)
         return 1
     from filelock import FileLock, Timeout
 
-    name = args.profile or default_profile()
-    folder = runs_root() / name
+    folder = runs_root() / (args.profile or default_profile())
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".lock", timeout=0):
             if args.test_share:
                 os.environ["TRACEKD_TEST_SHARE"] = args.test_share  # for the notebooks' kernels
-            return run(args, profiles.with_test_share(profiles.load(name)), folder)
+            return run(args, folder)
     except Timeout:
-        print(
-            f"tracekd run: another run is writing to {shown(folder)}: wait until it ends, or choose another profile, "
-            "or another folder by the variable TRACEKD_RUNS",
-            file=sys.stderr,
-        )
+        print(f"tracekd run: another run is writing to {shown(folder)}: wait until it ends", file=sys.stderr)
         return 1
 
 
-def run(args: argparse.Namespace, profile: profiles.Profile, folder: Path) -> int:
+@dataclass
+class Settings:
+    """What all steps of one run share: profile, data source, folder, notebook parameters, a teacher's texts."""
+
+    profile: config.Profile
+    source: str
+    folder: Path
+    given: dict[str, Any]
+    texts: str
+
+
+def run(args: argparse.Namespace, folder: Path) -> int:
     """Run the chosen notebooks, then publish and report; the caller holds the folder's lock."""
     from tracekd.execute import NotebookFailed, clock
-    from tracekd.hub import settle
 
     started = time.monotonic()
-    source = settle(args.data or os.environ.get("TRACEKD_DATA") or profile.data, folder, anew=args.data == "auto")
-    source = problems.check_source(source)
-    labels = {dataset: problems.label_of(dataset, source) for dataset in problems.datasets_of(source)}
+    settings = _settings(args, folder)
+    print(plan(args.paths, folder), flush=True)
+    try:
+        for path in args.paths:
+            step(path, settings, args.force)
+    except NotebookFailed as error:
+        print(f"\n{error}\nWhat finished before it stays in {shown(folder)}.", file=sys.stderr)
+        return 1
+    if args.publish:
+        publish_current(settings)
+    report(folder)
+    print(f"done in {clock(time.monotonic() - started)}; executed notebooks: {shown(folder / 'notebooks')}")
+    return 0
+
+
+def _settings(args: argparse.Namespace, folder: Path) -> Settings:
+    """Decide on data source, ratings and texts, and print what was decided."""
+    profile = config.with_test_share(config.load(folder.name))
+    wanted = args.data or os.environ.get("TRACEKD_DATA") or profile.data
+    source = problems.check_source(hub.settle(wanted, folder, anew=args.data == "auto"))
+    datasets = problems.datasets_of(source)
     print(f"profile {profile.name}: {profile.about}; everything goes to {shown(folder)}")
     if args.ratings:
         from tracekd.survey_cli import checked
 
         how = {"scale": args.scale, "labels": args.labels, "status": args.status}
         args.given["RATINGS"] = str(checked(args.ratings, folder / "ratings", **how))
-    print("\n".join(f"data: {dataset}: {label}" for dataset, label in labels.items()))
-    take_texts(args, profile, source, list(labels))
-    print(plan(args.paths, folder), flush=True)
-    try:
-        for path in args.paths:
-            step(path, args, profile, source, folder)
-    except NotebookFailed as error:
-        print(f"\n{error}\nWhat finished before it stays in {shown(folder)}.", file=sys.stderr)
-        return 1
-    if args.publish:
-        publish_current(args, profile, source, folder)
-    report(folder)
-    print(f"done in {clock(time.monotonic() - started)}; executed notebooks: {shown(folder / 'notebooks')}")
-    return 0
+    print("\n".join(f"data: {dataset}: {problems.label_of(dataset, source)}" for dataset in datasets))
+    return Settings(profile, source, folder, args.given, take_texts(args.texts, profile, source, datasets))
 
 
 def plan(paths: list[Path], folder: Path) -> str:
     """What a run will do, and how long that took when it was last done in this folder."""
     from tracekd.execute import clock
 
-    known = {path.stem: steps.durations(folder).get(path.stem) for path in paths}
-    took = [seconds for seconds in known.values() if seconds is not None]
+    finished = steps.read(folder)
+    took = [finished[path.stem]["seconds"] for path in paths if path.stem in finished]
     last = f"; {len(took)} took {clock(sum(took))} when last run here" if took else "; none has run here yet"
     names = ", ".join(path.stem for path in paths)
     return f"{len(paths)} notebooks: {names}{last}; one whose inputs are as they were is skipped"
 
 
-def take_texts(args: argparse.Namespace, profile: profiles.Profile, source: str, datasets: list[str]) -> None:
-    """Hand a teacher's texts to the notebooks' kernels; the variable alone does nothing where no condition takes them.
+def take_texts(given: str | None, profile: config.Profile, source: str, datasets: tuple[str, ...]) -> str:
+    """The path of a teacher's texts, also handed to the notebooks' kernels; "" for templated ones.
 
     Raises:
-        ValueError: the option was given, and the profile trains on no free-form traces.
+        ValueError: texts were given, and the profile trains on no free-form traces. (The variable alone may be meant
+            for other profiles.)
     """
     from tracekd.freeform import CONDITIONS, takes_texts
     from tracekd.run_texts import find_texts
 
     takes = any(takes_texts(condition) for dataset in datasets for condition in profile.conditions_of(dataset))
-    if args.texts not in (None, "", "auto", "templated") and not takes:
+    if given not in (None, "", "auto", "templated") and not takes:
         raise ValueError(
             f"--texts: profile {profile.name!r} trains on none of {', '.join(CONDITIONS)}: choose one that does, such "
-            "as --profile gpu, or name conditions in `also` of a profile"
+            "as --profile grid-r1"
         )
-    args.texts = find_texts(args.texts or "", profile, source) if takes else ""
-    os.environ["TRACEKD_TEXTS"] = args.texts or "templated"
-    if args.texts:
-        print(f"free-form traces: {shown(Path(args.texts))}")
+    texts = find_texts(given or "", profile, source) if takes else ""
+    os.environ["TRACEKD_TEXTS"] = texts or "templated"
+    if texts:
+        print(f"free-form traces: {shown(Path(texts))}")
+    return texts
 
 
-def _state(path, args, profile, source, folder) -> tuple[dict[str, Any], dict[str, str], str | None]:
+def _state(path: Path, settings: Settings) -> tuple[dict[str, Any], dict[str, str], str | None]:
     """Parameters to pass, present inputs, and why the step must run (None: it is current)."""
-    given = notebooks.assign(path, {"PROFILE": profile.name, **args.given})
-    inputs = steps.inputs(path, profile=profile, source=source, given=given, folder=folder, texts=args.texts)
+    about = vars(settings) | {"given": notebooks.assign(path, {"PROFILE": settings.profile.name, **settings.given})}
+    inputs = steps.inputs(path, **about)
     every = {other.stem for other in notebooks.find(path.parent)}
-    return given, inputs, steps.reason(folder, path.stem, inputs, every)
+    return about["given"], inputs, steps.reason(settings.folder, path.stem, inputs, every)
 
 
-def step(path: Path, args: argparse.Namespace, profile: profiles.Profile, source: str, folder: Path) -> None:
+def step(path: Path, settings: Settings, force: bool = False) -> None:
     """Run one notebook unless what it left is current, and say why either way."""
     from tracekd.execute import clock, execute
 
-    name = path.stem
-    given, inputs, why = _state(path, args, profile, source, folder)
-    if why is None and not args.force:
+    name, folder = path.stem, settings.folder
+    given, inputs, why = _state(path, settings)
+    if why is None and not force:
         print(f"{name}: unchanged since {steps.read(folder)[name]['finished'][:16].replace('T', ' ')}, skipped")
         return
     print(f"{name}: runs because {why or '--force was given'}", flush=True)
@@ -241,11 +252,11 @@ def step(path: Path, args: argparse.Namespace, profile: profiles.Profile, source
     seconds = execute(path, steps.executed(folder, name), folder / "logs" / f"{name}.log", given)
     for old in steps.drop_old(folder, name, begun):
         print(f"{name}: no longer makes {old}; taken out of the manifest")
-    steps.record(folder, name, inputs, seconds)
+    steps.record(folder, name, inputs | steps.made_by_commands(path, folder), seconds)
     print(f"{name}: finished in {clock(seconds)}", flush=True)
 
 
-def publish_current(args: argparse.Namespace, profile: profiles.Profile, source: str, folder: Path) -> None:
+def publish_current(settings: Settings) -> None:
     """Publish the run if every notebook is current in it.
 
     Raises:
@@ -254,61 +265,25 @@ def publish_current(args: argparse.Namespace, profile: profiles.Profile, source:
     from tracekd.publish import publish
 
     for path in notebooks.find():
-        why = _state(path, args, profile, source, folder)[2]
-        if why:
-            raise ValueError(
-                f"--publish needs a complete run, but {path.stem} is not current ({why}): run without --only"
-            )
-    for line in publish(notebooks.find(), folder):
-        print(line)
+        if why := _state(path, settings)[2]:
+            raise ValueError(f"--publish needs a complete run; {path.stem} is not current ({why}): run without --only")
+    print("\n".join(publish(notebooks.find(), settings.folder)))
 
 
 def report(folder: Path) -> None:
-    """Print how the paper's claims fare where notebooks 06 and 08 checked them, else which artefacts there are."""
+    """Print how the paper's claims fare where notebook 08 has tested them, else which artefacts there are."""
+    from tracekd.artefacts import table_path
+
     figures = folder / "figures"
-    rows = steps.rows(figures)
-    if short := [*paper_check(figures), *ledger_lines(figures)]:
-        print("\n" + "\n".join(short))
-    elif rows:
+    claims, numbers = table_path("08_claims", figures), table_path("08_ledger", figures)
+    if claims.exists() and numbers.exists():
+        import pandas as pd
+
+        from tracekd import ledger
+
+        print("\n" + "\n".join(ledger.short(pd.read_csv(claims), pd.read_csv(numbers, dtype={"seed": str}))))
+    elif rows := steps.rows(figures):
         width = max(len(row["id"]) for row in rows)
         print(f"\nartefacts in {shown(figures)}:")
         for row in rows:
             print(f"  {row['id']:<{width}}  {row['kind']:<6}  n {row['n']:<6}  {row['caption'][:70]}")
-
-
-def ledger_lines(figures: Path) -> list[str]:
-    """The ledger in short (see ``ledger.short``) where notebook 08 has made it, else nothing."""
-    claims, numbers = figures / "08_claims.csv", figures / "08_ledger.csv"
-    if not (claims.exists() and numbers.exists()):
-        return []
-    import pandas as pd
-
-    from tracekd import ledger
-
-    return ledger.short(pd.read_csv(claims), pd.read_csv(numbers, dtype={"seed": str}))
-
-
-def paper_check(figures: Path) -> list[str]:
-    """The released outputs' verdicts in about 15 lines: one a claim, then the printed numbers by verdict and kind.
-
-    Args:
-        figures: a run's folder; read are ``06_claims.csv`` and ``06_paper_check_summary.csv``, which notebook 06 makes.
-
-    Returns:
-        Nothing where one of the two is missing.
-    """
-    claims, counts = steps.table(figures / "06_claims.csv"), steps.table(figures / "06_paper_check_summary.csv")
-    if not (claims and counts):
-        return []
-    sums: dict[str, Counter[str]] = {}
-    for row in counts:
-        if row["kind"] != "claim":  # these are the lines above
-            verdict = "follows" if row["verdict"].startswith("follows") else row["verdict"].partition(":")[0]
-            sums.setdefault(verdict, Counter())[row["kind"]] += int(row["numbers"])
-    lines = ["paper check: the paper's claims, and what the authors' released outputs say of them (06_claims)"]
-    lines += [f"  {row['statement'].rstrip('.')}: {row['verdict']}" for row in claims]
-    lines += [
-        f"  printed numbers, {verdict}: " + ", ".join(f"{kind} {n}" for kind, n in kinds.items())
-        for verdict, kinds in sums.items()
-    ]
-    return lines

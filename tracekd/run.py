@@ -1,0 +1,128 @@
+"""The run that a notebook or command works in: a profile with its seed, data source and folder."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tracekd import artefacts, problems
+from tracekd.config import ROOT, Profile, load, with_test_share
+from tracekd.hub import settle
+from tracekd.records import sha256
+from tracekd.run_texts import find_texts
+
+
+@dataclass
+class Run:
+    """A profile with its seed, data source and folder.
+
+    Everything is written below ``folder``; ``figures/`` in it has the shape of the repository's ``figures/``.
+    ``texts`` is a file or folder of a teacher's texts (see ``teacher_texts.read``), "" for the templated ones.
+    """
+
+    notebook: str
+    profile: Profile
+    seed: int
+    source: str
+    folder: Path = field(default_factory=Path)
+    texts: str = ""
+
+    def path(self, *parts: str) -> Path:
+        """A path below the run's folder; its parent is made."""
+        path = self.folder.joinpath(*parts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def rng(self, name: str) -> np.random.Generator:
+        """A Generator of this seed for one purpose: the same name repeats, another one differs."""
+        return np.random.default_rng(int(sha256(f"{self.seed}/{name}")[:16], 16))
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """The data sets of the source, or those of them that the profile names.
+
+        Raises:
+            ValueError: the profile names none of the source's.
+        """
+        found, named = problems.datasets_of(self.source), self.profile.datasets
+        if named and not set(found) & set(named):
+            raise ValueError(
+                f"profile {self.profile.name!r} runs on {', '.join(named)}, and the data source has {', '.join(found)}"
+            )
+        return tuple(d for d in found if not named or d in named)
+
+    @property
+    def live(self) -> tuple[str, ...]:
+        """The data sets of this run whose students are trained and asked."""
+        return self.profile.live_of(self.datasets)
+
+    @property
+    def student(self) -> str:
+        """The student's name in artefacts."""
+        return self.profile.student
+
+    def source_of(self, dataset: str) -> str:
+        """Where ``dataset`` comes from in this run: ``generated``, ``hub`` or a folder that has it."""
+        return problems.source_of(dataset, self.source)
+
+    def label_of(self, dataset: str) -> str:
+        """The data source of one set in words, for captions: ``GENERATED problems`` or which real ones."""
+        return problems.label_of(dataset, self.source)
+
+    @property
+    def source_label(self) -> str:
+        """The data source in words, for captions: real or generated, by set where they differ."""
+        labels = {dataset: self.label_of(dataset) for dataset in self.datasets}
+        if len(set(labels.values())) == 1:
+            return next(iter(labels.values()))
+        return "; ".join(f"{dataset}: {label}" for dataset, label in labels.items())
+
+    def save_figure(self, fig, name: str, **about: Any) -> None:
+        """Save a figure as PDF and PNG with its data, stamp and manifest row: see ``artefacts.save_figure``."""
+        artefacts.save_figure(self, fig, name, **about)
+
+    def save_table(self, frame, name: str, **about: Any) -> None:
+        """Save a table as CSV, Markdown and LaTeX with a manifest row: see ``artefacts.save_table``."""
+        artefacts.save_table(self, frame, name, **about)
+
+    def artefacts(self):
+        """The manifest rows that this notebook has written, for its last section."""
+        rows = artefacts.manifest(self.folder / "figures")
+        return rows[rows.notebook == self.notebook][["id", "kind", "caption", "n", "student", "source"]]
+
+    def say(self, text: str) -> None:
+        """Show ``text`` as rendered Markdown in a notebook (and as plain text elsewhere)."""
+        from IPython.display import Markdown, display  # slow to load, and only notebooks need it
+
+        display(Markdown(text))
+
+
+def open_run(notebook: str, profile: str, seed: int = 121, data: str = "", texts: str = "") -> Run:
+    """Open the run that a notebook works in, and print what a reader must know of it.
+
+    Args:
+        notebook: its name, such as ``04_evaluate``.
+        profile: a name in ``profiles.toml``.
+        seed: the first seed of the run; every random draw follows from it.
+        data: ``auto``, ``generated``, ``hub``, a folder, or "" for ``TRACEKD_DATA`` where set, else the profile's own;
+            ``auto`` is decided once for the run's folder.
+        texts: see ``run_texts.find_texts``.
+
+    Raises:
+        ValueError: unknown profile, or a data source that is neither a known word nor a folder.
+        FileNotFoundError: there is no file of that name: see ``run_texts.find_texts``.
+    """
+    settings = with_test_share(load(profile))
+    if seed != settings.seeds[0]:
+        # The replicates follow the first seed: 121, 122, 123 in the paper.
+        settings = replace(settings, seeds=tuple(seed + i for i in range(len(settings.seeds))))
+    folder = Path(os.environ.get("TRACEKD_RUNS") or ROOT / "runs") / profile
+    source = problems.check_source(settle(data or os.environ.get("TRACEKD_DATA") or settings.data, folder))
+    run = Run(notebook, settings, int(seed), source, folder, find_texts(texts, settings, source))
+    folder.mkdir(parents=True, exist_ok=True)
+    print(artefacts.opening(run))
+    return run
