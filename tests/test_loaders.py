@@ -75,10 +75,10 @@ TASK = "qa1_single-supporting-fact_train.txt"
     ("name", "text", "words"),
     [
         ("mix_test.jsonl", second(facts="Ada Poe works for Acme."), "line 2: facts"),
-        ("mix_test.jsonl", second(facts=[1]), r"line 2: facts is '\[1\]'"),
+        ("mix_test.jsonl", second(facts=[1]), r"line 2: facts is \[1\]"),
         ("mix_test.jsonl", second(facts=["Ada likes tea."]), "line 2: .*Ada likes tea."),
         ("mix_test.jsonl", second(answer=[]), "line 2: answer"),
-        ("mix_test.jsonl", second(answer=None), "line 2: answer is 'None'"),
+        ("mix_test.jsonl", second(answer=None), "line 2: answer is None"),
         ("mix_test.jsonl", second(question=["x"]), "line 2: question"),
         ("mix_test.jsonl", second(triple_element="S9"), "line 2: triple_element is 'S9'"),
         ("mix_test.jsonl", second(index=5000), "line 2: index is 5000.*3532"),
@@ -95,8 +95,9 @@ TASK = "qa1_single-supporting-fact_train.txt"
         ("train.csv", CSV.replace(",answer\n", "\n"), "line 1: column answer"),
         ("train.csv", CSV.replace("['Ann went to the attic.']\"", "['Nobody.']\""), "line 2: answer_passage 'Nobody.'"),
         ("train.csv", CSV.replace("['Ann went to the attic.', 'Bo", "'Ann', 'Bo"), "line 2: passages"),
+        ("train.csv", CSV.replace("['Ann went to the attic.']", "'Ann went to the attic.'"), "line 2: answer_passage"),
         ("train.csv", CSV.replace("single-supporting-fact", "single"), "line 2: query_type is 'single'"),
-        ("train.csv", CSV.replace(",attic", ","), "line 2: answer is empty"),
+        ("train.csv", CSV.replace(",attic", ","), "line 2: answer is ''"),
         ("own.csv", "id,context,question\n1,a,b\n", "a table"),
     ],
 )

@@ -55,7 +55,7 @@ def _golds(rng, category: str, main: Interval) -> list[Interval] | None:
     here it never has.
     """
     kinds = [category] * int(weighted(rng, _WORDS["answers"][category]))
-    if category == "during" and main.words.startswith("from") and rng.random() < 0.24:
+    if category == "during" and not main.point and rng.random() < 0.24:
         return None if (when := related(rng, main, category, point=True)) is None else [when] * len(kinds)
     if category == "mix":
         first = several(rng, ("equal", "during", "during", "overlap", "overlap"), 5)

@@ -20,12 +20,11 @@ from tracekd.load_marco import draw, problems_of
 from tracekd.locks import waiting
 from tracekd.marco_records import Row, check_row
 from tracekd.problem import CATEGORIES, DataUnavailable, Problem
-from tracekd.records import read_jsonl, replacing, write_json, write_jsonl
+from tracekd.records import read_jsonl, write_json, write_jsonl
 
 log = logging.getLogger(__name__)
 REPOSITORIES = {"cotempqa": "Warrieryes/CotempQA", "marco": "microsoft/ms_marco", "babi": "facebook/babi_qa"}
 BABI_ARCHIVE = "data/tasks_1-20_v1-2.tar.gz"
-BABI_URL = "http://www.thespermwhale.com/jaseweston/babi/tasks_1-20_v1-2.tar.gz"
 # Longest waits in seconds: for the Hub to answer at all, for the next row of a stream, for one file of up to 20 MB.
 ANSWER, ROW, FILE = 10, 120, 300
 _ACCESS = "log in with `hf auth login` (or HF_TOKEN), and accept the terms on its Hub page if it has any"
@@ -50,27 +49,19 @@ def hub_cotempqa() -> list[Problem]:
 
 
 def hub_babi(tasks: Iterable[str | int] | None = None) -> list[Problem]:
-    """BAbI v1.2 from its own archive: the Hub's copy, or the authors' address where the Hub does not give it.
+    """BAbI v1.2 from its own archive on the Hub.
 
     Taken are the archive's own splits and the first question of each story. The paper's files hold 3,773 training and
     376 test problems; which stories they took for the test is not in our sources.
 
     Raises:
-        DataUnavailable: neither gives it.
+        DataUnavailable: the Hub does not give it.
     """
-    try:
-        archive = hub_file(REPOSITORIES["babi"], BABI_ARCHIVE)
-    except DataUnavailable as error:
-        log.warning("babi: %s Now trying %s", str(error).partition(" You can")[0], BABI_URL)
-        try:
-            archive = _download(BABI_URL)
-        except DataUnavailable:
-            raise error from None  # what the Hub said is the more useful of the two
     log.warning(
         "babi: the archive's own train and test split, the first question of each story; which stories the authors "
         "took is not in our sources (theirs: 3,773 train, 376 test)"
     )
-    return load_babi.read_archive(archive, tasks)
+    return load_babi.read_archive(hub_file(REPOSITORIES["babi"], BABI_ARCHIVE), tasks)
 
 
 def hub_marco(*, seed: int = 121, test_share: float | None = None, evidence: str = "selected") -> list[Problem]:
@@ -83,7 +74,9 @@ def hub_marco(*, seed: int = 121, test_share: float | None = None, evidence: str
     Raises:
         DataUnavailable: the Hub does not give it, or a row takes too long.
     """
-    stored = _cache(f"marco_v2.1_rows_seed{seed}.jsonl")
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    stored = Path(HF_HUB_CACHE) / "tracekd" / f"marco_v2.1_rows_seed{seed}.jsonl"
     if not stored.exists():
         stream = (check_row(record, place) for place, record in _streamed(seed))
         labelled = (row for row in stream if row.answers is not None)
@@ -198,26 +191,6 @@ def _status(error: BaseException | None) -> int | None:
             return status
         error = error.__cause__ or error.__context__
     return None
-
-
-def _cache(name: str) -> Path:
-    from huggingface_hub.constants import HF_HUB_CACHE
-
-    return Path(HF_HUB_CACHE) / "tracekd" / name
-
-
-def _download(url: str) -> Path:
-    """A file from elsewhere than the Hub, stored beside the Hub's files."""
-    import requests
-
-    path = _cache(url.rsplit("/", 1)[1])
-    if not path.exists():
-        with reaching(url):
-            reply = bounded(lambda: requests.get(url, timeout=ANSWER), FILE)
-            reply.raise_for_status()
-        with replacing(path) as temporary:
-            temporary.write_bytes(reply.content)
-    return path
 
 
 @cache

@@ -11,7 +11,7 @@ import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from tracekd.problem import CATEGORIES, DataUnavailable, Problem
+from tracekd.problem import CATEGORIES, DataUnavailable, Problem, check_fields
 from tracekd.profiles import nearest
 from tracekd.records import read_text
 
@@ -26,6 +26,7 @@ ALL_TASKS = {
 }  # fmt: skip
 EXPECTED = "train.csv and test.csv, qa1_single-supporting-fact_train.txt and its like, or tasks_1-20_v1-2.tar.gz"
 COLUMNS = ("passages", "question", "query_type", "answer_passage", "answer")
+LISTS = ("passages", "answer_passage")
 TASK_FILE = re.compile(r"qa(\d+)(?:_[\w-]+?)?_(train|valid|test)\.txt(?:\.gz)?$")
 
 
@@ -58,9 +59,10 @@ def read_folder(folder: Path, tasks: Iterable[str | int] | None = None) -> list[
         DataUnavailable: none of the files is there.
         ValueError: see ``read_csv`` and ``babi_stories``.
     """
-    for_split = {split: [folder / f"{split}.csv{end}" for end in ("", ".gz")] for split in ("train", "test")}
-    found = [(path, split) for split, paths in for_split.items() for path in [p for p in paths if p.is_file()][:1]]
-    problems = [problem for path, split in found for problem in read_csv(path, split, tasks)]
+    problems = []
+    for split in ("train", "test"):
+        paths = [folder / f"{split}.csv{end}" for end in ("", ".gz")]
+        problems += next((read_csv(path, split, tasks) for path in paths if path.is_file()), [])
     if not problems and (files := _english(p for p in folder.rglob("qa*.txt*") if TASK_FILE.match(p.name))):
         problems = babi_stories({str(path): read_text(path) for path in files}, tasks)
     elif not problems and (archives := sorted([*folder.glob("*.tar.gz"), *folder.glob("*.tgz")])):
@@ -125,9 +127,9 @@ def babi_problem(row: Mapping[str, str], number: int, split: str) -> Problem:
     Raises:
         ValueError: a column is missing or is not what it should be.
     """
-    if missing := [name for name in COLUMNS if not (row.get(name) or "").strip()]:
-        raise ValueError(f"{', '.join(missing)} is empty or missing")
-    context, facts = (_texts(row, name) for name in ("passages", "answer_passage"))
+    row = {name: _listed(row.get(name)) if name in LISTS else row.get(name) for name in COLUMNS}
+    check_fields(row, [name for name in COLUMNS if name not in LISTS], LISTS)
+    context, facts = tuple(row["passages"]), row["answer_passage"]
     if unknown := [fact for fact in facts if fact not in context]:
         raise ValueError(f"answer_passage {unknown[0]!r} is no sentence of passages")
     evidence = tuple(sorted({context.index(fact) for fact in facts}))
@@ -136,14 +138,12 @@ def babi_problem(row: Mapping[str, str], number: int, split: str) -> Problem:
     return Problem(name, "babi", row["query_type"], context, row["question"], answers, evidence, split)
 
 
-def _texts(row: Mapping[str, str], name: str) -> tuple[str, ...]:
+def _listed(value: str | None) -> object:
     try:
-        value = ast.literal_eval(row[name])
+        found = ast.literal_eval(value)
+        return list(found) if isinstance(found, tuple) else found
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        value = None
-    if not isinstance(value, list | tuple) or not value or not all(isinstance(v, str) and v.strip() for v in value):
-        raise ValueError(f"{name} is {row[name][:80]!r}, expected a list of texts such as ['A.', 'B.']")
-    return tuple(value)
+        return value
 
 
 def babi_stories(texts: Mapping[str, str], tasks: Iterable[str | int] | None = None) -> list[Problem]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tracekd.dates import UNREAD_HELP
 from tracekd.facts import TRIPLES, answer_evidence, parse
-from tracekd.problem import CATEGORIES, DataUnavailable, Problem
+from tracekd.problem import CATEGORIES, DataUnavailable, Problem, check_fields
 from tracekd.records import numbered_jsonl
 from tracekd.splits import paper_split
 
@@ -19,7 +19,6 @@ log = logging.getLogger(__name__)
 SIZES = {"during": 3096, "equal": 436, "mix": 563, "overlap": 653}
 EXPECTED = "equal.json, overlap.json, during.json and mix.json, or *_train.jsonl and *_test.jsonl of the same names"
 _NAME = re.compile(r"(equal|overlap|during|mix)(?:_(train|test))?\.jsonl?(?:\.gz)?$")
-_FIELDS = ("question", "facts", "answer", "triple_element")
 
 
 def category_of(path: Path) -> tuple[str, str]:
@@ -102,15 +101,8 @@ def _number(row: dict, category: str, part: str) -> int:
 
 def _checked(row: dict) -> dict:
     """The row with lists as lists, also where a list was written out as a text ("['A ...', 'B ...']")."""
-    if missing := [name for name in _FIELDS if name not in row]:
-        raise ValueError(f"{', '.join(missing)} missing: expected {', '.join(_FIELDS)}")
-    row = {**row, "facts": _listed(row["facts"]), "answer": _listed(row["answer"])}
-    for name in ("facts", "answer"):
-        texts = row[name]
-        if not isinstance(texts, list) or not texts or not all(isinstance(t, str) and t.strip() for t in texts):
-            raise ValueError(f"{name} is {str(texts)[:80]!r}, expected a list of texts, at least one")
-    if not isinstance(row["question"], str) or not row["question"].strip():
-        raise ValueError(f"question is {str(row['question'])[:80]!r}, expected a text that is not empty")
+    row = {name: _listed(value) if name in ("facts", "answer") else value for name, value in row.items()}
+    check_fields(row, ("question", "triple_element"), ("facts", "answer"))
     if row["triple_element"] not in TRIPLES:
         raise ValueError(f"triple_element is {row['triple_element']!r}, expected one of {', '.join(TRIPLES)}")
     if not isinstance(row.get("category", ""), str):

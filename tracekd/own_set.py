@@ -17,14 +17,13 @@ from typing import Any
 
 from tracekd.file_forms import refuse_known
 from tracekd.lists import read_list
-from tracekd.problem import DATASETS, Problem
+from tracekd.problem import DATASETS, Problem, check_fields
 from tracekd.records import numbered_jsonl
 from tracekd.splits import drop_leaks, paper_split
 from tracekd.text import normalise
 
 log = logging.getLogger(__name__)
 
-NEEDED = ("id", "context", "question", "answers", "category", "evidence")
 # Traces of text that was read in the wrong encoding once: UTF-8 as Latin-1, and the replacement character.
 _BROKEN = ("Ã¤", "Ã¶", "Ã¼", "Ã©", "Ã¨", "Ã¡", "â€™", "â€œ", "â€“", "\ufffd")
 # What a reader of outputs takes for a tag, or for something else than the answer where an answer begins with it.
@@ -82,23 +81,21 @@ def read_own(path: str | Path) -> tuple[list[Problem], Counter[str]]:
     refuse_known(path)
     rows, lines = [], {}
     for number, row in numbered_jsonl(path):
-        where = f"{path}, line {number}"
-        rows.append((where, _checked(where, row)))
-        if row["id"] in lines:
-            raise ValueError(f"{where}: id {row['id']!r} is in line {lines[row['id']]} too: ids are unique")
+        try:
+            rows.append(_checked(row))
+            if row["id"] in lines:
+                raise ValueError(f"id {row['id']!r} is in line {lines[row['id']]} too: ids are unique")
+        except ValueError as error:
+            raise ValueError(f"{path}, line {number}: {error}") from error
         lines[row["id"]] = number
     if not rows:
-        raise ValueError(f"{path} holds no problem: expected one JSON object a line with {', '.join(NEEDED)}")
-    counts = Counter(row["category"] for _, row in rows)
+        raise ValueError(f"{path} holds no problem: expected one JSON object per line")
+    counts = Counter(row["category"] for row in rows)
     _distinct(path, list(counts))
     labels = {"labels": "|".join(counts), "label_counts": "|".join(map(str, counts.values()))}
-    splits = paper_split([row["category"] for _, row in rows], least=1)
-    problems, warnings = [], Counter()
-    for (where, row), split in zip(rows, splits, strict=True):
-        problems.append(_problem(dataset, row, split, labels))
-        _scorable(where, problems[-1])
-        warnings.update(_warnings(problems[-1]))
-    return problems, warnings
+    splits = paper_split([row["category"] for row in rows], least=1)
+    problems = [_problem(dataset, row, split, labels) for row, split in zip(rows, splits, strict=True)]
+    return problems, Counter(warning for problem in problems for warning in _warnings(problem))
 
 
 def usable(path: str | Path, problems: list[Problem]) -> Counter[str]:
@@ -149,39 +146,33 @@ def _distinct(path: Path, labels: list[str]) -> None:
         seen[plain] = label
 
 
-def _scorable(where: str, problem: Problem) -> None:
-    """Refuse a problem whose right answer, written out, would not be read as itself."""
-    wrong = [text for text in (*problem.context, *problem.answers) if _TAG.search(text)]
-    wrong += [text for text in problem.answers if not normalise(text)]
-    if len(problem.answers) == 1:
-        (answer,) = problem.answers
+def check_scorable(context: list[str], answers: list[str]) -> None:
+    """Raise a ``ValueError`` where a right answer, written out, would not be read as itself."""
+    wrong = [text for text in (*context, *answers) if _TAG.search(text)]
+    wrong += [text for text in answers if not normalise(text)]
+    if len(answers) == 1:
+        (answer,) = answers
         read = {normalise(item) for item in read_list(answer)}
         wrong += [answer] if _NO_ANSWER.match(answer) or "\n" in answer or read != {normalise(answer)} else []
     if wrong:
         raise ValueError(
-            f"{where}: {wrong[0][:80]!r} would be scored wrong where it is right: answers need letters or digits, no "
-            "tags, and a single one must not look like a list (brackets, quoted texts with commas): write it in words"
+            f"{wrong[0][:80]!r} would be scored wrong where it is right: answers need letters or digits, no tags, and "
+            "a single one must not look like a list (brackets, quoted texts with commas): write it in words"
         )
 
 
-def _checked(where: str, row: dict[str, Any]) -> dict[str, Any]:
-    if missing := [name for name in NEEDED if name not in row]:
-        raise ValueError(f"{where}: {', '.join(missing)} missing: every problem needs {', '.join(NEEDED)}")
-    for name in ("id", "question", "category"):
-        if not isinstance(row[name], str) or not row[name].strip():
-            raise ValueError(f"{where}: {name} is {row[name]!r}, expected a text that is not empty")
-    for name in ("context", "answers"):
-        texts = row[name]
-        if not isinstance(texts, list) or not texts or not all(isinstance(t, str) and t.strip() for t in texts):
-            raise ValueError(f"{where}: {name} is {str(texts)[:60]!r}, expected a list of texts, at least one")
+def _checked(row: dict[str, Any]) -> dict[str, Any]:
+    check_fields(row, ("id", "question", "category"), ("context", "answers"))
     if "|" in row["category"]:
-        raise ValueError(f"{where}: category is {row['category']!r}, expected a label without '|'")
+        raise ValueError(f"category is {row['category']!r}, expected a label without '|'")
     if row.get("split") not in (None, "train", "test"):
-        raise ValueError(f"{where}: split is {row['split']!r}, expected 'train', 'test', or none")
-    evidence = row["evidence"] if isinstance(row["evidence"], list) else [row["evidence"]]
+        raise ValueError(f"split is {row['split']!r}, expected 'train', 'test', or none")
+    evidence = row.get("evidence")
+    evidence = evidence if isinstance(evidence, list) else [evidence]
     if wrong := [i for i in evidence if type(i) is not int or not 0 <= i < len(row["context"])]:
         last = len(row["context"]) - 1
-        raise ValueError(f"{where}: evidence {wrong[0]!r} is no index into context: expected 0 to {last}")
+        raise ValueError(f"evidence {wrong[0]!r} is no index into context: expected 0 to {last}")
+    check_scorable(row["context"], row["answers"])
     return {**row, "evidence": evidence}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,6 +68,17 @@ class Problem:
 
 _KINDS = {name: str for name in ("id", "dataset", "category", "question", "split")} | {"meta": dict}
 _ITEMS = {"context": str, "answers": str, "evidence": int}
+
+
+def check_fields(row: Mapping, texts: Sequence[str], lists: Sequence[str]) -> None:
+    """Raise a ``ValueError`` unless the fields of a row hold texts, or lists of texts, that are not empty."""
+    if missing := [name for name in (*texts, *lists) if name not in row]:
+        raise ValueError(f"{', '.join(missing)} missing: expected {', '.join((*texts, *lists))}")
+    for name in (*texts, *lists):
+        items = row[name] if name in lists else [row[name]]
+        if not isinstance(items, list) or not items or not all(isinstance(t, str) and t.strip() for t in items):
+            expected = "a list of texts, at least one" if name in lists else "a text that is not empty"
+            raise ValueError(f"{name} is {repr(row[name])[:80]}, expected {expected}")
 
 
 def as_row(problem: Problem) -> dict:
