@@ -9,9 +9,11 @@ with slashes or dots (which one is the month is not said), centuries, decades, s
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from typing import NamedTuple
 
 MONTHS = [
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
@@ -136,8 +138,7 @@ _PERIODS = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Period:
+class Period(NamedTuple):
     """A stated time: its dates, whether it is a single one, and whether it is written as in CoTempQA's files."""
 
     start: Day
@@ -157,16 +158,14 @@ def split_time(text: str) -> tuple[str, str]:
     hits = [hit for space in re.finditer(r" (?=\S)", text) if (hit := _TIME.match(text, space.start()))]
     if not hits:
         return text, ""
-    starts = [hit for hit in hits if hit["time"].lower().startswith(("from", "between"))]
-    best = next((hit for hit in hits if _readable(hit["time"])), (starts or hits[:1])[-1])
+    for best in hits:
+        with suppress(ValueError):
+            read_period(best["time"])
+            break
+    else:
+        starts = [hit for hit in hits if hit["time"].lower().startswith(("from", "between"))]
+        best = (starts or hits[:1])[-1]
     return text[: best.start()], " ".join(best["time"].split())
-
-
-def _readable(text: str) -> bool:
-    try:
-        return bool(read_period(text))
-    except ValueError:
-        return False
 
 
 @lru_cache(maxsize=65536)
@@ -177,21 +176,15 @@ def read_period(text: str) -> Period:
         ValueError: it holds a date that is not read.
     """
     native = _NATIVE_TIME.fullmatch(f" {text}") is not None
-    problem = None
-    for form in _PERIODS:
-        if match := form.match(text):
-            try:
-                return _period(match.groupdict(), native)
-            except ValueError as error:
-                problem = problem or error
-    raise problem or ValueError(_refusal(text))
-
-
-def _period(parts: dict[str, str | None], native: bool) -> Period:
-    if at := parts.get("at"):
-        day = read_date(at)
-        return Period(day, day, True, native)
-    start, end = parts.get("start"), parts.get("end")
-    first = read_date(start) if start else _open("the beginning", -_FAR)
-    last = _open(end or "present", _FAR) if end is None or _OPEN_END.match(end) else read_date(end)
-    return Period(first, last, False, native)
+    problem = ValueError(_refusal(text))
+    for match in filter(None, (form.match(text) for form in _PERIODS)):
+        parts = match.groupdict()
+        start, end = parts.get("at") or parts.get("start"), parts.get("at") or parts.get("end")
+        try:
+            first = read_date(start) if start else _open("the beginning", -_FAR)
+            last = _open(end or "present", _FAR) if end is None or _OPEN_END.match(end) else read_date(end)
+        except ValueError as error:
+            problem = error
+            continue
+        return Period(first, last, "at" in parts, native)
+    raise problem

@@ -10,12 +10,11 @@ import json
 import re
 import zlib
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tracekd.problem import CATEGORIES
-from tracekd.records import open_text
+from tracekd.records import numbered_jsonl, open_text, read_text
 
 NO_ANSWER = "No Answer Present."
 
@@ -63,27 +62,21 @@ def _parquet(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _values(path: Path) -> Iterator[tuple[str, Any]]:
-    """The JSON values of a file: one a line where the first line is one, else the whole file."""
+    """The JSON values of a file: one per line where the first line is an object, else the whole file."""
     with open_text(path) as file:
-        lines = ((number, line) for number, line in enumerate(file, 1) if line.strip())
-        first = next(lines, None)
-        if first is None:
-            return
-        try:
-            json.loads(first[1])
-        except ValueError:
-            blank = "\n" * (first[0] - 1)  # so that the line number in a message is the file's
-            yield str(path), _parse(blank + first[1] + file.read(), str(path))
-            return
-        for number, line in chain([first], lines):
-            yield f"{path}, line {number}", _parse(line, f"{path}, line {number}")
-
-
-def _parse(text: str, place: str) -> Any:
+        first = next((line for line in file if line.strip("\ufeff \t\r\n")), "").lstrip("\ufeff")
     try:
-        return json.loads(text)
+        by_line = not first or isinstance(json.loads(first), dict)
+    except ValueError:
+        by_line = False
+    if by_line:
+        yield from ((f"{path}, line {number}", row) for number, row in numbered_jsonl(path))
+        return
+    try:
+        value = json.loads(read_text(path))
     except ValueError as error:  # also a number of thousands of digits
-        raise ValueError(f"{place}: not JSON ({error}): {text.strip()[:80]!r}") from error
+        raise ValueError(f"{path}: not JSON ({error})") from error
+    yield str(path), value
 
 
 def _records(place: str, value: Any) -> Iterator[tuple[str, Any]]:
