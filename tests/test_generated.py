@@ -1,23 +1,25 @@
-"""Generated problems: the planted truth is found again from the text alone, by rules written here anew."""
+"""Generated problems: the planted truth is found again from the text alone, by the rules for the real files."""
 
 import re
 from collections import Counter
-from datetime import date, timedelta
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracekd import generated, problems
 from tracekd.derive import derive
+from tracekd.facts import parse
+from tracekd.generated_compare import compare
 from tracekd.generated_marco import NO_ANSWER, PUBLISHED_MEANS, TOPICS
 from tracekd.problems import CATEGORIES, DATASETS, Problem
 
 SIZE = {"cotempqa": 240, "marco": 240, "babi": 400}
-COMMITTED = Path(__file__).resolve().parent.parent / "figures" / "data" / "generated_vs_real.csv"
+COMMITTED = ROOT / "figures" / "data" / "generated_vs_real.csv"
 seeds = st.integers(0, 2**31 - 1)
 few = settings(max_examples=15, deadline=None)
 
@@ -81,50 +83,30 @@ def test_wrong_arguments_are_named():
         generated.generate("babi", 100, seed=0, split_share=1.0)
 
 
-# CoTempQA: parse dates and verbs again, intersect intervals.
+@few
+@given(seeds)
+@pytest.mark.parametrize("dataset", ["cotempqa", "babi"])
+def test_gold_steps_follow_from_context_and_question(dataset, seed):
+    """The rules of ``derive``, written for the real files, find the planted steps again."""
+    for p in generated.generate(dataset, 220 if dataset == "babi" else 40, seed):
+        derived = derive(p)
+        assert (derived.category, derived.evidence) == (p.category, p.evidence), p
+        assert sorted(derived.answers) == sorted(p.answers)
+        assert all(p.context.count(fact) == 1 for fact in p.facts)
+        if dataset == "babi":
+            assert derive(replace(p, context=p.facts)).answers == p.answers, p
 
-MONTHS = [date(2000, m, 1).strftime("%B") for m in range(1, 13)]
-DATE = r"(?:[A-Z][a-z]+(?: \d+)?, )?\d{4}"
-VERB = (
-    r"holds the position of|is a member of the|attended|work(?:s|ed) for|plays for|is the chair of|is the head of|"
-    r"is owned by"
+
+# A date may be all of its days, its first day, or the real files' number with 0 for what is not stated.
+READINGS = (
+    lambda fact: (fact.start.first, fact.end.last),
+    lambda fact: (fact.start.first, fact.end.first),
+    lambda fact: fact.span,
 )
-FACT = re.compile(rf"(.+?) ({VERB}) (.+?) (?:from ({DATE}) to|in) ({DATE})\.")
-EVENT = re.compile(
-    r"While (.+?) (was holding the position of|was a member of|attended|was working for|was playing for|was owned by) "
-)
-VERB_OF = {
-    "was holding the position of": "holds the position of",
-    "was a member of": "is a member of the",
-    "was working for": "works for",
-    "was playing for": "plays for",
-    "was owned by": "is owned by",
-    "attended": "attended",
-}
-ASKED_VERB = {
-    "which position": "holds the position of",
-    "which political party": "is a member of the",
-    "which school": "attended",
-    "which employer": "works for",
-}
-
-
-def days(text: str) -> tuple[date, date]:
-    *month, year = re.split(r", | ", text)
-    first = date(int(year), MONTHS.index(month[0]) + 1 if month else 1, int(month[1]) if len(month) == 2 else 1)
-    if len(month) == 2:
-        return first, first
-    after = date(first.year + 1, 1, 1) if not month or first.month == 12 else first.replace(month=first.month + 1)
-    return first, after - timedelta(days=1)
-
-
-def read(fact: str):
-    subject, verb, thing, start, end = FACT.fullmatch(fact).groups()
-    return subject, verb.replace("worked", "works"), thing, days(start or end)[0], days(end)[1], days(end)[0]
 
 
 def relation(a, b) -> str:
-    (_, _, _, s, e, _), (_, _, _, t, f, _) = a, b
+    (s, e), (t, f) = a, b
     if (s, e) == (t, f):
         return "equal"
     if e < t or f < s:
@@ -134,171 +116,13 @@ def relation(a, b) -> str:
 
 @few
 @given(seeds)
-def test_cotempqa_answers_are_exactly_what_co_occurs(seed):
+def test_planted_relations_hold_under_every_reading_of_dates(seed):
     for p in generated.generate("cotempqa", 40, seed):
-        facts = [read(fact) for fact in p.context]
-        subject, phrase = EVENT.match(p.question).groups()
-        verb = VERB_OF[phrase]
-        rest = p.question[EVENT.match(p.question).end() :]
-        (event,) = [f for f in facts if f[:2] == (subject, verb) and rest.startswith(f"{f[2]}, wh")]
-        asked = rest[len(event[2]) + 2 :]
-        if p.meta["triple_element"] == "S2_R1_O1":
-            asked_for = [i for i, f in enumerate(facts) if f is not event and f[1:3] == event[1:3]]
-            slot = 0
-        else:
-            wanted = next(v for start, v in ASKED_VERB.items() if asked.startswith(start))
-            asked_for = [i for i, f in enumerate(facts) if f is not event and f[1] == wanted and f[0] in asked]
-            slot = 2
-        found = {i: relation(facts[i], event) for i in asked_for}
-        gold = tuple(i for i, name in found.items() if name != "none")
-        assert gold == p.evidence
-        assert sorted(facts[i][slot] for i in gold) == sorted(p.answers)
-        kinds = {found[i] for i in gold}
-        assert kinds == {p.category} if p.category != "mix" else len(kinds) > 1
-        # Other readings of the dates give the same answers: an end counts with its first day; the real files' own.
-        early = [(*f[:4], f[5], f[5]) for f in facts]
-        moved = (*event[:4], event[5], event[5])
-        assert all(relation(early[i], moved) == name for i, name in found.items())
-        derived = derive(p)
-        assert (derived.category, derived.evidence) == (p.category, p.evidence)
-        assert sorted(derived.answers) == sorted(p.answers)
-
-
-# bAbI: one small solver for all types, on the whole story and on the supporting sentences alone.
-
-GRAB, DROP = r"(?:took|picked up|grabbed|got)", r"(?:dropped|put down|left|discarded)"
-MOVE = r"(?:moved|went|travelled|journeyed|went back) to"
-
-
-def tell(story):
-    """Who stands where, who carries what in which order, where things lie, after all sentences."""
-    place, carried, lies = {}, {}, {}
-    for line in story:
-        if match := re.fullmatch(rf"(\w+)(?: and (\w+))? {MOVE} the (\w+)\.", line):
-            for who in filter(None, match.groups()[:2]):
-                place[who] = match[3]
-                lies.update(dict.fromkeys(carried.get(who, []), match[3]))
-        elif match := re.fullmatch(rf"(\w+) {GRAB} the (\w+) there\.", line):
-            carried.setdefault(match[1], []).append(match[2])
-        elif match := re.fullmatch(rf"(\w+) {DROP} the (\w+)(?: there)?\.", line):
-            lies[match[2]] = place.get(match[1])
-            if match[2] in carried.get(match[1], []):
-                carried[match[1]].remove(match[2])
-        else:
-            who, thing, other = re.fullmatch(r"(\w+) (?:handed|gave|passed) the (\w+) to (\w+)\.", line).groups()
-            carried[who].remove(thing)
-            carried.setdefault(other, []).append(thing)
-    return place, carried, lies
-
-
-def solve_time(story, question):
-    who, last = re.fullmatch(r"Where was (\w+) before the (\w+)\?", question).groups()
-    order, visits = ("yesterday", "this morning", "this afternoon"), []
-    for line in story:
-        if f"{who} " in line:
-            when = next(rank for rank, words in enumerate(order) if words in line.lower())
-            visits.append((when, re.search(r"to the (\w+)", line)[1]))
-    places = [place for _, place in sorted(visits)]
-    return places[places.index(last) - 1]
-
-
-def solve_two_arg(story, question):
-    opposite = {"north": "south", "south": "north", "east": "west", "west": "east"}
-    facts = [re.fullmatch(r"The (\w+) is (\w+) of the (\w+)\.", line).groups() for line in story]
-    if match := re.fullmatch(r"What is (\w+) of the (\w+)\?", question):
-        answers = {a for a, way, b in facts if (way, b) == match.groups()}
-        answers |= {b for a, way, b in facts if (opposite[way], a) == match.groups()}
-    else:
-        wanted = re.fullmatch(r"What is the (\w+) (\w+) of\?", question).groups()
-        answers = {b for a, way, b in facts if (a, way) == wanted}
-        answers |= {a for a, way, b in facts if (b, opposite[way]) == wanted}
-    (answer,) = answers
-    return answer
-
-
-def solve_deduction(story, question):
-    singular = {"mice": "mouse", "wolves": "wolf", "foxes": "fox", "sheep": "sheep"}
-    one = lambda word: singular.get(word.lower(), word.lower().removesuffix("s"))  # noqa: E731
-    name = question.split()[2]
-    (kind,) = [line.split()[-1][:-1] for line in story if line.lower().startswith(f"{name} is")]
-    (fear,) = [line.split()[-1][:-1] for line in story if " afraid " in line and one(line.split()[0]) == kind]
-    return one(fear)
-
-
-def solve_induction(story, question):
-    name = question.split()[-1][:-1]
-    kind = {line.split()[0]: line.split()[-1] for line in story if " a " in line}
-    (answer,) = {
-        line.split()[-1][:-1]
-        for line in story
-        if " a " not in line and line.split()[0] != name and kind.get(line.split()[0]) == kind[name]
-    }
-    return answer
-
-
-def solve_position(story, question):
-    step = {"above": (0, 1), "below": (0, -1), "to the left of": (-1, 0), "to the right of": (1, 0)}
-    form = r"(.+?) (above|below|to the left of|to the right of) the (.+)"
-    at = {}
-    for line in story * 2:
-        a, way, b = re.fullmatch(rf"The {form.replace('(.+?)', '(.+?) is', 1)}\.", line).groups()
-        dx, dy = step[way]
-        if not at:
-            at[b] = (0, 0)
-        if b in at:
-            at[a] = (at[b][0] + dx, at[b][1] + dy)
-        elif a in at:
-            at[b] = (at[a][0] - dx, at[a][1] - dy)
-    a, way, b = re.fullmatch(rf"Is the {form}\?", question).groups()
-    dx, dy = step[way]
-    return "yes" if (at[a][0] - at[b][0]) * dx + (at[a][1] - at[b][1]) * dy > 0 else "no"
-
-
-def solve_size(story, question):
-    larger = set()
-    for line in story:
-        a, how, b = re.fullmatch(r"The (.+?) (is bigger than|fits inside) the (.+)\.", line).groups()
-        larger.add((a, b) if how == "is bigger than" else (b, a))
-    for _ in range(4):
-        larger |= {(a, d) for a, b in larger for c, d in larger if b == c}
-    assert not any((b, a) in larger for a, b in larger)
-    if match := re.fullmatch(r"Is the (.+) bigger than the (.+)\?", question):
-        a, b = match.groups()
-    else:
-        b, a = re.fullmatch(r"Does the (.+) fit in the (.+)\?", question).groups()
-    assert (a, b) in larger or (b, a) in larger
-    return "yes" if (a, b) in larger else "no"
-
-
-def solve(category, story, question):
-    name = question.split()[-1][:-1]
-    if category in ("single-supporting-fact", "conjunction"):
-        return tell(story)[0][name]
-    if category == "two-supporting-facts":
-        return tell(story)[2][name]
-    if category in ("counting", "lists-sets"):
-        things = tell(story)[1].get(question.split()[-2], [])
-        return ("none", "one", "two")[len(things)] if category == "counting" else ",".join(things) or "nothing"
-    solvers = {
-        "time-reasoning": solve_time,
-        "two-arg-relations": solve_two_arg,
-        "basic-deduction": solve_deduction,
-        "basic-induction": solve_induction,
-        "positional-reasoning": solve_position,
-        "size-reasoning": solve_size,
-    }
-    return solvers[category](story, question)
-
-
-@few
-@given(seeds)
-def test_babi_answers_follow_from_the_story_and_from_its_evidence(seed):
-    for p in generated.generate("babi", 220, seed):
-        answer = ",".join(p.answers)
-        assert solve(p.category, p.context, p.question) == answer, p
-        assert solve(p.category, p.facts, p.question) == answer, p
-        assert all(p.context.count(fact) == 1 for fact in p.facts)
-        assert (derive(p).category, derive(p).answers, derive(p).evidence) == (p.category, p.answers, p.evidence)
+        facts = [parse(fact) for fact in p.context]
+        (event,) = [f for f in facts if f.subject in p.question and f"{f.object}, wh" in p.question]
+        for reading in READINGS:
+            kinds = {relation(reading(facts[i]), reading(event)) for i in p.evidence}
+            assert kinds == {p.category} if p.category != "mix" else len(kinds) > 1, p
 
 
 # MARCO: which passages tell what is asked for, by the wording.
@@ -342,54 +166,15 @@ def test_marco_has_unanswered_queries_and_passages_of_the_usual_length():
     assert all(len(set(p.context)) == 10 for p in made)
 
 
-# The comparison.
-
-
-def problem(category="equal", facts=("a b", "c d e f"), question="who is it"):
-    return Problem(f"cotempqa/{category}/0", "cotempqa", category, facts, question, ("x",), (0,), "train")
-
-
-def test_compare_counts_by_hand():
-    real = [problem(), problem("mix", facts=("a",) * 4)]
-    table = generated.compare(real, [problem()], count_tokens=len).set_index(["category", "measure"])
-    whole = table.loc["all"]
-    # Facts: 2 and 4, so mean 3, p5 = 2 + 0.05 * 2 = 2.1, p95 = 4 - 0.1 = 3.9.
-    assert whole.loc["facts", ["real_n", "real_mean", "real_p5", "real_p95"]].tolist() == pytest.approx(
-        [2, 3, 2.1, 3.9]
-    )
-    assert table.loc[("equal", "share"), "real_mean"] == 0.5 and table.loc[("equal", "share"), "generated_mean"] == 1
-    # Words: 2 + 4 in the facts, 3 in the question; characters: 3 + 7 + 9 and two line ends.
-    assert table.loc[("equal", "prompt_words"), "real_mean"] == 9
-    assert table.loc[("equal", "prompt_tokens"), "real_mean"] == 21
-    assert table.loc[("equal", "fact_words"), "real_mean"] == 3
-    assert np.isnan(table.loc[("mix", "facts"), "generated_mean"])
-
-
-def test_compare_with_an_empty_side():
-    table = generated.compare([], [problem()])
-    assert set(table["category"]) == {"all", "equal"} and table["real_mean"].isna().all()
-
-
-@pytest.fixture(scope="module")
-def against_real(shared_data):
-    return generated.compare_files(shared_data).set_index(["dataset", "category", "measure"])
-
-
-@pytest.mark.parametrize(
-    ("measure", "tolerance"), [("facts", 0.1), ("prompt_words", 0.1), ("answers", 0.05), ("evidence", 0.05)]
-)
-def test_generated_sets_are_about_as_large_as_the_real_ones(against_real, measure, tolerance):
-    for dataset in ("cotempqa", "babi"):
-        row = against_real.loc[(dataset, "all", measure)]
-        assert row["generated_mean"] == pytest.approx(row["real_mean"], rel=tolerance)
-
-
-def test_generated_categories_have_the_real_shares(against_real):
-    for (_, _, measure), row in against_real.iterrows():
-        if measure == "share":
-            assert row["generated_mean"] == pytest.approx(row["real_mean"], abs=0.03)
-
-
-def test_the_committed_comparison_is_what_the_files_give(against_real):
-    kept = pd.read_csv(COMMITTED).query("measure != 'prompt_tokens'").reset_index(drop=True)
-    pd.testing.assert_frame_equal(kept, against_real.reset_index(), rtol=1e-4, check_dtype=False)
+def test_the_committed_comparison_is_what_the_files_give_and_the_sets_are_alike(shared_data):
+    found = compare(shared_data)
+    committed = pd.read_csv(COMMITTED).merge(found, on=["dataset", "category", "measure"])
+    assert len(committed) == len(found) == 5 * (5 + 12)  # measures; CoTempQA's 4 and bAbI's 11 categories, and the sets
+    assert committed.real.to_numpy() == pytest.approx(committed.real_mean.to_numpy(), rel=1e-4)
+    assert committed.generated.to_numpy() == pytest.approx(committed.generated_mean.to_numpy(), rel=1e-4)
+    shares = found[found.measure == "share"]
+    assert (shares.real - shares.generated).abs().max() < 0.03
+    whole = found[found.category == "all"].set_index("measure")
+    for measure, tolerance in (("facts", 0.1), ("prompt_words", 0.1), ("answers", 0.05), ("evidence", 0.05)):
+        ratio = whole.loc[measure, "generated"] / whole.loc[measure, "real"]
+        assert ratio.tolist() == pytest.approx([1, 1], abs=tolerance)

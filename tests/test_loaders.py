@@ -1,19 +1,20 @@
-"""Readers of CoTempQA, bAbI and own sets: every form that people have, and a message for everything else."""
+"""Readers of CoTempQA and bAbI: every form that people have, and a message for everything else."""
 
 import csv
 import gzip
 import io
 import json
+import re
 import tarfile
 from collections import Counter
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from test_own_set import lines, own, small
 
-from tracekd import forms, load_babi, load_cotempqa, problems
-from tracekd.__main__ import main
-from tracekd.derive import derive
+from tracekd import forms, hub, load_babi, load_cotempqa, problems
+from tracekd.profiles import ROOT
 
 ASKED = "While Ada Poe was working for Acme, which employer did Ada Poe work for at the same time?"
 ROW = {
@@ -30,22 +31,6 @@ CSV = (
     "\"['Ann went to the attic.', 'Bo went to the hall.']\",q,Where is Ann?,single-supporting-fact,r,"
     "\"['Ann went to the attic.']\",attic\n"
 )
-
-
-def own(number, category="place", **changes):
-    row = {
-        "id": f"q{number}",
-        "context": [f"The lamp is in room {number}.", "The rug is in the den."],
-        "question": f"Where is lamp {number}?",
-        "answers": [f"room {number}"],
-        "category": category,
-        "evidence": [0],
-    }
-    return row | changes
-
-
-def lines(*rows):
-    return "".join(json.dumps(row) + "\n" for row in rows)
 
 
 def write(path, text, encoding="utf-8"):
@@ -71,54 +56,54 @@ def test_ids_agree_between_whole_training_and_test_files(tmp_path):
     assert [p.id for p in found if p.category == "equal"] == ["cotempqa/equal/0000", "cotempqa/equal/0001"]
 
 
+def test_unread_dates_and_answers_that_no_fact_holds_are_counted(tmp_path, caplog):
+    row = ROW | {"facts": str([*ROW["facts"], "Ada Poe works for Mill in the 1990s."]), "answer": "['Nobody']"}
+    (found,) = load_cotempqa.read_file(write(tmp_path / "equal.json", lines(row)))
+    assert (found.context[:2], found.answers) == (tuple(ROW["facts"]), ("Nobody",))  # a list written as a text
+    assert [record.args[1:3] for record in caplog.records] == [(1, "in the 1990s"), (1, 1)]
+
+
+def second(**change):
+    """The lines of a test file of mix whose second row has a change; mix begins at 3096 + 436 = 3532."""
+    return lines(ROW | {"index": 3532}, ROW | {"index": 3533} | change)
+
+
+TASK = "qa1_single-supporting-fact_train.txt"
+
+
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("name", "text", "words"),
     [
-        ({"facts": "Ada Poe works for Acme."}, ("line 2", "facts", "expected a list of texts")),
-        ({"answer": "Zed Co"}, ("line 2", "answer", "Zed Co")),
-        ({"answer": []}, ("line 2", "answer")),
-        ({"facts": [1]}, ("line 2", "facts", "[1]")),
-        ({"facts": ["Ada likes tea."]}, ("line 2", "facts", "Ada likes tea.")),
-        ({"question": ["x"]}, ("line 2", "question")),
-        ({"triple_element": "S9"}, ("line 2", "triple_element", "S9")),
-        ({"index": 5000}, ("line 2", "index", "5000", "3532")),
-        ({"index": "3533"}, ("line 2", "index", "3533")),
-        ({"answer": None}, ("line 2", "answer", "None")),
+        ("mix_test.jsonl", second(facts="Ada Poe works for Acme."), "line 2: facts"),
+        ("mix_test.jsonl", second(facts=[1]), r"line 2: facts is \[1\]"),
+        ("mix_test.jsonl", second(facts=["Ada likes tea."]), "line 2: .*Ada likes tea."),
+        ("mix_test.jsonl", second(answer=[]), "line 2: answer"),
+        ("mix_test.jsonl", second(answer=None), "line 2: answer is None"),
+        ("mix_test.jsonl", second(question=["x"]), "line 2: question"),
+        ("mix_test.jsonl", second(triple_element="S9"), "line 2: triple_element is 'S9'"),
+        ("mix_test.jsonl", second(index=5000), "line 2: index is 5000.*3532"),
+        ("mix_test.jsonl", second(index="3533"), "line 2: index is '3533'"),
+        ("mix_test.jsonl", second(index=3532), "line 2: index 3532 .*line 1"),
+        ("equal.json", lines({"question": "q", "triple_element": "S1_R1_O2"}), "none of the known forms"),
+        ("equal.json", lines({"facts": [], "triple_element": "S1_R1_O2"}), "line 1: question, answer missing"),
+        (TASK, STORY.replace("\t1", ""), "line 3: .*no supporting facts"),
+        (TASK, STORY.replace("\tgarden\t1", "\t\t1"), "line 3: .*no answer"),
+        (TASK, STORY.replace("\t1", "\t7"), "line 3: .*'7'.*1, 2"),
+        (TASK, STORY.replace("2 John", "John"), "line 2: 'John moved"),
+        (TASK, STORY.replace("2 John", "9 John"), "line 3: number 3"),
+        (TASK, STORY.replace("3 Where is Mary? \tgarden\t1\n", "") + SECOND, "line 1: a story without"),
+        ("train.csv", CSV.replace(",answer\n", "\n"), "line 1: column answer"),
+        ("train.csv", CSV.replace("['Ann went to the attic.']\"", "['Nobody.']\""), "line 2: answer_passage 'Nobody.'"),
+        ("train.csv", CSV.replace("['Ann went to the attic.', 'Bo", "'Ann', 'Bo"), "line 2: passages"),
+        ("train.csv", CSV.replace("['Ann went to the attic.']", "'Ann went to the attic.'"), "line 2: answer_passage"),
+        ("train.csv", CSV.replace("single-supporting-fact", "single"), "line 2: query_type is 'single'"),
+        ("train.csv", CSV.replace(",attic", ","), "line 2: answer is ''"),
+        ("own.csv", "id,context,question\n1,a,b\n", "a table"),
     ],
 )
-def test_wrong_fields_are_named_with_file_line_and_value(tmp_path, change, words):
-    rows = [ROW | {"index": 3532}, ROW | {"index": 3533} | change]
-    path = write(tmp_path / "mix_test.jsonl", lines(*rows))
-    with pytest.raises(ValueError, match="mix_test") as caught:
-        load_cotempqa.read_file(path)
-    assert all(word in str(caught.value) for word in words)
-
-
-def test_a_list_written_as_text_is_one_list(tmp_path):
-    row = ROW | {"facts": str(ROW["facts"]), "answer": "['Zed Co']"}
-    (found,) = load_cotempqa.read_file(write(tmp_path / "equal.json", lines(row)))
-    assert (found.context, found.answers) == (tuple(ROW["facts"]), ("Zed Co",))
-
-
-def test_missing_fields_and_unread_dates_are_said(tmp_path, caplog):
-    with pytest.raises(ValueError, match=r"equal\.json, line 1: facts, answer missing"):
-        load_cotempqa.read_file(write(tmp_path / "equal.json", lines({"question": "q", "triple_element": "S1_R1_O2"})))
-    row = ROW | {"facts": [*ROW["facts"], "Ada Poe works for Mill in the 1990s."], "answer": ["Nobody"]}
-    load_cotempqa.read_file(write(tmp_path / "equal.json", lines(row)))
-    assert "1 times are not read, such as 'in the 1990s'" in caplog.text
-    assert "in 1 of 1 problems no fact holds a gold answer" in caplog.text
-
-
-def test_the_real_files_give_all_four_categories(shared_data):
-    found = problems.load("cotempqa", str(shared_data))
-    counts = Counter((p.split, p.category) for p in found)
-    assert sum(n for (split, _), n in counts.items() if split == "train") == 1567
-    assert [counts["test", c] for c in ("equal", "overlap", "during", "mix")] == [87, 131, 619, 113]
-    assert len({p.id for p in found}) == len(found) == 1567 + 950
-    whole = load_cotempqa.read_file(shared_data / "cotempqa" / "equal.json")
-    drawn = {p.id: p.question for p in whole if p.split == "test"}
-    authors = {p.id: p.question for p in load_cotempqa.read_file(shared_data / "cotempqa" / "equal_test.jsonl")}
-    assert drawn == authors
+def test_wrong_files_are_named_with_line_and_value(tmp_path, name, text, words):
+    with pytest.raises(ValueError, match=rf"(?s){re.escape(name)}.*{words}"):
+        forms.read_any(write(tmp_path / name, text))
 
 
 # ---- bAbI
@@ -144,24 +129,10 @@ def test_task_files_as_people_have_them(tmp_path, text, name):
     assert (two.id, two.context) == ("babi/single-supporting-fact/test-0001", ("Ann went to the attic.",))
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        (STORY.replace("\t1", ""), ("line 3", "no supporting facts")),
-        (STORY.replace("\tgarden\t1", "\t\t1"), ("line 3", "no answer")),
-        (STORY.replace("\t1", "\t7"), ("line 3", "'7'", "1, 2")),
-        (STORY.replace("\t1", "\tx"), ("line 3", "'x'")),
-        (STORY.replace("2 John", "John"), ("line 2", "John moved")),
-        (STORY.replace("2 John", "9 John"), ("line 3", "out of order")),
-        (STORY.replace("3 Where is Mary? \tgarden\t1\n", "") + SECOND, ("line 1", "without a question")),
-        ("\n", ("line 1", "no story")),
-    ],
-)
-def test_wrong_task_files_name_file_and_line(tmp_path, text, words):
-    write(tmp_path / "qa1_single-supporting-fact_train.txt", text)
-    with pytest.raises(ValueError, match=r"qa1_single-supporting-fact_train\.txt, ") as caught:
-        load_babi.read_folder(tmp_path)
-    assert all(word in str(caught.value) for word in words)
+def test_several_answers_and_supporting_facts_are_sets():
+    text = "1 Cleo took the lamp.\n2 Cleo took the coin.\n3 What is Cleo carrying? \tlamp,coin\t2 1\n"
+    (found,) = load_babi.babi_stories({"qa8_lists-sets_test.txt": text})
+    assert (found.id, found.answers, found.evidence) == ("babi/lists-sets/test-0000", ("lamp", "coin"), (0, 1))
 
 
 def test_other_tasks_and_further_questions_are_counted_and_can_be_asked_for(tmp_path, caplog):
@@ -169,7 +140,7 @@ def test_other_tasks_and_further_questions_are_counted_and_can_be_asked_for(tmp_
     write(tmp_path / "qa3_three-supporting-facts_train.txt", SECOND)
     write(tmp_path / "qa19_path-finding_valid.txt", SECOND.replace("attic\t1", "s,s\t1"))
     assert [p.category for p in load_babi.read_folder(tmp_path)] == ["single-supporting-fact"]
-    assert "1 further questions" in caplog.text and "2 problems of 2 tasks are left out" in caplog.text
+    assert [record.args[:2] for record in caplog.records] == [(1,), (2, 2)]  # further questions; problems, tasks
     found = load_babi.read_folder(tmp_path, ["qa3", "19"])
     assert {(p.category, p.split) for p in found} == {("three-supporting-facts", "train"), ("path-finding", "train")}
     assert [p.answers for p in found if p.category == "path-finding"] == [("s,s",)]  # an order, not a set
@@ -217,22 +188,6 @@ def test_csv_with_other_separators_and_encodings(tmp_path, delimiter, encoding):
         text = out.getvalue()
     (found,) = load_babi.read_csv(write(tmp_path / "train.csv", text, encoding), "train")
     assert found.answers == ("attic",) and found.evidence == (0,)
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "words"),
-    [
-        ("query_type", "type", ("line 1", "query_type")),
-        ("['Ann went to the attic.']\"", "['Nobody.']\"", ("line 2", "answer_passage", "Nobody.")),
-        ("\"['Ann went to the attic.', 'Bo went to the hall.']\"", "Ann went", ("line 2", "passages", "Ann went")),
-        ("single-supporting-fact", "single-supporting", ("line 2", "query_type", "single-supporting-fact")),
-        (",attic", ",", ("line 2", "answer")),
-    ],
-)
-def test_wrong_csv_names_file_line_and_column(tmp_path, old, new, words):
-    with pytest.raises(ValueError, match=r"train\.csv") as caught:
-        load_babi.read_csv(write(tmp_path / "train.csv", CSV.replace(old, new)), "train")
-    assert all(word in str(caught.value) for word in words)
 
 
 # ---- encodings and forms
@@ -292,10 +247,8 @@ HOTPOT = [
 @pytest.mark.parametrize(("name", "value"), [("SQuAD", SQUAD), ("HotpotQA", HOTPOT)])
 @pytest.mark.parametrize("indent", [None, 1])
 def test_foreign_sets_are_named_and_the_documented_lines_convert_them(tmp_path, monkeypatch, name, value, indent):
-    from tracekd.profiles import ROOT
-
     path = write(tmp_path / f"{name.lower()}.json", json.dumps(value, indent=indent))
-    with pytest.raises(ValueError, match=f"form of {name}: convert it with the lines under 'From {name}'"):
+    with pytest.raises(ValueError, match=f"form of {name}.*'From {name}'"):
         problems.load("x", str(path))
     text = (ROOT / "notebooks" / "OWN_DATA.md").read_text(encoding="utf-8")
     code = text.split(f"### From {name}\n")[1].split("```python\n")[1].split("```")[0]
@@ -306,137 +259,15 @@ def test_foreign_sets_are_named_and_the_documented_lines_convert_them(tmp_path, 
     assert all(p.answers[0] in p.facts[0] for p in found)
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "words"),
-    [
-        ("equal.json", lines(ROW), ("cotempqa/", "--data FOLDER")),
-        ("qa1_single-supporting-fact_train.txt", STORY, ("babi/", "--data FOLDER")),
-        ("train.csv", CSV, ("babi/", "--data FOLDER")),
-        ("list.jsonl", json.dumps([own(1)]), ("JSON list", "jq")),
-        ("spread.jsonl", json.dumps(own(1), indent=1), ("several lines", "jq")),
-    ],
-)
-def test_a_known_sets_own_file_says_which_folder_is_wanted(tmp_path, name, text, words):
-    with pytest.raises(ValueError, match=name) as caught:
-        problems.load("x", str(write(tmp_path / name, text)))
-    assert all(word in str(caught.value) for word in words)
-
-
-# ---- own sets
-
-
-def small(**changes):
-    return [own(n, category, **changes) for n, category in enumerate(["place", "place", "thing", "thing"])]
-
-
-def test_a_small_set_runs_and_says_what_is_left_out(tmp_path, caplog):
-    rows = [*small(), own(9, "rare")]
-    found = problems.load("x", str(write(tmp_path / "mine.jsonl", lines(*rows))))
-    assert Counter((p.category, p.split) for p in found) == {
-        ("place", "train"): 1, ("place", "test"): 1, ("thing", "train"): 1, ("thing", "test"): 1, ("rare", "train"): 1,
-    }  # fmt: skip
-    assert "1 of 5 problems: only in training, their category has no test problem" in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("rows", "words"),
-    [
-        (small(split="train"), ("two categories", "'place' 2 train and 0 test")),
-        (small(split="test"), ("two categories", "'thing' 0 train and 2 test")),
-        ([own(n) for n in range(9)], ("two categories", "'place' 7 train and 2 test")),
-        (small()[1:], ("two categories", "'place' 1 train and 0 test")),
-        (small(answers=["hall"]), ("'hall'", "always")),
-        (small(evidence=[0, 1]), ("beside its evidence",)),
-        ([*small(), own(9, "a|b")], ("line 5", "a|b")),
-    ],
-)
-def test_sets_that_no_notebook_could_use_are_refused_at_loading(tmp_path, rows, words):
-    with pytest.raises(ValueError, match=r"mine\.jsonl") as caught:
-        problems.load("x", str(write(tmp_path / "mine.jsonl", lines(*rows))))
-    assert all(word in str(caught.value) for word in words)
-
-
-def test_half_characters_and_taken_names_are_refused(tmp_path):
-    text = lines(*small()).replace("the den", "the \\ud800 den")
-    with pytest.raises(ValueError, match=r"mine\.jsonl, line 1: .*surrogate"):
-        problems.load("x", str(write(tmp_path / "mine.jsonl", text)))
-    for name in ("babi.jsonl", "CoTempQA.jsonl", "marco.jsonl.gz", "generated.jsonl"):
-        path = tmp_path / name
-        path.write_bytes(gzip.compress(lines(*small()).encode()) if name.endswith("gz") else lines(*small()).encode())
-        with pytest.raises(ValueError, match="rename the file"):
-            problems.load("x", str(path))
-
-
-def test_every_command_reads_the_documented_form(tmp_path, capsys):
-    from tracekd import derive_cli, released
-
-    path = write(tmp_path / "mine.jsonl", lines(*small()))
-    assert derive_cli.main([str(path)]) == 0
-    assert json.loads(capsys.readouterr().out)["n"] == 4
-    assert len(forms.read_any(path)) == 4
-    assert {p.split for p in released.test_problems(None, path)} == {"test"}
-
-
-def test_rules_of_another_file_of_the_same_name_are_not_taken_over(tmp_path):
-    for name in ("ruled", "bare"):
-        (tmp_path / name).mkdir()
-        write(tmp_path / name / "mine.jsonl", lines(*small()))
-    write(tmp_path / "ruled" / "mine_rules.py", "def retrieve(problem):\n    return (0,)\n")
-    assert derive(problems.load("x", str(tmp_path / "ruled" / "mine.jsonl"))[0]).evidence == (0,)
-    assert derive(problems.load("x", str(tmp_path / "bare" / "mine.jsonl"))[0]).underivable
-
-
-def test_score_and_teacher_read_every_form_that_derive_reads(tmp_path, capsys):
-    """Two problems each, of the test file: counted by derive, asked for three texts each, missing from no outputs."""
-    forms_of = {
-        "babi/qa1_single-supporting-fact_test.txt": STORY + SECOND,
-        "babi-csv/test.csv": CSV + CSV.split("\n", 1)[1],
-        "cotempqa/equal_test.jsonl": lines(ROW | {"index": 3096}, ROW | {"index": 3097}),
-    }
-    outputs = write(tmp_path / "outputs.jsonl", lines({"id": "nobody", "text": "hall"}))
-    for name, text in forms_of.items():
-        (tmp_path / name).parent.mkdir()
-        path = write(tmp_path / name, text)
-        dataset = name.split("/")[0].split("-")[0]
-        assert main(["derive", str(path)]) == 0
-        n = json.loads(capsys.readouterr().out)["n"]
-        assert n == 2
-        assert main(["teacher", str(path), "--url", "http://localhost:9/v1", "--model", "m"]) == 0
-        assert json.loads(capsys.readouterr().out)["estimate"]["requests"] == 3 * n
-        for place in ([str(path)], [str(path), "--dataset", dataset], [str(path.parent), "--dataset", dataset]):
-            # Nothing can be scored, so the exit code is 2, after the counts.
-            assert main(["score", "--problems", *place, "--outputs", str(outputs)]) == 2
-            assert json.loads(capsys.readouterr().out)["missing"] == n
-
-
-def test_a_file_without_a_usable_problem_is_named_by_every_command(tmp_path, capsys):
-    path = write(tmp_path / "qa3_three-supporting-facts_test.txt", STORY)
-    for command in (["derive"], ["teacher", "--url", "http://localhost:9/v1", "--model", "m"], ["score", "--outputs"]):
-        argv = [*command, __file__, "--problems"] if command[0] == "score" else command
-        assert main([*argv, str(path)]) == 2
-        assert path.name in capsys.readouterr().err
-
-
-def test_a_look_ahead_at_an_own_set_counts_repeated_problems_as_loading_does(tmp_path):
-    """Without its repeated training problem "thing" has none: refused when the options are checked, not later."""
-    first, second = own(0, split="train"), own(1, split="test")
-    rows = [first, second, own(0, "thing", id="a", split="train"), own(9, "thing", id="b", split="test")]
-    path = write(tmp_path / "mine.jsonl", lines(*rows))
-    with pytest.raises(ValueError, match="'thing' 0 train and 1 test"):
-        problems.check_source(str(path))
-
-
-def test_an_index_that_comes_twice_is_named(tmp_path):
-    path = write(tmp_path / "equal_test.jsonl", lines(ROW | {"index": 3096}, ROW | {"index": 3096}))
-    with pytest.raises(ValueError, match=r"line 2: index 3096 stands in line 1"):
-        load_cotempqa.read_file(path)
-
-
-def test_a_table_is_named_as_one(tmp_path):
-    path = write(tmp_path / "own.csv", "id,context,question\n1,a,b\n")
-    for read in (forms.read_any, lambda p: problems.load("x", str(p))):
-        with pytest.raises(ValueError, match=r"own\.csv.* a table"):
-            read(path)
+@pytest.mark.network
+def test_the_hub_has_the_sets(caplog):
+    """What can be known of bAbI: its archive's tasks have 1,000 questions a split, a story has one or more of them."""
+    assert len(hub.hub_cotempqa()) == 4748
+    found = hub.hub_babi()
+    counts = Counter((p.category, p.split) for p in found)
+    assert set(counts) == {(c, s) for c in problems.CATEGORIES["babi"] for s in ("train", "test")}
+    assert all(100 <= n <= 1000 for n in counts.values())
+    assert all(p.evidence and p.answers for p in found)
 
 
 # ---- mutations

@@ -1,120 +1,172 @@
+"""Custom sets: read, refused with file, line and value, or used with counted warnings; rules beside the file."""
+
+import gzip
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import tracekd
-from tracekd import problems, traces
+from tracekd import forms, own_set, problems, score, traces
 from tracekd.derive import derive
 from tracekd.derive_agreement import compare_all
-from tracekd.own_set import load_own, read_own, read_rules
 from tracekd.verify import verify
 
 EXAMPLE = Path(tracekd.__file__).parent / "example_own_set.jsonl"
-GOOD = {"id": "a", "context": ["X is red.", "Y is blue."], "question": "What is red?", "answers": ["X"],
-        "category": "colour", "evidence": [0]}  # fmt: skip
+
+
+def own(number, category="place", **changes):
+    row = {
+        "id": f"q{number}",
+        "context": [f"The lamp is in room {number}.", "The rug is in the den."],
+        "question": f"Where is lamp {number}?",
+        "answers": [f"room {number}"],
+        "category": category,
+        "evidence": [0],
+    }
+    return row | changes
+
+
+def small(**changes):
+    return [own(n, category, **changes) for n, category in enumerate(["place", "place", "thing", "thing"])]
+
+
+def lines(*rows):
+    return "".join(json.dumps(row) + "\n" for row in rows)
 
 
 def write(path, *rows):
-    path.write_text("\n".join(json.dumps(row) for row in rows) + "\n", encoding="utf-8")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(lines(*rows), encoding="utf-8")
     return path
 
 
-def test_the_example_runs_without_code():
+def test_the_example_and_its_rules_run_without_code():
     found = problems.load("example-own-set", str(EXAMPLE))
     assert len(found) == 30 and {p.split for p in found} == {"train", "test"}
     for p in found:
         assert verify(traces.build(p, "correct"), p).correct
         assert verify(traces.build(p, "incorrect"), p).correct is False
-        assert traces.answer_text(p) == p.answers[0]
-
-
-def test_the_example_has_rules_of_at_most_40_lines():
-    rules = EXAMPLE.with_name("example_own_set_rules.py")
-    assert len(rules.read_text().splitlines()) <= 40
-    found = load_own(EXAMPLE)
-    assert all(derive(p).category == p.category and derive(p).evidence == p.evidence for p in found)
+        assert (derive(p).category, derive(p).evidence) == (p.category, p.evidence)
     assert set(compare_all(found).kind) == {"free-text answer is not derived"}
-    assert verify(traces.build(found[0], "correct"), found[0]).free_correct is True
+    assert len(EXAMPLE.with_name("example_own_set_rules.py").read_text().splitlines()) <= 40
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("change", "words"),
     [
-        ({"evidence": [2]}, r"line 2: evidence 2 is no index into a context of 2 facts.*0 to 1"),
-        ({"evidence": [-1]}, "evidence -1"),
-        ({"evidence": ["0"]}, "evidence '0'"),
-        ({"evidence": [True]}, "evidence True"),
-        ({"answers": "X"}, "answers is 'X', expected a list"),
-        ({"context": []}, "context is"),
-        ({"question": " "}, "question is ' '"),
-        ({"category": 3}, "category is 3"),
-        ({"split": "dev"}, "split is 'dev'"),
-        ({"id": "a"}, "id 'a' stands in line 1 too"),
+        ({"evidence": [2]}, "line 2: evidence 2"),
+        ({"evidence": None}, "line 2: evidence None"),
+        ({"evidence": ["0"]}, "line 2: evidence '0'"),
+        ({"evidence": [True]}, "line 2: evidence True"),
+        ({"answers": "X"}, "line 2: answers is 'X'"),
+        ({"context": []}, "line 2: context"),
+        ({"question": " "}, "line 2: question is ' '"),
+        ({"category": 3}, "line 2: category is 3"),
+        ({"category": "a|b"}, r"line 2: category is 'a\|b'"),
+        ({"split": "dev"}, "line 2: split is 'dev'"),
+        ({"id": "q0"}, "line 2: id 'q0' .*line 1"),
+        ({"answers": ["(3, 4)"]}, r"line 2: '\(3, 4\)'"),
+        ({"answers": ['"a", "b"']}, 'line 2: \'"a", "b"\''),
+        ({"answers": ["?!"]}, r"line 2: '\?!'"),
+        ({"context": ["<think>", "x"]}, "line 2: '<think>'"),
     ],
 )
-def test_errors_name_line_value_and_remedy(tmp_path, change, message):
-    path = write(tmp_path / "mine.jsonl", GOOD, {**GOOD, "id": "b", **change})
-    with pytest.raises(ValueError, match=message):
-        read_own(path)
+def test_errors_name_line_and_value(tmp_path, change, words):
+    with pytest.raises(ValueError, match=rf"mine\.jsonl, {words}"):
+        own_set.read_own(write(tmp_path / "mine.jsonl", own(0), own(1) | change))
 
 
-def test_missing_fields_are_named(tmp_path):
-    bad = {k: v for k, v in GOOD.items() if k not in ("answers", "evidence")}
-    with pytest.raises(ValueError, match="line 1: answers, evidence missing"):
-        read_own(write(tmp_path / "mine.jsonl", bad))
+@settings(max_examples=1000, deadline=None)
+@given(st.text(alphabet="aB1 .,;:'\"()[]{}<>/-*+#&|?°é‘", min_size=1, max_size=9))
+def test_every_accepted_answer_is_scored_right_when_it_is_given(text):
+    p = problems.Problem("own/a/1", "own", "a", ("It is so.", "Other."), "q?", (text,), (0,), "test")
+    try:
+        own_set.check_scorable(list(p.context), [text])
+    except ValueError:
+        return
+    found = score.verdict(p, traces.target(p, traces.build(p, "correct")))
+    assert found["answer_correct"]
 
 
-def test_broken_files(tmp_path):
-    path = tmp_path / "mine.jsonl"
-    path.write_bytes(json.dumps(GOOD).encode() + b"\n" + '{"id": "Zoë"}'.encode("latin-1"))
-    with pytest.raises(ValueError, match="line 2: byte 0xeb is not UTF-8"):
-        read_own(path)
-    path.write_text("{nope\n")
-    with pytest.raises(ValueError, match="line 1: not JSON"):
-        read_own(path)
-    path.write_text("[1]\n")
-    with pytest.raises(ValueError, match="JSON list"):
-        read_own(path)
-    path.write_text("\n")
-    with pytest.raises(ValueError, match="holds no problem"):
-        read_own(path)
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (small(split="train"), "'place' 2 train and 0 test"),
+        ([own(n) for n in range(9)], "'place' 7 train and 2 test"),
+        (small()[1:], "'place' 1 train and 0 test"),
+        # The repeated training problem is left out, so that "thing" has none.
+        ([own(0, split="train"), own(1, split="test"), own(0, "thing", id="a", split="train"),
+          own(9, "thing", split="test")], "'thing' 0 train and 1 test"),
+        (small(answers=["hall"]), "'hall'"),
+        (small(evidence=[0, 1]), "beside its evidence"),
+        ([*small(), own(7, "A!"), own(8, "A?")], r"'A\?'"),
+        ([*small(), own(7, "Place")], "'Place'"),
+        ([*small(), own(7, "??")], r"'\?\?'"),
+        ([*small(), own(7, "Dogs. What")], "'Dogs. What'"),
+    ],
+)  # fmt: skip
+def test_sets_that_no_notebook_could_use_are_refused_at_loading(tmp_path, rows, words):
+    path = write(tmp_path / "mine.jsonl", *rows)
+    for read in (problems.check_source, forms.read_any):
+        with pytest.raises(ValueError, match=rf"mine\.jsonl.*{words}"):
+            read(str(path))
 
 
-def test_warnings_are_counted(tmp_path, caplog):
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("mine.jsonl", lines(own(0)).encode() + '{"id": "Zoë"}'.encode("latin-1"), "line 2: byte 0xeb"),
+        ("mine.jsonl", b"{nope\n", "line 1"),
+        ("mine.jsonl", b"[1]\n", "JSON list"),
+        ("mine.jsonl", json.dumps(own(1), indent=1).encode(), "several lines"),
+        ("mine.jsonl", b"\n", "holds no problem"),
+        ("mine.jsonl", lines({"id": "a", "context": ["x"], "question": "q", "category": "c"}).encode(), "answers"),
+        ("mine.jsonl", lines(own(0)).replace("the den", r"the \ud800 den").encode(), "line 1.*surrogate"),
+        ("babi.jsonl", lines(*small()).encode(), "'babi'"),
+        ("CoTempQA.jsonl", lines(*small()).encode(), "'CoTempQA'"),
+        ("marco.jsonl.gz", gzip.compress(lines(*small()).encode()), "'marco'"),
+        ("equal.json", lines({"facts": [], "question": "q", "answer": []}).encode(), "cotempqa/.*--data FOLDER"),
+        ("qa1.txt", b"1 Ann went to the hall.\n", "babi/.*--data FOLDER"),
+    ],
+)
+def test_files_that_are_no_custom_set_are_named(tmp_path, name, content, words):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=rf"{name}.*{words}"):
+        problems.load("x", str(tmp_path / name))
+
+
+def test_warnings_and_left_out_problems_are_counted(tmp_path, caplog):
     rows = [
-        GOOD,
-        {**GOOD, "id": "b", "question": "Is Z red?", "answers": ["Z"], "category": "thing"},
-        {**GOOD, "id": "c", "question": "Is Y red?", "evidence": []},
-        {**GOOD, "id": "d", "context": ["X is a cafÃ©.", "Y is blue."], "category": "thing"},
+        *small(),
+        own(5, answers=["hall"]),
+        own(6, evidence=[]),
+        own(7, "thing", context=["The lamp is in room 7, a cafÃ©.", "Other."]),
+        own(8, "rare", evidence=[0, 1]),
     ]
-    found, warnings = read_own(write(tmp_path / "my_set.jsonl", *rows))
-    assert len(found) == 4 and found[0].id == "my-set/colour/a"
-    assert sorted(warnings.values()) == [1, 1, 1]
-    load_own(tmp_path / "my_set.jsonl")
-    assert "1 of 4 problems: an answer stands in none of its evidence facts" in caplog.text
+    (tmp_path / "my_set.jsonl").write_bytes(b"\xef\xbb\xbf" + lines(*rows).encode())
+    found = problems.load("x", str(tmp_path / "my_set.jsonl"))
+    assert found[0].id == "my-set/place/q0"
+    assert Counter(p.split for p in found) == {"train": 6, "test": 2}  # two of place and thing each, one of rare
+    counted = {record.args[3].split(",")[0].split(":")[0]: record.args[1:3] for record in caplog.records}
+    assert counted == {
+        "an answer is in none of its evidence facts": (1, 8),
+        "no evidence": (1, 8),
+        "text looks as if read in the wrong encoding (such as 'Ã©' for 'é')": (1, 8),
+        "no fact beside the evidence": (1, 8),
+        "only in training": (1, 8),
+    }
 
 
-def test_a_byte_order_mark_does_no_harm(tmp_path):
-    path = tmp_path / "mine.jsonl"
-    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(GOOD).encode())
-    assert len(read_own(path)[0]) == 1
-
-
-@pytest.mark.parametrize("answer", ["(3, 4)", "[1, 2]", '"a", "b"', "+", "?!"])
-def test_an_answer_that_would_be_scored_wrong_is_refused(tmp_path, answer):
-    with pytest.raises(ValueError, match=r"line 2: the right output of this problem, .* scored wrong in answer"):
-        read_own(write(tmp_path / "own.jsonl", GOOD, {**GOOD, "id": "b", "answers": [answer]}))
-
-
-@pytest.mark.parametrize("labels", [("A!", "A?"), ("Red", "red"), ("??", "x"), ("a\nb", "x")])
-def test_labels_that_cannot_be_told_apart_are_refused(tmp_path, labels):
-    rows = [{**GOOD, "id": str(i), "category": label} for i, label in enumerate(labels)]
-    with pytest.raises(ValueError, match="as labels are compared: give categories"):
-        read_own(write(tmp_path / "own.jsonl", *rows))
-
-
-def test_rules_without_a_function(tmp_path):
-    (tmp_path / "x_rules.py").write_text("a = 1\n")
-    with pytest.raises(ValueError, match="neither classify nor retrieve"):
-        read_rules(tmp_path / "x_rules.py")
+def test_rules_belong_to_their_file_and_have_a_function(tmp_path):
+    ruled, bare = (write(tmp_path / name / "mine.jsonl", *small()) for name in ("ruled", "bare"))
+    rules = tmp_path / "ruled" / "mine_rules.py"
+    rules.write_text("def retrieve(problem):\n    return (0,)\n")
+    assert derive(problems.load("x", str(ruled))[0]).evidence == (0,)
+    assert derive(problems.load("x", str(bare))[0]).underivable
+    rules.write_text("a = 1\n")
+    with pytest.raises(ValueError, match=r"mine_rules\.py"):
+        own_set.read_rules(rules)

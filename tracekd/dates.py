@@ -9,9 +9,11 @@ with slashes or dots (which one is the month is not said), centuries, decades, s
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from typing import NamedTuple
 
 MONTHS = [
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
@@ -45,12 +47,10 @@ class Day:
     """One stated date as the span of days that it may mean.
 
     Attributes:
-        first, last: proleptic ordinals of the span's first and last day (``datetime.date.toordinal``; below 1 before
-            the year 1).
-        precision: ``day``, ``month`` or ``year``, the unit in which the date is stated, or ``open`` for an end that is
-            not stated ("present").
-        order: the date as a number to compare, ``year * 10000 + month * 100 + day``, with 0 for what is not
-            stated. CoTempQA orders dates so: "2003" comes before "January, 2003". The year before 1 AD is 0.
+        first, last: the span's first and last day as proleptic ordinals (below 1 before the year 1).
+        precision: the unit stated: ``day``, ``month`` or ``year``; ``open`` for an end that is not stated ("present").
+        order: ``year * 10000 + month * 100 + day`` with 0 for what is not stated, which is how CoTempQA orders dates:
+            "2003" comes before "January, 2003". The year before 1 AD is 0.
         text: the date as written.
     """
 
@@ -63,7 +63,7 @@ class Day:
 
 @lru_cache(maxsize=65536)
 def read_date(text: str) -> Day:
-    """Read one date in any of the forms of the module's text.
+    """Read one date in any of the forms that the module's docstring lists.
 
     Raises:
         ValueError: the text is none of the forms, or names no day of the calendar.
@@ -100,7 +100,7 @@ def _day(year: int, month: int, day: int, text: str) -> Day:
 
 
 def _ordinal(year: int, month: int, day: int) -> int:
-    """``date.toordinal`` for years before 1 and after 9999, too."""
+    """``date.toordinal``, also for years before 1 and after 9999."""
     cycles = -((year - 1) // _CYCLE)
     return date(year + cycles * _CYCLE, month, day).toordinal() - cycles * _CYCLE_DAYS
 
@@ -138,15 +138,8 @@ _PERIODS = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Period:
-    """A stated time.
-
-    Attributes:
-        start, end: its dates; the same for a single one.
-        point: whether it is a single date.
-        native: whether it is written as CoTempQA's own files write it.
-    """
+class Period(NamedTuple):
+    """A stated time: its dates, whether it is a single one, and whether it is written as in CoTempQA's files."""
 
     start: Day
     end: Day
@@ -157,24 +150,22 @@ class Period:
 def split_time(text: str) -> tuple[str, str]:
     """Split a text into what is said and the time expression that ends it, "" if none.
 
-    Of several places where it may begin, the first from which it can be read; where none can be, a "from" is taken
-    before other words, and the last one ("the road from A to B from 5/6/1999 to 7/8/2001").
+    Of several places where it may begin, the first that can be read counts, else the last "from" or "between", else
+    the first ("the road from A to B from 5/6/1999 to 7/8/2001").
     """
     if hit := _NATIVE_TIME.search(text):
         return text[: hit.start()], hit["time"]
     hits = [hit for space in re.finditer(r" (?=\S)", text) if (hit := _TIME.match(text, space.start()))]
     if not hits:
         return text, ""
-    starts = [hit for hit in hits if hit["time"].lower().startswith(("from", "between"))]
-    best = next((hit for hit in hits if _readable(hit["time"])), (starts or hits[:1])[-1])
+    for best in hits:
+        with suppress(ValueError):
+            read_period(best["time"])
+            break
+    else:
+        starts = [hit for hit in hits if hit["time"].lower().startswith(("from", "between"))]
+        best = (starts or hits[:1])[-1]
     return text[: best.start()], " ".join(best["time"].split())
-
-
-def _readable(text: str) -> bool:
-    try:
-        return bool(read_period(text))
-    except ValueError:
-        return False
 
 
 @lru_cache(maxsize=65536)
@@ -185,21 +176,15 @@ def read_period(text: str) -> Period:
         ValueError: it holds a date that is not read.
     """
     native = _NATIVE_TIME.fullmatch(f" {text}") is not None
-    problem = None
-    for form in _PERIODS:
-        if match := form.match(text):
-            try:
-                return _period(match.groupdict(), native)
-            except ValueError as error:
-                problem = problem or error
-    raise problem or ValueError(_refusal(text))
-
-
-def _period(parts: dict[str, str | None], native: bool) -> Period:
-    if at := parts.get("at"):
-        day = read_date(at)
-        return Period(day, day, True, native)
-    start, end = parts.get("start"), parts.get("end")
-    first = read_date(start) if start else _open("the beginning", -_FAR)
-    last = _open(end or "present", _FAR) if end is None or _OPEN_END.match(end) else read_date(end)
-    return Period(first, last, False, native)
+    problem = ValueError(_refusal(text))
+    for match in filter(None, (form.match(text) for form in _PERIODS)):
+        parts = match.groupdict()
+        start, end = parts.get("at") or parts.get("start"), parts.get("at") or parts.get("end")
+        try:
+            first = read_date(start) if start else _open("the beginning", -_FAR)
+            last = _open(end or "present", _FAR) if end is None or _OPEN_END.match(end) else read_date(end)
+        except ValueError as error:
+            problem = error
+            continue
+        return Period(first, last, "at" in parts, native)
+    raise problem

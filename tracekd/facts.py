@@ -9,26 +9,19 @@ from functools import lru_cache
 
 from tracekd.dates import NATIVE, Day, read_date, read_period, split_time
 
-# Every relation phrase of the real files, in present and past tense, to the relation's one name.
-PHRASES = {
-    "holds the position of": "position",
-    "held the position of": "position",
-    "is a member of": "member",
-    "was a member of": "member",
-    "attends": "school",
-    "attended": "school",
-    "works for": "employer",
-    "worked for": "employer",
-    "plays for": "team",
-    "played for": "team",
-    "is the chair of": "chair",
-    "was the chair of": "chair",
-    "is the head of": "head",
-    "was the head of": "head",
-    "is owned by": "owner",
-    "was owned by": "owner",
+# Each relation's phrases in the real files, in present and past tense.
+_TENSES = {
+    "position": ("holds the position of", "held the position of"),
+    "member": ("is a member of", "was a member of"),
+    "school": ("attends", "attended"),
+    "employer": ("works for", "worked for"),
+    "team": ("plays for", "played for"),
+    "chair": ("is the chair of", "was the chair of"),
+    "head": ("is the head of", "was the head of"),
+    "owner": ("is owned by", "was owned by"),
 }
-RELATIONS = tuple(dict.fromkeys(PHRASES.values()))
+PHRASES = {phrase: relation for relation, phrases in _TENSES.items() for phrase in phrases}
+RELATIONS = tuple(_TENSES)
 TRIPLES = ("S1_R1_O2", "S1_R2_O2", "S2_R1_O1", "S2_R1_O2", "S2_R2_O2")
 
 _PHRASE = "|".join(PHRASES).replace(" ", r"\s+")
@@ -48,11 +41,11 @@ class Fact:
     Attributes:
         subject, object: the two names as written; an object after "a member of the" is without "the".
         relation: one of ``RELATIONS``.
-        start, end: the stated dates; the same ``Day`` for "in DATE", None where no time is stated or none is read.
+        start, end: the stated dates; the same ``Day`` for "in DATE", None where no time is stated or read.
         point: True for "in DATE", False for "from DATE to DATE".
         text: the sentence itself.
         span: first and last date as comparable numbers (``Day.order``), None where ``start`` is.
-        unread: the stated time, where it is in no form that is read; empty otherwise.
+        unread: the stated time where it has no known form, else "".
         native: whether the time is written as in CoTempQA's own files.
     """
 
@@ -77,8 +70,6 @@ def plain(text: str) -> str:
 @lru_cache(maxsize=65536)
 def parse(fact: str) -> Fact:
     """Read one fact sentence, such as ``A works for B from 1999 to May, 2001``.
-
-    A time that is in no form that is read (see ``tracekd.dates``) is kept in ``unread`` and is no part of a name.
 
     Raises:
         ValueError: no known relation phrase.
@@ -122,13 +113,7 @@ def answer_slot(fact: str, triple: str) -> str:
 
 
 def answer_evidence(context: Sequence[str], answers: Iterable[str], triple: str) -> tuple[int, ...]:
-    """Indices of the facts whose whole answer slot equals a gold answer (letter case and spaces aside).
-
-    Args:
-        context: the facts.
-        answers: the gold answers.
-        triple: one of ``TRIPLES``.
-    """
+    """Indices of the facts whose whole answer slot equals a gold answer (letter case and spaces aside)."""
     gold = {_same(answer) for answer in answers}
     return tuple(i for i, fact in enumerate(context) if _same(answer_slot(fact, triple)) in gold)
 

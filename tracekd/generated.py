@@ -1,7 +1,6 @@
-"""Generated problems: own seeded stand-ins for the three sets, offline, with planted truth.
+"""Generated problems: seeded stand-ins for the three sets, offline, with planted truth.
 
-Every problem is made up. Names, places and organisations come from word lists of this project; answers and
-evidence are computed from the planted world, never guessed from the text.
+Every problem is made up. Answers and evidence are computed from the planted world, never guessed from the text.
 """
 
 from __future__ import annotations
@@ -12,30 +11,10 @@ import numpy as np
 import pandas as pd
 
 from tracekd import generated_babi, generated_cotempqa, generated_marco
-from tracekd.generated_compare import compare, compare_files
-from tracekd.generated_draws import quotas
-from tracekd.problems import CATEGORIES, DATASETS, Problem
+from tracekd.generated_draws import VOCABULARY, quotas
+from tracekd.problem import CATEGORIES, DATASETS, Problem
 
-__all__ = ["SHARES", "compare", "compare_files", "generate"]
-
-# Problems per category: CoTempQA's four files, MS MARCO's published statistics, the authors' bAbI train.csv.
-SHARES: dict[str, dict[str, float]] = {
-    "cotempqa": {"equal": 436, "overlap": 653, "during": 3096, "mix": 563},
-    "marco": generated_marco.PUBLISHED_TYPES,
-    "babi": {
-        "single-supporting-fact": 200,
-        "two-supporting-facts": 200,
-        "two-arg-relations": 1000,
-        "counting": 200,
-        "lists-sets": 200,
-        "conjunction": 200,
-        "time-reasoning": 200,
-        "basic-deduction": 250,
-        "basic-induction": 1000,
-        "positional-reasoning": 125,
-        "size-reasoning": 198,
-    },
-}
+SHARES: dict[str, dict[str, float]] = VOCABULARY["shares"]
 _MAKERS: dict[str, Callable] = {
     "cotempqa": generated_cotempqa.make,
     "marco": generated_marco.make,
@@ -50,16 +29,16 @@ def generate(dataset: str, size: int, seed: int, split_share: float = 0.2) -> li
 
     Args:
         dataset: ``cotempqa``, ``marco`` or ``babi``.
-        size: problems in all, train and test together; at least two a category.
+        size: problems in all, train and test together; at least two per category.
         seed: the same seed gives the same problems; a non-negative whole number.
         split_share: share of each category that goes to the test split, between 0 and 1 (the paper: 0.2).
 
     Returns:
-        Problems with ids ``dataset/category/number`` (bAbI: ``babi/category/train-number``). No context with its
-        question comes twice, so none is in two splits.
+        Problems with ids ``dataset/category/number`` (bAbI: ``babi/category/train-number``), no two of which have the
+        same question and context.
 
     Raises:
-        ValueError: for an unknown set, a size too small or too large for its categories, or a share outside (0, 1).
+        ValueError: an unknown set, a size too small or too large for its categories, or a share outside (0, 1).
     """
     if dataset not in DATASETS:
         raise ValueError(f"no generator for dataset {dataset!r}: expected one of {', '.join(DATASETS)}")
@@ -68,7 +47,7 @@ def generate(dataset: str, size: int, seed: int, split_share: float = 0.2) -> li
     counts = quotas(size, SHARES[dataset], least=2)
     problems, seen = [], set()
     for number, category in enumerate(CATEGORIES[dataset]):
-        # One stream a category: the mix of the others does not change what it draws.
+        # One stream per category: the mix of the others does not change what it draws.
         rng = np.random.default_rng([seed, DATASETS.index(dataset), number])
         drawn = [_fresh(dataset, category, rng, seen) for _ in range(counts[category])]
         problems += _named(dataset, category, drawn, split_share)
@@ -86,7 +65,7 @@ def _fresh(dataset: str, category: str, rng: np.random.Generator, seen: set) -> 
 
 
 def _named(dataset: str, category: str, drawn: list[dict], split_share: float) -> list[Problem]:
-    """Give ids and splits; the test share is drawn as the paper does, with at least one problem on each side."""
+    """Give ids and splits; the test share is drawn as in the paper, with at least one problem on each side."""
     n_test = min(max(round(split_share * len(drawn)), 1), len(drawn) - 1)
     tested = set(pd.DataFrame(index=range(len(drawn))).sample(n=n_test, random_state=42).index)
     problems, counters = [], {"train": 0, "test": 0}
@@ -94,7 +73,6 @@ def _named(dataset: str, category: str, drawn: list[dict], split_share: float) -
         split = "test" if row in tested else "train"
         number = f"{split}-{counters[split]:04d}" if dataset == "babi" else f"{row:04d}"
         counters[split] += 1
-        problems.append(
-            Problem(id=f"{dataset}/{category}/{number}", dataset=dataset, category=category, split=split, **parts)
-        )
+        name = f"{dataset}/{category}/{number}"
+        problems.append(Problem(id=name, dataset=dataset, category=category, split=split, **parts))
     return problems

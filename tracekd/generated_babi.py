@@ -9,22 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from tracekd.generated_babi_relations import RELATIONAL, Story
-from tracekd.generated_draws import between, pick, several, shuffled, weighted
+from tracekd.generated_draws import VOCABULARY, between, pick, several, shuffled, weighted
 
-PEOPLE = ("Alice", "Anna", "Henry", "Laura", "Martin", "Oliver", "Peter", "Simon")
-PLACES = ("attic", "bathroom", "bedroom", "garage", "garden", "kitchen", "library", "office", "studio")
-OUTDOORS = ("harbour", "library", "market", "museum", "office", "park", "school", "station", "theatre")
-OBJECTS = ("apple", "ball", "book", "football", "lamp", "milk")
-MOVES = ("moved to", "went to", "travelled to", "journeyed to", "went back to")
-GRABS = ("took", "picked up", "grabbed", "got")
-DROPS = ("dropped", "put down", "left", "discarded")
-HANDS = ("handed", "gave", "passed")
-# Times of day in order; the question asks for the place before the last one.
-DAY = ("yesterday", "this morning", "this afternoon")
-
-# Sentences in a story and how often, near the real file (always even there but for size-reasoning).
-_CARRY_LENGTHS = {2: 44, 4: 25, 6: 14, 8: 6, 10: 4, 12: 3, 14: 2, 16: 1, 20: 1}
-_FIND_LENGTHS = {4: 21, 6: 22, 8: 18, 10: 10, 12: 11, 14: 4, 16: 6, 18: 4, 20: 2, 24: 1}
+_WORDS = VOCABULARY["babi"]
+PEOPLE, PLACES, OBJECTS = _WORDS["people"], _WORDS["places"], _WORDS["objects"]
 
 
 def make(category: str, rng: np.random.Generator) -> dict:
@@ -44,15 +32,15 @@ def make(category: str, rng: np.random.Generator) -> dict:
 
 
 def _move(rng, who: str, where: str) -> str:
-    return f"{who} {pick(rng, MOVES)} the {where}."
+    return f"{who} {pick(rng, _WORDS['moves'])} the {where}."
 
 
 def _grab(rng, who: str, what: str) -> str:
-    return f"{who} {pick(rng, GRABS)} the {what} there."
+    return f"{who} {pick(rng, _WORDS['grabs'])} the {what} there."
 
 
 def _drop(rng, who: str, what: str) -> str:
-    return f"{who} {pick(rng, DROPS)} the {what}{' there' if rng.random() < 0.2 else ''}."
+    return f"{who} {pick(rng, _WORDS['drops'])} the {what}{' there' if rng.random() < 0.2 else ''}."
 
 
 def single_supporting_fact(rng) -> Story:
@@ -84,7 +72,7 @@ def two_supporting_facts(rng) -> Story:
     A thing that is carried stands where its holder last went (taking and move support it); a thing put down
     stands where it was left (the move there and the putting down support it).
     """
-    length = weighted(rng, _FIND_LENGTHS)
+    length = int(weighted(rng, _WORDS["find_lengths"]))
     cast, things = several(rng, PEOPLE, 4), several(rng, OBJECTS, 3)
     told, moved, holder, lies_in = [], {}, {}, {}
     found = None
@@ -116,13 +104,13 @@ def two_supporting_facts(rng) -> Story:
 
 def _carrying(rng, none_share: float, two_share: float, hand: bool) -> tuple[list[str], str, list[str], list[int]]:
     """Moves, then two sentences that decide what one person carries: sentences, person, things, evidence."""
-    length = weighted(rng, _CARRY_LENGTHS)
+    length = int(weighted(rng, _WORDS["carry_lengths"]))
     cast, (what, other) = several(rng, PEOPLE, 4), several(rng, OBJECTS, 2)
     told = [_move(rng, pick(rng, cast), pick(rng, PLACES)) for _ in range(length - 2)]
     who, draw = cast[0], rng.random()
     grab = _grab(rng, who, what)
     if draw < none_share:
-        gone = f"{who} {pick(rng, HANDS)} the {what} to {cast[1]}." if hand and rng.random() < 0.55 else None
+        gone = f"{who} {pick(rng, _WORDS['hands'])} the {what} to {cast[1]}." if hand and rng.random() < 0.55 else None
         return [*told, grab, gone or _drop(rng, who, what)], who, [], [length - 2, length - 1]
     if draw < none_share + two_share:
         return [*told, grab, _grab(rng, who, other)], who, [what, other], [length - 2, length - 1]
@@ -156,8 +144,8 @@ def time_reasoning(rng) -> Story:
             visits[who] = visits.get(who, 0) + 1
     told, evidence, asked = [], [], None
     for who, n in visits.items():
-        where = several(rng, OUTDOORS, n)
-        for when, place in zip(DAY, where, strict=False):
+        where = several(rng, _WORDS["outdoors"], n)
+        for when, place in zip(_WORDS["day"], where, strict=False):
             sentence = _move(rng, who, place)[:-1]
             front = rng.random() < 0.45
             told.append(f"{when.capitalize()} {sentence}." if front else f"{sentence} {when}.")

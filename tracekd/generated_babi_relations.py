@@ -2,46 +2,22 @@
 
 from __future__ import annotations
 
-from tracekd.generated_draws import pick, several, shuffled
+from tracekd.generated_draws import VOCABULARY, pick, several, shuffled
 
 # Sentences, question, answer (several joined by commas), indices of the supporting sentences.
 Story = tuple[list[str], str, str, list[int]]
 
-NAMES = ("Arthur", "Bella", "Felix", "Hugo", "Lucy", "Oscar", "Ruby", "Victor")
-ROOMS = ("attic", "bathroom", "bedroom", "garage", "garden", "kitchen", "library", "office", "studio")
-PLURALS = {
-    "mouse": "mice",
-    "sheep": "sheep",
-    "wolf": "wolves",
-    "cat": "cats",
-    "fox": "foxes",
-    "rabbit": "rabbits",
-    "lion": "lions",
-    "dog": "dogs",
-}
-KINDS = ("lion", "frog", "swan", "rhino", "tiger", "eagle")
-COLOURS = ("yellow", "green", "white", "gray", "brown")
-SHAPES = (
-    "triangle",
-    "red sphere",
-    "red square",
-    "blue square",
-    "yellow square",
-    "pink rectangle",
-    "green circle",
-    "purple diamond",
-)
-BOXES = ("chocolate", "box of chocolates", "box", "suitcase", "chest", "container")
-OPPOSITE = {"north": "south", "south": "north", "east": "west", "west": "east"}
-OFFSETS = {"above": (0, 1), "below": (0, -1), "to the left of": (-1, 0), "to the right of": (1, 0)}
+_WORDS = VOCABULARY["babi"]
+_NAMES, _OPPOSITE = _WORDS["names"], _WORDS["opposite"]
+_OFFSETS = {"above": (0, 1), "below": (0, -1), "to the left of": (-1, 0), "to the right of": (1, 0)}
 
 
 def two_arg_relations(rng) -> Story:
     """Three rooms on a line, told in two sentences; one names the room asked for."""
-    left, middle, right = several(rng, ROOMS, 3)
-    way = pick(rng, tuple(OPPOSITE))
-    near = [(left, way, middle), (middle, OPPOSITE[way], left)]
-    far = [(middle, way, right), (right, OPPOSITE[way], middle)]
+    left, middle, right = several(rng, _WORDS["places"], 3)
+    way = pick(rng, tuple(_OPPOSITE))
+    near = [(left, way, middle), (middle, _OPPOSITE[way], left)]
+    far = [(middle, way, right), (right, _OPPOSITE[way], middle)]
     facts = several(rng, [pick(rng, near), pick(rng, far)], 2)
     asked = int(rng.random() * 2)
     subject, direction, other = facts[asked]
@@ -53,12 +29,13 @@ def two_arg_relations(rng) -> Story:
 
 def basic_deduction(rng) -> Story:
     """Each kind is afraid of one other kind; four animals with names, asked what one is afraid of."""
-    kinds = several(rng, tuple(PLURALS), 4)
+    plurals = _WORDS["plurals"]
+    kinds = several(rng, tuple(plurals), 4)
     fears = {kind: pick(rng, [k for k in kinds if k != kind]) for kind in kinds}
-    names = several(rng, NAMES, 4)
+    names = several(rng, _NAMES, 4)
     kind_of = {name: pick(rng, kinds) for name in names}
     asked = pick(rng, names)
-    told = [f"{PLURALS[k].capitalize()} are afraid of {PLURALS[fears[k]]}." for k in kinds]
+    told = [f"{plurals[k].capitalize()} are afraid of {plurals[fears[k]]}." for k in kinds]
     told += [f"{name} is a {kind_of[name]}." for name in names]
     evidence = [kinds.index(kind_of[asked]), 4 + names.index(asked)]
     told, evidence = shuffled(rng, told, evidence)
@@ -67,10 +44,10 @@ def basic_deduction(rng) -> Story:
 
 def basic_induction(rng) -> Story:
     """Five animals of which four have a colour; the fifth has that of the only other animal of its kind."""
-    names, kinds = several(rng, NAMES, 5), several(rng, KINDS, 4)
+    names, kinds = several(rng, _NAMES, 5), several(rng, _WORDS["kinds"], 4)
     rest = [*kinds[1:3], pick(rng, kinds[1:])]
     kind_of = dict(zip(names, [kinds[0], kinds[0], *rest], strict=True))
-    colour_of = {name: pick(rng, COLOURS) for name in names[1:]}
+    colour_of = {name: pick(rng, _WORDS["colours"]) for name in names[1:]}
     told = [f"{name} is a {kind_of[name]}." for name in names]
     told += [f"{name} is {colour_of[name]}." for name in names[1:]]
     told, evidence = shuffled(rng, told, [0, 1, 5])
@@ -79,15 +56,15 @@ def basic_induction(rng) -> Story:
 
 def positional_reasoning(rng) -> Story:
     """Two shapes a step away from a third; how do the two stand to each other? On a grid, so each answer is exact."""
-    middle, *ends = several(rng, SHAPES, 3)
-    ways = several(rng, tuple(OFFSETS), 2)
-    at = {middle: (0, 0)} | {end: OFFSETS[way] for end, way in zip(ends, ways, strict=True)}
+    middle, *ends = several(rng, _WORDS["shapes"], 3)
+    ways = several(rng, tuple(_OFFSETS), 2)
+    at = {middle: (0, 0)} | {end: _OFFSETS[way] for end, way in zip(ends, ways, strict=True)}
     told = [_placed(rng, end, way, middle) for end, way in zip(ends, ways, strict=True)]
     first, second = several(rng, ends, 2)
     dx, dy = at[first][0] - at[second][0], at[first][1] - at[second][1]
-    true = [w for w, (x, y) in OFFSETS.items() if x * dx > 0 or y * dy > 0]
+    true = [w for w, (x, y) in _OFFSETS.items() if x * dx > 0 or y * dy > 0]
     holds = rng.random() < 0.5
-    way = pick(rng, true if holds else [w for w in OFFSETS if w not in true])
+    way = pick(rng, true if holds else [w for w in _OFFSETS if w not in true])
     return told, f"Is the {first} {way} the {second}?", "yes" if holds else "no", [0, 1]
 
 
@@ -101,7 +78,8 @@ def _placed(rng, thing: str, way: str, other: str) -> str:
 def size_reasoning(rng) -> Story:
     """Boxes in a hidden order of size; two are compared that only one chain of two sentences connects."""
     while True:
-        order = [*BOXES[:2], *several(rng, BOXES[2:], 4)]
+        boxes = _WORDS["boxes"]
+        order = [*boxes[:2], *several(rng, boxes[2:], 4)]
         n = 5 if rng.random() < 0.79 else 10
         pairs = [tuple(sorted(several(rng, range(6), 2))) for _ in range(n)]
         chains = [

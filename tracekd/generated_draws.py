@@ -1,4 +1,4 @@
-"""Small seeded draws, and texts filled from the invented vocabulary, that the three generators share."""
+"""Small seeded draws, and texts filled from the invented vocabulary, that the generators share."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 T = TypeVar("T")
 
-# Lists of words and of texts with slots, and the topics of generated search queries.
-VOCABULARY = tomllib.loads(files("tracekd").joinpath("generated_words.toml").read_text(encoding="utf-8"))
+# Word lists, texts with slots, shares counted in the real files, and the topics of generated search queries.
+VOCABULARY = tomllib.loads(Path(__file__).with_name("generated_words.toml").read_text(encoding="utf-8"))
 _WORDS: dict[str, list[str]] = VOCABULARY["words"]
 _SLOT = re.compile(r"\{([a-z_]+|\d+-\d+)\}")
 
@@ -30,13 +30,7 @@ def between(rng: np.random.Generator, low: int, high: int) -> int:
 
 
 def several(rng: np.random.Generator, items: Sequence[T], k: int) -> list[T]:
-    """``k`` different positions of ``items`` in drawn order.
-
-    Raises:
-        ValueError: if ``items`` has fewer than ``k``.
-    """
-    if k > len(items):
-        raise ValueError(f"cannot draw {k} different items from {len(items)}: ask for fewer or give a longer list")
+    """``k`` different positions of ``items`` in drawn order."""
     pool = list(items)
     for i in range(k):
         j = i + int(rng.random() * (len(pool) - i))
@@ -45,7 +39,7 @@ def several(rng: np.random.Generator, items: Sequence[T], k: int) -> list[T]:
 
 
 def shuffled(rng: np.random.Generator, items: Sequence[T], marked: Sequence[int]) -> tuple[list[T], list[int]]:
-    """``items`` in a drawn order, and where the ones at the indices ``marked`` now stand."""
+    """``items`` in a drawn order, and where those at the indices ``marked`` are now."""
     order = several(rng, range(len(items)), len(items))
     return [items[i] for i in order], [order.index(i) for i in marked]
 
@@ -72,28 +66,21 @@ def fill(rng: np.random.Generator, text: str, given: Mapping[str, str | Sequence
     Args:
         rng: the generator to draw from.
         text: ``{3-48}`` becomes a whole number in that range, ``{year}`` a year, ``{name}`` an entry of that list.
-        given: values for slots, or lists of their own to draw from, before the common vocabulary.
-
-    Raises:
-        ValueError: if a slot has no list.
+        given: values for slots, or lists to draw from, before the common vocabulary.
     """
     pieces = _pieces(text)
-    if len(pieces) == 1:
-        return text
     return "".join(_slot(rng, piece, given or {}) if i % 2 else piece for i, piece in enumerate(pieces))
 
 
 def _slot(rng: np.random.Generator, slot: str, given: Mapping[str, str | Sequence[str]]) -> str:
     if slot in given:
         return given[slot] if isinstance(given[slot], str) else fill(rng, pick(rng, given[slot]))
-    if slot in _WORDS:
-        return fill(rng, pick(rng, _WORDS[slot]))
     if slot[0].isdigit():
         low, high = map(int, slot.split("-"))
         return f"{between(rng, low, high):,}"
     if slot == "year":
         return str(between(rng, 1790, 2012))
-    raise ValueError(f"no words for the slot {slot!r}: expected {', '.join(_WORDS)}, 'year' or a range such as '3-48'")
+    return fill(rng, pick(rng, _WORDS[slot]))
 
 
 def quotas(size: int, shares: Mapping[str, float], least: int) -> dict[str, int]:
@@ -104,8 +91,8 @@ def quotas(size: int, shares: Mapping[str, float], least: int) -> dict[str, int]
     """
     if size < least * len(shares):
         raise ValueError(
-            f"size {size} is too small: {len(shares)} categories need at least {least} problems each "
-            f"(one in train, one in test), so ask for size >= {least * len(shares)}"
+            f"size {size} is too small: {len(shares)} categories need {least} problems each: "
+            f"ask for size >= {least * len(shares)}"
         )
     total = sum(shares.values())
     exact = {key: share / total * size for key, share in shares.items()}

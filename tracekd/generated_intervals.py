@@ -1,8 +1,8 @@
 """Dated intervals for generated CoTempQA facts: drawn, worded, and compared exactly.
 
-A stated date is a span: a day, a month or a year. Every planted relation is true under three readings of dates, so
-that no convention can change the truth of a generated problem: from the first day of the start to the last day of
-the end; from first day to first day; and the real files' own, by (year, month, day) with 0 for what is not stated.
+A stated date is a day, a month or a year. Every planted relation is true under three readings of dates, so that no
+convention changes the truth of a generated problem: from the first day of the start to the last day of the end; from
+first day to first day; and the real files' own, by (year, month, day) with 0 for what is not stated.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import date
 
 import numpy as np
 
-from tracekd.dates import MONTHS
+from tracekd.dates import MONTHS, Day, read_date
 from tracekd.generated_draws import between, pick, weighted
 
 # Precision of dates, as in the real files: "from A to B" facts, and "in D" facts.
@@ -26,20 +26,16 @@ _TRIES = 60
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A dated interval and its wording.
+    """A dated interval, worded "from START to END" or "in DATE" (``point``)."""
 
-    Attributes:
-        start, end: first days of the stated start and end (proleptic ordinals).
-        last: last day of the stated end.
-        order: start and end as stated, year * 10,000 + month * 100 + day with 0 for what is not stated.
-        words: "from A to B" or "in D".
-    """
+    start: Day
+    end: Day
+    point: bool = False
 
-    start: int
-    end: int
-    last: int
-    order: tuple[int, int]
-    words: str
+    @property
+    def words(self) -> str:
+        """The interval as a fact states it."""
+        return f"in {self.start.text}" if self.point else f"from {self.start.text} to {self.end.text}"
 
 
 def relation(a: Interval, b: Interval) -> str:
@@ -47,9 +43,12 @@ def relation(a: Interval, b: Interval) -> str:
 
     Unclear means that the readings of the dates differ, or that the intervals only touch.
     """
-    full = _relation(a.start, a.last, b.start, b.last)
-    others = _relation(a.start, a.end, b.start, b.end), _relation(*a.order, *b.order)
-    return full if others == (full, full) else "unclear"
+    readings = ("first", "last"), ("first", "first"), ("order", "order")
+    found = {
+        _relation(*(getattr(day, name) for i in (a, b) for day, name in zip((i.start, i.end), names, strict=True)))
+        for names in readings
+    }
+    return found.pop() if len(found) == 1 else "unclear"
 
 
 def _relation(s: int, e: int, t: int, f: int) -> str:
@@ -65,36 +64,24 @@ def _relation(s: int, e: int, t: int, f: int) -> str:
 def from_to(rng: np.random.Generator, start: int, length: int, precision: str | None = None) -> Interval:
     """An interval "from A to B" that starts about ``start`` and is about ``length`` days long."""
     precision = precision or weighted(rng, _FROM_PRECISION)
-    first, _, began, words = _stated(start, precision)
-    length = min(length, _LATEST - start)
+    first = _stated(start, precision)
     # The end falls into a later unit than the start: "from 1990 to 1990" is not said.
-    end, last, ended, end_words = _stated(
-        max(start + length, first + _UNIT[precision] + 31 * (precision != "day")), precision
-    )
-    return Interval(first, end, last, (began, ended), f"from {words} to {end_words}")
+    later = first.first + _UNIT[precision] + 31 * (precision != "day")
+    return Interval(first, _stated(max(start + min(length, _LATEST - start), later), precision))
 
 
-def at(rng: np.random.Generator, day: int, precision: str | None = None) -> Interval:
+def at(rng: np.random.Generator, day: int) -> Interval:
     """An interval "in D" that holds the given day."""
-    first, last, order, words = _stated(day, precision or weighted(rng, _IN_PRECISION))
-    return Interval(first, first, last, (order, order), f"in {words}")
+    stated = _stated(day, weighted(rng, _IN_PRECISION))
+    return Interval(stated, stated, point=True)
 
 
-def _stated(day: int, precision: str) -> tuple[int, int, int, str]:
-    """First and last day, place in the order of stated dates, and wording of the day, month or year of a day."""
+def _stated(day: int, precision: str) -> Day:
+    """The day, month or year of a day."""
     when = date.fromordinal(day)
-    if precision == "day":
-        return (
-            day,
-            day,
-            when.year * 10000 + when.month * 100 + when.day,
-            f"{MONTHS[when.month - 1]} {when.day}, {when.year}",
-        )
-    if precision == "month":
-        later = date(when.year + when.month // 12, when.month % 12 + 1, 1).toordinal()
-        order = when.year * 10000 + when.month * 100
-        return day - when.day + 1, later - 1, order, f"{MONTHS[when.month - 1]}, {when.year}"
-    return date(when.year, 1, 1).toordinal(), date(when.year, 12, 31).toordinal(), when.year * 10000, str(when.year)
+    month = MONTHS[when.month - 1]
+    words = {"year": f"{when.year}", "month": f"{month}, {when.year}", "day": f"{month} {when.day}, {when.year}"}
+    return read_date(words[precision])
 
 
 def length(rng: np.random.Generator, scale: float = 4.0) -> int:
@@ -113,14 +100,11 @@ def event(rng: np.random.Generator, wanted: str) -> Interval:
 
 
 def related(rng: np.random.Generator, to: Interval, wanted: str, point: bool = False) -> Interval | None:
-    """An interval that stands in the wanted relation to another, or None if the tries run out.
-
-    With ``point`` a single date ("in D") within the other; else "from A to B" where the relation is not ``equal``.
-    """
+    """An interval (a single date with ``point``) in the wanted relation to another, or None if the tries run out."""
     if wanted == "equal":
         return to
     for _ in range(_TRIES):
-        inside = to.start + int(rng.random() * (to.last - to.start + 1))
+        inside = to.start.first + int(rng.random() * (to.end.last - to.start.first + 1))
         found = at(rng, inside) if point else _proposal(rng, to, wanted, inside)
         if relation(found, to) == wanted:
             return found
@@ -128,28 +112,29 @@ def related(rng: np.random.Generator, to: Interval, wanted: str, point: bool = F
 
 
 def _proposal(rng: np.random.Generator, to: Interval, wanted: str, inside: int) -> Interval:
+    first, last = to.start.first, to.end.last
     precision = "day" if ", " in to.words and rng.random() < 0.6 else None
     if wanted == "overlap":
         if rng.random() < 0.5:
-            return from_to(rng, inside, to.last - inside + length(rng, 3.0), precision)
-        start = to.start - length(rng, 3.0)
+            return from_to(rng, inside, last - inside + length(rng, 3.0), precision)
+        start = first - length(rng, 3.0)
         return from_to(rng, start, inside - start, precision)
-    if to.end > to.start and rng.random() < 0.1:
-        return from_to(rng, inside, (to.last - inside) // 2)
-    start = to.start - int(length(rng) * rng.random())
-    return from_to(rng, start, to.last - start + int(length(rng) * rng.random()), precision)
+    if to.end.first > first and rng.random() < 0.1:
+        return from_to(rng, inside, (last - inside) // 2)
+    start = first - int(length(rng) * rng.random())
+    return from_to(rng, start, last - start + int(length(rng) * rng.random()), precision)
 
 
 def elsewhere(rng: np.random.Generator, to: Interval) -> Interval:
     """An interval that has no day in common with another and does not touch it."""
     while True:
         found = anywhere(rng, to)
-        if found.last + 1 < to.start or to.last + 1 < found.start:
+        if found.end.last + 1 < to.start.first or to.end.last + 1 < found.start.first:
             return found
 
 
 def anywhere(rng: np.random.Generator, near: Interval) -> Interval:
-    """An interval in the decades around another: no relation is promised."""
+    """An interval in the decades around another, in any relation to it."""
     offset = pick(rng, (-1, 1)) * int(365 * min(45.0, 9.0 * np.exp(0.9 * rng.standard_normal())))
-    start = min(max((near.start if offset < 0 else near.last) + offset, _EARLIEST), _LATEST - 1500)
+    start = min(max((near.start.first if offset < 0 else near.end.last) + offset, _EARLIEST), _LATEST - 1500)
     return from_to(rng, start, length(rng, 3.0)) if rng.random() < 0.5 else at(rng, start)

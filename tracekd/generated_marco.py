@@ -6,10 +6,9 @@ import numpy as np
 
 from tracekd.generated_draws import VOCABULARY, between, fill, pick, several
 from tracekd.marco_records import NO_ANSWER
+from tracekd.problem import CATEGORIES
 
-# The data set's own statistics over all 1,010,916 queries (github.com/microsoft/MSMARCO-Question-Answering, folder
-# Stats at commit 87f84b4): queries of each type, and mean words of a query, an answer and a passage.
-PUBLISHED_TYPES = {"DESCRIPTION": 536977, "NUMERIC": 264015, "ENTITY": 89045, "LOCATION": 62427, "PERSON": 58452}
+# Published means in words over all queries (source: ``shares`` in generated_words.toml).
 PUBLISHED_MEANS = {"question_words": 6.373, "answer_words": 14.911, "fact_words": 56.253}
 # Share of queries without an answer. Not stated in the published statistics; inferred: their histogram of answer
 # lengths holds about 546,000 answers, and train and dev have 909,824 queries between them.
@@ -24,7 +23,7 @@ _NAMES = ("ENTITY", "LOCATION", "PERSON")  # answered by a name or a word; NUMER
 TOPICS = VOCABULARY["topics"]
 _ASKABLE = {
     label: [(kind, a) for kind, topic in TOPICS.items() for a in topic["attributes"] if a["query_type"] == label]
-    for label in PUBLISHED_TYPES
+    for label in CATEGORIES["marco"]
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import logging
 import queue
@@ -14,14 +13,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tracekd import disk, load_babi, load_cotempqa
-from tracekd.problems import CATEGORIES, DataUnavailable, Problem
-from tracekd.records import replacing, write_json
+import numpy as np
+
+from tracekd import load_babi, load_cotempqa
+from tracekd.load_marco import draw, problems_of
+from tracekd.locks import waiting
+from tracekd.marco_records import Row, check_row
+from tracekd.problem import CATEGORIES, DataUnavailable, Problem
+from tracekd.records import read_jsonl, write_json, write_jsonl
 
 log = logging.getLogger(__name__)
 REPOSITORIES = {"cotempqa": "Warrieryes/CotempQA", "marco": "microsoft/ms_marco", "babi": "facebook/babi_qa"}
 BABI_ARCHIVE = "data/tasks_1-20_v1-2.tar.gz"
-BABI_URL = "http://www.thespermwhale.com/jaseweston/babi/tasks_1-20_v1-2.tar.gz"
 # Longest waits in seconds: for the Hub to answer at all, for the next row of a stream, for one file of up to 20 MB.
 ANSWER, ROW, FILE = 10, 120, 300
 _ACCESS = "log in with `hf auth login` (or HF_TOKEN), and accept the terms on its Hub page if it has any"
@@ -30,8 +33,8 @@ _ADVICE = {
     403: _ACCESS,
     404: "check that the name is spelt right and the repository still exists",
     429: "wait a few minutes, since the Hub counts requests, or log in with `hf auth login` for a higher limit",
+    **dict.fromkeys((500, 502, 503, 504), "try again later: the Hub itself has trouble"),
 }
-_ADVICE |= dict.fromkeys((500, 502, 503, 504), "try again later: the Hub itself has trouble")
 _CONNECT = "check the connection (and HTTPS_PROXY, HF_ENDPOINT, HF_HUB_OFFLINE), then run again"
 
 
@@ -41,58 +44,45 @@ def hub_cotempqa() -> list[Problem]:
     Raises:
         DataUnavailable: the Hub does not give them; the message names the reason and what to do.
     """
-    names = [f"{category}.json" for category in CATEGORIES["cotempqa"]]
-    return [p for name in names for p in load_cotempqa.read_file(hub_file(REPOSITORIES["cotempqa"], name))]
+    files = [hub_file(REPOSITORIES["cotempqa"], f"{category}.json") for category in CATEGORIES["cotempqa"]]
+    return [problem for file in files for problem in load_cotempqa.read_file(file)]
 
 
 def hub_babi(tasks: Iterable[str | int] | None = None) -> list[Problem]:
-    """BAbI v1.2 from its own archive: the Hub's copy, or the authors' address where the Hub does not give it.
+    """BAbI v1.2 from its own archive on the Hub.
 
-    Which stories the paper's authors took is not in our sources: their files hold 3,773 training problems, from 125 to
-    1,000 a task, and a tenth as many test problems in each task, which is no split of the archive. Taken here are
-    the archive's own train and test split, about equally large, and the first question of each story.
+    Taken are the archive's own splits and the first question of each story. The paper's files hold 3,773 training and
+    376 test problems; which stories they took for the test is not in our sources.
 
     Raises:
-        DataUnavailable: neither gives it.
+        DataUnavailable: the Hub does not give it.
     """
-    try:
-        archive = hub_file(REPOSITORIES["babi"], BABI_ARCHIVE)
-    except DataUnavailable as error:
-        log.warning("babi: %s Now trying %s", str(error).partition(" You can")[0], BABI_URL)
-        try:
-            archive = _download(BABI_URL)
-        except DataUnavailable:
-            raise error from None  # what the Hub said is the more useful of the two
     log.warning(
         "babi: the archive's own train and test split, the first question of each story; which stories the authors "
         "took is not in our sources (theirs: 3,773 train, 376 test)"
     )
-    return load_babi.read_archive(archive, tasks)
+    return load_babi.read_archive(hub_file(REPOSITORIES["babi"], BABI_ARCHIVE), tasks)
 
 
 def hub_marco(*, seed: int = 121, test_share: float | None = None, evidence: str = "selected") -> list[Problem]:
     """MS MARCO QA v2.1 as the authors drew it: 1,000 training and 200 test problems of each of the five query types.
 
-    The Hub's training split is streamed in an order drawn by ``seed`` until every type is full. The chosen records are
-    kept in the Hub's cache, one file a seed, so that the draw repeats. Which ones the authors took is not in our
-    sources. For ``test_share`` and ``evidence`` see ``load_marco.problems_of``.
+    The Hub's training split is streamed in an order drawn by ``seed`` until every type is full. The chosen rows are
+    stored in the Hub's cache, so that the draw repeats. Which ones the authors took is not in our sources. For
+    ``test_share`` and ``evidence`` see ``load_marco.problems_of``.
 
     Raises:
         DataUnavailable: the Hub does not give it, or a row takes too long.
     """
-    import numpy as np
+    from huggingface_hub.constants import HF_HUB_CACHE
 
-    from tracekd.load_marco import draw, problems_of
-    from tracekd.marco_records import as_record, check_row, read
-
-    stored = _cache(f"marco_v2.1_seed{seed}.jsonl.gz")
+    stored = Path(HF_HUB_CACHE) / "tracekd" / f"marco_v2.1_rows_seed{seed}.jsonl"
     if not stored.exists():
         stream = (check_row(record, place) for place, record in _streamed(seed))
         labelled = (row for row in stream if row.answers is not None)
         chosen = draw(labelled, np.random.default_rng(seed), until_full=True)
-        with replacing(stored) as temporary, gzip.open(temporary, "wt", encoding="utf-8") as file:
-            file.writelines(json.dumps(as_record(row), ensure_ascii=False) + "\n" for row in chosen)
-    rows = [check_row(record, place) for place, record in read(stored)]
+        write_jsonl(stored, (row._asdict() for row in chosen))
+    rows = [Row(*(tuple(v) if isinstance(v, list) else v for v in row.values())) for row in read_jsonl(stored)]
     return problems_of(rows, test_share=test_share, evidence=evidence)
 
 
@@ -106,15 +96,12 @@ def _streamed(seed: int) -> Iterator[tuple[str, dict]]:
     # The client below retries five times itself; another 20 rounds with waits of up to a minute look as if all hung.
     config.STREAMING_READ_MAX_RETRIES = config.STREAMING_OPEN_MAX_RETRIES = 1
     config.STREAMING_READ_RATE_LIMIT_RETRY_INTERVAL = config.STREAMING_READ_SERVER_UNAVAILABLE_RETRY_INTERVAL = ANSWER
-    with reaching(name):
+    with reaching(name), tqdm(desc="MS MARCO from the Hub, about 20,000 rows", unit="row", mininterval=5) as bar:
         stream = bounded(lambda: load_dataset(name, "v2.1", split="train", streaming=True), ROW)
         rows = iter(stream.shuffle(seed=seed, buffer_size=5000))
-        with tqdm(desc="MS MARCO from the Hub, about 20,000 rows", unit="row", mininterval=5) as bar:
-            number = 0
-            while (record := bounded(lambda: next(rows, None), ROW)) is not None:
-                yield f"{name}, streamed row {number}", record
-                number += 1
-                bar.update()
+        while (record := bounded(lambda: next(rows, None), ROW)) is not None:
+            yield f"{name}, streamed row {bar.n}", record
+            bar.update()
 
 
 def hub_file(repository: str, name: str) -> Path:
@@ -125,19 +112,15 @@ def hub_file(repository: str, name: str) -> Path:
     """
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
-    if isinstance(there := try_to_load_from_cache(repository, name, repo_type="dataset"), str):
-        return Path(there)
+    if isinstance(found := try_to_load_from_cache(repository, name, repo_type="dataset"), str):
+        return Path(found)
     ask(repository)  # a Hub that is silent is noticed in seconds here, in minutes by the download
     with reaching(f"{repository}/{name}"):
         return Path(bounded(lambda: hf_hub_download(repository, name, repo_type="dataset"), FILE))
 
 
 def ask(repository: str) -> str:
-    """The commit at which the Hub has a data set, or an error within ``ANSWER`` seconds.
-
-    Raises:
-        DataUnavailable: see ``reaching``.
-    """
+    """The commit at which the Hub has a data set, or ``DataUnavailable`` within ``ANSWER`` seconds."""
     from huggingface_hub import HfApi
 
     with reaching(repository):
@@ -145,12 +128,9 @@ def ask(repository: str) -> str:
 
 
 def bounded(call: Callable[[], Any], seconds: float) -> Any:
-    """What ``call`` returns or raises, within so many seconds; beyond them it is left alone in its thread.
+    """What ``call`` returns or raises within so many seconds, else ``TimeoutError``; the thread is left alone.
 
     The clients' own time-outs do not bound a look-up of a name, nor the wait that a busy server asks for.
-
-    Raises:
-        TimeoutError: it took longer.
     """
     done: queue.SimpleQueue = queue.SimpleQueue()
 
@@ -172,22 +152,17 @@ def bounded(call: Callable[[], Any], seconds: float) -> Any:
 
 @contextmanager
 def reaching(what: str) -> Iterator[None]:
-    """Turn what the clients raise (dozens of kinds) into ``DataUnavailable`` with the reason and what to do about it.
+    """Turn what the clients raise (dozens of kinds) into ``DataUnavailable`` with the reason and what to do."""
+    from huggingface_hub import get_session
 
-    Raises:
-        DataUnavailable: anything but a full disk.
-        disk.DiskFull: no room in the Hub's cache.
-    """
-    _refuse_long_waits()
+    hooks = get_session().event_hooks
+    if _busy not in hooks["response"]:
+        get_session().event_hooks = {**hooks, "response": [*hooks["response"], _busy]}
     try:
         yield
     except DataUnavailable:
         raise
     except Exception as error:
-        from huggingface_hub.constants import HF_HUB_CACHE
-
-        if full := disk.explained(error, Path(HF_HUB_CACHE)):
-            raise full from error
         status = _status(error)
         line = next(iter(str(error).splitlines()), "")[:200]
         raise DataUnavailable(
@@ -197,19 +172,8 @@ def reaching(what: str) -> Iterator[None]:
         ) from error
 
 
-def _refuse_long_waits() -> None:
-    """Let the Hub's client fail where the server asks for a wait of over ``ANSWER`` seconds; it would sleep an hour."""
-    from huggingface_hub import get_session
-
-    client = get_session()
-    hooks = client.event_hooks
-    if _busy not in hooks["response"]:
-        hooks["response"].append(_busy)
-        client.event_hooks = hooks
-
-
 def _busy(response: Any) -> None:
-    """Raise the client's own error for a reply 429 with a long ``Retry-After``, or ``ratelimit: ...;t=SECONDS``."""
+    """Fail at once where a reply 429 asks for a wait of over ``ANSWER`` seconds: the client would sleep that long."""
     from huggingface_hub.utils import hf_raise_for_status
 
     if response.status_code == 429:
@@ -229,26 +193,6 @@ def _status(error: BaseException | None) -> int | None:
     return None
 
 
-def _cache(name: str) -> Path:
-    from huggingface_hub.constants import HF_HUB_CACHE
-
-    return Path(HF_HUB_CACHE) / "tracekd" / name
-
-
-def _download(url: str) -> Path:
-    """A file from elsewhere than the Hub, kept beside the Hub's files."""
-    import requests
-
-    path = _cache(url.rsplit("/", 1)[1])
-    if not path.exists():
-        with reaching(url):
-            reply = bounded(lambda: requests.get(url, timeout=ANSWER), FILE)
-            reply.raise_for_status()
-        with replacing(path) as temporary:
-            temporary.write_bytes(reply.content)
-    return path
-
-
 @cache
 def probe() -> tuple[str, str]:
     """Where ``auto`` takes the data from: ``hub`` if it answers for all three sets, else ``generated``; and why."""
@@ -260,17 +204,15 @@ def probe() -> tuple[str, str]:
 
 
 def settle(source: str, folder: Path, anew: bool = False) -> str:
-    """``auto`` as the source that a run's folder was begun with, decided once and kept in ``source.json``; one line.
+    """Decide ``auto`` once for a run's folder, store it in ``source.json`` and print one line.
 
     Args:
         source: any source; only ``auto`` is decided here, every other one comes back as it is.
         folder: the run's folder.
-        anew: decide again, whatever an earlier run in the folder took.
+        anew: decide again.
     """
     if source != "auto":
         return source
-    from tracekd.locks import waiting
-
     stored = folder / "source.json"
     with waiting(stored):
         if anew or not stored.exists():

@@ -11,12 +11,12 @@ import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from tracekd.problems import CATEGORIES, DataUnavailable, Problem
+from tracekd.problem import CATEGORIES, DataUnavailable, Problem, check_fields
 from tracekd.profiles import nearest
 from tracekd.records import read_text
 
 log = logging.getLogger(__name__)
-# The archive's 20 tasks. The paper uses 11 of them (``CATEGORIES``); the others are read where they are asked for.
+# The archive's 20 tasks. The paper uses 11 of them (``CATEGORIES``); the others are read on request.
 ALL_TASKS = {
     1: "single-supporting-fact", 2: "two-supporting-facts", 3: "three-supporting-facts", 4: "two-arg-relations",
     5: "three-arg-relations", 6: "yes-no-questions", 7: "counting", 8: "lists-sets", 9: "simple-negation",
@@ -24,9 +24,9 @@ ALL_TASKS = {
     14: "time-reasoning", 15: "basic-deduction", 16: "basic-induction", 17: "positional-reasoning",
     18: "size-reasoning", 19: "path-finding", 20: "agents-motivations",
 }  # fmt: skip
-BABI_TASKS = {number: name for number, name in ALL_TASKS.items() if name in CATEGORIES["babi"]}
 EXPECTED = "train.csv and test.csv, qa1_single-supporting-fact_train.txt and its like, or tasks_1-20_v1-2.tar.gz"
 COLUMNS = ("passages", "question", "query_type", "answer_passage", "answer")
+LISTS = ("passages", "answer_passage")
 TASK_FILE = re.compile(r"qa(\d+)(?:_[\w-]+?)?_(train|valid|test)\.txt(?:\.gz)?$")
 
 
@@ -34,7 +34,7 @@ def tasks_of(names: Iterable[str | int] | None) -> tuple[str, ...]:
     """The tasks meant by names or numbers (``qa3``, ``3``, ``three-supporting-facts``, ``all``); None: the paper's.
 
     Raises:
-        ValueError: one is no task; the message gives the nearest.
+        ValueError: one is no task.
     """
     if names is None:
         return CATEGORIES["babi"]
@@ -55,30 +55,25 @@ def tasks_of(names: Iterable[str | int] | None) -> tuple[str, ...]:
 def read_folder(folder: Path, tasks: Iterable[str | int] | None = None) -> list[Problem]:
     """Read the authors' CSVs where there are any, else bAbI's own files: in the folder, below it, or in an archive.
 
-    Of several languages and sizes in the archive ``en`` is taken.
-
     Raises:
         DataUnavailable: none of the files is there.
         ValueError: see ``read_csv`` and ``babi_stories``.
     """
     problems = []
     for split in ("train", "test"):
-        found = [folder / name for name in (f"{split}.csv", f"{split}.csv.gz") if (folder / name).is_file()]
-        problems += read_csv(found[0], split, tasks) if found else []
-    if not problems:
-        archives = sorted([*folder.glob("*.tar.gz"), *folder.glob("*.tgz")])
-        files = _english(path for path in folder.rglob("qa*.txt*") if TASK_FILE.match(path.name))
-        if files:
-            problems = babi_stories({str(path): read_text(path) for path in files}, tasks)
-        elif archives:
-            problems = read_archive(archives[0], tasks)
+        paths = [folder / f"{split}.csv{end}" for end in ("", ".gz")]
+        problems += next((read_csv(path, split, tasks) for path in paths if path.is_file()), [])
+    if not problems and (files := _english(p for p in folder.rglob("qa*.txt*") if TASK_FILE.match(p.name))):
+        problems = babi_stories({str(path): read_text(path) for path in files}, tasks)
+    elif not problems and (archives := sorted([*folder.glob("*.tar.gz"), *folder.glob("*.tgz")])):
+        problems = read_archive(archives[0], tasks)
     if not problems:
         raise DataUnavailable(f"no problems in {folder}: expected {EXPECTED}")
     return problems
 
 
 def _english(paths: Iterable[Path]) -> list[Path]:
-    """The task files of one folder: the top one, ``en``, or else the first by name."""
+    """The task files of one folder: the top one, ``en`` where there are several, or else the first by name."""
     folders: dict[Path, list[Path]] = {}
     for path in sorted(paths):
         folders.setdefault(path.parent, []).append(path)
@@ -118,28 +113,23 @@ def read_csv(path: Path, split: str, tasks: Iterable[str | int] | None = None) -
         raise ValueError(f"{path}, line 1: column {', '.join(missing)} missing: expected {', '.join(COLUMNS)}")
     try:
         for number, row in enumerate(reader):
-            try:
-                problem = babi_problem(row, number, split)
-            except ValueError as error:
-                raise ValueError(f"{path}, line {reader.line_num}: {error}") from error
-            if problem.category not in ALL_TASKS.values():
-                known = nearest(problem.category, tuple(ALL_TASKS.values()))
-                raise ValueError(f"{path}, line {reader.line_num}: query_type is {problem.category!r}: {known}")
-            problems.append(problem)
-    except csv.Error as error:
-        raise ValueError(f"{path}, line {reader.line_num}: not CSV ({error})") from error
+            problems.append(babi_problem(row, number, split))
+            if (task := problems[-1].category) not in ALL_TASKS.values():
+                raise ValueError(f"query_type is {task!r}: {nearest(task, tuple(ALL_TASKS.values()))}")
+    except (csv.Error, ValueError) as error:
+        raise ValueError(f"{path}, line {reader.line_num}: {error}") from error
     return _chosen(problems, wanted)
 
 
 def babi_problem(row: Mapping[str, str], number: int, split: str) -> Problem:
-    """One row of the authors' CSV as a Problem; a sentence that stands twice counts as evidence at its first place.
+    """One row of the authors' CSV as a Problem; a repeated sentence counts as evidence at its first place.
 
     Raises:
         ValueError: a column is missing or is not what it should be.
     """
-    if missing := [name for name in COLUMNS if not (row.get(name) or "").strip()]:
-        raise ValueError(f"{', '.join(missing)} is empty or missing")
-    context, facts = (_texts(row, name) for name in ("passages", "answer_passage"))
+    row = {name: _listed(row.get(name)) if name in LISTS else row.get(name) for name in COLUMNS}
+    check_fields(row, [name for name in COLUMNS if name not in LISTS], LISTS)
+    context, facts = tuple(row["passages"]), row["answer_passage"]
     if unknown := [fact for fact in facts if fact not in context]:
         raise ValueError(f"answer_passage {unknown[0]!r} is no sentence of passages")
     evidence = tuple(sorted({context.index(fact) for fact in facts}))
@@ -148,21 +138,18 @@ def babi_problem(row: Mapping[str, str], number: int, split: str) -> Problem:
     return Problem(name, "babi", row["query_type"], context, row["question"], answers, evidence, split)
 
 
-def _texts(row: Mapping[str, str], name: str) -> tuple[str, ...]:
+def _listed(value: str | None) -> object:
     try:
-        value = ast.literal_eval(row[name])
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
-        raise ValueError(f"{name} is {row[name][:80]!r}, expected a list of texts such as ['A.', 'B.']") from error
-    if not isinstance(value, list | tuple) or not value or not all(isinstance(v, str) and v.strip() for v in value):
-        raise ValueError(f"{name} is {row[name][:80]!r}, expected a list of texts such as ['A.', 'B.']")
-    return tuple(value)
+        found = ast.literal_eval(value)
+        return list(found) if isinstance(found, tuple) else found
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return value
 
 
 def babi_stories(texts: Mapping[str, str], tasks: Iterable[str | int] | None = None) -> list[Problem]:
-    """Read bAbI's own text files (name to content): the first question of each story, with its supporting facts.
+    """Read bAbI's own text files (name to content): the first question of each story, as in the paper.
 
-    The paper takes a story's first question only; how many more there are is logged, and so are tasks left out.
-    ``valid`` files (``en-valid``) are held out from training there and count as training problems here.
+    Further questions, and tasks left out, are counted and logged. ``valid`` files count as training problems.
 
     Raises:
         ValueError: a line is not of the form; names file, line and value.
@@ -172,8 +159,7 @@ def babi_stories(texts: Mapping[str, str], tasks: Iterable[str | int] | None = N
         match = TASK_FILE.search(Path(name).name)
         if match is None or int(match[1]) not in ALL_TASKS:
             raise ValueError(f"{name} is no name of a bAbI task file: expected qa1_single-supporting-fact_train.txt")
-        category, part = ALL_TASKS[int(match[1])], match[2]
-        found, more = _stories(name, text, category, part)
+        found, more = _stories(name, text, ALL_TASKS[int(match[1])], match[2])
         problems += found
         further += more
     if further:
@@ -182,15 +168,10 @@ def babi_stories(texts: Mapping[str, str], tasks: Iterable[str | int] | None = N
 
 
 def _chosen(problems: list[Problem], wanted: tuple[str, ...]) -> list[Problem]:
-    left = sorted({p.category for p in problems} - set(wanted))
-    if left:
+    if left := sorted({p.category for p in problems} - set(wanted)):
         count = sum(p.category in left for p in problems)
-        log.warning(
-            "babi: %d problems of %d tasks are left out (%s); ask for them by tasks (--tasks qa3,qa5 or --tasks all)",
-            count,
-            len(left),
-            ", ".join(left),
-        )
+        text = "babi: %d problems of %d tasks are left out (%s); ask for them by tasks (--tasks qa3,qa5 or --tasks all)"
+        log.warning(text, count, len(left), ", ".join(left))
     return [p for p in problems if p.category in wanted]
 
 
@@ -199,7 +180,7 @@ def _stories(name: str, text: str, category: str, part: str) -> tuple[list[Probl
     problems, further = [], 0
     context: dict[int, str] = {}
     asked, began = True, ""
-    for where, number, said, rest in _parts(name, text):
+    for where, number, said, rest in [*_parts(name, text), ("", 1, "", [])]:
         if number == 1:
             if not asked:
                 raise ValueError(f"{began}: a story without a question")
@@ -212,10 +193,10 @@ def _stories(name: str, text: str, category: str, part: str) -> tuple[list[Probl
             further += 1
         else:
             ident = f"babi/{category}/{part}-{len(problems):04d}"
-            problems.append(_question(where, ident, category, part, context, said, rest))
+            split = "test" if part == "test" else "train"
+            answers, evidence = _gold(where, category, context, said, rest)
+            problems.append(Problem(ident, "babi", category, tuple(context.values()), said, answers, evidence, split))
             asked = True
-    if not asked:
-        raise ValueError(f"{began}: a story without a question")
     if not problems:
         raise ValueError(f"{name}, line 1: no story: expected lines such as '1 Mary went to the garden.'")
     return problems, further
@@ -232,20 +213,15 @@ def _parts(name: str, text: str) -> Iterator[tuple[str, int, str, list[str]]]:
         yield f"{name}, line {number}", int(match[1]), " ".join(match[2].split()), [part.strip() for part in rest]
 
 
-def _question(where, ident, category, part, context: dict[int, str], question: str, rest: list[str]) -> Problem:
+def _gold(where: str, category: str, context: dict[int, str], question: str, rest: list[str]):
+    """Answers and evidence of a question from what follows it after tabs."""
     answer, support = rest[0], " ".join(rest[1:]).split()
     if not answer or not support:
-        raise ValueError(
-            f"{where}: {question!r} has no {'supporting facts' if answer else 'answer'}: expected the question, a tab, "
-            "the answer, a tab, and the numbers of its supporting facts"
-        )
+        missing = "supporting facts" if answer else "answer"
+        raise ValueError(f"{where}: {question!r} has no {missing}: expected question, answer and facts between tabs")
     places = {str(number): place for place, number in enumerate(context)}
     if wrong := [number for number in support if number not in places]:
-        raise ValueError(
-            f"{where}: supporting fact {wrong[0]!r} is no sentence before the question ({', '.join(places)})"
-        )
+        raise ValueError(f"{where}: supporting fact {wrong[0]!r} is no sentence before it ({', '.join(places)})")
     # A path ("s,w") is one answer: its order and repetitions count.
     answers = (answer,) if category == "path-finding" else tuple(answer.split(","))
-    evidence = tuple(sorted({places[number] for number in support}))
-    split = "test" if part == "test" else "train"
-    return Problem(ident, "babi", category, tuple(context.values()), question, answers, evidence, split)
+    return answers, tuple(sorted({places[number] for number in support}))

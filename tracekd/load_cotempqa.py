@@ -9,16 +9,16 @@ from pathlib import Path
 
 from tracekd.dates import UNREAD_HELP
 from tracekd.facts import TRIPLES, answer_evidence, parse
-from tracekd.problems import CATEGORIES, DataUnavailable, Problem, paper_split
+from tracekd.problem import CATEGORIES, DataUnavailable, Problem, check_fields
 from tracekd.records import numbered_jsonl
+from tracekd.splits import paper_split
 
 log = logging.getLogger(__name__)
-# Problems in the Hub's files. The authors number them through the four files in this order: `index` in their test files
-# counts so. In training files, as in whole ones, `index` is the position in the Hub's file of the category.
+# Problems in the Hub's files. `index` counts through the four files in this order in the authors' test files; in
+# training files it is the position in the Hub's file of the category.
 SIZES = {"during": 3096, "equal": 436, "mix": 563, "overlap": 653}
 EXPECTED = "equal.json, overlap.json, during.json and mix.json, or *_train.jsonl and *_test.jsonl of the same names"
 _NAME = re.compile(r"(equal|overlap|during|mix)(?:_(train|test))?\.jsonl?(?:\.gz)?$")
-_TYPES = {"question": str, "facts": list, "answer": list}
 
 
 def category_of(path: Path) -> tuple[str, str]:
@@ -57,86 +57,66 @@ def read_file(path: str | Path, split: str | None = None) -> list[Problem]:
     """Read one of CoTempQA's files; its name says category and part (see ``category_of``).
 
     Ids are ``cotempqa/CATEGORY/POSITION`` with the position in the Hub's file: the line's number in a whole file,
-    else from ``index``. A file of another name gives problems without a label ("unlabelled" in the id).
+    else from ``index``. Under another file name the label is unknown ("unlabelled" in the id).
 
     Args:
         path: plain or ``.gz``, one JSON object a line.
         split: for all problems; by default the file's part, and for a whole file the paper's split.
 
     Raises:
-        ValueError: a field is missing, of the wrong type or without meaning, or an index comes twice; names file,
-            line, field and value.
+        ValueError: a field is missing or wrong, or an index comes twice; names file, line, field and value.
     """
     path = Path(path)
     category, part = category_of(path)
     rows = list(numbered_jsonl(path))
     splits = [split or part] * len(rows) if split or part else paper_split([category] * len(rows))
-    problems, unread, unanswered, lines = [], [], 0, {}
+    problems, unread, lines = [], [], {}
     for place, ((line, row), own_split) in enumerate(zip(rows, splits, strict=True)):
-        where = f"{path}, line {line}"
-        number = _number(row, category, part, where) if part else place
-        if number in lines:
-            raise ValueError(f"{where}: index {row['index']!r} stands in line {lines[number]} too: each comes once")
+        try:
+            number = _number(row, category, part) if part else place
+            if number in lines:
+                raise ValueError(f"index {row['index']!r} is in line {lines[number]} too: each comes once")
+            row = _checked(row)
+            problem = cotempqa_problem(row, category or row.get("category", ""), number, own_split)
+        except ValueError as error:
+            raise ValueError(f"{path}, line {line}: {error}") from error
         lines[number] = line
-        problem = _problem(_checked(row, where), category or row.get("category", ""), number, own_split, where)
         unread += [fact.unread for fact in map(parse, problem.context) if fact.unread]
-        unanswered += not problem.evidence
         problems.append(problem)
     if unread:
         log.warning("%s: %d times are not read, such as %r: %s", path.name, len(unread), unread[0], UNREAD_HELP)
-    if unanswered:
+    if unanswered := sum(not p.evidence for p in problems):
         log.warning("%s: in %d of %d problems no fact holds a gold answer", path.name, unanswered, len(problems))
     return problems
 
 
-def _number(row: dict, category: str, part: str, where: str) -> int:
+def _number(row: dict, category: str, part: str) -> int:
     index = row.get("index")
     first = sum(size for name, size in SIZES.items() if name < category) if part == "test" else 0
-    if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index - first < SIZES[category]:
-        raise ValueError(
-            f"{where}: index is {index!r}, expected a whole number from {first} to {first + SIZES[category] - 1}: "
-            + ("test files count through all four files" if part == "test" else "the position in the Hub's file")
-        )
+    if type(index) is not int or not 0 <= index - first < SIZES[category]:
+        last = first + SIZES[category] - 1
+        raise ValueError(f"index is {index!r}, expected a whole number from {first} to {last}")
     return index - first
 
 
-def _checked(row: dict, where: str) -> dict:
-    """The row with lists as lists, where a text is one list and nothing else.
-
-    Raises:
-        ValueError: a field is missing, or is not what it should be.
-    """
-    if missing := [name for name in (*_TYPES, "triple_element") if name not in row]:
-        raise ValueError(f"{where}: {', '.join(missing)} missing: expected question, facts, answer and triple_element")
-    row = {**row, "facts": _listed(row["facts"]), "answer": _listed(row["answer"])}
-    for name, kind in _TYPES.items():
-        value = row[name]
-        texts = value if isinstance(value, list) else [value]
-        if not isinstance(value, kind) or not texts or not all(isinstance(t, str) and t.strip() for t in texts):
-            wanted = "a text that is not empty" if kind is str else "a list of texts, at least one"
-            raise ValueError(f"{where}: {name} is {str(value)[:80]!r}, expected {wanted}")
+def _checked(row: dict) -> dict:
+    """The row with lists as lists, also where a list was written out as a text ("['A ...', 'B ...']")."""
+    row = {name: _listed(value) if name in ("facts", "answer") else value for name, value in row.items()}
+    check_fields(row, ("question", "triple_element"), ("facts", "answer"))
     if row["triple_element"] not in TRIPLES:
-        raise ValueError(f"{where}: triple_element is {row['triple_element']!r}, expected one of {', '.join(TRIPLES)}")
+        raise ValueError(f"triple_element is {row['triple_element']!r}, expected one of {', '.join(TRIPLES)}")
     if not isinstance(row.get("category", ""), str):
-        raise ValueError(f"{where}: category is {row['category']!r}, expected a text")
+        raise ValueError(f"category is {row['category']!r}, expected a text")
     return row
 
 
 def _listed(value: object) -> object:
-    """A list that was written out as a text ("['A ...', 'B ...']") as that list; anything else as it is."""
     if isinstance(value, str) and value.strip().startswith("["):
         try:
             return ast.literal_eval(value.strip())
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             return value
     return value
-
-
-def _problem(row: dict, category: str, number: int, split: str, where: str) -> Problem:
-    try:
-        return cotempqa_problem(row, category, number, split)
-    except ValueError as error:
-        raise ValueError(f"{where}: facts: {error}") from error
 
 
 def cotempqa_problem(row: dict, category: str, number: int, split: str) -> Problem:

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from tracekd.marco_records import NO_ANSWER, Row, check_row, read
-from tracekd.problems import CATEGORIES, DataUnavailable, Problem, paper_split
+from tracekd.problem import CATEGORIES, DataUnavailable, Problem
+from tracekd.splits import paper_split
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ def local_marco(folder: Path, *, seed: int = 121, test_share: float | None = Non
 
 
 def load_file(path: Path) -> list[Problem]:
-    """All labelled problems of one file, none drawn away; for `tracekd derive`."""
+    """All labelled problems of one file, with no draw."""
     return problems_of(draw(labelled(path), np.random.default_rng(0), per_type=None))
 
 
@@ -78,7 +79,7 @@ def draw(
 
     Args:
         rows: in any order.
-        rng: decides the draw; not used where a type has no more rows than are wanted.
+        rng: decides the draw.
         per_type: how many of each type; None for all.
         until_full: stop when each type has its number, for a stream that is shuffled already.
     """
@@ -112,10 +113,10 @@ def problems_of(rows: list[Row], *, test_share: float | None = None, evidence: s
 
     Args:
         rows: checked rows, none with hidden labels.
-        test_share: share of test problems in each type, 0 to 1; None as the paper has it: 200 of 1,200 where a type
-            has the authors' 1,200 problems, else 20%.
-        evidence: ``selected``: the passages marked ``is_selected``; ``most_words``: the authors' rule, see there.
-            Nothing is evidence where nothing answers.
+        test_share: share of test problems in each type; None as in the paper: 200 of 1,200 where a type has 1,200
+            problems, else 20%.
+        evidence: ``selected`` (the passages marked ``is_selected``) or ``most_words`` (the authors' rule). Nothing is
+            evidence where nothing answers.
 
     Raises:
         ValueError: ``test_share`` or ``evidence`` is none of these.
@@ -128,14 +129,12 @@ def problems_of(rows: list[Row], *, test_share: float | None = None, evidence: s
     splits = paper_split([row.query_type for row in rows], shares if test_share is None else check_share(test_share))
     problems = []
     for row, split in zip(rows, splits, strict=True):
-        name = row.query_id or f"{numbers[row.query_type]:04d}"
+        name = f"marco/{row.query_type}/{row.query_id or format(numbers[row.query_type], '04d')}"
         numbers[row.query_type] += row.query_id is None
         gold = row.selected if evidence == "selected" else most_words(row.context, row.answers)
         answers, gold = (row.answers, gold) if row.answers else ((NO_ANSWER,), ())
-        name = f"marco/{row.query_type}/{name}"
         problems.append(Problem(name, "marco", row.query_type, row.context, row.query, answers, gold, split))
-    bare = sum(p.answers != (NO_ANSWER,) and not p.evidence for p in problems)
-    if bare:
+    if bare := sum(p.answers != (NO_ANSWER,) and not p.evidence for p in problems):
         log.warning("marco: %d of %d records have an answer and no selected passage: no gold passage", bare, len(rows))
     return problems
 

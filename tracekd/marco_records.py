@@ -1,7 +1,7 @@
-"""Records of MS MARCO QA in every form that people have, releases v1.1 and v2.1: read and checked field by field.
+"""Records of MS MARCO QA, releases v1.1 and v2.1, in all their file forms: read and checked field by field.
 
-Read are JSON lines, parquet, the official download (one JSON object of columns keyed by row number, passages as a
-list of objects) and pages of the datasets server, plain or ``.gz``.
+The forms, plain or ``.gz``: JSON lines, parquet, the official download (one JSON object of columns keyed by row
+number, passages as a list of objects) and pages of the datasets server.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ import json
 import re
 import zlib
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tracekd.problems import CATEGORIES
-from tracekd.records import open_text
+from tracekd.problem import CATEGORIES
+from tracekd.records import numbered_jsonl, open_text, read_text
 
 NO_ANSWER = "No Answer Present."
 
@@ -44,9 +43,9 @@ def read(path: Path) -> Iterator[tuple[str, Any]]:
             return
         for place, value in _values(path):
             yield from _records(place, value)
+    except FileNotFoundError:
+        raise
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, RecursionError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
         raise ValueError(f"{path}: not a whole file of its kind ({type(error).__name__}: {error})") from error
 
 
@@ -63,28 +62,21 @@ def _parquet(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _values(path: Path) -> Iterator[tuple[str, Any]]:
-    """The JSON values of a file: one a line where the first line is one, else the whole file."""
+    """The JSON values of a file: one per line where the first line is an object, else the whole file."""
     with open_text(path) as file:
-        lines = ((number, line) for number, line in enumerate(file, 1) if line.strip())
-        first = next(lines, None)
-        if first is None:
-            return
-        try:
-            json.loads(first[1])
-        except ValueError:
-            rest = file.read()
-            blank = "\n" * (first[0] - 1)  # so that the line number in a message is the file's
-            yield str(path), _parse(blank + first[1] + rest, str(path))
-            return
-        for number, line in chain([first], lines):
-            yield f"{path}, line {number}", _parse(line, f"{path}, line {number}")
-
-
-def _parse(text: str, place: str) -> Any:
+        first = next((line for line in file if line.strip("\ufeff \t\r\n")), "").lstrip("\ufeff")
     try:
-        return json.loads(text)
+        by_line = not first or isinstance(json.loads(first), dict)
+    except ValueError:
+        by_line = False
+    if by_line:
+        yield from ((f"{path}, line {number}", row) for number, row in numbered_jsonl(path))
+        return
+    try:
+        value = json.loads(read_text(path))
     except ValueError as error:  # also a number of thousands of digits
-        raise ValueError(f"{place}: not JSON ({error}): {text.strip()[:80]!r}") from error
+        raise ValueError(f"{path}: not JSON ({error})") from error
+    yield str(path), value
 
 
 def _records(place: str, value: Any) -> Iterator[tuple[str, Any]]:
@@ -121,25 +113,20 @@ def check_row(raw: Any, place: str) -> Row:
     if not isinstance(raw, dict):
         raise _wrong(place, "record", raw, "an object with query, query_type, passages and answers")
     query = _text(place, "query", raw.get("query"))
-    label = raw.get("query_type")
-    if not isinstance(label, str) or label.strip().upper() not in CATEGORIES["marco"]:
-        raise _wrong(place, "query_type", label, f"one of {', '.join(CATEGORIES['marco'])}, in capitals or not")
     if not query.strip():
         raise _wrong(place, "query", query, "a text that is not empty")
+    label, number = raw.get("query_type"), raw.get("query_id")
+    if not isinstance(label, str) or label.strip().upper() not in CATEGORIES["marco"]:
+        raise _wrong(place, "query_type", label, f"one of {', '.join(CATEGORIES['marco'])}, in capitals or not")
+    if number is not None and (isinstance(number, bool) or not re.fullmatch(r"[\w-]{1,40}", str(number), re.ASCII)):
+        raise _wrong(place, "query_id", number, "a whole number")
+    number = None if number is None else str(number)
     context, flags = _passages(place, raw.get("passages"), hidden=raw.get("answers") is None)
-    answers = _answers(place, raw)
+    answers = _answers(place, raw.get("answers"))
     if all(flag < 0 for flag in flags):
         answers = None
     selected = tuple(i for i, flag in enumerate(flags) if flag > 0)
-    return Row(place, _query_id(place, raw), label.strip().upper(), query, context, selected, answers)
-
-
-def as_record(row: Row) -> dict[str, Any]:
-    """A checked row in the Hub's form, without its addresses; ``check_row`` gives the row back."""
-    flags = [int(i in row.selected) for i in range(len(row.context))]
-    record = {"query_id": row.query_id, "query_type": row.query_type, "query": row.query}
-    passages = {"passage_text": list(row.context), "is_selected": flags}
-    return {**record, "passages": passages, "answers": None if row.answers is None else list(row.answers)}
+    return Row(place, number, label.strip().upper(), query, context, selected, answers)
 
 
 def _passages(place: str, value: Any, hidden: bool) -> tuple[tuple[str, ...], list[int]]:
@@ -159,24 +146,14 @@ def _passages(place: str, value: Any, hidden: bool) -> tuple[tuple[str, ...], li
     return context, [int(flag) for flag in flags]
 
 
-def _answers(place: str, raw: dict) -> tuple[str, ...] | None:
+def _answers(place: str, value: Any) -> tuple[str, ...] | None:
     """The different answers; nothing for v1.1's empty list and v2.1's "No Answer Present."; None where hidden."""
-    value = raw.get("answers")
     if value is None:
         return None
     if not isinstance(value, list):
         raise _wrong(place, "answers", value, "a list of texts, empty where nothing answers")
     texts = [_text(place, f"answers[{i}]", text).strip() for i, text in enumerate(value)]
     return tuple(dict.fromkeys(text for text in texts if text and text.rstrip(".") != NO_ANSWER.rstrip(".")))
-
-
-def _query_id(place: str, raw: dict) -> str | None:
-    value = raw.get("query_id")
-    if value is None:
-        return None
-    if isinstance(value, bool) or not re.fullmatch(r"[\w-]{1,40}", str(value), re.ASCII):
-        raise _wrong(place, "query_id", value, "a whole number")
-    return str(value)
 
 
 def _text(place: str, field: str, value: Any) -> str:

@@ -1,32 +1,54 @@
-"""A question set of one's own: JSON lines read into Problems, with clear errors and counted warnings.
+"""A custom question set: JSON lines read into Problems, with clear errors and counted warnings.
 
-``notebooks/OWN_DATA.md`` describes the form for readers. Rules are optional: a file ``NAME_rules.py`` beside
-``NAME.jsonl`` with ``classify(problem)`` and ``retrieve(problem)`` gives the set derivations.
+``notebooks/OWN_DATA.md`` describes the form. Rules are optional: ``NAME_rules.py`` beside ``NAME.jsonl`` with
+``classify(problem)`` and ``retrieve(problem)`` gives the set derivations.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import logging
+import re
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tracekd.corrupt import same
-from tracekd.derive import Rules, plug
-from tracekd.forms import refuse_known
-from tracekd.problems import DATASETS, Problem, datasets_of, drop_leaks, paper_split
+from tracekd.file_forms import refuse_known
+from tracekd.lists import read_list
+from tracekd.problem import DATASETS, Problem, check_fields
 from tracekd.records import numbered_jsonl
+from tracekd.splits import drop_leaks, paper_split
+from tracekd.text import normalise
 
 log = logging.getLogger(__name__)
 
-NEEDED = ("id", "context", "question", "answers", "category", "evidence")
 # Traces of text that was read in the wrong encoding once: UTF-8 as Latin-1, and the replacement character.
 _BROKEN = ("Ã¤", "Ã¶", "Ã¼", "Ã©", "Ã¨", "Ã¡", "â€™", "â€œ", "â€“", "\ufffd")
+# What a reader of outputs takes for a tag, or for something else than the answer where an answer begins with it.
+_TAG = re.compile(r"<\s*\\?/?\s*(?:think|answer)", re.IGNORECASE)
+_NO_ANSWER = re.compile(
+    r"\[|\(?1[.)] |(?:assistant|model)\s*(?::|\Z)|[\W_]*(?:the )?(?:(?:final|correct) )?answer\b[^\w]*(?:is)?\s*:",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Derivation rules of a custom set: problem to label (or None), and problem to indices of the facts needed."""
+
+    classify: Callable[[Problem], str | None] | None = None
+    retrieve: Callable[[Problem], tuple[int, ...]] | None = None
+
+
+def name_of(path: Path) -> str:
+    """The set's name, from its file's: ``my_set.jsonl`` holds the set ``my-set``."""
+    return Path(path.name.removesuffix(".gz")).stem.replace("_", "-")
 
 
 def load_own(path: str | Path) -> list[Problem]:
-    """Read a set of one's own and check that a run can use it; warnings are logged with their counts.
+    """Read a custom set, check that a run can use it, log its warnings and register its rules.
 
     Raises:
         ValueError: see ``read_own`` and ``usable``.
@@ -36,6 +58,8 @@ def load_own(path: str | Path) -> list[Problem]:
     warnings.update(usable(path, problems))
     for text, count in warnings.items():
         log.warning("%s: %d of %d problems: %s", Path(path).name, count, len(problems), text)
+    from tracekd.derive import plug
+
     rules = Path(path).with_name(Path(path).stem + "_rules.py")
     plug(problems[0].dataset, read_rules(rules) if rules.is_file() else None)
     return problems
@@ -45,49 +69,40 @@ def read_own(path: str | Path) -> tuple[list[Problem], Counter[str]]:
     """Read and check every line.
 
     Returns:
-        The problems, their ids ``set/category/id`` with the file's name as the set; and warnings with their counts: an
-        answer that stands in none of its evidence, no evidence at all, and text that looks wrongly decoded.
+        The problems, their ids ``set/category/id``, and warnings with their counts.
 
     Raises:
-        ValueError: the file has the name or the form of another set, not UTF-8, not JSON, a field missing or of the
-            wrong type, evidence out of range, an id that comes twice, two labels that text comparison cannot tell
-            apart, a problem whose own right output would not be scored right, or no line at all. Every message names
-            the file, the line, the value and what was expected.
+        ValueError: the file is another set's or is named as one, or a line is wrong; names file, line and value.
     """
     path = Path(path)
-    dataset = datasets_of(str(path))[0]
+    dataset = name_of(path)
     if dataset.lower() in (*DATASETS, "generated", "hub", "auto", "released"):
-        raise ValueError(
-            f"{path}: a set of your own cannot be called {dataset!r}, as that name is taken: rename the file"
-        )
+        raise ValueError(f"{path}: the name {dataset!r} is taken: rename the file")
     refuse_known(path)
-    rows = [(number, _checked(f"{path}, line {number}", row)) for number, row in numbered_jsonl(path)]
+    rows, lines = [], {}
+    for number, row in numbered_jsonl(path):
+        try:
+            rows.append(_checked(row))
+            if row["id"] in lines:
+                raise ValueError(f"id {row['id']!r} is in line {lines[row['id']]} too: ids are unique")
+        except ValueError as error:
+            raise ValueError(f"{path}, line {number}: {error}") from error
+        lines[row["id"]] = number
     if not rows:
-        raise ValueError(f"{path} holds no problem: expected one JSON object a line with {', '.join(NEEDED)}")
-    seen: dict[str, int] = {}
-    for number, row in rows:
-        if row["id"] in seen:
-            raise ValueError(
-                f"{path}, line {number}: id {row['id']!r} stands in line {seen[row['id']]} too: ids are unique"
-            )
-        seen[row["id"]] = number
-    counts = Counter(row["category"] for _, row in rows)
-    labels = {"labels": "|".join(counts), "label_counts": "|".join(map(str, counts.values()))}
-    splits = paper_split([row["category"] for _, row in rows], least=1)
-    problems = [_problem(dataset, row, split, labels) for (_, row), split in zip(rows, splits, strict=True)]
+        raise ValueError(f"{path} holds no problem: expected one JSON object per line")
+    counts = Counter(row["category"] for row in rows)
     _distinct(path, list(counts))
-    warnings: Counter[str] = Counter()
-    for (number, _), problem in zip(rows, problems, strict=True):
-        _readable(f"{path}, line {number}", problem)
-        warnings.update(_warnings(problem))
-    return problems, warnings
+    labels = {"labels": "|".join(counts), "label_counts": "|".join(map(str, counts.values()))}
+    splits = paper_split([row["category"] for row in rows], least=1)
+    problems = [_problem(dataset, row, split, labels) for row, split in zip(rows, splits, strict=True)]
+    return problems, Counter(warning for problem in problems for warning in _warnings(problem))
 
 
 def usable(path: str | Path, problems: list[Problem]) -> Counter[str]:
-    """Check that every notebook can use the set: what training, wrong traces and evaluation need.
+    """Check what training, wrong traces and evaluation need of a set.
 
     Returns:
-        What will be left out, with its counts: problems of categories that are in one split only.
+        What will be left out or treated otherwise, with its counts.
 
     Raises:
         ValueError: fewer than two categories have both a training and a test problem, all answers are alike, or no
@@ -95,117 +110,93 @@ def usable(path: str | Path, problems: list[Problem]) -> Counter[str]:
     """
     counts = Counter((p.category, p.split) for p in problems)
     labels = dict.fromkeys(p.category for p in problems)
-    whole = [label for label in labels if counts[label, "train"] and counts[label, "test"]]
-    if len(whole) < 2:
+    if sum(bool(counts[label, "train"] and counts[label, "test"]) for label in labels) < 2:
         found = "; ".join(f"{c!r} {counts[c, 'train']} train and {counts[c, 'test']} test" for c in labels)
         raise ValueError(
             f"{path}: at least two categories need both a training and a test problem, found {found}: add problems "
-            "(two a category are enough for a split), more categories, or mend the 'split' fields"
+            "(two a category are enough), more categories, or mend the 'split' fields"
         )
-    if len({frozenset(map(same, p.answers)) for p in problems}) < 2:
-        raise ValueError(
-            f"{path}: all {len(problems)} problems have the answer {problems[0].answers[0]!r}, so a student that "
-            "always says so would be right: give problems with different answers"
-        )
-    bare = [p for p in problems if {same(f) for f in p.context} <= {same(f) for f in p.facts}]
+    if len({frozenset(map(normalise, p.answers)) for p in problems}) < 2:
+        raise ValueError(f"{path}: all problems have the answer {problems[0].answers[0]!r}: give different answers")
+    bare = [p for p in problems if {*map(normalise, p.context)} <= {*map(normalise, p.facts)}]
     if len(bare) == len(problems):
         raise ValueError(
-            f"{path}: no problem has a fact beside its evidence, so there is nothing wrong to retrieve: add facts to "
-            "'context' that do not answer"
+            f"{path}: no problem has a fact beside its evidence: add facts to 'context' that do not answer"
         )
-    return (
-        Counter(
-            {
-                "no fact beside the evidence: their wrong traces change a right fact": len(bare),
-                "only in training, their category has no test problem": sum(
-                    n for (c, split), n in counts.items() if split == "train" and not counts[c, "test"]
-                ),
-                "left out of the test, their category has no training problem": sum(
-                    n for (c, split), n in counts.items() if split == "test" and not counts[c, "train"]
-                ),
-            }
-        )
-        + Counter()
-    )
+    alone = {split: sum(counts[c, split] for c in labels if not counts[c, other]) for split, other in _OTHER.items()}
+    left = {
+        "no fact beside the evidence: their wrong traces change a right fact": len(bare),
+        "only in training, their category has no test problem": alone["train"],
+        "left out of the test, their category has no training problem": alone["test"],
+    }
+    return Counter({text: count for text, count in left.items() if count})
+
+
+_OTHER = {"train": "test", "test": "train"}
 
 
 def _distinct(path: Path, labels: list[str]) -> None:
-    """Refuse labels that are equal, or nothing, in lower case and without punctuation, as scoring compares them."""
+    """Refuse labels that cannot be told apart, or read back, as scoring compares them."""
     seen: dict[str, str] = {}
     for label in labels:
-        plain = same(label)
-        if not plain or "\n" in label or plain in seen:
-            other = f"equal to {seen[plain]!r}" if plain in seen else "nothing, or more than one line,"
-            raise ValueError(
-                f"{path}: category {label!r} is {other} in lower case without punctuation, as labels are compared: "
-                "give categories that differ in letters or digits"
-            )
+        plain = normalise(label)
+        if not plain or re.search(r"\n|\w{3}\.\s", label) or plain in seen:
+            other = f"equal to {seen[plain]!r}" if plain in seen else "empty, or more than one line or sentence,"
+            raise ValueError(f"{path}: category {label!r} is {other} as labels are compared: give other categories")
         seen[plain] = label
 
 
-def _readable(where: str, problem: Problem) -> None:
-    """Refuse a problem whose right trace and right answer, written out, are not scored as right."""
-    from tracekd import score, traces
-
-    text = traces.target(problem, traces.build(problem, "correct"))
-    found = score.verdict(problem, text)
-    wrong = [n for n in ("classification", "retrieval", "answer") if not found[f"{n}_correct"]]
+def check_scorable(context: list[str], answers: list[str]) -> None:
+    """Raise a ``ValueError`` where a right answer, written out, would not be read as itself."""
+    wrong = [text for text in (*context, *answers) if _TAG.search(text)]
+    wrong += [text for text in answers if not normalise(text)]
+    if len(answers) == 1:
+        (answer,) = answers
+        read = {normalise(item) for item in read_list(answer)}
+        wrong += [answer] if _NO_ANSWER.match(answer) or "\n" in answer or read != {normalise(answer)} else []
     if wrong:
         raise ValueError(
-            f"{where}: the right output of this problem, {text[-80:]!r}, would be scored wrong in {', '.join(wrong)}: "
-            "answers and facts need letters or digits, and a single answer must not look like a list (brackets, "
-            "quoted texts with commas): write it in words"
+            f"{wrong[0][:80]!r} would be scored wrong where it is right: answers need letters or digits, no tags, and "
+            "a single one must not look like a list (brackets, quoted texts with commas): write it in words"
         )
 
 
-def _checked(where: str, row: dict[str, Any]) -> dict[str, Any]:
-    if missing := [name for name in NEEDED if name not in row]:
-        raise ValueError(f"{where}: {', '.join(missing)} missing: every problem needs {', '.join(NEEDED)}")
-    for name in ("id", "question", "category"):
-        if not isinstance(row[name], str) or not row[name].strip():
-            raise ValueError(f"{where}: {name} is {row[name]!r}, expected a text that is not empty")
-    for name in ("context", "answers"):
-        if (
-            not isinstance(row[name], list)
-            or not row[name]
-            or not all(isinstance(text, str) and text.strip() for text in row[name])
-        ):
-            raise ValueError(f"{where}: {name} is {str(row[name])[:60]!r}, expected a list of texts, at least one")
+def _checked(row: dict[str, Any]) -> dict[str, Any]:
+    check_fields(row, ("id", "question", "category"), ("context", "answers"))
     if "|" in row["category"]:
-        raise ValueError(f"{where}: category is {row['category']!r}, expected a label without '|'")
+        raise ValueError(f"category is {row['category']!r}, expected a label without '|'")
     if row.get("split") not in (None, "train", "test"):
-        raise ValueError(f"{where}: split is {row['split']!r}, expected 'train', 'test', or none")
-    for i in row["evidence"] if isinstance(row["evidence"], list) else [row["evidence"]]:
-        if isinstance(i, bool) or not isinstance(i, int) or not 0 <= i < len(row["context"]):
-            raise ValueError(
-                f"{where}: evidence {i!r} is no index into a context of {len(row['context'])} facts, "
-                f"expected whole numbers from 0 to {len(row['context']) - 1}"
-            )
-    return row
+        raise ValueError(f"split is {row['split']!r}, expected 'train', 'test', or none")
+    evidence = row.get("evidence")
+    evidence = evidence if isinstance(evidence, list) else [evidence]
+    if wrong := [i for i in evidence if type(i) is not int or not 0 <= i < len(row["context"])]:
+        last = len(row["context"]) - 1
+        raise ValueError(f"evidence {wrong[0]!r} is no index into context: expected 0 to {last}")
+    check_scorable(row["context"], row["answers"])
+    return {**row, "evidence": evidence}
 
 
 def _problem(dataset: str, row: dict[str, Any], split: str, labels: dict[str, str]) -> Problem:
-    evidence = row["evidence"] if isinstance(row["evidence"], list) else [row["evidence"]]
     return Problem(
-        f"{dataset}/{row['category']}/{row['id']}",
-        dataset,
-        row["category"],
-        tuple(row["context"]),
-        row["question"],
-        tuple(row["answers"]),
-        tuple(sorted(set(evidence))),
-        row.get("split") or split,
-        labels,
+        id=f"{dataset}/{row['category']}/{row['id']}",
+        dataset=dataset,
+        category=row["category"],
+        context=tuple(row["context"]),
+        question=row["question"],
+        answers=tuple(row["answers"]),
+        evidence=tuple(sorted(set(row["evidence"]))),
+        split=row.get("split") or split,
+        meta=labels,
     )
 
 
 def _warnings(problem: Problem) -> set[str]:
     found = set()
-    whole = " ".join(f" {same(fact)} " for fact in problem.facts)
+    whole = " ".join(f" {normalise(fact)} " for fact in problem.facts)
     if not problem.evidence:
         found.add("no evidence: their right traces state an empty list")
-    elif any(f" {same(answer)} " not in whole for answer in problem.answers):
-        found.add("an answer stands in none of its evidence facts")
+    elif any(f" {normalise(answer)} " not in whole for answer in problem.answers):
+        found.add("an answer is in none of its evidence facts")
     if any(mark in text for mark in _BROKEN for text in (*problem.context, problem.question, *problem.answers)):
         found.add("text looks as if read in the wrong encoding (such as 'Ã©' for 'é')")
     return found

@@ -6,26 +6,24 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tracekd.problems import Problem
+import pandas as pd
+
+from tracekd.problem import Problem
 
 log = logging.getLogger(__name__)
 
 
 def key(problem: Problem) -> tuple[frozenset[str], str]:
-    """What makes two problems the same: the question, and the set of context sentences, whatever their order."""
+    """What makes two problems the same: the question, and the set of context sentences in any order."""
     return frozenset(problem.context), problem.question
 
 
 def drop_leaks(problems: list[Problem], quiet: bool = False) -> list[Problem]:
-    """Drop training problems that stand in the test split too, and repeated training problems; say how many.
+    """Drop training problems that are in the test split too, and repeated training problems; log how many.
 
-    ``quiet`` is for a look ahead: the count is said where the problems are loaded.
-
-    The test split stays as it is, repeated problems included: it is the authors'. Of training problems those count as
-    repeated whose context stands in the same order, too.
+    The authors' test split stays as it is, repeated problems included. A training problem is a repeat where question
+    and context agree, in order. ``quiet`` leaves the log message out.
     """
     test = {key(p) for p in problems if p.split == "test"}
     seen, left, leaks = set(), [], 0
@@ -38,23 +36,18 @@ def drop_leaks(problems: list[Problem], quiet: bool = False) -> list[Problem]:
             seen.add(exact)
         left.append(problem)
     if (dropped := len(problems) - len(left)) and not quiet:
-        log.warning(
-            "%s: %d training problems left out: %d stand in the test split (same question and sentences, in any "
-            "order), %d repeat another",
-            problems[0].dataset,
-            dropped,
-            leaks,
-            dropped - leaks,
+        text = (
+            "%s: %d training problems left out: %d are in the test split (in any order of sentences), %d repeat another"
         )
+        log.warning(text, problems[0].dataset, dropped, leaks, dropped - leaks)
     return left
 
 
 def near_duplicates(train: Iterable[Problem], test: Iterable[Problem]) -> dict[str, int]:
-    """How many test problems have a near twin in training: the same question and gold facts, in another context.
+    """How many test problems share question and gold facts with a training problem, in another context.
 
     Returns:
-        ``n`` (test problems), ``near`` (question and gold facts agree with a training problem's), ``same`` (question
-        and the set of context sentences agree: a leak, none after ``drop_leaks``).
+        ``n`` (test problems), ``near`` (near twins), ``same`` (leaks by ``key``; none after ``drop_leaks``).
     """
     train, test = list(train), list(test)
     near = {(p.facts, p.question) for p in train}
@@ -77,7 +70,7 @@ def near_duplicate_lines(train: Mapping[str, list[Problem]], test: Mapping[str, 
 
 
 def check(problems: list[Problem]) -> list[Problem]:
-    """Return ``problems`` if ids are unique, evidence is in range and no problem stands in two splits.
+    """Return ``problems`` if ids are unique, evidence is in range and no problem is in two splits.
 
     Raises:
         ValueError: naming the first offender.
@@ -90,16 +83,16 @@ def check(problems: list[Problem]) -> list[Problem]:
             raise ValueError(f"{p.id}: evidence {p.evidence} is outside the context of {len(p.context)} facts")
         if p.split not in ("train", "test"):
             raise ValueError(f"{p.id}: split is {p.split!r}, expected 'train' or 'test'")
-    both = {key(p) for p in problems if p.split == "train"} & {key(p) for p in problems if p.split == "test"}
-    if both:
-        raise ValueError(f"{len(both)} problems stand in both splits, such as the question {next(iter(both))[1]!r}")
+    train, test = ({key(p) for p in problems if p.split == split} for split in ("train", "test"))
+    if both := train & test:
+        raise ValueError(f"{len(both)} problems are in both splits, such as the question {next(iter(both))[1]!r}")
     return problems
 
 
 def count_labels(problems: list[Problem]) -> list[Problem]:
-    """The problems with the training set's labels and their counts in ``meta``, from which wrong labels are drawn.
+    """The problems with the training labels and their counts in ``meta``, from which wrong labels are drawn.
 
-    A label without training problems is not among them: one that is never right would give a wrong trace away. A set
+    Labels without training problems are left out: one that is never right would give a wrong trace away. A set
     without training problems counts its test problems.
     """
     counts = Counter(p.category for p in problems if p.split == "train") or Counter(p.category for p in problems)
@@ -109,17 +102,13 @@ def count_labels(problems: list[Problem]) -> list[Problem]:
 
 
 def paper_split(categories: list[str], share: float | Mapping[str, float] = 0.2, least: int = 0) -> list[str]:
-    """``train`` or ``test`` for each row: 20% within each category, drawn as the paper does.
-
-    The draw is ``pandas.DataFrame.sample(frac=0.2, random_state=42)`` on each category's rows in file order.
+    """``train`` or ``test`` for each row: by category ``DataFrame.sample(frac=0.2, random_state=42)`` in file order.
 
     Args:
         categories: of each row.
         share: another share of test rows, for all categories or by category.
         least: fewest test rows of a category that has two rows or more.
     """
-    import pandas as pd
-
     frame = pd.DataFrame({"category": categories})
     test = set()
     for category, rows in frame.groupby("category", sort=False):

@@ -52,11 +52,10 @@ _KEPT = _Kept()
 def normalise(text: str) -> str:
     """The form in which all strings are compared.
 
-    HTML entities read, Unicode NFKC, case folded, white space collapsed, punctuation to spaces. What changes a letter
-    stays (accents, vowel and tone signs), and so does what changes a value: the sign and the decimal point, fractions,
-    powers, %, °, currencies, comparisons, and the marks of names such as C#, C++ and A-. A thousands separator within
-    a number is dropped: "1,200" is "1200". A comma before one or two digits stays: "5,5" is neither "5.5" nor "5 5".
-    Emoji and the like count only where nothing else stands.
+    HTML entities are read, then Unicode NFKC, case folding, white space collapsed, punctuation to spaces. What changes
+    a letter stays (accents, vowel and tone signs), and so does what changes a value: sign, decimal point, fractions,
+    powers, %, °, currencies, comparisons, and the marks of names such as C#, C++ and A-. "1,200" is "1200", but "5,5"
+    is neither "5.5" nor "5 5". Emoji count only where there is nothing else.
     """
     if not _SPECIAL.search(text):
         return _NOT_WORDS.sub(" ", text.lower()).strip()
@@ -125,10 +124,9 @@ def _rouge():
 
 
 def repetition(text: str, length: int = 4) -> float:
-    """Share of a text's word sequences of one length that stand earlier in it already, in 0..1; 0 for a shorter text.
+    """Share of a text's word sequences of one length that occur earlier in it, in 0..1; 0 for a shorter text.
 
-    seq-rep-n of Welleck and others (2020, arXiv 1908.04319), over words in place of tokens: near 1 for a text that
-    goes round in circles.
+    seq-rep-n of Welleck et al. (2020, arXiv 1908.04319), over words in place of tokens.
     """
     words = text.split()
     grams = [tuple(words[i : i + length]) for i in range(len(words) - length + 1)]
