@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tracekd.derive import Derivation, Step
+from tracekd.derivation import Derivation, Step
 
 _TIMES = ("yesterday", "this morning", "this afternoon", "this evening")
 _WHEN = "|".join(_TIMES)
@@ -26,11 +26,11 @@ class World:
 
     Attributes:
         at: person to (place, index of the sentence that says so).
-        held: thing to (person, index of the sentence that says so), for things in someone's hands.
-        left: thing to (place, move index, drop index) for things put down.
+        held: thing to (person, index of the sentence that says so).
+        left: thing put down to (place, move index, drop index).
         moves: (person, place, time of day, index) of every move.
         handled: person to the indices of the sentences in which they take, drop, give or receive a thing.
-        steps: one for each sentence.
+        steps: one per sentence.
     """
 
     at: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -40,24 +40,15 @@ class World:
     handled: dict[str, list[int]] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
 
-    def carried(self, person: str) -> list[str]:
-        """Things that a person holds, in the order in which they came to hold them."""
-        things = [(i, thing) for thing, (who, i) in self.held.items() if who == person]
-        return [thing for _, thing in sorted(things)]
-
 
 def read_story(context: Sequence[str]) -> World | str:
     """Read every sentence into a world; the first sentence that none of the patterns fits is returned instead."""
     world = World()
     for i, sentence in enumerate(context):
-        if match := _MOVE.match(sentence):
-            _move(world, i, *match.groups())
-        elif match := _TAKE.match(sentence):
-            _take(world, i, *match.groups())
-        elif match := _DROP.match(sentence):
-            _drop(world, i, *match.groups())
-        elif match := _GIVE.match(sentence):
-            _give(world, i, *match.groups())
+        for pattern, read in ((_MOVE, _move), (_TAKE, _take), (_DROP, _drop), (_GIVE, _give)):
+            if match := pattern.match(sentence):
+                read(world, i, *match.groups())
+                break
         else:
             return sentence
     return world
@@ -118,14 +109,13 @@ def where_thing(world: World, thing: str, category: str) -> Derivation:
 
 def carrying(world: World, person: str, category: str) -> Derivation:
     """What a person holds (``lists-sets``) or how many things (``counting``)."""
-    things = world.carried(person)
+    things = [thing for _, thing in sorted((i, thing) for thing, (who, i) in world.held.items() if who == person)]
     events = tuple(world.handled.get(person, ()))
     if not events:
         return _none(category, world, f"no sentence says what {person} holds")
+    answers = tuple(things) or ("nothing",)
     if category == "counting":
         answers = (_NUMBERS[len(things)] if len(things) < len(_NUMBERS) else str(len(things)),)
-    else:
-        answers = tuple(things) or ("nothing",)
     held = " and ".join(f"the {thing}" for thing in things) or "nothing"
     return _found(category, world, events, answers, f"In the end {person} holds {held}.")
 
@@ -135,8 +125,7 @@ def before(world: World, person: str, place: str, category: str) -> Derivation:
     own = [(when, where, i) for who, where, when, i in world.moves if who == person]
     if any(when not in _TIMES for when, _, _ in own):
         return _none(category, world, f"a move of {person} has no time of day")
-    # Sentences of one time of day keep the order in which they are told.
-    own.sort(key=lambda move: _TIMES.index(move[0]))
+    own.sort(key=lambda move: _TIMES.index(move[0]))  # stable: within one time of day in the story's order
     visits = [k for k, (_, where, _) in enumerate(own) if where == place]
     if not visits or not visits[-1]:
         return _none(category, world, f"no sentence says where {person} was before the {place}")
