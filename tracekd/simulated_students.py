@@ -1,8 +1,8 @@
-"""Planted students: SIMULATED answers whose use of the trace is known, so that an analysis can be held against it."""
+"""SIMULATED students whose use of the trace is known: an analysis must find in their answers what was put there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from tracekd import traces
@@ -15,72 +15,67 @@ from tracekd.variants import Variant
 LABEL = "SIMULATED students on GENERATED problems"
 
 
-class Planted:
-    """Copies the implied answer from its trace with probability ``copies``, else answers from the context.
-
-    An ``interventions.Answerer``; ``asked`` lists the ids of the problems that it was asked, in order.
-    """
+class Simulated:
+    """A student that copies the implied answer from its trace with a chance, else answers from the context."""
 
     def __init__(self, copies: float, knows: float = 1.0, seed: int = 0):
-        """Plant a student.
+        """Set the chances.
 
         Args:
             copies: chance to copy where the trace implies an answer, drawn for each problem and variant.
-            knows: chance that its answer from the context is right; one draw a problem, the same for every variant.
+            knows: chance that its answer from the context is right; one draw per problem, the same for every variant.
             seed: of the draws.
         """
-        self.copies, self.chance, self.seed, self.asked = copies, knows, seed, []
+        self.copies, self.chance, self.seed = copies, knows, seed
 
     def knows(self, problem: Problem) -> bool:
         """Whether its answer from the context is right."""
         return generator(self.seed, problem.id, "knows").random() < self.chance
 
     def __call__(self, problem: Problem, given: Sequence[Variant]) -> list[Reply]:
-        """One reply a variant, in their order."""
-        self.asked.append(problem.id)
+        """One reply per variant, in their order."""
         return [self.reply(problem, variant) for variant in given]
 
     def reply(self, problem: Problem, variant: Variant) -> Reply:
         """What it answers after one trace; its log-probabilities are -0.1 nats for what it says, else -5."""
         copies = generator(self.seed, problem.id, variant.name).random() < self.copies
-        told, gold = variant.implied.answers, problem.answers
-        said = told if copies and told is not None else gold if self.knows(problem) else ("nothing that is known",)
+        implied, gold = variant.implied.answers, problem.answers
+        said = gold if self.knows(problem) else ("nothing that is known",)
+        said = implied if copies and implied is not None else said
         answer = traces.answer_text(replace(problem, answers=tuple(said)))
         sure = {True: -0.1, False: -5.0}
-        implied = {} if told is None else {"logp_implied": sure[said == told], "n_implied": 3}
+        scored = {} if implied is None else {"logp_implied": sure[said == implied], "n_implied": 3}
         text = f"<think>{variant.text}</think> <answer>{answer}</answer>"
-        return Reply(text, True, 5, sure[said == gold], 3, **implied)
+        return Reply(text, True, 5, sure[said == gold], 3, **scored)
 
 
-def outputs(problems: Sequence[Problem], right: float = 0.6, seed: int = 0, student: Planted | None = None) -> Iterator:
+def outputs(problems: Sequence[Problem], right: float = 0.6, student: Simulated | None = None) -> Iterator[dict]:
     """Outputs whose own traces are right or wrong, and one in ten without any.
 
     Args:
         problems: to write for.
         right: share of right traces, drawn whatever the student knows.
-        seed: of the draws.
         student: where given, no draw decides: its trace is right where it knows the answer, and none is missing. So
             what makes a problem easy makes trace and answer right, though the one does not lead to the other.
     """
     for problem in problems:
-        draw = generator(seed, problem.id, "own").random()
+        draw = generator(0, problem.id, "own").random()
         condition = "correct" if draw < right else "vanilla" if draw > 0.9 else "incorrect"
         if student is not None:
             condition = "correct" if student.knows(problem) else "incorrect"
         yield {"id": problem.id, "text": traces.target(problem, traces.build(problem, condition)), "finished": True}
 
 
-# Two students that the same count describes, and one between them: what they do and what their traces follow from.
-COPIES, IGNORES, MIXED = "copies its trace", "ignores its trace", "copies half the time"
-STUDENTS: Mapping[str, tuple[Planted, bool]] = {
-    COPIES: (Planted(1.0, knows=0.0), False),
-    IGNORES: (Planted(0.0, knows=0.6), True),
-    MIXED: (Planted(0.5, knows=0.6), True),
+# Two students that the same count describes, and one between them; True: its own traces follow from what it knows.
+STUDENTS = {
+    "copies its trace": (Simulated(1.0, knows=0.0), False),
+    "ignores its trace": (Simulated(0.0, knows=0.6), True),
+    "copies half the time": (Simulated(0.5, knows=0.6), True),
 }
 
 
 def rows(problems: Sequence[Problem], seed: int) -> list[dict]:
-    """Rows of ``interventions`` of the three planted ``STUDENTS`` on generated problems of one set."""
+    """Rows of ``interventions`` of the three ``STUDENTS`` on generated problems of one set."""
     found = []
     for name, (student, linked) in STUDENTS.items():
         written = outputs(problems, student=student if linked else None)
