@@ -51,13 +51,6 @@ def test_cotempqa_keeps_its_steps():
     assert got.steps[1].spans == (("2001", "2005"), ("2003", "2009"))
 
 
-@pytest.mark.parametrize("opening", ["while", "When", "During the time that", "At the time when", "Whilst"])
-def test_a_question_may_open_in_other_words(opening):
-    facts = ("Ada works for Mill from 2001 to 2005.", "Ada holds the position of clerk from 2001 to 2005.")
-    got = cotempqa(facts, ASK.replace("While", opening))
-    assert (got.answers, got.category) == (("clerk",), "equal")
-
-
 def test_a_year_comes_before_its_months():
     # "2003" is (2003, 0, 0), "January, 2003" is (2003, 1, 0): the first starts earlier, so this is no containment.
     facts = ("Ada works for Mill from 2003 to 2007.", "Ada holds the position of x from January, 2003 to May, 2007.")
@@ -120,85 +113,53 @@ def test_what_cannot_be_derived_says_why(facts, question, reason):
     assert reason in got.underivable and got.answers == () and got.evidence == ()
 
 
+def sentences(story):
+    return tuple(f"{part.strip(' .')}." for part in story.split(". "))
+
+
 @pytest.mark.parametrize(
-    ("story", "question", "category", "answers", "evidence"),
+    ("story", "question", "category", "answer", "evidence"),
     [
-        (("Mary went to the office.",), "Where is Mary?", "single-supporting-fact", ("office",), (0,)),
-        (("Mary and John went to the park.",), "Where is John?", "conjunction", ("park",), (0,)),
-        (
-            ("Mary went to the office.", "Mary got the milk there.", "Mary left the milk.", "Mary moved to the park."),
-            "Where is the milk?",
-            "two-supporting-facts",
-            ("office",),
-            (0, 2),
-        ),
-        (("The park is east of the office.",), "What is the office west of?", "two-arg-relations", ("park",), (0,)),
-        (("The park is east of the office.",), "What is east of the office?", "two-arg-relations", ("park",), (0,)),
-        (
-            ("Mary got the milk there.", "Mary handed the milk to John."),
-            "How many objects is Mary carrying?",
-            "counting",
-            ("none",),
-            (0, 1),
-        ),
-        (("Mary got the milk there.",), "What is Mary carrying?", "lists-sets", ("milk",), (0,)),
-        (
-            ("This morning Julie went to the park.", "Julie moved to the office yesterday."),
-            "Where was Julie before the park?",
-            "time-reasoning",
-            ("office",),
-            (0, 1),
-        ),
-        (
-            ("Mice are afraid of foxes.", "Emily is a mouse."),
-            "What is emily afraid of?",
-            "basic-deduction",
-            ("fox",),
-            (0, 1),
-        ),
-        (
-            ("Lily is a swan.", "Greg is a swan.", "Greg is white."),
-            "What color is Lily?",
-            "basic-induction",
-            ("white",),
-            (0, 1, 2),
-        ),
-        (
-            ("The box is above the disc.", "The disc is above the cone."),
-            "Is the cone below the box?",
-            "positional-reasoning",
-            ("yes",),
-            (0, 1),
-        ),
-        (
-            ("The box is bigger than the cup.", "The pea fits inside the cup.", "The pea fits inside the box."),
-            "Does the box fit in the pea?",
-            "size-reasoning",
-            ("no",),
-            (0, 1),
-        ),
+        ("Mary went to the office.", "Where is Mary?", "single-supporting-fact", "office", (0,)),
+        ("Mary and John went to the park.", "Where is John?", "conjunction", "park", (0,)),
+        ("Mary went to the office. Mary got the milk there. Mary left the milk. Mary moved to the park.",
+         "Where is the milk?", "two-supporting-facts", "office", (0, 2)),
+        ("The park is east of the office.", "What is the office west of?", "two-arg-relations", "park", (0,)),
+        ("The park is east of the office.", "What is east of the office?", "two-arg-relations", "park", (0,)),
+        ("Mary got the milk there. Mary handed the milk to John.",
+         "How many objects is Mary carrying?", "counting", "none", (0, 1)),
+        ("Mary got the milk there.", "What is Mary carrying?", "lists-sets", "milk", (0,)),
+        ("This morning Julie went to the park. Julie moved to the office yesterday.",
+         "Where was Julie before the park?", "time-reasoning", "office", (0, 1)),
+        ("Mice are afraid of foxes. Emily is a mouse.", "What is emily afraid of?", "basic-deduction", "fox", (0, 1)),
+        ("Lily is a swan. Greg is a swan. Greg is white.",
+         "What color is Lily?", "basic-induction", "white", (0, 1, 2)),
+        ("The box is above the disc. The disc is above the cone.",
+         "Is the cone below the box?", "positional-reasoning", "yes", (0, 1)),
+        ("The box is bigger than the cup. The pea fits inside the cup. The pea fits inside the box.",
+         "Does the box fit in the pea?", "size-reasoning", "no", (0, 1)),
     ],
-)
-def test_every_task_type_of_babi(story, question, category, answers, evidence):
-    got = babi(story, question)
-    assert (got.category, got.answers, got.evidence) == (category, answers, evidence)
+)  # fmt: skip
+def test_every_task_type_of_babi(story, question, category, answer, evidence):
+    got = babi(sentences(story), question)
+    assert (got.category, got.answers, got.evidence) == (category, (answer,), evidence)
     assert got.steps and not got.underivable
 
 
 @pytest.mark.parametrize(
     ("story", "question"),
     [
-        (("Mary sang.",), "Where is Mary?"),
-        (("John went to the park.",), "Where is Mary?"),
-        (("John took the milk.",), "Where is the milk?"),
-        (("John went to the park.",), "What is Mary carrying?"),
-        (("The box is bigger than the cup.",), "Does the pea fit in the cup?"),
-        (("The park is east of the office.",), "What is north of the park?"),
-        (("Mary sang.",), "Why?"),
+        ("Mary sang.", "Where is Mary?"),
+        ("John went to the park.", "Where is Mary?"),
+        ("John took the milk.", "Where is the milk?"),
+        ("John went to the park.", "What is Mary carrying?"),
+        ("The box is bigger than the cup.", "Does the pea fit in the cup?"),
+        ("The park is east of the office.", "What is north of the park?"),
+        ("Mary sang.", "Why?"),
     ],
 )
 def test_babi_never_guesses(story, question):
-    got = babi(story, question)
+    got = babi(sentences(story), question)
     assert got.underivable and got.answers == ()
 
 
@@ -235,31 +196,6 @@ def test_rules_of_ones_own():
         plug("babi", Rules())
 
 
-# Shares of agreement to reach on the real files: (file, answers, category, evidence).
-@pytest.mark.parametrize(
-    ("name", "answers", "category", "evidence"),
-    [
-        ("cotempqa/equal.json", 0.99, 0.99, 0.99),
-        ("cotempqa/overlap.json", 0.98, 0.90, 0.98),
-        ("cotempqa/mix_test.jsonl", 0.96, 0.93, 0.96),
-        ("cotempqa/during_test.jsonl", 0.96, 0.98, 0.96),
-        ("cotempqa/mix_train.jsonl", 0.98, 0.96, 0.98),
-        ("cotempqa/during_train.jsonl", 0.965, 0.99, 0.965),
-        ("babi/train.csv", 0.99, 1.0, 0.98),
-        ("babi/test.csv", 0.99, 1.0, 0.98),
-    ],
-)
-def test_agreement_on_the_real_files(shared_data, name, answers, category, evidence):
-    got = derive_cli.report(derive_cli.read_any(shared_data / name), full=True)
-    shares = got["shares"]
-    assert shares["answers_agree"] >= answers
-    assert shares["category_agree"] >= category
-    assert shares["evidence_agree"] >= evidence
-    assert got["remainder"].get("limit: unexplained") is None
-    assert got["underivable"] == 0
-    assert len(got["disagreements"]) == sum(got["remainder"].values())
-
-
 def test_summary_and_remainder_add_up():
     rows = compare_all(problems.load("cotempqa", "generated", size=300, seed=2))
     table = summary(rows)
@@ -291,6 +227,7 @@ def test_the_committed_table_is_what_the_real_files_give(shared_data):
     real = [p for name in ("cotempqa", "babi", "marco") for p in problems.load(name, str(shared_data))]
     pd.testing.assert_frame_equal(committed, counts_of(real), check_dtype=False)
     # MS MARCO's rules were written on even query ids and checked on odd ones: 287 and 304 of 591.
+    assert "unexplained" not in set(committed.measure)
     marco = committed[(committed.dataset == "marco") & (committed.measure == "n")].groupby("part").n.sum()
     assert marco.to_dict() == {"checked on": 304, "written on": 287}
 

@@ -216,21 +216,12 @@ def test_training_conditions_under_their_own_and_under_the_same_trace():
     assert got["eliminated_gold"] == 0.5 and got["eliminated_both_wrong"] == 0.75
 
 
-def pooled(values, kind="other", seed=0):
-    """``resample.pooled`` of one value a problem, one seed."""
-    index = pd.MultiIndex.from_product([range(len(values)), [1]], names=["id", "seed"])
-    return resample.pooled(pd.Series(np.asarray(values, float), index), rng(seed), 200, kind)
-
-
 @pytest.mark.parametrize(("kind", "value"), [("share", 1), ("share", 0), ("difference", 0), ("difference", -1)])
 def test_intervals_keep_a_width_where_all_problems_are_alike(kind, value):
-    found = pooled([value] * 20, kind)
+    index = pd.MultiIndex.from_product([range(20), [1]], names=["id", "seed"])
+    found = resample.pooled(pd.Series(float(value), index), rng(), 200, kind)
     assert found["value"] == value and found["high"] - found["low"] > 0.1
-
-
-def test_one_problem_has_no_interval_and_none_no_value():
-    assert np.isnan(pooled([1.0])["low"]) and pooled([1.0])["value"] == 1
-    assert np.isnan(pooled([])["value"]) and pooled([])["n"] == 0
+    assert np.isnan(resample.pooled(pd.Series(float(value), index[:1]), rng(), 200, kind)["low"])
 
 
 def test_a_file_given_twice_is_refused(rows):

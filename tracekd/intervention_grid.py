@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from tracekd import interventions, progress, students
+from tracekd import freeform, interventions, progress, sft, students
 from tracekd.adapters import adapter_path, read_record
+from tracekd.intervention_tables import frame
 from tracekd.locks import locked
 from tracekd.outputs import evaluation_problems, outputs_path
 from tracekd.problems import Problem, label_of
 from tracekd.records import read_jsonl
+from tracekd.released_verdicts import write_table
 from tracekd.variants import Variant
 
 # An answer alone is written after a given trace: a student that has not closed it by then rambles. The recipe's limit
@@ -93,6 +95,14 @@ def answered(run, problems: Sequence[Problem], dataset: str, condition: str, see
     about, own = _about(run, problems, record, dataset, condition, seed)
     key = interventions.row_key(problems, own, about, _limit(run.profile.recipe), run.seed)
     return interventions.whole(path, key) == {problem.id for problem in problems}
+
+
+def tables(run, paths: Iterable[Path]) -> tuple[list[dict], pd.DataFrame]:
+    """All rows of a run, and their ``frame`` with conditions in longhand; its form without text goes to figures/data."""
+    rows = read(paths)
+    table = freeform.with_teacher(frame(rows), sft.teachers(sft.kept(run)))
+    write_table(run.path("figures", "data", "07_interventions.csv.gz"), without_text(table))
+    return rows, freeform.spelled(table)
 
 
 def read(paths: Iterable[Path]) -> list[dict]:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import pandas as pd
+
 from tracekd import corrupt, traces
 from tracekd.implied import MASK, Implied, implied, key
 from tracekd.problems import Problem
@@ -75,6 +77,20 @@ def variants(problem: Problem, own: str | None, *, others: Sequence[Problem], se
         stating("shuffled", category, _drawn(_shuffle, problem, seed)),
         stating("masked", category, _drawn(_mask, problem)),
     ]
+
+
+def as_table(made: Sequence[Variant]) -> pd.DataFrame:
+    """Variants as a reader sees them: ``trace``, ``label`` and ``facts`` as stated, ``implies`` and ``by`` which rule."""
+    read = [traces.read(variant.text) if variant.text else (None, None) for variant in made]
+    return pd.DataFrame(
+        {
+            "trace": [variant.name for variant in made],
+            "label": [label or "" for label, _ in read],
+            "facts": [" ".join(facts or ()) for _, facts in read],
+            "implies": [", ".join(variant.implied.answers or ()) for variant in made],
+            "by": [variant.implied.by or "" for variant in made],
+        }
+    )
 
 
 def _drawn(draw: Callable, *args):
