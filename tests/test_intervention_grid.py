@@ -9,7 +9,6 @@ from tracekd import (
     generate,
     grid,
     intervention_grid,
-    interventions,
     leakage,
     outputs,
     score,
@@ -124,5 +123,5 @@ def test_what_may_be_committed_holds_no_text(paths):
     known = {"id", "variant", "donor", "student", "dataset", "condition", "source", "category"}
     for name in kept.select_dtypes(exclude=["number", "bool", "boolean"]).columns.difference(list(known)):
         values = {str(value) for value in kept[name].dropna()}
-        allowed = {*interventions.FOLLOWS, *leakage.LEVELS, leakage.RIGHT, *score.STATUSES}
+        allowed = {"trace", "context", "both", "neither", *leakage.LEVELS, leakage.RIGHT, *score.STATUSES}
         assert values <= allowed | {"derivation", "source", "slots", "renamed"}, name

@@ -39,15 +39,15 @@ KINDS = {
 }
 
 
-def compare(problem: Problem, derivation: Derivation | None = None) -> dict[str, object]:
-    """Compare one derivation with the gold; sets of texts are compared as normalised.
+def compare(problem: Problem) -> dict[str, object]:
+    """Compare a problem's derivation with its gold; sets of texts are compared as normalised.
 
     Returns:
         ``id``, ``dataset``, ``category``; ``answers_agree``, ``category_agree`` (None without a gold label),
         ``evidence_agree``; ``underivable`` (bool); ``kind`` of disagreement (a key of ``KINDS``, or empty); ``reason``
         (why nothing was derived, or the kind).
     """
-    got = derive(problem) if derivation is None else derivation
+    got = derive(problem)
     answers = _same(got.answers) == _same(problem.answers)
     category = None if not problem.category else got.category == problem.category
     evidence = _same(problem.context[i] for i in got.evidence) == _same(problem.facts)
@@ -138,12 +138,11 @@ def _cotempqa_answers_kind(problem: Problem, got: Derivation) -> str:
     if gold - sharing:
         return "gold answer shares no time with the event"
     if gold == fitting:
-        return (
-            f"gold keeps {'to the relation asked for' if gold < derived else 'answers that the one-date habit drops'}"
-        )
-    return (
-        "gold keeps some of several answers that fit" if gold <= fitting else "gold adds an answer of another relation"
-    )
+        habit = "to the relation asked for" if gold < derived else "answers that the one-date habit drops"
+        return f"gold keeps {habit}"
+    if gold <= fitting:
+        return "gold keeps some of several answers that fit"
+    return "gold adds an answer of another relation"
 
 
 def shares(counts: pd.DataFrame, by: Sequence[str] = ("dataset", "category", "part")) -> pd.DataFrame:

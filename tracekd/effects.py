@@ -122,14 +122,8 @@ def _observed(part: pd.DataFrame, rng, repeats: int) -> dict:
     return {name: found[name] for name in ENDS} | head
 
 
-def between_conditions(
-    table: pd.DataFrame,
-    rng: np.random.Generator,
-    first: str = "correct",
-    second: str = "incorrect",
-    repeats: int = 2000,
-) -> pd.DataFrame:
-    """Training condition ``first`` minus ``second`` on the same problems and seeds, under the same kind of trace.
+def between_conditions(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
+    """Trained on correct minus trained on incorrect traces, same problems and seeds, under the same kind of trace.
 
     ``total`` has each student answer after its own trace, where both wrote one. ``direct_VARIANT`` gives both the same
     trace: controlled direct effects of training. ``eliminated_VARIANT`` = total - direct is the part of the total that
@@ -137,7 +131,7 @@ def between_conditions(
 
     Columns: student, dataset, first, second, effect, outcome, and those of ``intervention_tables``.
     """
-    rows = []
+    rows, first, second = [], "correct", "incorrect"
     for (student, dataset), part in table.groupby(["student", "dataset"], sort=False):
         for outcome in OUTCOMES:
             of = {c: wide(part[part.condition == c], outcome) for c in (first, second)}

@@ -98,7 +98,7 @@ def answered(run, problems: Sequence[Problem], dataset: str, condition: str, see
 
 
 def tables(run, paths: Iterable[Path]) -> tuple[list[dict], pd.DataFrame]:
-    """All rows of a run, and their ``frame`` with conditions in longhand; its form without text goes to figures/data."""
+    """All rows of a run, and their ``frame`` with conditions in longhand; without text it goes to figures/data, too."""
     rows = read(paths)
     table = freeform.with_teacher(frame(rows), sft.teachers(sft.kept(run)))
     write_table(run.path("figures", "data", "07_interventions.csv.gz"), without_text(table))

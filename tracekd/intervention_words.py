@@ -18,14 +18,11 @@ EFFECTS = {
 
 
 def size(row: Mapping) -> str:
-    """A difference with its interval and n: in percentage points for answers, in nats for log-probabilities."""
+    """A difference of accuracies in percentage points with its interval and n."""
     if row["value"] != row["value"]:
         return "no value"
-    scale, form, unit = (100, ".1f", " points") if row["outcome"] == "answer_correct" else (1, ".3g", " nats")
-    text = f"{scale * row['value']:+{form}}{unit}"
-    if row["low"] == row["low"]:
-        text += f" [{scale * row['low']:{form}}, {scale * row['high']:{form}}]"
-    return f"{text}, n = {row['n']:.0f}"
+    ends = f" [{100 * row['low']:.1f}, {100 * row['high']:.1f}]" if row["low"] == row["low"] else ""
+    return f"{100 * row['value']:+.1f} points{ends}, n = {row['n']:.0f}"
 
 
 def direction(row: Mapping) -> str:

@@ -16,7 +16,6 @@ from tracekd.text import normalise
 from tracekd.variants import VARIANTS, Variant, variants
 
 VERSION = 3  # raise it when a change here or in ``prefill`` changes what a row says
-FOLLOWS = ("trace", "context", "both", "neither")
 
 
 @dataclass(frozen=True)

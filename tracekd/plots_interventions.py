@@ -13,7 +13,7 @@ from tracekd.variants import VARIANTS
 VARIANT_NAMES = {
     "own": "own", "gold": "gold", "wrong_label": "wrong\nlabel", "wrong_facts": "wrong\nfacts",
     "both_wrong": "both\nwrong", "other": "another\nproblem's", "empty": "empty", "shuffled": "shuffled",
-    "masked": "answer\nmasked", "given": "all given\ntraces",
+    "masked": "answer\nmasked",
 }  # fmt: skip
 FOLLOW_STYLE = {
     "trace": ("the trace", OKABE_ITO["blue"], "white"),
@@ -70,18 +70,17 @@ def _marker(condition: str) -> str:
     return "osD^vPX*"[list(COLOURS).index(name)] if name in COLOURS else "o"
 
 
-def follow_bars(table: pd.DataFrame, ax: Axes, *, variant: str = "given") -> Axes:
+def follow_bars(table: pd.DataFrame, ax: Axes) -> Axes:
     """One stacked bar per training condition: answers that follow trace, context or neither, where the two disagree.
 
     The whisker is the interval of the share that follows the trace; the number of problems stands at the right.
     Conditions with fewer than ``FEWEST`` problems are not drawn.
 
     Args:
-        table: ``intervention_tables.follow_shares`` of one student and data set.
+        table: ``intervention_tables.follow_shares`` of one student and data set; of it variant ``given``.
         ax: to draw on.
-        variant: whose traces; ``given`` joins all that were put there.
     """
-    table = table[(table.variant == variant) & (table.n >= FEWEST)]
+    table = table[(table.variant == "given") & (table.n >= FEWEST)]
     kinds = list(dict.fromkeys(table.condition))
     left = np.zeros(len(kinds))
     whisker = table[table.follows == "trace"].set_index("condition").reindex(kinds)
@@ -101,8 +100,7 @@ def follow_bars(table: pd.DataFrame, ax: Axes, *, variant: str = "given") -> Axe
     for y, n in enumerate(whisker.n):
         ax.text(1.02, y, f"n = {n:.0f}", va="center", fontsize=7, clip_on=False)
     ax.set_yticks(range(len(kinds)), [k.replace("_", " ") for k in kinds])
-    shown = VARIANT_NAMES[variant].replace("\n", " ")
-    label = f"share of answers that follow ...\n({shown}, where trace and context disagree)"
+    label = "share of answers that follow ...\n(all given traces, where trace and context disagree)"
     ax.set(ylim=(max(len(kinds), 1) - 0.5, -0.5), xlim=(0, 1), xlabel=label)
     ax.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0), columnspacing=1, handlelength=1)
     return ax

@@ -18,19 +18,13 @@ LABEL = "SIMULATED students on GENERATED problems"
 class Simulated:
     """A student that copies the implied answer from its trace with a chance, else answers from the context."""
 
-    def __init__(self, copies: float, knows: float = 1.0, seed: int = 0):
-        """Set the chances.
-
-        Args:
-            copies: chance to copy where the trace implies an answer, drawn for each problem and variant.
-            knows: chance that its answer from the context is right; one draw per problem, the same for every variant.
-            seed: of the draws.
-        """
-        self.copies, self.chance, self.seed = copies, knows, seed
+    def __init__(self, copies: float, knows: float = 1.0):
+        """Set the chances to copy (drawn per problem and variant) and to know the answer (drawn per problem)."""
+        self.copies, self.chance = copies, knows
 
     def knows(self, problem: Problem) -> bool:
         """Whether its answer from the context is right."""
-        return generator(self.seed, problem.id, "knows").random() < self.chance
+        return generator(0, problem.id, "knows").random() < self.chance
 
     def __call__(self, problem: Problem, given: Sequence[Variant]) -> list[Reply]:
         """One reply per variant, in their order."""
@@ -38,7 +32,7 @@ class Simulated:
 
     def reply(self, problem: Problem, variant: Variant) -> Reply:
         """What it answers after one trace; its log-probabilities are -0.1 nats for what it says, else -5."""
-        copies = generator(self.seed, problem.id, variant.name).random() < self.copies
+        copies = generator(0, problem.id, variant.name).random() < self.copies
         implied, gold = variant.implied.answers, problem.answers
         said = gold if self.knows(problem) else ("nothing that is known",)
         said = implied if copies and implied is not None else said
@@ -49,18 +43,15 @@ class Simulated:
         return Reply(text, True, 5, sure[said == gold], 3, **scored)
 
 
-def outputs(problems: Sequence[Problem], right: float = 0.6, student: Simulated | None = None) -> Iterator[dict]:
-    """Outputs whose own traces are right or wrong, and one in ten without any.
+def outputs(problems: Sequence[Problem], student: Simulated | None = None) -> Iterator[dict]:
+    """Outputs whose own traces are right (60%) or wrong (30%) at random, or missing.
 
-    Args:
-        problems: to write for.
-        right: share of right traces, drawn whatever the student knows.
-        student: where given, no draw decides: its trace is right where it knows the answer, and none is missing. So
-            what makes a problem easy makes trace and answer right, though the one does not lead to the other.
+    With a ``student`` its trace is right where it knows the answer, and none is missing: what makes a problem easy
+    makes trace and answer right, though the one does not lead to the other.
     """
     for problem in problems:
         draw = generator(0, problem.id, "own").random()
-        condition = "correct" if draw < right else "vanilla" if draw > 0.9 else "incorrect"
+        condition = "correct" if draw < 0.6 else "vanilla" if draw > 0.9 else "incorrect"
         if student is not None:
             condition = "correct" if student.knows(problem) else "incorrect"
         yield {"id": problem.id, "text": traces.target(problem, traces.build(problem, condition)), "finished": True}

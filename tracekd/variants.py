@@ -80,7 +80,7 @@ def variants(problem: Problem, own: str | None, *, others: Sequence[Problem], se
 
 
 def as_table(made: Sequence[Variant]) -> pd.DataFrame:
-    """Variants as a reader sees them: ``trace``, ``label`` and ``facts`` as stated, ``implies`` and ``by`` which rule."""
+    """Columns ``trace``, ``label`` and ``facts`` as stated, ``implies`` (the implied answer), ``by`` (which rule)."""
     read = [traces.read(variant.text) if variant.text else (None, None) for variant in made]
     return pd.DataFrame(
         {
