@@ -102,10 +102,18 @@ def _compared(
     facts: list[Fact], events: list[int], candidates: list[int], relation: str, kind: str, habits: bool
 ) -> Derivation:
     """Compare every candidate with the event, and collect those that share time with it."""
-    steps, shared = [_event_step(facts, i) for i in events], {}
+    steps, shared = [], {}
+    for i in events:
+        start, end = stated(facts[i])
+        steps.append(Step("event", f"The event in question lasts from {start} to {end}.", (i,), ((start, end),)))
     for i in candidates:
-        name, by = _relation(facts, events, i)
-        steps.append(_compare_step(facts, by, i, name))
+        # The first event that it shares time with, if any.
+        related = ((relate(facts[event].span, facts[i].span), event) for event in events)
+        name, by = next((pair for pair in related if pair[0]), (None, events[0]))
+        ours, theirs = stated(facts[by]), stated(facts[i])
+        verdict = f"relation {name}" if name else "no shared time"
+        text = f"{theirs[0]} to {theirs[1]} against {ours[0]} to {ours[1]}: {verdict}."
+        steps.append(Step("compare", text, (by, i), (ours, theirs)))
         if name:
             shared[i] = name
     if habits:
@@ -153,14 +161,6 @@ def relate(event: Span, other: Span) -> str | None:
     return "during" if (first, last) in (event, other) else "overlap"
 
 
-def _relation(facts: list[Fact], events: list[int], i: int) -> tuple[str | None, int]:
-    """The relation of fact ``i`` to the first event that it shares time with, and that event."""
-    for event in events:
-        if name := relate(facts[event].span, facts[i].span):
-            return name, event
-    return None, events[0]
-
-
 def _other_relations(facts: list[Fact], event: Fact, shared: dict[int, str], asked: str) -> dict[int, str]:
     """Keep facts of another relation than the one asked for where the data set does: unless it keeps to one date."""
     own = {i: name for i, name in shared.items() if facts[i].relation == asked}
@@ -189,15 +189,3 @@ def _one_date(facts: list[Fact], event: Fact, shared: dict[int, str], kind: str)
 def stated(fact: Fact) -> tuple[str, str]:
     """Start and end as the fact words them."""
     return fact.start.text, fact.end.text
-
-
-def _event_step(facts: list[Fact], i: int) -> Step:
-    start, end = stated(facts[i])
-    return Step("event", f"The event in question lasts from {start} to {end}.", (i,), ((start, end),))
-
-
-def _compare_step(facts: list[Fact], event: int, i: int, name: str | None) -> Step:
-    ours, theirs = stated(facts[event]), stated(facts[i])
-    verdict = f"relation {name}" if name else "no shared time"
-    text = f"{theirs[0]} to {theirs[1]} against {ours[0]} to {ours[1]}: {verdict}."
-    return Step("compare", text, (event, i), (ours, theirs))

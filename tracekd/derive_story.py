@@ -45,10 +45,14 @@ def read_story(context: Sequence[str]) -> World | str:
     """Read every sentence into a world; the first sentence that none of the patterns fits is returned instead."""
     world = World()
     for i, sentence in enumerate(context):
-        for pattern, read in ((_MOVE, _move), (_TAKE, _take), (_DROP, _drop), (_GIVE, _give)):
-            if match := pattern.match(sentence):
-                read(world, i, *match.groups())
-                break
+        if match := _MOVE.match(sentence):
+            _move(world, i, *match.groups())
+        elif match := _TAKE.match(sentence):
+            _hand_over(world, i, None, match[2], match[1])
+        elif match := _DROP.match(sentence):
+            _hand_over(world, i, match[1], match[2], None)
+        elif match := _GIVE.match(sentence):
+            _hand_over(world, i, *match.groups())
         else:
             return sentence
     return world
@@ -63,26 +67,19 @@ def _move(world: World, i: int, before: str, one: str, two: str, place: str, aft
     world.steps.append(Step("move", f"{people} in the {place}{', ' + when if when else ''}.", (i,)))
 
 
-def _take(world: World, i: int, person: str, thing: str) -> None:
-    world.held[thing] = (person, i)
-    world.left.pop(thing, None)
-    world.handled.setdefault(person, []).append(i)
-    world.steps.append(Step("take", f"{person} holds the {thing}.", (i,)))
-
-
-def _drop(world: World, i: int, person: str, thing: str) -> None:
-    place, seen = world.at.get(person, (None, -1))
-    world.held.pop(thing, None)
-    world.left[thing] = (place, seen, i)
-    world.handled.setdefault(person, []).append(i)
-    world.steps.append(Step("drop", f"{person} no longer holds the {thing}.", (i,)))
-
-
-def _give(world: World, i: int, giver: str, thing: str, taker: str) -> None:
-    world.held[thing] = (taker, i)
-    for person in (giver, taker):
+def _hand_over(world: World, i: int, giver: str | None, thing: str, taker: str | None) -> None:
+    """A thing changes hands: taken without a giver, put down without a taker."""
+    for person in filter(None, (giver, taker)):
         world.handled.setdefault(person, []).append(i)
-    world.steps.append(Step("give", f"{taker} holds the {thing}, {giver} no longer does.", (i,)))
+    if taker:
+        world.held[thing] = (taker, i)
+        text = f"{taker} holds the {thing}" + (f", {giver} no longer does" if giver else "")
+    else:
+        place, seen = world.at.get(giver, (None, -1))
+        world.held.pop(thing, None)
+        world.left[thing] = (place, seen, i)
+        text = f"{giver} no longer holds the {thing}"
+    world.steps.append(Step("give" if giver and taker else "take" if taker else "drop", f"{text}.", (i,)))
 
 
 def where_person(world: World, person: str, category: str) -> Derivation:
