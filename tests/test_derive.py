@@ -1,17 +1,22 @@
 import json
-import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tracekd import derive_cli, problems
-from tracekd.derive import Derivation, Rules, derive, plug
+from tracekd.derive import Rules, derive, plug
 from tracekd.derive_agreement import KINDS, compare_all, remainder, summary
 from tracekd.derive_babi import derive as babi
 from tracekd.derive_cotempqa import derive as cotempqa
 from tracekd.derive_cotempqa import relate
 from tracekd.derive_marco import query_type
+from tracekd.load_marco import most_words
 from tracekd.problems import Problem
+from tracekd.records import write_jsonl
+from tracekd.stats import wilson
+
+RECORDED = Path(__file__).resolve().parent.parent / "figures" / "data"
 
 ASK = "While Ada was working for Mill, which position did Ada at the same time?"
 
@@ -44,13 +49,6 @@ def test_cotempqa_keeps_its_steps():
     assert (got.category, got.evidence, got.answers) == ("overlap", (1,), ("clerk",))
     assert [step.kind for step in got.steps] == ["event", "compare", "compare", "relation"]
     assert got.steps[1].spans == (("2001", "2005"), ("2003", "2009"))
-
-
-@pytest.mark.parametrize("opening", ["while", "When", "During the time that", "At the time when", "Whilst"])
-def test_a_question_may_open_in_other_words(opening):
-    facts = ("Ada works for Mill from 2001 to 2005.", "Ada holds the position of clerk from 2001 to 2005.")
-    got = cotempqa(facts, ASK.replace("While", opening))
-    assert (got.answers, got.category) == (("clerk",), "equal")
 
 
 def test_a_year_comes_before_its_months():
@@ -115,85 +113,53 @@ def test_what_cannot_be_derived_says_why(facts, question, reason):
     assert reason in got.underivable and got.answers == () and got.evidence == ()
 
 
+def sentences(story):
+    return tuple(f"{part.strip(' .')}." for part in story.split(". "))
+
+
 @pytest.mark.parametrize(
-    ("story", "question", "category", "answers", "evidence"),
+    ("story", "question", "category", "answer", "evidence"),
     [
-        (("Mary went to the office.",), "Where is Mary?", "single-supporting-fact", ("office",), (0,)),
-        (("Mary and John went to the park.",), "Where is John?", "conjunction", ("park",), (0,)),
-        (
-            ("Mary went to the office.", "Mary got the milk there.", "Mary left the milk.", "Mary moved to the park."),
-            "Where is the milk?",
-            "two-supporting-facts",
-            ("office",),
-            (0, 2),
-        ),
-        (("The park is east of the office.",), "What is the office west of?", "two-arg-relations", ("park",), (0,)),
-        (("The park is east of the office.",), "What is east of the office?", "two-arg-relations", ("park",), (0,)),
-        (
-            ("Mary got the milk there.", "Mary handed the milk to John."),
-            "How many objects is Mary carrying?",
-            "counting",
-            ("none",),
-            (0, 1),
-        ),
-        (("Mary got the milk there.",), "What is Mary carrying?", "lists-sets", ("milk",), (0,)),
-        (
-            ("This morning Julie went to the park.", "Julie moved to the office yesterday."),
-            "Where was Julie before the park?",
-            "time-reasoning",
-            ("office",),
-            (0, 1),
-        ),
-        (
-            ("Mice are afraid of foxes.", "Emily is a mouse."),
-            "What is emily afraid of?",
-            "basic-deduction",
-            ("fox",),
-            (0, 1),
-        ),
-        (
-            ("Lily is a swan.", "Greg is a swan.", "Greg is white."),
-            "What color is Lily?",
-            "basic-induction",
-            ("white",),
-            (0, 1, 2),
-        ),
-        (
-            ("The box is above the disc.", "The disc is above the cone."),
-            "Is the cone below the box?",
-            "positional-reasoning",
-            ("yes",),
-            (0, 1),
-        ),
-        (
-            ("The box is bigger than the cup.", "The pea fits inside the cup.", "The pea fits inside the box."),
-            "Does the box fit in the pea?",
-            "size-reasoning",
-            ("no",),
-            (0, 1),
-        ),
+        ("Mary went to the office.", "Where is Mary?", "single-supporting-fact", "office", (0,)),
+        ("Mary and John went to the park.", "Where is John?", "conjunction", "park", (0,)),
+        ("Mary went to the office. Mary got the milk there. Mary left the milk. Mary moved to the park.",
+         "Where is the milk?", "two-supporting-facts", "office", (0, 2)),
+        ("The park is east of the office.", "What is the office west of?", "two-arg-relations", "park", (0,)),
+        ("The park is east of the office.", "What is east of the office?", "two-arg-relations", "park", (0,)),
+        ("Mary got the milk there. Mary handed the milk to John.",
+         "How many objects is Mary carrying?", "counting", "none", (0, 1)),
+        ("Mary got the milk there.", "What is Mary carrying?", "lists-sets", "milk", (0,)),
+        ("This morning Julie went to the park. Julie moved to the office yesterday.",
+         "Where was Julie before the park?", "time-reasoning", "office", (0, 1)),
+        ("Mice are afraid of foxes. Emily is a mouse.", "What is emily afraid of?", "basic-deduction", "fox", (0, 1)),
+        ("Lily is a swan. Greg is a swan. Greg is white.",
+         "What color is Lily?", "basic-induction", "white", (0, 1, 2)),
+        ("The box is above the disc. The disc is above the cone.",
+         "Is the cone below the box?", "positional-reasoning", "yes", (0, 1)),
+        ("The box is bigger than the cup. The pea fits inside the cup. The pea fits inside the box.",
+         "Does the box fit in the pea?", "size-reasoning", "no", (0, 1)),
     ],
-)
-def test_every_task_type_of_babi(story, question, category, answers, evidence):
-    got = babi(story, question)
-    assert (got.category, got.answers, got.evidence) == (category, answers, evidence)
+)  # fmt: skip
+def test_every_task_type_of_babi(story, question, category, answer, evidence):
+    got = babi(sentences(story), question)
+    assert (got.category, got.answers, got.evidence) == (category, (answer,), evidence)
     assert got.steps and not got.underivable
 
 
 @pytest.mark.parametrize(
     ("story", "question"),
     [
-        (("Mary sang.",), "Where is Mary?"),
-        (("John went to the park.",), "Where is Mary?"),
-        (("John took the milk.",), "Where is the milk?"),
-        (("John went to the park.",), "What is Mary carrying?"),
-        (("The box is bigger than the cup.",), "Does the pea fit in the cup?"),
-        (("The park is east of the office.",), "What is north of the park?"),
-        (("Mary sang.",), "Why?"),
+        ("Mary sang.", "Where is Mary?"),
+        ("John went to the park.", "Where is Mary?"),
+        ("John took the milk.", "Where is the milk?"),
+        ("John went to the park.", "What is Mary carrying?"),
+        ("The box is bigger than the cup.", "Does the pea fit in the cup?"),
+        ("The park is east of the office.", "What is north of the park?"),
+        ("Mary sang.", "Why?"),
     ],
 )
 def test_babi_never_guesses(story, question):
-    got = babi(story, question)
+    got = babi(sentences(story), question)
     assert got.underivable and got.answers == ()
 
 
@@ -230,44 +196,6 @@ def test_rules_of_ones_own():
         plug("babi", Rules())
 
 
-# Shares of agreement to reach on the real files: (file, answers, category, evidence).
-@pytest.mark.parametrize(
-    ("name", "answers", "category", "evidence"),
-    [
-        ("cotempqa/equal.json", 0.99, 0.99, 0.99),
-        ("cotempqa/overlap.json", 0.98, 0.90, 0.98),
-        ("cotempqa/mix_test.jsonl", 0.96, 0.93, 0.96),
-        ("cotempqa/during_test.jsonl", 0.96, 0.98, 0.96),
-        ("cotempqa/mix_train.jsonl", 0.98, 0.96, 0.98),
-        ("cotempqa/during_train.jsonl", 0.965, 0.99, 0.965),
-        ("babi/train.csv", 0.99, 1.0, 0.98),
-        ("babi/test.csv", 0.99, 1.0, 0.98),
-    ],
-)
-def test_agreement_on_the_real_files(shared_data, name, answers, category, evidence):
-    got = derive_cli.report(derive_cli.read_any(shared_data / name), full=True)
-    shares = got["shares"]
-    assert shares["answers_agree"] >= answers
-    assert shares["category_agree"] >= category
-    assert shares["evidence_agree"] >= evidence
-    assert got["remainder"].get("limit: unexplained") is None
-    assert got["underivable"] == 0
-    assert len(got["disagreements"]) == sum(got["remainder"].values())
-
-
-@pytest.mark.parametrize("dataset", ["cotempqa", "babi"])
-def test_rules_are_fast(dataset):
-    made = problems.load(dataset, "generated", size=1000, seed=11)
-    best = 0.0
-    for _ in range(3):  # the best of three: another process may hold the core for a while
-        start = time.perf_counter()
-        for problem in made:
-            derive(problem)
-        best = max(best, len(made) / (time.perf_counter() - start))
-    print(f"{dataset}: {best:.0f} problems a second")
-    assert best > 2500  # 5,000 are measured on a free core; half of it is what a busy test machine must reach
-
-
 def test_summary_and_remainder_add_up():
     rows = compare_all(problems.load("cotempqa", "generated", size=300, seed=2))
     table = summary(rows)
@@ -277,41 +205,39 @@ def test_summary_and_remainder_add_up():
 
 
 def test_command_prints_one_json_object(tmp_path, capsys):
-    from tracekd.records import write_jsonl
-
     made = problems.load("babi", "generated", size=44, seed=2)
-    write_jsonl(tmp_path / "own.jsonl.x", [])
     write_jsonl(tmp_path / "own.jsonl", map(problems.as_row, made))
     assert derive_cli.main([str(tmp_path / "own.jsonl"), "--list"]) == 0
     got = json.loads(capsys.readouterr().out)
     assert got["n"] == 44 and got["underivable"] == 0 and got["disagreements"] == []
 
 
-def test_files_of_no_known_form(tmp_path):
-    (tmp_path / "x.txt").write_text("hello\n")
-    with pytest.raises(ValueError, match="none of the known forms"):
-        derive_cli.read_any(tmp_path / "x.txt")
-    with pytest.raises(FileNotFoundError, match=r"nothing\.json"):
-        derive_cli.read_any(tmp_path / "nothing.json")
-    (tmp_path / "t.json").write_text('{"facts": [], "triple_element": "S1_R1_O2"}\n')
-    with pytest.raises(ValueError, match="not that of babi"):
-        derive_cli.read_any(tmp_path / "t.json", "babi")
+def counts_of(real):
+    """Counts by the part that the rules were written on: bAbI's train file, MS MARCO's even query ids, all CoTempQA."""
+    checked = [p.split == "test" if p.dataset == "babi" else p.dataset == "marco" and p.id[-1] in "13579" for p in real]
+    rows = compare_all(real).assign(part=["checked on" if one else "written on" for one in checked])
+    by = ["dataset", "category", "part"]
+    agreed = summary(rows, by).melt(by, var_name="measure", value_name="count").rename(columns={"count": "n"})
+    left = remainder(rows, by).rename(columns={"kind": "measure"})
+    return pd.concat([agreed, left]).sort_values(by, kind="stable", ignore_index=True)
 
 
 def test_the_committed_table_is_what_the_real_files_give(shared_data):
-    import pandas as pd
-
-    from tracekd.derive_agreement import committed_table
-
-    root = Path(__file__).resolve().parent.parent
-    kept = pd.read_csv(root / "figures" / "data" / "derive_agreement.csv")
+    committed = pd.read_csv(RECORDED / "derive_agreement.csv")
     real = [p for name in ("cotempqa", "babi", "marco") for p in problems.load(name, str(shared_data))]
-    pd.testing.assert_frame_equal(kept, committed_table(real), check_dtype=False)
+    pd.testing.assert_frame_equal(committed, counts_of(real), check_dtype=False)
     # MS MARCO's rules were written on even query ids and checked on odd ones: 287 and 304 of 591.
-    marco = kept[(kept.dataset == "marco") & (kept.measure == "n")].groupby("part").n.sum()
-    odd = sum(int(p.id.rsplit("/", 1)[1]) % 2 for p in real if p.dataset == "marco")
-    assert marco.to_dict() == {"checked on": odd, "written on": 591 - odd} and odd == 304
+    assert "unexplained" not in set(committed.measure)
+    marco = committed[(committed.dataset == "marco") & (committed.measure == "n")].groupby("part").n.sum()
+    assert marco.to_dict() == {"checked on": 304, "written on": 287}
 
 
-def test_derivation_of_nothing():
-    assert Derivation(None, (), ()).steps == ()
+def test_the_authors_rule_for_ms_marcos_evidence_agrees_as_recorded(shared_data):
+    able = [p for p in problems.load("marco", str(shared_data)) if p.evidence]
+    named = [(p, set(most_words(p.context, p.answers))) for p in able]
+    for row in pd.read_csv(RECORDED / "marco_evidence.csv").itertuples():
+        part = [(rule, set(p.evidence)) for p, rule in named if row.category in (p.category, "all")]
+        agree = sum(bool(rule) and rule <= gold for rule, gold in part)
+        assert (row.n, row.agree, row.no_word) == (len(part), agree, sum(not rule for rule, _ in part))
+        low, high = wilson(agree, row.n)
+        assert row.percent == f"{100 * agree / row.n:.1f} [{100 * low:.1f}, {100 * high:.1f}]"

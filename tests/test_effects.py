@@ -1,4 +1,4 @@
-"""Effects: planted students come out as what they are, and the sums of small tables are those worked out by hand."""
+"""Effects: simulated students come out as what they are, and the sums of small tables are those worked out by hand."""
 
 import numpy as np
 import pandas as pd
@@ -7,11 +7,15 @@ import pytest
 from tracekd import interventions, resample
 from tracekd.effects import CONTRASTS, between_conditions, effects
 from tracekd.generated import generate
-from tracekd.intervention_tables import by_reveals, changes, changes_from_usual, follow_shares, frame, left_out, levels
-from tracekd.planted import Planted, outputs
+from tracekd.intervention_tables import by_reveals, changes, coverage, follow_shares, frame, levels
+from tracekd.simulated_students import Simulated, outputs
 
 REPEATS = 300
-PLANTED = {"copies": Planted(1.0, knows=0.0), "ignores": Planted(0.0, knows=0.8), "mixed": Planted(0.7, knows=0.9)}
+STUDENTS = {
+    "copies": Simulated(1.0, knows=0.0),
+    "ignores": Simulated(0.0, knows=0.8),
+    "mixed": Simulated(0.7, knows=0.9),
+}
 
 
 def rng(seed=0):
@@ -19,13 +23,8 @@ def rng(seed=0):
 
 
 def rows_of(name, student, problems, path, seed=1, **how):
-    about = {
-        "student": "planted",
-        "dataset": problems[0].dataset,
-        "condition": name,
-        "seed": seed,
-        "source": "GENERATED",
-    }
+    about = {"student": "simulated", "dataset": problems[0].dataset, "condition": name, "seed": seed}
+    about["source"] = "GENERATED"
     return interventions.run(student, problems, outputs(problems, **how), path, about=about, seed=0)
 
 
@@ -34,7 +33,7 @@ def rows(request, tmp_path_factory):
     problems = [p for p in generate(request.param, 700, seed=7) if p.split == "test"]
     folder = tmp_path_factory.mktemp("rows")
     return [
-        row for name, student in PLANTED.items() for row in rows_of(name, student, problems, folder / f"{name}.jsonl")
+        row for name, student in STUDENTS.items() for row in rows_of(name, student, problems, folder / f"{name}.jsonl")
     ]
 
 
@@ -83,7 +82,7 @@ def test_mediation_of_a_student_that_copies_and_of_one_that_does_not(table):
         row = at(found, condition="ignores", effect=effect, outcome="answer_correct")
         assert row.value == 0 and row.low < 0 < row.high
         assert at(found, condition="ignores", effect=effect, outcome="logp_gold").value == pytest.approx(0)
-    for condition in PLANTED:
+    for condition in STUDENTS:
         for outcome in ("answer_correct", "logp_gold"):
             of = {e: at(found, condition=condition, effect=e, outcome=outcome) for e in CONTRASTS}
             assert of["total"].value == pytest.approx(of["natural_direct"].value + of["natural_indirect"].value)
@@ -107,7 +106,7 @@ def test_repair_and_breakage_are_about_the_own_traces_that_are_wrong_and_right(t
 
 
 def test_levels_and_changes(table):
-    level, change = levels(table, rng(), REPEATS), changes(table, rng(), repeats=REPEATS)
+    level, change = levels(table, rng(), REPEATS), changes(table, rng(), REPEATS)
     assert at(level, condition="copies", variant="gold", outcome="answer_correct").value == 1
     assert at(level, condition="copies", variant="gold", outcome="logp_gold").value == pytest.approx(-0.1)
     assert at(level, condition="copies", variant="other", outcome="answer_correct").value == 0
@@ -117,28 +116,28 @@ def test_levels_and_changes(table):
     own = table[(table.variant == "own") & (table.condition == "copies")]
     assert gold.value == pytest.approx(1 - own.answer_correct.mean()) and gold.n == len(own)
     assert gold.against == "own" and "own" not in set(change.variant)
-    empty = changes(table, rng(), against="empty", repeats=REPEATS)
-    assert at(empty, condition="copies", variant="gold", outcome="answer_correct").value == 1
 
 
 def test_a_student_without_own_traces_is_compared_with_no_trace():
     rows = made({"own": (1, 0, 0), "gold": (1, 1, 1), "empty": (0, 0, 1)})
     rows += made({"gold": (1, 1, 1), "empty": (0, 0, 1)}, condition="vanilla")
-    found = changes_from_usual(frame(rows), rng(), REPEATS)
+    found = changes(frame(rows), rng(), REPEATS)
     assert set(zip(found.condition, found.against, strict=True)) == {("correct", "own"), ("vanilla", "empty")}
     for condition in ("correct", "vanilla"):
         row = at(found, condition=condition, variant="gold", outcome="answer_correct")
         assert row.value == pytest.approx(2 / 3) and row.n == 3
 
 
-def test_what_is_left_out_is_counted_in_general_words(rows):
-    found = left_out(rows)
-    absent = found[~found.reason.str.startswith("implies nothing")]
-    assert absent["count"].sum() == sum(bool(row["left_out"]) for row in rows)
-    silent = found[found.reason.str.startswith("implies nothing")]
-    assert silent["count"].sum() == sum(not row["left_out"] and row["implied"] is None for row in rows)
-    assert set(found[found.variant == "own"].reason) >= {"the output has no closed trace"}
-    assert found.reason.nunique() < 15 and not found.reason.str.contains("'").any()
+def test_what_does_not_exist_or_implies_nothing_is_counted(rows):
+    found = coverage(rows).set_index("condition")
+    for name, part in found.iterrows():
+        those = [row for row in rows if row["condition"] == name]
+        there = [row for row in those if not row["left_out"]]
+        implying = [row for row in there if row["implied"] is not None]
+        differing = [row for row in implying if row["disagrees"]]
+        assert part[["asked", "exist", "imply", "disagree"]].tolist() == list(
+            map(len, (those, there, implying, differing))
+        )
 
 
 def made(values, seeds=(1,), condition="correct"):
@@ -194,7 +193,7 @@ def test_traces_that_name_the_answer_where_they_should_not_are_no_part_of_mediat
 def test_seeds_of_a_problem_are_one_unit():
     """Three seeds that agree say no more about new problems than one: the t interval of six values is theirs, too."""
     values = {"gold": (1, 0, 1, 1, 0, 1), "empty": (0, 0, 1, 0, 0, 0)}
-    one, three = (changes(frame(made(values, s)), rng(), "empty", REPEATS) for s in ((1,), (1, 2, 3)))
+    one, three = (changes(frame(made(values, s)), rng(), REPEATS) for s in ((1,), (1, 2, 3)))
     assert one[["value", "n"]].equals(three[["value", "n"]])
     width = [(found.high - found.low)[found.variant == "gold"].iloc[0] for found in (one, three)]
     assert width[1] == pytest.approx(width[0], abs=0.17)  # a resample of six problems moves by sixths
@@ -217,34 +216,12 @@ def test_training_conditions_under_their_own_and_under_the_same_trace():
     assert got["eliminated_gold"] == 0.5 and got["eliminated_both_wrong"] == 0.75
 
 
-def pooled(values, kind="other", seed=0):
-    """``resample.pooled`` of one value a problem, one seed."""
-    index = pd.MultiIndex.from_product([range(len(values)), [1]], names=["id", "seed"])
-    return resample.pooled(pd.Series(np.asarray(values, float), index), rng(seed), 200, kind)
-
-
 @pytest.mark.parametrize(("kind", "value"), [("share", 1), ("share", 0), ("difference", 0), ("difference", -1)])
 def test_intervals_keep_a_width_where_all_problems_are_alike(kind, value):
-    found = pooled([value] * 20, kind)
+    index = pd.MultiIndex.from_product([range(20), [1]], names=["id", "seed"])
+    found = resample.pooled(pd.Series(float(value), index), rng(), 200, kind)
     assert found["value"] == value and found["high"] - found["low"] > 0.1
-
-
-def test_intervals_cover_as_often_as_they_say():
-    draws = rng(4)
-    hits = [
-        found["low"] <= 0.3 <= found["high"]
-        for found in (pooled(draws.random(60) < 0.3, "other", i) for i in range(200))
-    ]
-    assert 0.88 < np.mean(hits) <= 0.99
-
-
-def test_one_problem_has_no_interval_and_none_no_value():
-    assert np.isnan(pooled([1.0])["low"]) and pooled([1.0])["value"] == 1
-    assert np.isnan(pooled([])["value"]) and pooled([])["n"] == 0
-
-
-def test_the_same_generator_gives_the_same_table(table):
-    pd.testing.assert_frame_equal(effects(table, rng(3), 50), effects(table, rng(3), 50))
+    assert np.isnan(resample.pooled(pd.Series(float(value), index[:1]), rng(), 200, kind)["low"])
 
 
 def test_a_file_given_twice_is_refused(rows):

@@ -5,15 +5,17 @@ from dataclasses import replace
 import pytest
 
 from tracekd import interventions, traces
+from tracekd.cases import REFERENCES
+from tracekd.facts import answer_slot
 from tracekd.generated import generate
 from tracekd.implied import MASK, implied
 from tracekd.implied import key as as_set
-from tracekd.planted import Planted, outputs
 from tracekd.problems import DATASETS, Problem, load
 from tracekd.records import read_jsonl
+from tracekd.simulated_students import Simulated, outputs
 from tracekd.variants import VARIANTS, variants
 
-ABOUT = {"student": "planted", "dataset": "babi", "condition": "correct", "seed": 1, "source": "GENERATED problems"}
+ABOUT = {"student": "simulated", "dataset": "babi", "condition": "correct", "seed": 1, "source": "GENERATED problems"}
 
 
 @pytest.fixture(scope="module", params=DATASETS)
@@ -124,8 +126,6 @@ def test_implied_answer_of_a_trace(question, facts, answers, by):
 def test_implied_answer_by_slots_and_by_source():
     problem = next(p for p in generate("cotempqa", 60, seed=2) if p.meta["triple_element"] != "S2_R1_O1")
     fact = next(f for f in problem.context if f not in problem.facts)
-    from tracekd.facts import answer_slot
-
     found = implied(problem, (fact,))
     assert (found.answers, found.by) == ((answer_slot(fact, problem.meta["triple_element"]),), "slots")
     assert implied(problem, ("no such form",)).answers is None
@@ -171,12 +171,17 @@ def test_follows(said, gold, told, expected):
     assert interventions.follows(said, gold, told) == expected
 
 
-def run(path, problems, student, about=ABOUT, seed=1):
-    return interventions.run(student, problems, outputs(problems), path, about=about, seed=seed)
+def run(path, problems, student, about=ABOUT, seed=1, asked=None):
+    def answer(problem, given):
+        asked.append(problem.id)
+        return student(problem, given)
+
+    answerer = student if asked is None else answer
+    return interventions.run(answerer, problems, outputs(problems), path, about=about, seed=seed)
 
 
 def test_rows_are_nine_a_problem_and_say_what_was_done(babi, tmp_path):
-    rows = run(tmp_path / "r.jsonl", babi, Planted(1.0))
+    rows = run(tmp_path / "r.jsonl", babi, Simulated(1.0))
     assert rows == sorted(read_jsonl(tmp_path / "r.jsonl"), key=lambda r: [p.id for p in babi].index(r["id"]))
     assert len(rows) == 9 * len(babi) and len({tuple(row) for row in rows}) == 1
     for row in rows:
@@ -198,45 +203,25 @@ def test_rows_are_nine_a_problem_and_say_what_was_done(babi, tmp_path):
 
 
 def test_a_torn_file_goes_on_and_nothing_is_asked_twice(babi, tmp_path):
-    whole = run(tmp_path / "whole.jsonl", babi, Planted(0.5))
+    whole = run(tmp_path / "whole.jsonl", babi, Simulated(0.5))
     lines = (tmp_path / "whole.jsonl").read_text().splitlines(keepends=True)
     (tmp_path / "torn.jsonl").write_text("".join(lines[:22]) + lines[22][:40])  # two problems and a bit of the third
-    student = Planted(0.5)
-    assert run(tmp_path / "torn.jsonl", babi, student) == whole
-    assert student.asked == [p.id for p in babi[2:]]
-    assert run(tmp_path / "torn.jsonl", babi, student) == whole and len(student.asked) == len(babi) - 2
+    asked = []
+    assert run(tmp_path / "torn.jsonl", babi, Simulated(0.5), asked=asked) == whole
+    assert asked == [p.id for p in babi[2:]]
+    assert run(tmp_path / "torn.jsonl", babi, Simulated(0.5), asked=asked) == whole and len(asked) == len(babi) - 2
 
 
 def test_rows_of_another_student_or_seed_are_replaced(babi, tmp_path):
-    path = tmp_path / "r.jsonl"
-    run(path, babi, Planted(1.0))
-    run(path, babi, Planted(1.0), about={**ABOUT, "condition": "incorrect"})
+    path, asked = tmp_path / "r.jsonl", []
+    run(path, babi, Simulated(1.0))
+    run(path, babi, Simulated(1.0), about={**ABOUT, "condition": "incorrect"})
     assert {r["condition"] for r in read_jsonl(path)} == {"incorrect"}
-    student = Planted(1.0)
-    run(path, babi[:4], student, seed=2)
-    assert len(student.asked) == 4 and len(list(read_jsonl(path))) == 36
-
-
-def test_a_student_answers_on_the_spot(babi, tmp_path):
-    """The whole way with the 2-layer student: its rows have log-probabilities, and go on where they stopped."""
-    from tracekd import students
-    from tracekd.nf4 import unpack
-    from tracekd.prefill import Prefill
-
-    model = unpack(students.load_model("tiny-random")).eval()
-    ask = Prefill(model, students.load_tokenizer("tiny-random"), max_new_tokens=6)
-    rows = interventions.run(ask, babi[:3], [], tmp_path / "r.jsonl", about=ABOUT, seed=1)
-    there = [r for r in rows if not r["left_out"]]
-    assert {r["id"] for r in there} == {p.id for p in babi[:3]}
-    assert all(r["logp_gold"] < 0 and r["n_gold"] > 2 for r in there)
-    assert all((r["logp_implied"] is None) == (r["implied"] is None) for r in there)
-    assert all(r["logp_implied"] == r["logp_gold"] for r in there if r["disagrees"] is False)
-    assert all(r["trace_correct"] for r in there if r["variant"] == "gold")
+    run(path, babi[:4], Simulated(1.0), seed=2, asked=asked)
+    assert len(asked) == 4 and len(list(read_jsonl(path))) == 36
 
 
 def test_one_of_ms_marcos_references_is_followed_like_the_whole_answer():
-    from tracekd.cases import REFERENCES
-
     # Gold are "Ada Lem" or "Dr. Ada Lem"; the trace implies "Ben Roe" or "B. Roe".
     told, expected = ("Ben Roe", "B. Roe"), {"Dr. Ada Lem": "context", "B. Roe": "trace", "Nobody": "neither"}
     for text, follows in expected.items():

@@ -1,14 +1,15 @@
 """Shared prompt cache: the log-probabilities and greedy answers of separate passes, at training's token borders."""
 
-import json
+import copy
 from dataclasses import replace
 
 import pytest
 import torch
 
-from tracekd import prefill, prefill_bench, sft, students, traces
+from tracekd import prefill, sft, students, traces
 from tracekd.generated import generate
 from tracekd.implied import Implied
+from tracekd.nf4 import unpack
 from tracekd.problems import DATASETS
 from tracekd.variants import Variant, variants
 
@@ -23,8 +24,6 @@ def tokenizer():
 @pytest.fixture(scope="module")
 def model():
     """The 2-layer student with larger seeded weights, so that its answers depend on what it reads."""
-    from tracekd.nf4 import unpack
-
     model = unpack(students.load_model("tiny-random")).eval()
     with torch.no_grad():
         for parameter in model.parameters():
@@ -41,21 +40,43 @@ def given(problem, pool, own="A trace of my own. It is short."):
     return [v for v in variants(problem, own, others=pool, seed=3) if v.text is not None]
 
 
+@torch.inference_mode()
+def separate(model, tokenizer, problem, variant):
+    """The plain way: an unpadded pass per answer to score it, and greedy decoding token by token.
+
+    Returns log-probabilities of the gold and of the implied answer (None without), the whole text, whether the answer
+    was closed or the turn ended, and how many tokens were written.
+    """
+    turn = prefill.tokenise(tokenizer, problem, variant)
+    before = sft.prompt_ids(tokenizer, traces.prompt(problem)) + turn.given
+    scores = []
+    for answer in (turn.gold, turn.gold if turn.same else turn.implied):
+        if answer is None:
+            scores.append(None)
+            continue
+        logits = model(input_ids=torch.tensor([before + answer])).logits[0, len(before) - 1 : -1]
+        scores.append(float(logits.log_softmax(-1)[range(len(answer)), answer].sum()))
+    written, finished = [], False
+    while not finished and len(written) < LIMIT:
+        token = int(model(input_ids=torch.tensor([before + written])).logits[0, -1].argmax())
+        finished = token == sft.end_token(tokenizer)
+        written += [] if finished else [token]
+        finished = finished or prefill.CLOSE in tokenizer.decode(written)
+    return (*scores, turn.head + tokenizer.decode(written), finished, len(written))
+
+
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_shared_equals_separate(model, tokenizer, dataset):
     pool = problems(dataset)
     for problem in pool:
         made = given(problem, pool)
         shared = prefill.Prefill(model, tokenizer, max_new_tokens=LIMIT)(problem, made)
-        plain = prefill_bench.separate(model, tokenizer, problem, made, LIMIT)
-        assert len({reply.logp_gold for reply in plain}) > 4  # the traces make a difference at all
-        for variant, one, two in zip(made, shared, plain, strict=True):
-            assert one.logp_gold == pytest.approx(two.logp_gold, abs=1e-4), variant.name
-            assert (one.logp_implied is None) == (two.logp_implied is None) == (variant.implied.answers is None)
-            if two.logp_implied is not None:
-                assert one.logp_implied == pytest.approx(two.logp_implied, abs=1e-4), variant.name
-            assert (one.text, one.finished, one.n_tokens) == (two.text, two.finished, two.n_tokens), variant.name
-            assert (one.n_gold, one.n_implied) == (two.n_gold, two.n_implied)
+        plain = [separate(model, tokenizer, problem, variant) for variant in made]
+        assert len({gold for gold, *_ in plain}) > 4  # the traces make a difference at all
+        for variant, one, (gold, implied, text, finished, n) in zip(made, shared, plain, strict=True):
+            assert one.logp_gold == pytest.approx(gold, abs=1e-4), variant.name
+            assert one.logp_implied == (implied and pytest.approx(implied, abs=1e-4)), variant.name
+            assert (one.text, one.finished, one.n_tokens) == (text, finished, n), variant.name
 
 
 def test_a_variants_neighbours_change_nothing(model, tokenizer):
@@ -94,9 +115,9 @@ def test_the_cut_does_not_tell_the_answer(tokenizer):
     assert all((turn.implied is None) == turn.same for turn in turns)
 
 
-def test_a_scored_answer_that_is_greedy_is_the_answer(tokenizer, model):
+def test_a_scored_answer_that_is_greedy_is_the_answer(tokenizer, model, monkeypatch):
     """Trained on one answer, the student writes it; the shared way takes it from the scores, decoding nothing."""
-    tuned = unfrozen(model)
+    tuned = copy.deepcopy(model).train().requires_grad_(True)
     problem = problems("babi", 1)[0]
     turn = prefill.tokenise(tokenizer, problem, Variant("empty", ""))
     ids = torch.tensor([sft.prompt_ids(tokenizer, traces.prompt(problem)) + turn.given + turn.gold])
@@ -107,37 +128,15 @@ def test_a_scored_answer_that_is_greedy_is_the_answer(tokenizer, model):
         optimiser.step()
         optimiser.zero_grad()
     ask = prefill.Prefill(tuned.eval(), tokenizer, max_new_tokens=LIMIT)
-    ask._decode = None  # it must not be needed
+    monkeypatch.setattr(prefill, "greedy", None)  # it must not be needed
     (reply,) = ask(problem, [Variant("empty", "")])
-    (plain,) = prefill_bench.separate(tuned, tokenizer, problem, [Variant("empty", "")], LIMIT)
-    assert reply.text == plain.text == f"<think></think> <answer>{traces.answer_text(problem)}</answer>"
-    assert reply.finished and reply.n_tokens == plain.n_tokens == len(turn.gold)
+    plain = separate(tuned, tokenizer, problem, Variant("empty", ""))
+    expected = f"<think></think> <answer>{traces.answer_text(problem)}</answer>", True, len(turn.gold)
+    assert (reply.text, reply.finished, reply.n_tokens) == plain[2:] == expected
     assert reply.logp_gold > -1
-
-
-def unfrozen(model):
-    import copy
-
-    return copy.deepcopy(model).train().requires_grad_(True)
 
 
 def test_the_limit_ends_an_answer(model, tokenizer):
     pool = problems("babi")
     (reply, *_) = prefill.Prefill(model, tokenizer, max_new_tokens=2)(pool[0], given(pool[0], pool))
     assert reply.n_tokens <= 2
-
-
-def test_compare_measures_both_ways(model, tokenizer):
-    found = prefill_bench.compare(model, tokenizer, problems("babi", 2), max_new_tokens=4)
-    assert found["problems"] == 2 and 10 <= found["variants"] <= 16
-    assert found["largest_gap"] < 1e-4 and found["same_answers"] == 1
-    assert found["speed_up"] == found["separate_s"] / found["shared_s"] > 0
-
-
-def test_the_bench_command_prints_what_was_measured(capsys):
-    from tracekd import bench
-
-    assert bench.main(["prefill", "--profile", "smoke", "-n", "2", "--rounds", "1"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert (found["what"], found["student"], found["n"]) == ("prefill", "tiny-random", 2)
-    assert found["speed_up"] > 0 and found["largest_gap"] < 1e-4 and found["rows"][0]["problems"] == 2

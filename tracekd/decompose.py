@@ -14,15 +14,7 @@ from tracekd.traces import Trace, build
 
 @dataclass(frozen=True)
 class Decomposition:
-    """The steps of one problem.
-
-    Attributes:
-        problem: the problem itself.
-        category: gold label of the classification step.
-        facts: gold facts of the retrieval step, in context order; empty where nothing answers.
-        answers: gold answers.
-        derivation: what the rules get without the gold.
-    """
+    """The gold steps of one problem, and ``derivation``: what the rules get without the gold."""
 
     problem: Problem
     category: str
@@ -45,9 +37,8 @@ def shares(problems: Iterable[Problem]) -> pd.DataFrame:
     """Step labels and sizes.
 
     Returns:
-        One row a data set and category: ``dataset``, ``category``, ``n`` (problems), ``share`` (of the set, 0 to 1),
-        ``facts`` and ``gold_facts`` (mean number a problem), ``answers`` (mean number), ``words`` (mean words of
-        context and question).
+        One row per data set and category: ``n`` (problems), ``share`` (of the set, 0 to 1), and means per problem:
+        ``facts``, ``gold_facts``, ``answers``, ``words`` (of context and question).
     """
     frame = pd.DataFrame(
         {

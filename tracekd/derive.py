@@ -1,57 +1,25 @@
-"""Derivations: category, evidence and answers from context and question alone, with the steps that lead there."""
+"""One registry of the rules of every set: derive category, evidence and answers from context and question alone."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tracekd import derive_babi, derive_cotempqa, derive_marco
+from tracekd.derivation import Derivation, Step
 from tracekd.problems import Problem
 
+__all__ = ["Derivation", "Rules", "Step", "derive", "plug"]
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of a derivation.
-
-    Attributes:
-        kind: what is done, such as ``event``, ``compare`` or ``move``; each reader lists its own.
-        text: the step in words, true of this problem.
-        facts: indices of the context facts that it uses.
-        spans: for dates, the compared intervals as ``(start, end)`` texts; empty otherwise.
-    """
-
-    kind: str
-    text: str
-    facts: tuple[int, ...] = ()
-    spans: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Derivation:
-    """What the rules get from context and question, without a look at the gold steps.
-
-    Attributes:
-        category: the derived label, or None.
-        evidence: indices of the facts that hold the answer, ascending.
-        answers: the derived answers, in context order.
-        steps: how it came about.
-        underivable: why there is no answer; empty where there is one. A derivation never guesses: without an
-            answer, ``answers`` is empty and this says why.
-    """
-
-    category: str | None
-    evidence: tuple[int, ...]
-    answers: tuple[str, ...]
-    steps: tuple[Step, ...] = ()
-    underivable: str = ""
+_BUILT_IN = {"cotempqa": derive_cotempqa.derive, "babi": derive_babi.derive, "marco": derive_marco.derive}
 
 
 @dataclass(frozen=True)
 class Rules:
-    """Rules for a set of one's own: two functions of a problem, either may be left out.
+    """Rules of a custom set: two functions of a problem, either may be left out.
 
     Attributes:
-        classify: problem to label, or None where it cannot be told.
+        classify: problem to label, or None where the rules find none.
         retrieve: problem to indices of the facts needed.
     """
 
@@ -59,34 +27,31 @@ class Rules:
     retrieve: Callable[[Problem], tuple[int, ...]] | None = None
 
 
-_READERS = {"cotempqa": "tracekd.derive_cotempqa", "babi": "tracekd.derive_babi", "marco": "tracekd.derive_marco"}
-_PLUGGED: dict[str, Rules] = {}
+_CUSTOM: dict[str, Rules] = {}
 
 
 def plug(dataset: str, rules: Rules | None) -> None:
-    """Give a set of one's own its rules, so that it too gets derivations; None takes those of an earlier file away.
+    """Register derivation rules for a custom set; None removes those of an earlier file.
 
     Raises:
-        ValueError: the name is that of a set with rules of its own.
+        ValueError: the set has built-in rules.
     """
-    if dataset in _READERS:
-        raise ValueError(f"set {dataset!r} has its rules in {_READERS[dataset]}: give your own set another name")
-    if rules is None:
-        _PLUGGED.pop(dataset, None)
-    else:
-        _PLUGGED[dataset] = rules
-
-
-def derivable(dataset: str) -> bool:
-    """Whether there are rules for a set."""
-    return dataset in _READERS or dataset in _PLUGGED
+    if dataset in _BUILT_IN:
+        raise ValueError(f"set {dataset!r} has built-in rules: give your own set another name")
+    _CUSTOM.pop(dataset, None)
+    if rules is not None:
+        _CUSTOM[dataset] = rules
 
 
 def derive(problem: Problem) -> Derivation:
-    """Derive category, evidence and answers from a problem's context and question; nothing else is looked at."""
-    if problem.dataset in _READERS:
-        return importlib.import_module(_READERS[problem.dataset]).derive(problem.context, problem.question)
-    rules = _PLUGGED.get(problem.dataset)
+    """Derive category, evidence and answers from a problem's context and question; nothing else is looked at.
+
+    Raises:
+        ValueError: rules of a custom set name a fact that the context does not have.
+    """
+    if problem.dataset in _BUILT_IN:
+        return _BUILT_IN[problem.dataset](problem.context, problem.question)
+    rules = _CUSTOM.get(problem.dataset)
     if rules is None:
         return Derivation(None, (), (), underivable=f"no rules for set {problem.dataset!r}")
     label = rules.classify(problem) if rules.classify else None

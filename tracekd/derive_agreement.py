@@ -7,15 +7,15 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from tracekd import derive_cotempqa
-from tracekd.corrupt import same
-from tracekd.derive import Derivation, Step, derive
+from tracekd.derive import Derivation, derive
 from tracekd.derive_cotempqa import NO_SHARED_TIME, UNREAD
 from tracekd.facts import answer_slot, parse
-from tracekd.load_marco import most_words
-from tracekd.problems import CATEGORIES, Problem
+from tracekd.problems import Problem
 from tracekd.stats import wilson
+from tracekd.text import normalise
 
-# Kind of disagreement to whose doing it is: a convention of the set, noise in its data, or a limit of our rules.
+MEASURES = ["answers_agree", "category_agree", "evidence_agree", "underivable"]
+# Kind of disagreement to its cause: a convention of the set, noise in its data, or a limit of our rules.
 KINDS = {
     "gold keeps some of several answers that fit": "convention",
     "gold keeps to the relation asked for": "convention",
@@ -38,24 +38,21 @@ KINDS = {
     "unexplained": "limit",
 }
 
-_ONE_DATE = "gold keeps answers that the one-date habit drops"
-_OTHER_RELATION = "gold adds an answer of another relation"
 
-
-def compare(problem: Problem, derivation: Derivation | None = None) -> dict[str, object]:
-    """Compare one derivation with the gold.
+def compare(problem: Problem) -> dict[str, object]:
+    """Compare a problem's derivation with its gold; sets of texts are compared as normalised.
 
     Returns:
-        ``id``, ``dataset``, ``category``; ``answers_agree``, ``category_agree`` (None without a gold label) and
-        ``evidence_agree`` (sets of sentences, compared lower-cased without punctuation); ``underivable`` (bool),
-        ``reason`` (why, or the kind of disagreement, a key of ``KINDS``, or empty).
+        ``id``, ``dataset``, ``category``; ``answers_agree``, ``category_agree`` (None without a gold label),
+        ``evidence_agree``; ``underivable`` (bool); ``kind`` of disagreement (a key of ``KINDS``, or empty); ``reason``
+        (why nothing was derived, or the kind).
     """
-    got = derive(problem) if derivation is None else derivation
-    answers = {same(a) for a in got.answers} == {same(a) for a in problem.answers}
+    got = derive(problem)
+    answers = _same(got.answers) == _same(problem.answers)
     category = None if not problem.category else got.category == problem.category
-    found = {same(problem.context[i]) for i in got.evidence}
-    evidence = found == {same(fact) for fact in problem.facts}
-    kind = "" if answers and evidence and category is not False else _kind(problem, got, answers, category is not False)
+    evidence = _same(problem.context[i] for i in got.evidence) == _same(problem.facts)
+    agree = answers and evidence and category is not False
+    kind = "" if agree else _kind(problem, got, answers, category is not False, evidence)
     return {
         "id": problem.id,
         "dataset": problem.dataset,
@@ -75,31 +72,25 @@ def compare_all(problems: Iterable[Problem]) -> pd.DataFrame:
 
 
 def summary(rows: pd.DataFrame, by: Sequence[str] = ("dataset", "category")) -> pd.DataFrame:
-    """Agreement in counts.
-
-    Returns:
-        One row a group: ``n``, ``answers_agree``, ``category_agree``, ``evidence_agree``, ``underivable`` (counts).
-    """
-    columns = ["answers_agree", "category_agree", "evidence_agree", "underivable"]
+    """Agreement in counts: one row per group with ``n`` and ``MEASURES``."""
     groups = rows.groupby(list(by), sort=False)
-    table = groups[columns].sum().astype(int).reset_index()
+    table = groups[MEASURES].sum().astype(int).reset_index()
     table.insert(len(by), "n", groups.size().to_numpy())
     return table
 
 
 def remainder(rows: pd.DataFrame, by: Sequence[str] = ("dataset", "category")) -> pd.DataFrame:
-    """What does not agree, by kind.
-
-    Returns:
-        One row a group and kind: ``kind``, ``due_to`` (``convention``, ``noise`` or ``limit``), ``n``.
-    """
-    left = rows[rows.kind != ""]
-    table = left.groupby([*by, "kind"], sort=False).size().rename("n").reset_index()
+    """What does not agree: one row per group and ``kind``, with ``due_to`` (see ``KINDS``) and ``n``."""
+    table = rows[rows.kind != ""].groupby([*by, "kind"], sort=False).size().rename("n").reset_index()
     table.insert(len(by) + 1, "due_to", table.kind.map(KINDS))
     return table
 
 
-def _kind(problem: Problem, got: Derivation, answers: bool, category: bool) -> str:
+def _same(texts: Iterable[str]) -> set[str]:
+    return {normalise(text) for text in texts}
+
+
+def _kind(problem: Problem, got: Derivation, answers: bool, category: bool, evidence: bool) -> str:
     if problem.dataset == "cotempqa":
         return _cotempqa_kind(problem, got, answers, category)
     if problem.dataset == "babi":
@@ -111,13 +102,11 @@ def _kind(problem: Problem, got: Derivation, answers: bool, category: bool) -> s
             return "question form has another type"
         if not problem.evidence:
             return "nothing is selected, BM25 still ranks"
-        if got.evidence != problem.evidence:
-            return "BM25 ranks another passage first"
-        return "free-text answer is not derived"
+        same = got.evidence == problem.evidence
+        return "free-text answer is not derived" if same else "BM25 ranks another passage first"
     if got.category is None or not got.evidence:
         return "not derivable"
-    found = {same(problem.context[i]) for i in got.evidence} == {same(fact) for fact in problem.facts}
-    return "free-text answer is not derived" if category and found else "own rules name other steps"
+    return "free-text answer is not derived" if category and evidence else "own rules name other steps"
 
 
 def _cotempqa_kind(problem: Problem, got: Derivation, answers: bool, category: bool) -> str:
@@ -129,104 +118,53 @@ def _cotempqa_kind(problem: Problem, got: Derivation, answers: bool, category: b
         return "dates in other forms than the data set's own"
     if answers:
         return "unexplained" if category else "gold relation does not follow from the dates"
+    if sum(step.kind == "event" for step in got.steps) > 1:
+        return "event stands twice in the context"
     return _cotempqa_answers_kind(problem, got)
 
 
 def _cotempqa_answers_kind(problem: Problem, got: Derivation) -> str:
-    if sum(step.kind == "event" for step in got.steps) > 1:
-        return "event stands twice in the context"
+    """Set gold against the names that the rules compared, and those of them that share time with the event."""
     literal = derive_cotempqa.derive(problem.context, problem.question, habits=False)
-    gold, derived, fitting = (_same_names(names) for names in (problem.answers, got.answers, literal.answers))
-    compared, sharing = _named(problem, (*got.steps, *literal.steps))
+    gold, derived, fitting = (_same(names) for names in (problem.answers, got.answers, literal.answers))
+    compared, sharing = set(), set()
+    for event, other in (step.facts for step in (*got.steps, *literal.steps) if step.kind == "compare"):
+        name = normalise(answer_slot(problem.context[other], problem.meta["triple_element"]))
+        compared.add(name)
+        if derive_cotempqa.relate(parse(problem.context[event]).span, parse(problem.context[other]).span):
+            sharing.add(name)
     if gold - compared:
         return "gold adds answers to another question"
     if gold - sharing:
         return "gold answer shares no time with the event"
     if gold == fitting:
-        return "gold keeps to the relation asked for" if gold < derived else _ONE_DATE
-    return "gold keeps some of several answers that fit" if gold <= fitting else _OTHER_RELATION
-
-
-def _same_names(names: Iterable[str]) -> set[str]:
-    return {same(name) for name in names}
-
-
-def _named(problem: Problem, steps: Iterable[Step]) -> tuple[set[str], set[str]]:
-    """The names that a derivation compared, and those of them that share time with the event."""
-    compared, sharing = set(), set()
-    for event, other in (step.facts for step in steps if step.kind == "compare"):
-        name = same(answer_slot(problem.context[other], problem.meta["triple_element"]))
-        compared.add(name)
-        if derive_cotempqa.relate(parse(problem.context[event]).span, parse(problem.context[other]).span):
-            sharing.add(name)
-    return compared, sharing
+        habit = "to the relation asked for" if gold < derived else "answers that the one-date habit drops"
+        return f"gold keeps {habit}"
+    if gold <= fitting:
+        return "gold keeps some of several answers that fit"
+    return "gold adds an answer of another relation"
 
 
 def shares(counts: pd.DataFrame, by: Sequence[str] = ("dataset", "category", "part")) -> pd.DataFrame:
-    """Agreement in percent from ``committed_table``'s counts.
+    """Agreement in percent from the counts of ``figures/data/derive_agreement.csv``.
+
+    Args:
+        counts: columns ``dataset``, ``category``, ``part`` (rules ``written on`` it or ``checked on`` it), ``measure``
+            (``n`` or one of ``MEASURES``, without ``due_to``; or a kind of the remainder, with it), ``due_to``, ``n``.
+        by: columns that make a group.
 
     Returns:
-        One row a group: ``n``; ``answers_agree``, ``category_agree`` and ``evidence_agree`` as text, percent with its
-        95% Wilson interval; ``underivable`` (count). Where no answer was derived at all, ``answers_agree`` says so.
+        One row per group: ``n``; the three agreements as text, percent with the 95% Wilson interval (``not derived``
+        where no answer was derived at all); ``underivable`` (count).
     """
     wide = counts[counts.due_to.isna()].pivot_table("n", list(by), "measure", aggfunc="sum", sort=False).reset_index()
-    for measure in ("answers_agree", "category_agree", "evidence_agree"):
-        wide[measure] = [_percent(int(hits), int(n)) for hits, n in zip(wide[measure], wide.n, strict=True)]
+    wide = wide.astype({"n": int, **dict.fromkeys(MEASURES, int)})
+    for measure in MEASURES[:3]:
+        wide[measure] = [_percent(hits, n) for hits, n in zip(wide[measure], wide.n, strict=True)]
     wide.loc[wide.underivable == wide.n, "answers_agree"] = "not derived"
-    numbers = {"n": wide.n.astype(int), "underivable": wide.underivable.astype(int)}
-    measures = ["answers_agree", "category_agree", "evidence_agree"]
-    return wide.assign(**numbers)[[*by, "n", *measures, "underivable"]].rename_axis(columns=None)
+    return wide[[*by, "n", *MEASURES]].rename_axis(columns=None)
 
 
 def _percent(hits: int, n: int) -> str:
     low, high = wilson(hits, n)
     return f"{100 * hits / n:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
-
-
-def evidence_rules(problems: Iterable[Problem]) -> pd.DataFrame:
-    """How often the authors' rule for MS MARCO's evidence names a selected passage (``load_marco.most_words``).
-
-    Args:
-        problems: MS MARCO with the selected passages as evidence; those without any are passed over.
-
-    Returns:
-        One row a query type and one for ``all``: ``n``, ``agree`` (the passage with most words in common with the
-        answer is a selected one), ``no_word`` (no passage shares a word with it), and ``percent`` with its interval.
-    """
-    able = [p for p in problems if p.dataset == "marco" and p.evidence]
-    found = [(p.category, most_words(p.context, p.answers), p.evidence) for p in able]
-    rows = []
-    for name in (*(c for c in CATEGORIES["marco"] if any(c == label for label, _, _ in found)), "all"):
-        part = [(rule, gold) for label, rule, gold in found if name in (label, "all")]
-        agree = sum(set(rule) <= set(gold) and bool(rule) for rule, gold in part)
-        none = sum(not rule for rule, _ in part)
-        percent = _percent(agree, len(part)) if part else ""
-        rows.append({"category": name, "n": len(part), "agree": agree, "no_word": none, "percent": percent})
-    return pd.DataFrame(rows)
-
-
-def committed_table(problems: Iterable[Problem]) -> pd.DataFrame:
-    """Agreement and remainder on real problems as one table of counts, for ``figures/data/derive_agreement.csv``.
-
-    bAbI's rules were written on its train file and checked on its test file, MS MARCO's on even query ids and checked
-    on odd ones. CoTempQA's habits were read off all problems at hand (see ``derive_cotempqa``), so none of them counts
-    as checked on.
-
-    Returns:
-        One row a data set, category, part (``written on`` or ``checked on``) and row kind: ``measure`` is one of the
-        columns of ``summary``, or a kind of the remainder, with ``due_to``; ``n`` is its count.
-    """
-    problems = list(problems)
-    rows = compare_all(problems)
-    rows["part"] = [_part(problem) for problem in problems]
-    by = ["dataset", "category", "part"]
-    agreed = summary(rows, by).melt(by, var_name="measure", value_name="count").rename(columns={"count": "n"})
-    left = remainder(rows, by).rename(columns={"kind": "measure"})
-    return pd.concat([agreed, left]).sort_values(by, kind="stable", ignore_index=True)
-
-
-def _part(problem: Problem) -> str:
-    """See ``committed_table``; an MS MARCO record without a query id counts by its position."""
-    if problem.dataset == "marco":
-        return "checked on" if problem.id[-1] in "13579" else "written on"
-    return "checked on" if problem.dataset == "babi" and problem.split == "test" else "written on"

@@ -6,7 +6,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from tracekd.derive import Derivation, Step
+from tracekd.derivation import Derivation, Step
 from tracekd.derive_story import before, carrying, read_story, where_person, where_thing
 
 # Plurals of the animals in bAbI's deduction stories that do not just add "s".
@@ -23,7 +23,7 @@ _BIGGER = re.compile(r"The (.+) is bigger than the (.+)\.")
 
 
 def derive(context: Sequence[str], question: str) -> Derivation:
-    """Tell the task type, answer the question, and name the sentences that the answer rests on."""
+    """Name the task type, the answer, and the sentences that the answer rests on."""
     for pattern, reader in _QUESTIONS:
         if match := pattern.match(question):
             return reader(context, *match.groups())
@@ -31,7 +31,7 @@ def derive(context: Sequence[str], question: str) -> Derivation:
 
 
 def _story(reader: Callable, category: str) -> Callable:
-    """Make a reader that first reads the story; ``category`` may depend on the story (see ``_where``)."""
+    """Make a reader that first reads the story."""
 
     def read(context: Sequence[str], *names: str) -> Derivation:
         world = read_story(context)
@@ -42,34 +42,23 @@ def _story(reader: Callable, category: str) -> Callable:
     return read
 
 
-_single = _story(where_person, "single-supporting-fact")
-_together = _story(where_person, "conjunction")
-
-
 def _where(context: Sequence[str], person: str) -> Derivation:
     """Two people in one sentence make it a conjunction; the question is the same."""
-    return (_together if any(" and " in sentence for sentence in context) else _single)(context, person)
+    together = any(" and " in sentence for sentence in context)
+    return _story(where_person, "conjunction" if together else "single-supporting-fact")(context, person)
 
 
 def _two_arguments(context: Sequence[str], subject: str | None, direction: str, other: str | None) -> Derivation:
-    """Which place is in a direction of another (``subject`` unknown), or of which place one is so (``other``)."""
+    """Which place is in a direction of ``other``, or of which place ``subject`` is so; the unknown one is empty."""
     for i, sentence in enumerate(context):
         if not (match := _PLACED.match(sentence)):
             continue
         one, way, two = match.groups()
         for a, d, b in ((one, way, two), (two, _OPPOSITE[way], one)):
-            if d == direction and (b == other if subject is None else a == subject):
+            if d == direction and (a == subject if subject else b == other):
                 step = Step("place", f"The {a} is {d} of the {b}.", (i,))
-                return Derivation("two-arg-relations", (i,), (a if subject is None else b,), (step,))
+                return Derivation("two-arg-relations", (i,), (b if subject else a,), (step,))
     return Derivation("two-arg-relations", (), (), underivable=f"no sentence says what is {direction} of it")
-
-
-def _north_of(context: Sequence[str], direction: str, other: str) -> Derivation:
-    return _two_arguments(context, None, direction, other)
-
-
-def _of_what(context: Sequence[str], subject: str, direction: str) -> Derivation:
-    return _two_arguments(context, subject, direction, None)
 
 
 def _deduction(context: Sequence[str], name: str) -> Derivation:
@@ -94,7 +83,7 @@ def _one(plural: str) -> str:
 
 
 def _induction(context: Sequence[str], name: str) -> Derivation:
-    """X is a frog, Y is a green frog: X is green, too; the last Y told of counts."""
+    """X is a frog, Y is a green frog: X is green, too; the Y mentioned last counts."""
     kinds = {m[1]: (m[2], i) for i, s in enumerate(context) if (m := _KIND.match(s))}
     colours = {m[1]: (m[2], i) for i, s in enumerate(context) if (m := _COLOUR.match(s))}
     kind, said = kinds.get(name, (None, -1))
@@ -133,8 +122,7 @@ def _positions(context: Sequence[str], one: str, relation: str, two: str) -> Der
 def _sizes(context: Sequence[str], small: str, big: str) -> Derivation:
     """Is ``small`` smaller than ``big``: yes along a chain of sentences up, no along a chain down.
 
-    bAbI asks what takes two sentences, and names a chain of two as its evidence even where one sentence says it
-    outright. So chains of two come first, then a single sentence, then longer chains.
+    bAbI's evidence is a chain of two sentences even where one sentence says it outright, so chains of two come first.
     """
     bigger: dict[str, list] = {}
     for i, sentence in enumerate(context):
@@ -142,19 +130,12 @@ def _sizes(context: Sequence[str], small: str, big: str) -> Derivation:
             low, high = match.groups() if "fits" in sentence else match.groups()[::-1]
             bigger.setdefault(low, []).append((high, low, i))
     for start, end, answer in ((small, big, "yes"), (big, small, "no")):
-        if path := _two_links(bigger, start, end) or _path(bigger, start, end):
+        two = [[one, up] for one in bigger.get(start, ()) for up in bigger.get(one[0], ()) if up[0] == end]
+        earliest = min(two, key=lambda chain: min(i for *_, i in chain), default=None)
+        if path := earliest or _path(bigger, start, end):
             steps = tuple(Step("link", f"The {high} is bigger than the {low}.", (i,)) for high, low, i in path)
             return Derivation("size-reasoning", tuple(sorted({i for *_, i in path})), (answer,), steps)
     return Derivation("size-reasoning", (), (), underivable="no chain of sentences links the two sizes")
-
-
-def _two_links(links: dict[str, list], start: str, end: str) -> list | None:
-    chains = [[one, two] for one in links.get(start, ()) for two in links.get(one[0], ()) if two[0] == end]
-    return min(chains, key=lambda chain: min(i for *_, i in chain), default=None)
-
-
-def _bigger(context: Sequence[str], big: str, small: str) -> Derivation:
-    return _sizes(context, small, big)
 
 
 def _path(links: dict[str, list], start: str, end: str) -> list | None:
@@ -181,10 +162,16 @@ _QUESTIONS = tuple(
         (r"What is (\w+) carrying\?", _story(carrying, "lists-sets")),
         (r"What colou?r is (\w+)\?", _induction),
         (r"What is (\w+) afraid of\?", _deduction),
-        (r"What is (north|south|east|west) of the (\w+)\?", _north_of),
-        (r"What is the (\w+) (north|south|east|west) of\?", _of_what),
+        (
+            r"What is (north|south|east|west) of the (\w+)\?",
+            lambda context, *names: _two_arguments(context, None, *names),
+        ),
+        (
+            r"What is the (\w+) (north|south|east|west) of\?",
+            lambda context, *names: _two_arguments(context, *names, None),
+        ),
         (r"Does the (.+) fit in the (.+)\?", _sizes),
-        (r"Is the (.+) bigger than the (.+)\?", _bigger),
+        (r"Is the (.+) bigger than the (.+)\?", lambda context, big, small: _sizes(context, small, big)),
         (r"Is the (.+) (above|below|to the left of|to the right of) the (.+)\?", _positions),
     )
 )

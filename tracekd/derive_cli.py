@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import replace
 
 from tracekd.command_line import Parser
-from tracekd.derive import derive
-from tracekd.derive_agreement import KINDS, compare_all
+from tracekd.derive_agreement import KINDS, MEASURES, compare_all
 from tracekd.forms import FORMS, read_any
 from tracekd.problems import CATEGORIES, Problem
 
@@ -18,46 +16,26 @@ def report(problems: list[Problem], full: bool = False) -> dict[str, object]:
 
     Args:
         problems: with their gold.
-        full: add ``disagreements``: id, what disagrees, and why, of every one.
+        full: add ``disagreements``: id, what agrees and what does not, and why, of every one.
 
     Returns:
-        Counts ``n``, ``answers_agree``, ``category_agree`` (None where the file gives no label), ``evidence_agree``,
-        ``underivable``; ``shares`` of the three agreements (0 to 1); ``remainder``, counts by kind;
-        ``problems_per_second``, of the derivation alone.
+        ``n`` and the counts of ``derive_agreement.MEASURES`` (``category_agree`` is None where the file gives no
+        label); ``shares`` of the three agreements (0 to 1); ``remainder``, counts by kind.
     """
     if not problems:
         raise ValueError("no problems in the file: expected at least one")
-    start = time.perf_counter()
-    for problem in problems:
-        derive(problem)
-    seconds = time.perf_counter() - start
     rows = compare_all(problems)
-    labelled = rows.category_agree.notna().all()
-    counts = {
-        "n": len(rows),
-        "answers_agree": int(rows.answers_agree.sum()),
-        "category_agree": int(rows.category_agree.sum()) if labelled else None,
-        "evidence_agree": int(rows.evidence_agree.sum()),
-        "underivable": int(rows.underivable.sum()),
-    }
-    kinds = rows[rows.kind != ""].kind.value_counts()
+    counts = {name: int(rows[name].sum()) if rows[name].notna().all() else None for name in MEASURES}
+    left = rows[rows.kind != ""]
     result = {
+        "n": len(rows),
         **counts,
-        "shares": {k: None if v is None else round(v / len(rows), 4) for k, v in counts.items() if k.endswith("agree")},
-        "remainder": {f"{KINDS[kind]}: {kind}": int(n) for kind, n in kinds.items()},
-        "problems_per_second": round(len(rows) / seconds),
+        "shares": {k: None if counts[k] is None else round(counts[k] / len(rows), 4) for k in MEASURES[:3]},
+        "remainder": {f"{KINDS[kind]}: {kind}": int(n) for kind, n in left.kind.value_counts().items()},
     }
     if full:
-        result["disagreements"] = _listed(rows)
+        result["disagreements"] = left[["id", *MEASURES[:3], "reason", "kind"]].to_dict("records")
     return result
-
-
-def _listed(rows) -> list[dict[str, object]]:
-    listed = []
-    for row in rows[rows.kind != ""].to_dict("records"):
-        wrong = [name for name in ("answers", "category", "evidence") if row[f"{name}_agree"] is False]
-        listed.append({"id": row["id"], "disagree": wrong, "reason": row["reason"], "kind": row["kind"]})
-    return listed
 
 
 def main(argv: list[str]) -> int:

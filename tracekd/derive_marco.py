@@ -1,10 +1,8 @@
 """MS MARCO by rules: the query type from the question's form, the passage by BM25. No rule reads the free-text answer.
 
-A baseline, not a claim: all passages were retrieved for the question, so that shared words tell little among them.
-Forms and BM25's setting were chosen on the even-numbered real records and checked on the odd-numbered ones.
-
-BM25 ranks every context, answerable or not: for a question that no passage answers it still names the best-ranked
-passage, and that counts as disagreement. Agreement with ``query_type`` and ``is_selected`` is reported as it is.
+A baseline: a search engine retrieved all passages for the question, so shared words say little. Forms and BM25's
+setting were chosen on the even-numbered real records and checked on the odd-numbered ones. Where no passage answers,
+BM25 still names the best-ranked one, which counts as disagreement.
 """
 
 from __future__ import annotations
@@ -15,7 +13,7 @@ from collections.abc import Sequence
 
 import bm25s
 
-from tracekd.derive import Derivation, Step
+from tracekd.derivation import Derivation, Step
 
 logging.getLogger("bm25s").setLevel(logging.WARNING)
 
@@ -55,13 +53,12 @@ _FORMS = tuple(
     )
 )
 
-
 # BM25 holds a question's form for content: "how" or "does" in a passage would count for it.
 _QUESTION_WORDS = re.compile(r"\b(?:what|how|when|where|who|which|why|do|does|did|can|many|much|long|i|you|my|your)\b")
 
 
 def query_type(question: str) -> str:
-    """Tell the query type from the question's form alone."""
+    """The query type by the question's form alone."""
     text = question.lower().strip()
     return next((label for label, form in _FORMS if form.search(text)), "DESCRIPTION")
 

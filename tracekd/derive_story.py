@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tracekd.derive import Derivation, Step
+from tracekd.derivation import Derivation, Step
 
 _TIMES = ("yesterday", "this morning", "this afternoon", "this evening")
 _WHEN = "|".join(_TIMES)
@@ -26,11 +26,11 @@ class World:
 
     Attributes:
         at: person to (place, index of the sentence that says so).
-        held: thing to (person, index of the sentence that says so), for things in someone's hands.
-        left: thing to (place, move index, drop index) for things put down.
+        held: thing to (person, index of the sentence that says so).
+        left: thing put down to (place, move index, drop index).
         moves: (person, place, time of day, index) of every move.
         handled: person to the indices of the sentences in which they take, drop, give or receive a thing.
-        steps: one for each sentence.
+        steps: one per sentence.
     """
 
     at: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -40,11 +40,6 @@ class World:
     handled: dict[str, list[int]] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
 
-    def carried(self, person: str) -> list[str]:
-        """Things that a person holds, in the order in which they came to hold them."""
-        things = [(i, thing) for thing, (who, i) in self.held.items() if who == person]
-        return [thing for _, thing in sorted(things)]
-
 
 def read_story(context: Sequence[str]) -> World | str:
     """Read every sentence into a world; the first sentence that none of the patterns fits is returned instead."""
@@ -53,11 +48,11 @@ def read_story(context: Sequence[str]) -> World | str:
         if match := _MOVE.match(sentence):
             _move(world, i, *match.groups())
         elif match := _TAKE.match(sentence):
-            _take(world, i, *match.groups())
+            _hand_over(world, i, None, match[2], match[1])
         elif match := _DROP.match(sentence):
-            _drop(world, i, *match.groups())
+            _hand_over(world, i, match[1], match[2], None)
         elif match := _GIVE.match(sentence):
-            _give(world, i, *match.groups())
+            _hand_over(world, i, *match.groups())
         else:
             return sentence
     return world
@@ -72,26 +67,19 @@ def _move(world: World, i: int, before: str, one: str, two: str, place: str, aft
     world.steps.append(Step("move", f"{people} in the {place}{', ' + when if when else ''}.", (i,)))
 
 
-def _take(world: World, i: int, person: str, thing: str) -> None:
-    world.held[thing] = (person, i)
-    world.left.pop(thing, None)
-    world.handled.setdefault(person, []).append(i)
-    world.steps.append(Step("take", f"{person} holds the {thing}.", (i,)))
-
-
-def _drop(world: World, i: int, person: str, thing: str) -> None:
-    place, seen = world.at.get(person, (None, -1))
-    world.held.pop(thing, None)
-    world.left[thing] = (place, seen, i)
-    world.handled.setdefault(person, []).append(i)
-    world.steps.append(Step("drop", f"{person} no longer holds the {thing}.", (i,)))
-
-
-def _give(world: World, i: int, giver: str, thing: str, taker: str) -> None:
-    world.held[thing] = (taker, i)
-    for person in (giver, taker):
+def _hand_over(world: World, i: int, giver: str | None, thing: str, taker: str | None) -> None:
+    """A thing changes hands: taken without a giver, put down without a taker."""
+    for person in filter(None, (giver, taker)):
         world.handled.setdefault(person, []).append(i)
-    world.steps.append(Step("give", f"{taker} holds the {thing}, {giver} no longer does.", (i,)))
+    if taker:
+        world.held[thing] = (taker, i)
+        text = f"{taker} holds the {thing}" + (f", {giver} no longer does" if giver else "")
+    else:
+        place, seen = world.at.get(giver, (None, -1))
+        world.held.pop(thing, None)
+        world.left[thing] = (place, seen, i)
+        text = f"{giver} no longer holds the {thing}"
+    world.steps.append(Step("give" if giver and taker else "take" if taker else "drop", f"{text}.", (i,)))
 
 
 def where_person(world: World, person: str, category: str) -> Derivation:
@@ -118,14 +106,13 @@ def where_thing(world: World, thing: str, category: str) -> Derivation:
 
 def carrying(world: World, person: str, category: str) -> Derivation:
     """What a person holds (``lists-sets``) or how many things (``counting``)."""
-    things = world.carried(person)
+    things = [thing for _, thing in sorted((i, thing) for thing, (who, i) in world.held.items() if who == person)]
     events = tuple(world.handled.get(person, ()))
     if not events:
         return _none(category, world, f"no sentence says what {person} holds")
+    answers = tuple(things) or ("nothing",)
     if category == "counting":
         answers = (_NUMBERS[len(things)] if len(things) < len(_NUMBERS) else str(len(things)),)
-    else:
-        answers = tuple(things) or ("nothing",)
     held = " and ".join(f"the {thing}" for thing in things) or "nothing"
     return _found(category, world, events, answers, f"In the end {person} holds {held}.")
 
@@ -135,8 +122,7 @@ def before(world: World, person: str, place: str, category: str) -> Derivation:
     own = [(when, where, i) for who, where, when, i in world.moves if who == person]
     if any(when not in _TIMES for when, _, _ in own):
         return _none(category, world, f"a move of {person} has no time of day")
-    # Sentences of one time of day keep the order in which they are told.
-    own.sort(key=lambda move: _TIMES.index(move[0]))
+    own.sort(key=lambda move: _TIMES.index(move[0]))  # stable: within one time of day in the story's order
     visits = [k for k, (_, where, _) in enumerate(own) if where == place]
     if not visits or not visits[-1]:
         return _none(category, world, f"no sentence says where {person} was before the {place}")

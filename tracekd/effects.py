@@ -5,30 +5,19 @@ answer (nats). Effects are means over problems of differences within a problem a
 (``resample.pooled``).
 
 *Mediation.* Treatment T: is the given trace right (gold) or wrong in both steps (both_wrong)? Mediator M: does the
-trace name the gold answer? A gold trace does, a wrong one does not, so M(1) = 1 and M(0) = 0. Masking sets M to 0 and
-leaves T at 1, so each potential outcome that the formulas need is one variant: Y(1, M(1)) = Y(gold), Y(0, M(0)) =
-Y(both_wrong), Y(1, M(0)) = Y(masked). Hence
-
-    total             E[Y(1, M(1)) - Y(0, M(0))]  =  gold - both_wrong
-    natural direct    E[Y(1, M(0)) - Y(0, M(0))]  =  masked - both_wrong
-    natural indirect  E[Y(1, M(1)) - Y(1, M(0))]  =  gold - masked,        total = direct + indirect
-
-(Pearl 2001, "Direct and indirect effects", UAI; Robins & Greenland 1992, Epidemiology 3:143, who call them pure direct
-and total indirect; Imai, Keele & Tingley 2010, Psychological Methods 15:309, where they are ADE(0) and ACME(1)).
-``ASSUMPTIONS`` says under what. The other half, with the wrong trace made to name the gold answer, Y(0, M(1)), is not
-among the variants: the total direct and pure indirect effects, and so whether T and M interact, are not identified.
+trace name the gold answer? Masking sets M to 0 and leaves T at 1, so each potential outcome is one variant: Y(1, M(1))
+= Y(gold), Y(0, M(0)) = Y(both_wrong), Y(1, M(0)) = Y(masked). Hence total = gold - both_wrong, natural direct = masked
+- both_wrong, natural indirect = gold - masked, and total = direct + indirect (Pearl 2001, "Direct and indirect
+effects", UAI; Robins & Greenland 1992, Epidemiology 3:143; Imai, Keele & Tingley 2010, Psychological Methods 15:309).
+``ASSUMPTIONS`` says under what. Y(0, M(1)), a wrong trace that names the gold answer, is not among the variants, so
+whether T and M interact is not identified.
 
 *2 x 2.* ``label_*`` and ``facts_*`` are controlled direct effects (Pearl 2001): one step is changed, the other held at
-a value that we set. They need no assumption beyond the intervention itself, and are no natural effects: what facts the
-student would have written after another label is not observed.
+a value that we set. They need no assumption beyond the intervention itself.
 
-*Own traces.* ``observed`` is the association in what the student wrote itself, the quantity that confusion matrices
-show; hard problems make both wrong, so it is no effect. ``repair`` (gold - own, where the own trace is wrong) and
-``breakage`` (own - both_wrong, where it is right) are effects on those very problems.
-
-*Training.* ``between_conditions``: total effect of the training condition with each student's own trace, and
-controlled direct effects with one and the same trace given to both. Natural effects would need each student to answer
-after the other one's own trace, which is not among the variants.
+*Own traces.* ``observed`` is the association in what the student wrote itself, as confusion matrices show it; hard
+problems make both wrong, so it is no effect. ``repair`` (gold - own, where the own trace is wrong) and ``breakage``
+(own - both_wrong, where it is right) are effects on those very problems.
 """
 
 from __future__ import annotations
@@ -42,17 +31,15 @@ from tracekd import resample, stats
 from tracekd.intervention_tables import ENDS, GROUP, OUTCOMES, contrasts, kind_of, summary, wide
 
 ASSUMPTIONS = (
-    "The trace is set by us and the student is deterministic: nothing confounds trace and answer, neither treatment "
-    "nor mediator (sequential ignorability holds by design, not by assumption).",
+    "We set the trace and the student is deterministic, so nothing confounds trace and answer.",
     "All that matters of the mediator is whether the trace names the gold answer. A wrong trace names other things "
-    "instead, a masked one names nothing in its place; a student that copies is led astray by the one and not by the "
-    "other, and that difference counts as direct effect.",
-    "Masking hides the answer and does nothing else. A mask is a form that training never showed; what it does by its "
-    "strangeness lowers the masked outcome, and so counts as indirect effect.",
-    "Effects are those on the problems that have all three traces: the gold facts name every gold answer, the wrong "
-    "trace and the masked one name none. Yes-no questions and counts are mostly not among them.",
-    "Given traces have the rule-made wording. For a student trained on another form, or on none, they are themselves "
-    "out of the ordinary.",
+    "instead, a masked one nothing. A student that copies is led astray by the one and not by the other, and that "
+    "difference counts as direct effect.",
+    "Masking hides the answer and does nothing else. Training never showed a mask; what its strangeness does lowers "
+    "the masked outcome, and so counts as indirect effect.",
+    "Effects are those on the problems whose gold facts name every gold answer, and whose wrong and masked traces name "
+    "none. Yes-no questions and counts are mostly not among them.",
+    "Forced traces have the rule-made wording, which is unusual for a student trained on another form, or on none.",
 )
 # What each effect is made of, and on which problems: "all", "mediated" (see ASSUMPTIONS), "own_right", "own_wrong".
 CONTRASTS: dict[str, tuple[dict[str, int], str]] = {
@@ -68,22 +55,23 @@ CONTRASTS: dict[str, tuple[dict[str, int], str]] = {
     "repair": ({"gold": 1, "own": -1}, "own_wrong"),
     "breakage": ({"own": 1, "both_wrong": -1}, "own_right"),
 }  # fmt: skip
+FEW = 10  # own traces of a kind, below which the observed difference has Newcombe's interval
 
 
 def effects(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
     """The effects of ``CONTRASTS`` and ``observed``; see the module's text.
 
-    Columns: student, dataset, condition, effect, outcome, value, low, high, t_low, t_high, n, seeds, contrast (in
-    words), problems (which ones), asked (problems that were asked at all), gold_names (those of them whose gold trace
-    names every gold answer). Without any problem, value and interval are NaN and n is 0.
+    Columns beside those of ``intervention_tables``: effect, outcome, contrast (in words), problems (which ones), asked
+    (problems that were asked at all), gold_names (those of them whose gold trace names every gold answer). Without any
+    problem, value and interval are NaN and n is 0.
     """
     wanted = {name: weights for name, (weights, _) in CONTRASTS.items()}
     found = contrasts(table, wanted, "effect", rng, repeats, about=_about)
+    head = {"effect": "observed", "outcome": "answer_correct"}
     observed = [
-        {**dict(zip(GROUP, name, strict=True)), "effect": "observed", "outcome": "answer_correct",
-         **_observed(part, rng, repeats)}
+        dict(zip(GROUP, name, strict=True)) | head | _observed(part, rng, repeats)
         for name, part in table.groupby(GROUP, sort=False)
-    ]  # fmt: skip
+    ]
     found = pd.concat([found, pd.DataFrame(observed)], ignore_index=True)
     words = {name: _words(weights) for name, weights in wanted.items()}
     words["observed"] = "own answer right after a right minus after a wrong own trace"
@@ -109,11 +97,8 @@ def _about(part: pd.DataFrame) -> dict[str, pd.Index]:
     for name in ("masked", "both_wrong"):
         named = named.intersection(by[name].index[~by[name].names_any.astype(bool)])
     right = by["own"].trace_correct.astype(bool)
-    kept = {"mediated": named, "own_right": by["own"].index[right], "own_wrong": by["own"].index[~right]}
-    return {name: kept[which] for name, (_, which) in CONTRASTS.items() if which != "all"}
-
-
-FEW = 10  # own traces of a kind, below which the observed difference has Newcombe's interval
+    only = {"mediated": named, "own_right": by["own"].index[right], "own_wrong": by["own"].index[~right]}
+    return {name: only[which] for name, (_, which) in CONTRASTS.items() if which != "all"}
 
 
 def _observed(part: pd.DataFrame, rng, repeats: int) -> dict:
@@ -129,7 +114,7 @@ def _observed(part: pd.DataFrame, rng, repeats: int) -> dict:
     # (problems, seeds, columns); a trace that was not written counts in neither group.
     units = np.stack([table[name].unstack("seed").fillna(0) for name in columns], axis=-1)
     found = resample.crossed(units, lambda m: resample.ratio(m[:, :2]) - resample.ratio(m[:, 2:]), rng, repeats)
-    # Few of a kind, or no resample that differs, leave a bootstrap too narrow: Newcombe's interval.
+    # Few of a kind, or no resample that differs, leave a bootstrap too narrow.
     few = min(counts["right"], counts["wrong"]) < FEW
     if head["seeds"] == 1 and (found["low"] == found["high"] or few):
         cells = (counts["both"], counts["only"], counts["right"] - counts["both"], counts["wrong"] - counts["only"])
@@ -137,23 +122,16 @@ def _observed(part: pd.DataFrame, rng, repeats: int) -> dict:
     return {name: found[name] for name in ENDS} | head
 
 
-def between_conditions(
-    table: pd.DataFrame,
-    rng: np.random.Generator,
-    first: str = "correct",
-    second: str = "incorrect",
-    repeats: int = 2000,
-) -> pd.DataFrame:
-    """Training condition ``first`` minus ``second`` on the same problems and seeds, under the same kind of trace.
+def between_conditions(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
+    """Trained on correct minus trained on incorrect traces, same problems and seeds, under the same kind of trace.
 
-    ``total`` has each student answer after its own trace, where both wrote one (a student that often writes none is
-    seen on the others only). ``direct_VARIANT`` gives both the same trace: controlled direct effects of training.
-    ``eliminated_VARIANT`` = total - direct is the part of the total that goes away once both have that trace
-    (VanderWeele 2013, Epidemiology 24:175), on the problems that have both; it is not the natural indirect effect.
+    ``total`` has each student answer after its own trace, where both wrote one. ``direct_VARIANT`` gives both the same
+    trace: controlled direct effects of training. ``eliminated_VARIANT`` = total - direct is the part of the total that
+    goes away once both have that trace (VanderWeele 2013, Epidemiology 24:175); it is not the natural indirect effect.
 
-    Columns: student, dataset, first, second, effect, outcome, value, low, high, t_low, t_high, n, seeds.
+    Columns: student, dataset, first, second, effect, outcome, and those of ``intervention_tables``.
     """
-    rows = []
+    rows, first, second = [], "correct", "incorrect"
     for (student, dataset), part in table.groupby(["student", "dataset"], sort=False):
         for outcome in OUTCOMES:
             of = {c: wide(part[part.condition == c], outcome) for c in (first, second)}

@@ -1,20 +1,18 @@
 """The answer that a trace implies: what its facts say to the question, whatever the context says.
 
-Gold traces quote the facts that hold the answer, not all that a derivation needs (CoTempQA's gold facts leave out the
-event that the question names), and wrong facts speak of other people, so the derivation alone would be silent on
-nearly every wrong trace. Four rules are tried in order, and ``Implied.by`` names the one that gave the answer:
+Gold traces quote the facts that hold the answer, not all that a derivation needs, and wrong facts speak of other
+people, so the derivation alone would be silent on nearly every wrong trace. Four rules are tried in order, and
+``Implied.by`` names the one that gave the answer:
 
 1. ``derivation``: ``tracekd.derive`` with the trace's facts in place of the context.
-2. ``source``: the facts are all the gold facts of a known problem, in their order: that problem's gold answers. For
-   an untouched list of facts only: gold, a wrong label on right facts, another problem's trace.
-3. ``slots`` (CoTempQA): the answer slots of the stated facts. A gold fact is by definition one whose slot is an answer
-   (``tracekd.facts``), so a trace that says "I need these facts" names these slots.
+2. ``source``: the facts are the untouched gold facts of a known problem: that problem's gold answers.
+3. ``slots`` (CoTempQA): the answer slots of the stated facts, since a gold fact is one whose slot is an answer.
 4. ``renamed`` (bAbI): the derivation once one word of the question that the trace does not mention is exchanged for a
    word that it does mention ("Where is Mary?", "Daniel went to the garden." - "Where is Daniel?" - garden), where all
    exchanges that derive anything agree.
 
-What none of them gives stays None and says why; so MS MARCO, whose answers are free text, has implied answers by
-``source`` only.
+Where none of them gives an answer the trace implies none, with a reason. MS MARCO's answers are free text: its traces
+imply answers by ``source`` only.
 """
 
 from __future__ import annotations
@@ -29,7 +27,6 @@ from tracekd.problems import Problem
 from tracekd.text import normalise
 
 MASK = "___"
-RULES = ("derivation", "source", "slots", "renamed")
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class Implied:
 
     Attributes:
         answers: the implied answers, or None.
-        by: one of ``RULES``; None without answers.
+        by: the rule that gave them (see the module's text); None without answers.
         reason: why there are none; empty where there are some.
     """
 
@@ -63,28 +60,25 @@ def implied(problem: Problem, facts: Sequence[str] | None, source: Problem | Non
     if source is None and not facts:
         return Implied(None, reason="the trace states no facts")
     found, reason = _derived(problem, facts or ())
-    if found:
-        return _checked(found, "derivation")
-    if source is not None:
-        return _checked(source.answers, "source")
-    if problem.dataset == "cotempqa" and (slots := _slots(problem, facts)):
-        return _checked(slots, "slots")
-    if problem.dataset == "babi" and (renamed := _renamed(problem, facts)):
-        return _checked(renamed, "renamed")
-    return Implied(None, reason=reason)
-
-
-def _checked(answers: tuple[str, ...], by: str) -> Implied:
-    """A masked answer is none."""
-    if any(MASK in answer for answer in answers) or not key(answers):
+    by = "derivation"
+    if not found and source is not None:
+        found, by = source.answers, "source"
+    elif not found and problem.dataset == "cotempqa":
+        found, by = _slots(problem, facts), "slots"
+    elif not found and problem.dataset == "babi":
+        found, by = _renamed(problem, facts), "renamed"
+    if not found and source is None:
+        return Implied(None, reason=reason)
+    if any(MASK in answer for answer in found) or not key(found):
         return Implied(None, reason="the implied answer is masked or empty")
-    return Implied(tuple(answers), by)
+    return Implied(tuple(found), by)
 
 
 def _derived(problem: Problem, facts: Sequence[str]) -> tuple[tuple[str, ...], str]:
-    derivation = derive(replace(problem, context=tuple(facts))) if facts else None
-    if derivation is None:
+    """Derived answers, and why there are none."""
+    if not facts:
         return (), "the trace states no facts"
+    derivation = derive(replace(problem, context=tuple(facts)))
     return derivation.answers, derivation.underivable
 
 

@@ -25,7 +25,7 @@ def frame(rows: Iterable[Mapping]) -> pd.DataFrame:
     """Rows of ``interventions`` as a table, without the variants that do not exist.
 
     Raises:
-        ValueError: a (student, dataset, condition, seed, id, variant) stands there twice, or there is no row.
+        ValueError: a (student, dataset, condition, seed, id, variant) comes twice, or there is no row.
     """
     table = pd.DataFrame(list(rows))
     if table.empty:
@@ -34,78 +34,56 @@ def frame(rows: Iterable[Mapping]) -> pd.DataFrame:
     if twice.any():
         first = table[twice].iloc[0]
         raise ValueError(
-            f"{twice.sum()} rows stand there twice, first {first.id} {first.variant} of {first.condition}, seed "
-            f"{first.seed}: give each file once"
+            f"{twice.sum()} rows come twice, first {first.id} {first.variant} of {first.condition}, seed {first.seed}: "
+            "give each file once"
         )
     table = table[table.left_out == ""].copy()
     return table.astype({"answer_correct": bool, "trace_correct": bool, "logp_gold": float, "logp_implied": float})
 
 
-def left_out(rows: Iterable[Mapping]) -> pd.DataFrame:
-    """How many (problem, variant) do not exist and why: student, dataset, condition, variant, reason, count.
+def coverage(rows: Iterable[Mapping]) -> pd.DataFrame:
+    """How many (problem, seed, variant) were asked for, ``exist``, imply an answer, and imply another than gold.
 
-    Also, with variant's ``reason`` prefixed "implies nothing: ", the traces that exist but imply no answer.
+    Returns:
+        One row per student, dataset and condition: ``asked``, ``exist``, ``imply``, ``disagree`` (counts).
     """
     table = pd.DataFrame(list(rows))
-    silent = table[(table.left_out == "") & table.implied.isna()]
-    gone = table[table.left_out != ""].assign(reason=lambda t: t.left_out.map(_general))
-    silent = silent.assign(reason="implies nothing: " + silent.no_implied.astype(str).map(_general))
-    found = pd.concat([gone, silent]).groupby([*GROUP, "variant", "reason"]).size()
-    return found.rename("count").reset_index()
-
-
-# How reasons begin that go on to name what one problem is about.
-_PARTICULAR = {
-    "the sentence ": "a fact has none of the known forms", "fact ": "a fact has none of the known forms",
-    "date ": "a date has none of the known forms", "no sentence says": "no fact says what the question needs",
-    "nobody of": "no fact says what the question needs", "a move of": "no fact says what the question needs",
-}  # fmt: skip
-
-
-def _general(reason: str) -> str:
-    """A reason without names and texts of one problem, so that it can be counted and shown."""
-    if reason.startswith("problem ") and ": " in reason:
-        reason = reason.split(": ", 1)[1]
-    return next((short for start, short in _PARTICULAR.items() if reason.startswith(start)), reason)
+    exists = table.left_out == ""
+    flags = {"exist": exists, "imply": exists & table.implied.notna(), "disagree": exists & table.disagrees.eq(True)}
+    groups = table.assign(asked=1, **flags).groupby(GROUP, sort=False)
+    return groups[["asked", *flags]].sum().astype(int).reset_index()
 
 
 def levels(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
     """Accuracy and log-probability of the gold answer under each variant, each on the problems that have it.
 
-    Columns: student, dataset, condition, variant, outcome (``answer_correct`` in 0..1, ``logp_gold`` in nats), value,
-    low, high, t_low, t_high, n, seeds.
+    Columns beside those of the module's text: ``variant``, ``outcome`` (``answer_correct`` in 0..1, ``logp_gold`` in
+    nats).
     """
     return contrasts(table, {v: {v: 1} for v in VARIANTS}, "variant", rng, repeats)
 
 
-def changes(table: pd.DataFrame, rng: np.random.Generator, against: str = "own", repeats: int = 2000) -> pd.DataFrame:
-    """What each variant changes against ``against`` on the same problems (those that have both).
+def changes(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
+    """What each variant changes against the student's own trace, on the problems that have both.
 
-    A vanilla or prompted student has no own trace; ``against="empty"`` serves for it. Columns as ``levels``.
-    """
-    wanted = {v: {v: 1, against: -1} for v in VARIANTS if v != against}
-    return contrasts(table, wanted, "variant", rng, repeats).assign(against=against)
-
-
-def changes_from_usual(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
-    """``changes`` of every student against what is usual for it: ``against`` says which, row by row.
-
-    The own trace; the empty one for a student (data set and condition) that has no own trace at all: a vanilla one,
-    or one that never closes a trace.
+    A student (data set and condition) without any own trace, such as a vanilla one, is compared with the empty trace;
+    ``against`` says which. Other columns as in ``levels``.
     """
     owned = set(table[table.variant == "own"].groupby(GROUP).groups)
     parts = []
     for name, part in table.groupby(GROUP, sort=False):
-        parts.append(changes(part, rng, "own" if name in owned else "empty", repeats))
+        against = "own" if name in owned else "empty"
+        wanted = {v: {v: 1, against: -1} for v in VARIANTS if v != against}
+        parts.append(contrasts(part, wanted, "variant", rng, repeats).assign(against=against))
     return pd.concat(parts, ignore_index=True)
 
 
 def follow_shares(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
     """What answers follow where trace and context disagree (the implied answer is not the gold one).
 
-    Columns: student, dataset, condition, variant, follows (``trace``, ``context``, ``neither``; and ``prefers_trace``:
-    the implied answer has the higher log-probability), value (share in 0..1), low, high, t_low, t_high, n, seeds.
-    Variant ``given`` joins all but ``own`` (whose trace is no intervention), a problem's rows averaged.
+    Columns beside those of the module's text: ``variant``; ``follows``: ``trace``, ``context``, ``neither``, or
+    ``prefers_trace`` (the implied answer has the higher log-probability). Values are shares in 0..1. Variant ``given``
+    joins all but ``own`` (whose trace is no intervention), a problem's rows averaged.
     """
     apart = table[table.disagrees.eq(True)].copy()
     for name in FOLLOW_KINDS[:3]:
@@ -122,16 +100,16 @@ def follow_shares(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 
 
 
 def wide(part: pd.DataFrame, outcome: str) -> pd.DataFrame:
-    """One row a (problem, seed), one column a variant."""
-    wide = part.pivot(index=["id", "seed"], columns="variant", values=outcome)
-    return wide.reindex(columns=list(VARIANTS)).astype(float)
+    """One row per (problem, seed), one column per variant."""
+    found = part.pivot(index=["id", "seed"], columns="variant", values=outcome)
+    return found.reindex(columns=list(VARIANTS)).astype(float)
 
 
 def contrasts(
     table: pd.DataFrame, wanted: Mapping[str, Mapping[str, int]], column: str, rng: np.random.Generator, repeats: int,
     about: Callable[[pd.DataFrame], Mapping[str, pd.Index]] | None = None,
 ) -> pd.DataFrame:  # fmt: skip
-    """Sums of variants' outcomes, such as gold less empty, within a problem and then over problems.
+    """Weighted sums of variants' outcomes, such as gold minus empty, within a problem and then over problems.
 
     Args:
         table: from ``frame``.
@@ -143,12 +121,12 @@ def contrasts(
     """
     rows = []
     for name, part in table.groupby(GROUP, sort=False):
-        head, kept = dict(zip(GROUP, name, strict=True)), about(part) if about else {}
+        head, only = dict(zip(GROUP, name, strict=True)), about(part) if about else {}
         for outcome in OUTCOMES:
             outcomes = wide(part, outcome)
             for label, weights in wanted.items():
                 values = sum(weight * outcomes[variant] for variant, weight in weights.items())
-                values = values[values.index.isin(kept[label])] if label in kept else values
+                values = values[values.index.isin(only[label])] if label in only else values
                 found = summary(values, kind_of(outcome, sum(weights.values())), rng, repeats)
                 rows.append({**head, column: label, "outcome": outcome, **found})
     return pd.DataFrame(rows)
@@ -169,8 +147,8 @@ def by_reveals(table: pd.DataFrame, make: Callable[[pd.DataFrame], pd.DataFrame]
     """``make`` of the problems together and by what their wrong trace reveals, with the first column ``reveals``.
 
     Args:
-        table: of ``frame``. A problem belongs where its ``both_wrong`` trace does: ``none``, ``excludes``, ``names``,
-            ``derives``; records without the column ``reveals`` have the row ``all`` alone.
+        table: of ``frame``. A problem counts under what its ``both_wrong`` trace reveals: ``none``, ``excludes``,
+            ``names`` or ``derives``; records without the column have the row ``all`` alone.
         make: a function of such a table to a table.
     """
     parts = {"all": table}

@@ -10,30 +10,19 @@ import pandas as pd
 from tracekd.findings import INCONCLUSIVE, NOT_TESTED, percent
 
 FEWEST = 20  # problems: a percentile bootstrap over fewer is too narrow to be believed
-WORDS = {
-    "own": "the own trace", "gold": "the gold trace", "wrong_label": "a wrong label on right facts",
-    "wrong_facts": "a right label on wrong facts", "both_wrong": "a trace wrong in both steps",
-    "other": "another problem's trace", "empty": "an empty trace", "shuffled": "the gold trace shuffled",
-    "masked": "the gold trace with its answer masked",
-}  # fmt: skip
 EFFECTS = {
-    "total": "total effect of a right trace", "natural_direct": "natural direct effect (not by naming the answer)",
+    "observed": "accuracy after right minus after wrong own traces, as they came",
+    "natural_direct": "natural direct effect (not by naming the answer)",
     "natural_indirect": "natural indirect effect (by naming the answer)",
-    "facts_given_right_label": "right minus wrong facts under the right label",
-    "label_given_right_facts": "right minus wrong label on the right facts",
-    "observed": "right minus wrong own traces, as they came",
-}  # fmt: skip
+}
 
 
 def size(row: Mapping) -> str:
-    """A difference with its interval and n: in percentage points for answers, in nats for log-probabilities."""
+    """A difference of accuracies in percentage points with its interval and n."""
     if row["value"] != row["value"]:
         return "no value"
-    scale, form, unit = (100, ".1f", " points") if row["outcome"] == "answer_correct" else (1, ".3g", " nats")
-    text = f"{scale * row['value']:+{form}}{unit}"
-    if row["low"] == row["low"]:
-        text += f" [{scale * row['low']:{form}}, {scale * row['high']:{form}}]"
-    return f"{text}, n = {row['n']:.0f}"
+    ends = f" [{100 * row['low']:.1f}, {100 * row['high']:.1f}]" if row["low"] == row["low"] else ""
+    return f"{100 * row['value']:+.1f} points{ends}, n = {row['n']:.0f}"
 
 
 def direction(row: Mapping) -> str:
@@ -52,20 +41,29 @@ def direction(row: Mapping) -> str:
     return f"{INCONCLUSIVE}: {'an' if t_low == t_low else 'the'} interval covers zero"
 
 
-def change_sentence(row: Mapping) -> str:
-    """One row of ``intervention_tables.changes``: what a given trace does to the answers of one student."""
-    what = {"answer_correct": "accuracy", "logp_gold": "log-probability of the gold answer"}[row["outcome"]]
-    verdict = direction(row)
-    verdict = {"more": "higher", "less": "lower"}.get(verdict, verdict)
-    return f"{what} after {WORDS[row['variant']]} minus after {WORDS[row['against']]}: {size(row)}: {verdict}."
+def student_sentences(moved: pd.DataFrame, follows: pd.DataFrame) -> list[str]:
+    """What was found on one student, the notebook's question first.
+
+    Args:
+        moved: its rows of ``effects.effects`` on right answers.
+        follows: its rows of ``intervention_tables.follow_shares`` for one variant; may be empty.
+    """
+    rows = {row["effect"]: row for row in moved.to_dict("records")}
+    verdict = direction(rows["total"])
+    said = {
+        "more": "The answer depends on the forced trace, and a right one helps",
+        "less": "The answer depends on the forced trace, and a right one does harm",
+    }.get(verdict, f"Does the answer depend on the forced trace? {verdict}")
+    sentences = [f"{said} (total effect of a right trace: {size(rows['total'])})."]
+    for name, words in EFFECTS.items():
+        sign = {"more": "above zero", "less": "below zero"}
+        verdict = direction(rows[name])
+        sentences.append(f"{words}: {size(rows[name])}: {sign.get(verdict, verdict)}.")
+    return [*sentences, follow_sentence(follows)] if len(follows) else sentences
 
 
 def follow_sentence(part: pd.DataFrame) -> str:
-    """One student and one variant of ``intervention_tables.follow_shares``: what its answers follow.
-
-    Which of trace and context they follow more often is said only where their intervals do not overlap, and for no
-    fewer than ``FEWEST`` problems.
-    """
+    """What the answers of one student follow: trace or context more often only where their intervals do not overlap."""
     of = part.set_index("follows")
     trace, context = of.loc["trace"], of.loc["context"]
     verdict = INCONCLUSIVE if trace.n >= FEWEST else NOT_TESTED
@@ -78,18 +76,3 @@ def follow_sentence(part: pd.DataFrame) -> str:
         f"where trace and context disagree (n = {trace.n:.0f} problems), {first} of the answers follow the trace. "
         f"{second} follow the context: {verdict}."
     )
-
-
-def effect_sentence(row: Mapping) -> str:
-    """One row of ``effects.effects``: its name in words, its size, and its sign where both intervals show one."""
-    verdict = direction(row)
-    verdict = {"more": "above zero", "less": "below zero"}.get(verdict, verdict)
-    return f"{EFFECTS.get(row['effect'], row['effect'])} ({row['contrast']}): {size(row)}: {verdict}."
-
-
-def uses_trace(row: Mapping) -> str:
-    """The notebook's question, by the total effect of one student (gold minus both_wrong) on right answers."""
-    return {
-        "more": "the answer depends on the given trace, and a right one helps",
-        "less": "the answer depends on the given trace, and a right one does harm",
-    }.get(verdict := direction(row), f"does the answer depend on the given trace? {verdict}")

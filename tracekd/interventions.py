@@ -1,12 +1,11 @@
-"""Interventions at inference: traces of our choosing put before the answer, one row a (problem, variant)."""
+"""Interventions at inference: traces of our choosing put before the answer, one row per (problem, variant)."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 from tracekd import traces
 from tracekd.implied import key
@@ -17,7 +16,6 @@ from tracekd.text import normalise
 from tracekd.variants import VARIANTS, Variant, variants
 
 VERSION = 3  # raise it when a change here or in ``prefill`` changes what a row says
-FOLLOWS = ("trace", "context", "both", "neither")
 
 
 @dataclass(frozen=True)
@@ -41,63 +39,55 @@ class Reply:
     n_implied: int | None = None
 
 
-class Answerer(Protocol):
-    """Anything that answers after a given trace: a student (``prefill.Prefill``) or a planted one."""
-
-    def __call__(self, problem: Problem, given: Sequence[Variant]) -> list[Reply]:
-        """One reply a variant, in their order; all of them exist (their text is no None)."""
+# Answers after given traces: one reply per variant, in their order; all variants exist (their text is no None).
+Answerer = Callable[[Problem, Sequence[Variant]], list[Reply]]
 
 
 def follows(stated: Sequence[str], gold: Sequence[str], implied_answers: Sequence[str] | None) -> str | None:
     """What an answer follows, by equality of normalised sets.
 
     ``trace``: equal to the implied answer, which is not the gold one. ``context``: equal to the gold answer, which is
-    not the implied one. ``both``: trace and context imply the same, and the answer is equal to it, so that one cannot
-    tell. ``neither``: equal to none of the two. None where the trace implies nothing: nothing to follow or to resist.
+    not the implied one. ``both``: trace and context imply the same, and the answer is equal to it. ``neither``: equal
+    to none of the two. None where the trace implies nothing.
     """
     if implied_answers is None:
         return None
-    said, right, told = key(stated), key(gold), key(implied_answers)
-    if said not in (right, told):
+    said, right, implied = key(stated), key(gold), key(implied_answers)
+    if said not in (right, implied):
         return "neither"
-    return "both" if right == told else "trace" if said == told else "context"
+    return "both" if right == implied else "trace" if said == implied else "context"
 
 
 def row(problem: Problem, variant: Variant, reply: Reply | None, about: Mapping) -> dict:
-    """One JSON-ready row.
+    """One JSON-ready row: ``about``, ``id``, ``category``, ``variant`` and what follows.
 
-    Columns: ``about``'s (student, dataset, condition, seed, source, key), ``id``, ``category``, ``variant``,
-    ``left_out`` (reason; empty where the variant exists; else all that follow are None), ``donor``, ``trace_label``
-    (as stated), ``classification_correct``, ``retrieval_correct``, ``trace_correct`` (of the given trace, by
-    ``score.verdict``), ``reveals`` (what the given trace's facts tell of the answer, see ``leakage.reveals``),
-    ``names_gold`` (every gold answer stands in the trace as whole words), ``names_any`` (at least
-    one does), ``implied`` (list or None), ``implied_by``, ``no_implied`` (reason), ``disagrees`` (implied and gold
-    differ; None without implied), ``answer`` (text), ``answer_in_trace`` (all that is answered stands in the
-    given trace as whole words), ``status``, ``answer_correct``, ``follows`` (see ``follows``),
-    ``n_tokens``, ``logp_gold``, ``logp_gold_token``, ``n_gold``, ``logp_implied``, ``logp_implied_token``,
-    ``n_implied`` (nats; per token = divided by n).
+    ``left_out``: why the variant does not exist, else empty; where it does not, all that follow but ``donor`` are None.
+    Of the given trace: ``donor``, ``trace_label``, the verdicts on its steps, ``reveals`` (``leakage.reveals``),
+    ``names_gold`` and ``names_any`` (every, or one, gold answer stands in it as whole words), ``implied`` with
+    ``implied_by`` or ``no_implied`` (why not), ``disagrees`` (implied and gold differ; None without implied).
+    Of the answer: ``answer``, ``answer_in_trace`` (all of it stands in the given trace), ``status``,
+    ``answer_correct``, ``follows``, ``n_tokens``, and log-probabilities in nats with token counts, see ``Reply``
+    (``logp_*_token``: divided by the number of tokens).
     """
     head = {**about, "id": problem.id, "category": problem.category, "variant": variant.name}
     head |= {"left_out": variant.left_out, "donor": variant.donor}
     if reply is None:
         return {**head, **dict.fromkeys(_REST)}
     judged = verdict(problem, reply.text, reply.finished)
-    told = variant.implied.answers
-    said = judged["answer_stated"]
-    inside = [_within(answer, variant.text) for answer in problem.answers]
-    steps = ("classification_correct", "retrieval_correct", "trace_correct", "reveals", "status", "answer_correct")
-    rest = {name: judged[name] for name in steps} | {
+    implied, said = variant.implied.answers, judged["answer_stated"]
+    named = [_within(answer, variant.text) for answer in problem.answers]
+    rest = {name: judged[name] for name in _REST if name in judged} | {
         "trace_label": judged["classification_stated"],
-        "names_gold": all(inside),
-        "names_any": any(inside),
-        "implied": None if told is None else list(told),
+        "names_gold": all(named),
+        "names_any": any(named),
+        "implied": None if implied is None else list(implied),
         "implied_by": variant.implied.by,
         "no_implied": variant.implied.reason,
-        "disagrees": None if told is None else key(told) != key(problem.answers),
+        "disagrees": None if implied is None else key(implied) != key(problem.answers),
         "answer": split_output(reply.text, reply.finished)[2],
         "answer_in_trace": bool(said) and all(_within(a, variant.text) for a in said),
-        "follows": follows(said, *(_reached(problem, said, answers) for answers in (problem.answers, told))),
-        **{name: value for name, value in reply.__dict__.items() if name not in ("text", "finished")},
+        "follows": follows(said, *(_reached(problem, said, answers) for answers in (problem.answers, implied))),
+        **asdict(reply),
         "logp_gold_token": reply.logp_gold / reply.n_gold,
         "logp_implied_token": None if reply.logp_implied is None else reply.logp_implied / reply.n_implied,
     }
@@ -126,16 +116,7 @@ def intervene(
     answerer: Answerer, problems: Iterable[Problem], own: Mapping[str, str | None], others: Sequence[Problem],
     about: Mapping, seed: int,
 ) -> Iterator[list[dict]]:  # fmt: skip
-    """Yield the nine rows of one problem after the other.
-
-    Args:
-        answerer: gives the replies.
-        problems: to intervene on.
-        own: problem id to the student's own trace, or None.
-        others: the pool of ``other``.
-        about: columns that all rows share.
-        seed: of the variants.
-    """
+    """Yield the nine rows of one problem after the other; arguments as in ``run``, ``own``: id to own trace or None."""
     for problem in problems:
         made = variants(problem, own.get(problem.id), others=others, seed=seed)
         there = [variant for variant in made if variant.text is not None]
@@ -154,31 +135,36 @@ def row_key(
 
 def run(
     answerer: Answerer, problems: Sequence[Problem], outputs: Iterable[Mapping], path: str | Path, *, about: Mapping,
-    seed: int,
+    seed: int, limit: int | None = None,
 ) -> list[dict]:  # fmt: skip
-    """Fill ``path`` until it has the nine rows of every problem; what it has under the same key is kept.
+    """Fill ``path`` until it has the nine rows of every problem; rows of other keys are replaced.
 
     Args:
-        answerer: such as ``prefill.Prefill(model, tokenizer, max_new_tokens=...)``.
+        answerer: such as ``prefill.Prefill``.
         problems: of one data set; they are the pool of ``other``, too.
-        outputs: the student's outputs on them (``generate``), whence its own traces; a prompted or vanilla student
-            has none.
+        outputs: the student's outputs on them, whence its own traces; a vanilla student has none.
         path: JSON lines; a kill loses at most the problem in flight.
         about: ``student``, ``dataset``, ``condition``, ``seed``, ``source``, and what else tells one student from
-            another. Its ``key``, if any, and the outputs enter the rows' own ``key``.
+            another.
         seed: of the variants.
+        limit: most tokens of a reply, where there is one.
 
     Returns:
         All rows, in the order of ``problems``.
     """
     outputs = list(outputs)
     own = {out["id"]: split_output(out["text"], bool(out.get("finished", True)))[1] for out in outputs}
-    key_ = row_key(problems, outputs, about, getattr(answerer, "max_new_tokens", None), seed)
-    kept = [r for r in recover_jsonl(path) if r.get("key") == key_]
-    whole = {i for i, count in Counter(r["id"] for r in kept).items() if count == len(VARIANTS)}
-    write_jsonl(path, (r for r in kept if r["id"] in whole))
-    missing = [p for p in problems if p.id not in whole]
+    key_ = row_key(problems, outputs, about, limit, seed)
+    done = whole(path, key_)
+    write_jsonl(path, [row for row in recover_jsonl(path) if row.get("key") == key_ and row["id"] in done])
+    missing = [p for p in problems if p.id not in done]
     for rows in intervene(answerer, missing, own, problems, {**about, "key": key_}, seed):
         append_jsonl(path, rows)
     place = {p.id: i for i, p in enumerate(problems)}
     return sorted(recover_jsonl(path), key=lambda r: (place[r["id"]], VARIANTS.index(r["variant"])))
+
+
+def whole(path: str | Path, key_: str) -> set[str]:
+    """Ids of the problems whose nine rows under a key are in a file."""
+    found = Counter(row["id"] for row in recover_jsonl(path) if row.get("key") == key_)
+    return {i for i, count in found.items() if count == len(VARIANTS)}

@@ -1,17 +1,15 @@
-"""Answers after given traces, with the prompt run once a problem and its KV cache shared by all traces.
+"""Answers after given traces: scored gold and implied answers, and the greedy answer, with the prompt's cache shared.
 
 Where the given part ends. Training tokenises ``<think>TRACE</think> <answer>ANSWER</answer>`` as one string
 (``sft.encode``), so the ">" of ``<answer>`` may be one token with the answer's first characters (">['"). Cut after
-it, the student would be asked to go on from a token that training never showed there. So the whole turn is tokenised
-once with each answer at hand, cut by offsets *before* that ">", and what all of them begin with alike is given; the
-student writes the ">" itself. The scored tokens are all after the cut, those of ">ANSWER</answer>", so that gold and
-implied answer are probabilities of the same stretch of text, and given and scored tokens together are exactly those of
-training. The end token after them is not scored.
+it, the student would go on from a token that training never showed there. So the whole turn is tokenised with each
+answer at hand and cut *before* that ">", where all of them still begin alike; the student writes the ">" itself. The
+scored tokens are those of ">ANSWER</answer>", so that given and scored tokens together are exactly those of training.
+The end token after them is not scored.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
@@ -19,6 +17,7 @@ from itertools import takewhile
 import torch
 
 from tracekd import sft, traces
+from tracekd.decode import greedy, left_padded
 from tracekd.implied import key
 from tracekd.interventions import Reply
 from tracekd.problems import Problem
@@ -66,7 +65,7 @@ def tokenise(tokenizer, problem: Problem, variant: Variant) -> Turn:
 
 
 class Prefill:
-    """A student that answers after given traces; each prompt is run once (an ``interventions.Answerer``)."""
+    """A student that answers after given traces: a function of a problem and variants to one reply per variant."""
 
     def __init__(self, model, tokenizer, *, max_new_tokens: int = 64):
         """Take a model in evaluation mode, its tokenizer, and the most tokens to write for an answer."""
@@ -75,124 +74,56 @@ class Prefill:
 
     @torch.inference_mode()
     def __call__(self, problem: Problem, given: Sequence[Variant]) -> list[Reply]:
-        """One reply a variant, in their order."""
+        """One reply per variant, in their order."""
         turns = [tokenise(self.tokenizer, problem, variant) for variant in given]
         prompt = sft.prompt_ids(self.tokenizer, traces.prompt(problem))
-        first = self.model(input_ids=self._tensor([prompt]), use_cache=True, logits_to_keep=1).past_key_values
-        first.batch_repeat_interleave(len(turns))
-        state = _State(first, torch.ones(len(turns), len(prompt), dtype=torch.long, device=self.model.device))
-        # Padded on the left, so that every trace ends in the last place; the cache then holds prompt, pad, trace.
-        width = max(len(turn.given) for turn in turns)
-        logits = self._feed(state, [[None] * (width - len(turn.given)) + turn.given for turn in turns], keep=1)
-        scored = self._score(state, logits[:, -1], turns)
-        return self._replies(state, logits[:, -1], turns, scored)
+        jobs = [(i, turn.gold) for i, turn in enumerate(turns)]
+        jobs += [(i, turn.implied) for i, turn in enumerate(turns) if turn.implied is not None]
+        scores = self._score(prompt, [(turns[i].given, answer) for i, answer in jobs])
+        found: list[list[float]] = [[] for _ in turns]
+        written = {}
+        for (i, answer), (logp, likeliest) in zip(jobs, scores, strict=True):
+            found[i].append(logp)
+            # A scored answer whose every token was the likeliest one is the greedy answer: nothing is left to decode.
+            if likeliest and len(answer) <= self.max_new_tokens and CLOSE in self._text(answer):
+                written[i] = answer, True
+        left = [i for i in range(len(turns)) if i not in written]
+        if left:
+            pad, prompts = self.tokenizer.pad_token_id, [prompt + turns[i].given for i in left]
+            made = greedy(self.model, prompts, end=self.end, pad=pad, limit=self.max_new_tokens)
+            written |= {i: self._closed(*one) for i, one in zip(left, made, strict=True)}
+        return [self._reply(turn, *written[i], *found[i]) for i, turn in enumerate(turns)]
 
-    def _tensor(self, rows) -> torch.Tensor:
-        return torch.tensor(rows, device=self.model.device)
+    def _score(self, prompt: list[int], jobs: list[tuple[list[int], list[int]]]) -> list[tuple[float, bool]]:
+        """Of each (given, answer): the answer's log-probability, and whether every token of it was the likeliest."""
+        device = self.model.device
+        cache = self.model(input_ids=torch.tensor([prompt], device=device), use_cache=True, logits_to_keep=1)
+        cache.past_key_values.batch_repeat_interleave(len(jobs))
+        ids, mask = left_padded([given + answer for given, answer in jobs], self.tokenizer.pad_token_id, device)
+        mask = torch.nn.functional.pad(mask, (len(prompt), 0), value=1)
+        longest = max(len(answer) for _, answer in jobs)
+        logits = self.model(
+            input_ids=ids, attention_mask=mask, position_ids=(mask.cumsum(1) - 1)[:, len(prompt) :],
+            past_key_values=cache.past_key_values, use_cache=True, logits_to_keep=longest + 1,
+        ).logits.float()  # fmt: skip
+        scores = []
+        for row, (_, answer) in zip(logits, jobs, strict=True):
+            target, before = torch.tensor(answer, device=device), row[-len(answer) - 1 : -1]
+            logp = before.log_softmax(-1).gather(-1, target[:, None]).sum()
+            scores.append((float(logp), bool((before.argmax(-1) == target).all())))
+        return scores
 
-    def _feed(self, state: _State, rows: list[list[int | None]], keep: int = 0) -> torch.Tensor:
-        """Run tokens on top of a state, which grows by them; None is padding, which nothing looks at.
+    def _text(self, ids: list[int]) -> str:
+        return self.tokenizer.decode(ids, skip_special_tokens=True)
 
-        Positions count real tokens alone, so a row gets the numbers that it would get without its neighbours.
-        """
-        real = self._tensor([[int(token is not None) for token in row] for row in rows])
-        state.mask = torch.cat([state.mask, real], dim=1)
-        positions = (state.mask.cumsum(1) - 1).clamp(min=0)[:, -real.shape[1] :]
-        pad = self.tokenizer.pad_token_id
-        out = self.model(
-            input_ids=self._tensor([[pad if token is None else token for token in row] for row in rows]),
-            attention_mask=state.mask, position_ids=positions, past_key_values=state.cache, use_cache=True,
-            logits_to_keep=keep,
-        )  # fmt: skip
-        state.cache = out.past_key_values
-        return out.logits.float()
+    def _closed(self, ids: list[int], ended: bool) -> tuple[list[int], bool]:
+        """What was written up to the answer's closing tag, and whether it or the end token came."""
+        ends = (n for n in range(1, len(ids) + 1) if CLOSE in self._text(ids[:n]))
+        end = next(ends, None)
+        return (ids, ended) if end is None else (ids[:end], True)
 
-    def _score(self, state: _State, last: torch.Tensor, turns: list[Turn]) -> dict[tuple[int, str], Score]:
-        """Score the gold answer of every row, and the implied one where it is another, in one padded batch."""
-        jobs = [(i, "gold", turn.gold) for i, turn in enumerate(turns)]
-        jobs += [(i, "implied", turn.implied) for i, turn in enumerate(turns) if turn.implied is not None]
-        rows = self._tensor([i for i, _, _ in jobs])
-        width = max(len(ids) for _, _, ids in jobs)
-        padded = [ids + [None] * (width - len(ids)) for _, _, ids in jobs]
-        logits = torch.cat([last[rows, None], self._feed(state.fork(rows), padded)[:, :-1]], dim=1)
-        return {(i, name): score(logits[j, : len(ids)], ids) for j, (i, name, ids) in enumerate(jobs)}
-
-    def _replies(self, state, last, turns, scored) -> list[Reply]:
-        """Greedy answers: a scored answer whose every token was the likeliest one is it; the others are decoded."""
-        written: dict[int, tuple[list[int], bool]] = {}
-        for (i, name), score in scored.items():
-            ids = getattr(turns[i], name)
-            if score.greedy and len(ids) <= self.max_new_tokens and self._closed(ids):
-                written[i] = ids, True
-        open_rows = [i for i in range(len(turns)) if i not in written]
-        if open_rows:
-            index = self._tensor(open_rows)
-            written |= dict(zip(open_rows, self._decode(state.fork(index), last[index]), strict=True))
-        return [
-            reply(self.tokenizer, turn, *written[i], scored[i, "gold"].logp, scored.get((i, "implied")))
-            for i, turn in enumerate(turns)
-        ]
-
-    def _decode(self, state: _State, last: torch.Tensor) -> list[tuple[list[int], bool]]:
-        """Write greedily until the answer is closed, the turn ends, or the limit is met."""
-        written: list[list[int]] = [[] for _ in last]
-        finished = [False] * len(written)
-        alive = list(range(len(written)))
-        for step in range(self.max_new_tokens):
-            for i, token in zip(alive, last.argmax(-1).tolist(), strict=True):
-                finished[i] = token == self.end
-                written[i] += [] if finished[i] else [token]
-                finished[i] = finished[i] or self._closed(written[i])
-            going = [j for j, i in enumerate(alive) if not finished[i]]
-            if not going or step == self.max_new_tokens - 1:
-                break
-            if len(going) < len(alive):
-                state, alive = state.fork(self._tensor(going)), [alive[j] for j in going]
-            last = self._feed(state, [[written[i][-1]] for i in alive], keep=1)[:, -1]
-        return list(zip(written, finished, strict=True))
-
-    def _closed(self, ids: list[int]) -> bool:
-        return CLOSE in self.tokenizer.decode(ids, skip_special_tokens=True)
-
-
-def reply(tokenizer, turn: Turn, written: list[int], finished: bool, gold: float, other: Score | None) -> Reply:
-    """Put one reply together; an implied answer that is the gold one has its log-probability.
-
-    The text is what was given, word for word, and what was written, so that it reads like any output.
-    """
-    text = turn.head + tokenizer.decode(written, skip_special_tokens=True)
-    if turn.same:
-        return Reply(text, finished, len(written), gold, len(turn.gold), gold, len(turn.gold))
-    if other is None:
-        return Reply(text, finished, len(written), gold, len(turn.gold))
-    return Reply(text, finished, len(written), gold, len(turn.gold), other.logp, len(turn.implied))
-
-
-@dataclass
-class _State:
-    """A KV cache and which of its places are real; rows are variants."""
-
-    cache: object
-    mask: torch.Tensor
-
-    def fork(self, rows: torch.Tensor) -> _State:
-        """The chosen rows as a state of their own. Layers replace their tensors as they grow, so copies are cheap."""
-        cache = copy.copy(self.cache)
-        cache.layers = [copy.copy(layer) for layer in self.cache.layers]
-        cache.batch_select_indices(rows)
-        return _State(cache, self.mask[rows])
-
-
-@dataclass(frozen=True)
-class Score:
-    """One answer's summed log-probability in nats, and whether every token was the likeliest one."""
-
-    logp: float
-    greedy: bool
-
-
-def score(logits: torch.Tensor, ids: list[int]) -> Score:
-    """Score tokens by the logits of the places before them: logits (n, vocabulary), ids n."""
-    target = torch.tensor(ids, device=logits.device)
-    logp = logits.log_softmax(-1).gather(-1, target[:, None]).sum()
-    return Score(float(logp), bool((logits.argmax(-1) == target).all()))
+    def _reply(self, turn: Turn, ids: list[int], finished: bool, gold: float, implied: float | None = None) -> Reply:
+        """A reply whose text is what was given, word for word, and what was written, as in any output."""
+        text, of = turn.head + self._text(ids), turn.gold if turn.same else turn.implied
+        implied = gold if turn.same else implied
+        return Reply(text, finished, len(ids), gold, len(turn.gold), implied, None if of is None else len(of))

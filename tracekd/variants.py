@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+
+import pandas as pd
 
 from tracekd import corrupt, traces
 from tracekd.implied import MASK, Implied, implied, key
@@ -50,51 +52,53 @@ def variants(problem: Problem, own: str | None, *, others: Sequence[Problem], se
         others: the pool of ``other``, in any order; the problem itself may be in it.
         seed: with the problem's id it decides every draw; the order of problems does not matter.
     """
-    gold = (problem.category, problem.facts)
-    made: dict[str, Variant] = {
-        "own": _stated("own", own, problem) if own else _absent("own", "the output has no closed trace"),
-        "gold": _given("gold", problem, *gold, source=problem),
-        "empty": Variant("empty", "", implied(problem, None)),
-        "other": _other(problem, others, seed),
-        "shuffled": _changed("shuffled", problem, _shuffle(problem, seed)),
-        "masked": _changed("masked", problem, _mask(problem)),
-    }
-    label = _drawn(lambda: corrupt.wrong_label(problem, seed))
-    facts = _drawn(lambda: corrupt.wrong_facts(problem, seed))
-    made["wrong_label"] = _corrupted("wrong_label", problem, label, problem.facts, source=problem)
-    made["wrong_facts"] = _corrupted("wrong_facts", problem, problem.category, facts)
-    made["both_wrong"] = _corrupted("both_wrong", problem, label, facts)
-    return [made[name] for name in VARIANTS]
+    label = _drawn(corrupt.wrong_label, problem, seed)
+    wrong = _drawn(corrupt.wrong_facts, problem, seed)
+    category, gold = problem.category, problem.facts
+
+    def stating(name: str, label, facts, source: Problem | None = None) -> Variant:
+        """The trace of a label and facts, or the reason why one of the two does not exist."""
+        if failed := next((part for part in (label, facts) if isinstance(part, ValueError)), None):
+            return Variant(name, None, left_out=str(failed))
+        return Variant(name, traces.render(problem.dataset, label, facts), implied(problem, facts, source))
+
+    if own:
+        first = Variant("own", own, implied(problem, traces.read(own)[1]))
+    else:
+        first = Variant("own", None, left_out="the output has no closed trace")
+    return [
+        first,
+        stating("gold", category, gold, problem),
+        stating("wrong_label", label, gold, problem),
+        stating("wrong_facts", category, wrong),
+        stating("both_wrong", label, wrong),
+        _other(problem, others, seed),
+        Variant("empty", "", implied(problem, None)),
+        stating("shuffled", category, _drawn(_shuffle, problem, seed)),
+        stating("masked", category, _drawn(_mask, problem)),
+    ]
 
 
-def _absent(name: str, reason: str) -> Variant:
-    return Variant(name, None, left_out=reason)
+def as_table(made: Sequence[Variant]) -> pd.DataFrame:
+    """Columns ``trace``, ``label`` and ``facts`` as stated, ``implies`` (the implied answer), ``by`` (which rule)."""
+    read = [traces.read(variant.text) if variant.text else (None, None) for variant in made]
+    return pd.DataFrame(
+        {
+            "trace": [variant.name for variant in made],
+            "label": [label or "" for label, _ in read],
+            "facts": [" ".join(facts or ()) for _, facts in read],
+            "implies": [", ".join(variant.implied.answers or ()) for variant in made],
+            "by": [variant.implied.by or "" for variant in made],
+        }
+    )
 
 
-def _given(name: str, problem: Problem, label: str, facts: Sequence[str], source: Problem | None = None) -> Variant:
-    return Variant(name, traces.render(problem.dataset, label, facts), implied(problem, facts, source))
-
-
-def _drawn(draw):
-    """What ``corrupt`` draws, or the error that says why it cannot."""
+def _drawn(draw: Callable, *args):
+    """What a function draws, or the error that says why it cannot."""
     try:
-        return draw()
+        return draw(*args)
     except ValueError as error:
         return error
-
-
-def _corrupted(name: str, problem: Problem, label, facts, source: Problem | None = None) -> Variant:
-    failed = next((part for part in (label, facts) if isinstance(part, ValueError)), None)
-    return _absent(name, str(failed)) if failed else _given(name, problem, label, facts, source)
-
-
-def _stated(name: str, text: str, problem: Problem) -> Variant:
-    return Variant(name, text, implied(problem, traces.read(text)[1]))
-
-
-def _changed(name: str, problem: Problem, facts: tuple[str, ...] | str) -> Variant:
-    """A variant of the gold facts, or the reason why there is none."""
-    return _absent(name, facts) if isinstance(facts, str) else _given(name, problem, problem.category, facts)
 
 
 def _other(problem: Problem, others: Sequence[Problem], seed: int) -> Variant:
@@ -103,15 +107,15 @@ def _other(problem: Problem, others: Sequence[Problem], seed: int) -> Variant:
         if pool[i].id != problem.id and key(pool[i].answers) != key(problem.answers):
             text = traces.build(pool[i], "correct").text
             return Variant("other", text, implied(problem, pool[i].facts, pool[i]), pool[i].id)
-    return _absent("other", "no other problem of the set has another answer")
+    return Variant("other", None, left_out="no other problem of the set has another answer")
 
 
-def _shuffle(problem: Problem, seed: int) -> tuple[str, ...] | str:
-    """The gold facts in another order; of one fact its sentences; else why not."""
+def _shuffle(problem: Problem, seed: int) -> tuple[str, ...]:
+    """The gold facts in another order; of one fact its sentences."""
     one = len(problem.facts) == 1
     parts = tuple(re.split(r"(?<=[.!?])\s+", problem.facts[0])) if one else problem.facts
     if len(set(parts)) < 2:
-        return "one sentence alone cannot be shuffled" if one else "no two different facts to shuffle"
+        raise ValueError("one sentence alone cannot be shuffled" if one else "no two different facts to shuffle")
     rng = corrupt.generator(seed, problem.id, "shuffle")
     drawn = parts
     while drawn == parts:
@@ -119,13 +123,13 @@ def _shuffle(problem: Problem, seed: int) -> tuple[str, ...] | str:
     return (" ".join(drawn),) if one else drawn
 
 
-def _mask(problem: Problem) -> tuple[str, ...] | str:
-    """The gold facts with each gold answer string masked, letter case aside, whole words; else why not."""
+def _mask(problem: Problem) -> tuple[str, ...]:
+    """The gold facts with each gold answer string masked, letter case aside, whole words."""
     words = sorted(filter(None, problem.answers), key=len, reverse=True)  # an answer may stand within a longer one
+    if not words:
+        raise ValueError("the problem has no answer string")
     pattern = "|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in words)
-    if not pattern:
-        return "the problem has no answer string"
-    found = [re.subn(pattern, MASK, fact, flags=re.IGNORECASE) for fact in problem.facts]
-    if not sum(count for _, count in found):
-        return "no gold answer string stands in the gold facts"
-    return tuple(text for text, _ in found)
+    masked = tuple(re.sub(pattern, MASK, fact, flags=re.IGNORECASE) for fact in problem.facts)
+    if masked == problem.facts:
+        raise ValueError("no gold answer string stands in the gold facts")
+    return masked
