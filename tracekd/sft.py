@@ -12,6 +12,7 @@ from tracekd import (
     corrupt,
     freeform,
     leakage,
+    natural,
     run_texts,
     students,
     teacher_texts,
@@ -41,6 +42,7 @@ class Example:
         target: the assistant turn, without the end token.
         teacher: who wrote the trace: a model's name, ``templated`` for the stand-in, "" where rules wrote its steps or
             there is none.
+        seed: of the one student that learns from it, in a natural condition; None: the students of every seed do.
     """
 
     id: str
@@ -49,6 +51,7 @@ class Example:
     prompt: str
     target: str
     teacher: str = ""
+    seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,11 @@ class Encoded:
         return len(self.prompt_ids) + len(self.target_ids)
 
 
+def of_seed(examples: Sequence[Example], seed: int) -> list[Example]:
+    """The examples of an SFT set that the student of one seed learns from: all, but in a natural condition."""
+    return [e for e in examples if e.seed in (None, seed)]
+
+
 def build(problems: Sequence[Problem], condition: str, *, seed: int, **options) -> list[Example]:
     """The SFT set of one condition: every problem once, its right answer, and the condition's trace.
 
@@ -92,8 +100,12 @@ def build(problems: Sequence[Problem], condition: str, *, seed: int, **options) 
         made = training_interventions.build_all(problems, condition, seed=seed, **options)
     else:
         made = {p.id: traces.build(p, condition, seed=seed, **options) for p in problems}
+    return _examples(problems, condition, made)
+
+
+def _examples(problems, condition: str, made: Mapping[str, traces.Trace], seed: int | None = None) -> list[Example]:
     return [
-        Example(p.id, p.dataset, condition, traces.prompt(p), traces.target(p, made[p.id]), made[p.id].teacher)
+        Example(p.id, p.dataset, condition, traces.prompt(p), traces.target(p, made[p.id]), made[p.id].teacher, seed)
         for p in problems
         if p.id in made
     ]
@@ -197,11 +209,12 @@ def set_path(run, dataset: str, condition: str) -> Path:
 
 def marker(run) -> dict:
     """What a run's kept SFT sets follow from: the problems, how many, the conditions, and the code of traces."""
-    used = (traces, corrupt, leakage, freeform, run_texts, teacher_texts, templated, training_interventions)
+    used = (traces, corrupt, leakage, freeform, natural, run_texts, teacher_texts, templated, training_interventions)
     code = [Path(module.__file__) for module in used]
     return {
         "problems": problems_marker(run),
         "texts": sha256(Path(run.texts)) if run.texts else templated.TEACHER,
+        "natural": natural.marker(run),
         "student": run.student,  # by whose tokenizer filler is as long as the correct trace
         "train": dict(run.profile.train),
         "conditions": {d: list(run.profile.conditions_of(d)) for d in run.datasets},
@@ -232,6 +245,10 @@ def prepare(run) -> dict[tuple[str, str], list[Example]]:
         found = run_texts.texts_of(run, dataset, problems[dataset])
         chosen = run_texts.training_problems(run, dataset, problems[dataset], found)
         for condition in run.profile.conditions_of(dataset):
+            if condition in natural.CONDITIONS:
+                made[dataset, condition] = _natural(run, dataset, problems[dataset], condition)
+                write_jsonl(set_path(run, dataset, condition), map(asdict, made[dataset, condition]))
+                continue
             given = {"texts": found.texts} if found and freeform.takes_texts(condition) else {}
             if condition == training_interventions.FILLER:
                 given = {"tokenizer": students.load_tokenizer(run.student)}
@@ -239,6 +256,13 @@ def prepare(run) -> dict[tuple[str, str], list[Example]]:
             write_jsonl(set_path(run, dataset, condition), map(asdict, made[dataset, condition]))
     write_json(marker_path, marker(run))
     return made
+
+
+def _natural(run, dataset: str, problems: Sequence[Problem], condition: str) -> list[Example]:
+    """The examples of a natural condition, one seed's after another's."""
+    seeds = run.profile.seeds
+    made = {seed: natural.build_all(run, dataset, problems, condition, seed) for seed in seeds}
+    return [e for seed in seeds for e in _examples(problems, condition, made[seed], seed)]
 
 
 def kept(run) -> dict[tuple[str, str], list[Example]]:

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tracekd import traces
+from tracekd import natural, traces
 from tracekd.corrupt import generator, label_counts
 from tracekd.freeform import swap
 from tracekd.problems import Problem
@@ -34,7 +34,7 @@ KINDS = {"incorrect_uniform": "uniform", "incorrect_as_published": "as_published
 ANY, FOREIGN, FILLER = "any", "foreign", "filler"
 CONDITIONS = (*STEPS, *DOSES, *KINDS, ANY, FOREIGN, FILLER)
 # The conditions whose traces state a label and facts, which can be right or wrong; free-form traces and filler do not.
-STEPPED = ("correct", "incorrect", *STEPS, *DOSES, *KINDS, ANY, FOREIGN)
+STEPPED = ("correct", "incorrect", *STEPS, *DOSES, *KINDS, ANY, FOREIGN, *natural.CONDITIONS)
 # The conditions of each experiment with the ones that every grid has, in reading order.
 TWO_BY_TWO = ("correct", "wrong_label", "wrong_facts", "incorrect")
 BY_DOSE = {"correct": 0, **DOSES, "incorrect": 100}
