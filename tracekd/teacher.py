@@ -37,21 +37,23 @@ class Stopped(RuntimeError):
     """The server refuses every request: asking on is pointless. The message has its own words."""
 
 
+# What each field of an endpoint holds, and so each option of the command.
+ABOUT = {
+    "url": "base URL up to /v1 (else TRACEKD_TEACHER_URL)",
+    "model": "model name there (else TRACEKD_TEACHER_MODEL); the key: TRACEKD_TEACHER_KEY",
+    "max_tokens": "longest reply (default 4096); a longer one is cut, and not used",
+    "max_completion_tokens": "the same under the name that newer servers want",
+    "temperature": "of sampling (default 0)",
+    "price_in": "money per million tokens read, for the estimate",
+    "price_out": "money per million tokens written",
+    "workers": "requests at once (default 4)",
+    "retries": "most repetitions after a lost connection or a status of 408, 409, 429 or 5xx (default 4)",
+}
+
+
 @dataclass(frozen=True)
 class Endpoint:
-    """Where and how to ask.
-
-    Attributes:
-        url: base URL up to and with ``/v1``.
-        model: the model's name there.
-        key: sent as bearer token; may be empty for a local server.
-        max_tokens: longest reply; a longer one is cut, and counts as cut.
-        max_completion_tokens: the same under the name that newer servers want; 0 sends ``max_tokens``.
-        temperature: of sampling, 0 to 2.
-        price_in, price_out: money per million tokens read and written, for the estimate; 0 for your own server.
-        workers: requests at once.
-        retries: most repetitions of a request after a lost connection or a status of 408, 409, 429 or 5xx.
-    """
+    """Where and how to ask: see ``ABOUT``. ``key`` is sent as bearer token; it may be empty for a local server."""
 
     url: str
     model: str

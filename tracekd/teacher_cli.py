@@ -13,7 +13,7 @@ from tracekd.freeform import keep
 from tracekd.problems import DATASETS, Problem, datasets_of, load
 from tracekd.profiles import nearest
 from tracekd.records import read_jsonl
-from tracekd.teacher import Endpoint, Teacher, collect, estimate
+from tracekd.teacher import ABOUT, Endpoint, Teacher, collect, estimate
 
 EXAMPLE = """
     python -m tracekd teacher ../shared/data --dataset cotempqa --limit 20 \\
@@ -21,17 +21,7 @@ EXAMPLE = """
     ... the same with --go                                                        # asks, and writes --out
     ./run_all.sh --profile grid-r1 --texts runs/teacher/texts.jsonl               # trains on it
 """
-_OPTIONS = {  # a field of Endpoint: type, what it says
-    "url": (str, "base URL up to /v1 (else TRACEKD_TEACHER_URL)"),
-    "model": (str, "model name there (else TRACEKD_TEACHER_MODEL); the key: TRACEKD_TEACHER_KEY"),
-    "max_tokens": (int, "longest reply (default 4096); a longer one is cut, and not used"),
-    "max_completion_tokens": (int, "the same under the name that newer servers want"),
-    "temperature": (float, "of sampling (default 0)"),
-    "price_in": (float, "money per million tokens read"),
-    "price_out": (float, "money per million tokens written"),
-    "workers": (int, "requests at once (default 4)"),
-    "retries": (int, "most repetitions after a lost connection or a status of 429 or 5xx (default 4)"),
-}
+_TYPES = {"int": int, "float": float, "str": str}
 
 
 def asked(path: str, dataset: str | None = None) -> list[Problem]:
@@ -63,14 +53,15 @@ def options(argv: list[str]) -> tuple[argparse.Namespace, list[Problem], Endpoin
     made.add_argument("--dataset", help="which set of a data folder; its training problems are asked")
     made.add_argument("--out", type=Path, default="runs/teacher/texts.jsonl", help="texts of problems answered right")
     made.add_argument("--limit", type=int, help="only the first so many problems")
-    for name, (kind, about) in _OPTIONS.items():
-        made.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar=kind.__name__.upper(), help=about)
+    for name, about in ABOUT.items():
+        kind = Endpoint.__dataclass_fields__[name].type
+        made.add_argument(f"--{name.replace('_', '-')}", type=_TYPES[kind], metavar=kind.upper(), help=about)
     made.add_argument("--go", action="store_true", help="ask; without it only the estimate is printed")
     given = made.parse_args(argv)
     if given.limit is not None and given.limit < 1:
         made.error(f"--limit {given.limit}: expected 1 or more")
     try:
-        endpoint = Endpoint.from_environment(**{name: getattr(given, name) for name in _OPTIONS})
+        endpoint = Endpoint.from_environment(**{name: getattr(given, name) for name in ABOUT})
         return given, asked(str(given.file), given.dataset)[: given.limit], endpoint
     except ValueError as error:
         made.error(str(error))
