@@ -53,6 +53,7 @@ def test_the_students_own_errors_train_others_on_their_own_seeds_problems(runs, 
     }
     assert "17 correct, 3 wrong" in capsys.readouterr().out
     sets = {c: sft.kept(run)["babi", c] for c in natural.CONDITIONS}
+    assert {c: sft.teacher_of(made) for c, made in sets.items()} == dict.fromkeys(sets, "") | {"natural": "tiny-random"}
     for seed, places in {121: (1, 4, 5), 122: (0, 4)}.items():
         of = {c: {e.id: e for e in sft.of_seed(made, seed)} for c, made in sets.items()}
         for p in (asked[i] for i in places):

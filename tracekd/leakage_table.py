@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from tracekd import benches, corrupt, leakage, problems, released
+from tracekd import corrupt, leakage, problems, profiles, released
 from tracekd.command_line import Parser
 from tracekd.load_cotempqa import SIZES
 from tracekd.problems import Problem
@@ -20,7 +20,7 @@ from tracekd.records import numbered_jsonl, write_csv
 from tracekd.stats import wilson
 
 RELEASED = "released"
-RECORDED = benches.FOLDER / "leakage_real.csv"  # for readers without the real files: see ``record``
+RECORDED = profiles.ROOT / "figures" / "data" / "leakage_real.csv"  # for readers without the real files: see ``record``
 RELEASED_FILE = Path("released", "incorrect_traces_test.jsonl")
 TEST_SET, TRAINING = "released test set", "training problems"
 MEASURES = ("excludes", "names", "derives")

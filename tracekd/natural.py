@@ -61,5 +61,6 @@ def build_all(run, dataset: str, problems: Sequence[Problem], condition: str, se
         raise ValueError(f"{path}: {len(unknown)} ids of no training problem, first {unknown[0]!r}: delete the file")
     rule = CONDITIONS[condition]
     if rule is None:
-        return {i: Trace(condition, text, *traces.read(text, chosen[i].context)) for i, text in own.items()}
+        stated = {i: traces.read(text, chosen[i].context) for i, text in own.items()}
+        return {i: Trace(condition, text, *stated[i], teacher=run.student) for i, text in own.items()}
     return {i: traces.build(chosen[i], rule, seed=run.seed) for i in own}

@@ -48,7 +48,7 @@ def asked(path: str, dataset: str | None = None) -> list[Problem]:
 def options(argv: list[str]) -> tuple[argparse.Namespace, list[Problem], Endpoint]:
     """Read and check the options; what is not known or not possible exits with 2 before anything is asked."""
     made = Parser("teacher", __doc__, EXAMPLE)
-    about = f"{FORMS}; your own set; or a data folder, with --dataset"
+    about = f"{FORMS}; or a data folder, with --dataset"
     made.add_argument("file", metavar="FILE", type=file_or_folder, help=about)
     made.add_argument("--dataset", help="which set of a data folder; its training problems are asked")
     made.add_argument("--out", type=Path, default="runs/teacher/texts.jsonl", help="texts of problems answered right")
