@@ -1,8 +1,9 @@
+import re
 from dataclasses import replace
 
 import pytest
 
-from tracekd import check_freeform, freeform, problems, templated
+from tracekd import freeform, problems, templated
 
 
 @pytest.fixture(scope="module")
@@ -23,13 +24,17 @@ def test_templated_texts_are_named_and_repeat(found, texts):
 
 
 @pytest.mark.parametrize("dataset", ["cotempqa", "babi"])
-def test_no_claim_of_a_templated_text_is_false(dataset):
-    made = problems.load(dataset, "generated", size=150, seed=6)
-    by_id = {p.id: p for p in made}
-    for text in freeform.from_rules(made):
+def test_templated_texts_quote_the_context_and_end_in_the_gold_answer(dataset):
+    """Every quotation is a sentence of the problem, and every year in a CoTempQA text stands in its context."""
+    made = {p.id: p for p in problems.load(dataset, "generated", size=150, seed=6)}
+    for text in freeform.from_rules(made.values()):
+        p = made[text.id]
+        whole = "\n".join((*p.context, p.question))
         for part in (text.trace, text.summary, text.explanation):
-            claims, _ = check_freeform.check(by_id[text.id], part)
-            assert all(claim.true for claim in claims), [c.text for c in claims if not c.true]
+            assert all(quote.rstrip(".") in whole for quote in re.findall(r'"([^"]+)"', part))
+            assert set(re.findall(r"\b\d{4}\b", part)) <= set(re.findall(r"\b\d{4}\b", whole))
+            assert all(answer in part for answer in p.answers) or dataset == "babi"
+        assert all(answer in text.trace.splitlines()[-1] for answer in p.answers)
 
 
 def test_lengths_are_those_of_real_traces(shared_data):
@@ -39,31 +44,11 @@ def test_lengths_are_those_of_real_traces(shared_data):
     assert 204 < sorted(lengths)[len(lengths) // 2] < 655
 
 
-def test_a_wrong_date_is_found(found, texts):
-    p = next(p for p in found if p.id == texts[0].id)
-    lie = texts[0].trace.replace("began", "started")
-    year = next(
-        word for word in lie.split("- ")[1].split() if word.strip(".,").isdigit() and len(word.strip(".,")) == 4
-    )
-    lie = lie.replace(year, "1234.")
-    claims, _ = check_freeform.check(p, lie)
-    assert not all(claim.true for claim in claims)
-
-
-def test_coverage_is_reported(found, texts):
-    p = next(p for p in found if p.id == texts[0].id)
-    table = check_freeform.report([(p, texts[0].trace), (p, "Hello there. Nothing here.")])
-    assert table.coverage[0] > 0.2 and table.coverage[1] == 0
-
-
-@pytest.mark.parametrize("same_category", [False, True])
-def test_swapped_is_never_ones_own(found, same_category):
-    given = freeform.swap(found, seed=3, same_category=same_category)
+def test_swapped_is_never_ones_own(found):
+    given = freeform.swap(found, seed=3)
     assert set(given) == set(given.values()) == {p.id for p in found}
     assert all(own != other for own, other in given.items())
-    assert given == freeform.swap(list(reversed(found)), seed=3, same_category=same_category)
-    if same_category:
-        assert all(own.split("/")[1] == other.split("/")[1] for own, other in given.items())
+    assert given == freeform.swap(list(reversed(found)), seed=3)
     with pytest.raises(ValueError, match="nothing to swap"):
         freeform.swap(found[:1])
 

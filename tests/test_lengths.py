@@ -88,15 +88,6 @@ def test_test_problems_need_room_for_their_answer(monkeypatch, tmp_path, capsys)
         lengths.answerable(run, "own", [problem(0, fits), problem(1, fact)])
 
 
-def test_the_option_changes_every_profile(monkeypatch):
-    monkeypatch.setenv(profiles.LEAVE_OUT, "")  # taken back afterwards
-    assert profiles.load("gpu").recipe.leave_out == 0.02
-    profiles.set_leave_out("0.3")
-    assert profiles.load("gpu").recipe.leave_out == 0.3
-    with pytest.raises(ValueError, match="2 of a recipe"):
-        dataclasses.replace(RECIPE, leave_out=2)
-
-
 def test_real_passages_train_in_the_smoke_profile(shared_data, monkeypatch, tmp_path, capsys):
     """MS MARCO's longest passages are beyond the random student's limit: left out of all conditions, and it trains."""
     monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path))

@@ -23,8 +23,8 @@ def test_every_profile_is_whole(name):
     for sizes in (profile.generated, profile.train, profile.test, profile.interventions):
         assert set(sizes) == set(DATASETS)
     # Each of these is read beside another profile's grid.
-    beside = name in ("training-interventions", "grid-r1-as-released", "grid-corruption", "grid-mechanism")
-    assert beside or profile.conditions == ("vanilla", "correct", "incorrect")
+    beside = ("training-interventions", "grid-r1-as-released", "grid-corruption", "grid-mechanism", "grid-natural")
+    assert name in beside or profile.conditions == ("vanilla", "correct", "incorrect")
 
 
 def test_an_heir_changes_only_what_it_says():

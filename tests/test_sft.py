@@ -47,17 +47,6 @@ def test_one_beginning_of_sequence(problems):
         assert ids[0] == tokenizer.bos_token_id
 
 
-def test_smollm_begins_as_its_template_says_and_no_twice(problems):
-    """SmolLM2 names <|im_start|> as BOS: system, user and assistant turn make exactly three of them."""
-    try:
-        tokenizer = students.load_tokenizer("smollm2-135m")
-    except students.StudentUnavailable as error:
-        pytest.skip(str(error).splitlines()[0])
-    encoded = sft.encode(sft.build(problems[:1], "correct", seed=1)[0], tokenizer)
-    ids = encoded.prompt_ids + encoded.target_ids
-    assert ids.count(tokenizer.convert_tokens_to_ids("<|im_start|>")) == 3
-
-
 def test_pad_is_not_the_end_token_and_the_end_is_learned(tokenizer, problems):
     end = sft.end_token(tokenizer)
     assert tokenizer.pad_token_id not in (end, tokenizer.eos_token_id)
@@ -76,11 +65,6 @@ def test_target_decodes_to_what_was_written_and_parts_meet_at_the_border(tokeniz
         assert encoded.parts == (sft.TRACE,) * border + (sft.ANSWER,) * (len(encoded.parts) - border)
         assert "</think>" in tokenizer.decode(encoded.target_ids[: border + 1])
         assert "<answer>" not in tokenizer.decode(encoded.target_ids[:border])
-
-
-def test_vanilla_has_no_trace_tokens(tokenizer, problems):
-    for example in sft.build(problems[:20], "vanilla", seed=1):
-        assert set(sft.encode(example, tokenizer).parts) == {sft.ANSWER}
 
 
 def test_every_condition_has_the_same_problems_and_byte_identical_answers(problems):
@@ -138,17 +122,6 @@ def test_kept_sets_of_another_seed_or_size_are_not_taken(tmp_path, capsys):
     for changed in (replace(run, seed=122), replace(run, profile=replace(run.profile, train={"babi": 5}))):
         assert sft.kept(changed) != first
         assert "so they are built now" in capsys.readouterr().out
-
-
-def test_free_form_sets_are_built_from_templated_texts():
-    chosen = [p for p in generate("cotempqa", 60, seed=5) if p.split == "train"]
-    sets = {c: sft.build(chosen, c, seed=3) for c in ("r1", "swapped", "vanilla")}
-    assert len(sets["r1"]) > 40
-    answers = {e.id: e.target for e in sets["vanilla"]}
-    own = {e.id: e.target for e in sets["r1"]}
-    for example in [*sets["r1"], *sets["swapped"]]:
-        assert example.target.endswith(answers[example.id])
-    assert all(e.target != own[e.id] for e in sets["swapped"])
 
 
 def test_a_run_trains_on_the_texts_of_its_teacher(tmp_path, capsys):

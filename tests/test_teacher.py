@@ -11,14 +11,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from tracekd import freeform, problems, teacher_cli, teacher_replies, teacher_texts
+from tracekd import freeform, problems, teacher_cli, teacher_texts
 from tracekd.problems import Problem
 from tracekd.records import read_jsonl, write_jsonl
 from tracekd.teacher import Endpoint, Teacher, collect, estimate
-from tracekd.teacher_replies import Unanswered, right
+from tracekd.teacher_replies import right
 
 ROOMS = ("Mary went to the den.", "Mary went to the loft.", "Mary went to the hall.")
 ROOM = Problem("own/place/1", "own", "place", ROOMS, "Where is Mary?", ("hall",), (2,), "train")
@@ -105,50 +103,31 @@ def test_right_answers_are_kept_and_nothing_is_paid_twice(found, server, tmp_pat
     assert collect(found[:6], Teacher(endpoint, cache))[1]["right"] == 6
 
 
-# Habit: what is sent with status 200, then outcome, a word of the reason, and the trace that is kept.
+# Habit: what is sent with status 200, and the trace that is kept.
 WHOLE = {
     "reasoning apart": (message(reasoning_content="So."), "So."),
     "reasoning under its other name": (message(reasoning="So."), "So."),
     "reasoning inline": (message("<think>\nSo.\n</think>\n\nhall"), "So."),
     "no opening tag": (message("So.\n</think>\n\nhall"), "So."),
     "empty thought": (message("<think>\n\n</think>\n\nhall"), "hall"),
-    "empty thought before the real one": (message("<think>\n</think>\n<think>So.</think> hall"), "So."),
     "both ways": (message("<think>x</think>hall", reasoning_content="So."), "So."),
     "parts": (message([{"type": "text", "text": "ha"}, {"type": "text", "text": "ll"}]), "hall"),
-    "a thought as a part": (
-        message([{"type": "thinking", "thinking": [{"text": "So."}]}, {"type": "text", "text": "hall"}]),
-        "So.",
-    ),
     "tags in both": (message("<answer>hall</answer>", reasoning_content="So <answer>hall</answer>."), "So hall."),
     "control tokens": (message("hall<|im_end|>", reasoning_content="So.<\uff5cend\u2581of\u2581thought\uff5c>"), "So."),
-    "escaped tags": (message("&lt;answer&gt;hall&lt;/answer&gt;", reasoning_content="So."), "So."),
-    "no finish reason": (message(ended=None, reasoning="So."), "So."),
-    "null usage": ({**message(reasoning="So."), "usage": None}, "So."),
     "null counts": ({**message(reasoning="So."), "usage": {"prompt_tokens": None, "completion_tokens": "5"}}, "So."),
-    "null error beside a reply": ({**message(reasoning="So."), "error": None}, "So."),
 }  # fmt: skip
 BROKEN = {
     "cut thought": (message("<think>Let me see, the hall or", "length"), "cut"),
-    "cut, no content": (message(None, "length", reasoning_content="the hall"), "cut"),
     "cut answer that names gold": (message("The answer is hall, since", "length"), "cut"),
-    "cut, in another server's word": (message("hall", "max_tokens"), "cut"),
     "ended in an error": (message("hall", "error"), "ended in an error"),
     "thought not ended": (message("<think>the hall"), "within its reasoning"),
     "null content": (message(None), "empty"),
     "nothing but tags": (message("<answer></answer>"), "empty"),
-    "tool call": (message(None, "tool_calls", tool_calls=[{"id": "1"}]), "empty"),
     "refusal": (message(None, refusal="I cannot help"), "refused: I cannot help"),
-    "content filter": (message("", "content_filter"), "refused"),
     "error in a 200": ({"error": {"message": "Provider returned error", "code": 502}}, "Provider returned error"),
-    "error as text": ({"error": "overloaded"}, "overloaded"),
     "no choices": ({"choices": [], "usage": {}}, "without choices"),
-    "null choices": ({"choices": None}, "without choices"),
-    "choices of nothing": ({"choices": [None]}, "without choices"),
     "no message": ({"choices": [{"finish_reason": "stop"}]}, "without message"),
-    "a list": ([], "without choices"),
     "a page": (b"<html>gateway</html>", "not JSON: <html>"),
-    "a stream": (b'data: {"choices":[{"delta":{"content":"hall"}}]}\n\ndata: [DONE]\n\n', "not JSON: data"),
-    "nothing": (b"", "not JSON"),
     "half a reply": (json.dumps(message()).encode()[:-9], "not JSON"),
 }
 
@@ -179,7 +158,7 @@ def test_a_reply_that_is_none_is_one_failed_problem_with_its_reason(habit, serve
     assert asked(server, tmp_path, 3)[1]["right"] == 3
 
 
-@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 422])
+@pytest.mark.parametrize("status", [400, 401, 404])
 def test_what_the_server_refuses_for_all_stops_with_its_own_words(status, server, tmp_path, capsys):
     """A thousand problems, one call, and the words once."""
     server["answer"] = lambda body, n: (status, {}, {"error": {"message": "Incorrect API key provided: sk-ab***"}})
@@ -198,7 +177,7 @@ def test_a_bad_request_after_good_ones_is_that_problems_own(server, tmp_path):
     assert (counts["right"], counts["failed"], counts["reasons"]) == (2, 1, {"400: context too long": 1})
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("status", [429, 503])
 def test_retries_are_bounded(status, server, tmp_path):
     server["answer"] = lambda body, n: (status, {"Retry-After": "0"}, {}) if n == 1 else (200, {}, message())
     assert asked(server, tmp_path)[1]["right"] == 1
@@ -225,12 +204,6 @@ def test_length_and_temperature_are_sent_as_given(server, tmp_path):
     for name, value in (("max_tokens", 0), ("workers", 0), ("temperature", -1), ("url", "localhost:8000")):
         with pytest.raises(ValueError, match=name):
             Endpoint(**{"url": server["url"], "model": "m", name: value})
-
-
-def test_rate_limit_keeps_starts_apart(server, tmp_path):
-    start = time.monotonic()
-    asked(server, tmp_path, 2, workers=4, per_minute=600)
-    assert time.monotonic() - start >= 0.35  # at least five requests apart, a tenth of a second each
 
 
 def test_estimate_and_environment(found, monkeypatch):
@@ -283,61 +256,6 @@ def test_r1s_own_final_messages_are_judged(shared_data):
     assert sum(judged) == 175 and len(judged) == 183
 
 
-# One valid reply; hypothesis puts something else in one or more of its places, or cuts the bytes.
-JUNK = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just("</think>"),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
-    max_leaves=4,
-)  # fmt: skip
-PLACES = (
-    (), ("choices",), ("choices", 0), ("choices", 0, "message"), ("choices", 0, "message", "content"),
-    ("choices", 0, "message", "reasoning_content"), ("choices", 0, "finish_reason"), ("usage",),
-    ("usage", "prompt_tokens"), ("error",), ("choices", 0, "message", "refusal"),
-)  # fmt: skip
-
-
-@st.composite
-def mutated(draw):
-    data = message(reasoning_content="So.")
-    for place in draw(st.lists(st.sampled_from(PLACES), min_size=1, max_size=2)):
-        *path, last = place or (None,)
-        at = data
-        try:
-            for step in path:
-                at = at[step]
-            at[last] = draw(JUNK)
-        except (TypeError, KeyError, IndexError):
-            data = draw(JUNK)
-    raw = json.dumps(data).encode()
-    return raw[: draw(st.integers(0, len(raw)))] if draw(st.booleans()) else raw
-
-
-def test_mutated_replies_are_a_text_or_a_failed_problem(server, tmp_path):
-    """200 replies over the wire: the counts add up, each failure has its reason, each text can be read back."""
-    replies = []
-
-    @settings(max_examples=200, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
-    @given(mutated())
-    def gather(raw):
-        replies.append(raw)
-
-    gather()
-    assert len(replies) >= 200
-    server["answer"] = lambda body, n: (200, {}, replies[n % len(replies)])
-    texts, counts = asked(server, tmp_path, 200)
-    assert counts["problems"] == 200 == counts["right"] + counts["wrong"] + counts["failed"]
-    assert counts["failed"] == sum(counts["reasons"].values()) and counts["failed"] > 50 and all(counts["reasons"])
-    freeform.keep(tmp_path / "texts.jsonl", texts)
-    assert teacher_texts.read(tmp_path / "texts.jsonl", many(200)).texts == texts
-    for raw in replies:
-        try:
-            reply = teacher_replies.read(raw.decode("utf-8", "replace"))
-        except Unanswered as error:
-            assert str(error)
-        else:
-            assert reply.text == freeform.clean(reply.text) != ""
-
-
 # The command.
 
 
@@ -383,7 +301,7 @@ def test_a_data_folder_is_asked_for_its_training_problems(shared_data):
     [
         (["--max-token", "5"], "did you mean '--max-tokens'"), (["--workers", "many"], "--workers"),
         (["--workers", "0"], "workers"), (["--limit", "0"], "--limit"), (["--url", "localhost"], "http"),
-        (["--temperature", "hot"], "--temperature"), (["--dataset", "babbi"], "babi"),
+        (["--dataset", "babbi"], "babi"),
     ],
 )  # fmt: skip
 def test_unknown_and_impossible_values_exit_2(change, said, tmp_path, capsys):
@@ -391,21 +309,6 @@ def test_unknown_and_impossible_values_exit_2(change, said, tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         teacher_cli.main([str(tmp_path), "--dataset", "babi", "--url", "http://x/v1", "--model", "m", *change])
     assert stop.value.code == 2 and said in capsys.readouterr().err
-
-
-def test_a_file_that_is_not_there_is_met_with_the_nearest(own_set, capsys):
-    with pytest.raises(SystemExit) as stop:
-        teacher_cli.main([str(own_set.with_name("room.jsonl")), "--url", "http://x/v1", "--model", "m"])
-    assert stop.value.code == 2 and "rooms.jsonl" in capsys.readouterr().err
-
-
-def test_help_has_an_example(capsys):
-    with pytest.raises(SystemExit) as stop:
-        teacher_cli.main(["--help"])
-    assert (
-        stop.value.code == 0
-        and "python -m tracekd teacher ../shared/data --dataset cotempqa" in capsys.readouterr().out
-    )
 
 
 @pytest.fixture(scope="module")

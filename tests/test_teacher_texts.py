@@ -1,13 +1,11 @@
-import csv
-import gzip
 import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from tracekd import freeform, problems, profiles, sft, traces
+from tracekd import freeform, problems, profiles, sft
 from tracekd.corrupt import same
 from tracekd.records import read_jsonl, write_jsonl
 from tracekd.teacher_texts import R1, read
@@ -75,23 +73,22 @@ def test_a_row_that_holds_a_whole_problem_adds_it_to_training(tmp_path, found):
         one(tmp_path, {**whole, "category": "never"}, rest)
 
 
-def test_the_releases_forms(tmp_path, found):
-    """Summaries in one file, explanations in another, SFT files by prompt and target: a folder is one source."""
-    p, q = found[0], found[1]
-    release = {"question": p.question, "facts": list(p.context), "r1_trace": "T", "prediction": "M", "gold": ["x"]}
+def test_files_of_a_folder_complete_one_another(tmp_path, found):
+    """Summaries in one file, explanations in another, as the release has them."""
+    p = found[0]
+    release = {
+        "question": p.question,
+        "facts": repr(list(p.context)),
+        "r1_trace": "T",
+        "prediction": "M",
+        "gold": ["x"],
+    }
     write_jsonl(tmp_path / "a_summary.jsonl", [{**release, "r1_trace_summary": "S"}])
     write_jsonl(tmp_path / "b.jsonl", [{**release, "r1_exp_ans": "E", "r1_exp_trace": "how to explain"}])
-    target = "<think>So it is.</think> <answer>**Answer:** x</answer>"
-    messages = [{"role": "user", "content": traces.prompt(q) + "\n"}, {"role": "assistant", "content": target}]
-    with (tmp_path / "train_r1_summary.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, ["messages"])
-        writer.writeheader()
-        writer.writerow({"messages": repr(messages)})
-    texts = {text.id: text for text in read(tmp_path, found).texts}
-    assert [getattr(texts[p.id], name) for name in ("trace", "summary", "explanation", "answer")] == list("TSEM")
-    assert texts[q.id].summary == "So it is." and texts[q.id].answer == "**Answer:** x" and not texts[q.id].trace
+    (text,) = read(tmp_path, found).texts
+    assert [getattr(text, name) for name in ("trace", "summary", "explanation", "answer")] == list("TSEM")
     (tmp_path / "c.jsonl").write_text(json.dumps({**release, "r1_trace": "another"}))
-    with pytest.raises(ValueError, match=r"c\.jsonl, line 1: another file has a different trace"):
+    with pytest.raises(ValueError, match=r"c\.jsonl, line 1"):
         read(tmp_path, found)
 
 
@@ -99,9 +96,7 @@ def test_the_releases_forms(tmp_path, found):
     "change, said",
     [
         ({"r1_trace": None}, "trace is None"),
-        ({"r1_summary": ["a", "b"]}, "summary is"),
         ({"facts": "no list"}, "facts is 'no list'"),
-        ({"facts": [1]}, "facts is"),
         ({"question": ""}, "question is ''"),
         ({"r1_trace": "so.</think> hall"}, "trace goes on after </think> with 'hall'"),
         ({"r1_trace": "", "r1_summary": " ", "r1_explanation": "", "r1_prediction": ""}, "trace is empty"),
@@ -124,22 +119,6 @@ def test_what_is_no_file_of_texts_says_what_was_expected(tmp_path, found):
     write_jsonl(tmp_path / "twice.jsonl", [twice, twice])
     with pytest.raises(ValueError, match=f"line 2: {found[0].id} has more than one text, first in line 1"):
         read(tmp_path / "twice.jsonl", found)
-    for name, target in (
-        ("swapped.jsonl", "<think>x</think>"),
-        ("a.jsonl", f"<think>{traces.render('babi', 'a', 'b')}</think>"),
-    ):
-        write_jsonl(tmp_path / name, [{"prompt": traces.prompt(found[0]), "completion": target}])
-        with pytest.raises(ValueError, match=name.replace(".", r"\.")):
-            read(tmp_path / name, found)
-    unreadable = {
-        "latin.jsonl": b'{"id": "\xe9"}',
-        "zip.jsonl.gz": b"no gzip",
-        "half.jsonl.gz": gzip.compress(b"{}")[:-9],
-    }
-    for name, raw in unreadable.items():
-        (tmp_path / name).write_bytes(raw)
-        with pytest.raises(ValueError, match=name):
-            read(tmp_path / name, found)
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=r"no \.jsonl"):
         read(tmp_path / "empty", found)
@@ -163,40 +142,6 @@ def test_no_tag_survives_cleaning(parts):
     assert not any(tag in made for tag in ("<think>", "</think>", "<answer>", "</answer>"))
     if not set("<&") & set(text):
         assert made == text.strip()
-
-
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=6) | st.sampled_from(["</think> x", "\ud800", "[1]"]),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
-    max_leaves=3,
-)
-
-
-@settings(max_examples=200, derandomize=True, database=None, suppress_health_check=list(HealthCheck), deadline=None)
-@given(data=st.data())
-def test_mutated_rows_are_read_counted_or_named(tmp_path, found, data):
-    """Rows of every form with junk in a field, or cut: texts and counts, or a ValueError with file and line."""
-    p = found[0]
-    forms = [
-        {"id": p.id, "teacher": "m", "trace": "t", "answer": "a"},
-        r1_row(p, answer=list(p.answers), triple_element=p.meta["triple_element"], category=p.category),
-        {"prompt": traces.prompt(p), "completion": "<think>t</think> <answer>a</answer>"},
-        {"messages": [{"role": "user", "content": traces.prompt(p)}, {"role": "assistant", "content": "t"}]},
-    ]
-    row = dict(data.draw(st.sampled_from(forms)))
-    for name in data.draw(st.lists(st.sampled_from(sorted(row)), min_size=1, max_size=2)):
-        row[name] = data.draw(VALUES)
-    line = json.dumps(row)
-    (tmp_path / "m.jsonl").write_text(
-        line[: data.draw(st.integers(1, len(line)))] if data.draw(st.booleans()) else line
-    )
-    try:
-        made = read(tmp_path / "m.jsonl", found[1:] if data.draw(st.booleans()) else found)
-    except ValueError as error:
-        assert "m.jsonl" in str(error) and "line 1" in str(error)
-    else:
-        assert len(made.texts) + len(made.left_out) <= 1
-        assert all(isinstance(t.trace, str) and freeform.clean(t.trace) == t.trace for t in made.texts)
 
 
 def test_the_real_r1_texts(shared_data, real):

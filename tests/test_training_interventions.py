@@ -48,11 +48,6 @@ def test_a_higher_dose_holds_a_lower_one_whatever_the_order(ids, one, other, see
     assert ti.dosed(ids, 100, seed) == set(ids) and not ti.dosed(ids, 0, seed)
 
 
-def test_another_seed_draws_other_problems():
-    ids = [str(i) for i in range(40)]
-    assert ti.dosed(ids, 50, 1) == ti.dosed(ids, 50, 1) != ti.dosed(ids, 50, 2)
-
-
 @pytest.fixture(scope="module")
 def tokenizer():
     return students.load_tokenizer("smollm2-135m")
@@ -66,16 +61,6 @@ def test_filler_has_the_tokens_of_the_correct_trace_and_says_nothing(name, token
         pair = (text, traces.build(problem, "correct").text)
         assert len({len(tokenizer(part, add_special_tokens=False).input_ids) for part in pair}) == 1
         assert set(text.split()) == {ti.DOTS} and traces.read(text) == (None, None)
-
-
-def test_filler_in_another_tokenizer_is_as_close_as_whole_words_allow():
-    characters = students.load_tokenizer("tiny-random")  # "... " has four tokens there
-    correct = traces.build(SETS["babi"][0], "correct").text
-    filler = ti.dots(correct, characters)
-    counts = [len(characters(text, add_special_tokens=False).input_ids) for text in (filler, correct)]
-    assert abs(counts[0] - counts[1]) <= 3
-    with pytest.raises(ValueError, match="tokenizer"):
-        ti.build_all(SETS["babi"], "filler")
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -122,11 +107,6 @@ def test_sft_sets_have_the_same_problems_prompts_and_answers_in_every_condition(
     ends = {c: [(e.id, e.prompt, e.target.split("</think>")[1]) for e in made] for c, made in sets.items()}
     assert all(rows == ends["correct"] for rows in ends.values())
     assert {c for c, made in sets.items() for e in made if e.condition != c} == set()
-
-
-def test_an_unknown_condition_is_named():
-    with pytest.raises(ValueError, match="'incorrect_33' is no training intervention: expected one of wrong_label"):
-        ti.build_all([], "incorrect_33")
 
 
 def test_conditions_of_one_data_set_are_trained_on_that_set_alone(tmp_path):

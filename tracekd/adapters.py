@@ -24,8 +24,8 @@ Job = tuple[str, str, int]  # data set, condition, seed
 def key(student: str, examples: Sequence[sft.Example], recipe: Recipe, seed: int) -> str:
     """A hash of everything that decides an adapter: student, examples, recipe, seed and the version of this code."""
     decisive = {name: getattr(recipe, name) for name in DECIDES}
-    # Who wrote a text does not decide what is learned from it.
-    texts = [{name: value for name, value in asdict(e).items() if name != "teacher"} for e in examples]
+    # Who wrote a text, and for which student alone, does not decide what is learned from it.
+    texts = [{name: value for name, value in asdict(e).items() if name not in ("teacher", "seed")} for e in examples]
     return sha256([VERSION, students.identity(student), decisive, seed, texts])
 
 
@@ -60,7 +60,7 @@ def jobs(run) -> list[tuple[str, str, int]]:
 
 def finished(run, examples: Sequence[sft.Example], dataset: str, condition: str, seed: int) -> bool:
     """Whether an adapter is there, whole, and of just these examples, student and recipe."""
-    folder = adapter_path(run, dataset, condition, seed)
+    folder, examples = adapter_path(run, dataset, condition, seed), sft.of_seed(examples, seed)
     record = read_record(folder)
     if record is None or record["key"] != key(run.student, examples, run.profile.recipe_of(condition), seed):
         return False

@@ -1,30 +1,19 @@
-"""Wrong traces: a wrong label and wrong facts for a problem, which should not tell the right ones.
+"""Wrong traces: a wrong label and wrong facts for a problem, which should reveal as little as possible.
 
 Three kinds, by ``style``:
 
-* ``matched`` (the default): the same list form, the same number of facts, close in form to the gold facts. The label
-  is drawn by ``label_table``: wrong labels have the frequencies of right ones and carry as little information on the
-  gold label as these frequencies allow. Facts are drawn again until they neither derive nor name a gold answer nor
-  leave exactly the gold facts (``leakage.reveals``). Where a context has no such choice, the least revealing one is
-  taken: naming is worse than excluding, deriving worse than naming.
+* ``matched`` (the default): the same list form and number of facts, close in form to the gold facts. Labels are drawn
+  by ``label_table``. Facts are drawn again until they neither derive nor name a gold answer nor leave exactly the gold
+  facts (``leakage.reveals``); where a context has no such choice, the least revealing one is taken.
 * ``uniform``: any other label, and facts at random from those that are not gold.
 * ``as_published``: the habits of the release. Any other label; CoTempQA's wrong facts are one bare sentence, bAbI's
   are lower-cased and in random order, and none are stated where all are gold. MS MARCO's habits are not known: a list.
 
-Facts come from the problem's own context and never equal a gold fact (compared by ``text.normalise``). Where a context
-has fewer facts that are not gold than gold ones, the missing ones are *altered*: a gold fact with one word exchanged.
-Where nothing is gold (an unanswerable MS MARCO question), the wrong list holds one passage and the right one none.
+Facts come from the problem's own context and never equal a gold fact. Where a context has fewer other facts than gold
+ones, the missing ones are *altered*: a gold fact with one word exchanged. Where nothing is gold (an unanswerable
+MS MARCO question), the wrong list holds one passage and the right one none.
 
 The draw follows from the seed and the problem's id alone, so the order of problems does not matter.
-
-What ``matched`` still reveals on real training problems (`python -m tracekd leakage --data ../shared/data`, seed 121):
-
-* bAbI (3,656): 1,865 contexts have no more other facts than gold ones, so that wrong facts leave exactly the gold ones.
-  The answer is named in 404 problems (845 by ``uniform``) and derived in 7 (56), all for want of another choice.
-* MS MARCO (473): 6 name the answer (25). CoTempQA (1,567): 3 name it (12).
-* A logistic regression on the form of the facts tells wrong from right in 52% (bAbI), 52% (MS MARCO) and 54%
-  (CoTempQA) of cases; chance is 50%.
-* In bAbI the wrong label has 0.28 bits of the 3.04 of the gold label, the least that the labels' frequencies allow.
 """
 
 from __future__ import annotations
@@ -48,22 +37,23 @@ _DRAWS = 256  # random choices of facts that are compared in form
 _ALL = 5000  # up to so many choices, every one is tried before a revealing one is taken
 
 # Words of one kind, so that an altered fact still reads as a fact.
-_KINDS = (
-    ("left", "right"),
-    ("above", "below"),
-    ("north", "south", "east", "west"),
-    ("bigger", "smaller"),
-    ("morning", "afternoon", "evening"),
-    ("took", "dropped"),
-    ("got", "left"),
-    ("hallway", "bathroom", "bedroom", "kitchen", "office", "garden"),
-    ("school", "park", "cinema"),
-    ("apple", "milk", "football"),
-    ("square", "sphere", "rectangle", "triangle"),
-    ("suitcase", "chocolate", "container", "chest", "box"),
-    ("Mary", "John", "Daniel", "Sandra"),
-    ("Bill", "Fred", "Jeff", "Julie"),
-)
+_KINDS = [
+    line.split()
+    for line in """left right
+above below
+north south east west
+bigger smaller
+morning afternoon evening
+took dropped
+got left
+hallway bathroom bedroom kitchen office garden
+school park cinema
+apple milk football
+square sphere rectangle triangle
+suitcase chocolate container chest box
+Mary John Daniel Sandra
+Bill Fred Jeff Julie""".splitlines()
+]
 
 
 def generator(seed: int, *names: str) -> np.random.Generator:
@@ -73,15 +63,7 @@ def generator(seed: int, *names: str) -> np.random.Generator:
 
 
 def wrong_label(problem: Problem, seed: int = 0, style: str = "matched") -> str:
-    """Draw a label other than the gold one.
-
-    The labels of the set and their counts among its training problems stand in ``problem.meta`` (see
-    ``problems.count_labels``); without them the labels are ``problems.CATEGORIES``, all equally frequent.
-
-    Args:
-        problem: its category is the gold label.
-        seed: with the problem's id it decides the draw.
-        style: ``matched`` draws by ``label_table``; ``uniform`` and ``as_published`` draw any other label.
+    """Draw a label other than the gold one, by ``label_table`` for ``matched``, else uniformly.
 
     Raises:
         ValueError: unknown style, or no other label to draw.
@@ -91,33 +73,32 @@ def wrong_label(problem: Problem, seed: int = 0, style: str = "matched") -> str:
     others = [label for label in counts if label != problem.category]
     if not others:
         raise ValueError(
-            f"problem {problem.id}: set {problem.dataset!r} knows no label beside {problem.category!r}, so no wrong "
-            "one can be drawn: load the set whole, or corrupt='retrieval'"
+            f"problem {problem.id}: set {problem.dataset!r} has no label beside {problem.category!r} to draw: load the "
+            "set whole, or corrupt='retrieval'"
         )
     rng = generator(seed, problem.id, "label")
     if style != "matched":
         return others[rng.integers(len(others))]
-    table = label_table(tuple(counts.values()))
+    weights = np.array(list(counts.values()), dtype=float)  # for a test label that no training problem has
     if problem.category in counts:
-        weights = np.delete(table[list(counts).index(problem.category)], list(counts).index(problem.category))
-    else:  # a test problem whose label no training problem has
-        weights = np.array(list(counts.values()), dtype=float)
+        place = list(counts).index(problem.category)
+        weights = np.delete(label_table(tuple(counts.values()))[place], place)
     return others[rng.choice(len(others), p=weights / weights.sum())]
 
 
 def drawn_reveals(problem: Problem, seed: int = 121) -> str:
-    """What the wrong facts that are drawn for a problem by default reveal (``leakage.LEVELS``); "" where none exist.
+    """What the wrong facts drawn by default reveal (``leakage.LEVELS``); "" where a context allows none.
 
-    A property of the problem and the seed, fixed before any training, by which every result can be split.
+    It follows from problem and seed, before any training, so that every result can be split by it.
     """
     try:
         return reveals(problem, wrong_facts(problem, seed))
-    except ValueError:  # no fact of its context can be wrong
+    except ValueError:
         return ""
 
 
 def label_counts(problem: Problem) -> dict[str, int]:
-    """The labels of the problem's set with their counts among its training problems, as far as they are known."""
+    """The labels of the problem's set with their counts among its training problems, 1 each where none are known."""
     if "label_counts" in problem.meta:
         counts = map(int, problem.meta["label_counts"].split("|"))
         return dict(zip(problem.meta["labels"].split("|"), counts, strict=True))
@@ -130,9 +111,9 @@ def label_table(counts: tuple[int, ...]) -> np.ndarray:
     """The chance of each wrong label (columns) for each gold label (rows); rows sum to 1, the diagonal is 0.
 
     Of all tables with a zero diagonal whose rows and columns both have the shares of ``counts``, the one of maximum
-    entropy. Its mutual information is the least that these shares allow, and a label's mere frequency does not tell
-    a wrong trace from a right one. It has the form w[i] * w[j] off the diagonal; w is found by iterative proportional
-    fitting. Where one label has over half of the mass there is no such table: uniform over the others.
+    entropy: it carries the least information that these shares allow. It has the form w[i] * w[j] off the diagonal; w
+    is found by iterative proportional fitting. Where one label has over half of the mass there is no such table:
+    uniform over the others.
     """
     target = np.array(counts, dtype=float) / sum(counts)
     weights = np.ones(len(target))
@@ -148,11 +129,6 @@ def label_table(counts: tuple[int, ...]) -> np.ndarray:
 def wrong_facts(problem: Problem, seed: int = 0, style: str = "matched") -> tuple[str, ...] | str:
     """Draw facts of which none is gold: a tuple, or for ``as_published`` CoTempQA one bare string.
 
-    Args:
-        problem: its context is drawn from.
-        seed: with the problem's id it decides the draw.
-        style: one of ``STYLES``.
-
     Raises:
         ValueError: unknown style, or a context too short to draw from.
     """
@@ -165,18 +141,18 @@ def wrong_facts(problem: Problem, seed: int = 0, style: str = "matched") -> tupl
         return tuple(fact.lower() for fact in chosen) if problem.dataset == "babi" else chosen
     if len(pool) < number:
         choices = _with_altered(problem, pool, number, rng)
-        # All other facts are stated, so the gold ones are told by exclusion, whatever is altered.
+        # All other facts are stated, so the gold ones follow by exclusion, whatever is altered.
         return next(choices) if style == "uniform" else _least_revealing(problem, choices, "excludes")
     if style == "uniform":
-        return _drawn(pool, number, rng)
+        return tuple(pool[i] for i in sorted(rng.permutation(len(pool))[:number]))
     return _least_revealing(problem, _close_in_form(problem, pool, number, rng))
 
 
 def distractors(problem: Problem) -> tuple[str, ...]:
     """The context's facts that are not gold, each once, in context order."""
     gold = {same(fact) for fact in problem.facts}
-    kept = {same(fact): fact for fact in reversed(problem.context) if same(fact) not in gold}
-    return tuple(reversed(kept.values()))
+    others = {same(fact): fact for fact in reversed(problem.context) if same(fact) not in gold}
+    return tuple(reversed(others.values()))
 
 
 def _least_revealing(problem: Problem, choices: Iterable[tuple[str, ...]], least: str = "none") -> tuple[str, ...]:
@@ -191,9 +167,7 @@ def _least_revealing(problem: Problem, choices: Iterable[tuple[str, ...]], least
     return best
 
 
-def _close_in_form(
-    problem: Problem, pool: tuple[str, ...], number: int, rng: np.random.Generator
-) -> Iterator[tuple[str, ...]]:
+def _close_in_form(problem: Problem, pool: tuple[str, ...], number: int, rng) -> Iterator[tuple[str, ...]]:
     """Choices of ``number`` facts of ``pool``: those that name no answer and are close in form to gold come first."""
     clean = tuple(fact for fact in pool if not names(problem, (fact,)))
     if problem.dataset == "marco" and len(set(problem.facts)) == number:
@@ -214,16 +188,11 @@ def _draws(size: int, number: int, rng: np.random.Generator) -> np.ndarray:
     return np.sort(rng.random((_DRAWS, size)).argsort(axis=1)[:, :number], axis=1)
 
 
-def _drawn(pool: tuple[str, ...], number: int, rng: np.random.Generator) -> tuple[str, ...]:
-    """``number`` facts at random, in context order."""
-    return tuple(pool[i] for i in sorted(rng.permutation(len(pool))[:number]))
-
-
 def _distances(pool: tuple[str, ...], draws: np.ndarray, gold: tuple[str, ...]) -> np.ndarray:
     """How far each draw of facts (rows of indices into ``pool``) is from the gold facts in form; 0 without gold facts.
 
-    Characters and words count by their share of the whole, digits, marks and capitals one by one. The weights are
-    those of eight tried under which a logistic regression told real CoTempQA's wrong facts least (0.538 for 0.555).
+    Characters and words count by their share of the whole, digits, marks and capitals one by one. Of eight weightings
+    tried on real CoTempQA, a form classifier did worst against this one (accuracy 0.538 compared with 0.555).
     """
     if not gold:
         return np.zeros(len(draws))
@@ -233,14 +202,11 @@ def _distances(pool: tuple[str, ...], draws: np.ndarray, gold: tuple[str, ...]) 
     return (np.abs(shapes[draws].sum(axis=1) - goal) / scale).sum(axis=1)
 
 
-def _exchanged(
-    problem: Problem, pool: tuple[str, ...], clean: tuple[str, ...], rng: np.random.Generator
-) -> tuple[str, ...]:
+def _exchanged(problem: Problem, pool: tuple[str, ...], clean: tuple[str, ...], rng) -> tuple[str, ...]:
     """The passages' partners in a permutation of the context that moves every passage to one of like form.
 
-    Which passage is gold does not enter where it is one alone. So if any may be gold, over the set the partners have
-    exactly the forms that gold passages have. The closest passage has not: it is less often very long or very short.
-    A passage that names an answer is a partner only where there is no other.
+    If any passage may be gold, over the set the partners have exactly the forms that gold passages have; the closest
+    passage has not, being less often very long or short. One that names an answer is a partner only where no other is.
     """
     items = sorted({*problem.facts, *pool})
     # In units that vary about alike between passages; the seed tilts the costs, so that seeds differ.
@@ -260,9 +226,7 @@ def _shape(text: str) -> np.ndarray:
     return np.array([len(text), len(text.split()), sum(map(str.isdigit, text)), marks, sum(map(str.isupper, text))])
 
 
-def _with_altered(
-    problem: Problem, pool: tuple[str, ...], number: int, rng: np.random.Generator
-) -> Iterator[tuple[str, ...]]:
+def _with_altered(problem: Problem, pool: tuple[str, ...], number: int, rng) -> Iterator[tuple[str, ...]]:
     """All of ``pool`` with altered facts to make up ``number``; none of these equals a fact of the context."""
     taken, sources = {same(fact) for fact in problem.context}, problem.facts or problem.context
     options = []
@@ -286,14 +250,8 @@ def _with_altered(
 def alterations(fact: str) -> list[str]:
     """All ways to exchange one word of ``fact`` for another of its kind; failing that, two neighbouring words."""
     words = re.split(r"(\W+)", fact)
-    found = [
-        "".join((*words[:i], other, *words[i + 1 :]))
-        for i, word in enumerate(words)
-        for kind in _KINDS
-        if word in kind
-        for other in kind
-        if other != word
-    ]
+    places = [(i, kind) for i, word in enumerate(words) for kind in _KINDS if word in kind]
+    found = ["".join((*words[:i], other, *words[i + 1 :])) for i, kind in places for other in kind if other != words[i]]
     return found or _swapped(fact)
 
 

@@ -1,7 +1,7 @@
 """Free-form traces: a teacher's deliberation, its summary, a post-hoc explanation, and another problem's trace.
 
-Texts come from a teacher (``tracekd.teacher``), from files of R1's texts (``tracekd.teacher_texts``), or from rules
-(``tracekd.templated``). We write them as JSON lines, one problem per line, with the fields of ``Texts``.
+Texts come from a teacher (``tracekd.teacher``), from files (``tracekd.teacher_texts``), or from rules
+(``tracekd.templated``).
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 _TAGS = re.compile(r"(?:<|&lt;)\s*/?\s*(?:think|answer)\s*(?:>|&gt;)|<[|\uff5c][^<>\n]{1,40}[|\uff5c]>", re.IGNORECASE)
 # Condition to the text that it takes; swapped takes another problem's deliberation.
 CONDITIONS = {"r1": "trace", "r1_summary": "summary", "r1_explanation": "explanation", "swapped": "trace"}
-
-
 # A condition of this suffix teaches the teacher's own final message in place of the gold answer, as the release does.
 AS_RELEASED = "_as_released"
 
@@ -49,12 +47,7 @@ def longhand(condition: str, teacher: str) -> str:
 
 
 def with_teacher(frame: pd.DataFrame, teachers: Mapping[tuple[str, str], str]) -> pd.DataFrame:
-    """``frame``, which has ``dataset`` and ``condition``, with the column ``teacher``.
-
-    Args:
-        frame: any.
-        teachers: who wrote the traces of (data set, condition), of ``sft.teachers``; "" for those not named.
-    """
+    """``frame``, which has ``dataset`` and ``condition``, with the column ``teacher`` by ``sft.teachers``."""
     pairs = zip(frame.dataset, frame.condition, strict=True)
     return frame.assign(teacher=[teachers.get(pair, "") for pair in pairs])
 
@@ -104,17 +97,16 @@ def keep(path: str | Path, texts: Iterable[Texts]) -> int:
 
 
 def build_all(
-    problems: Sequence[Problem], condition: str, texts: Iterable[Texts], *, seed: int = 0, same_category: bool = False
+    problems: Sequence[Problem], condition: str, texts: Iterable[Texts], *, seed: int = 0
 ) -> dict[str, Trace]:
     """Free-form traces for the problems that have texts, by problem id.
 
     Args:
-        problems: the problems to build for.
-        condition: ``r1``, ``r1_summary``, ``r1_explanation`` or ``swapped``, or ``vanilla`` with ``answer``; with the
-            suffix ``_as_released`` each trace carries the teacher's final message as the answer to teach.
-        texts: of a teacher; only those on ``problems`` are used, for ``swapped`` too.
+        problems: the problems to build for; texts on others are not used, not even for ``swapped``.
+        condition: of ``CONDITIONS``, or ``vanilla``; with the suffix ``_as_released`` each trace carries the teacher's
+            final message as the answer to teach.
+        texts: of a teacher.
         seed: of the swap.
-        same_category: swap within a category only; else over the whole data set.
 
     Raises:
         ValueError: unknown condition, a text that is empty or was written on another problem of that id, or a swap
@@ -134,7 +126,7 @@ def build_all(
     for name in needed:
         if empty := [p.id for p in wanted if not getattr(by_id[p.id], name)]:
             raise ValueError(f"{len(empty)} texts have no {name}, first {empty[0]}: ask the teacher for it")
-    others = swap(wanted, seed, same_category) if base == "swapped" else {}
+    others = swap(wanted, seed) if base == "swapped" else {}
     made = {}
     for p in wanted:
         own, source = by_id[p.id], by_id[others.get(p.id, p.id)]
@@ -143,24 +135,19 @@ def build_all(
     return made
 
 
-def swap(problems: Sequence[Problem], seed: int = 0, same_category: bool = False) -> dict[str, str]:
-    """Give every problem another one's id, never its own; each id is given once.
-
-    The problems of a group are put in an order that the seed and their ids decide, whatever order they came in, and
-    each takes the next one's. Groups are data sets, or categories within them.
+def swap(problems: Sequence[Problem], seed: int = 0) -> dict[str, str]:
+    """Random derangement of ids within each data set, decided by the seed and the ids, whatever their order.
 
     Raises:
-        ValueError: a group has only one problem.
+        ValueError: a data set has only one problem.
     """
-    groups: dict[tuple[str, ...], list[Problem]] = {}
+    groups: dict[str, list[Problem]] = {}
     for p in problems:
-        groups.setdefault((p.dataset, p.category) if same_category else (p.dataset,), []).append(p)
+        groups.setdefault(p.dataset, []).append(p)
     given = {}
-    for key, group in groups.items():
+    for name, group in groups.items():
         if len(group) < 2:
-            raise ValueError(
-                f"nothing to swap with: {'/'.join(key)} has only {group[0].id}; add problems or swap over all"
-            )
+            raise ValueError(f"nothing to swap with: {name} has only {group[0].id}; add problems")
         ring = sorted(group, key=lambda p: generator(seed, p.id, "swap").random())
         given.update({p.id: other.id for p, other in zip(ring, [*ring[1:], ring[0]], strict=True)})
     return given

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from tracekd import adapters, intervention_grid, lengths, machine, outputs, pool
+from tracekd import adapters, intervention_grid, lengths, machine, natural_answers, outputs, pool
 from tracekd.adapters import Job, adapter_path, read_record
 from tracekd.few_shot import UNTRAINED
 from tracekd.locks import waiting
@@ -30,6 +30,7 @@ def train(run, jobs: Sequence[Job] | None = None, workers: int | None = None):
         named = ", ".join(run.profile.live), ", ".join(others)
         print("trained in this profile: {}; notebook 08 has recorded results of {}".format(*named))
     with waiting(run.path("sft")):  # shards and processes that start together make the sets once
+        natural_answers.prepare(run)
         sets = lengths.training_sets(run)
     recipe = run.profile.recipe
     sizes = {job: _letters(sets[job[:2]]) * run.profile.recipe_of(job[1]).epochs for job in jobs}

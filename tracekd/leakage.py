@@ -1,12 +1,9 @@
 """What the stated facts of a trace reveal about the right answer, although they are not the gold facts.
 
-A wrong trace is meant to say nothing of use. It can still help a student in three ways, which are checked here:
-
 * ``derives``: the rules of ``tracekd.derive`` get a gold answer from the stated facts alone.
 * ``names``: a gold answer stands in a stated fact as whole words.
 * ``excludes``: the facts of the context that are *not* stated are exactly the gold facts.
 
-``reveals`` gives the first of the three that holds, else ``none``; and ``right`` where the gold facts are stated.
 Facts and answers are compared in the form of ``text.normalise``; a fact that stands twice counts once.
 """
 
@@ -27,26 +24,17 @@ _ANSWERED = ("cotempqa", "babi")
 
 
 def reveals(problem: Problem, facts: Sequence[str] | None) -> str:
-    """What the stated facts reveal about the gold answer.
+    """What the stated facts reveal: ``right`` (they are the gold facts), else the worst of ``LEVELS`` that holds.
 
-    Args:
-        problem: what the facts are stated for.
-        facts: as stated; None where a trace states none (vanilla, free text), which reveals nothing.
-
-    Returns:
-        ``right`` where the stated facts are exactly the gold facts and there are some; else the first that holds of
-        ``derives``, ``names``, ``excludes``; else ``none``.
+    ``facts`` is None where a trace states none (vanilla, free text), which reveals nothing.
     """
     if facts is None:
         return "none"
     gold = _set(problem.facts)
     if gold and _set(facts) == gold:
         return RIGHT
-    if derives(problem, facts):
-        return "derives"
-    if names(problem, facts):
-        return "names"
-    return "excludes" if excludes(problem, facts) else "none"
+    tests = {"derives": derives, "names": names, "excludes": excludes}
+    return next((level for level, holds in tests.items() if holds(problem, facts)), "none")
 
 
 def excludes(problem: Problem, facts: Sequence[str]) -> bool:
@@ -58,15 +46,13 @@ def excludes(problem: Problem, facts: Sequence[str]) -> bool:
 def names(problem: Problem, facts: Sequence[str]) -> bool:
     """Whether a gold answer stands as whole words in a stated fact; MS MARCO: a reference text as a whole."""
     stated = [f" {normalise(fact)} " for fact in facts]
-    answers = filter(None, map(normalise, problem.answers))
-    return any(f" {answer} " in fact for answer in answers for fact in stated)
+    return any(f" {answer} " in fact for answer in _set(problem.answers) for fact in stated)
 
 
 def derives(problem: Problem, facts: Sequence[str]) -> bool:
     """Whether the rules get a gold answer from the stated facts in place of the context.
 
-    Facts of the context are read as the context spells them and in its order, whatever the trace does to them, since
-    a student sees the context, too; other facts follow as stated.
+    Facts of the context are read in its spelling and order, since a student sees the context, too; others follow.
     """
     if problem.dataset not in _ANSWERED or not facts:
         return False

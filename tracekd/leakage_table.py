@@ -1,11 +1,10 @@
-"""How much wrong traces tell of the right ones, counted over whole sets: ``python -m tracekd leakage``."""
+"""How much wrong traces reveal of the right ones, counted over whole sets: ``python -m tracekd leakage``."""
 
 from __future__ import annotations
 
 import json
 import math
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,24 +12,18 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from tracekd import benches, corrupt, leakage, problems, released
+from tracekd import corrupt, leakage, problems, profiles, released
 from tracekd.command_line import Parser
 from tracekd.load_cotempqa import SIZES
 from tracekd.problems import Problem
-from tracekd.records import read_jsonl, write_csv
+from tracekd.records import numbered_jsonl, write_csv
 from tracekd.stats import wilson
-from tracekd.text import normalise
 
 RELEASED = "released"
-RECORDED = "leakage_real.csv"  # in figures/data, for readers without the real files: see ``record``
+RECORDED = profiles.ROOT / "figures" / "data" / "leakage_real.csv"  # for readers without the real files: see ``record``
 RELEASED_FILE = Path("released", "incorrect_traces_test.jsonl")
 TEST_SET, TRAINING = "released test set", "training problems"
 MEASURES = ("excludes", "names", "derives")
-# The columns that a reader needs, in reading order.
-SHOWN = (
-    "dataset", "kind", "n", "label_bits", "label_share", "label_bits_least", *MEASURES, "no_choice", "none",
-    "form_accuracy", "form_low", "form_high",
-)  # fmt: skip
 
 
 class Wrong(NamedTuple):
@@ -55,14 +48,10 @@ def row(wrong: Sequence[Wrong]) -> dict[str, float]:
     """One line of the leakage table.
 
     Returns:
-        dict with ``n`` (problems); ``label_bits`` (mutual information of gold and wrong label in bits, see
-        ``information``); ``label_share`` (of the gold label's entropy, 0..1); ``label_bits_least`` (that of
-        ``corrupt.label_table`` for these gold labels: the least where wrong labels have the frequencies of gold ones; a
-        kind with other frequencies can have less). Counts of problems: ``excludes``, ``names``, ``derives`` (see
-        ``leakage``); ``none`` (none of the three); ``no_choice`` (the context has no more other facts than gold ones,
-        so that gold's number of wrong facts excludes all); ``altered`` (a stated fact is not in the context);
-        ``empty`` (no facts stated). And ``form_n``, ``form_accuracy``, ``form_low``, ``form_high`` (see
-        ``form_accuracy``).
+        dict with ``n`` (problems); ``label_bits`` (mutual information of gold and wrong label in bits) and
+        ``label_share`` (the same as a share of the gold label's entropy, 0..1). Counts of problems: ``excludes``,
+        ``names``, ``derives`` (see ``leakage``); ``none`` (none of the three); ``no_choice`` (the context has no more
+        other facts than gold ones, so that gold's number of wrong facts excludes all). And those of ``form_accuracy``.
 
     Raises:
         ValueError: no problem.
@@ -71,17 +60,13 @@ def row(wrong: Sequence[Wrong]) -> dict[str, float]:
         raise ValueError("no wrong traces to count: expected at least one problem")
     gold = [w.problem.category for w in wrong]
     bits, entropy = information(gold, [w.label for w in wrong]), information(gold, gold)
-    counts = {name: sum(getattr(leakage, name)(w.problem, w.stated) for w in wrong) for name in MEASURES}
     return {
         "n": len(wrong),
         "label_bits": bits,
         "label_share": bits / entropy if entropy else math.nan,
-        "label_bits_least": _least(gold),
-        **counts,
+        **{name: sum(getattr(leakage, name)(w.problem, w.stated) for w in wrong) for name in MEASURES},
         "none": sum(leakage.reveals(w.problem, w.stated) == "none" for w in wrong),
         "no_choice": sum(0 < len(w.problem.evidence) >= len(corrupt.distractors(w.problem)) for w in wrong),
-        "altered": sum(not _known(w) for w in wrong),
-        "empty": sum(not w.stated for w in wrong),
         **form_accuracy(wrong),
     }
 
@@ -89,30 +74,14 @@ def row(wrong: Sequence[Wrong]) -> dict[str, float]:
 def information(first: Sequence[str], second: Sequence[str]) -> float:
     """Mutual information of two label sequences in bits; of a sequence with itself: its entropy. At least 0.
 
-    Counted shares overstate information, the more the fewer the problems; the excess is taken off by Miller and Madow's
-    correction: (cells - rows - columns + 1) / (2 n) nats, of those that occur (Miller 1955, Note on the bias of
-    information estimates).
+    Counted shares overstate it, the more the fewer the problems; Miller and Madow's correction takes the excess off:
+    (cells - rows - columns + 1) / (2 n) nats, of those that occur (Miller 1955).
     """
     from sklearn.metrics import mutual_info_score
 
     cells = len(set(zip(first, second, strict=True)))
     excess = (cells - len(set(first)) - len(set(second)) + 1) / (2 * len(first))
     return max(float(mutual_info_score(first, second) - excess) / math.log(2), 0.0)
-
-
-def _least(gold: Sequence[str]) -> float:
-    """The information of ``corrupt.label_table`` for these gold labels, in bits; NaN for one label alone."""
-    counts = np.array(list(Counter(gold).values()))
-    if len(counts) < 2:
-        return math.nan
-    shares = counts / counts.sum()
-    joint = shares[:, None] * corrupt.label_table(tuple(map(int, counts)))
-    cells = joint > 0
-    return float((joint[cells] * np.log2(joint[cells] / np.outer(shares, joint.sum(axis=0))[cells])).sum())
-
-
-def _known(wrong: Wrong) -> bool:
-    return set(map(normalise, wrong.stated)) <= set(map(normalise, wrong.problem.context))
 
 
 def form(facts: Sequence[str] | str) -> list[float]:
@@ -125,9 +94,9 @@ def form(facts: Sequence[str] | str) -> list[float]:
 
 
 def form_accuracy(wrong: Sequence[Wrong]) -> dict[str, float]:
-    """How well a logistic regression tells wrong facts from gold facts by their form alone.
+    """How well a logistic regression tells wrong facts from gold facts by their form alone; 0.5 is chance.
 
-    Each problem with gold facts gives both of its lists, held out together in one of 5 folds; 0.5 is chance.
+    Each problem with gold facts gives both of its lists, held out together in one of 5 folds.
 
     Returns:
         ``form_n`` (problems), ``form_accuracy`` (0..1) with ``form_low`` and ``form_high``: Wilson's 95% interval over
@@ -169,19 +138,16 @@ def released_traces(folder: str | Path) -> dict[str, list[Wrong]]:
         start = sum(size for name, size in SIZES.items() if name < p.category)
         known["cotempqa", start + int(p.id.rsplit("/", 1)[1])] = p
     found: dict[str, list[Wrong]] = {}
-    for number, line in enumerate(read_jsonl(path), 1):
+    for number, line in numbered_jsonl(path):
         try:
             problem = known[line["dataset"], line["row"]]
             facts = tuple(problem.context[i] for i in line["facts"])
         except (KeyError, IndexError, TypeError) as error:
-            raise ValueError(
-                f"{path}, line {number}: {error!r}; expected dataset, row and positions of facts of a test problem"
-            ) from error
+            raise ValueError(f"{path}, line {number}: {error!r}; expected dataset, row and places of facts") from error
         if problem.dataset == "babi":
             facts = tuple(fact.lower() for fact in facts)
-        found.setdefault(problem.dataset, []).append(
-            Wrong(problem, line["label"], facts if line["as_list"] else " ".join(facts))
-        )
+        stated = facts if line["as_list"] else " ".join(facts)
+        found.setdefault(problem.dataset, []).append(Wrong(problem, line["label"], stated))
     return found
 
 
@@ -197,7 +163,7 @@ def table(sets: Mapping[str, Sequence[Problem]], seed: int, kinds: Sequence[str]
 def beside_release(folder: str | Path, seed: int) -> pd.DataFrame:
     """The leakage table of the release's own incorrect test traces and of ours on the same problems.
 
-    Where ``folder`` has not got the release's traces, the table as recorded.
+    Where ``folder`` does not have the release's traces, the table as recorded.
     """
     if not (Path(folder) / RELEASED_FILE).is_file():
         made = recorded()
@@ -214,33 +180,26 @@ def trained_on(dataset: str, source: str, seed: int) -> list[Problem]:
     return [p for p in problems.load(dataset, source, seed=seed) if p.split == "train"]
 
 
-def record(folder: str | Path, seed: int, out: Path = benches.FOLDER) -> Path:
-    """Write the leakage tables of the real sets to ``out / RECORDED``: counts and shares, no text.
+def record(folder: str | Path, seed: int, path: Path = RECORDED) -> Path:
+    """Write the leakage tables of the real sets: counts and shares, no text.
 
     The column ``problems`` is ``TEST_SET`` for the rows of ``beside_release`` and ``TRAINING`` for those of ``table``
     on every set that ``folder`` has.
 
     Raises:
-        FileNotFoundError: ``folder`` has not got the release's traces.
+        FileNotFoundError: ``folder`` does not have the release's traces.
     """
     if not (Path(folder) / RELEASED_FILE).is_file():
         raise FileNotFoundError(f"no {RELEASED_FILE} in {folder}: name the folder that holds released/ with --data")
     real = [name for name in problems.DATASETS if problems.source_of(name, str(folder)) != "generated"]
     whole = table({name: trained_on(name, str(folder), seed) for name in real}, seed).assign(problems=TRAINING)
-    beside = beside_release(folder, seed).assign(problems=TEST_SET)
-    write_csv(out / RECORDED, pd.concat([whole, beside], ignore_index=True))
-    return out / RECORDED
+    write_csv(path, pd.concat([whole, beside_release(folder, seed).assign(problems=TEST_SET)], ignore_index=True))
+    return path
 
 
-def recorded(folder: Path = benches.FOLDER) -> pd.DataFrame:
-    """The tables that ``record`` wrote.
-
-    Raises:
-        FileNotFoundError: nothing is recorded there.
-    """
-    if not (folder / RECORDED).exists():
-        raise FileNotFoundError(f"no {folder / RECORDED}: `python -m tracekd leakage --data PATH --record` writes it")
-    return pd.read_csv(folder / RECORDED)
+def recorded() -> pd.DataFrame:
+    """The tables that ``record`` wrote."""
+    return pd.read_csv(RECORDED)
 
 
 def main(argv: list[str]) -> int:
@@ -252,34 +211,19 @@ def main(argv: list[str]) -> int:
         help="generated, hub, a folder, or a file of your own problems (default: TRACEKD_DATA, else generated)",
     )  # fmt: skip
     parser.add_argument("--dataset", help="only this set (default: all that the source has)")
-    parser.add_argument("--kind", choices=(*corrupt.STYLES, RELEASED), help="only this kind (default: all)")
+    parser.add_argument("--kind", choices=corrupt.STYLES, help="only this kind (default: all)")
     parser.add_argument("--seed", type=int, default=121, help="of the draws (default: 121)")
-    about = f"write figures/data/{RECORDED}: all kinds on the real sets, and beside the release's own test traces"
+    about = f"write figures/data/{RECORDED.name}: all kinds on the real sets, and beside the release's own test traces"
     parser.add_argument("--record", action="store_true", help=about)
     given = parser.parse_args(argv)
     names = problems.datasets_of(problems.check_source(given.data))
     if given.dataset and given.dataset not in names:
         parser.error(f"--dataset {given.dataset!r} is not in {given.data}: {problems.nearest(given.dataset, names)}")
-    wanted = [given.dataset] if given.dataset else names
     if given.record:
         print(f"wrote figures/data/{record(given.data, given.seed).name}")
         return 0
-    print(json.dumps(_report(given.data, wanted, given.kind, given.seed), indent=1))
+    found = {n: trained_on(n, given.data, given.seed) for n in ([given.dataset] if given.dataset else names)}
+    made = table(found, given.seed, [given.kind] if given.kind else corrupt.STYLES).round(4)
+    made["source"] = [problems.label_of(name, given.data) for name in made.dataset]
+    print(json.dumps(json.loads(made.to_json(orient="records")), indent=1))  # NaN as null
     return 0
-
-
-def _report(source: str, names: Sequence[str], kind: str | None, seed: int) -> list[dict]:
-    kinds = [kind] if kind else corrupt.STYLES
-    found, rows = {}, []
-    if kind != RELEASED:
-        found = {name: trained_on(name, source, seed) for name in names}
-        rows = table(found, seed, kinds).to_dict("records")
-        rows = [{**line, "source": problems.label_of(line["dataset"], source)} for line in rows]
-    if kind == RELEASED or (kind is None and (Path(source) / RELEASED_FILE).is_file()):
-        about = {"kind": RELEASED, "source": "the authors' released incorrect test traces"}
-        parts = released_traces(source) if set(names) & {"babi", "cotempqa"} else {}
-        rows += [{"dataset": name, **row(parts[name]), **about} for name in names if name in parts]
-    if not rows:
-        raise ValueError(f"the release has no incorrect test traces of {', '.join(names)}: expected babi or cotempqa")
-    # JSON has no NaN.
-    return [{k: None if v != v else round(v, 4) if isinstance(v, float) else v for k, v in r.items()} for r in rows]

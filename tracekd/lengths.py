@@ -20,15 +20,7 @@ def fitting(sets: Mapping[tuple[str, str], Sequence[sft.Example]], student: str,
     """SFT sets without the problems whose example is longer than ``recipe.max_tokens`` in any condition.
 
     A problem is left out of all conditions of its data set, so that these stay comparable; no example is ever cut. With
-    the habits ``as_published`` nothing is left out: what is too long is cut there, and ``sft.encode_all`` says so.
-
-    Args:
-        sets: examples by (data set, condition).
-        student: whose tokenizer counts.
-        recipe: with ``max_tokens`` and ``leave_out``.
-
-    Returns:
-        The sets, in the same order. Prints one line for each data set that lost problems.
+    the habits ``as_published`` nothing is left out: what is too long is cut, and ``sft.encode_all`` says so.
 
     Raises:
         ValueError: more than the share ``leave_out`` of a data set's problems is too long.
@@ -85,11 +77,7 @@ def answerable(run, dataset: str, problems: Sequence[Problem]) -> list[Problem]:
 
 
 def _say(dataset: str, what: str, lengths: Mapping[str, int], n: int, allowed: float, key: str) -> None:
-    """Print how many problems are left out.
-
-    Raises:
-        ValueError: more than the share ``allowed`` of the ``n`` problems.
-    """
+    """Print how many problems are left out; more than the share ``allowed`` of the ``n`` problems is an error."""
     if not lengths:
         return
     worst, share = max(lengths, key=lengths.get), len(lengths) / n

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from tracekd import benches
+from tracekd import profiles
 from tracekd.records import numbered_jsonl, write_csv
 
 ROWS = Path("released") / "r1_set_rows.jsonl"
-KEPT = benches.FOLDER / "r1_sets.csv"
+KEPT = profiles.ROOT / "figures" / "data" / "r1_sets.csv"
 FILES = ("equal", "overlap", "during", "mix")
 _NEEDED = ("category", "row", "row_question", "message_question", "message_label", "message_answer")
 _SAME = "Only return the answer."
@@ -37,10 +37,7 @@ def read(path: str | Path) -> pd.DataFrame:
 
 
 def counts(rows: pd.DataFrame) -> pd.DataFrame:
-    """Count the rows of each file, and of all.
-
-    Args:
-        rows: of ``read``.
+    """Count the rows (of ``read``) of each file, and of all.
 
     Returns:
         Columns file, rows, same_problem, another_problem (by question), distinct_messages, most_repeated (rows that
@@ -63,11 +60,7 @@ def counts(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def counted(source: str | Path) -> tuple[pd.DataFrame, str]:
-    """The counts, from the rows below ``source`` where they are, else as they are kept; and an example in words.
-
-    Returns:
-        ``(counts, example)``; the example needs the rows and is "" without them.
-    """
+    """The counts and an example in words, from the rows below ``source``; without them the recorded counts and ""."""
     path = Path(source) / ROWS
     if not path.is_file():
         return pd.read_csv(KEPT), ""
@@ -76,7 +69,7 @@ def counted(source: str | Path) -> tuple[pd.DataFrame, str]:
 
 
 def write(source: str | Path, path: Path = KEPT) -> None:
-    """Count the rows below ``source`` and keep the counts, without any text."""
+    """Count the rows below ``source`` and record the counts, without any text."""
     write_csv(path, counts(read(Path(source) / ROWS)))
 
 
@@ -96,29 +89,18 @@ def example(rows: pd.DataFrame) -> str:
 
 
 def claims(found: pd.DataFrame) -> pd.DataFrame:
-    """What the published comparison on the R1 subset can tell, in the columns of ``released_claims.claims``.
-
-    Args:
-        found: of ``counts``.
-    """
+    """What the published comparison on the R1 subset can tell by ``counts``, as ``released_claims.claims`` says it."""
     row = found.set_index("file").loc["all"]
-    evidence = (
+    first = (
+        "On the R1 subset, decomposed traces do not reach the accuracy of R1 traces.",
         f"In the first rows of the four files, {row.rows} in all and no random sample, {row.another_problem} hold "
         f"another problem's message in the sets for correct and incorrect. There are {row.distinct_messages} distinct "
-        f"messages, and {row.another_category} rows have another category's label."
+        f"messages, and {row.another_category} rows have another category's label.",
+        "not tested: the students learned from different examples",
     )
-    return pd.DataFrame(
-        [
-            (
-                "On the R1 subset, decomposed traces do not reach the accuracy of R1 traces.",
-                evidence,
-                "not tested: the students learned from different examples",
-            ),
-            (
-                "On the R1 subset, R1 traces are compared with summaries, explanations, swapped traces and no trace.",
-                "These five sets share their rows, and each teaches R1's final message, often prose, as the answer.",
-                "the examples are the same; how much is due to the prose answers is not tested",
-            ),
-        ],
-        columns=["statement", "evidence", "verdict"],
+    second = (
+        "On the R1 subset, R1 traces are compared with summaries, explanations, swapped traces and no trace.",
+        "These five sets share their rows, and each teaches R1's final message, often prose, as the answer.",
+        "the examples are the same; how much is due to the prose answers is not tested",
     )
+    return pd.DataFrame([first, second], columns=["statement", "evidence", "verdict"])

@@ -69,15 +69,10 @@ def texts_of(run, dataset: str, problems: Sequence[Problem]) -> teacher_texts.Fo
 
 
 def free_form_examples(run, dataset: str, stand_ins: Sequence[Problem]) -> tuple[list[Problem], list, str]:
-    """Problems of a data set with free-form texts, for tables on such texts.
+    """Problems of a data set that have free-form texts, their texts, and in words whose both are.
 
-    Args:
-        run: the run, whose texts are taken, or R1's beside its data where it trains on none.
-        dataset: the data set.
-        stand_ins: generated problems, for which rules write texts where there are no real ones.
-
-    Returns:
-        Problems, their texts, and in words whose both are.
+    The texts are the run's, or R1's beside its data where it trains on none; where there are neither, rules write them
+    for the generated problems ``stand_ins``.
     """
     if path := run.texts or (r1_folder(run.source) if dataset in run.datasets else ""):
         problems = kept_problems(run)[dataset]
@@ -102,13 +97,8 @@ def training_problems(
     """The training problems of a run: the profile's number; with a teacher's texts, of those that have one.
 
     A teacher's traces are kept where it was right, on the easier problems perhaps. All conditions of a data set with
-    free-form ones are trained on the same problems, so that what tells them apart is the trace.
-
-    Args:
-        run: whose profile, texts and seed decide.
-        dataset: the data set.
-        problems: all of its problems.
-        found: of ``texts_of``, which is called where it is not given.
+    free-form ones are trained on the same problems, so that they differ in the trace alone. ``found`` is of
+    ``texts_of``, which is called where it is not given.
     """
     found = found or texts_of(run, dataset, problems)
     return training_set(run, dataset, covered(found, problems) if found else list(problems))

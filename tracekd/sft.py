@@ -8,17 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tracekd import (
-    corrupt,
-    freeform,
-    leakage,
-    run_texts,
-    students,
-    teacher_texts,
-    templated,
-    traces,
-    training_interventions,
-)  # fmt: skip
+from tracekd import freeform, natural, run_texts, students, templated, traces, training_interventions
 from tracekd.problems import Problem
 from tracekd.problems import kept as kept_problems
 from tracekd.problems import marker as problems_marker
@@ -26,7 +16,7 @@ from tracekd.records import read_jsonl, sha256, write_json, write_jsonl
 
 log = logging.getLogger(__name__)
 CONDITIONS = (*traces.CONDITIONS, *training_interventions.CONDITIONS)
-# What a supervised token belongs to; loss curves are kept apart by it. PROMPT is learned ``as_published`` alone.
+# What a supervised token belongs to; loss curves are split by it. PROMPT is learned ``as_published`` alone.
 TRACE, ANSWER, PROMPT = 1, 2, 3
 
 
@@ -41,6 +31,7 @@ class Example:
         target: the assistant turn, without the end token.
         teacher: who wrote the trace: a model's name, ``templated`` for the stand-in, "" where rules wrote its steps or
             there is none.
+        seed: of the one student that learns from it, in a natural condition; None: the students of every seed do.
     """
 
     id: str
@@ -49,6 +40,7 @@ class Example:
     prompt: str
     target: str
     teacher: str = ""
+    seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -72,18 +64,21 @@ class Encoded:
         return len(self.prompt_ids) + len(self.target_ids)
 
 
+def of_seed(examples: Sequence[Example], seed: int) -> list[Example]:
+    """The examples of an SFT set that the student of one seed learns from: all, but in a natural condition."""
+    return [e for e in examples if e.seed in (None, seed)]
+
+
 def build(problems: Sequence[Problem], condition: str, *, seed: int, **options) -> list[Example]:
     """The SFT set of one condition: every problem once, its right answer, and the condition's trace.
 
     Args:
         problems: training problems.
-        condition: ``vanilla``, ``correct``, ``incorrect``, a free-form one (see ``tracekd.freeform``) or a training
-            intervention (see there). With ``as_released`` at its end a free-form one, or vanilla, teaches the teacher's
+        condition: of ``CONDITIONS``, or a free-form one with the suffix ``_as_released``, which teaches the teacher's
             final message; every other condition teaches the gold answer.
-        seed: of the corruption or the swap, together with each problem's id.
-        **options: passed on to ``traces.build`` (``corrupt``, ``style``), or to ``freeform.build_all`` (``texts``, of
-            a teacher; without them the templated ones, which leave out problems that the rules cannot answer), or to
-            ``training_interventions.build_all`` (``tokenizer``, which ``filler`` needs).
+        seed: of every draw, together with each problem's id.
+        **options: passed on to ``traces.build``, ``freeform.build_all`` (``texts``; without them the templated ones,
+            which leave out problems that the rules cannot answer) or ``training_interventions.build_all``.
     """
     if freeform.takes_texts(condition):
         texts = options.pop("texts", None) or freeform.from_rules(problems, seed)
@@ -92,8 +87,12 @@ def build(problems: Sequence[Problem], condition: str, *, seed: int, **options) 
         made = training_interventions.build_all(problems, condition, seed=seed, **options)
     else:
         made = {p.id: traces.build(p, condition, seed=seed, **options) for p in problems}
+    return _examples(problems, condition, made)
+
+
+def _examples(problems, condition: str, made: Mapping[str, traces.Trace], seed: int | None = None) -> list[Example]:
     return [
-        Example(p.id, p.dataset, condition, traces.prompt(p), traces.target(p, made[p.id]), made[p.id].teacher)
+        Example(p.id, p.dataset, condition, traces.prompt(p), traces.target(p, made[p.id]), made[p.id].teacher, seed)
         for p in problems
         if p.id in made
     ]
@@ -102,8 +101,8 @@ def build(problems: Sequence[Problem], condition: str, *, seed: int, **options) 
 def prompt_ids(tokenizer, prompt: str, before: Sequence[Mapping[str, str]] = ()) -> list[int]:
     """The tokens of a user turn in the student's chat template, generation prompt included, after the turns ``before``.
 
-    Training and evaluation both begin with exactly these, so the one is a token prefix of the other. The template
-    writes the beginning-of-sequence token itself where the student has one; nothing is added to it.
+    Training and evaluation both begin with exactly these. The template writes the beginning-of-sequence token itself
+    where the student has one; nothing is added to it.
     """
     chat = [*before, {"role": "user", "content": prompt}]
     return list(tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=True, return_dict=False))
@@ -128,21 +127,13 @@ def end_token(tokenizer) -> int:
 
 
 def encode(example: Example, tokenizer, end: int | None = None) -> Encoded:
-    """Tokenise one example.
-
-    Prompt and target are tokenised apart and joined, so that no token reaches over their border: the evaluation
-    prompt is a prefix of the training example whatever the tokenizer merges.
-    """
+    """Tokenise one example: prompt and target apart, so that no token reaches over their border."""
     end = end_token(tokenizer) if end is None else end
     target = tokenizer(example.target, add_special_tokens=False, return_offsets_mapping=True)
     border = example.target.find("</think>") + len("</think>") if "</think>" in example.target else 0
     parts = [TRACE if start < border else ANSWER for start, _ in target.offset_mapping]
-    return Encoded(
-        example.id,
-        tuple(prompt_ids(tokenizer, example.prompt)),
-        (*target.input_ids, end),
-        (*parts, ANSWER),
-    )
+    read = tuple(prompt_ids(tokenizer, example.prompt))
+    return Encoded(example.id, read, (*target.input_ids, end), (*parts, ANSWER))
 
 
 def encode_as_published(example: Example, tokenizer, max_tokens: int) -> Encoded:
@@ -167,14 +158,11 @@ def encode_all(examples: Sequence[Example], tokenizer, max_tokens: int, habits: 
         ValueError: an example is longer than ``max_tokens``, has no token to learn, or the set is empty.
     """
     if not examples:
-        raise ValueError(
-            "the SFT set is empty: no training problem was selected, see `train` of the profile in profiles.toml"
-        )
+        raise ValueError("the SFT set is empty: raise `train` of the profile in profiles.toml")
     if habits == "as_published":
         encoded = [encode_as_published(example, tokenizer, max_tokens) for example in examples]
-        log.warning(
-            "%d of %d examples cut at %d tokens", sum(len(e) == max_tokens for e in encoded), len(encoded), max_tokens
-        )
+        cut = sum(len(e) == max_tokens for e in encoded)
+        log.warning("%d of %d examples cut at %d tokens", cut, len(encoded), max_tokens)
         return encoded
     end = end_token(tokenizer)
     encoded = [encode(example, tokenizer, end) for example in examples]
@@ -196,16 +184,16 @@ def set_path(run, dataset: str, condition: str) -> Path:
 
 
 def marker(run) -> dict:
-    """What a run's kept SFT sets follow from: the problems, how many, the conditions, and the code of traces."""
-    used = (traces, corrupt, leakage, freeform, run_texts, teacher_texts, templated, training_interventions)
-    code = [Path(module.__file__) for module in used]
+    """What a run's SFT sets follow from: problems, texts, natural traces, sizes, conditions, and the package's code."""
+    package = sorted(Path(__file__).parent.rglob("*.py"))
     return {
         "problems": problems_marker(run),
         "texts": sha256(Path(run.texts)) if run.texts else templated.TEACHER,
+        "natural": natural.marker(run),
         "student": run.student,  # by whose tokenizer filler is as long as the correct trace
         "train": dict(run.profile.train),
         "conditions": {d: list(run.profile.conditions_of(d)) for d in run.datasets},
-        "code": [sha256(path) for path in [*code, Path(__file__)]],
+        "code": sha256([sha256(path) for path in package]),
     }
 
 
@@ -232,13 +220,23 @@ def prepare(run) -> dict[tuple[str, str], list[Example]]:
         found = run_texts.texts_of(run, dataset, problems[dataset])
         chosen = run_texts.training_problems(run, dataset, problems[dataset], found)
         for condition in run.profile.conditions_of(dataset):
-            given = {"texts": found.texts} if found and freeform.takes_texts(condition) else {}
-            if condition == training_interventions.FILLER:
-                given = {"tokenizer": students.load_tokenizer(run.student)}
-            made[dataset, condition] = build(chosen, condition, seed=run.seed, **given)
+            if condition in natural.CONDITIONS:
+                made[dataset, condition] = _natural(run, dataset, problems[dataset], condition)
+            else:
+                given = {"texts": found.texts} if found and freeform.takes_texts(condition) else {}
+                if condition == training_interventions.FILLER:
+                    given = {"tokenizer": students.load_tokenizer(run.student)}
+                made[dataset, condition] = build(chosen, condition, seed=run.seed, **given)
             write_jsonl(set_path(run, dataset, condition), map(asdict, made[dataset, condition]))
     write_json(marker_path, marker(run))
     return made
+
+
+def _natural(run, dataset: str, problems: Sequence[Problem], condition: str) -> list[Example]:
+    """The examples of a natural condition, one seed's after another's."""
+    seeds = run.profile.seeds
+    made = {seed: natural.build_all(run, dataset, problems, condition, seed) for seed in seeds}
+    return [e for seed in seeds for e in _examples(problems, condition, made[seed], seed)]
 
 
 def kept(run) -> dict[tuple[str, str], list[Example]]:

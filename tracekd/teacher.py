@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,29 +30,30 @@ _WORDS_TO_TOKENS = 1.4  # English words to tokens, a little above what common to
 _REPLY_TOKENS = {"trace": 700, "summary": 90, "explanation": 400}  # from the ten real R1 samples, rounded up
 _REFUSED = (401, 402, 403, 404, 405)  # whatever the problem, the server will say the same again
 _IN_A_ROW = 10  # requests that fail one after another, with none answered between, before the run stops
+_TIMEOUT = 600.0  # seconds that one request may take
 
 
 class Stopped(RuntimeError):
     """The server refuses every request: asking on is pointless. The message has its own words."""
 
 
+# What each field of an endpoint holds, and so each option of the command.
+ABOUT = {
+    "url": "base URL up to /v1 (else TRACEKD_TEACHER_URL)",
+    "model": "model name there (else TRACEKD_TEACHER_MODEL); the key: TRACEKD_TEACHER_KEY",
+    "max_tokens": "longest reply (default 4096); a longer one is cut, and not used",
+    "max_completion_tokens": "the same under the name that newer servers want",
+    "temperature": "of sampling (default 0)",
+    "price_in": "money per million tokens read, for the estimate",
+    "price_out": "money per million tokens written",
+    "workers": "requests at once (default 4)",
+    "retries": "most repetitions after a lost connection or a status of 408, 409, 429 or 5xx (default 4)",
+}
+
+
 @dataclass(frozen=True)
 class Endpoint:
-    """Where and how to ask.
-
-    Attributes:
-        url: base URL up to and with ``/v1``.
-        model: the model's name there.
-        key: sent as bearer token; may be empty for a local server.
-        max_tokens: longest reply; a longer one is cut, and counts as cut.
-        max_completion_tokens: the same under the name that newer servers want; 0 sends ``max_tokens``.
-        temperature: of sampling, 0 to 2.
-        price_in, price_out: money for a million tokens read and written, for the estimate; 0 for a server of one's own.
-        workers: requests at once.
-        per_minute: most requests started in a minute; 0 for no limit.
-        retries: most repetitions of a request after a lost connection or a status of 408, 409, 429 or 5xx.
-        timeout: seconds that one request may take.
-    """
+    """Where and how to ask: see ``ABOUT``. ``key`` is sent as bearer token; it may be empty for a local server."""
 
     url: str
     model: str
@@ -64,20 +64,14 @@ class Endpoint:
     price_in: float = 0.0
     price_out: float = 0.0
     workers: int = 4
-    per_minute: int = 0
     retries: int = 4
-    timeout: float = 600.0
 
     def __post_init__(self) -> None:
         """Refuse what no request can mean."""
-        least = {"max_tokens": 1, "workers": 1, "timeout": 1} | dict.fromkeys(
-            ("max_completion_tokens", "temperature", "price_in", "price_out", "per_minute", "retries"), 0
-        )
+        least = {"max_tokens": 1, "workers": 1, "max_completion_tokens": 0, "temperature": 0, "retries": 0}
         for name, low in least.items():
             if not getattr(self, name) >= low:
                 raise ValueError(f"{name} of a teacher is {getattr(self, name)!r}: expected {low} or more")
-        if self.temperature > 2:
-            raise ValueError(f"temperature of a teacher is {self.temperature!r}: expected 0 to 2")
         if not self.url.startswith(("http://", "https://")):
             raise ValueError(f"url of a teacher is {self.url!r}: expected http:// or https://, up to and with /v1")
 
@@ -90,12 +84,12 @@ class Endpoint:
         """
         given = {name: os.environ.get(f"TRACEKD_TEACHER_{name.upper()}", "") for name in ("url", "model", "key")}
         given.update({name: value for name, value in options.items() if value is not None})
-        for name in ("url", "model"):
-            if not given[name]:
-                raise ValueError(
-                    f"no teacher {name}: give {name}=..., or set TRACEKD_TEACHER_{name.upper()} "
-                    "(such as http://localhost:8000/v1 and the model's name there)"
-                )
+        if missing := [name for name in ("url", "model") if not given[name]]:
+            name = missing[0]
+            raise ValueError(
+                f"no teacher {name}: give {name}=..., or set TRACEKD_TEACHER_{name.upper()} "
+                "(such as http://localhost:8000/v1 and the model's name there)"
+            )
         return cls(**given)
 
     def request(self, text: str) -> dict[str, Any]:
@@ -108,9 +102,7 @@ class Endpoint:
 def estimate(problems: Sequence[Problem], endpoint: Endpoint) -> dict[str, float]:
     """Requests, tokens and money for all three texts of ``problems``, before anything is asked.
 
-    Returns:
-        ``requests``, ``tokens_in``, ``tokens_out`` and ``cost`` (in the currency of the endpoint's prices). An upper
-        estimate: problems that the teacher answers wrong need one request, not three.
+    An upper estimate: problems that the teacher answers wrong need one request, not three.
     """
     words = sum(_WORDS_TO_TOKENS * len(prompt(p).split()) for p in problems)
     tokens_in = round(2 * words + len(problems) * _REPLY_TOKENS["trace"])
@@ -142,10 +134,10 @@ class Teacher:
         self.cache = Path(self.cache)
         self.cache.parent.mkdir(parents=True, exist_ok=True)
         self._known = {row["key"]: Reply(row["reasoning"], row["reply"]) for row in recover_jsonl(self.cache)}
-        self._lock, self._next, self._failures = threading.Lock(), 0.0, 0
+        self._lock, self._failures = threading.Lock(), 0
         e = self.endpoint
         key = e.key.strip() or "none"
-        self._client = OpenAI(base_url=e.url, api_key=key, max_retries=e.retries, timeout=e.timeout)
+        self._client = OpenAI(base_url=e.url, api_key=key, max_retries=e.retries, timeout=_TIMEOUT)
 
     def ask(self, text: str, serves: Callable[[Reply], bool] = lambda _: True) -> Reply:
         """Ask one user turn. A reply that ``serves`` is kept in the cache, any other is asked for again next time.
@@ -172,7 +164,6 @@ class Teacher:
         """The server's answer as text. The client repeats what may succeed the next time, no more than ``retries``."""
         import openai
 
-        self._wait()
         if self.stopped:
             raise Stopped(self.stopped)
         with self._lock:
@@ -190,9 +181,9 @@ class Teacher:
         """Raise ``Unanswered``, or ``Stopped`` where the next request would fail as well."""
         with self._lock:
             self._failures += 1
-            answered = self.counts["answered"]
             # A request that the server calls bad is bad for every problem, unless it has answered others.
-            hopeless = status in _REFUSED or (status in (400, 422) and not answered) or self._failures >= _IN_A_ROW
+            bad = status in (400, 422) and not self.counts["answered"]
+            hopeless = status in _REFUSED or bad or self._failures >= _IN_A_ROW
             if hopeless and not self.stopped:
                 self.stopped = f"{self.endpoint.url} answered {reason}" if status else reason
         raise Stopped(self.stopped) if hopeless else Unanswered(reason)
@@ -200,16 +191,6 @@ class Teacher:
     def _count(self, tokens_in: int, tokens_out: int) -> None:
         with self._lock:
             self.counts.update(answered=1, tokens_in=tokens_in, tokens_out=tokens_out)
-
-    def _wait(self) -> None:
-        """Keep starts apart, so that no minute sees more than ``per_minute`` of them."""
-        if not self.endpoint.per_minute:
-            return
-        with self._lock:
-            now = time.monotonic()
-            start = max(now, self._next)
-            self._next = start + 60 / self.endpoint.per_minute
-        time.sleep(start - now)
 
 
 def collect(problems: Sequence[Problem], teacher: Teacher) -> tuple[list[Texts], dict[str, Any]]:
@@ -226,28 +207,30 @@ def collect(problems: Sequence[Problem], teacher: Teacher) -> tuple[list[Texts],
     with ThreadPoolExecutor(teacher.endpoint.workers) as pool:
         made = pool.map(lambda p: _one(p, teacher), problems)
         results = list(tqdm(made, total=len(problems), desc=teacher.endpoint.model, unit="problem", mininterval=1))
-    texts = [text for text, _ in results if text]
-    outcomes = Counter(outcome for _, (outcome, _) in results)
-    reasons = Counter(reason for _, (_, reason) in results if reason)
-    counts = {name: outcomes[name] for name in ("right", "wrong", "failed", "not_asked")}
-    return texts, {
-        "problems": len(problems), **counts, "reasons": dict(reasons), "stopped": teacher.stopped, **teacher.counts,
-    }  # fmt: skip
+    outcomes = Counter(outcome for _, outcome, _ in results)
+    reasons = Counter(reason for _, _, reason in results if reason)
+    return [text for text, _, _ in results if text], {
+        "problems": len(problems),
+        **{name: outcomes[name] for name in ("right", "wrong", "failed", "not_asked")},
+        "reasons": dict(reasons),
+        "stopped": teacher.stopped,
+        **teacher.counts,
+    }
 
 
-def _one(problem: Problem, teacher: Teacher) -> tuple[Texts | None, tuple[str, str]]:
-    """One problem's texts, or None with (outcome, reason)."""
+def _one(problem: Problem, teacher: Teacher) -> tuple[Texts | None, str, str]:
+    """One problem's texts (None where it has none), the outcome, and the reason of a failure."""
     try:
         first = teacher.ask(prompt(problem), lambda reply: right(problem, reply.text))
         if not right(problem, first.text):
-            return None, ("wrong", "")
+            return None, "wrong", ""
         trace = first.reasoning or first.text
         summary = teacher.ask(_SUMMARY.format(trace=trace)).text
         answer = ", ".join(problem.answers)
         explanation = teacher.ask(_EXPLANATION.format(prompt=prompt(problem), answer=answer)).text
     except Unanswered as error:
-        return None, ("failed", str(error))
+        return None, "failed", str(error)
     except Stopped:
-        return None, ("not_asked", "")
-    made = Texts(problem.id, teacher.endpoint.model, trace, summary, explanation, fingerprint(problem), first.text)
-    return made, ("right", "")
+        return None, "not_asked", ""
+    model = teacher.endpoint.model
+    return Texts(problem.id, model, trace, summary, explanation, fingerprint(problem), first.text), "right", ""

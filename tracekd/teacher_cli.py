@@ -5,16 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import fields
 from pathlib import Path
 
-from tracekd.command_line import Parser
+from tracekd.command_line import Parser, file_or_folder
 from tracekd.forms import FORMS, read_any
 from tracekd.freeform import keep
 from tracekd.problems import DATASETS, Problem, datasets_of, load
 from tracekd.profiles import nearest
 from tracekd.records import read_jsonl
-from tracekd.teacher import Endpoint, Teacher, collect, estimate
+from tracekd.teacher import ABOUT, Endpoint, Teacher, collect, estimate
 
 EXAMPLE = """
     python -m tracekd teacher ../shared/data --dataset cotempqa --limit 20 \\
@@ -22,36 +21,11 @@ EXAMPLE = """
     ... the same with --go                                                        # asks, and writes --out
     ./run_all.sh --profile grid-r1 --texts runs/teacher/texts.jsonl               # trains on it
 """
-_OPTIONS = {  # option: (field of Endpoint is the same word, type, what it says)
-    "--url": (str, "base URL up to /v1 (else TRACEKD_TEACHER_URL)"),
-    "--model": (str, "model name there (else TRACEKD_TEACHER_MODEL); the key: TRACEKD_TEACHER_KEY"),
-    "--max-tokens": (int, "longest reply (default 4096); a longer one is cut, and not used"),
-    "--max-completion-tokens": (int, "the same under the name that newer servers want"),
-    "--temperature": (float, "of sampling (default 0)"),
-    "--price-in": (float, "money for a million tokens read"),
-    "--price-out": (float, "money for a million tokens written"),
-    "--workers": (int, "requests at once (default 4)"),
-    "--per-minute": (int, "most requests a minute; 0, the default, for no limit"),
-    "--retries": (int, "most repetitions after a lost connection or a status of 429 or 5xx (default 4)"),
-    "--timeout": (float, "seconds that a request may take (default 600)"),
-}
-
-
-def parser() -> Parser:
-    """The command's options."""
-    made = Parser("teacher", __doc__, EXAMPLE)
-    made.add_argument("file", metavar="FILE", help=f"{FORMS}; your own set; or a data folder, with --dataset")
-    made.add_argument("--dataset", help="which set of a data folder; its training problems are asked")
-    made.add_argument("--out", default="runs/teacher/texts.jsonl", help="texts of problems answered right")
-    made.add_argument("--limit", type=int, help="only the first so many problems")
-    for name, (kind, about) in _OPTIONS.items():
-        made.add_argument(name, type=kind, metavar=kind.__name__.upper(), help=about)
-    made.add_argument("--go", action="store_true", help="ask; without it only the estimate is printed")
-    return made
+_TYPES = {"int": int, "float": float, "str": str}
 
 
 def asked(path: str, dataset: str | None = None) -> list[Problem]:
-    """The problems to ask: a file's, all of them; the training problems of a data folder's set or of one's own set.
+    """The problems to ask: a file's, all of them; the training problems of a data folder's set or of a custom set.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -64,7 +38,7 @@ def asked(path: str, dataset: str | None = None) -> list[Problem]:
             known = f"--dataset {dataset!r}: {nearest(dataset, here)}" if dataset and here else f"it has {here}"
             raise ValueError(f"{path} is a folder: name a set of it with --dataset ({known})")
         return [p for p in load(dataset, path) if p.split == "train"]
-    if place.is_file() and place.suffix == ".jsonl":
+    if place.suffix == ".jsonl":
         first = next(read_jsonl(place), {})
         if {"id", "context", "category"} <= first.keys() and "dataset" not in first:
             return [p for p in load(datasets_of(path)[0], path) if p.split == "train"]
@@ -73,18 +47,22 @@ def asked(path: str, dataset: str | None = None) -> list[Problem]:
 
 def options(argv: list[str]) -> tuple[argparse.Namespace, list[Problem], Endpoint]:
     """Read and check the options; what is not known or not possible exits with 2 before anything is asked."""
-    made = parser()
+    made = Parser("teacher", __doc__, EXAMPLE)
+    about = f"{FORMS}; or a data folder, with --dataset"
+    made.add_argument("file", metavar="FILE", type=file_or_folder, help=about)
+    made.add_argument("--dataset", help="which set of a data folder; its training problems are asked")
+    made.add_argument("--out", type=Path, default="runs/teacher/texts.jsonl", help="texts of problems answered right")
+    made.add_argument("--limit", type=int, help="only the first so many problems")
+    for name, about in ABOUT.items():
+        kind = Endpoint.__dataclass_fields__[name].type
+        made.add_argument(f"--{name.replace('_', '-')}", type=_TYPES[kind], metavar=kind.upper(), help=about)
+    made.add_argument("--go", action="store_true", help="ask; without it only the estimate is printed")
     given = made.parse_args(argv)
     if given.limit is not None and given.limit < 1:
         made.error(f"--limit {given.limit}: expected 1 or more")
-    if not Path(given.file).exists():
-        beside = Path(given.file).parent
-        names = sorted(str(beside / p.name) for p in beside.iterdir())[:200] if beside.is_dir() else []
-        made.error(f"no file {given.file!r}: {nearest(given.file, names) if names else 'nor its folder'}")
     try:
-        wanted = {f.name for f in fields(Endpoint)} & set(vars(given))
-        endpoint = Endpoint.from_environment(**{name: getattr(given, name) for name in wanted})
-        return given, asked(given.file, given.dataset)[: given.limit], endpoint
+        endpoint = Endpoint.from_environment(**{name: getattr(given, name) for name in ABOUT})
+        return given, asked(str(given.file), given.dataset)[: given.limit], endpoint
     except ValueError as error:
         made.error(str(error))
 
@@ -96,10 +74,9 @@ def main(argv: list[str]) -> int:
     if not given.go:
         print("nothing was asked: add --go to start", file=sys.stderr)
         return 0
-    out = Path(given.out)
-    texts, counts = collect(problems, Teacher(endpoint, out.with_name("cache.jsonl")))
-    keep(out, texts)
-    print(json.dumps({"written": str(out), **counts}, ensure_ascii=False))
+    texts, counts = collect(problems, Teacher(endpoint, given.out.with_name("cache.jsonl")))
+    keep(given.out, texts)
+    print(json.dumps({"written": str(given.out), **counts}, ensure_ascii=False))
     if counts["stopped"]:
         print(f"stopped: {counts['stopped']}", file=sys.stderr)
     return 1 if counts["failed"] or counts["not_asked"] else 0

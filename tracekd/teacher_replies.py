@@ -16,19 +16,14 @@ from tracekd.score import verdict
 
 _THOUGHT = re.compile(r"<\s*/?\s*think\s*>", re.IGNORECASE)
 _CUT = ("length", "max_tokens", "MAX_TOKENS", "model_length")  # in servers' own words
-_SHOWN = 200  # characters of a server's words
-# What ends a clause, and how far a denial reaches; the full stop of an initial or a title ends none.
+# What ends a clause; the full stop of an initial or a title ends none.
 _CLAUSES = re.compile(r"(?<!\b[A-Z])(?<!\b[A-Z][a-z])[.;!?\n]+(?:\s|$)|,?\s+[Bb]ut\s+|\s+instead,?\s+")
-_DENIAL = re.compile(
+_DENIAL_OR_DOUBT = re.compile(
     r"\b(?:not|never|neither|nor|no|none|cannot|without|except|unlike|rather than|instead of|excluded?|excluding|"
-    r"ruled? out|incorrect|wrong)\b|n['\u2019]t\b",
+    r"ruled? out|incorrect|wrong|could|may(?!\s+\d)|might|maybe|perhaps|possibly|either|unsure|or)\b|n['\u2019]t\b",
     re.IGNORECASE,
 )
-_DOUBT = re.compile(r"\b(?:could|may(?!\s+\d)|might|maybe|perhaps|possibly|either|unsure|or)\b", re.IGNORECASE)
 _FINAL = re.compile(r"\banswer\W{0,4}(?:is)?\s*:\W*", re.IGNORECASE)
-_NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-# Answers that stand for one another's opposite without being names of the context.
-_RIVALS = (("yes", "no", "maybe"), (*_NUMBERS, *map(str, range(11)), "none"))
 
 
 class Unanswered(RuntimeError):
@@ -44,14 +39,14 @@ class Reply:
 
 
 def own_words(raw: str) -> str:
-    """What a server said in an error: its message where it is JSON, else the text, both in short."""
+    """What a server said in an error: its message where it is JSON, else the text, at most 200 characters of it."""
     try:
         data = json.loads(raw)
         error = data.get("error") or data.get("detail") or data.get("message") or data
         said = error.get("message") or error if isinstance(error, dict) else error
     except (ValueError, AttributeError, RecursionError):
         said = raw
-    return " ".join(str(said).split())[:_SHOWN] or "nothing"
+    return " ".join(str(said).split())[:200] or "nothing"
 
 
 def read(raw: str, count: Callable[[int, int], None] = lambda *_: None) -> Reply:
@@ -71,8 +66,9 @@ def read(raw: str, count: Callable[[int, int], None] = lambda *_: None) -> Reply
     if not (isinstance(choices, list) and choices and isinstance(choices[0], dict)):
         error = isinstance(data, dict) and data.get("error")
         raise Unanswered(f"an error in place of a reply: {own_words(raw)}" if error else "a reply without choices")
-    usage = data.get("usage") if isinstance(data.get("usage"), dict) else {}
-    count(*(_number(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")))
+    usage = data["usage"] if isinstance(data.get("usage"), dict) else {}
+    tokens = (usage.get(name) for name in ("prompt_tokens", "completion_tokens"))
+    count(*(n if isinstance(n, int) and n >= 0 else 0 for n in tokens))
     ended, message = choices[0].get("finish_reason"), choices[0].get("message")
     if ended in _CUT:
         raise Unanswered("cut at the limit of tokens: raise --max-tokens")
@@ -83,36 +79,18 @@ def read(raw: str, count: Callable[[int, int], None] = lambda *_: None) -> Reply
     return _parted(message)
 
 
-def _number(value: Any) -> int:
-    return value if isinstance(value, int) and value >= 0 else 0
-
-
 def _parted(message: dict[str, Any]) -> Reply:
     """Reasoning and reply of a message; an empty thought before the real one is none."""
     thought = _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
-    content = message.get("content")
-    if isinstance(content, list):  # parts, of which some may be thoughts
-        thoughts = [
-            part for part in content if isinstance(part, dict) and part.get("type") in ("thinking", "reasoning")
-        ]
-        thought = thought or " ".join(_text(part.get(part["type"])) or _text(part.get("text")) for part in thoughts)
-        content = [part for part in content if part not in thoughts]
-    head, text = _split(_text(content))
-    if text is None:
-        raise Unanswered("a reply that ends within its reasoning")
+    head, text = "", _text(message.get("content"))
+    if marks := list(_THOUGHT.finditer(text)):
+        if "/" not in marks[-1][0]:
+            raise Unanswered("a reply that ends within its reasoning")
+        head, text = text[: marks[-1].start()], text[marks[-1].end() :]
     reasoning, text = clean(thought) or clean(head), clean(text)
     if not text:
         raise Unanswered("an empty reply")
     return Reply(reasoning, text)
-
-
-def _split(text: str) -> tuple[str, str | None]:
-    """What stands before the last end of a thought, and after it; None where a thought is not ended."""
-    marks = list(_THOUGHT.finditer(text))
-    if not marks:
-        return "", text
-    last = marks[-1]
-    return (text[: last.start()], text[last.end() :]) if "/" in last[0] else (text, None)
 
 
 def _text(value: Any) -> str:
@@ -129,14 +107,10 @@ def right(problem: Problem, reply: str) -> bool:
     denies nor doubts it, and affirms no other answer that the context offers. Where it ends in "Answer: ...", what
     follows counts alone. Names that are part of the question or of a gold answer do not count against it.
     """
-    if verdict(problem, reply)["answer_correct"]:
+    tail = reply[list(_FINAL.finditer(reply))[-1].end() :].strip(" *_`\n") if _FINAL.search(reply) else ""
+    if any(verdict(problem, text)["answer_correct"] for text in (reply, tail) if text):
         return True
-    if final := list(_FINAL.finditer(reply)):
-        tail = reply[final[-1].end() :].strip(" *_`\n")
-        if tail and verdict(problem, tail)["answer_correct"]:
-            return True
-        reply = tail or reply
-    gold = [same(answer) for answer in problem.answers]
+    reply, gold = tail or reply, [same(answer) for answer in problem.answers]
     affirmed = [same(clause) for clause in _affirmed(reply, problem.answers)]
     named = [any(_in(answer, clause) for clause in affirmed) for answer in gold]
     if not (any(named) if problem.dataset == "marco" else all(named)) or not named:
@@ -152,8 +126,7 @@ def _affirmed(reply: str, answers: Sequence[str]) -> Iterator[str]:
     """The clauses of a reply that neither deny nor doubt; a word of a gold answer ("no") is no denial."""
     own = re.compile("|".join(rf"\b{re.escape(answer)}\b" for answer in answers if answer) or r"(?!)", re.IGNORECASE)
     for clause in _CLAUSES.split(reply):
-        rest = own.sub(" ", clause)
-        if clause and not _DENIAL.search(rest) and not _DOUBT.search(rest):
+        if clause and not _DENIAL_OR_DOUBT.search(own.sub(" ", clause)):
             yield clause
 
 
@@ -173,8 +146,8 @@ def _rivals(problem: Problem, gold: list[str]) -> set[str]:
         return set()
     if triple := problem.meta.get("triple_element"):
         return {same(answer_slot(fact, triple)) for fact in problem.context} - set(gold)
-    found = {rival for group in _RIVALS if set(gold) & set(group) for rival in group}
     facts = [same(fact).split() for fact in problem.context]
     before = {fact[i - 1] for fact in facts for i, word in enumerate(fact) if i and word in gold}
-    found.update(word for fact in facts for i, word in enumerate(fact) if i and fact[i - 1] in before)
-    return found - set(gold)
+    polar = {"yes", "no", "maybe"}
+    found = {word for fact in facts for i, word in enumerate(fact) if i and fact[i - 1] in before}
+    return (found | (polar if polar & set(gold) else set())) - set(gold)

@@ -48,10 +48,9 @@ class Trace:
     """What a student sees between ``<think>`` and ``</think>``.
 
     Attributes:
-        condition: one of ``CONDITIONS``.
+        condition: the training condition that it belongs to.
         text: the trace; empty for ``vanilla``.
-        classification: the stated label, right or wrong; None for vanilla and free-form traces.
-        retrieval: the stated facts in their order; None for vanilla and free-form traces.
+        classification, retrieval: the stated label and facts, right or wrong; None where a trace has no steps.
         teacher: who wrote a free-form trace: a model's name, or ``templated``; "" for the others.
         answer: the answer text to teach where it is not gold's: a teacher's final message, as the release teaches it.
     """
@@ -65,13 +64,7 @@ class Trace:
 
 
 def render(dataset: str, label: str, facts: Sequence[str] | str) -> str:
-    """Write the two steps in the authors' wording.
-
-    Args:
-        dataset: ``cotempqa`` has its own wording; every other set takes that of bAbI and MS MARCO.
-        label: the classification to state.
-        facts: a sequence is written as a Python list literal, a bare string as it stands.
-    """
+    """Write the two steps in the authors' wording; a sequence of facts as a Python list, a bare string as it stands."""
     kind = dataset if dataset in _LABEL else "other"
     shown = facts if isinstance(facts, str) else repr(list(facts))
     return _LABEL[kind].format(label) + "\n" + _FACTS[kind].format(shown)
@@ -167,12 +160,9 @@ def build(problem: Problem, condition: str, *, seed: int = 0, corrupt: str = "bo
     Args:
         problem: the problem with its gold steps.
         condition: ``vanilla`` (no trace), ``correct`` (gold label, gold facts) or ``incorrect``.
-        seed: with the problem's id it decides the corruption; the order of problems does not matter.
+        seed: with the problem's id it decides the corruption.
         corrupt: which step of an incorrect trace is wrong: ``classification``, ``retrieval`` or ``both``.
-        style: ``matched``, ``uniform`` or ``as_published``, see ``tracekd.corrupt``.
-
-    Raises:
-        ValueError: a condition, step or style that is not known.
+        style: see ``tracekd.corrupt``.
     """
     if condition == "vanilla":
         return Trace("vanilla", "")
@@ -180,10 +170,7 @@ def build(problem: Problem, condition: str, *, seed: int = 0, corrupt: str = "bo
         text = render(problem.dataset, problem.category, problem.facts)
         return Trace("correct", text, problem.category, problem.facts)
     if condition != "incorrect":
-        raise ValueError(
-            f"condition {condition!r} is not one of vanilla, correct, incorrect; "
-            "free-form conditions (r1, r1_summary, r1_explanation, swapped) come from tracekd.freeform"
-        )
+        raise ValueError(f"condition {condition!r} is not one of vanilla, correct, incorrect: rules write no other")
     if corrupt not in ("classification", "retrieval", "both"):
         raise ValueError(f"corrupt={corrupt!r}: expected 'classification', 'retrieval' or 'both'")
     label = problem.category if corrupt == "retrieval" else wrong_label(problem, seed, style)

@@ -152,6 +152,7 @@ def train(student: str, examples: Sequence[sft.Example], recipe: Recipe, *, seed
             there learned from a teacher's traces and these are not that teacher's.
         students.StudentUnavailable: see there.
     """
+    examples = sft.of_seed(examples, seed)
     name = key(student, examples, recipe, seed)
     with locked(folder / "train") if processes() == 1 or is_main() else nullcontext():
         kept = read_record(folder)

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tracekd import traces
+from tracekd import natural, traces
 from tracekd.corrupt import generator, label_counts
 from tracekd.freeform import swap
 from tracekd.problems import Problem
@@ -34,7 +34,7 @@ KINDS = {"incorrect_uniform": "uniform", "incorrect_as_published": "as_published
 ANY, FOREIGN, FILLER = "any", "foreign", "filler"
 CONDITIONS = (*STEPS, *DOSES, *KINDS, ANY, FOREIGN, FILLER)
 # The conditions whose traces state a label and facts, which can be right or wrong; free-form traces and filler do not.
-STEPPED = ("correct", "incorrect", *STEPS, *DOSES, *KINDS, ANY, FOREIGN)
+STEPPED = ("correct", "incorrect", *STEPS, *DOSES, *KINDS, ANY, FOREIGN, *natural.CONDITIONS)
 # The conditions of each experiment with the ones that every grid has, in reading order.
 TWO_BY_TWO = ("correct", "wrong_label", "wrong_facts", "incorrect")
 BY_DOSE = {"correct": 0, **DOSES, "incorrect": 100}
@@ -47,8 +47,8 @@ def build_all(problems: Sequence[Problem], condition: str, *, seed: int = 0, tok
     Args:
         problems: the problems of the set; a dose is a share of these, and foreign traces are exchanged among them.
         condition: one of ``CONDITIONS``.
-        seed: of the corruption, of which problems a dose falls on, and of the exchange.
-        tokenizer: the student's, by which ``filler`` is as long as the correct trace; the others need none.
+        seed: of every draw.
+        tokenizer: the student's, which ``filler`` needs.
 
     Raises:
         ValueError: unknown condition, ``filler`` without a tokenizer, or ``foreign`` of a single problem.
@@ -95,10 +95,7 @@ def dosed(ids: Sequence[str], percent: float, seed: int) -> set[str]:
 
 
 def dots(text: str, tokenizer) -> str:
-    """Dots-words, as many as come closest to the tokens of ``text``, at least one.
-
-    In most tokenizers each is one token, and the match is exact; in others it is as close as a whole word allows.
-    """
+    """Words of dots, as many as come closest to the tokens of ``text``, at least one."""
 
     def tokens(text: str) -> int:
         return len(tokenizer(text, add_special_tokens=False).input_ids)
