@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -55,13 +55,19 @@ def accuracy(
 
 
 ENDS = ("value", "low", "high", "t_low", "t_high")
-# How right an answer is: strictly, and by two milder measures.
-MEASURES = {"answer_correct": "exactly right", "answer_contains": "contains the answer", "answer_f1": "mean F1"}
+# Names of flags and numbers in 0..1: how right an answer is, strictly and by two milder measures; how right the steps.
+ANSWERS = {"answer_correct": "answer exactly right", "answer_contains": "contains the answer", "answer_f1": "mean F1"}
+RIGHT = {
+    "classification_correct": "label right", "retrieval_correct": "facts right", "trace_correct": "trace right",
+    "answer_correct": "answer right", "retrieval_any": "any gold fact",
+}  # fmt: skip
 
 
-def answer_accuracy(frame: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
-    """``accuracy`` of the answers by each of ``MEASURES``, in a column ``measure`` after data set and condition."""
-    found = [accuracy(frame, column, rng, repeats).assign(measure=name) for column, name in MEASURES.items()]
+def accuracies(
+    frame: pd.DataFrame, measures: Mapping[str, str], rng: np.random.Generator, repeats: int = 2000
+) -> pd.DataFrame:
+    """``accuracy`` of each column in ``measures`` by data set and condition, its name in the column ``measure``."""
+    found = [accuracy(frame, column, rng, repeats).assign(measure=name) for column, name in measures.items()]
     found = pd.concat(found, ignore_index=True)
     return found[[*BY, "measure", *found.columns.drop([*BY, "measure"])]]
 
