@@ -15,6 +15,11 @@ LABEL = "The temporal relation between the event in question and the event in co
 # Problem, status, whether label, facts and answer are right, finished, outputs.
 OUTPUTS = [
     (PROBLEM, "ok", "111", True, [
+        f"assistant\n\n<think>{RIGHT}</think> {A}",
+        f"<think>{RIGHT} {A}</think>",
+        f"<think>{RIGHT}</think> {A} <answer></answer>",
+        f"<think>\n\n</think>\n\n<think>{RIGHT}</think> {A}",
+        f"<think>{T.format('**equal**', [FACT])}</think> {A}",
         f"<think>{RIGHT}</think><answer>Orion</answer></s>",
         f"<think>{RIGHT}</think> <answer>['Orion'].</answer>",
         f"<think>{RIGHT}</think> <answer>“Orion”</answer>",

@@ -13,7 +13,7 @@ from tracekd.score import verdict
 
 
 class Case(NamedTuple):
-    """One output of a problem, and the status and the correctness of its steps that it must get, with the reason."""
+    """One output, and the status and the correctness of its steps that it must get, with the reason."""
 
     problem: Problem
     text: str
@@ -22,21 +22,13 @@ class Case(NamedTuple):
     note: str
 
 
+_FACTS = ("Ada Lem works for Orion Press from 2001 to 2005.", "Ada Lem works for Orion from 2001 to 2005.",
+          "Ada Lem attended Vale College in 1999.")  # fmt: skip
 PROBLEM = Problem(
-    "cotempqa/equal/0001",
-    "cotempqa",
-    "equal",
-    (
-        "Ada Lem works for Orion Press from 2001 to 2005.",
-        "Ada Lem works for Orion from 2001 to 2005.",
-        "Ada Lem attended Vale College in 1999.",
-    ),
-    "While Ada Lem worked for Orion Press, which employer did Ada Lem work for?",
-    ("Orion",),
-    (1,),
-    "test",
+    "cotempqa/equal/0001", "cotempqa", "equal", _FACTS,
+    "While Ada Lem worked for Orion Press, which employer did Ada Lem work for?", ("Orion",), (1,), "test",
     {"triple_element": "S1_R1_O2"},
-)
+)  # fmt: skip
 STORY = ("Mary got the milk.", "Mary took the football.", "John went home.")
 LISTS = Problem(
     "babi/lists-sets/test-0001", "babi", "lists-sets", STORY, "What is Mary carrying?", ("milk", "football"), (0, 1),
@@ -82,14 +74,11 @@ def _facts(stated: str, note: str) -> Case:
 CASES = [
     # The forms that students are taught, and small departures from them.
     _case(f"<think>{RIGHT}</think> {A}", "ok", ALL, "the form taught"),
-    _case(f"assistant\n\n<think>{RIGHT}</think> {A}", "ok", ALL, "a role word of the template is dropped"),
     _case(f"{RIGHT}</think> <answer>orion.</answer>", "ok", ALL, "a lone </think>: what stands before it"),
     _case(f"<think>{RIGHT}</think> ['Orion']", "untagged", ALL, "what follows the trace"),
     _case(f"<think>{RIGHT}</think>\n**Answer:** Orion", "untagged", ALL, "'Answer:' is dropped"),
-    _case(f"<think>{RIGHT}</think>\nSo the final answer: Orion", "untagged", ALL, "after a trace, words lead to it"),
     _case(A, "no_trace", ANSWER, "no trace"),
     _case("Answer: Orion.", "no_trace", ANSWER, "'Answer:' is dropped without a trace too"),
-    _case("assistant\n<think>\n\n</think>\n\nOrion", "no_trace", ANSWER, "an empty trace is none"),
     _case("assistant Orion", "no_trace", NONE, "a role word needs its line end"),
     _case(f"<think>{RIGHT}</think> <answer></answer>", "no_answer", TRACE, "nothing in the tag"),
     _case(f"<think>{RIGHT}</think> {A}", "truncated", ALL, "cut off, judged as far as it goes", finished=False),
@@ -101,69 +90,43 @@ CASES = [
           "a further fact is wrong"),
     _case(f"<think>{T.format('during', FACT.lower())}</think> {A}", "ok", (False, True, True),
           "a bare fact is one item, its case does not count"),
-    _case(f"<think>Let me see.</think> {A}", "ok", ANSWER, "no step stated"),
     _case(f"<think>{RIGHT}\nSo it was Orion.</think> {A}", "ok", ALL, "text after the list is not part of it"),
-    _case(f"<think>{T.format('equal', FACT)}\nSo it was Orion.</think> {A}", "ok", ALL, "nor after a bare fact"),
     _case(f"<think>{RIGHT}\nThe relation is: mix.</think> {A}", "ok", (False, True, True), "two different labels"),
     _case(f"<think>{RIGHT}\n{T.format('equal', list(PROBLEM.context[2:]))}</think> {A}", "ok", (True, False, True),
           "two lists: all of both are stated"),
-    _case(f"<think>{T.format('**equal**', [FACT])}</think> {A}", "ok", ALL, "emphasis does not count"),
     _case(f"<think>{T.format('equal (at once)', [FACT])}</think> {A}", "ok", (False, True, True), "a label is exact"),
     _case("<think>" + B.format("lists-sets", list(LISTS.context[:2][::-1])) + "</think> <answer>football,milk</answer>",
           "ok", ALL, "order does not count", LISTS),
     # Where trace and answer stand when another program wrote them.
     _case(f"{A}<think>{RIGHT}</think>", "ok", ALL, "the answer first"),
     _case(f"<think>{RIGHT} {A}", "ok", ALL, "an unclosed <think>: up to <answer>"),
-    _case(f"<think>\n\n</think>\n\n<think>{RIGHT}</think> {A}", "ok", ALL, "the last trace that is not empty"),
     _case(f"&lt;think&gt;{RIGHT}&lt;/think&gt; &lt;answer&gt;[&#39;Orion&#39;]&lt;/answer&gt;", "ok", ALL, "as HTML"),
     _case(f"< THINK >{RIGHT}</ think > <Answer >['Orion']</ANSWER>", "ok", ALL, "tags in any spelling"),
     _case(f"<think>{RIGHT}</think> <answer>['Vale']</answer> {A}", "ok", ALL, "several answers: the last one counts"),
     _case(f"<think>{RIGHT}</think> {A} <answer>['Vale']</answer>", "ok", TRACE, "several answers: the last one counts"),
-    _case(f"<think>{RIGHT}</think> {A} <answer></answer>", "ok", ALL, "the last one that is not empty"),
-    _case(f"<think>{RIGHT} {A}</think>", "ok", ALL, "an answer within the trace, none after it"),
-    _case(f"{RIGHT}\n{A}", "no_trace", ANSWER, "without any <think> no trace is read"),
-    _case("<answer>['Orion']<|im_end|></answer>", "no_trace", ANSWER, "an end token in the answer"),
     _case("Orion<|im_end|>\n<|im_start|>user\nWho?<|im_end|>\n<|im_start|>assistant\nVale", "no_trace", ANSWER,
           "the first turn counts"),
-    _case(f"```xml\n<think>{RIGHT}</think>\n{A}\n```", "ok", ALL, "a code fence around all"),
     _case("<answer>\\boxed{Orion}</answer>", "no_trace", ANSWER, "a LaTeX box around all of it"),
     # Lists in other forms.
-    _items(TWO, "[‘Vale’, “Orion”]", True, "curly quotes"),
     _items(TWO, "[Vale, Orion]", True, "without quotes"),
-    _items(TWO, "['Vale'; 'Orion']", True, "semicolons"),
     _items(TWO, "Vale, Orion", False, "a bare comma may be part of a name"),
     _items(TWO, "- Vale\n- Orion", True, "bullets"),
-    _items(TWO, "1. Vale\n2. Orion", True, "numbers"),
-    _items(TWO, '{"answers": ["Vale", "Orion"]}', True, "a JSON object"),
     _items(replace(PROBLEM, answers=("Vale's", "Orion")), "['Vale's', 'Orion']", True, "an unescaped apostrophe"),
     _items(LISTS, "milk, football", True, "bAbI: commas"),
     _facts(f"\n- {VALE}\n- {FACT}", "facts as bullets"),
     _facts(f"{VALE}\n{FACT}\nSo both.", "facts as lines; a line that is no fact of the context ends them"),
-    _facts(f"[{VALE}, {FACT}]", "facts without quotes"),
     # What is the same value, and what is another one.
     _value("3 degrees", "-3 degrees", False, "the sign"),
-    _value("-3 degrees", "−3 degrees", True, "one minus or another"),
-    _value("5", "- 5", True, "a bullet is no sign"),
     _value("5", "5%", False, "per cent"),
-    _value("5°C", "5°F", False, "units"),
     _value("C#", "C++", False, "marks of a name"),
-    _value("A+", "A-", False, "grades"),
     _value("5,5", "5.5", False, "a decimal comma is not guessed: 5,5 stays as it stands"),
     _value("1,200", "1200", True, "a thousands separator"),
     _value("€5", "5 €", True, "a currency before or after"),
-    _value("0.5", "5", False, "the decimal point"),
     _value("1/2", "½", True, "a fraction"),
-    _value("2^10", "210", False, "a power"),
-    _value(">5", "<5", False, "comparisons"),
-    _value("café", "cafe\u0301", True, "one letter or two characters"),
-    _value("café", "cafe", False, "an accent changes a letter"),
-    _value("Paris", "Paris 😀", True, "a symbol beside words is decoration"),
-    _value("5", "5.0", False, "digits as they stand"),
     # What strictness refuses and the lenient measure ("contains") may accept.
     _items(TWO, "Orion and Vale", False, "a sentence is no list"),
     _items(replace(LISTS, answers=("bathroom",)), "the bathroom", False, "an article"),
     _value("1", "one", False, "a number in words"),
-    _items(PROBLEM, "It was Orion.", False, "a sentence around it"),
     # MS MARCO's references are alternatives; "No Answer Present." is an answer like any other.
     _items(REFERENCES, "Ada Lem", True, "one reference is enough"),
     _items(REFERENCES, "Ada", False, "exactly"),

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from tracekd import as_published, traces
+from tracekd.as_published import GoldRows
 from tracekd.lists import first_list, quoted_list
 from tracekd.problems import Problem
 from tracekd.records import read_jsonl
@@ -103,26 +104,17 @@ def _spread(rows: Sequence, limit: int) -> Sequence:
 
 
 def counts(
-    outputs: Iterable[tuple[Problem, str, bool]],
-    gold_rows: as_published.GoldRows,
-    variations: Mapping[str, Rewrite] = VARIATIONS,
+    outputs: Iterable[tuple[Problem, str, bool]], gold_rows: GoldRows, variations: Mapping[str, Rewrite] = VARIATIONS
 ) -> pd.DataFrame:
     """How often verdicts on label, facts and answer all stay the same when an output is rewritten.
 
-    Args:
-        outputs: problem, text, finished.
-        gold_rows: of the test problems, for the release's rules.
-        variations: name to a function of the text.
-
     Returns:
         One row per variation: variation, n (outputs that it changes), aligned (of these, how many keep their id-aligned
-        verdicts), n_published (those of the data sets that the release has rules for), as_published (the same under its
-        rules).
+        verdicts), n_published (those of the sets that the release has rules for), as_published (the same under these).
     """
     found = Counter()
     for problem, text, finished in outputs:
-        ruled = problem.dataset in as_published.DATASETS
-        before = _judged(problem, text, finished, gold_rows)
+        ruled, before = problem.dataset in as_published.DATASETS, _judged(problem, text, finished, gold_rows)
         for name, change in variations.items():
             if (changed := change(text)) == text:
                 continue
@@ -133,11 +125,10 @@ def counts(
     return pd.DataFrame([{"variation": name, **{c: found[name, c] for c in columns}} for name in variations])
 
 
-def _judged(problem: Problem, text: str, finished: bool, gold_rows: as_published.GoldRows) -> list[tuple]:
+def _judged(problem: Problem, text: str, finished: bool, gold_rows: GoldRows) -> list[tuple]:
     """The flags under both rule sets; none under the release's where it has no rules."""
-    found = [verdict(problem, text, finished), {}]
-    if problem.dataset in as_published.DATASETS:
-        found[1] = as_published.verdict(problem, text, gold_rows)
+    ruled = problem.dataset in as_published.DATASETS
+    found = verdict(problem, text, finished), as_published.verdict(problem, text, gold_rows) if ruled else {}
     return [tuple(row.get(name) for name in _FLAGS) for row in found]
 
 
@@ -146,8 +137,6 @@ def table(counted: pd.DataFrame) -> pd.DataFrame:
     shown = counted[["variation", "n"]].copy()
     for column, total in (("aligned", "n"), ("as_published", "n_published")):
         shares = [share(hits, n) for hits, n in zip(counted[column], counted[total], strict=True)]
-        shown[column] = [
-            "{:.1f} [{:.1f}, {:.1f}]".format(*(100 * s[k] for k in ("value", "low", "high"))) if s["n"] else ""
-            for s in shares
-        ]
+        ends = [[100 * s[name] for name in ("value", "low", "high")] for s in shares]
+        shown[column] = ["" if v != v else f"{v:.1f} [{low:.1f}, {high:.1f}]" for v, low, high in ends]
     return shown

@@ -10,7 +10,6 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from tracekd.problems import DATASETS, Problem
 from tracekd.records import open_text, replacing
 from tracekd.schema import VERDICT, write_dictionary
 from tracekd.score import CELLS, STATUSES, JoinErrors, verdict, verdicts
-from tracekd.similarity import likeness
 from tracekd.stats import association, share
 
 RULES = ("aligned", "as_published")
@@ -94,13 +92,11 @@ def outputs_of(path: Path, problems: Mapping[str, Problem], errors: JoinErrors) 
 
 def _unusable(row: Mapping[str, Any]) -> str:
     """What is wrong with a record that should be an output; empty where nothing is."""
-    for name in ("id", "text"):
-        if not isinstance(row.get(name), str):
-            return f"{name!r} is {str(row.get(name))[:40]!r}, expected a text (found: {', '.join(map(str, row))[:80]})"
-        if any("\ud800" <= char <= "\udfff" for char in row[name]):
-            return f"{name!r} holds half of a surrogate pair, which is no character"
-    if not isinstance(row.get("finished", True), bool):
-        return f"'finished' is {str(row['finished'])[:40]!r}, expected true or false"
+    for name, kind in (("id", str), ("text", str), ("finished", bool)):
+        if not isinstance(value := row.get(name, True if kind is bool else None), kind):
+            return f"{name!r} is {str(value)[:40]!r}, expected {kind.__name__} (found: {', '.join(map(str, row))[:80]})"
+    if any("\ud800" <= char <= "\udfff" for char in row["id"] + row["text"]):
+        return "'id' or 'text' holds half of a surrogate pair, which is no character"
     return ""
 
 
@@ -123,8 +119,10 @@ def published_verdicts(problems: Mapping[str, Problem], outputs: Iterator[dict],
             errors.add("missing", key)
 
 
-def score_file(path: Path, problems: Mapping[str, Problem], rules: str, write=None) -> dict[str, Any]:
-    """Score one outputs file in one pass, so that memory does not grow with it; ``write`` takes each verdict row.
+def score_file(
+    path: Path, problems: Mapping[str, Problem], rules: str, table: csv.DictWriter | None = None
+) -> dict[str, Any]:
+    """Score one outputs file in one pass, so that memory does not grow with it; ``table`` takes each verdict.
 
     Returns:
         Counts, shares with their 95% intervals (``NAME_ci``), association, join errors; the file's JSON object.
@@ -147,8 +145,8 @@ def score_file(path: Path, problems: Mapping[str, Problem], rules: str, write=No
             counts[name] += row.get(name, 0)
         for part in {row["category"], "all"} if rules == "as_published" else ():
             sums.setdefault(part, Counter()).update({"n": 1, **{name: row[name] for name in as_published.METRICS}})
-        if write:
-            write(row)
+        if table:
+            table.writerow({**row, "file": path.name})
     found = {"file": path.name, "rules": rules, **_summary(counts)}
     if rules == "aligned":
         found |= {name: counts[name] for name in EXTRA}
@@ -191,18 +189,14 @@ def main(argv: list[str]) -> int:
         raise ValueError(f"the release has no rules for set {dataset!r}: use --rules aligned")
     faulty, empty = False, []
     with ExitStack() as stack:
-        write = None
+        table = None
         if args.csv:
             file = stack.enter_context(stack.enter_context(replacing(args.csv)).open("w", newline="", encoding="utf-8"))
             table = csv.DictWriter(file, _columns(args.rules, problems), extrasaction="ignore", lineterminator="\n")
             table.writeheader()
             write_dictionary(args.csv)
         for path in args.outputs:
-            if args.csv:
-                write = partial(_write_row, table, path.name)
-            found = score_file(path, problems, args.rules, write)
-            if args.likeness:
-                found["likeness"] = likeness(problems, outputs_of(path, problems, JoinErrors()))
+            found = score_file(path, problems, args.rules, table)
             faulty |= bool(found["faults"])
             if not found["n"]:
                 first = {kind: names[0] for kind, names in found["faults"].items()}
@@ -220,10 +214,6 @@ def _columns(rules: str, problems: Mapping[str, Problem]) -> list[str]:
     return ["file", *(name for name in VERDICT if name in made)]
 
 
-def _write_row(table: csv.DictWriter, file: str, row: Mapping[str, Any]) -> None:
-    table.writerow({**row, "file": file})
-
-
 def _finite(value: Any) -> Any:
     """NaN has no place in JSON: undefined is null."""
     if isinstance(value, dict):
@@ -234,10 +224,7 @@ def _finite(value: Any) -> Any:
 
 
 def _parser() -> Parser:
-    example = """
-        python -m tracekd score --dataset babi --problems runs/smoke/problems/babi.jsonl \\
-            --outputs runs/smoke/outputs/babi/correct-121.jsonl --csv verdicts.csv
-    """
+    example = "python -m tracekd score --problems FILE --outputs runs/smoke/outputs/babi/*.jsonl --csv verdicts.csv"
     parser = Parser("score", f"{__doc__} Of several answers in an output the last that is not empty counts.", example)
     add = parser.add_argument
     add("--dataset", choices=DATASETS, help="the set; none for a set of your own")
@@ -245,6 +232,5 @@ def _parser() -> Parser:
     add("--outputs", required=True, nargs="+", type=file_or_folder, help="JSON-lines files, ours or released")
     add("--rules", default="aligned", choices=RULES, help="aligned by id (default), or as the release does")
     add("--csv", type=Path, help="write one verdict row per output here, and what its columns mean beside it")
-    add("--likeness", action="store_true", help="also BLEU and ROUGE-L of traces to gold traces, and lengths (slow)")
     add("--strict", action="store_true", help="exit 1 on malformed lines, unknown, repeated or missing problems")
     return parser

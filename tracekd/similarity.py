@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,49 +19,45 @@ from tracekd.traces import render
 def trace_likeness(
     problems: Iterable[Problem], paths: Iterable[Path], tokenizer=None, limit: int = 300
 ) -> pd.DataFrame:
-    """``likeness`` of outputs files, one row per file with dataset, condition and seed.
+    """Likeness and length of traces, one row per outputs file.
 
     At most ``limit`` outputs of a file are compared, evenly spaced: ROUGE-L takes milliseconds each.
+
+    Returns:
+        dataset, condition, seed, outputs (compared), traces (outputs that have one), bleu (corpus BLEU against the gold
+        traces, 0..100, sacrebleu), rouge_l (mean, 0..1), words, words_sd, tokens (of the trace; mean over traces; NaN
+        without ``tokenizer``), new_tokens (mean of all that was generated), answer_rouge_l (MS MARCO: mean of the best
+        over references, 0 without an answer). What has no case is NaN.
     """
     known, rows = {p.id: p for p in problems}, []
     for path in paths:
         outputs = [output for output in read_jsonl(path) if output.get("id") in known]
         about = {name: outputs[0].get(name) if outputs else None for name in ("dataset", "condition", "seed")}
-        rows.append({**about, **likeness(known, outputs[:: max(1, -(-len(outputs) // limit))], tokenizer)})
+        rows.append({**about, **_likeness(known, outputs[:: max(1, -(-len(outputs) // limit))], tokenizer)})
     return pd.DataFrame(rows)
 
 
-def likeness(problems: Mapping[str, Problem], outputs: Iterable[Mapping], tokenizer=None) -> dict[str, float]:
-    """Measures over the outputs whose id is in ``problems``; what has no case is NaN.
-
-    Returns:
-        outputs (compared), traces (outputs that have one), bleu (corpus BLEU against the gold traces, 0..100,
-        sacrebleu), rouge_l (mean, 0..1), words, words_sd, tokens (of the trace; mean over traces; tokens need a
-        ``tokenizer``), new_tokens (mean of all that was generated), answer_rouge_l (MS MARCO: mean of the best over
-        references, 0 without an answer).
-    """
-    stated, gold, lengths, answers = [], [], [], []
+def _likeness(known: Mapping[str, Problem], outputs: Sequence[Mapping], tokenizer) -> dict[str, float]:
+    stated, gold, answers = [], [], []
     for output in outputs:
-        if (problem := problems.get(output.get("id"))) is None:
-            continue
+        problem = known[output["id"]]
         _, trace, answer = split_output(output["text"], output.get("finished", True))
-        lengths.append(output.get("n_tokens", np.nan))
-        free = problem.dataset == "marco"
-        answers.append(max(rouge_l(answer, one) if answer else 0.0 for one in problem.answers) if free else np.nan)
+        if problem.dataset == "marco":
+            answers.append(max(rouge_l(answer, one) if answer else 0.0 for one in problem.answers))
         if trace:
             stated.append(trace)
             gold.append(render(problem.dataset, problem.category, problem.facts))
     words = [len(text.split()) for text in stated]
     tokens = [len(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in stated] if tokenizer else []
     return {
-        "outputs": len(answers),
+        "outputs": len(outputs),
         "traces": len(stated),
         "bleu": sacrebleu.corpus_bleu(stated, [gold]).score if stated else np.nan,
         "rouge_l": _mean([rouge_l(*pair) for pair in zip(stated, gold, strict=True)]),
         "words": _mean(words),
         "words_sd": float(np.std(words)) if words else np.nan,
         "tokens": _mean(tokens),
-        "new_tokens": _mean(lengths),
+        "new_tokens": _mean([output.get("n_tokens", np.nan) for output in outputs]),
         "answer_rouge_l": _mean(answers),
     }
 

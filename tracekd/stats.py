@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import optimize
 from scipy import stats as scipy_stats
 from statsmodels.stats.contingency_tables import Table2x2
 from statsmodels.stats.contingency_tables import mcnemar as _mcnemar
@@ -176,16 +175,14 @@ def tost(first: Sequence[bool], second: Sequence[bool], margin: float, alpha: fl
 def minimum_detectable(n: int, discordant: float, power: float = 0.8, alpha: float = 0.05) -> float:
     """Least difference of two paired shares that McNemar's test finds with the given power (Connor 1987).
 
-    Solves ``d sqrt(n) = z_a sqrt(psi) + z_b sqrt(psi - d^2)`` for ``d``, ``psi`` being the share of discordant pairs;
-    NaN where ``n`` is too small for any.
+    The root of ``d sqrt(n) = z_a sqrt(psi) + z_b sqrt(psi - d^2)``, ``psi`` being the share of discordant pairs; NaN
+    where ``n`` is too small for any.
     """
     psi = max(discordant, 1 / n)
-    z_alpha, z_beta = scipy_stats.norm.ppf(1 - alpha / 2), scipy_stats.norm.ppf(power)
-
-    def short(d: float) -> float:
-        return d * math.sqrt(n) - z_alpha * math.sqrt(psi) - z_beta * math.sqrt(max(psi - d * d, 0.0))
-
-    return float(optimize.brentq(short, 0.0, psi)) if short(psi) > 0 else NAN
+    a, b = scipy_stats.norm.ppf(1 - alpha / 2), scipy_stats.norm.ppf(power)
+    inside = max(n - a**2 + b**2, 0.0)
+    d = float(a * math.sqrt(n * psi) + b * math.sqrt(psi * inside)) / (n + b**2)
+    return d if inside and d < psi else NAN
 
 
 def minimum_detectable_phi(n: int, power: float = 0.8, alpha: float = 0.05) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -115,17 +115,22 @@ def cells(frame: pd.DataFrame, step: str) -> dict[str, int]:
     return {name: int(((right == a) & (answer == b)).sum()) for (a, b), name in CELLS.items()}
 
 
+def _groups(frame: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict, pd.DataFrame]]:
+    """What names each group, and its rows of the first seed (see ``first_seed``)."""
+    for key, part in first_seed(frame, by).groupby(list(by), sort=False, observed=True):
+        yield dict(zip(by, key, strict=True)), part
+
+
 def associations(frame: pd.DataFrame, by: Sequence[str] = BY, steps: Sequence[str] = STEPS) -> pd.DataFrame:
     """One row per group and step: the 2x2 counts and everything of ``stats.association_row``, p-values Holm-adjusted.
 
-    Only the first seed of a group enters (see ``first_seed``); ``replicates`` has the model over all seeds.
+    Only the first seed of a group enters; ``replication_tables`` has the differences over all seeds.
     """
-    rows = [
-        {**dict(zip(by, key, strict=True)), "step": step, **stats.association_row(cells(part, step))}
-        for key, part in first_seed(frame, by).groupby(list(by), sort=False, observed=True)
+    table = pd.DataFrame(
+        group | {"step": step, **stats.association_row(cells(part, step))}
+        for group, part in _groups(frame, by)
         for step in steps
-    ]
-    table = pd.DataFrame(rows)
+    )
     return table.assign(p_holm=stats.holm(table.p_value))
 
 
@@ -180,17 +185,13 @@ def contrasts(
 
 
 def agreements(frame: pd.DataFrame, by: Sequence[str] = BY) -> pd.DataFrame:
-    """Where the answer came from: one row per group and kind, with n, share of the group, and answers right in it.
-
-    Only the first seed of a group enters (see ``first_seed``).
-    """
+    """Where the answer came from: one row per group and kind, with n, share of the group, and answers right in it."""
     rows = []
-    for key, part in first_seed(frame, by).groupby(list(by), sort=False, observed=True):
+    for group, part in _groups(frame, by):
         for kind in AGREEMENTS:
             those = part[part.agreement == kind]
             share = stats.share(len(those), len(part))
-            row = dict(zip(by, key, strict=True)) | {"agreement": kind, "n": len(those)}
-            row |= {name: share[name] for name in ("value", "low", "high")}
+            row = group | {"agreement": kind, "n": len(those)} | {name: share[name] for name in ENDS[:3]}
             rows.append(row | {"answers_right": int(those.answer_correct.sum())})
     return pd.DataFrame(rows)
 
@@ -198,36 +199,33 @@ def agreements(frame: pd.DataFrame, by: Sequence[str] = BY) -> pd.DataFrame:
 def masked(frame: pd.DataFrame, by: Sequence[str] = BY) -> pd.DataFrame:
     """Phi of the answer with the trace, with the trace whose answers are masked, and with the label alone.
 
-    The label names no answer, so what it shares with the answer is not there by copying. Only the first seed of a
-    group enters (see ``first_seed``).
+    The label names no answer, so what it shares with the answer is not there by copying.
     """
     names = {"trace": "trace", "trace, answers masked": "masked_trace", "label": "classification"}
     rows = []
-    for key, part in first_seed(frame, by).groupby(list(by), sort=False, observed=True):
+    for group, part in _groups(frame, by):
         for name, step in names.items():
             found = stats.association_row(cells(part, step))
-            row = dict(zip(by, key, strict=True)) | {"compared": name}
-            rows.append(row | {column: found[column] for column in (*_COUNTS, *_PHI)})
+            rows.append(group | {"compared": name} | {column: found[column] for column in (*_COUNTS, *_PHI)})
     return pd.DataFrame(rows)
 
 
 def stratified(frame: pd.DataFrame, step: str, by: Sequence[str] = BY, strata: str = "category") -> pd.DataFrame:
     """A step against the answer within strata: the pooled odds ratio of Mantel and Haenszel, and their test.
 
-    Categories differ in difficulty, for the label and for the answer alike; that alone makes the two hang together in
-    a table over all categories. Within categories it cannot. Only the first seed of a group enters.
+    Categories differ in difficulty, for the label and for the answer alike; that alone ties the two in a table over
+    all categories. Within categories it cannot.
 
     Returns:
         columns ``by``, step, n, strata (those where no margin is empty), odds_ratio (0 or infinite where a cell is
         empty in all of them; its interval is then NaN), low, high (95%), p_value.
     """
     rows = []
-    for key, part in first_seed(frame, by).groupby(list(by), sort=False, observed=True):
-        tables = [np.array(list(cells(group, step).values()), float) for _, group in part.groupby(strata)]
+    for group, part in _groups(frame, by):
         # Order both, answer_only, trace_only, neither: rows are the answer, columns the step.
-        squares = [t.reshape(2, 2) for t in tables]
-        usable = [s for s in squares if min(*s.sum(0), *s.sum(1)) > 0]
-        row = {**dict(zip(by, key, strict=True)), "step": step, "n": len(part), "strata": len(usable)}
+        tables = [np.array([*cells(one, step).values()], float).reshape(2, 2) for _, one in part.groupby(strata)]
+        usable = [table for table in tables if min(*table.sum(0), *table.sum(1)) > 0]
+        row = group | {"step": step, "n": len(part), "strata": len(usable)}
         if usable:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore", RuntimeWarning)  # an empty cell in every stratum: odds of 0 or infinity
