@@ -62,16 +62,6 @@ def test_small_and_empty_tables():
         stats.association(-1, 2, 3, 4)
 
 
-def test_phi_interval_against_resampling():
-    cells, rng = np.array([30, 10, 20, 40]), np.random.default_rng(5)
-    drawn = rng.multinomial(100, cells / 100, size=20000).reshape(-1, 2, 2)
-    top = drawn[:, 0, 0] * drawn[:, 1, 1] - drawn[:, 0, 1] * drawn[:, 1, 0]
-    phis = top / np.sqrt(drawn.sum(1).prod(1) * drawn.sum(2).prod(1))
-    value, low, high = stats.phi_interval(cells)
-    assert (high - low) / (2 * 1.96) == pytest.approx(phis.std(), rel=0.05)
-    assert low < value < high
-
-
 def test_phi_interval_has_a_width_at_its_ends():
     # 3, 0 / 0, 3. Shares with phi r and even margins are (1 + r)/4 where a count stands, (1 - r)/4 elsewhere.
     # Pearson: 2 * 3²/(6 (1 + r)/4) - 6 = 12/(1 + r) - 6 = 1.959964² gives r = 12/9.841459 - 1 = 0.219331,
@@ -139,33 +129,6 @@ def test_minimum_detectable():
     assert stats.minimum_detectable_phi(400) == pytest.approx(0.14008, abs=1e-4)
 
 
-def _counts(rng, n, p_trace, p_if, p_else):
-    trace = rng.random(n) < p_trace
-    answer = rng.random(n) < np.where(trace, p_if, p_else)
-    return {
-        "both": int((trace & answer).sum()),
-        "answer_only": int((~trace & answer).sum()),
-        "trace_only": int((trace & ~answer).sum()),
-        "neither": int((~trace & ~answer).sum()),
-    }
-
-
-def test_planted_association_is_found():
-    rng = np.random.default_rng(11)
-    found = [stats.association(**_counts(rng, 400, 0.5, 0.7, 0.4)) for _ in range(100)]
-    # True phi: 0.15 / sqrt(.5*.5*.55*.45) * .5 = .3015; power at n = 400 is about 1.
-    assert sum(f["p_value"] < 0.05 for f in found) >= 99
-    covered = sum(f["phi"]["low"] <= 0.3015 <= f["phi"]["high"] for f in found)
-    assert covered >= 88
-
-
-def test_planted_independence_is_rejected_at_the_nominal_rate():
-    rng = np.random.default_rng(12)
-    rejected = sum(stats.association(**_counts(rng, 300, 0.5, 0.55, 0.55))["p_value"] < 0.05 for _ in range(1000))
-    # Binomial(1000, .05): mean 50, sd 6.9; four sd either side.
-    assert 22 <= rejected <= 78
-
-
 def test_over_seeds():
     frame = pd.DataFrame({"condition": "correct", "seed": [1, 1, 2, 2], "right": [1, 0, 1, 1]})
     found = replicates.over_seeds(frame, ["condition"], "right").iloc[0]
@@ -179,3 +142,12 @@ def test_bootstrap_draws_problems_not_rows():
     found, again = (resample.bootstrap(np.mean, np.random.default_rng(3), units, repeats=2000) for _ in range(2))
     assert found["high"] - found["low"] == pytest.approx(2 * 1.96 * math.sqrt(0.25 / 40), rel=0.15)
     assert again == found
+
+
+def test_phi_interval_against_resampling():
+    cells, rng = np.array([30, 10, 20, 40]), np.random.default_rng(5)
+    drawn = rng.multinomial(100, cells / 100, size=20000).reshape(-1, 2, 2)
+    top = drawn[:, 0, 0] * drawn[:, 1, 1] - drawn[:, 0, 1] * drawn[:, 1, 0]
+    phis = top / np.sqrt(drawn.sum(1).prod(1) * drawn.sum(2).prod(1))
+    value, low, high = stats.phi_interval(cells)
+    assert (high - low) / (2 * 1.96) == pytest.approx(phis.std(), rel=0.05) and low < value < high

@@ -75,18 +75,6 @@ def test_outputs_that_are_all_alike_still_have_an_interval():
     assert tables.accuracy(right, "answer_correct", np.random.default_rng(1), 50).value[0] == 1
 
 
-def test_a_mean_of_f1_draws_problems_and_seeds():
-    table = pd.DataFrame({"dataset": "d", "condition": "c", "seed": [1, 1, 2, 2], "id": ["a", "b"] * 2,
-                          "answer_f1": [0.0, 1.0, 0.5, 1.0]})  # fmt: skip
-    row = tables.accuracy(table, "answer_f1", np.random.default_rng(1), 400).iloc[0]
-    assert (row.value, row.problems, row.outputs, row.seeds) == (pytest.approx(0.625), 2, 4, 2)
-    assert (row.low, row.high) == (0.0, 1.0)  # problem a with seed 1 twice each, or problem b
-    one = tables.accuracy(table[table.seed == 1], "answer_f1", np.random.default_rng(1), 50).iloc[0]
-    assert one.interval == "wilson"  # zeros and ones alone
-    row = tables.accuracy(table.assign(answer_f1=0.0), "answer_f1", np.random.default_rng(1), 50).iloc[0]
-    assert (row.value, row.interval) == (0, "wilson") and row.high > 0.6
-
-
 def test_macro_accuracy_counts_categories_alike():
     """Of the large category 30 of 40 right, of the small one 2 of 10: over problems 32 / 50, over categories .475."""
     right = [True] * 30 + [False] * 10 + [True] * 2 + [False] * 8
@@ -154,15 +142,6 @@ def test_missing_problems_are_counted(tmp_path):
     found, _ = own_verdicts.verdict_frame([PROBLEM, custom], [path])
     # The release has no rules for a custom set.
     assert found.set_index("dataset").pub_answer_correct.isna().to_dict() == {"cotempqa": False, "own": True}
-
-
-def test_agreements_add_up_to_the_group(frame):
-    table, _ = frame
-    found = tables.agreements(table)
-    # First seeds only: two problems each.
-    assert found.groupby("condition").n.sum().to_dict() == {"vanilla": 2, "correct": 2}
-    row = found[found.condition == "correct"].set_index("agreement")
-    assert row.n["right both times"] == 1 and row.answers_right["right both times"] == 1
 
 
 def test_stratified_within_categories():
