@@ -38,19 +38,12 @@ def test_answer_part(text, part):
     assert as_published.answer_part(text) == part
 
 
-@pytest.mark.parametrize(
-    ("fact", "triple", "expected"),
-    [
-        ("Ada Lem worked for Orion Press from 2001 to 2005.", "S1_R1_O2", "ada lem"),
-        ("Ada Lem worked for Orion Press from 2001 to 2005.", "S2_R1_O1", "orion press"),
-        ("A was a member of the B in May, 2001.", "S2_R1_O1", "b"),
-        # The first key phrase decides: "attend" is looked for before "work" and "play".
-        ("A attended Playhouse School in 1999.", "S2_R1_O1", "playhouse school"),
-        ("Nothing of the kind", "S1_R1_O2", None),
-    ],
-)
-def test_slot(fact, triple, expected):
-    assert as_published.slot(fact, triple) == expected
+def test_slot():
+    fact = "Ada Lem worked for Orion Press from 2001 to 2005."
+    assert [as_published.slot(fact, triple) for triple in ("S1_R1_O2", "S2_R1_O1")] == ["ada lem", "orion press"]
+    # The first key phrase decides: "attend" is looked for before "work" and "play".
+    assert as_published.slot("A attended Playhouse School in 1999.", "S2_R1_O1") == "playhouse school"
+    assert as_published.slot("Nothing of the kind", "S1_R1_O2") is None
 
 
 def test_extra_wrong_answer_goes_unpunished():
@@ -66,12 +59,6 @@ def test_an_answer_in_the_question_is_deleted_once():
     problem = employer(1, ("Orion",))
     assert as_published.predicted(problem, "<answer>['Orion']</answer>") == ["['']"]
     assert as_published.answer_metric(problem, "<answer>['Orion']</answer>")["acc"] == 0.0
-
-
-def test_metric_row_is_percent():
-    sums = {"acc": 1.0, "f1": 1.5, "p": 2.0, "r": 4 / 3}
-    # acc 1/2, f1 (1 + .5)/2, r (1 + 1/3)/2 = .6667, avg (50 + 75)/2.
-    assert as_published.metric_row(sums, 2) == {"acc": 50.0, "f1": 75.0, "p": 100.0, "r": 66.7, "avg": 62.5}
 
 
 def test_gold_row_is_the_first_that_contains_the_answer():

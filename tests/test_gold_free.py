@@ -42,11 +42,7 @@ def test_the_table_counts_what_it_leaves_out():
 
 
 def test_every_column_of_a_verdict_table_has_a_meaning(tmp_path):
-    problem = next(p for p in generate("babi", 60, seed=4) if p.split == "test")
-    path = tmp_path / "babi" / "correct-1.jsonl"
-    text = traces.target(problem, traces.build(problem, "correct"))
-    write_jsonl(path, [{"id": problem.id, "text": text, "student": "s", "condition": "correct", "seed": 1}])
-    frame, _ = own_verdicts.verdict_frame([problem], [path])
-    written = pd.read_csv(schema.write_dictionary(tmp_path / "v.csv.gz")).set_index("column").meaning
-    named = {column.removeprefix("pub_") for column in frame}
-    assert named <= set(written.index) and written.str.len().min() > 5
+    path = tmp_path / "correct-1.jsonl"
+    write_jsonl(path, [{"id": PROBLEM.id, "text": "x", "student": "s", "condition": "correct", "seed": 1}])
+    frame, _ = own_verdicts.verdict_frame([PROBLEM], [path])
+    assert {column.removeprefix("pub_") for column in frame} <= set(schema.VERDICT)

@@ -1,9 +1,13 @@
 """Pictures draw on the axes they are given, and show the numbers of their table."""
 
+import subprocess
+import sys
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 
 from tracekd import plots_scores, stats
 
@@ -17,32 +21,37 @@ def ax():
     plt.close(fig)
 
 
-def test_points(ax):
+def test_the_style_is_set_by_a_call_and_not_by_an_import():
+    code = (
+        "import matplotlib as mpl; before = mpl.rcParams['font.size'], mpl.rcParams['pdf.fonttype']\n"
+        "import tracekd.plots_scores, tracekd.plots_steps, tracekd.views; from tracekd.plots import use_style\n"
+        "assert before == (mpl.rcParams['font.size'], mpl.rcParams['pdf.fonttype'])\n"
+        "use_style(); assert (mpl.rcParams['font.size'], mpl.rcParams['pdf.fonttype']) == (8, 42)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_points_stand_where_the_table_says(ax):
     table = pd.DataFrame({"dataset": ["a", "a"], "condition": ["vanilla", "correct"], "value": [0.4, 0.6],
                           "low": [0.3, 0.5], "high": [0.5, 0.7]})  # fmt: skip
     assert plots_scores.points(table, ax, group="dataset", colour="condition") is ax
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["vanilla", "correct"]
+    assert [float(c.lines[0].get_ydata()[0]) for c in ax.containers] == [0.4, 0.6]
 
 
-def test_matrix_shows_counts_and_intervals(ax):
-    plots_scores.matrix(pd.Series(CELLS), ax, title="t")
-    words = [t.get_text() for t in ax.texts]
-    assert words[0] == "30\n30%" and len(words) == 8
-    low, high = stats.wilson(30, 100)
-    assert words[1] == f"{100 * low:.0f} to {100 * high:.0f}%"
-
-
-def test_matrices_switch_off_what_is_left():
+def test_a_matrix_shows_counts_and_intervals_and_the_rest_is_off():
     fig, axs = plt.subplots(1, 2)
     plots_scores.matrices(pd.DataFrame([CELLS | {"condition": "correct"}]), axs)
+    words = [t.get_text() for t in axs[0].texts]
+    low, high = stats.wilson(30, 100)
+    assert words[:2] == ["30\n30%", f"{100 * low:.0f} to {100 * high:.0f}%"] and len(words) == 8
     assert axs[0].axison and not axs[1].axison
     plt.close(fig)
 
 
 def test_shares_and_phi_with_undefined_rows(ax):
-    rows = [{"condition": "a", "rules": "id-aligned", **stats.association_row(CELLS)},
-            {"condition": "b", "rules": "id-aligned", **stats.association_row({"neither": 5})}]  # fmt: skip
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame([{"condition": name, "rules": "id-aligned", **stats.association_row(cells)}
+                          for name, cells in (("a", CELLS), ("b", {"neither": 5}))])  # fmt: skip
     plots_scores.share_bars(table, ax)
     ax.clear()
     plots_scores.phi_forest(table, ax, label="condition", kind="rules", colours=plots_scores.RULE_COLOURS)
@@ -57,17 +66,14 @@ def test_agreement_bars_fill_the_width(ax):
 
 
 def test_ranges_bars_and_moves(ax):
-    seeds = pd.DataFrame(
-        {"student": ["S"], "condition": ["correct"], "mean": [40.0], "lowest": [38.0], "highest": [42.0]}
-    )
+    seeds = pd.DataFrame([{"student": "S", "condition": "correct", "mean": 40.0, "lowest": 38.0, "highest": 42.0}])
     plots_scores.ranges(seeds, ax, label="student")
     ax.clear()
     table = pd.DataFrame({"student": ["S", "S"], "condition": ["r1", "vanilla"], "value": [60.0, 40.0]})
     plots_scores.bars(table, ax, group="student", colour="condition", value="value", order=("vanilla", "r1"), unit="%")
-    assert sorted(bar.get_height() for bar in ax.patches) == [40, 60]
+    assert [bar.get_height() for bar in ax.patches] == [40, 60]
     ax.clear()
     moves = pd.DataFrame({"published": ["both", "unevaluated"], "both": [3, 0], "answer_only": [1, 0]})
-    moves = moves.assign(trace_only=0, neither=[0, 2])
-    plots_scores.move_map(moves, ax, title="t")
+    plots_scores.move_map(moves.assign(trace_only=0, neither=[0, 2]), ax, title="t")
     assert [t.get_text() for t in ax.texts] == ["3", "1", "2"]
     assert np.shape(ax.images[0].get_array()) == (2, 4)

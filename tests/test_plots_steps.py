@@ -1,6 +1,7 @@
-import matplotlib
+"""Pictures of steps return their axes; views show what the derivation and the verifier say."""
 
-matplotlib.use("Agg")
+from types import SimpleNamespace
+
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
@@ -56,13 +57,6 @@ def test_views(sets):
     assert shown.trace.tolist()[0] == "correct" and len(shown) == 10  # three kinds, each of one step or both
     assert (shown.classification == "right").tolist() == [True, *(False, True, False) * 3]
     assert (shown.retrieval == "right").tolist() == [True, *(True, False, False) * 3]
-
-
-def test_token_view_escapes_and_colours():
-    class Letters:
-        def decode(self, ids):
-            return "<a>"[ids[0]]
-
-    shown = views.token_view([0], [1, 2], [1, 2], Letters())
-    assert "&lt;" in shown and "<a>" not in shown
-    assert all(colour in shown for colour in views._BORDER.values())
+    letters = SimpleNamespace(decode=lambda ids: "<a>"[ids[0]])
+    shown = views.token_view([0], [1, 2], [1, 2], letters)
+    assert "&lt;" in shown and "<a>" not in shown and all(colour in shown for colour in views._BORDER.values())

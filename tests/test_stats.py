@@ -14,7 +14,7 @@ def test_wilson_by_hand():
     # half width z/1.384146 * sqrt(.8*.2/10 + z²/400) = 1.416010 * sqrt(.016 + .0096036) = 0.226577.
     assert stats.wilson(8, 10) == pytest.approx((0.490163, 0.943318), abs=2e-6)
     assert all(math.isnan(v) for v in stats.wilson(0, 0))
-    with pytest.raises(ValueError, match="11 hits of 10"):
+    with pytest.raises(ValueError):
         stats.wilson(11, 10)
 
 
@@ -58,18 +58,8 @@ def test_small_and_empty_tables():
     assert math.isnan(empty["chi2"]) and math.isnan(empty["phi"]["value"]) and math.isnan(empty["p_value"])
     assert math.isnan(empty["p_answer_given_trace"]["value"])
     assert empty["p_answer_given_not_trace"]["value"] == pytest.approx(324 / 376)
-    with pytest.raises(ValueError, match="counts of 0 or more"):
+    with pytest.raises(ValueError, match="-1"):
         stats.association(-1, 2, 3, 4)
-
-
-def test_phi_interval_against_resampling():
-    cells, rng = np.array([30, 10, 20, 40]), np.random.default_rng(5)
-    drawn = rng.multinomial(100, cells / 100, size=20000).reshape(-1, 2, 2)
-    top = drawn[:, 0, 0] * drawn[:, 1, 1] - drawn[:, 0, 1] * drawn[:, 1, 0]
-    phis = top / np.sqrt(drawn.sum(1).prod(1) * drawn.sum(2).prod(1))
-    value, low, high = stats.phi_interval(cells)
-    assert (high - low) / (2 * 1.96) == pytest.approx(phis.std(), rel=0.05)
-    assert low < value < high
 
 
 def test_phi_interval_has_a_width_at_its_ends():
@@ -106,7 +96,7 @@ def test_mcnemar_and_paired_difference_by_hand():
         (0.4 - 1.959964 * 0.252982, 0.4 + 1.959964 * 0.252982), abs=1e-5
     )
     assert stats.mcnemar([True] * 4, [True] * 4)["p_value"] == 1.0
-    with pytest.raises(ValueError, match="same problems"):
+    with pytest.raises(ValueError, match="1 and 2"):
         stats.mcnemar([True], [True, False])
 
 
@@ -139,51 +129,6 @@ def test_minimum_detectable():
     assert stats.minimum_detectable_phi(400) == pytest.approx(0.14008, abs=1e-4)
 
 
-def test_bootstrap_follows_its_seed():
-    units = np.random.default_rng(0).random(60) < 0.4
-
-    def interval(seed):
-        return resample.bootstrap(np.mean, np.random.default_rng(seed), units, repeats=300)
-
-    assert interval(1) == interval(1)
-    assert (interval(1)["low"], interval(1)["high"]) != (interval(2)["low"], interval(2)["high"])
-    assert interval(1)["low"] <= interval(1)["value"] <= interval(1)["high"]
-
-
-def test_bootstrap_draws_problems_not_rows():
-    # Each problem's three rows agree, so resampling problems must give the width of 40 draws, not of 120.
-    units = np.repeat((np.arange(40) % 2)[:, None], 3, axis=1)
-    found = resample.bootstrap(np.mean, np.random.default_rng(3), units, repeats=2000)
-    assert found["high"] - found["low"] == pytest.approx(2 * 1.96 * math.sqrt(0.25 / 40), rel=0.15)
-
-
-def _counts(rng, n, p_trace, p_if, p_else):
-    trace = rng.random(n) < p_trace
-    answer = rng.random(n) < np.where(trace, p_if, p_else)
-    return {
-        "both": int((trace & answer).sum()),
-        "answer_only": int((~trace & answer).sum()),
-        "trace_only": int((trace & ~answer).sum()),
-        "neither": int((~trace & ~answer).sum()),
-    }
-
-
-def test_planted_association_is_found():
-    rng = np.random.default_rng(11)
-    found = [stats.association(**_counts(rng, 400, 0.5, 0.7, 0.4)) for _ in range(100)]
-    # True phi: 0.15 / sqrt(.5*.5*.55*.45) * .5 = .3015; power at n = 400 is about 1.
-    assert sum(f["p_value"] < 0.05 for f in found) >= 99
-    covered = sum(f["phi"]["low"] <= 0.3015 <= f["phi"]["high"] for f in found)
-    assert covered >= 88
-
-
-def test_planted_independence_is_rejected_at_the_nominal_rate():
-    rng = np.random.default_rng(12)
-    rejected = sum(stats.association(**_counts(rng, 300, 0.5, 0.55, 0.55))["p_value"] < 0.05 for _ in range(1000))
-    # Binomial(1000, .05): mean 50, sd 6.9; four sd either side.
-    assert 22 <= rejected <= 78
-
-
 def test_over_seeds():
     frame = pd.DataFrame({"condition": "correct", "seed": [1, 1, 2, 2], "right": [1, 0, 1, 1]})
     found = replicates.over_seeds(frame, ["condition"], "right").iloc[0]
@@ -191,39 +136,18 @@ def test_over_seeds():
     assert (found["mean"], found.lowest, found.highest, found.seeds) == (0.75, 0.5, 1.0, 2)
 
 
-def _planted(rng, problems, seeds, effect):
-    rows = []
-    for problem in range(problems):
-        ease = rng.normal()
-        for seed in range(seeds):
-            trace = rng.random() < 0.5
-            answer = rng.random() < 1 / (1 + math.exp(-(ease + effect * trace)))
-            rows.append(
-                {"id": problem, "seed": seed, "condition": "ab"[seed % 2], "trace_correct": trace, "answer": answer}
-            )
-    return pd.DataFrame(rows)
+def test_bootstrap_draws_problems_not_rows():
+    # Each problem's three rows agree, so resampling problems must give the width of 40 draws, not of 120.
+    units = np.repeat((np.arange(40) % 2)[:, None], 3, axis=1)
+    found, again = (resample.bootstrap(np.mean, np.random.default_rng(3), units, repeats=2000) for _ in range(2))
+    assert found["high"] - found["low"] == pytest.approx(2 * 1.96 * math.sqrt(0.25 / 40), rel=0.15)
+    assert again == found
 
 
-def test_cluster_logit_finds_a_planted_effect():
-    table = replicates.cluster_logit(_planted(np.random.default_rng(3), 300, 4, 1.5)).set_index("term")
-    assert list(table.index) == ["Intercept", "condition[T.b]", "trace_correct", "trace_correct:condition[T.b]"]
-    # Averaging over problems of different ease shrinks 1.5 (conditional) to about 1.5/sqrt(1 + .346) = 1.29.
-    assert table.loc["trace_correct", "coefficient"] == pytest.approx(1.29, abs=0.35)
-    assert table.loc["trace_correct", "low"] > 1
-
-
-def test_cluster_logit_widens_for_repeated_rows():
-    once = _planted(np.random.default_rng(4), 200, 2, 0.5)
-    thrice = pd.concat([once] * 3)
-    a = replicates.cluster_logit(once, "answer ~ trace_correct").set_index("term")
-    b = replicates.cluster_logit(thrice, "answer ~ trace_correct").set_index("term")
-    # Three copies of each row bring nothing new: the interval must not shrink.
-    assert a.loc["trace_correct", "low"] == pytest.approx(b.loc["trace_correct", "low"], rel=1e-3)
-
-
-def test_cluster_logit_says_what_cannot_be_estimated():
-    frame = pd.DataFrame(
-        {"id": range(20), "trace_correct": [True] * 10 + [False] * 10, "answer": [True] * 10 + [False] * 10}
-    )
-    table = replicates.cluster_logit(frame, "answer ~ trace_correct")
-    assert table.note.str.contains("not estimable").any()
+def test_phi_interval_against_resampling():
+    cells, rng = np.array([30, 10, 20, 40]), np.random.default_rng(5)
+    drawn = rng.multinomial(100, cells / 100, size=20000).reshape(-1, 2, 2)
+    top = drawn[:, 0, 0] * drawn[:, 1, 1] - drawn[:, 0, 1] * drawn[:, 1, 0]
+    phis = top / np.sqrt(drawn.sum(1).prod(1) * drawn.sum(2).prod(1))
+    value, low, high = stats.phi_interval(cells)
+    assert (high - low) / (2 * 1.96) == pytest.approx(phis.std(), rel=0.05) and low < value < high

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tracekd import findings, own_verdicts, replicates, similarity, stats, tables, text
+from tracekd import evaluation, findings, own_verdicts, similarity, stats, tables, text
 from tracekd.cases import LISTS, PROBLEM, RIGHT
 from tracekd.problems import Problem
 from tracekd.records import write_jsonl
@@ -75,18 +75,6 @@ def test_outputs_that_are_all_alike_still_have_an_interval():
     assert tables.accuracy(right, "answer_correct", np.random.default_rng(1), 50).value[0] == 1
 
 
-def test_a_mean_of_f1_draws_problems_and_seeds():
-    table = pd.DataFrame({"dataset": "d", "condition": "c", "seed": [1, 1, 2, 2], "id": ["a", "b"] * 2,
-                          "answer_f1": [0.0, 1.0, 0.5, 1.0]})  # fmt: skip
-    row = tables.accuracy(table, "answer_f1", np.random.default_rng(1), 400).iloc[0]
-    assert (row.value, row.problems, row.outputs, row.seeds) == (pytest.approx(0.625), 2, 4, 2)
-    assert (row.low, row.high) == (0.0, 1.0)  # problem a with seed 1 twice each, or problem b
-    one = tables.accuracy(table[table.seed == 1], "answer_f1", np.random.default_rng(1), 50).iloc[0]
-    assert one.interval == "wilson"  # zeros and ones alone
-    row = tables.accuracy(table.assign(answer_f1=0.0), "answer_f1", np.random.default_rng(1), 50).iloc[0]
-    assert (row.value, row.interval) == (0, "wilson") and row.high > 0.6
-
-
 def test_macro_accuracy_counts_categories_alike():
     """Of the large category 30 of 40 right, of the small one 2 of 10: over problems 32 / 50, over categories .475."""
     right = [True] * 30 + [False] * 10 + [True] * 2 + [False] * 8
@@ -115,12 +103,6 @@ def test_pairs_that_no_test_can_tell_apart_do_not_count_as_tests():
     assert found.tost_holm["big", "a", "b"] == found.tost_p["big", "a", "b"] and not found.equivalent.any()
 
 
-def test_statuses_add_up(frame):
-    table, _ = frame
-    found = tables.statuses(table)
-    assert (found[["ok", "no_trace"]].sum(axis=1) == found.n).all()
-
-
 def test_associations_and_contrasts(frame):
     table, _ = frame
     rows = tables.associations(table).set_index(["condition", "step"])
@@ -129,8 +111,7 @@ def test_associations_and_contrasts(frame):
     pair = tables.contrasts(table, order=("vanilla", "correct")).iloc[0]
     # First seeds only: problem 1 right in both, problem 2 right in correct alone.
     assert (pair.n, pair.only_first, pair.only_second) == (2, 0, 1)
-    assert "inconclusive" in findings.contrast_sentence(pair, 0.05)
-    assert "undefined" in findings.association_sentence(rows.loc[("vanilla", "trace")].to_dict(), "x")
+    assert rows.loc[("vanilla", "trace")].test == "undefined"
 
 
 def test_seeds_that_repeat_change_no_test_and_no_interval():
@@ -146,18 +127,6 @@ def test_seeds_that_repeat_change_no_test_and_no_interval():
     assert tables.associations(seeds).n.eq(32).all()
 
 
-def test_association_sentence_names_correction_and_power():
-    row = stats.association_row({"both": 12, "answer_only": 5, "trace_only": 6, "neither": 9})
-    plain = findings.association_sentence(row, "x")
-    # chi2 = 32 (12 * 9 - 6 * 5)^2 / (18 * 14 * 17 * 15) = 3.03, p = 0.082; phi with 80% power sqrt(7.849 / 32) = 0.50.
-    assert "p = 0.082" in plain and "Holm" not in plain
-    assert "would have shown a phi of 0.50 or more with 80% power" in plain
-    assert "Holm-adjusted p = 0.25" in findings.association_sentence(row | {"p_holm": 0.25}, "x")
-    # Significant alone, not after correction: the sentence tells of the correction and of the power.
-    held = findings.association_sentence(row | {"p_value": 0.03, "p_holm": 0.09}, "x")
-    assert "Holm-adjusted p = 0.09" in held and "80% power" in held
-
-
 def test_missing_problems_are_counted(tmp_path):
     (tmp_path / "cotempqa").mkdir()
     path = tmp_path / "cotempqa" / "correct-1.jsonl"
@@ -168,26 +137,11 @@ def test_missing_problems_are_counted(tmp_path):
     assert list(files.missing) == [1]
     status = tables.statuses(found, files).iloc[0]
     assert (status.n, status.missing, status.no_trace) == (2, 1, 1)
-
-
-def test_published_rules_are_for_the_sets_of_the_release(tmp_path):
-    own = dataclasses.replace(PROBLEM, id="own/equal/0001", dataset="own")
-    path = tmp_path / "correct-1.jsonl"
-    about = {"condition": "correct", "seed": 1}
-    write_jsonl(path, [{"id": p.id, "text": "<answer>['Orion']</answer>", **about} for p in (PROBLEM, own)])
-    found, _ = own_verdicts.verdict_frame([PROBLEM, own], [path])
+    custom = dataclasses.replace(PROBLEM, id="own/equal/0001", dataset="own")
+    write_jsonl(path, [{"id": p.id, "text": "<answer>['Orion']</answer>", **about} for p in (PROBLEM, custom)])
+    found, _ = own_verdicts.verdict_frame([PROBLEM, custom], [path])
+    # The release has no rules for a custom set.
     assert found.set_index("dataset").pub_answer_correct.isna().to_dict() == {"cotempqa": False, "own": True}
-    kept = own_verdicts.under_published_rules(found)
-    assert list(kept.dataset) == ["cotempqa"] and kept.pub_answer_correct.dtype == bool
-
-
-def test_agreements_add_up_to_the_group(frame):
-    table, _ = frame
-    found = tables.agreements(table)
-    # First seeds only: two problems each.
-    assert found.groupby("condition").n.sum().to_dict() == {"vanilla": 2, "correct": 2}
-    row = found[found.condition == "correct"].set_index("agreement")
-    assert row.n["right both times"] == 1 and row.answers_right["right both times"] == 1
 
 
 def test_stratified_within_categories():
@@ -210,13 +164,7 @@ def test_likeness(frame):
     assert found.loc[("correct", 2), "rouge_l"] == pytest.approx(1)
     assert found.loc[("correct", 2), "new_tokens"] == 30
     # "a b c" against "a c d": common subsequence a c, 2 of 3 and 2 of 3.
-    assert similarity.rouge_l("a b c", "a c d") == pytest.approx(2 / 3)
-
-
-def test_model_on_a_frame(frame):
-    table, _ = frame
-    model = replicates.cluster_logit(table.rename(columns={"answer_correct": "answer"}))
-    assert list(model.columns) == list(replicates.COLUMNS)
+    assert text.rouge_l("a b c", "a c d") == pytest.approx(2 / 3)
 
 
 def test_unanswerable_questions_and_outputs_that_decline_are_marked(tmp_path):
@@ -236,14 +184,6 @@ def test_unanswerable_questions_and_outputs_that_decline_are_marked(tmp_path):
     ]
 
 
-def test_repetition_counts_word_sequences_that_come_again():
-    """By hand: of the five sequences abcd, bcda, cdab, dabc, abcd the last stands twice."""
-    assert text.repetition("a b c d a b c d") == pytest.approx(0.2)
-    assert text.repetition("a b c d e") == 0
-    assert text.repetition("round " * 103) == pytest.approx(0.99)  # one of a hundred is new
-    assert text.repetition("a b c") == 0 and text.repetition("a b a", 1) == pytest.approx(1 / 3)
-
-
 def test_verdicts_carry_what_the_wrong_trace_of_their_problem_reveals(tmp_path):
     """Of two facts one is gold, so the only wrong one excludes; with a third fact there is a choice that does not."""
     two = Problem("babi/a/1", "babi", "a", ("Ann is here.", "Bob is there."), "who?", ("Ann",), (0,), "test",
@@ -253,3 +193,40 @@ def test_verdicts_carry_what_the_wrong_trace_of_their_problem_reveals(tmp_path):
     write_jsonl(path, [{"id": p.id, "text": "Ann", "finished": True} for p in (two, three)])
     found = own_verdicts.verdict_frame([two, three], [path])[0].set_index("id")
     assert found.drawn_reveals.to_dict() == {"babi/a/1": "excludes", "babi/a/2": "none"}
+
+
+def test_an_association_sentence_names_correction_and_power():
+    row = stats.association_row({"both": 12, "answer_only": 5, "trace_only": 6, "neither": 9})
+    # chi2 = 32 (12 * 9 - 6 * 5)^2 / (18 * 14 * 17 * 15) = 3.03, p = 0.082; phi with 80% power sqrt(7.849 / 32) = 0.50.
+    assert all(value in findings.association_sentence(row, "x") for value in ("p = 0.082", "0.50", "80%"))
+    # Significant alone, not after correction: the sentence has the corrected p and the power.
+    held = findings.association_sentence(row | {"p_value": 0.03, "p_holm": 0.09}, "x")
+    assert "p = 0.09" in held and "80%" in held
+
+
+def test_repetition_counts_word_sequences_that_come_again():
+    """By hand: of the five sequences abcd, bcda, cdab, dabc, abcd the last stands twice."""
+    assert text.repetition("a b c d a b c d") == pytest.approx(0.2)
+    assert text.repetition("round " * 103) == pytest.approx(0.99)  # one of a hundred is new
+
+
+def test_an_evaluation_has_one_row_per_file_and_measure(frame, monkeypatch):
+    table, paths = frame
+    files = pd.DataFrame({"dataset": "cotempqa", "condition": ["vanilla", "correct", "correct"], "seed": [1, 1, 2],
+                          "missing": [0, 1, 0]})  # fmt: skip
+    table = table.assign(condition=table.condition.replace("vanilla", "prompted"))
+    found = evaluation.Evaluation([PROBLEM, LISTS], paths, table, files, {}, "")
+    assert found.conditions == ["correct", "prompted"] and set(found.traced.condition) == {"correct"}
+    found = dataclasses.replace(found, frame=frame[0])
+    monkeypatch.setattr(evaluation.students, "load_tokenizer", lambda student: lambda text, **_: {"input_ids": text})
+    rows = found.outputs_table("S").set_index(["condition", "seed"])
+    # A missing problem counts in n; bleu is for students that were taught steps; tokens are letters here.
+    assert rows.n.to_dict() == {("vanilla", 1): 2, ("correct", 1): 3, ("correct", 2): 2}
+    assert np.isnan(rows.bleu["vanilla", 1]) and rows.tokens["correct", 2] == len(RIGHT)
+    measured = found.accuracies(np.random.default_rng(1), 50).set_index(["condition", "measure"])
+    assert measured.value["correct", "answer exactly right"] == 0.75 and measured.value["correct", "label right"] == 0.5
+    assert "label right" not in measured.loc["vanilla"].index
+    assert measured.not_checked["correct", "gold-free check: passes"] + measured.outputs[
+        "correct", "gold-free check: passes"] == 4  # fmt: skip
+    robust, number = found.rewritten(5)
+    assert number == 6 + 2 and len(robust) == 20

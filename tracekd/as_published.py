@@ -1,7 +1,6 @@
 """The release's own scoring rules, to the letter: a second rule set beside the id-aligned verdicts.
 
-Built from a description of the released scorer's behaviour, step by step, with its side effects, so that the
-published numbers can be followed. It is no advice on how to score; ``tracekd.score`` is.
+Built from a description of the released scorer with its side effects, so that the published numbers can be followed.
 """
 
 from __future__ import annotations
@@ -14,7 +13,8 @@ from functools import lru_cache
 from typing import Any
 
 from tracekd.problems import Problem
-from tracekd.score import CELLS, split_output
+from tracekd.reading import split_output
+from tracekd.score import CELLS
 from tracekd.traces import answer_text
 
 # The data sets that the release has rules for its matrices of.
@@ -108,12 +108,7 @@ def answer_metric(problem: Problem, text: str) -> dict[str, float]:
 
 
 def metric_row(sums: Mapping[str, float], n: int) -> dict[str, float]:
-    """Percent to one decimal over ``n`` outputs, and ``avg``, the mean of acc and f1, as the release prints them.
-
-    Args:
-        sums: of ``acc``, ``f1``, ``p`` and ``r`` (each 0..1 an output) over the outputs.
-        n: outputs; with none the row is empty.
-    """
+    """Percent to one decimal over ``n`` outputs, and ``avg``, the mean of acc and f1; empty without outputs."""
     if not n:
         return {}
     mean = {name: 100 * float(sums[name]) / n for name in METRICS}
@@ -130,32 +125,26 @@ class GoldRows:
         self._rows: dict[str, list[tuple[str, Problem]]] = {}
         self._found: dict[tuple[str, str], Problem | None] = {}
         for problem in problems:
-            self._rows.setdefault(self._file(problem), []).append((answer_text(problem), problem))
-
-    @staticmethod
-    def _file(problem: Problem) -> str:
-        return problem.category if problem.dataset == "cotempqa" else problem.dataset
+            self._rows.setdefault(_file(problem), []).append((answer_text(problem), problem))
 
     def of(self, problem: Problem) -> Problem | None:
         """The row that the release took as gold for an output of ``problem``; None where no row contains its answer."""
         # bAbI's first gold answer is the whole printed answer: its comma lists were not split.
         first = problem.answers[0] if problem.dataset == "cotempqa" else answer_text(problem)
-        key = (self._file(problem), first)
+        key = (_file(problem), first)
         if key not in self._found:
-            rows = self._rows.get(key[0], ())
-            self._found[key] = next((row for printed, row in rows if first in printed), None)
+            self._found[key] = next((row for printed, row in self._rows.get(key[0], ()) if first in printed), None)
         return self._found[key]
 
 
-def verdict(problem: Problem, text: str, gold_rows: GoldRows) -> dict[str, Any]:
-    """Judge one output by the release's rules.
+def _file(problem: Problem) -> str:
+    return problem.category if problem.dataset == "cotempqa" else problem.dataset
 
-    Returns:
-        dict with ``id``, ``dataset``, ``category``, ``status`` (the aligned reader's, for counting),
-        ``evaluated`` (False: the release's matrices skip it), ``gold_row`` (id of the row that it was compared
-        with, or None), ``other_row`` (it was not compared with its own row), ``classification_correct``,
-        ``retrieval_correct``, ``trace_correct``, ``answer_correct``, ``cell`` (None where not evaluated) and
-        ``acc``, ``f1``, ``p``, ``r`` (0..1).
+
+def verdict(problem: Problem, text: str, gold_rows: GoldRows) -> dict[str, Any]:
+    """Judge one output by the release's rules; ``schema.VERDICT`` describes the columns.
+
+    ``status`` is the aligned reader's, for counting; ``cell`` is None where the output is not evaluated.
     """
     row = gold_rows.of(problem)
     trace = text.split("</think>", 1)[0]
@@ -165,20 +154,12 @@ def verdict(problem: Problem, text: str, gold_rows: GoldRows) -> dict[str, Any]:
     metric = answer_metric(problem, text)
     right = metric["acc"] == 1.0
     return {
-        "id": problem.id,
-        "dataset": problem.dataset,
-        "category": problem.category,
-        "status": split_output(text)[0],
-        "evaluated": evaluated,
-        "gold_row": row.id if row else None,
-        "other_row": row is not problem,
-        "classification_correct": classified,
-        "retrieval_correct": retrieved,
-        "trace_correct": classified and retrieved,
-        "answer_correct": right,
-        "cell": CELLS[classified and retrieved, right] if evaluated else None,
-        **metric,
-    }
+        "id": problem.id, "dataset": problem.dataset, "category": problem.category, "status": split_output(text)[0],
+        "evaluated": evaluated, "gold_row": row.id if row else None, "other_row": row is not problem,
+        "classification_correct": classified, "retrieval_correct": retrieved,
+        "trace_correct": classified and retrieved, "answer_correct": right,
+        "cell": CELLS[classified and retrieved, right] if evaluated else None, **metric,
+    }  # fmt: skip
 
 
 def _classified(dataset: str, label: str, trace: str) -> bool:

@@ -1,16 +1,19 @@
-"""The grader's test table: invented problems and outputs with the verdict that each must get.
+"""The grader's examples: invented problems and outputs with the verdict that each must get.
 
-The same list is printed in notebook 04 and checked by the tests: it defines what "correct" means here.
+They define what "correct" means here: notebook 04 shows them and the tests check them.
 """
 
 from dataclasses import replace
 from typing import NamedTuple
 
+import pandas as pd
+
 from tracekd.problems import Problem
+from tracekd.score import verdict
 
 
 class Case(NamedTuple):
-    """One output of a problem, and the status and the correctness of its steps that it must get, with the reason."""
+    """One output, and the status and the correctness of its steps that it must get, with the reason."""
 
     problem: Problem
     text: str
@@ -19,41 +22,22 @@ class Case(NamedTuple):
     note: str
 
 
+_FACTS = ("Ada Lem works for Orion Press from 2001 to 2005.", "Ada Lem works for Orion from 2001 to 2005.",
+          "Ada Lem attended Vale College in 1999.")  # fmt: skip
 PROBLEM = Problem(
-    id="cotempqa/equal/0001",
-    dataset="cotempqa",
-    category="equal",
-    context=(
-        "Ada Lem works for Orion Press from 2001 to 2005.",
-        "Ada Lem works for Orion from 2001 to 2005.",
-        "Ada Lem attended Vale College in 1999.",
-    ),
-    question="While Ada Lem worked for Orion Press, which employer did Ada Lem work for?",
-    answers=("Orion",),
-    evidence=(1,),
-    split="test",
-    meta={"triple_element": "S1_R1_O2"},
-)
+    "cotempqa/equal/0001", "cotempqa", "equal", _FACTS,
+    "While Ada Lem worked for Orion Press, which employer did Ada Lem work for?", ("Orion",), (1,), "test",
+    {"triple_element": "S1_R1_O2"},
+)  # fmt: skip
+STORY = ("Mary got the milk.", "Mary took the football.", "John went home.")
 LISTS = Problem(
-    "babi/lists-sets/test-0001",
-    "babi",
-    "lists-sets",
-    ("Mary got the milk.", "Mary took the football.", "John went home."),
-    "What is Mary carrying?",
-    ("milk", "football"),
-    (0, 1),
+    "babi/lists-sets/test-0001", "babi", "lists-sets", STORY, "What is Mary carrying?", ("milk", "football"), (0, 1),
     "test",
-)
+)  # fmt: skip
 NOTHING = Problem(
-    "marco/NUMERIC/0001",
-    "marco",
-    "NUMERIC",
-    ("A passage on wool.",),
-    "how tall is it",
-    ("No Answer Present.",),
-    (),
+    "marco/NUMERIC/0001", "marco", "NUMERIC", ("A passage on wool.",), "how tall is it", ("No Answer Present.",), (),
     "test",
-)
+)  # fmt: skip
 T = (
     "The temporal relation between the event in question and the event in context is: {}.\n"
     "I need to use the following facts to answer the question: {}"
@@ -63,12 +47,8 @@ B = (
     "The category of the question represents what is being asked in that question. The category of the question "
     "asked is: {}.\nI need to use the following text to answer the question: {}"
 )
-
-FACT = PROBLEM.context[1]
-BARE = T.format("equal", FACT)
+FACT, VALE = PROBLEM.context[1:]
 TWO = replace(PROBLEM, answers=("Orion", "Vale"), evidence=(1, 2))
-BOTH = T.format("equal", "{}")
-NAMES = replace(PROBLEM, context=(*PROBLEM.context, "Ada Lem works for Press, Print and Co. in 2003."))
 REFERENCES = replace(NOTHING, answers=("Ada Lem", "Dr. Ada Lem"), evidence=(0,))
 ALL, ANSWER, NONE = (True, True, True), (False, False, True), (False, False, False)
 TRACE = (True, True, False)
@@ -79,165 +59,76 @@ def _case(text: str, status: str, flags: tuple[bool, bool, bool], note: str, pro
     return Case(problem, text, finished, (status, *flags), note)
 
 
-def _value(gold: str, stated: str, right: bool, note: str) -> Case:
-    problem = replace(NOTHING, answers=(gold,), evidence=(0,))
-    return _case(f"<answer>{stated}</answer>", "no_trace", ANSWER if right else NONE, f"gold {gold}: {note}", problem)
-
-
 def _items(problem: Problem, stated: str, right: bool, note: str) -> Case:
     return _case(f"<answer>{stated}</answer>", "no_trace", ANSWER if right else NONE, note, problem)
 
 
-# The forms that students are taught, and small departures from them.
-FORMS = [
+def _value(gold: str, stated: str, right: bool, note: str) -> Case:
+    return _items(replace(NOTHING, answers=(gold,), evidence=(0,)), stated, right, f"gold {gold}: {note}")
+
+
+def _facts(stated: str, note: str) -> Case:
+    return _case(f"<think>{T.format('equal', stated)}</think> ['Vale', 'Orion']", "untagged", ALL, note, TWO)
+
+
+CASES = [
+    # The forms that students are taught, and small departures from them.
     _case(f"<think>{RIGHT}</think> {A}", "ok", ALL, "the form taught"),
-    _case(f"assistant\n\n<think>{RIGHT}</think> {A}", "ok", ALL, "a role word of the template is dropped"),
     _case(f"{RIGHT}</think> <answer>orion.</answer>", "ok", ALL, "a lone </think>: what stands before it"),
     _case(f"<think>{RIGHT}</think> ['Orion']", "untagged", ALL, "what follows the trace"),
     _case(f"<think>{RIGHT}</think>\n**Answer:** Orion", "untagged", ALL, "'Answer:' is dropped"),
-    _case(f"<think>{RIGHT}</think>\nSo the final answer: Orion", "untagged", ALL, "after a trace, words lead to it"),
     _case(A, "no_trace", ANSWER, "no trace"),
-    _case("assistant\n\n['Orion']", "no_trace", ANSWER, "no tags at all"),
     _case("Answer: Orion.", "no_trace", ANSWER, "'Answer:' is dropped without a trace too"),
-    _case("**Answer:** Orion", "no_trace", ANSWER, "in bold"),
-    _case("The final answer is: Orion", "no_trace", ANSWER, "in a few more words"),
-    _case("<answer>Answer: Orion</answer>", "no_trace", ANSWER, "within the tag"),
-    _case("Answers vary: Orion", "no_trace", NONE, "other words are part of the answer"),
-    _case("assistant\n<think>\n\n</think>\n\nOrion", "no_trace", ANSWER, "an empty trace is none"),
-    _case("assistant\n<think>\n\n['Orion']", "no_trace", ANSWER, "a lone tag is left over from the template"),
-    _case(f"<think>{RIGHT}</think></answer>['Orion']</answer>", "untagged", ALL, "an answer tag without its partner"),
     _case("assistant Orion", "no_trace", NONE, "a role word needs its line end"),
     _case(f"<think>{RIGHT}</think> <answer></answer>", "no_answer", TRACE, "nothing in the tag"),
-    _case("", "no_answer", NONE, "nothing at all"),
     _case(f"<think>{RIGHT}</think> {A}", "truncated", ALL, "cut off, judged as far as it goes", finished=False),
     _case(f"<think>{RIGHT}", "truncated", NONE, "cut off within the trace", finished=False),
-    _case(f"<think>{RIGHT}</think> <answer>['Orion'", "untagged", ALL, "an unclosed tag"),
-]
-# Never by substring: neither a longer name nor an extra answer nor an extra fact is right.
-STEPS = [
+    # Never by substring: neither a longer name nor an extra answer nor an extra fact is right.
     _case(f"<think>{RIGHT}</think> <answer>['Orion Press']</answer>", "ok", TRACE, "a longer name is another one"),
     _case(f"<think>{RIGHT}</think> <answer>['Orion', 'Vale']</answer>", "ok", TRACE, "a further answer is wrong"),
     _case(f"<think>{T.format('equal', list(PROBLEM.context[:2]))}</think> {A}", "ok", (True, False, True),
           "a further fact is wrong"),
     _case(f"<think>{T.format('during', FACT.lower())}</think> {A}", "ok", (False, True, True),
           "a bare fact is one item, its case does not count"),
-    _case(f"<think>Let me see.</think> {A}", "ok", ANSWER, "no step stated"),
     _case(f"<think>{RIGHT}\nSo it was Orion.</think> {A}", "ok", ALL, "text after the list is not part of it"),
-    _case(f"<think>{RIGHT} So it was Orion.</think> {A}", "ok", ALL, "nor on its line"),
-    _case(f"<think>{BARE}\nSo it was Orion.</think> {A}", "ok", ALL, "nor after a bare fact"),
     _case(f"<think>{RIGHT}\nThe relation is: mix.</think> {A}", "ok", (False, True, True), "two different labels"),
-    _case(f"<think>{RIGHT}\n{RIGHT}</think> {A}", "ok", ALL, "the same steps twice"),
     _case(f"<think>{RIGHT}\n{T.format('equal', list(PROBLEM.context[2:]))}</think> {A}", "ok", (True, False, True),
           "two lists: all of both are stated"),
-    _case(f"<think>{T.format('**equal**', [FACT])}</think> {A}", "ok", ALL, "emphasis does not count"),
     _case(f"<think>{T.format('equal (at once)', [FACT])}</think> {A}", "ok", (False, True, True), "a label is exact"),
     _case("<think>" + B.format("lists-sets", list(LISTS.context[:2][::-1])) + "</think> <answer>football,milk</answer>",
           "ok", ALL, "order does not count", LISTS),
-]  # fmt: skip
-# Where trace and answer stand when another program wrote them.
-PLACES = [
+    # Where trace and answer stand when another program wrote them.
     _case(f"{A}<think>{RIGHT}</think>", "ok", ALL, "the answer first"),
     _case(f"<think>{RIGHT} {A}", "ok", ALL, "an unclosed <think>: up to <answer>"),
-    _case(f"<think>\n\n</think>\n\n<think>{RIGHT}</think> {A}", "ok", ALL, "the last trace that is not empty"),
-    _case(f"<think>{RIGHT}</think><think></think> {A}", "ok", ALL, "an empty one after it"),
     _case(f"&lt;think&gt;{RIGHT}&lt;/think&gt; &lt;answer&gt;[&#39;Orion&#39;]&lt;/answer&gt;", "ok", ALL, "as HTML"),
     _case(f"< THINK >{RIGHT}</ think > <Answer >['Orion']</ANSWER>", "ok", ALL, "tags in any spelling"),
-    _case(f"\\<think\\>{RIGHT}\\</think\\> \\<answer\\>Orion\\</answer\\>", "ok", ALL, "tags escaped for Markdown"),
     _case(f"<think>{RIGHT}</think> <answer>['Vale']</answer> {A}", "ok", ALL, "several answers: the last one counts"),
     _case(f"<think>{RIGHT}</think> {A} <answer>['Vale']</answer>", "ok", TRACE, "several answers: the last one counts"),
-    _case(f"<think>{RIGHT}</think> {A} <answer></answer>", "ok", ALL, "the last one that is not empty"),
-    _case(f"<think>Is it <answer>['Vale']</answer>? {RIGHT}</think> Orion", "untagged", ALL, "one tried in a trace"),
-    _case(f"<think>{RIGHT} {A}</think>", "ok", ALL, "an answer within the trace, none after it"),
-    _case(f"<think>{RIGHT}\nAnswer: Orion", "untagged", ALL, "an unclosed trace up to a line with 'Answer:'"),
-    _case(f"<think>{RIGHT}", "no_answer", TRACE, "steps and no answer"),
-    _case(f"{RIGHT}\n{A}", "no_trace", ANSWER, "without any <think> no trace is read"),
-    _case("<answer>['Orion']<|im_end|></answer>", "no_trace", ANSWER, "an end token in the answer"),
-    _case(f"<think>{RIGHT}</think> <answer>Orion</s>", "untagged", ALL, "an end token for the closing tag"),
-    _case("<|start_header_id|>assistant<|end_header_id|>\n\nOrion<|eot_id|>", "no_trace", ANSWER, "a role header"),
     _case("Orion<|im_end|>\n<|im_start|>user\nWho?<|im_end|>\n<|im_start|>assistant\nVale", "no_trace", ANSWER,
           "the first turn counts"),
-    _case(f"<think>{RIGHT}<|eot_id|></think> {A}", "ok", ALL, "an end token within the trace is passed over"),
-    _case(f"```xml\n<think>{RIGHT}</think>\n{A}\n```", "ok", ALL, "a code fence around all"),
-    _case("<answer>```json\n[\"Orion\"]\n```</answer>", "no_trace", ANSWER, "a code fence around the answer"),
-    _case("<answer>`Orion`</answer>", "no_trace", ANSWER, "back ticks"),
     _case("<answer>\\boxed{Orion}</answer>", "no_trace", ANSWER, "a LaTeX box around all of it"),
-]  # fmt: skip
-# Lists in other forms.
-LIST_FORMS = [
-    _items(TWO, "[‘Vale’, “Orion”]", True, "curly quotes"),
-    _items(TWO, "['Vale' 'Orion']", True, "without commas, as numpy prints it"),
+    # Lists in other forms.
     _items(TWO, "[Vale, Orion]", True, "without quotes"),
-    _items(replace(NAMES, answers=("Press, Print and Co",)), "[Press, Print and Co]", True, "one name of the context"),
-    _items(TWO, "['Vale'; 'Orion']", True, "semicolons"),
-    _items(TWO, "Vale; Orion", True, "semicolons without brackets"),
     _items(TWO, "Vale, Orion", False, "a bare comma may be part of a name"),
     _items(TWO, "- Vale\n- Orion", True, "bullets"),
-    _items(TWO, "1. Vale\n2. Orion", True, "numbers"),
-    _items(TWO, "Vale\nOrion", True, "lines"),
-    _items(TWO, '{"answers": ["Vale", "Orion"]}', True, "a JSON object"),
-    _items(TWO, "['Vale', 'Orion', 'Orion']", True, "twice is once"),
     _items(replace(PROBLEM, answers=("Vale's", "Orion")), "['Vale's', 'Orion']", True, "an unescaped apostrophe"),
-    _items(PROBLEM, "['Orion'] and ['Vale']", False, "two lists are no list"),
-    _items(LISTS, "milk", False, "one of two"),
-    _items(LISTS, "['milk', 'football']", True, "a Python list for bAbI"),
     _items(LISTS, "milk, football", True, "bAbI: commas"),
-    _items(LISTS, "milk football", True, "bAbI: answers are single words"),
-    _case(f"<think>{BOTH.format(chr(10) + '- ' + TWO.context[2] + chr(10) + '- ' + FACT)}</think> ['Vale', 'Orion']",
-          "untagged", ALL, "facts as bullets", TWO),
-    _case(f"<think>{BOTH.format(TWO.context[2] + chr(10) + FACT)}\nSo both.</think> ['Vale', 'Orion']", "untagged", ALL,
-          "facts as lines; a line that is no fact of the context ends them", TWO),
-    _case(f"<think>{BOTH.format(f'[{TWO.context[2]}, {FACT}]')}</think> ['Vale', 'Orion']", "untagged", ALL,
-          "facts without quotes", TWO),
-]  # fmt: skip
-# What is the same value, and what is another one.
-VALUES = [
+    _facts(f"\n- {VALE}\n- {FACT}", "facts as bullets"),
+    _facts(f"{VALE}\n{FACT}\nSo both.", "facts as lines; a line that is no fact of the context ends them"),
+    # What is the same value, and what is another one.
     _value("3 degrees", "-3 degrees", False, "the sign"),
-    _value("-3 degrees", "−3 degrees", True, "one minus or another"),
-    _value("5", "- 5", True, "a bullet is no sign"),
     _value("5", "5%", False, "per cent"),
-    _value("5%", "5 %", True, "space before a sign"),
-    _value("5°C", "5°F", False, "units"),
     _value("C#", "C++", False, "marks of a name"),
-    _value("C++", "C", False, "marks of a name"),
-    _value("A+", "A-", False, "grades"),
     _value("5,5", "5.5", False, "a decimal comma is not guessed: 5,5 stays as it stands"),
-    _value("5,5", "5 5", False, "nor is it a list"),
     _value("1,200", "1200", True, "a thousands separator"),
-    _value("1,200", "1.200", False, "a point is a decimal point"),
-    _value("$1200", "$1,200", True, "a thousands separator with a currency"),
-    _value("$5", "€5", False, "currencies"),
     _value("€5", "5 €", True, "a currency before or after"),
-    _value("0.5", "5", False, "the decimal point"),
-    _value(".5", "0.5", True, "a missing zero"),
     _value("1/2", "½", True, "a fraction"),
-    _value("1/2", "12", False, "a fraction"),
-    _value("2^10", "210", False, "a power"),
-    _value("2^10", "2¹⁰", True, "a superscript"),
-    _value(">5", "<5", False, "comparisons"),
-    _value("3:30", "330", False, "times"),
-    _value("2001-05-03", "2001/05/03", True, "dates with other separators"),
-    _value("café", "cafe\u0301", True, "one letter or two characters"),
-    _value("café", "cafe", False, "an accent changes a letter"),
-    _value("Straße", "STRASSE", True, "case folding"),
-    _value("की", "कि", False, "vowel signs"),
-    _value("O'Neill", "O’Neill", True, "apostrophes"),
-    _value("AT&T", "AT&amp;T", True, "HTML entities"),
-    _value("😀", "😡", False, "nothing but a symbol"),
-    _value("Paris", "Paris 😀", True, "a symbol beside words is decoration"),
-    _value("5", "5.0", False, "digits as they stand"),
-]
-# What strictness refuses and the lenient measure ("contains") may accept.
-REFUSED = [
+    # What strictness refuses and the lenient measure ("contains") may accept.
     _items(TWO, "Orion and Vale", False, "a sentence is no list"),
     _items(replace(LISTS, answers=("bathroom",)), "the bathroom", False, "an article"),
     _value("1", "one", False, "a number in words"),
-    _value("5%", "5 percent", False, "a unit in words"),
-    _items(PROBLEM, "It was Orion.", False, "a sentence around it"),
-]
-# MS MARCO's references are alternatives; "No Answer Present." is an answer like any other.
-MARCO = [
+    # MS MARCO's references are alternatives; "No Answer Present." is an answer like any other.
     _items(REFERENCES, "Ada Lem", True, "one reference is enough"),
-    _items(REFERENCES, "['Dr. Ada Lem', 'Ada Lem']", True, "so are all"),
     _items(REFERENCES, "Ada", False, "exactly"),
     _items(REFERENCES, "No Answer Present.", False, "declined where there is an answer"),
     _case("<think>" + B.format("NUMERIC", []) + "</think> <answer>no answer present</answer>", "ok", ALL,
@@ -245,4 +136,20 @@ MARCO = [
     _case("<think>" + B.format("NUMERIC", ["A."]) + "</think> <answer>9</answer>", "ok", (True, False, False),
           "answered where there is none", NOTHING),
 ]  # fmt: skip
-CASES = [*FORMS, *STEPS, *PLACES, *LIST_FORMS, *VALUES, *REFUSED, *MARCO]
+
+
+def table() -> pd.DataFrame:
+    """The examples with their verdicts: note, text, finished, status, classification, retrieval, answer, contains.
+
+    Raises:
+        ValueError: a verdict is not the one that an example must get.
+    """
+    rows = []
+    for problem, text, finished, expected, note in CASES:
+        got = verdict(problem, text, finished)
+        found = (got["status"], *(got[f"{step}_correct"] for step in ("classification", "retrieval", "answer")))
+        if found != expected:
+            raise ValueError(f"grader example {note!r}: {found}, expected {expected}")
+        rows.append((note, text, finished, *found, got["answer_contains"]))
+    names = ("note", "text", "finished", "status", "classification", "retrieval", "answer", "contains")
+    return pd.DataFrame(rows, columns=names)

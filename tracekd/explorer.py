@@ -18,6 +18,8 @@ from tracekd.score import verdict
 from tracekd.text import normalise
 
 STEPS = ("classification", "retrieval", "trace", "answer")
+NO_RULES = "no published rules"  # in place of a cell, for sets that the release has no rules for
+CELLS = ("all", "both", "answer_only", "trace_only", "neither", "unevaluated")
 
 
 def entry(
@@ -43,107 +45,86 @@ def entry(
 def own_entries(
     problems: Iterable[Problem], paths: Iterable[Path], teachers: Mapping[tuple[str, str], str], limit: int = 200
 ) -> list[dict[str, Any]]:
-    """Entries for our own outputs files, at most ``limit`` a file, evenly spaced; ``teachers`` of ``sft.teachers``."""
-    test = [p for p in problems if p.split == "test"]
-    known, rows, found = {p.id: p for p in test}, as_published.GoldRows(test), []
+    """Entries for our own outputs files, at most ``limit`` per file, evenly spaced; ``teachers`` as of ``sft``."""
+    known = {p.id: p for p in problems if p.split == "test"}
+    rows, found = as_published.GoldRows(known.values()), []
     for path in paths:
-        outputs = _spread([o for o in read_jsonl(path) if o.get("id") in known], limit)
-        for o in outputs:
-            teacher = teachers.get((o.get("dataset"), o.get("condition")), "")
-            condition = longhand(o.get("condition"), teacher)
+        for o in _spread([o for o in read_jsonl(path) if o.get("id") in known], limit):
+            condition = longhand(o.get("condition"), teachers.get((o.get("dataset"), o.get("condition")), ""))
             adapter = f"{o.get('dataset')} · {condition} · seed {o.get('seed')}"
             found.append(entry(known[o["id"]], o["text"], o.get("finished", True), adapter, rows))
     return found
 
 
 def released_entries(folder: Path, dataset: str, limit: int = 200) -> list[dict[str, Any]]:
-    """Entries for the authors' outputs where they lie below ``folder``, at most ``limit`` a file, evenly spaced."""
+    """Entries for the authors' outputs below ``folder``, at most ``limit`` per file, evenly spaced."""
     problems = released.test_problems(dataset, folder)
     known, rows, found = {p.id: p for p in problems}, as_published.GoldRows(problems), []
     for path in sorted((folder / "released" / dataset).glob("*.jsonl*")):
         adapter, joiner = released.adapter_of(path), released.Joiner(problems)
-        outputs = (joiner.output(row, adapter, number) for number, row in enumerate(read_jsonl(path), 1))
-        usable = _spread([o for o in outputs if o["id"] in known], limit)
+        outputs = [joiner.output(row, adapter, number) for number, row in enumerate(read_jsonl(path), 1)]
         name = f"{dataset} · {adapter.student} · {adapter.condition}"
+        usable = _spread([o for o in outputs if o["id"] in known], limit)
         found += [entry(known[o["id"]], o["text"], True, name, rows) for o in usable]
     return found
 
 
 def _spread(items: list, limit: int) -> list:
     """At most ``limit`` items, evenly spaced: files are in the order of their categories."""
-    return items[:: -(-len(items) // limit)] if len(items) > limit else items
+    return items[:: max(1, -(-len(items) // limit))]
 
 
-def page(entries: list[dict[str, Any]], title: str, about: str, banner: str = "") -> str:
-    """One self-contained HTML page: opens from the disk, asks no server.
+def write_page(path: Path, entries: list[dict[str, Any]], title: str, about: str, banner: str = "") -> Path:
+    """Write one self-contained HTML page: it opens from the disk and asks no server.
 
     Args:
+        path: of the page.
         entries: of ``entry``.
         title: heading.
         about: a sentence on student, data and n.
         banner: a warning such as "GENERATED problems"; empty for none.
     """
-    template = (files("tracekd") / "explorer.html").read_text(encoding="utf-8")
-    # "</" would end the script element from within a string; the question mark keeps JSON's meaning.
-    data = json.dumps(entries, ensure_ascii=False).replace("</", "<\\/").replace("<!--", "<\\u0021--")
+    page = (files("tracekd") / "explorer.html").read_text(encoding="utf-8")
     strip = f'<p class="warn">{html.escape(banner)}</p>' if banner else ""
-    texts = {"__TITLE__": html.escape(title), "__ABOUT__": html.escape(about), "__BANNER__": strip}
-    for name, text in texts.items():
-        template = template.replace(name, text)
-    return template.replace("__DATA__", data)
-
-
-def write_page(path: Path, entries: list[dict[str, Any]], title: str, about: str, banner: str = "") -> Path:
-    """Write ``page`` to ``path`` in one piece."""
+    for name, text in (("TITLE", html.escape(title)), ("ABOUT", html.escape(about)), ("BANNER", strip)):
+        page = page.replace(f"__{name}__", text)
+    # "</" would end the script element from within a string; the escapes keep JSON's meaning.
+    data = json.dumps(entries, ensure_ascii=False).replace("</", "<\\/").replace("<!--", "<\\u0021--")
     with replacing(path) as temporary:
-        temporary.write_text(page(entries, title, about, banner), encoding="utf-8")
+        temporary.write_text(page.replace("__DATA__", data), encoding="utf-8")
     return path
 
 
 def show(one: Mapping[str, Any]) -> str:
-    """One entry as an HTML fragment, differences marked: blue = gold fact stated, orange = stated but not gold."""
-    esc, gold = html.escape, {key for _, key in one["gold_facts"]}
-    said = {key for _, key in one["facts"] or ()}
-    stated = "".join(
-        f"<li style='color:{'#0072B2' if key in gold else '#D55E00'}'>{esc(text)}</li>"
-        for text, key in one["facts"] or ()
-    )
-    missed = "".join(
-        f"<li style='color:{'#0072B2' if key in said else '#666666'}'>{esc(text)}</li>"
-        for text, key in one["gold_facts"]
-    )
-    verdicts = "; ".join(f"{name}: {one[key]['cell'] or 'unevaluated'}" for name, key in RULES.items())
+    """One entry as an HTML fragment: blue = gold fact stated, orange = stated but not gold, grey = gold not stated."""
+    gold, said = ({key for _, key in one[name] or ()} for name in ("gold_facts", "facts"))
+
+    def facts(name: str, hits: set[str], other: str) -> str:
+        items = [(text, "#0072B2" if key in hits else other) for text, key in one[name] or ()]
+        return "<ul>" + "".join(f"<li style='color:{c}'>{html.escape(text)}</li>" for text, c in items) + "</ul>"
+
+    texts = {name: html.escape(str(one[name])) for name in ("id", "question", "category", "label")}
+    answers = [html.escape(" | ".join(one[name])) for name in ("answers", "stated")]
+    cells = [one[rules]["cell"] or "unevaluated" for rules in ("aligned", "published")]
     return (
-        f"<b>{esc(one['id'])}</b> {esc(one['question'])}<br>gold: {esc(one['category'])}<ul>{missed}</ul>"
-        f"answer {esc(' | '.join(one['answers']))}<br>stated ({one['status']}, {one['agreement']}): "
-        f"{esc(str(one['label']))}<ul>{stated}</ul>answer {esc(' | '.join(one['stated']))}<br>{verdicts}"
+        f"<b>{texts['id']}</b> {texts['question']}<br>gold: {texts['category']}{facts('gold_facts', said, '#666666')}"
+        f"answer {answers[0]}<br>stated ({one['status']}, {one['agreement']}): {texts['label']}"
+        f"{facts('facts', gold, '#D55E00')}answer {answers[1]}<br>aligned: {cells[0]}; as published: {cells[1]}"
     )
-
-
-# In place of a cell, for sets that the release has no rules for.
-NO_RULES = "no published rules"
-RULES = {"aligned": "aligned", "as published": "published"}
 
 
 def widgets(entries: list[dict[str, Any]]):
     """The explorer as ipywidgets: choose adapter, rule set and cell, then step through the outputs."""
     import ipywidgets as w
 
-    adapters = list(dict.fromkeys(e["adapter"] for e in entries))
-    adapter = w.Dropdown(options=adapters, description="adapter")
-    rules = w.Dropdown(options=list(RULES), description="rule set")
-    cell = w.Dropdown(
-        options=["all", "both", "answer_only", "trace_only", "neither", "unevaluated"], description="cell"
-    )
+    adapter = w.Dropdown(options=list(dict.fromkeys(e["adapter"] for e in entries)), description="adapter")
+    rules = w.Dropdown(options=[("aligned", "aligned"), ("as published", "published")], description="rule set")
+    cell = w.Dropdown(options=CELLS, description="cell")
     place, view, count = w.BoundedIntText(value=1, min=1, description="output"), w.HTML(), w.Label()
 
-    def chosen() -> list[dict[str, Any]]:
-        wanted = RULES[rules.value]
-        mine = [e for e in entries if e["adapter"] == adapter.value]
-        return [e for e in mine if cell.value in ("all", e[wanted]["cell"] or "unevaluated")]
-
     def draw(_=None) -> None:
-        found = chosen()
+        mine = [e for e in entries if e["adapter"] == adapter.value]
+        found = [e for e in mine if cell.value in ("all", e[rules.value]["cell"] or "unevaluated")]
         place.max = max(len(found), 1)
         count.value = f"{len(found)} outputs"
         view.value = show(found[min(place.value, len(found)) - 1]) if found else "none"

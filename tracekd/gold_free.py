@@ -9,20 +9,17 @@ import numpy as np
 import pandas as pd
 
 from tracekd.derive import derive
+from tracekd.labels import fact_set, same_label
 from tracekd.problems import Problem
-from tracekd.score import fact_set, same_label
 from tracekd.tables import BY, accuracy
 
 
 def passes_check(problem: Problem, verdict: Mapping[str, Any]) -> bool | None:
-    """Whether the stated label and facts are those derived from context and question; gold is not looked at.
-
-    Args:
-        problem: its context and question are used.
-        verdict: of ``score.verdict``; a step that is not stated does not pass.
+    """Whether the stated label and facts are those derived from context and question; gold is not used.
 
     Returns:
-        None where nothing is derived for one of the two steps, so that the check does not apply.
+        None where nothing is derived for one of the two steps, so that the check does not apply; False where a step
+        is not stated.
     """
     derived = derive(problem)
     if derived.category is None or not derived.evidence:
@@ -45,9 +42,8 @@ def at_inference(
         by: columns that make a group.
 
     Returns:
-        Columns of ``tables.accuracy`` with ``measure``: ``agrees with gold``, ``passes``, ``answer right``,
-        ``answer right, trace passes``, ``answer right, trace fails`` (the last two without a row where there is no
-        such output), and ``not_checked``, the group's outputs that the check does not apply to.
+        Columns of ``tables.accuracy`` after ``by`` and ``measure``, and ``not_checked``, the group's outputs that the
+        check does not apply to. A measure without outputs has no row.
     """
     checked = frame[frame.passes_check.notna()]
     passed = checked.passes_check.astype(bool)
@@ -59,9 +55,8 @@ def at_inference(
         "answer right, trace passes": (checked[passed], "answer_correct"),
         "answer right, trace fails": (checked[~passed], "answer_correct"),
     }
-    found = pd.concat(
-        [accuracy(part, column, rng, repeats, by).assign(measure=name) for name, (part, column) in parts.items()]
-    )
+    made = [accuracy(part, column, rng, repeats, by).assign(measure=name) for name, (part, column) in parts.items()]
+    found = pd.concat(made)
     if found.empty:
         return pd.DataFrame(columns=[*by, "measure", "value", "low", "high", "not_checked"])
     left = frame.passes_check.isna().groupby([frame[name] for name in by], observed=True).sum()

@@ -54,12 +54,8 @@ def quoted_list(text: str) -> tuple[str, ...] | None:
             spaced = tuple(_pieces(inside)) if re.search(r"\S['\"]\s+['\"]\S", inside) else ()
             return spaced if len(spaced) > len(flat) else flat
         inside = form[1:].strip().removesuffix(_CLOSING[form[0]]).strip()
-        if (
-            len(inside) > 1
-            and inside[0] in "'\""
-            and inside[-1] in "'\""
-            and form[-1:] in (_CLOSING[form[0]], "'", '"')
-        ):
+        closed = form[-1:] in (_CLOSING[form[0]], "'", '"')
+        if closed and len(inside) > 1 and {inside[0], inside[-1]} <= {"'", '"'}:
             return tuple(_pieces(inside))
     return None
 

@@ -17,13 +17,9 @@ NAN = float("nan")
 def phi_interval(cells: Sequence[int], level: float = LEVEL) -> tuple[float, float, float]:
     """Phi of a 2x2 table with its interval, each in -1..1; NaN where a margin is empty.
 
-    The variance is that of Bishop, Fienberg and Holland (1975), Discrete Multivariate Analysis, p. 381. It is a
-    large-sample one, and 0 where phi is 1 or -1. Where a cell has fewer than five counts, the interval is instead
-    that of the score kind (see ``phi_score_interval``), which keeps a width.
-
-    Args:
-        cells: counts in the order yes-yes, yes-no, no-yes, no-no.
-        level: of the interval.
+    The variance is the large-sample one of Bishop, Fienberg and Holland (1975), Discrete Multivariate Analysis, p. 381,
+    which is 0 where phi is 1 or -1. Where a cell has fewer than five counts, ``phi_score_interval`` takes its place.
+    ``cells`` are counts in the order yes-yes, yes-no, no-yes, no-no.
     """
     table = np.asarray(cells, float).reshape(2, 2)
     n = table.sum()
@@ -43,12 +39,8 @@ def phi_interval(cells: Sequence[int], level: float = LEVEL) -> tuple[float, flo
 def phi_score_interval(cells: Sequence[int], level: float = LEVEL) -> tuple[float, float]:
     """The least and the largest phi among the shares that Pearson's test does not reject, as Wilson's for one share.
 
-    Shares p are kept where ``sum(count^2 / (n p)) - n`` is at most the squared normal quantile. That set is convex,
-    and it holds more than the counts' own shares even where a cell is empty.
-
-    Args:
-        cells: counts in the order yes-yes, yes-no, no-yes, no-no; no margin empty.
-        level: of the interval.
+    Pearson's test does not reject shares p where ``sum(count^2 / (n p)) - n`` is at most the squared normal quantile.
+    That set is convex, and it holds more than the counts' own shares even where a cell is empty.
     """
     counts = np.asarray(cells, float)
     n, square = counts.sum(), scipy_stats.norm.ppf((1 + level) / 2) ** 2

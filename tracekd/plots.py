@@ -1,4 +1,4 @@
-"""Pictures that every notebook shares: one style, one colour a condition, one banner for what is not real."""
+"""Pictures that every notebook shares: one style, one colour per condition, one banner for what is not real."""
 
 from __future__ import annotations
 
@@ -17,32 +17,18 @@ COLOURS = {
     "wrong_label": OKABE_ITO["sky"], "wrong_facts": OKABE_ITO["orange"], "filler": OKABE_ITO["purple"],
 }  # fmt: skip
 STYLE = {
-    "figure.figsize": (3.35, 2.5),
-    "figure.dpi": 150,
-    "savefig.dpi": 200,
-    "savefig.bbox": "tight",
-    "figure.constrained_layout.use": True,
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.labelsize": 8,
-    "xtick.labelsize": 7.5,
-    "ytick.labelsize": 7.5,
-    "legend.fontsize": 7.5,
-    "legend.frameon": False,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.6,
-    "lines.linewidth": 1.2,
-    "pdf.fonttype": 42,
-    "ps.fonttype": 42,
-    "svg.hashsalt": "tracekd",
+    "figure.figsize": (3.35, 2.5), "figure.dpi": 150, "figure.constrained_layout.use": True,
+    "savefig.dpi": 200, "savefig.bbox": "tight",
+    "font.size": 8, "axes.titlesize": 8, "axes.labelsize": 8, "xtick.labelsize": 7.5, "ytick.labelsize": 7.5,
+    "legend.fontsize": 7.5, "legend.frameon": False, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.linewidth": 0.6, "lines.linewidth": 1.2, "pdf.fonttype": 42, "ps.fonttype": 42, "svg.hashsalt": "tracekd",
     "axes.prop_cycle": mpl.cycler(color=[c for n, c in OKABE_ITO.items() if n not in ("black", "yellow")]),
-}
+}  # fmt: skip
 COLUMN = 3.35  # inches: one column of a two-column paper
 WIDTH = 6.9  # inches: both columns
 
 
-def style() -> None:
+def use_style() -> None:
     """Set matplotlib so that figures read well at column width: 8 pt type, thin axes, embedded fonts."""
     mpl.rcParams.update(STYLE)
 
@@ -60,15 +46,3 @@ def plain(condition: str) -> str:
 def banner(fig: plt.Figure, text: str) -> None:
     """Stamp ``text`` (such as "SIMULATED ratings" or "GENERATED problems") across the top of a figure."""
     fig.suptitle(text, fontsize=8, fontweight="bold", color="white", backgroundcolor=OKABE_ITO["vermilion"])
-
-
-def source_note(ax: plt.Axes, text: str) -> plt.Axes:
-    """Write student, data source and n in small type below an axes; return it."""
-    ax.annotate(
-        text, (0, 0), (0, -34), xycoords="axes fraction", textcoords="offset points", fontsize=6, color="#555555",
-        va="top", annotation_clip=False,
-    )  # fmt: skip
-    return ax
-
-
-style()

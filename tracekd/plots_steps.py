@@ -14,7 +14,6 @@ from tracekd.plots import OKABE_ITO, colour_of
 from tracekd.problems import Problem
 
 _ROLE = {"event": OKABE_ITO["black"], "answer": OKABE_ITO["blue"], "compared": OKABE_ITO["orange"], "other": "#BBBBBB"}
-_STEP = ("classification", "retrieval", "answer")
 _MEASURES = {"answers_agree": "answers", "category_agree": "category", "evidence_agree": "evidence"}
 
 
@@ -27,33 +26,21 @@ def timeline(problem: Problem, derivation: Derivation, ax: plt.Axes) -> plt.Axes
     facts = [parse(fact) for fact in problem.context]
     events = [i for step in derivation.steps if step.kind == "event" for i in step.facts]
     compared = {i for step in derivation.steps if step.kind == "compare" for i in step.facts[1:]}
-    order = sorted(range(len(facts)), key=lambda i: (i not in events, -(facts[i].span or (0, 0))[0]))
-    for row, i in enumerate(reversed(order)):
-        role = (
-            "event"
-            if i in events
-            else "answer"
-            if i in derivation.evidence
-            else "compared"
-            if i in compared
-            else "other"
-        )
+    order = sorted(range(len(facts)), key=lambda i: (i not in events, -(facts[i].span or (0, 0))[0]))[::-1]
+    for row, i in enumerate(order):
+        groups = {"event": events, "answer": derivation.evidence, "compared": compared}
+        colour = _ROLE[next((role for role, found in groups.items() if i in found), "other")]
         start, end = _years(facts[i])
-        ax.hlines(row, start, end, color=_ROLE[role], lw=4)
+        ax.hlines(row, start, end, color=colour, lw=4)
         if facts[i].point:
-            ax.plot((start + end) / 2, row, "o", color=_ROLE[role], ms=4)
+            ax.plot((start + end) / 2, row, "o", color=colour, ms=4)
     for i in events:
         ax.axvspan(*_years(facts[i]), color=_ROLE["event"], alpha=0.08, lw=0)
-    stated = [
-        (day, year)
-        for fact in facts
-        for day, year in zip((fact.start, fact.end), _years(fact), strict=True)
-        if day is not None
-    ]
+    stated = [pair for f in facts for pair in zip((f.start, f.end), _years(f), strict=True) if pair[0] is not None]
     if any(day.precision == "open" for day, _ in stated):  # such a line runs out of the picture
         years = [year for day, year in stated if day.precision != "open"]
         ax.set_xlim(min(years) - 1, max(years) + 1)
-    names = [textwrap.shorten(f"{facts[i].subject}: {facts[i].object}", 46, placeholder="…") for i in reversed(order)]
+    names = [textwrap.shorten(f"{facts[i].subject}: {facts[i].object}", 46, placeholder="…") for i in order]
     ax.set_yticks(range(len(facts)), names, fontsize=6)
     ax.set(xlabel="year", ylim=(-0.7, len(facts) - 0.3))
     handles = [plt.Line2D([], [], color=colour, lw=4, label=role) for role, colour in _ROLE.items()]
@@ -80,18 +67,15 @@ def flow(problem: Problem, ax: plt.Axes, width: int = 34) -> plt.Axes:
     ax.set(xlim=(0, 3), ylim=(0, 1))
     ax.axis("off")
     ax.set_title(textwrap.fill(f"{problem.dataset}: {problem.question}", 100), loc="left", fontsize=7.5)
-    for k, (step, colour) in enumerate(zip(_STEP, colours, strict=True)):
+    for k, ((step, text), colour) in enumerate(zip(texts.items(), colours, strict=True)):
         box = FancyBboxPatch((k + 0.06, 0.08), 0.84, 0.84, boxstyle="round,pad=0.02", fc="white", ec=colour, lw=1.5)
         ax.add_patch(box)
         ax.text(k + 0.48, 0.85, step, ha="center", va="top", fontweight="bold", color=colour)
-        lines = [
-            textwrap.fill(textwrap.shorten(line, 210, placeholder=" …"), width) for line in texts[step].split("\n")
-        ]
+        lines = [textwrap.fill(textwrap.shorten(line, 210, placeholder=" …"), width) for line in text.split("\n")]
         ax.text(k + 0.48, 0.4, "\n".join(lines), ha="center", va="center", fontsize=6.5)
         if k < 2:
-            ax.add_patch(
-                FancyArrowPatch((k + 0.93, 0.5), (k + 1.04, 0.5), arrowstyle="-|>", mutation_scale=9, color="0.3")
-            )
+            ends = (k + 0.93, 0.5), (k + 1.04, 0.5)
+            ax.add_patch(FancyArrowPatch(*ends, arrowstyle="-|>", mutation_scale=9, color="0.3"))
     return ax
 
 
@@ -122,21 +106,16 @@ def agreement(table: pd.DataFrame, ax: plt.Axes, legend: bool = True) -> plt.Axe
 def lengths(frame: pd.DataFrame, ax: plt.Axes, unit: str = "words") -> plt.Axes:
     """Draw trace lengths by condition as boxes (median, quartiles, 5% and 95%), or as points where fewer than ten.
 
-    Args:
-        frame: columns ``condition`` and ``length``.
-        ax: where.
-        unit: what lengths are counted in.
+    ``frame`` has columns ``condition`` and ``length``, counted in ``unit``.
     """
     names = list(dict.fromkeys(frame.condition))[::-1]
     parts = [frame.length[frame.condition == name].to_numpy() for name in names]
-    few = [part if len(part) < 10 else [] for part in parts]
-    for place, part in enumerate(few, 1):
-        ax.plot(part, [place] * len(part), "o", ms=4, mfc="none", color="black")
-    parts = [[] if len(alone) else part for part, alone in zip(parts, few, strict=True)]
-    boxes = ax.boxplot(parts, orientation="horizontal", whis=(5, 95), showfliers=False, patch_artist=True, widths=0.6)
+    for place, part in enumerate(parts, 1):
+        ax.plot(*((part, [place] * len(part)) if len(part) < 10 else ([], [])), "o", ms=4, mfc="none", color="black")
+    many = [part if len(part) >= 10 else [] for part in parts]
+    boxes = ax.boxplot(many, orientation="horizontal", whis=(5, 95), showfliers=False, patch_artist=True, widths=0.6)
     for box, name in zip(boxes["boxes"], names, strict=True):
-        box.set_facecolor(colour_of(name))
-        box.set_alpha(0.6)
+        box.set(facecolor=colour_of(name), alpha=0.6)
     ax.set_yticks(range(1, len(names) + 1), names)
     ax.set(xlabel=f"length of the trace ({unit})")
     return ax
@@ -145,17 +124,10 @@ def lengths(frame: pd.DataFrame, ax: plt.Axes, unit: str = "words") -> plt.Axes:
 def real_and_generated(table: pd.DataFrame, ax: plt.Axes, measure: str = "share", scale: float = 1.0) -> plt.Axes:
     """Draw one measure of ``generated_compare.compare`` for real (dot) and generated (ring) problems by category."""
     rows = table[(table.measure == measure) & (table.category != "all")].iloc[::-1].reset_index(drop=True)
-    ax.hlines(range(len(rows)), scale * rows.real_mean, scale * rows.generated_mean, color="0.7", lw=1)
-    ax.plot(scale * rows.real_mean, range(len(rows)), "o", color=OKABE_ITO["black"], ms=4, label="real")
-    ax.plot(
-        scale * rows.generated_mean,
-        range(len(rows)),
-        "o",
-        mfc="none",
-        color=OKABE_ITO["vermilion"],
-        ms=6,
-        label="generated",
-    )
-    ax.set_yticks(range(len(rows)), rows.category, fontsize=6)
+    real, generated, places = scale * rows.real_mean, scale * rows.generated_mean, range(len(rows))
+    ax.hlines(places, real, generated, color="0.7", lw=1)
+    ax.plot(real, places, "o", color=OKABE_ITO["black"], ms=4, label="real")
+    ax.plot(generated, places, "o", mfc="none", color=OKABE_ITO["vermilion"], ms=6, label="generated")
+    ax.set_yticks(places, rows.category, fontsize=6)
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=6.5)
     return ax

@@ -44,28 +44,22 @@ _NO_ITEMS = frozenset(["a", "an", "and", "are", "at", "in", "is", "no", "not", "
 
 
 def split_output(text: str, finished: bool = True) -> tuple[str, str | None, str | None]:
-    """Cut an output into status, trace text and answer text.
-
-    The trace is what the last ``<think>...</think>`` before the answer holds that is not empty; for a lone
-    ``</think>`` what stands before it, for a lone ``<think>`` what follows up to ``<answer>``. The answer is what the
-    last ``<answer>`` holds that is not empty, else what follows the trace. Only the first turn counts.
-
-    Args:
-        text: the generated text, with or without a leading role word.
-        finished: False where generation met its token limit before the end token.
-
-    Returns:
-        ``(status, trace, answer)``. The status is the first that holds of ``truncated`` (not finished), ``no_answer``
-        (no answer text), ``no_trace`` (no trace text: the expected status of vanilla and prompted students; the
-        answer is scored like any other), ``untagged`` (the answer does not stand between ``<answer>`` and
-        ``</answer>``), ``ok``. Texts that are absent or empty are None.
-    """
-    status, trace, answer, _ = read_output(text, finished)
-    return status, trace, answer
+    """Status, trace text and answer text of an output; see ``read_output``."""
+    return read_output(text, finished)[:3]
 
 
 def read_output(text: str, finished: bool = True) -> tuple[str, str | None, str | None, bool]:
-    """``split_output`` and whether the answer stood in an ``<answer>`` tag, closed or not."""
+    """Cut an output into status, trace text, answer text, and whether the answer stood in an ``<answer>`` tag.
+
+    The trace is what the last ``<think>...</think>`` before the answer holds that is not empty; for a lone
+    ``</think>`` what stands before it, for a lone ``<think>`` what follows up to ``<answer>``. The answer is what the
+    last ``<answer>`` holds that is not empty, else what follows the trace. Only the first turn counts. Texts that are
+    absent or empty are None.
+
+    The status is the first that holds of ``truncated`` (not ``finished``: generation met its token limit),
+    ``no_answer``, ``no_trace`` (expected of vanilla and prompted students; the answer is scored like any other),
+    ``untagged`` (the answer does not stand between ``<answer>`` and ``</answer>``), ``ok``.
+    """
     text = _plain(text)
     trace, answer, tagged, closed = _parts(text, finished)
     trace = trace.strip() or None if trace else None
@@ -118,7 +112,9 @@ def _parts(text: str, finished: bool) -> tuple[str | None, str | None, bool, boo
     outside = [m for m in answers if not any(start <= m.start() < end for start, end, _ in traces)]
     if outside or (answers and not _untagged(rest)):
         match = (outside or answers)[-1]
-        before = [inner for start, _, inner in traces if start <= match.start()] + _unclosed(text[: match.start()])
+        before = [inner for start, _, inner in traces if start <= match.start()]
+        _, tag, unclosed = text[: match.start()].rpartition("</think>")[2].partition("<think>")
+        before += [unclosed] if tag else []
         spoken = [_untagged(_ANSWER.sub("", inner)) for inner in before or [inner for *_, inner in traces]]
         return next(filter(None, reversed(spoken)), None), match[1], True, bool(match[2])
     trace = next(filter(None, (_untagged(inner) for *_, inner in reversed(traces))), None)
@@ -156,12 +152,6 @@ def _traces(text: str) -> tuple[list[tuple[int, int, str]], str]:
     return found, rest
 
 
-def _unclosed(text: str) -> list[str]:
-    """What follows a ``<think>`` that nothing closes."""
-    _, tag, inner = text.rpartition("</think>")[2].partition("<think>")
-    return [inner] if tag else []
-
-
 def _at_lead(text: str) -> tuple[str, str, str]:
     """A text cut at a line that begins with "Answer:"."""
     for match in re.finditer("\n", text):
@@ -185,17 +175,13 @@ def _bare_answer(text: str) -> str | None:
 
 
 def read_answers(problem: Problem, text: str | None) -> tuple[str, ...]:
-    """The answers in an answer text, as written, without those of which nothing is left to compare.
+    """The answers in an answer text, as written; those that are empty after normalisation are left out.
 
-    Lists are Python literals (``lists.quoted_list``), names in square brackets, bulleted or numbered lines, or lines;
-    for CoTempQA and bAbI also names with semicolons between them, for bAbI with commas or, since its answers are
-    single words, white space. MS MARCO's free text is a list only as a literal in square brackets. Any other text is
-    one item.
+    Lists are Python literals, names in square brackets, bulleted or numbered lines, or lines; for CoTempQA and bAbI
+    also names with semicolons between them, for bAbI with commas or, since its answers are single words, white space.
+    MS MARCO's free text is a list only as a literal in square brackets. Any other text is one item.
     """
-    if text is None:
-        return ()
-    items = _items(problem, text.strip())
-    return tuple(item for item in items if normalise(item))
+    return () if text is None else tuple(item for item in _items(problem, text.strip()) if normalise(item))
 
 
 def _in_context(problem: Problem, name: str) -> bool:

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import optimize
 from scipy import stats as scipy_stats
 from statsmodels.stats.contingency_tables import Table2x2
 from statsmodels.stats.contingency_tables import mcnemar as _mcnemar
@@ -44,16 +43,15 @@ def share(hits: int, n: int, level: float = LEVEL) -> dict[str, float]:
 
 
 def association(both: int, answer_only: int, trace_only: int, neither: int, level: float = LEVEL) -> dict[str, Any]:
-    """How a step and the answer hang together, from the four counts of their table.
+    """How a step and the answer go together, from the four counts of their table.
 
     Returns:
-        dict with ``n``; ``joint`` (both of n), ``p_answer_given_trace`` and ``p_answer_given_not_trace`` as shares
-        with Wilson intervals (see ``share``); ``difference`` of the two conditional shares (value, low, high;
-        Newcombe's interval); ``phi`` (value, low, high); ``odds_ratio`` (value, low, high; 0.5 is added to each
-        cell where one is empty); ``chi2`` (Pearson, 1 degree of freedom, no continuity correction, as the paper
-        has it) and its ``chi2_p``; ``fisher_p``; ``expected_min``, the least expected count; ``test``: ``chi2``, or
-        ``fisher`` where an expected count is below 5, or ``undefined`` where a margin is empty; ``p_value``, that
-        of ``test``. What is undefined is NaN.
+        ``n``; ``joint`` (both of n), ``p_answer_given_trace`` and ``p_answer_given_not_trace`` as of ``share``;
+        ``difference`` of the two (Newcombe's interval), ``phi`` and ``odds_ratio`` (0.5 is added to each cell where
+        one is empty), each with value, low and high; ``chi2`` (Pearson, 1 degree of freedom, no continuity correction,
+        as the paper has it), ``chi2_p``, ``fisher_p``, ``expected_min`` (least expected count); ``test``: ``chi2``,
+        ``fisher`` where an expected count is below 5, ``undefined`` where a margin is empty; ``p_value``, that of
+        ``test``. What is undefined is NaN.
     """
     cells = [both, trace_only, answer_only, neither]  # rows: trace right or wrong; columns: answer right or wrong
     if any(count < 0 or count != int(count) for count in cells):
@@ -64,34 +62,36 @@ def association(both: int, answer_only: int, trace_only: int, neither: int, leve
         "joint": share(both, n, level),
         "p_answer_given_trace": share(both, traced, level),
         "p_answer_given_not_trace": share(answer_only, untraced, level),
-        "difference": dict.fromkeys(("value", "low", "high"), NAN),
-        "phi": dict(zip(("value", "low", "high"), phi_interval(cells, level), strict=True)),
-        "odds_ratio": dict.fromkeys(("value", "low", "high"), NAN),
-        "chi2": NAN, "chi2_p": NAN, "fisher_p": NAN, "expected_min": NAN, "test": "undefined", "p_value": NAN,
-    }  # fmt: skip
+        "difference": _estimate(),
+        "phi": _estimate(*phi_interval(cells, level)),
+        "odds_ratio": _estimate(),
+        **dict.fromkeys(("chi2", "chi2_p", "fisher_p", "expected_min"), NAN),
+        "test": "undefined",
+        "p_value": NAN,
+    }
     if traced and untraced:
-        low, high = confint_proportions_2indep(both, traced, answer_only, untraced, method="newcomb", alpha=1 - level)
-        value = both / traced - answer_only / untraced
-        found["difference"] = {"value": value, "low": float(low), "high": float(high)}
+        ends = confint_proportions_2indep(both, traced, answer_only, untraced, method="newcomb", alpha=1 - level)
+        found["difference"] = _estimate(both / traced - answer_only / untraced, *ends)
     table = np.array(cells, float).reshape(2, 2)
     if min(*table.sum(0), *table.sum(1)) == 0:
         return found
     found["chi2"], found["chi2_p"], _, expected = scipy_stats.chi2_contingency(table, correction=False)
-    found["fisher_p"] = scipy_stats.fisher_exact(table).pvalue
-    found["expected_min"] = expected.min()
+    found["fisher_p"], found["expected_min"] = scipy_stats.fisher_exact(table).pvalue, expected.min()
     found["test"] = "chi2" if expected.min() >= 5 else "fisher"
     found["p_value"] = found[f"{found['test']}_p"]
     # A shift of 0.5 in every cell (Haldane and Anscombe) keeps the odds ratio finite where a cell is empty.
     odds = Table2x2(table + 0.5 * (table.min() == 0), shift_zeros=False)
-    low, high = odds.oddsratio_confint(alpha=1 - level)
-    found["odds_ratio"] = {"value": odds.oddsratio, "low": low, "high": high}
+    found["odds_ratio"] = _estimate(odds.oddsratio, *odds.oddsratio_confint(alpha=1 - level))
     return {k: float(v) if isinstance(v, np.floating) else v for k, v in found.items()}
+
+
+def _estimate(value: float = NAN, low: float = NAN, high: float = NAN) -> dict[str, float]:
+    return {"value": float(value), "low": float(low), "high": float(high)}
 
 
 def association_row(cells: Mapping[str, int], level: float = LEVEL) -> dict[str, float]:
     """``association`` flattened for a table: shares as ``joint``, ``joint_low``, ``joint_high`` and so on."""
-    names = ("both", "answer_only", "trace_only", "neither")
-    counts = {name: int(cells.get(name, 0)) for name in names}
+    counts = {name: int(cells.get(name, 0)) for name in ("both", "answer_only", "trace_only", "neither")}
     row: dict[str, Any] = {"n": sum(counts.values()), **counts}
     for name, value in association(**counts, level=level).items():
         if isinstance(value, dict):
@@ -110,7 +110,9 @@ def paired_difference(first: Sequence[bool], second: Sequence[bool], level: floa
         ``value``, ``low``, ``high`` in -1..1; ``centre`` and ``se``, the interval's own; ``only_first``,
         ``only_second``, ``n``.
     """
-    first, second = _pair(first, second)
+    first, second = np.asarray(first, bool), np.asarray(second, bool)
+    if len(first) != len(second) or not len(first):
+        raise ValueError(f"{len(first)} and {len(second)} verdicts: expected the same problems, at least one, in order")
     n, only_first, only_second = len(first), int((first & ~second).sum()), int((second & ~first).sum())
     p10, p01 = (only_first + 1) / (n + 2), (only_second + 1) / (n + 2)
     centre, se = p10 - p01, math.sqrt((p10 + p01 - (p10 - p01) ** 2) / (n + 2))
@@ -119,13 +121,6 @@ def paired_difference(first: Sequence[bool], second: Sequence[bool], level: floa
         "value": (only_first - only_second) / n, "low": max(centre - half, -1.0), "high": min(centre + half, 1.0),
         "centre": centre, "se": se, "only_first": only_first, "only_second": only_second, "n": n,
     }  # fmt: skip
-
-
-def _pair(first: Sequence[bool], second: Sequence[bool]) -> tuple[np.ndarray, np.ndarray]:
-    first, second = np.asarray(first, bool), np.asarray(second, bool)
-    if len(first) != len(second) or not len(first):
-        raise ValueError(f"{len(first)} and {len(second)} verdicts: expected the same problems, at least one, in order")
-    return first, second
 
 
 def mcnemar(first: Sequence[bool], second: Sequence[bool], level: float = LEVEL) -> dict[str, float]:
@@ -160,7 +155,7 @@ def tost(first: Sequence[bool], second: Sequence[bool], margin: float, alpha: fl
 
     Returns:
         ``value``, ``low``, ``high`` (the 1 - 2 alpha interval), ``margin``, ``p_value`` (the larger one),
-        ``equivalent``, and ``detectable``, the difference that n problems could have shown with 80% power.
+        ``equivalent``, ``n``, and ``detectable``: see ``minimum_detectable``.
     """
     if not 0 < margin < 1:
         raise ValueError(f"margin {margin}: expected a share between 0 and 1, such as 0.05 for five points")
@@ -180,16 +175,14 @@ def tost(first: Sequence[bool], second: Sequence[bool], margin: float, alpha: fl
 def minimum_detectable(n: int, discordant: float, power: float = 0.8, alpha: float = 0.05) -> float:
     """Least difference of two paired shares that McNemar's test finds with the given power (Connor 1987).
 
-    Solves ``d sqrt(n) = z_a sqrt(psi) + z_b sqrt(psi - d^2)`` for ``d``, ``psi`` being the share of discordant pairs;
-    NaN where ``n`` is too small for any.
+    The root of ``d sqrt(n) = z_a sqrt(psi) + z_b sqrt(psi - d^2)``, ``psi`` being the share of discordant pairs; NaN
+    where ``n`` is too small for any.
     """
     psi = max(discordant, 1 / n)
-    z_alpha, z_beta = scipy_stats.norm.ppf(1 - alpha / 2), scipy_stats.norm.ppf(power)
-
-    def short(d: float) -> float:
-        return d * math.sqrt(n) - z_alpha * math.sqrt(psi) - z_beta * math.sqrt(max(psi - d * d, 0.0))
-
-    return float(optimize.brentq(short, 0.0, psi)) if short(psi) > 0 else NAN
+    a, b = scipy_stats.norm.ppf(1 - alpha / 2), scipy_stats.norm.ppf(power)
+    inside = max(n - a**2 + b**2, 0.0)
+    d = float(a * math.sqrt(n * psi) + b * math.sqrt(psi * inside)) / (n + b**2)
+    return d if inside and d < psi else NAN
 
 
 def minimum_detectable_phi(n: int, power: float = 0.8, alpha: float = 0.05) -> float:

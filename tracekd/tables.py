@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -12,6 +12,7 @@ from statsmodels.stats.contingency_tables import StratifiedTable
 
 from tracekd import resample, stats
 from tracekd.agreement import AGREEMENTS
+from tracekd.score import CELLS
 
 STEPS = ("classification", "retrieval", "trace")
 BY = ("dataset", "condition")
@@ -54,6 +55,21 @@ def accuracy(
 
 
 ENDS = ("value", "low", "high", "t_low", "t_high")
+# Names of flags and numbers in 0..1: how right an answer is, strictly and by two milder measures; how right the steps.
+ANSWERS = {"answer_correct": "answer exactly right", "answer_contains": "contains the answer", "answer_f1": "mean F1"}
+RIGHT = {
+    "classification_correct": "label right", "retrieval_correct": "facts right", "trace_correct": "trace right",
+    "answer_correct": "answer right", "retrieval_any": "any gold fact",
+}  # fmt: skip
+
+
+def accuracies(
+    frame: pd.DataFrame, measures: Mapping[str, str], rng: np.random.Generator, repeats: int = 2000
+) -> pd.DataFrame:
+    """``accuracy`` of each column in ``measures`` by data set and condition, its name in the column ``measure``."""
+    found = [accuracy(frame, column, rng, repeats).assign(measure=name) for column, name in measures.items()]
+    found = pd.concat(found, ignore_index=True)
+    return found[[*BY, "measure", *found.columns.drop([*BY, "measure"])]]
 
 
 def by_problem(part: pd.DataFrame, column: str) -> pd.Series:
@@ -79,23 +95,11 @@ def _macro(values: pd.Series, category: pd.Series, found: dict, rng: np.random.G
     return {"macro": made["value"], "macro_low": made["low"], "macro_high": made["high"]}
 
 
-def step_accuracy(
-    frame: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000, by: Sequence[str] = BY
-) -> pd.DataFrame:
-    """``accuracy`` of each step in long form, with a column ``step``, and of retrieval at least one gold fact."""
-    columns = {step: f"{step}_correct" for step in (*STEPS, "answer")} | {"any gold fact": "retrieval_any"}
-    parts = [accuracy(frame, column, rng, repeats, by).assign(step=step) for step, column in columns.items()]
-    return pd.concat(parts, ignore_index=True)
-
-
 def statuses(frame: pd.DataFrame, files: pd.DataFrame | None = None, by: Sequence[str] = BY) -> pd.DataFrame:
     """How many outputs have each status; a row's counts add up to its ``n``.
 
-    Args:
-        frame: verdicts.
-        files: the second frame of ``own_verdicts.verdict_frame``: adds the column ``missing``, problems asked without
-            an output, which count in ``n``.
-        by: columns that make a group.
+    ``files``, the second frame of ``own_verdicts.verdict_frame``, adds the column ``missing``: problems asked without
+    an output, which count in ``n``.
     """
     table = frame.groupby([*by, "status"], sort=False, observed=True).size().unstack(fill_value=0)
     if files is not None:
@@ -108,36 +112,37 @@ def statuses(frame: pd.DataFrame, files: pd.DataFrame | None = None, by: Sequenc
 def cells(frame: pd.DataFrame, step: str) -> dict[str, int]:
     """The four counts of a step against the answer."""
     right, answer = frame[f"{step}_correct"].astype(bool), frame["answer_correct"].astype(bool)
-    return {
-        "both": int((right & answer).sum()),
-        "answer_only": int((~right & answer).sum()),
-        "trace_only": int((right & ~answer).sum()),
-        "neither": int((~right & ~answer).sum()),
-    }
+    return {name: int(((right == a) & (answer == b)).sum()) for (a, b), name in CELLS.items()}
+
+
+def _groups(frame: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict, pd.DataFrame]]:
+    """What names each group, and its rows of the first seed (see ``first_seed``)."""
+    for key, part in first_seed(frame, by).groupby(list(by), sort=False, observed=True):
+        yield dict(zip(by, key, strict=True)), part
 
 
 def associations(frame: pd.DataFrame, by: Sequence[str] = BY, steps: Sequence[str] = STEPS) -> pd.DataFrame:
-    """One row a group and step: the 2x2 counts and everything of ``stats.association_row``, p-values Holm-adjusted.
+    """One row per group and step: the 2x2 counts and everything of ``stats.association_row``, p-values Holm-adjusted.
 
-    Only the first seed of a group enters (see ``first_seed``); ``replicates`` has the model over all seeds.
+    Only the first seed of a group enters; ``replication_tables`` has the differences over all seeds.
     """
-    rows = [
-        {**dict(zip(by, key, strict=True)), "step": step, **stats.association_row(cells(part, step))}
-        for key, part in first_seed(frame, by).groupby(list(by), sort=False, observed=True)
+    table = pd.DataFrame(
+        group | {"step": step, **stats.association_row(cells(part, step))}
+        for group, part in _groups(frame, by)
         for step in steps
-    ]
-    table = pd.DataFrame(rows)
+    )
     return table.assign(p_holm=stats.holm(table.p_value))
+
+
+_COUNTS = ("n", "both", "answer_only", "trace_only", "neither")
+_PHI = ("phi", "phi_low", "phi_high")
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """The columns of ``associations`` that a reader needs, in reading order; the data file of a figure has all."""
     first = table.columns[: table.columns.get_loc("step") + 1]
-    kept = (
-        "n", "both", "answer_only", "trace_only", "neither", "joint", "p_answer_given_trace",
-        "p_answer_given_not_trace", "phi", "phi_low", "phi_high", "chi2", "expected_min", "test", "p_value", "p_holm",
-    )  # fmt: skip
-    return table[[*first, *kept]]
+    shares = ("joint", "p_answer_given_trace", "p_answer_given_not_trace")
+    return table[[*first, *_COUNTS, *shares, *_PHI, "chi2", "expected_min", "test", "p_value", "p_holm"]]
 
 
 def contrasts(
@@ -166,14 +171,10 @@ def contrasts(
             if pair.empty:
                 continue
             test, same = stats.mcnemar(pair[first], pair[second]), stats.tost(pair[first], pair[second], margin)
-            rows.append(
-                {
-                    **dict(zip(within, key, strict=True)), "first": first, "second": second, "n": len(pair),
-                    "only_first": test["only_first"], "only_second": test["only_second"],
-                    "difference": test["value"], "low": test["low"], "high": test["high"],
-                    "p_value": test["p_value"], "tost_p": same["p_value"], "detectable": same["detectable"],
-                }
-            )  # fmt: skip
+            row = {**dict(zip(within, key, strict=True)), "first": first, "second": second, "n": len(pair)}
+            row |= {"only_first": test["only_first"], "only_second": test["only_second"], "difference": test["value"]}
+            row |= {name: test[name] for name in ("low", "high", "p_value")}
+            rows.append(row | {"tost_p": same["p_value"], "detectable": same["detectable"]})
     table = pd.DataFrame(rows)
     if len(table):
         for name, adjusted in (("p_value", "p_holm"), ("tost_p", "tost_holm")):
@@ -184,63 +185,47 @@ def contrasts(
 
 
 def agreements(frame: pd.DataFrame, by: Sequence[str] = BY) -> pd.DataFrame:
-    """Where the answer came from: one row a group and kind, with n, share of the group, and answers right in it.
-
-    Only the first seed of a group enters (see ``first_seed``).
-    """
+    """Where the answer came from: one row per group and kind, with n, share of the group, and answers right in it."""
     rows = []
-    for key, part in first_seed(frame, by).groupby(list(by), sort=False, observed=True):
+    for group, part in _groups(frame, by):
         for kind in AGREEMENTS:
             those = part[part.agreement == kind]
             share = stats.share(len(those), len(part))
-            rows.append(
-                {
-                    **dict(zip(by, key, strict=True)), "agreement": kind, "n": len(those), "value": share["value"],
-                    "low": share["low"], "high": share["high"], "answers_right": int(those.answer_correct.sum()),
-                }
-            )  # fmt: skip
+            row = group | {"agreement": kind, "n": len(those)} | {name: share[name] for name in ENDS[:3]}
+            rows.append(row | {"answers_right": int(those.answer_correct.sum())})
     return pd.DataFrame(rows)
 
 
 def masked(frame: pd.DataFrame, by: Sequence[str] = BY) -> pd.DataFrame:
     """Phi of the answer with the trace, with the trace whose answers are masked, and with the label alone.
 
-    The label names no answer, so what it shares with the answer is not there by copying. Only the first seed of a
-    group enters (see ``first_seed``).
+    The label names no answer, so what it shares with the answer is not there by copying.
     """
-    names = {
-        "trace": "trace_correct",
-        "trace, answers masked": "masked_trace_correct",
-        "label": "classification_correct",
-    }
+    names = {"trace": "trace", "trace, answers masked": "masked_trace", "label": "classification"}
     rows = []
-    for key, part in first_seed(frame, by).groupby(list(by), sort=False, observed=True):
-        for name, column in names.items():
-            found = stats.association_row(cells(part.assign(masked_correct=part[column]), "masked"))
-            kept = {
-                k: found[k] for k in ("n", "both", "answer_only", "trace_only", "neither", "phi", "phi_low", "phi_high")
-            }
-            rows.append({**dict(zip(by, key, strict=True)), "compared": name, **kept})
+    for group, part in _groups(frame, by):
+        for name, step in names.items():
+            found = stats.association_row(cells(part, step))
+            rows.append(group | {"compared": name} | {column: found[column] for column in (*_COUNTS, *_PHI)})
     return pd.DataFrame(rows)
 
 
 def stratified(frame: pd.DataFrame, step: str, by: Sequence[str] = BY, strata: str = "category") -> pd.DataFrame:
     """A step against the answer within strata: the pooled odds ratio of Mantel and Haenszel, and their test.
 
-    Categories differ in difficulty, for the label and for the answer alike; that alone makes the two hang together in
-    a table over all categories. Within categories it cannot. Only the first seed of a group enters.
+    Categories differ in difficulty, for the label and for the answer alike; that alone ties the two in a table over
+    all categories. Within categories it cannot.
 
     Returns:
         columns ``by``, step, n, strata (those where no margin is empty), odds_ratio (0 or infinite where a cell is
         empty in all of them; its interval is then NaN), low, high (95%), p_value.
     """
     rows = []
-    for key, part in first_seed(frame, by).groupby(list(by), sort=False, observed=True):
-        tables = [np.array(list(cells(group, step).values()), float) for _, group in part.groupby(strata)]
+    for group, part in _groups(frame, by):
         # Order both, answer_only, trace_only, neither: rows are the answer, columns the step.
-        squares = [t.reshape(2, 2) for t in tables]
-        usable = [s for s in squares if min(*s.sum(0), *s.sum(1)) > 0]
-        row = {**dict(zip(by, key, strict=True)), "step": step, "n": len(part), "strata": len(usable)}
+        tables = [np.array([*cells(one, step).values()], float).reshape(2, 2) for _, one in part.groupby(strata)]
+        usable = [table for table in tables if min(*table.sum(0), *table.sum(1)) > 0]
+        row = group | {"step": step, "n": len(part), "strata": len(usable)}
         if usable:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore", RuntimeWarning)  # an empty cell in every stratum: odds of 0 or infinity

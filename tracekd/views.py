@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from itertools import product
 
 import pandas as pd
 
@@ -11,6 +12,7 @@ from tracekd.corrupt import STYLES
 from tracekd.derive import Derivation
 from tracekd.problems import Problem
 from tracekd.traces import build
+from tracekd.verify import verify
 
 _BORDER = {0: "#EEEEEE", 1: "#F8DCC0", 2: "#BFE0F0"}  # no loss, loss on the trace, loss on the answer
 _NAMES = {0: "read, no loss", 1: "learned: trace", 2: "learned: answer and end token"}
@@ -20,70 +22,46 @@ def story_table(problem: Problem, derivation: Derivation) -> pd.DataFrame:
     """A bAbI story sentence by sentence with what the reader makes of it.
 
     Returns:
-        Columns ``sentence``, ``what follows`` and ``supports the answer`` (a mark), one row a sentence.
+        Columns ``sentence``, ``what follows`` and ``supports the answer`` (a mark), one row per sentence.
     """
     notes: dict[int, list[str]] = {i: [] for i in range(len(problem.context))}
     for step in derivation.steps:
         if step.kind != "answer":
             for i in step.facts:
                 notes[i].append(step.text)
-    return pd.DataFrame(
-        {
-            "sentence": problem.context,
-            "what follows": [" ".join(dict.fromkeys(texts)) for texts in notes.values()],
-            "supports the answer": ["●" if i in derivation.evidence else "" for i in notes],
-        }
-    )
+    follows = [" ".join(dict.fromkeys(texts)) for texts in notes.values()]
+    supports = ["●" if i in derivation.evidence else "" for i in notes]
+    return pd.DataFrame({"sentence": problem.context, "what follows": follows, "supports the answer": supports})
 
 
 def step_table(derivation: Derivation) -> pd.DataFrame:
     """The steps of a derivation: columns ``step``, ``in words`` and ``facts`` (indices)."""
-    return pd.DataFrame(
-        {
-            "step": [step.kind for step in derivation.steps],
-            "in words": [step.text for step in derivation.steps],
-            "facts": [", ".join(map(str, step.facts)) for step in derivation.steps],
-        }
-    )
+    rows = [(step.kind, step.text, ", ".join(map(str, step.facts))) for step in derivation.steps]
+    return pd.DataFrame(rows, columns=["step", "in words", "facts"])
 
 
 def corruptions(problem: Problem, seed: int = 0) -> pd.DataFrame:
     """Every way to make this problem's trace wrong, side by side.
 
     Returns:
-        One row a trace: ``trace``, ``label`` and ``facts`` as stated, ``classification`` and ``retrieval`` as verified.
+        One row per trace: ``trace``; ``label``, ``facts`` as stated; ``classification``, ``retrieval`` as verified.
     """
-    from tracekd.verify import verify
-
-    wanted = [("correct", {})]
-    for style in STYLES:
-        for step in ("classification", "retrieval", "both"):
-            wanted.append(("incorrect", {"style": style, "corrupt": step}))
+    made = {"correct": build(problem, "correct", seed=seed)}
+    for style, step in product(STYLES, ("classification", "retrieval", "both")):
+        made[f"{style}: {step}"] = build(problem, "incorrect", seed=seed, style=style, corrupt=step)
     rows = []
-    for condition, options in wanted:
-        trace = build(problem, condition, seed=seed, **options)
+    for name, trace in made.items():
         seen = verify(trace, problem)
-        stated = trace.text.split("question: ", 1)[1]
-        rows.append(
-            {
-                "trace": condition if not options else f"{options['style']}: {options['corrupt']}",
-                "label": trace.classification,
-                "facts": stated,
-                "classification": "right" if seen.classification else "wrong",
-                "retrieval": "right" if seen.retrieval else "wrong",
-            }
-        )
-    return pd.DataFrame(rows)
+        words = ["right" if right else "wrong" for right in (seen.classification, seen.retrieval)]
+        rows.append((name, trace.classification, trace.text.split("question: ", 1)[1], *words))
+    return pd.DataFrame(rows, columns=["trace", "label", "facts", "classification", "retrieval"])
 
 
 def token_view(prompt_ids: Sequence[int], target_ids: Sequence[int], parts: Sequence[int], tokenizer) -> str:
     """One training example token by token as HTML, coloured by where the loss falls.
 
-    Args:
-        prompt_ids: tokens that are read only.
-        target_ids: tokens that are learned.
-        parts: for each learned token 1 (trace) or 2 (answer), as in ``sft.Encoded``.
-        tokenizer: the student's.
+    ``prompt_ids`` are only read; of each learned token in ``target_ids``, ``parts`` says 1 (trace) or 2 (answer), as in
+    ``sft.Encoded``.
     """
     legend = " ".join(_span(name, kind) for kind, name in _NAMES.items())
     marked = [(token, 0) for token in prompt_ids] + list(zip(target_ids, parts, strict=True))
