@@ -180,9 +180,9 @@ def test_files_that_are_nothing_of_the_kind(tmp_path):
     with pytest.raises(ValueError, match=r"columns a, b fit no known kind.*r1__predictable"):
         study_files.read(path)
     (tmp_path / "x.json").write_text("{}")
-    with pytest.raises(ValueError, match="x.json"):
+    with pytest.raises(ValueError, match=r"x\.json"):
         study_files.read(tmp_path / "x.json")
-    with pytest.raises(ValueError, match="nothing.csv"):
+    with pytest.raises(ValueError, match=r"nothing\.csv"):
         study_files.read(tmp_path / "nothing.csv")
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tracekd import study, study_files, study_points
+from tracekd import study, study_files
 from tracekd.study_import import clean
 
 ITEMS = list(study.scale_of())
@@ -71,7 +71,7 @@ def test_scales_may_differ_between_the_two_sets_of_items(tmp_path):
 @pytest.mark.parametrize("text", ["7", "7-1", "1-x", "beauty=1-5"])
 def test_a_scale_of_another_form_is_named(text):
     with pytest.raises(ValueError, match="such as 1-7"):
-        study_points.read_scale(text)
+        study_files.read_scale(text)
 
 
 def test_one_number_off_the_scale_stops_and_a_label_settles_it(tmp_path):
@@ -133,7 +133,7 @@ def test_words_that_cannot_be_told_stop_and_a_file_of_labels_settles_them(tmp_pa
 def test_a_wrong_file_of_labels_is_named(tmp_path, text, named):
     (tmp_path / "labels.csv").write_text(text)
     with pytest.raises(ValueError, match=named):
-        study_points.read_labels(tmp_path / "labels.csv")
+        study_files.read_labels(tmp_path / "labels.csv")
 
 
 def test_tests_and_spam_are_left_out_by_word_and_by_number(tmp_path):

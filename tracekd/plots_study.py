@@ -16,12 +16,7 @@ DIVERGING = ("#a6611a", "#dfc27d", "#d9d9d9", "#80cdc1", "#018571")
 
 
 def survey_pages(pictures: dict[str, Path], fig: plt.Figure) -> plt.Figure:
-    """The survey's pages on one figure: a rating page on a desktop at the left, the others at the right.
-
-    Args:
-        pictures: what ``study_source.pictures`` gives, with ``consent``, ``desktop``, ``phone`` and ``end``.
-        fig: an empty figure.
-    """
+    """The survey's pages (``study_source.pictures``) on one figure."""
     layout = [["desktop", "consent"], ["desktop", "phone"], ["desktop", "end"]]
     axs = fig.subplot_mosaic(layout, height_ratios=[1.75, 5.1, 1.6], width_ratios=[1, 0.9])
     titles = {"desktop": "a trace and its items", "consent": "consent", "phone": "on a phone", "end": "end"}
@@ -34,13 +29,7 @@ def survey_pages(pictures: dict[str, Path], fig: plt.Figure) -> plt.Figure:
 
 
 def likert(shares: pd.DataFrame, anchors: list[str], ax: plt.Axes) -> plt.Axes:
-    """Diverging bars: shares (percent) of the five points, the middle one centred on zero.
-
-    Args:
-        shares: rows of ``study.shares`` for one scale.
-        anchors: words of the five points, for the legend.
-        ax: where to draw.
-    """
+    """Diverging bars: ``study.shares`` of one scale in percent, the middle point centred on zero."""
     values = shares[list(POINTS)].to_numpy() * 100
     left = -(values[:, 0] + values[:, 1] + values[:, 2] / 2)
     y = np.arange(len(values))[::-1]
@@ -61,12 +50,7 @@ def likert(shares: pd.DataFrame, anchors: list[str], ax: plt.Axes) -> plt.Axes:
 
 
 def means(table: pd.DataFrame, ax: plt.Axes) -> plt.Axes:
-    """Mean rating of each trace type with its interval; published means as open diamonds.
-
-    Args:
-        table: rows of ``study_stats.describe`` for one scale.
-        ax: where to draw.
-    """
+    """Mean rating of each trace type (``study_stats.describe``, one scale); published means as open diamonds."""
     for at, row in zip(np.arange(len(table))[::-1], table.itertuples(), strict=True):
         error = [[row.mean - row.low], [row.high - row.mean]]
         ax.errorbar(row.mean, at, xerr=error, fmt="o", ms=4, capsize=2.5, color=COLOURS[row.trace_type])
@@ -93,13 +77,7 @@ def ratings(shares: pd.DataFrame, described: pd.DataFrame, fig: plt.Figure) -> p
 
 
 def power_curves(curves: pd.DataFrame, fig: plt.Figure, wanted: float = 0.8) -> plt.Figure:
-    """Power (``study_simulate.power``) against the true difference, one axes per design, with Wilson 95% bands.
-
-    Args:
-        curves: the curves of both designs.
-        fig: an empty figure.
-        wanted: power marked by a dotted line.
-    """
+    """Power (``study_simulate.power``) against the true difference per design, Wilson 95% bands; dotted: ``wanted``."""
     looks = {"any": ("any difference", "o", "blue", "-"), "pair": ("one pair, 0.05 / 6", "s", "vermilion", "--")}
     axs = fig.subplots(1, 2, sharey=True)
     for ax, design in zip(axs, DESIGNS, strict=True):

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tracekd.study import COLUMNS, TRACE_TYPES, scale_of
+from tracekd.study import COLUMNS, POINTS, SCALES, TRACE_TYPES, scale_of
 
 SEPARATORS = ",;\t|"
 SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".json")
@@ -217,3 +217,47 @@ def _melt(frame: pd.DataFrame, file: str) -> pd.DataFrame:
             block["seconds"] = (pd.to_numeric(given, errors="coerce") / shared).astype(object).fillna(given)
         blocks.append(block)
     return pd.concat(blocks, ignore_index=True)
+
+
+def read_scale(text: str) -> dict[str, tuple[float, float]]:
+    """Lowest and highest number of the two scales, from ``1-7`` or ``interpretability=1-5,cognitive_load=0-20``.
+
+    Raises:
+        ValueError: another form, an unknown scale, or a lowest number that is not below the highest.
+    """
+    found = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, numbers = part.rpartition("=")
+        match = re.fullmatch(r"(-?\d+)\s*(?:-|to|\.\.)\s*(-?\d+)", numbers.strip())
+        if not match or int(match[1]) >= int(match[2]) or (equals and name.strip() not in SCALES):
+            raise ValueError(
+                f"scale {part!r}: expected its lowest and highest number, such as 1-7, or one of "
+                f"{', '.join(SCALES)} before them, such as cognitive_load=0-20"
+            )
+        found |= dict.fromkeys([name.strip()] if equals else SCALES, (float(match[1]), float(match[2])))
+    return found
+
+
+def read_labels(path: str | Path) -> dict[str, float | None]:
+    """Lower-cased answer to its point, from a table with the columns ``label`` and ``point`` (empty: no answer).
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a column is missing, a label occurs twice, or a point is not a number from 1 to 5.
+    """
+    if not path:
+        return {}
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"labels {path}: no such file; expected a CSV file with the columns label and point")
+    rows, found = table(Path(path)), {}
+    if missing := [name for name in ("label", "point") if name not in rows.columns]:
+        raise ValueError(f"{Path(path).name}: no column {missing[0]!r}; expected the columns label and point")
+    for row in rows.itertuples():
+        point = pd.to_numeric(row.point.replace(",", "."), errors="coerce")
+        if row.label.lower() in found or (row.point and not POINTS[0] <= point <= POINTS[-1]):
+            raise ValueError(
+                f"{row.file}, line {row.line}: label {row.label!r}, point {row.point!r}: each label once, with a point "
+                "from 1 to 5, or an empty one for no answer"
+            )
+        found[row.label.lower()] = float(point) if row.point else None
+    return found

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from tracekd.problems import Problem
 from tracekd.study import DESIGNS, LABELS, TRACE_TYPES, latin_square, questionnaire
@@ -21,12 +22,8 @@ TEMPLATE = Path(__file__).with_name("survey.html")
 def show(problem: Problem, trace_type: str, text: str, source: str, data: str) -> dict:
     """One problem with one trace, as a participant sees it.
 
-    Args:
-        problem: its context and question are shown, and its answer as what the trace leads to.
-        trace_type: one of ``TRACE_TYPES``.
-        text: the trace, to be rated.
-        source: where the trace comes from: ``rules``, a teacher's name or ``teacher``, or ``templated``.
-        data: where the problem comes from, such as ``generated``.
+    ``source`` of the trace: ``rules``, a teacher's name or ``teacher``, or ``templated``; ``data`` of the problem: such
+    as ``generated``.
 
     Raises:
         ValueError: an unknown trace type, or an empty text.
@@ -132,11 +129,9 @@ def choose(problems: Sequence[Problem], count: int, rng: np.random.Generator) ->
     able = [p for p in problems if p.evidence]
     if len(able) < count:
         raise ValueError(f"{count} problems asked for, {len(able)} of {len(problems)} have evidence (and all traces)")
-    groups: dict[str, list[Problem]] = {}
-    for i in rng.permutation(len(able)):
-        groups.setdefault(able[i].category, []).append(able[i])
-    turns = [p for turn in range(max(map(len, groups.values()))) for g in groups.values() for p in g[turn : turn + 1]]
-    return turns[:count]
+    shuffled = [able[i] for i in rng.permutation(len(able))]
+    turn = pd.Series([p.category for p in shuffled], dtype=str).groupby(lambda i: shuffled[i].category).cumcount()
+    return [shuffled[i] for i in turn.sort_values(kind="stable").index[:count]]
 
 
 def describe(the_plan: dict) -> str:

@@ -14,9 +14,8 @@ from tracekd.command_line import Parser, file_or_folder
 from tracekd.freeform import CONDITIONS
 from tracekd.problems import DATASETS, Problem, check_source, load, source_of
 from tracekd.records import read_jsonl, replacing, write_csv
-from tracekd.study_files import read
+from tracekd.study_files import read, read_scale
 from tracekd.study_import import clean
-from tracekd.study_points import read_scale
 from tracekd.study_source import PICTURE_FOLDER
 
 # Name, page (see survey_build.picture), width and height of the window, pixels cut off above.
