@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tracekd import study, study_files, study_points, study_sheet
+from tracekd import study, study_files
 from tracekd.study_import import clean
 
 ITEMS = list(study.scale_of())
@@ -71,7 +71,7 @@ def test_scales_may_differ_between_the_two_sets_of_items(tmp_path):
 @pytest.mark.parametrize("text", ["7", "7-1", "1-x", "beauty=1-5"])
 def test_a_scale_of_another_form_is_named(text):
     with pytest.raises(ValueError, match="such as 1-7"):
-        study_points.read_scale(text)
+        study_files.read_scale(text)
 
 
 def test_one_number_off_the_scale_stops_and_a_label_settles_it(tmp_path):
@@ -133,7 +133,7 @@ def test_words_that_cannot_be_told_stop_and_a_file_of_labels_settles_them(tmp_pa
 def test_a_wrong_file_of_labels_is_named(tmp_path, text, named):
     (tmp_path / "labels.csv").write_text(text)
     with pytest.raises(ValueError, match=named):
-        study_points.read_labels(tmp_path / "labels.csv")
+        study_files.read_labels(tmp_path / "labels.csv")
 
 
 def test_tests_and_spam_are_left_out_by_word_and_by_number(tmp_path):
@@ -169,7 +169,7 @@ def test_a_column_that_is_almost_a_rating_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le", "utf-16-be"])
-@pytest.mark.parametrize("separator", list(study_sheet.SEPARATORS))
+@pytest.mark.parametrize("separator", list(study_files.SEPARATORS))
 def test_encodings_and_separators_change_nothing(tmp_path, encoding, separator):
     frame = wide(cycle(1, 5)).assign(comment="it\u2019s \u201cfine\u201d, caf\u00e9; yes")
     path = saved(tmp_path, frame, sep=separator, encoding=encoding)
@@ -213,14 +213,14 @@ def test_a_workbook_is_read_like_a_table(tmp_path):
 def test_what_is_no_table_is_named(tmp_path, content, named):
     (tmp_path / "x.csv").write_bytes(content)
     with pytest.raises(ValueError, match=named):
-        study_sheet.table(tmp_path / "x.csv")
+        study_files.table(tmp_path / "x.csv")
 
 
 def test_a_workbook_without_its_package_names_the_package(tmp_path, monkeypatch):
     (tmp_path / "x.xlsx").write_bytes(b"PK\x03\x04")
     monkeypatch.setitem(__import__("sys").modules, "openpyxl", None)
     with pytest.raises(ValueError, match="pip install openpyxl"):
-        study_sheet.table(tmp_path / "x.xlsx")
+        study_files.table(tmp_path / "x.xlsx")
 
 
 @pytest.mark.skipif(not CASES.is_dir(), reason="the shared cases are not beside the repository")
@@ -259,7 +259,7 @@ PIECES = st.sampled_from(
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     sample=st.sampled_from(sorted(SAMPLES)),
-    separator=st.sampled_from(study_sheet.SEPARATORS),
+    separator=st.sampled_from(study_files.SEPARATORS),
     encoding=st.sampled_from(["utf-8", "cp1252", "utf-16", "utf-8-sig"]),
     edits=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 40), PIECES), max_size=4),
     lines=st.lists(st.tuples(st.sampled_from(["drop", "twice", "cut"]), st.integers(0, 200)), max_size=3),

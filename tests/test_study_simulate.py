@@ -6,42 +6,30 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tracekd import study, study_import, study_power, study_simulate
+from tracekd import study, study_import, study_simulate, study_stats
 
 
-@pytest.mark.parametrize("design", ["within", "between"])
-def test_sample_means_are_the_published_ones_where_known(design):
-    data = study_simulate.simulate(np.random.default_rng(121), design=design)
-    assert study.design(data) == design and data["participant"].nunique() == 100
-    scored = study.scores(data)
-    means = scored.groupby(["scale", "trace_type"])["score"].mean()
-    for (scale, kind), mean in means.items():
-        wanted, _ = study_simulate.target(scale, kind)
-        # One answer more or less moves a mean by 1 / answers: 400 or 300 within, a quarter of it between.
-        assert mean == pytest.approx(wanted, abs=0.003 if design == "within" else 0.015), (scale, kind)
-    assert study_simulate.target("interpretability", "correct") == (4.86, "published")
-    assert study_simulate.target("cognitive_load", "correct")[1] == "assumed"
-
-
-def test_simulated_ratings_pass_the_import_untouched_and_the_careless_are_flagged():
-    data = study_simulate.simulate(np.random.default_rng(3))
+def test_simulated_ratings_have_the_published_means_pass_the_import_and_hold_careless_participants():
+    data = study_simulate.simulate(np.random.default_rng(121))
     result = study_import.clean(data)
     assert result.report.empty and len(result.ratings) == len(data) == 100 * (4 * 7 + 2)
+    assert study.design(data) == "within"
+    for (scale, kind), mean in study.scores(data).groupby(["scale", "trace_type"])["score"].mean().items():
+        # One answer more or less moves a mean by 1 / answers: 400 or 300.
+        assert mean == pytest.approx(study_simulate.target(scale, kind)[0], abs=0.003), (scale, kind)
+    assert study_simulate.target("interpretability", "correct") == (4.86, "published")
+    assert study_simulate.target("cognitive_load", "correct")[1] == "assumed"
     flags = study.careless(result.ratings)
     assert flags["straight_line"].sum() == 4 and (flags["fast"] & flags["straight_line"]).sum() == 4
     assert 4 <= flags["careless"].sum() <= 10
+    first = study.answers(data).query("order == 1")
+    assert (first.groupby("trace_type")["participant"].nunique() == 25).all()  # orders are balanced
 
 
 def test_same_seed_same_ratings_another_seed_others():
     one, same, other = (study_simulate.simulate(np.random.default_rng(s)) for s in (1, 1, 2))
     pd.testing.assert_frame_equal(one, same)
     assert (one["rating"] != other["rating"]).any()
-
-
-def test_orders_are_balanced():
-    data = study_simulate.simulate(np.random.default_rng(1))
-    first = data[(data["order"] == 1) & ~study.is_check(data["item"])]
-    assert (first.groupby("trace_type")["participant"].nunique() == 25).all()
 
 
 @pytest.mark.parametrize("n", [2, 4, 6, 3, 5])
@@ -58,7 +46,7 @@ def test_expected_rating_by_hand():
     assert study_simulate.expected(3, 0.7) == pytest.approx(3)
     assert study_simulate.expected(20, 0.7) == pytest.approx(5)
     assert study_simulate.expected(study_simulate.latent_mean(4.86, 1.0), 1.0) == pytest.approx(4.86)
-    with pytest.raises(ValueError, match="between 1 and 5"):
+    with pytest.raises(ValueError, match=r"5\.2"):
         study_simulate.latent_mean(5.2, 1.0)
 
 
@@ -70,7 +58,7 @@ def test_the_assumption_table_names_each_mean_and_its_origin():
 
 
 def test_power_is_nominal_without_an_effect_and_grows_with_it():
-    curves = study_power.power(np.random.default_rng(9), 100, effects=(0.0, 0.3, 1.0))
+    curves = study_simulate.power(np.random.default_rng(9), 100, effects=(0.0, 0.3, 1.0))
     none = curves[curves["effect"] == 0]
     # 99.9% of binomial(100, 0.05) lies at or below 12, of binomial(100, 0.05 / 6) at or below 5.
     assert (none.loc[none["test"] == "any", "power"] * 100 <= 12).all()
@@ -80,10 +68,16 @@ def test_power_is_nominal_without_an_effect_and_grows_with_it():
     assert middle["within"] > middle["between"]
 
 
+@pytest.mark.parametrize("design", study.DESIGNS)
+def test_power_of_a_pair_is_that_of_the_test_that_the_analysis_uses(design):
+    means = dict.fromkeys(study.TRACE_TYPES, 3.0)
+    table = study_simulate.simulate_scores(np.random.default_rng(3), means, design, 80)
+    assert study_simulate.p_values(table, design)["pair"] == study_stats.pairs(table, design)["p"][0] < 1
+
+
 def test_minimum_detectable_effect_by_hand():
     curve = pd.DataFrame({"design": "within", "test": "any", "participants": 100, "effect": [0.0, 0.2, 0.4]})
     # From 0.6 at 0.2 to 1.0 at 0.4, 0.8 is half way: 0.3.
-    assert study_power.minimum_detectable(curve.assign(power=[0.05, 0.6, 1.0]))["effect"].tolist() == pytest.approx(
-        [0.3]
-    )
-    assert study_power.minimum_detectable(curve.assign(power=[0.05, 0.6, 0.7]))["effect"].isna().all()
+    found = study_simulate.minimum_detectable(curve.assign(power=[0.05, 0.6, 1.0]))
+    assert found["effect"].tolist() == pytest.approx([0.3])
+    assert study_simulate.minimum_detectable(curve.assign(power=[0.05, 0.6, 0.7]))["effect"].isna().all()

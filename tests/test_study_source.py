@@ -4,8 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from tracekd import plots_study, study, study_power, study_source, study_stats
-from tracekd.study_simulate import simulate
+from tracekd import plots_study, study, study_models, study_simulate, study_source, study_stats
 
 
 @pytest.fixture(scope="module")
@@ -14,69 +13,66 @@ def simulated():
 
 
 @pytest.fixture
-def ax():
-    fig, ax = plt.subplots()
-    yield ax
-    plt.close(fig)
-
-
-def test_simulated_ratings_are_stamped_everywhere(simulated):
+def fig():
     fig = plt.figure()
-    simulated.stamp(fig)
-    assert simulated.simulated and "SIMULATED" in simulated.source
-    assert simulated.name("05_likert") == "05_likert_SIMULATED"
-    assert simulated.caption("Shares.").startswith("SIMULATED ratings")
-    assert fig.get_suptitle() == "SIMULATED ratings"
-    assert "SIMULATED" in simulated.table(study.shares(simulated.ratings)).to_html()
+    yield fig
     plt.close(fig)
 
 
-def test_the_stamp_goes_with_a_real_file(tmp_path):
-    path = tmp_path / "lab.csv"
-    simulate(np.random.default_rng(5)).to_csv(path, index=False)
-    data, fig = study_source.open_study(str(path), np.random.default_rng(1)), plt.figure()
-    data.stamp(fig)
-    words = [data.source, data.name("05_likert"), data.caption("Shares."), fig.get_suptitle()]
-    assert not data.simulated and not any("SIMULATED" in text for text in words)
-    assert data.source == "ratings file lab.csv" and data.n == 100 and data.design == "within"
-    assert "SIMULATED" not in data.table(study.shares(data.ratings)).to_html()
-    plt.close(fig)
+@pytest.mark.parametrize("real", [False, True])
+def test_simulated_ratings_are_stamped_everywhere_and_real_ones_nowhere(real, simulated, fig, tmp_path):
+    data = simulated
+    if real:
+        study_simulate.simulate(np.random.default_rng(5)).to_csv(tmp_path / "lab.csv", index=False)
+        data = study_source.open_study(str(tmp_path / "lab.csv"), np.random.default_rng(1))
+    assert data.n == 100 and data.design == "within" and data.simulated != real
+    about = data.about("Shares.")
+    assert about["n"] == "100 participants" and about["source"] == data.source and "Shares." in about["caption"]
+    table = data.table(study.shares(data.ratings)).to_html()
+    for text in (data.source, data.name("05_likert"), about["caption"], data.stamp(fig).get_suptitle(), table):
+        assert ("SIMULATED" in text) != real
+    assert not real or data.source == "ratings file lab.csv"
 
 
-def test_only_published_means_count_as_known_beside_simulated_ratings(simulated):
-    described = study_stats.describe(study.scores(simulated.ratings), np.random.default_rng(1), 100)
-    points = study_source.accuracy_points(described, simulated=True)
-    assert len(points) == 16 and set(points.loc[points["known"], "trace_type"]) == {"r1", "correct"}
-    assert study_source.accuracy_points(described, simulated=False)["known"].all()
-
-
-def test_robustness_counts_those_left_out(simulated):
-    both = study_source.robustness(simulated.ratings, np.random.default_rng(1), 50)
-    flagged = int(study.careless(simulated.ratings)["careless"].sum())
-    assert len(both) == 12 and (both["n_all"] - both["n_careful"] == flagged).all() and flagged >= 4
-
-
-def test_likert_bars_are_centred_on_the_middle_point_and_sum_to_100(simulated, ax):
-    shares = study.shares(simulated.ratings).query("scale == 'interpretability'")
-    assert plots_study.likert(shares, list("abcde"), ax) is ax
-    bars = [bar for container in ax.containers for bar in container]
-    assert len(bars) == 20
-    assert sum(bar.get_width() for bar in bars) == pytest.approx(400)
-    middle = ax.containers[2][0]
-    assert middle.get_x() + middle.get_width() / 2 == pytest.approx(0)
-    assert ax.get_yticklabels()[0].get_text() == "R1\nn = 100"
-
-
-def test_other_pictures_draw_on_the_axes_they_are_given(simulated, ax):
-    rng = np.random.default_rng(1)
-    scored = study.scores(simulated.ratings)
+def test_the_summary_states_what_the_tables_hold(simulated):
+    rng, scored = np.random.default_rng(1), study.scores(simulated.ratings)
     described = study_stats.describe(scored, rng, 50)
-    published = study.published().query("quantity == 'interpretability'")
-    assert plots_study.means(described.query("scale == 'interpretability'"), published, ax) is ax
-    assert sum(line.get_marker() == "D" for line in ax.lines) == 2  # two published means
-    pairs = study_stats.compare(scored, "within", rng, 20)[1]
-    assert plots_study.pairwise(pairs.query("scale == 'interpretability'"), ax) is ax
-    points = study_source.accuracy_points(described, True).query("student == 'Qwen3-8B'")
-    assert plots_study.against_accuracy(points, ax) is ax
-    curves = study_power.power(rng, 3, effects=(0.0, 1.0), designs=("within",))
-    assert plots_study.power_curves(curves, ax) is ax
+    pairs = study_stats.compare(simulated.ratings, rng, 20)[1]
+    curves = study_simulate.power(rng, 10, effects=(0.0, 1.0))
+    detectable = study_simulate.minimum_detectable(curves)
+    found = study_models.against_accuracy(described)
+    text = study_source.summary(simulated, detectable, described, pairs, found)
+    differ = int((pairs["p_holm"] < 0.05).groupby(pairs["scale"]).sum()["interpretability"])
+    assert "3.39" in text and "4.86" in text and "1.47" in text and text.count("SIMULATED") == 2
+    assert f"{differ} of 6 pairs differ in interpretability" in text
+    reliability = study_models.reliability(simulated.ratings, rng, 20)
+    words = study_source.reliability_words(reliability)
+    assert all(f"{value:.2f} [" in words for value in reliability["value"]) and words.count("n = 100") == 2
+
+
+def test_published_accuracies_meet_the_simulated_means(simulated):
+    described = study_stats.describe(study.scores(simulated.ratings), np.random.default_rng(1), 50)
+    found = study_models.against_accuracy(described).set_index("student")
+    assert found.index.tolist() == list(study.STUDENTS) and (found["n"] == 4).all()
+    # Llama-1B: R1 63.0, summary 44.1, explanation 44.4, correct 32.4; ranks 4 2 3 1 against 1 2 3 4 of the ratings:
+    # sum of d^2 = 9 + 0 + 0 + 9, rho = 1 - 6 * 18 / (4 * 15).
+    assert found.loc["Llama-3.2-1B-Instruct", "rho"] == pytest.approx(1 - 6 * 18 / 60)
+
+
+def test_pictures_draw_what_the_tables_say(simulated, fig):
+    rng = np.random.default_rng(1)
+    shares = study.shares(simulated.ratings)
+    described = study_stats.describe(study.scores(simulated.ratings), rng, 50)
+    likert, means = plots_study.ratings(shares, described, fig).axes[:2]
+    bars = [bar for container in likert.containers for bar in container]
+    assert len(bars) == 20 and sum(bar.get_width() for bar in bars) == pytest.approx(400)
+    middle = likert.containers[2][0]
+    assert middle.get_x() + middle.get_width() / 2 == pytest.approx(0)
+    assert likert.get_yticklabels()[0].get_text() == "R1\nn = 100"
+    diamonds = [line.get_xdata()[0] for line in means.lines if line.get_marker() == "D"]
+    assert [x for x in diamonds if np.isfinite(x)] == [3.39, 4.86]  # the published means
+    curves = study_simulate.power(rng, 3, effects=(0.0, 1.0))
+    axs = plots_study.power_curves(curves, fig).axes[-2:]
+    for ax, design in zip(axs, study.DESIGNS, strict=True):
+        drawn = curves[(curves["design"] == design) & (curves["test"] == "any")]
+        assert ax.lines[0].get_ydata().tolist() == drawn["power"].tolist()

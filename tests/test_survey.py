@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from tracekd import freeform, study, study_files, study_import, survey, survey_build, survey_cli
+from tracekd import freeform, study, study_files, study_import, study_simulate, survey, survey_build, survey_cli
 from tracekd.problems import Problem
 
 KINDS = study.TRACE_TYPES
@@ -56,19 +56,23 @@ def test_between_orders_show_one_kind_each():
     assert Counter(order[0][1] for order in found) == dict.fromkeys(KINDS, 6)  # 3 problems: a doubled square of 6
 
 
-def test_refusals():
-    with pytest.raises(ValueError, match="need 4, 8"):
-        survey.sequences(["a", "b"], KINDS, "within")
-    with pytest.raises(ValueError, match="'mixed' is unknown"):
-        survey.sequences(["a"], KINDS, "mixed")
-    with pytest.raises(ValueError, match=r"missing: cotempqa/equal/0003 correct"):
-        survey.plan(shown()[:-1])
-    with pytest.raises(ValueError, match="nothing to rate"):
-        survey.show(PROBLEMS[0], "r1", " ", "teacher", "generated")
-    with pytest.raises(ValueError, match="must begin with https"):
-        survey.plan(shown(), post="lab.example")
-    with pytest.raises(ValueError, match="5 problems asked for, 4 of 4"):
-        survey.choose(PROBLEMS, 5, np.random.default_rng(1))
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        (lambda: survey.sequences(["a", "b"], KINDS, "within"), "2 problems"),
+        (lambda: survey.sequences(["a"], KINDS, "mixed"), "'mixed'"),
+        (lambda: survey.plan(shown()[:-1]), "cotempqa/equal/0003 correct"),
+        (lambda: survey.plan(shown(), post="lab.example"), "'lab.example'"),
+        (lambda: survey.show(PROBLEMS[0], "r1", " ", "teacher", "generated"), "cotempqa/equal/0000"),
+        (lambda: survey.show(PROBLEMS[0], "swapped", "x", "teacher", "generated"), "'swapped'"),
+        (lambda: survey.choose(PROBLEMS, 5, np.random.default_rng(1)), "5 problems"),
+        (lambda: survey.page(survey.plan(shown()), ["'</script>'"], ""), "</script"),
+        (lambda: survey_build.check(b"something else", *survey_build.PACKAGES[0][::2]), "jspsych"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused_by_name(call, named):
+    with pytest.raises(ValueError, match=named):
+        call()
 
 
 def test_texts_of_traces_cannot_break_the_page():
@@ -78,16 +82,9 @@ def test_texts_of_traces_cannot_break_the_page():
     assert "says \\u003c/script>" in html and "licence - - text" in html
     plan = html.split('id="plan">')[1].split("</script>")[0]
     assert json.loads(plan)["shown"][0]["trace"].startswith("r1 says </script>")
-    with pytest.raises(ValueError, match="cannot be inlined"):
-        survey.page(survey.plan(shown()), ["'</script>'"], "")
 
 
-def test_another_archive_is_refused():
-    with pytest.raises(ValueError, match="not the file that was pinned"):
-        survey_build.check(b"something else", survey_build.PACKAGES[0])
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def scripts():
     """JsPsych from npm, or a skip that says why it is not to be had."""
     try:
@@ -145,8 +142,8 @@ def heading(browser, words):
 
 
 def submit(browser):
-    wait(browser, lambda: css(browser, ".jspsych-btn"), "the button")
-    browser.find_element("css selector", ".jspsych-btn").click()
+    """Press the page's button. By script: the mouse misses it where the layout still moves, as at a cold start."""
+    browser.execute_script("arguments[0].click()", wait(browser, lambda: css(browser, ".jspsych-btn"), "button")[0])
 
 
 def names(browser):
@@ -165,6 +162,15 @@ def answer(browser, some=None):
         )
         chosen[name] = point
     return chosen
+
+
+def rate(browser, number, of=4):
+    """Answer one whole page and go on."""
+    heading(browser, f"Reasoning {number} of {of}")
+    given = answer(browser)
+    wait(browser, lambda: chosen(browser) == given, f"the choices of page {number}")
+    submit(browser)
+    return given
 
 
 def chosen(browser):
@@ -187,11 +193,7 @@ def test_a_participant_fills_it_in_reloads_and_downloads(scripts, browser, tmp_p
     page.write_text(survey.page(survey.plan(shown(), study="trial"), *scripts), encoding="utf-8")
     browser.get(page.as_uri() + "?sequence=6")
     begin(browser)
-    given = {}
-    for number in (1, 2):
-        heading(browser, f"Reasoning {number} of 4")
-        given[number] = answer(browser)
-        submit(browser)
+    given = {number: rate(browser, number) for number in (1, 2)}
     heading(browser, "Reasoning 3 of 4")
     half = answer(browser, some=3)
     browser.refresh()
@@ -199,10 +201,7 @@ def test_a_participant_fills_it_in_reloads_and_downloads(scripts, browser, tmp_p
     wait(browser, lambda: chosen(browser) == half, f"the answers given before the reload: {half}")
     submit(browser)  # unanswered items hold the page
     heading(browser, "Reasoning 3 of 4")
-    for number in (3, 4):
-        heading(browser, f"Reasoning {number} of 4")
-        given[number] = answer(browser)
-        submit(browser)
+    given |= {number: rate(browser, number) for number in (3, 4)}
     heading(browser, "Thank you")
     browser.refresh()
     heading(browser, "Thank you")
@@ -298,9 +297,7 @@ def test_finished_answers_are_posted_and_a_failure_is_told(scripts, browser, ser
     page.write_text(survey.page(plan, *scripts), encoding="utf-8")
     browser.get(page.as_uri() + "?sequence=2&participant=P7")
     begin(browser)
-    heading(browser, "Reasoning 1 of 1")
-    given = answer(browser)
-    submit(browser)
+    given = rate(browser, 1, of=1)
     heading(browser, "Thank you")
     status = browser.find_element("id", "sent")
     wait(browser, lambda: "503" in status.text, "the failure is told")
@@ -338,7 +335,7 @@ def test_own_traces_are_read_from_sft_sets(tmp_path):
         ("a/b/2", "r1_explanation"): ("because", "a-model"),
     }
     path.write_text('{"id": "a/b/1", "condition": "vanilla", "target": "<answer>x</answer>"}')
-    with pytest.raises(ValueError, match="record 1: expected a teacher's texts"):
+    with pytest.raises(ValueError, match="record 1"):
         survey_cli.given_traces([path])
 
 
@@ -353,20 +350,18 @@ def test_build_command_takes_templated_traces_and_marks_them(tmp_path, monkeypat
         assert kinds == {("correct", "rules"), *((k, "templated") for k in KINDS[:3])}
         assert {s["data"] for s in plan["shown"]} == {"generated"}
     assert "R1: templated" in capsys.readouterr().out
-    ids = list(dict.fromkeys(s["problem"] for s in plan["shown"]))
-    survey_cli.main(["build", "--dataset", "babi", "--ids", *ids[::-1], "--output", str(page)])
+    ids = list(dict.fromkeys(s["problem"] for s in plan["shown"]))[::-1]
+    survey_cli.main(["build", "--dataset", "babi", "--ids", *ids, "--output", str(page)])
     again = json.loads(page.read_text(encoding="utf-8").split('id="plan">')[1].split("</script>")[0])
-    assert list(dict.fromkeys(s["problem"] for s in again["shown"])) == ids[::-1]
-    with pytest.raises(ValueError, match="--ids babi/nothing: not in the data"):
+    assert list(dict.fromkeys(s["problem"] for s in again["shown"])) == ids
+    with pytest.raises(ValueError, match="babi/nothing"):
         survey_cli.main(["build", "--dataset", "babi", "--ids", "babi/nothing", "--output", str(page)])
-    with pytest.raises(ValueError, match="4 problems asked for, 0 of 0"):
-        survey_cli.main(["build", "--dataset", "marco", "--output", str(tmp_path / "m.html")])
+    with pytest.raises(ValueError, match="0 of 0"):
+        survey_cli.main(["build", "--dataset", "marco", "--output", str(page)])
 
 
 def test_check_command(tmp_path, capsys):
-    from tracekd.study_simulate import simulate
-
-    simulate(np.random.default_rng(1)).to_csv(tmp_path / "r.csv", index=False)
+    study_simulate.simulate(np.random.default_rng(1)).to_csv(tmp_path / "r.csv", index=False)
     assert survey_cli.main(["check", str(tmp_path / "r.csv"), "--output", str(tmp_path / "clean.csv")]) == 0
     assert "3000 answers of 100 participants, within design" in capsys.readouterr().out
     assert (tmp_path / "clean_report.csv").exists()

@@ -1,45 +1,41 @@
-"""Read ratings files of three kinds into the long format.
+"""Read rating files into the long format, every value as text.
 
-Kinds, told apart by their columns: the survey page's own export (CSV or JSON, one file a participant or a folder of
-them), plain long tables, and wide ones as Qualtrics writes them (one row a response, columns
-``[PROBLEM__]TRACE_TYPE__ITEM``, with ``__seconds`` and ``__order`` in the item's place where known, ``check_K`` for
-attention checks; its two extra header rows are skipped). Tables may be CSV of any kind or .xlsx: see ``study_sheet``.
+Three kinds are told apart by their columns: the survey page's own export (CSV or JSON, one file per participant or a
+folder of them), long tables, and wide ones as Qualtrics writes them: one row per response, columns
+``[PROBLEM__]TRACE_TYPE__ITEM`` (``seconds`` or ``order`` in the item's place), and ``check_K`` for attention checks.
+
+A table may be .xlsx or text in UTF-8, UTF-16 or cp1252, separated by comma, semicolon, tab or bar.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import pandas as pd
 
-from tracekd.study import COLUMNS, TRACE_TYPES, scale_of
-from tracekd.study_sheet import SUFFIXES, decoded, table
+from tracekd.study import COLUMNS, POINTS, SCALES, TRACE_TYPES, scale_of
 
+SEPARATORS = ",;\t|"
+SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".json")
 REQUIRED = ("participant", "trace_type", "item", "rating")
-# Names of a person go before names of a response, so that one who answered twice is seen.
-PARTICIPANT = (
-    "participant", "participant_id", "prolific_pid", "prolific id", "participant id", "workerid", "worker_id",
-    "externalreference", "externaldatareference", "recipientemail", "responseid", "response id",
-)  # fmt: skip
-SPELLINGS = {
-    "r1_trace": "r1", "r1_traces": "r1", "raw_r1": "r1", "r1_summaries": "r1_summary", "summarized_r1": "r1_summary",
-    "summarized_r1_traces": "r1_summary", "r1_explanations": "r1_explanation", "post_hoc": "r1_explanation",
-    "decomposed": "correct", "algorithmic": "correct", "correct_trace": "correct",
-}  # fmt: skip
+WORDS = tomllib.loads(Path(__file__).with_name("study_words.toml").read_text(encoding="utf-8"))
 
 
 def read(path: str | Path) -> pd.DataFrame:
-    """Read a ratings file, or every table and JSON file of a folder, as it is; all values are text.
+    """Read a ratings file, or every table and JSON file of a folder, as it is.
 
     Returns:
-        The columns of the long format, those of the file that are not in it, ``file`` and ``line`` (of the table, from
-        1 for its header; the place in the list for JSON), ``column`` (of a wide table) and ``response`` (which of
-        the file's responses an answer belongs to; "" where a long table does not say).
+        The columns of the long format, the file's other columns, ``file`` and ``line`` (of the table, from 1 for its
+        header; the place in the list for JSON), ``column`` (of a wide table) and ``response`` (which of the file's
+        responses an answer belongs to; "" where a long table does not say).
 
     Raises:
-        ValueError: no such file, an empty folder, columns that fit none of the three kinds, or see ``study_sheet``.
+        ValueError: no such file, an empty folder, columns of no known kind, or no table (see ``table``).
     """
     path = Path(path)
     if path.is_dir():
@@ -55,28 +51,112 @@ def read(path: str | Path) -> pd.DataFrame:
     if set(REQUIRED) <= {c.lower() for c in frame.columns}:
         long = frame.rename(columns={c: c.lower() for c in frame.columns if c.lower() in COLUMNS})
         if len(set(long.columns)) < long.shape[1]:
-            raise ValueError(f"{path.name}: a column of the long format stands twice, in small and capital letters")
+            raise ValueError(f"{path.name}: a column of the long format occurs twice, in small and capital letters")
         return long
     if any(_wide_name(c) for c in frame.columns):
         return _melt(frame, path.name)
     raise ValueError(
-        f"{path.name}: columns {', '.join(frame.columns[2:12])} fit no known kind; expected either the long columns "
+        f"{path.name}: columns {', '.join(frame.columns[2:12])} fit no known kind; expected the long columns "
         f"{', '.join(REQUIRED)} or wide ones such as r1__predictable"
     )
 
 
+def table(path: Path) -> pd.DataFrame:
+    """The cells of a table as stripped text, without empty lines, with ``file`` and ``line`` (where a record begins).
+
+    Raises:
+        ValueError: not text and not .xlsx, an empty file, a column named twice, or a row of another length.
+    """
+    start = path.read_bytes()[:8]
+    if start.startswith((b"\xd0\xcf\x11\xe0", b"$FL2", b"\x1f\x8b")):
+        raise ValueError(f"{path.name}: .xls, .sav and .gz files are not read: save it as .xlsx or as CSV in UTF-8")
+    records = _workbook(path) if start.startswith(b"PK\x03\x04") else _delimited(path)
+    records = [(line, cells) for line, cells in records if any(cells)]
+    if not records:
+        raise ValueError(f"{path.name}: the file is empty; expected a header line with the names of the columns")
+    (top, header), *body = records
+    while not header[-1]:
+        header.pop()
+    if twice := [name for name in header if name and header.count(name) > 1]:
+        raise ValueError(f"{path.name}, line {top}: column {twice[0]!r} occurs twice: rename one of the two")
+    names = [name or f"column {i}" for i, name in enumerate(header, start=1)]
+    for line, cells in body:
+        if len(cells) < len(names) or any(cells[len(names) :]):
+            raise ValueError(
+                f"{path.name}, line {line}: {len(cells)} cells, the header has {len(names)}: put values that hold a "
+                "separator or a line break in quotation marks"
+            )
+    rows = [[path.name, line, *cells[: len(names)]] for line, cells in body]
+    names = [f"{name} (given)" if name in ("file", "line") else name for name in names]
+    return pd.DataFrame(rows, columns=["file", "line", *names])
+
+
+def _text(path: Path) -> str:
+    """The text of a file in UTF-8, UTF-16 or cp1252."""
+    data, at = path.read_bytes(), 0
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encodings = ["utf-16"]
+    elif b"\0" in data[:200]:
+        encodings = ["utf-16-be" if data[:1] == b"\0" else "utf-16-le"]
+    else:
+        encodings = ["utf-8-sig", "cp1252"]
+    for encoding in encodings:
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError as error:
+            at = error.start
+            continue
+        if "\0" not in text:
+            return text
+        at = data.index(b"\0")
+    line = data[:at].count(b"\n") + 1
+    raise ValueError(
+        f"{path.name}, line {line}: byte {data[at]:#04x} is neither UTF-8, UTF-16 nor cp1252 "
+        "text: save the file as CSV in UTF-8"
+    )
+
+
+def _delimited(path: Path) -> list[tuple[int, list[str]]]:
+    """Line number and cells of each record, by the separator that cuts the header into most columns."""
+    text = _text(path)
+    said = re.match(r'"?sep=([,;\t|])"?[ \t]*\r?\n', text)  # a line for spreadsheets, before the header
+    body, top = (text[said.end() :], 2) if said else (text, 1)
+    first = next((line for line in body.splitlines() if line.strip()), "")
+    best = max(SEPARATORS, key=lambda mark: len(next(csv.reader([first], delimiter=mark), [])))
+    reader = csv.reader(io.StringIO(body, newline=""), delimiter=said[1] if said else best, strict=True)
+    records, line = [], top
+    try:
+        for cells in reader:
+            records.append((line, [cell.strip() for cell in cells]))
+            line = top + reader.line_num
+    except csv.Error as error:
+        raise ValueError(f"{path.name}, line {line}: {error}: mend the quotation marks of this line") from None
+    return records
+
+
+def _workbook(path: Path) -> list[tuple[int, list[str]]]:
+    """Line number and cells of each row of the first sheet that is not empty."""
+    try:
+        sheets = pd.read_excel(path, sheet_name=None, header=None, dtype=str, na_filter=False, engine="openpyxl")
+    except ImportError:
+        raise ValueError(
+            f"{path.name}: .xlsx needs the package openpyxl: pip install openpyxl, or save the sheet as CSV"
+        ) from None
+    except Exception as error:  # a damaged workbook fails in openpyxl, zipfile or an XML parser
+        raise ValueError(f"{path.name}: not a workbook that can be read ({error}): save the sheet as CSV") from None
+    filled = next((sheet for sheet in sheets.values() if sheet.ne("").any(axis=None)), pd.DataFrame())
+    return [(line, [cell.strip() for cell in row]) for line, row in enumerate(filled.itertuples(index=False), start=1)]
+
+
 def _read_json(path: Path) -> pd.DataFrame:
     try:
-        content = json.loads(decoded(path))
+        content = json.loads(_text(path))
         exports = content if isinstance(content, list) else [content]
         rows = [{**row, "response": str(i)} for i, export in enumerate(exports) for row in export["ratings"]]
     except (json.JSONDecodeError, TypeError, KeyError, RecursionError) as error:
-        raise ValueError(
-            f"{path.name}: not an export of the survey page ({error!r}); it has a list 'ratings'"
-        ) from None
+        raise ValueError(f"{path.name}: no export of the survey page ({error!r}); expected a list 'ratings'") from None
     frame = pd.DataFrame(rows).astype(object)
-    frame = frame.where(frame.notna(), "").astype(str)
-    frame = frame.drop(columns=["file", "line"], errors="ignore")
+    frame = frame.where(frame.notna(), "").astype(str).drop(columns=["file", "line"], errors="ignore")
     if missing := [name for name in REQUIRED if name not in frame.columns]:
         raise ValueError(f"{path.name}: no rating has a {missing[0]!r}; each has {', '.join(REQUIRED)}")
     frame.insert(0, "line", range(1, len(frame) + 1))
@@ -87,7 +167,7 @@ def _read_json(path: Path) -> pd.DataFrame:
 def trace_name(text: str) -> str:
     """A trace type's name as ``TRACE_TYPES`` spells it, where it is a spelling of one; else as given."""
     plain = re.sub(r"[\s-]+", "_", text.strip().lower())
-    return SPELLINGS.get(plain, plain)
+    return WORDS["spellings"].get(plain, plain)
 
 
 def _wide_name(column: str) -> tuple[str, str, str] | None:
@@ -110,39 +190,74 @@ def _headers(frame: pd.DataFrame) -> int:
     return int(bool(first & {"start date", "response type", "response id"}))
 
 
-def _participant(frame: pd.DataFrame, file: str) -> str:
-    """The column that names a person: the first known one that is filled in at least half of the rows."""
-    lower = {c.lower(): c for c in frame.columns}
-    known = [lower[name] for name in PARTICIPANT if name in lower]
-    if not known:
-        raise ValueError(f"{file}: no participant column; expected one of {', '.join(PARTICIPANT)}")
-    return next((c for c in known if frame[c].ne("").mean() >= 0.5), known[0])
-
-
 def _melt(frame: pd.DataFrame, file: str) -> pd.DataFrame:
     """Wide to long; what belongs to a whole trace (order, page seconds) goes to each of its answers."""
     frame = frame.iloc[_headers(frame) :]
-    who = _participant(frame, file)
-    names = {c: name for c in frame.columns if (name := _wide_name(c))}
-    answers = [c for c, (_, _, item) in names.items() if item not in ("seconds", "order")]
-    if not answers:
-        raise ValueError(f"{file}: no column holds ratings; expected columns such as r1__predictable")
-    more = frame[[c for c in frame.columns if c not in names and c != who and c not in COLUMNS]]
     lower = {c.lower(): c for c in frame.columns}
+    known = [lower[name] for name in WORDS["participant"] if name in lower]
+    names = {c: name for c in frame.columns if (name := _wide_name(c))}
+    rated = [c for c, (_, _, item) in names.items() if item not in ("seconds", "order")]
+    if not known or not rated:
+        lack = f"no participant column; expected one of {', '.join(WORDS['participant'])}"
+        raise ValueError(f"{file}: {lack if rated else 'no column with ratings; expected such as r1__predictable'}")
+    who = next((c for c in known if frame[c].ne("").mean() >= 0.5), known[0])
+    more = frame[[c for c in frame.columns if c not in names and c != who and c not in COLUMNS]]
     blocks = []
-    for column in answers:
+    for column in rated:
         problem, kind, item = names[column]
-        block = more.assign(
-            participant=frame[who], problem=problem, trace_type=kind, item=item, rating=frame[column], column=column
-        ).assign(response=frame["line"].astype(str))
-        same_trace = {names[c][2]: c for c in names if names[c][:2] == (problem, kind)}
-        block["order"] = frame[same_trace["order"]] if "order" in same_trace else ""
-        seconds, shared = same_trace.get("seconds"), sum(names[c][:2] == (problem, kind) for c in answers)
+        page = {names[c][2]: c for c in names if names[c][:2] == (problem, kind)}
+        seconds, shared = page.get("seconds"), sum(names[c][:2] == (problem, kind) for c in rated)
         if seconds is None:
-            seconds, shared = lower.get("duration (in seconds)"), len(answers)
-        if seconds is not None:
-            # One time for the page, or for all pages: shared equally among its answers.
+            seconds, shared = lower.get("duration (in seconds)"), len(rated)
+        block = more.assign(participant=frame[who], problem=problem, trace_type=kind, item=item, column=column)
+        block = block.assign(rating=frame[column], response=frame["line"].astype(str))
+        block["order"] = frame[page["order"]] if "order" in page else ""
+        if seconds is not None:  # of the page, or of all pages: shared equally among its answers
             given = frame[seconds].str.replace(",", ".")
             block["seconds"] = (pd.to_numeric(given, errors="coerce") / shared).astype(object).fillna(given)
         blocks.append(block)
     return pd.concat(blocks, ignore_index=True)
+
+
+def read_scale(text: str) -> dict[str, tuple[float, float]]:
+    """Lowest and highest number of the two scales, from ``1-7`` or ``interpretability=1-5,cognitive_load=0-20``.
+
+    Raises:
+        ValueError: another form, an unknown scale, or a lowest number that is not below the highest.
+    """
+    found = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, numbers = part.rpartition("=")
+        match = re.fullmatch(r"(-?\d+)\s*(?:-|to|\.\.)\s*(-?\d+)", numbers.strip())
+        if not match or int(match[1]) >= int(match[2]) or (equals and name.strip() not in SCALES):
+            raise ValueError(
+                f"scale {part!r}: expected its lowest and highest number, such as 1-7, or one of "
+                f"{', '.join(SCALES)} before them, such as cognitive_load=0-20"
+            )
+        found |= dict.fromkeys([name.strip()] if equals else SCALES, (float(match[1]), float(match[2])))
+    return found
+
+
+def read_labels(path: str | Path) -> dict[str, float | None]:
+    """Lower-cased answer to its point, from a table with the columns ``label`` and ``point`` (empty: no answer).
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a column is missing, a label occurs twice, or a point is not a number from 1 to 5.
+    """
+    if not path:
+        return {}
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"labels {path}: no such file; expected a CSV file with the columns label and point")
+    rows, found = table(Path(path)), {}
+    if missing := [name for name in ("label", "point") if name not in rows.columns]:
+        raise ValueError(f"{Path(path).name}: no column {missing[0]!r}; expected the columns label and point")
+    for row in rows.itertuples():
+        point = pd.to_numeric(row.point.replace(",", "."), errors="coerce")
+        if row.label.lower() in found or (row.point and not POINTS[0] <= point <= POINTS[-1]):
+            raise ValueError(
+                f"{row.file}, line {row.line}: label {row.label!r}, point {row.point!r}: each label once, with a point "
+                "from 1 to 5, or an empty one for no answer"
+            )
+        found[row.label.lower()] = float(point) if row.point else None
+    return found

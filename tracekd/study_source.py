@@ -14,9 +14,8 @@ from tracekd import study
 from tracekd.plots import banner
 from tracekd.profiles import ROOT
 from tracekd.study_files import read
-from tracekd.study_import import clean
+from tracekd.study_import import Cleaned, clean
 from tracekd.study_simulate import simulate
-from tracekd.study_stats import compare
 
 STAMP = "SIMULATED"
 PICTURE_FOLDER = ROOT / "figures" / "data"
@@ -24,19 +23,16 @@ PICTURE_FOLDER = ROOT / "figures" / "data"
 
 @dataclass(frozen=True)
 class Study:
-    """Cleaned ratings with their origin.
+    """Cleaned ratings, whether they are simulated, and their source in words for captions and the manifest."""
 
-    Attributes:
-        ratings: the long format of ``study``.
-        report: what cleaning touched.
-        simulated: whether a generator made them.
-        source: origin in words, for captions and the manifest.
-    """
-
-    ratings: pd.DataFrame
-    report: pd.DataFrame
+    cleaned: Cleaned
     simulated: bool
     source: str
+
+    @property
+    def ratings(self) -> pd.DataFrame:
+        """The long format of ``study``."""
+        return self.cleaned.ratings
 
     @property
     def design(self) -> str:
@@ -52,19 +48,21 @@ class Study:
         """The artefact's name; ends in ``_SIMULATED`` for simulated ratings."""
         return f"{stem}_{STAMP}" if self.simulated else stem
 
-    def caption(self, text: str) -> str:
-        """The caption; begins with the word SIMULATED for simulated ratings."""
-        return f"{STAMP} ratings, no evidence about people. {text}" if self.simulated else text
+    def about(self, caption: str) -> dict:
+        """Caption (it begins with SIMULATED for simulated ratings), n, student and source, to save an artefact with."""
+        caption = f"{STAMP} ratings, no evidence about people. {caption}" if self.simulated else caption
+        return {"caption": caption, "n": f"{self.n} participants", "student": "", "source": self.source}
 
     def table(self, frame: pd.DataFrame, p: tuple[str, ...] = ()) -> Styler:
         """The frame as a notebook shows it: two decimals, powers of ten in the columns ``p``, stamped if simulated."""
-        shown = frame.style.hide().format(precision=2).format("{:.1e}", subset=list(p))
+        shown = frame.style.hide().format(precision=2, na_rep="").format("{:.1e}", subset=list(p), na_rep="")
         return shown.set_caption(f"{STAMP} ratings") if self.simulated else shown
 
-    def stamp(self, fig: Figure) -> None:
+    def stamp(self, fig: Figure) -> Figure:
         """Put the banner on a figure of simulated ratings; nothing on one of real ratings."""
         if self.simulated:
             banner(fig, f"{STAMP} ratings")
+        return fig
 
 
 def open_study(path: str, rng: np.random.Generator) -> Study:
@@ -74,55 +72,51 @@ def open_study(path: str, rng: np.random.Generator) -> Study:
         ValueError: the file cannot be read or cleaned; see ``study_files.read`` and ``study_import.clean``.
     """
     if not path:
-        cleaned = clean(simulate(rng))
-        return Study(cleaned.ratings, cleaned.report, True, f"{STAMP} ratings (tracekd.study_simulate)")
-    cleaned = clean(read(path))
-    return Study(cleaned.ratings, cleaned.report, False, f"ratings file {Path(path).name}")
-
-
-def robustness(ratings: pd.DataFrame, rng: np.random.Generator, resamples: int) -> pd.DataFrame:
-    """The pairwise table of all participants beside that without those flagged as careless.
-
-    Returns:
-        scale, first, second, and for both sets n, effect, p_holm; ``same_verdict``: whether both are on the same side
-        of 0.05 with the same sign.
-    """
-    tables = []
-    for kept in (ratings, study.without_careless(ratings)):
-        pairs = compare(study.scores(kept), study.design(kept), rng, resamples)[1]
-        tables.append(pairs.set_index(["scale", "first", "second"])[["n", "effect", "p_holm"]])
-    both = tables[0].add_suffix("_all").join(tables[1].add_suffix("_careful"))
-    side = (both["p_holm_all"] < 0.05) == (both["p_holm_careful"] < 0.05)
-    both["same_verdict"] = side & (np.sign(both["effect_all"]) == np.sign(both["effect_careful"]))
-    return both.reset_index()
-
-
-def accuracy_points(described: pd.DataFrame, simulated: bool) -> pd.DataFrame:
-    """Mean interpretability of each trace type beside the published accuracy of students trained on it.
-
-    Args:
-        described: what ``study_stats.describe`` gives.
-        simulated: with simulated ratings only the published means count as known.
-
-    Returns:
-        One row a student and trace type: student, trace_type, interpretability, low, high, accuracy (percent), known.
-    """
-    published = study.published()
-    rated = described[described["scale"] == "interpretability"].set_index("trace_type")
-    rows = published[published["quantity"] == "accuracy"].rename(columns={"value": "accuracy"})
-    rows = rows[rows["trace_type"].isin(rated.index)]
-    rows = rows.assign(
-        interpretability=rows["trace_type"].map(rated["mean"]),
-        low=rows["trace_type"].map(rated["low"]),
-        high=rows["trace_type"].map(rated["high"]),
-        known=[
-            not simulated or bool(np.isfinite(study.published_mean("interpretability", k))) for k in rows["trace_type"]
-        ],
-    )
-    columns = ["student", "trace_type", "interpretability", "low", "high", "accuracy", "known"]
-    return rows[columns].reset_index(drop=True)
+        return Study(clean(simulate(rng)), True, f"{STAMP} ratings (tracekd.study_simulate)")
+    return Study(clean(read(path)), False, f"ratings file {Path(path).name}")
 
 
 def pictures() -> dict[str, Path]:
     """Name to file of the pictures that ``python -m tracekd survey pictures`` took; empty where there are none."""
     return {path.stem.removeprefix("05_survey_"): path for path in sorted(PICTURE_FOLDER.glob("05_survey_*.png"))}
+
+
+def reliability_words(reliability: pd.DataFrame) -> str:
+    """``study_models.reliability`` as Markdown: one line per scale."""
+    lines = []
+    for scale, rows in reliability.groupby("scale", sort=False):
+        found = [f"{study.LABELS[r.trace_type]} {r.value:.2f} [{r.low:.2f}, {r.high:.2f}]" for r in rows.itertuples()]
+        lines.append(f"- Cronbach's alpha, {scale} (n = {rows['n'].max()}): {'; '.join(found)}")
+    return "\n".join(lines)
+
+
+def summary(data: Study, detectable: pd.DataFrame, described: pd.DataFrame, pairs: pd.DataFrame, rho: pd.DataFrame):
+    """What the notebook found, as Markdown.
+
+    Args:
+        data: the ratings.
+        detectable: of ``study_simulate.minimum_detectable``.
+        described: of ``study_stats.describe``.
+        pairs: of ``study_stats.compare``.
+        rho: of ``study_models.against_accuracy``.
+    """
+    least = detectable[detectable["test"] == "pair"].set_index("design")["effect"]
+    first, last = (study.published_mean("interpretability", kind) for kind in ("r1", "correct"))
+    lines = [
+        f"Published: interpretability is {first:.2f} for `r1` and {last:.2f} for `correct`, {last - first:.2f} points "
+        "apart.",
+        f"Under the assumed spreads, 100 participants find a difference of {least['within']:.2f} points between two "
+        f"trace types with power 0.8 in a within design, {least['between']:.2f} points in a between design.",
+    ]
+    for scale, rows in pairs.groupby("scale", sort=False):
+        top = described[described["scale"] == scale].sort_values("mean").iloc[-1]
+        lines.append(
+            f"In these {'SIMULATED ' if data.simulated else ''}ratings {int((rows['p_holm'] < 0.05).sum())} of "
+            f"{len(rows)} pairs differ in {scale}; `{top['trace_type']}` has the highest mean, {top['mean']:.2f} "
+            f"[{top['low']:.2f}, {top['high']:.2f}], n = {top['n']}. Without careless participants "
+            f"{int(rows['same_verdict'].sum())} verdicts stay."
+        )
+    found = ", ".join(f"{row.student} {row.rho:+.1f} (p = {row.p:.2f})" for row in rho.itertuples())
+    test = " This is no test of the paper's claim: the ratings are partly assumed." if data.simulated else ""
+    lines.append(f"Rank correlation of interpretability with accuracy, n = {rho['n'].max()}: {found}.{test}")
+    return "\n".join(f"- {line}" for line in lines)

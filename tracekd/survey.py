@@ -1,8 +1,6 @@
 """The rating survey: who sees which trace of which problem when, written into one page that needs no server.
 
-The page is ``survey.html`` with three things put in: jsPsych and one of its plugins (fetched from npm by
-``survey_build``, with their licence), and the plan as JSON. Within: each participant sees every kind of trace, each on
-another problem. Between: one kind on several problems.
+Within: each participant sees every trace type, each on another problem. Between: one trace type on several problems.
 """
 
 from __future__ import annotations
@@ -10,64 +8,43 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from tracekd.problems import Problem
-from tracekd.study import LABELS, TRACE_TYPES, latin_square, questionnaire
+from tracekd.study import DESIGNS, LABELS, TRACE_TYPES, latin_square, questionnaire
 
-DESIGNS = ("within", "between")
 TEMPLATE = Path(__file__).with_name("survey.html")
 
 
-@dataclass(frozen=True)
-class Shown:
+def show(problem: Problem, trace_type: str, text: str, source: str, data: str) -> dict:
     """One problem with one trace, as a participant sees it.
 
-    Attributes:
-        problem: id.
-        trace_type: one of ``TRACE_TYPES``.
-        context: the facts, in order.
-        question: the question.
-        trace: the text to be rated.
-        answer: what the trace leads to.
-        source: where the trace comes from: ``rules``, a teacher's name or ``teacher``, or ``templated``.
-        data: where the problem comes from, such as ``generated``.
-    """
-
-    problem: str
-    trace_type: str
-    context: tuple[str, ...]
-    question: str
-    trace: str
-    answer: str
-    source: str
-    data: str
-
-
-def show(problem: Problem, trace_type: str, text: str, source: str, data: str) -> Shown:
-    """Put a problem and the text of a trace together.
+    ``source`` of the trace: ``rules``, a teacher's name or ``teacher``, or ``templated``; ``data`` of the problem: such
+    as ``generated``.
 
     Raises:
-        ValueError: an unknown kind of trace, or an empty text.
+        ValueError: an unknown trace type, or an empty text.
     """
     if trace_type not in TRACE_TYPES:
         raise ValueError(f"trace type {trace_type!r} is not one of {', '.join(TRACE_TYPES)}")
     if not text.strip():
         raise ValueError(f"{problem.id}: the {trace_type} trace is empty; there is nothing to rate")
-    answer = ", ".join(problem.answers)
-    return Shown(problem.id, trace_type, problem.context, problem.question, text.strip(), answer, source, data)
+    return {
+        "problem": problem.id, "trace_type": trace_type, "context": list(problem.context), "question": problem.question,
+        "trace": text.strip(), "answer": ", ".join(problem.answers), "source": source, "data": data,
+    }  # fmt: skip
 
 
 def sequences(problems: Sequence[str], kinds: Sequence[str], design: str) -> list[list[tuple[str, str]]]:
-    """Orders of (problem, kind of trace), one list a sequence; participants are spread over the sequences.
+    """Orders of (problem, trace type), one list per sequence; participants are spread over the sequences.
 
-    Within, with k kinds and m problems (m a multiple of k): k * k sequences. The kinds follow a Williams square in each
-    block of k pages; the problems are shifted by one from one group of k sequences to the next, so that over all
-    sequences each problem meets each kind, and stands at each place of its block, equally often. Between: one kind a
-    sequence, on all problems; the problems' order follows a Latin square.
+    Within, k kinds and a multiple of k problems: k * k sequences. The kinds follow a Williams square in each block of k
+    pages; the problems shift by one from one group of k sequences to the next, so that over all sequences each problem
+    meets each kind, and comes at each place of its block, equally often. Between: one kind per sequence, on all
+    problems, whose order follows a Latin square.
 
     Raises:
         ValueError: an unknown design, or too few problems for the design.
@@ -77,80 +54,69 @@ def sequences(problems: Sequence[str], kinds: Sequence[str], design: str) -> lis
         raise ValueError(f"design {design!r} is unknown: {' or '.join(DESIGNS)}")
     if m < 1 or (design == "within" and m % k):
         raise ValueError(
-            f"{m} problems do not fit: within a participant, {k} kinds of trace need {k}, {2 * k}, ... problems"
+            f"{m} problems do not fit: within a participant, {k} trace types need {k}, {2 * k}, ... problems"
         )
     if design == "between":
-        rows = latin_square(m)
-        return [[(problems[i], kind) for i in row] for row in rows for kind in kinds]
-    found = []
-    for shift in range(k):
-        for row in latin_square(k):
-            blocks = [problems[start : start + k] for start in range(0, m, k)]
-            found.append([(block[(j + shift) % k], kinds[c]) for block in blocks for j, c in enumerate(row)])
-    return found
+        return [[(problems[i], kind) for i in row] for row in latin_square(m) for kind in kinds]
+    blocks = [problems[start : start + k] for start in range(0, m, k)]
+    return [
+        [(block[(j + shift) % k], kinds[c]) for block in blocks for j, c in enumerate(row)]
+        for shift in range(k)
+        for row in latin_square(k)
+    ]
 
 
 def plan(
-    shown: Sequence[Shown], design: str = "within", *, items: Path | None = None, post: str = "", study: str = "study"
+    shown: Sequence[dict], design: str = "within", *, items: Path | None = None, post: str = "", study: str = "study"
 ) -> dict:
     """Everything the page needs, as one JSON object.
 
     Args:
-        shown: every problem with every kind of trace that takes part.
+        shown: what ``show`` gives, for every problem with every trace type that takes part.
         design: ``within`` or ``between``.
         items: another questionnaire file; None for ``survey_items.toml``.
         post: address that finished answers are sent to; "" for download only.
-        study: short name; keeps two surveys in one browser apart.
+        study: short name, kept in each answer.
 
     Raises:
-        ValueError: a problem lacks a kind of trace, or the design does not fit.
+        ValueError: a problem lacks a trace type, or the design does not fit.
     """
-    by_key = {(s.problem, s.trace_type): s for s in shown}
-    problems = list(dict.fromkeys(s.problem for s in shown))
-    kinds = [k for k in TRACE_TYPES if any(s.trace_type == k for s in shown)]
-    missing = [f"{p} {k}" for p in problems for k in kinds if (p, k) not in by_key]
+    keys = [(s["problem"], s["trace_type"]) for s in shown]
+    problems = list(dict.fromkeys(problem for problem, _ in keys))
+    kinds = [kind for kind in TRACE_TYPES if kind in {kind for _, kind in keys}]
+    missing = [f"{p} {kind}" for p in problems for kind in kinds if (p, kind) not in keys]
     if missing:
-        raise ValueError(f"each problem needs each kind of trace; missing: {', '.join(missing[:5])}")
+        raise ValueError(f"each problem needs each trace type; missing: {', '.join(missing[:5])}")
     if post and not post.startswith(("https://", "http://")):
         raise ValueError(f"post address {post!r} must begin with https:// (or http:// for a trial)")
-    index = {key: i for i, key in enumerate(by_key)}
-    orders = sequences(problems, kinds, design)
     made = {
         "study": study, "design": design, "post": post, "questionnaire": dict(questionnaire(items)),
-        "shown": [asdict(s) for s in by_key.values()],
-        "sequences": [[index[key] for key in order] for order in orders],
+        "shown": list(shown),
+        "sequences": [[keys.index(key) for key in order] for order in sequences(problems, kinds, design)],
     }  # fmt: skip
-    # Answers kept in a browser belong to this very plan: another one of the same name starts afresh.
+    # Answers stored in a browser belong to this very plan: another one of the same name starts afresh.
     made["version"] = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:8]
     return made
 
 
 def page(the_plan: dict, scripts: Sequence[str], licences: str) -> str:
-    """The finished page.
-
-    Args:
-        the_plan: what ``plan`` gives.
-        scripts: JavaScript to inline, in order.
-        licences: licence texts of what is inlined.
+    """The finished page: ``survey.html`` with the plan, the scripts and their licences put in.
 
     Raises:
         ValueError: a script would end the page's script element early.
     """
     if any("</script" in script.lower() for script in scripts):
-        raise ValueError("a script contains '</script': it cannot be inlined as it stands")
+        raise ValueError("a script contains '</script': it cannot be inlined as it is")
     # In JSON, < may be written \u003c, so that no text of a trace can end the element or start another.
     content = json.dumps(the_plan, ensure_ascii=False).replace("<", "\\u003c")
-    parts = {
+    html = TEMPLATE.read_text(encoding="utf-8")
+    for mark, text in {
         "<!--LICENCES-->": "<!--\n" + licences.replace("--", "- -") + "\n-->",
         "<!--SCRIPTS-->": "\n".join(f"<script>\n{script}\n</script>" for script in scripts),
         "<!--PLAN-->": f'<script type="application/json" id="plan">{content}</script>',
         "<!--TITLE-->": the_plan["questionnaire"]["study"]["title"],
-    }
-    html = TEMPLATE.read_text(encoding="utf-8")
-    for mark, text in parts.items():
-        if html.count(mark) != 1:
-            raise ValueError(f"survey.html must hold {mark} exactly once, it does {html.count(mark)} times")
-        html = html.replace(mark, text)
+    }.items():
+        html = html.replace(mark, text, 1)
     return html
 
 
@@ -158,16 +124,14 @@ def choose(problems: Sequence[Problem], count: int, rng: np.random.Generator) ->
     """``count`` problems with evidence, spread over the categories as evenly as they allow.
 
     Raises:
-        ValueError: not so many problems have evidence.
+        ValueError: fewer problems have evidence.
     """
     able = [p for p in problems if p.evidence]
     if len(able) < count:
         raise ValueError(f"{count} problems asked for, {len(able)} of {len(problems)} have evidence (and all traces)")
-    groups: dict[str, list[Problem]] = {}
-    for i in rng.permutation(len(able)):
-        groups.setdefault(able[i].category, []).append(able[i])
-    turns = [p for turn in range(max(map(len, groups.values()))) for g in groups.values() for p in g[turn : turn + 1]]
-    return turns[:count]
+    shuffled = [able[i] for i in rng.permutation(len(able))]
+    turn = pd.Series([p.category for p in shuffled], dtype=str).groupby(lambda i: shuffled[i].category).cumcount()
+    return [shuffled[i] for i in turn.sort_values(kind="stable").index[:count]]
 
 
 def describe(the_plan: dict) -> str:

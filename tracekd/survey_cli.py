@@ -14,9 +14,8 @@ from tracekd.command_line import Parser, file_or_folder
 from tracekd.freeform import CONDITIONS
 from tracekd.problems import DATASETS, Problem, check_source, load, source_of
 from tracekd.records import read_jsonl, replacing, write_csv
-from tracekd.study_files import read
-from tracekd.study_import import Cleaned, clean
-from tracekd.study_points import read_scale
+from tracekd.study_files import read, read_scale
+from tracekd.study_import import clean
 from tracekd.study_source import PICTURE_FOLDER
 
 # Name, page (see survey_build.picture), width and height of the window, pixels cut off above.
@@ -28,6 +27,8 @@ PICTURES = (
 )
 FREE = ("r1", "r1_summary", "r1_explanation")
 THINK = re.compile(r"<think>(.*?)</think>", re.DOTALL)
+BUILD = "python -m tracekd survey build --problems 4 --output survey.html"
+CHECK = "python -m tracekd survey check ratings.csv --scale 1-7 --output clean.csv"
 
 
 def given_traces(paths: list[Path]) -> dict[tuple[str, str], tuple[str, str]]:
@@ -60,10 +61,8 @@ def given_traces(paths: list[Path]) -> dict[tuple[str, str], tuple[str, str]]:
     return found
 
 
-def traces_of(
-    problem: Problem, data: str, given: dict[tuple[str, str], tuple[str, str]], seed: int
-) -> list[survey.Shown]:
-    """The four kinds of trace of a problem: those given; else ``correct`` by rules, the others templated.
+def traces_of(problem: Problem, data: str, given: dict[tuple[str, str], tuple[str, str]], seed: int) -> list[dict]:
+    """The four traces of a problem as pages: those given; else ``correct`` by rules, the others templated.
 
     Returns:
         Four pages, or none where a trace is neither given nor can be written from the derivation.
@@ -84,28 +83,22 @@ def build(args: argparse.Namespace) -> int:
         raise ValueError(f"--problems {args.problems}: expected 1 or more")
     source = check_source(args.data)
     data = "generated" if source_of(args.dataset, source) == "generated" else "real"
-    found = load(args.dataset, source, seed=args.seed)
-    # Without traces of one's own the problems come from the test split, which no student has seen.
-    found = found if args.traces or args.ids else [p for p in found if p.split == "test"]
+    # Without traces of a teacher the problems come from the test split, which no student has seen.
+    problems = [p for p in load(args.dataset, source, seed=args.seed) if args.traces or args.ids or p.split == "test"]
     given = given_traces(args.traces)
-    if given:
-        found = [p for p in found if any((p.id, kind) in given for kind in study.TRACE_TYPES)]
-    rng = np.random.default_rng(args.seed)
-    able = [p for p in found if p.evidence]
+    able = [p for p in problems if p.evidence and (not given or any((p.id, k) in given for k in study.TRACE_TYPES))]
     ready = {p.id: made for p in able if (made := traces_of(p, data, given, args.seed))}
-    if args.ids:
-        if unfit := [i for i in args.ids if i not in ready]:
-            raise ValueError(f"--ids {' '.join(unfit)}: not in the data, or without evidence or traces to show")
-        chosen = [p for i in args.ids for p in able if p.id == i]
-    else:
-        chosen = survey.choose([p for p in able if p.id in ready], args.problems, rng)
-    shown = [s for p in chosen for s in ready[p.id]]
+    if unfit := [i for i in args.ids if i not in ready]:
+        raise ValueError(f"--ids {' '.join(unfit)}: not in the data, or without evidence or traces to show")
+    rng = np.random.default_rng(args.seed)
+    chosen = args.ids or [p.id for p in survey.choose([p for p in able if p.id in ready], args.problems, rng)]
+    shown = [page for i in chosen for page in ready[i]]
     plan = survey.plan(shown, args.design, items=args.items, post=args.post, study=args.study)
     html = survey.page(plan, *survey_build.fetch())
     with replacing(args.output) as temporary:
         temporary.write_text(html, encoding="utf-8")
-    print(f"{args.output}: {args.output.stat().st_size / 1024:.0f} KiB, opens by double-click\n{survey.describe(plan)}")
     print(
+        f"{args.output}: {args.output.stat().st_size / 1024:.0f} KiB, opens by double-click\n{survey.describe(plan)}\n"
         f"links for exact balance: {args.output.name}?sequence=1 to ?sequence={len(plan['sequences'])}; without one, "
         "the page draws a sequence by chance\nanswers: collect the downloaded files in one folder, then "
         "python -m tracekd survey check FOLDER"
@@ -119,22 +112,21 @@ def pictures(args: argparse.Namespace) -> int:
         raise ValueError(f"{args.page}: not the survey's page: give the HTML file that `survey build` wrote")
     args.output.mkdir(parents=True, exist_ok=True)
     for name, *window in PICTURES:
-        path = args.output / f"05_survey_{name}.png"
-        survey_build.picture(args.page, path, *window)
-        print(f"{path.name}: {path.stat().st_size / 1024:.0f} KiB")
+        survey_build.picture(args.page, args.output / f"05_survey_{name}.png", *window)
+        print(f"05_survey_{name}.png")
     return 0
 
 
-def cleaned(path: Path, design: str | None = None, *, output: Path | None = None, **reading) -> Cleaned:
+def cleaned(path: Path, design: str | None = None, *, output: Path | None = None, **reading) -> None:
     """Read and clean ratings, print what was touched, and write both where ``output`` is given.
 
     Args:
         path: see ``study_files.read``.
         design: see ``study_import.clean``.
-        output: the clean ratings; the report stands beside it as ``NAME_report.csv``.
+        output: the clean ratings; the report is written beside it as ``NAME_report.csv``.
         **reading: ``scale``, ``labels`` and ``status`` of ``clean``.
     """
-    read_scale(reading.get("scale", ""))  # a slip in an option is said before any file is read
+    read_scale(reading.get("scale", ""))  # a slip in an option is named before any file is read
     made = clean(read(path), design, **reading)
     ratings, flags = made.ratings, study.careless(made.ratings)
     print(f"{len(ratings)} answers of {ratings['participant'].nunique()} participants, {study.design(ratings)} design")
@@ -144,7 +136,6 @@ def cleaned(path: Path, design: str | None = None, *, output: Path | None = None
         write_csv(output, ratings)
         write_csv(output.with_name(output.stem + "_report.csv"), made.report)
         print(f"written: {output.name}, {output.stem}_report.csv")
-    return made
 
 
 def checked(path: Path, folder: Path, *, scale: str = "", labels: str = "", status: Sequence[str] = ()) -> Path:
@@ -168,46 +159,36 @@ def check(args: argparse.Namespace) -> int:
 
 def parser() -> Parser:
     """The command line."""
-    example = "python -m tracekd survey check ratings.csv --scale 1-7 --output clean.csv"
-    top = Parser("survey", __doc__, "python -m tracekd survey build --problems 4 --output survey.html\n" + example)
+    top = Parser("survey", __doc__, f"{BUILD}\n{CHECK}")
     commands = top.add_subparsers(dest="command", required=True)
-    build_example = "python -m tracekd survey build --problems 4 --output survey.html"
-    one = commands.add_parser("build", help="write the survey as one HTML page (needs npm once)", example=build_example)
+    one = commands.add_parser("build", help="write the survey as one HTML page (needs npm once)", example=BUILD)
     one.add_argument("--dataset", default="cotempqa", choices=DATASETS)
     one.add_argument("--data", default="generated", help="generated, hub or a folder (default: generated)")
     one.add_argument("--problems", type=int, default=4, help="problems to show (default 4; within: a multiple of 4)")
-    one.add_argument(
-        "--ids", nargs="+", metavar="ID", help="show these problems, in place of a spread over the categories"
-    )
+    one.add_argument("--ids", nargs="+", default=[], metavar="ID", help="show these problems")
     one.add_argument(
         "--traces", type=file_or_folder, action="extend", nargs="+", default=[], help="SFT sets or teacher's traces"
     )
-    one.add_argument("--design", default="within", choices=survey.DESIGNS)
+    one.add_argument("--design", default="within", choices=study.DESIGNS)
     one.add_argument("--items", type=Path, help="questionnaire to use in place of tracekd/survey_items.toml")
     one.add_argument("--post", default="", metavar="URL", help="address that finished answers are sent to")
-    one.add_argument("--study", default="study", help="short name, kept in each answer")
+    one.add_argument("--study", default="study", help="short name, in each answer")
     one.add_argument("--seed", type=int, default=121)
     one.add_argument("--output", type=Path, default=Path("survey.html"))
     one.set_defaults(run=build)
-    three = commands.add_parser(
-        "pictures",
-        help="photograph a built survey's pages with headless Chromium",
-        example="python -m tracekd survey pictures survey.html --output pictures",
-    )
+    two = commands.add_parser("check", help="clean ratings and report every row touched", example=CHECK)
+    two.add_argument("ratings", type=file_or_folder, help="a table (CSV, .xlsx) or JSON file, or a folder of them")
+    two.add_argument("--scale", default="", help="of the answers, such as 1-7, --scale=-2-2 or cognitive_load=0-20")
+    two.add_argument("--labels", default="", metavar="FILE", help="CSV with columns label and point (1 to 5, or empty)")
+    two.add_argument("--status", nargs="+", default=[], help="values of the status column that mark real answers")
+    two.add_argument("--design", choices=study.DESIGNS, help="select participants of this design")
+    two.add_argument("--output", type=Path, help="write the clean ratings here, the report beside them")
+    two.set_defaults(run=check)
+    example = "python -m tracekd survey pictures survey.html --output pictures"
+    three = commands.add_parser("pictures", help="photograph a survey's pages with headless Chromium", example=example)
     three.add_argument("page", type=file_or_folder, help="the survey's HTML file")
     three.add_argument("--output", type=Path, default=PICTURE_FOLDER, help="folder (default: figures/data)")
     three.set_defaults(run=pictures)
-    two = commands.add_parser("check", help="clean ratings and report every row touched", example=example)
-    two.add_argument("ratings", type=file_or_folder, help="a table (CSV, .xlsx) or JSON file, or a folder of them")
-    two.add_argument(
-        "--scale", default="", help="lowest and highest number of the answers, such as 1-7, --scale=-2-2 or "
-        "cognitive_load=0-20; brought to 1-5 in equal steps (default: 1-5)"
-    )  # fmt: skip
-    two.add_argument("--labels", default="", metavar="FILE", help="CSV with columns label and point (1 to 5, or empty)")
-    two.add_argument("--status", nargs="+", default=[], help="values of the status column that mark real answers")
-    two.add_argument("--design", choices=survey.DESIGNS, help="keep participants of this design only")
-    two.add_argument("--output", type=Path, help="write the clean ratings here, the report beside them")
-    two.set_defaults(run=check)
     return top
 
 
