@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from tracekd.replication import SIZE
+from tracekd.recorded import SIZE
 from tracekd.stats import minimum_detectable_phi
 
 # The verdicts on a claim; inconclusive was tested, not tested would have meant nothing.
