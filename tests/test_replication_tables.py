@@ -126,12 +126,3 @@ def test_forced_traces_of_the_recording(replicated):
     panels = rtab.forced_panels(asked, replicated.verdicts, {"babi": size}, rng(), 50)
     assert set(panels.variant) == {"own", "gold", "both_wrong", "empty"} and (panels.n >= 20).all()
     assert rtab.forced_panels(asked, replicated.verdicts, {"babi": 7}, rng(), 50).empty
-
-
-def test_costs_are_means_over_seeds(replicated):
-    found = rtab.costs(replicated.adapters).set_index(["dataset", "training_problems", "condition"])
-    part = replicated.adapters.groupby(["dataset", "training_problems"])
-    (dataset, size), rows = next(iter(part))
-    rows = rows[rows.condition == "vanilla"]
-    row = found.loc[(dataset, size, "vanilla")]
-    assert row.minutes == pytest.approx(rows.seconds.mean() / 60) and row.seeds == rows.seed.nunique()

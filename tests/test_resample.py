@@ -102,21 +102,6 @@ def test_a_problem_that_lacks_a_seed_counts_with_those_it_has():
     assert (found["value"], found["n"], found["seeds"], found["interval"]) == (pytest.approx(2 / 3), 2, 2, "crossed")
 
 
-def test_a_sign_by_the_bootstrap_alone_is_within_the_t_interval():
-    """218 problems, three seeds that differ by -5, -13 and -4 points: mean squares by hand give the t interval.
-
-    Each seed changes as many problems by -1, the others by 0. The seeds' mean square is 218 var(means); a bootstrap of
-    three seeds stays below 0, and the t interval with fewer than three and a half degrees of freedom does not.
-    """
-    lost = (11, 29, 9)
-    values = np.array([[-float(i % 218 < k) for k in lost] for i in range(218)])
-    values = np.stack([rng(k).permutation(values[:, place]) for place, k in enumerate(lost)], axis=1)
-    found = resample.crossed(values[..., None], mean, rng(), 5000)
-    among = 218 * values.mean(axis=0).var(ddof=1)
-    assert resample.components(values).seed == pytest.approx((among - resample.components(values).rest) / 218)
-    assert found["high"] < 0 < found["t_high"] and found["t_low"] < found["low"]
-
-
 # The bootstrap.
 
 

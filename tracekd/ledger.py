@@ -106,17 +106,9 @@ def _counts(verdicts: pd.DataFrame) -> dict[tuple, dict]:
 
 
 def claims(tested: pd.DataFrame, contrasts: pd.DataFrame, trace: pd.DataFrame, r1: pd.DataFrame) -> pd.DataFrame:
-    """The claims with what was published and what the second look gives beside them.
+    """``replication_claims.tested`` with ``published`` and ``rescored`` beside it, in words, one entry per student.
 
-    Args:
-        tested: of ``replication_claims.tested``.
-        contrasts: of ``released_tables.contrasts``.
-        trace: of ``released_tables.compared``.
-        r1: of ``released_tables.r1_accuracies``.
-
-    Returns:
-        ``tested`` with the columns ``published``, ``rescored`` (in words, one entry per student), ``notebook`` and
-        ``artefact``.
+    ``contrasts``, ``trace`` and ``r1`` are of ``released_tables``: ``contrasts``, ``compared``, ``r1_accuracies``.
     """
     rows = [row | _beside(row, contrasts, trace, r1) for row in tested.to_dict("records")]
     return pd.DataFrame(rows).assign(notebook="08_paper_check", artefact="08_claims")

@@ -61,11 +61,8 @@ def _metric(measure: str, part: pd.DataFrame) -> tuple[float, float]:
     """A published answer metric: percent, one decimal. Only acc and f1 have an id-aligned counterpart."""
     test = part[part.joined == "test"]
     theirs = {"acc": part.pub_answer_correct.sum(), **{name: part[f"pub_{name}"].sum() for name in ("f1", "p", "r")}}
-    ours = dict.fromkeys(as_published.METRICS, NAN)
-    ours |= {"acc": test.answer_correct.sum(), "f1": test.answer_f1.sum()}
-    return tuple(
-        as_published.metric_row(sums, n).get(measure, NAN) for sums, n in ((theirs, len(part)), (ours, len(test)))
-    )
+    ours = {"acc": test.answer_correct.sum(), "f1": test.answer_f1.sum(), "p": NAN, "r": NAN}
+    return tuple(as_published.metric_row(sums, len(of))[measure] for sums, of in ((theirs, part), (ours, test)))
 
 
 def _matrix(measure: str, part: pd.DataFrame) -> tuple[float, float]:

@@ -101,12 +101,7 @@ def teachers(frame: pd.DataFrame) -> dict[tuple[str, str], str]:
 
 
 def marked(frame: pd.DataFrame, verdicts: pd.DataFrame | None = None) -> pd.DataFrame:
-    """``frame`` with its generated sets named so: ``marco (GENERATED)``.
-
-    Args:
-        frame: with the columns ``dataset`` and ``source``; or without any row.
-        verdicts: says the sources of a frame that has no such column.
-    """
+    """``frame`` with its generated sets named so, ``marco (GENERATED)``, by its ``source`` or that of ``verdicts``."""
     if frame.empty:
         return frame
     where = frame.source if verdicts is None else frame.dataset.map(verdicts.groupby("dataset").source.first())
@@ -124,10 +119,7 @@ def sources(frame: pd.DataFrame) -> str:
 
 
 def categories_of(frame: pd.DataFrame) -> str:
-    """Which categories of problems a frame has: their names, or how many where there are more than four.
-
-    With them the number of problems whose question has no answer in its context, where there are such.
-    """
+    """Which categories of problems a frame has: up to four names, or how many; and how many are unanswerable."""
     names, asked = sorted(frame.category.unique()), frame.drop_duplicates("id")
     words = ", ".join(names) if len(names) <= 4 else f"{len(names)} categories"
     without = int((~asked.answerable).sum())
@@ -138,11 +130,6 @@ def counted(frame: pd.DataFrame) -> str:
     """How many problems of which set a frame has, for captions: ``375 problems of babi, 218 of cotempqa``."""
     parts = [f"{n} of {dataset}" for dataset, n in frame.groupby("dataset").id.nunique().items()]
     return ", ".join(parts).replace(" of", " problems of", 1)
-
-
-def answerable(frame: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a frame with ``id`` whose question has an answer in its context, as ``verdicts`` say."""
-    return frame[frame.id.isin(verdicts.id[verdicts.answerable])]
 
 
 def trained_on(frame: pd.DataFrame, sizes: Mapping[str, int]) -> str:

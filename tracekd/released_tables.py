@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,10 +18,7 @@ ORDER = ("vanilla", "correct", "incorrect")
 
 
 class Release(NamedTuple):
-    """What the release says: verdicts on its outputs, its printed numbers, and the tables of both.
-
-    ``compared`` is of ``compared``, ``contrasts`` of ``contrasts``.
-    """
+    """Verdicts on the released outputs, the printed numbers, and the tables of ``compared`` and ``contrasts``."""
 
     verdicts: pd.DataFrame
     printed: pd.DataFrame
@@ -33,7 +29,7 @@ class Release(NamedTuple):
 def load(folder: str | Path, margin: float = 0.05) -> Release:
     """Read the recorded verdicts in ``folder`` and the printed numbers; ``margin`` is that of the equivalence tests."""
     verdicts, printed = verdict_tables(folder), published.load()
-    return Release(verdicts, printed, compared(printed, both_rules(verdicts)), contrasts(verdicts, margin, ORDER))
+    return Release(verdicts, printed, compared(printed, both_rules(verdicts)), contrasts(verdicts, margin))
 
 
 def check_recorded(source: str | Path, folder: str | Path) -> list[str]:
@@ -78,11 +74,11 @@ def trained(table: pd.DataFrame) -> pd.DataFrame:
     return table[(table.joined == "test") & (table.condition != "prompted")]
 
 
-def contrasts(table: pd.DataFrame, margin: float = 0.05, order: tuple[str, ...] = ()) -> pd.DataFrame:
+def contrasts(table: pd.DataFrame, margin: float = 0.05) -> pd.DataFrame:
     """``tables.contrasts`` of the fine-tuned students' conditions under both rule sets, with a column ``rules``."""
     columns = {THEIRS: "pub_answer_correct", OURS: "answer_correct"}
     found = [
-        tables.contrasts(trained(table), margin, column, ("dataset", "student"), order).assign(rules=rules)
+        tables.contrasts(trained(table), margin, column, ("dataset", "student"), ORDER).assign(rules=rules)
         for rules, column in columns.items()
     ]
     return pd.concat(found, ignore_index=True)
@@ -134,17 +130,14 @@ def r1_conditions(published: pd.DataFrame) -> pd.DataFrame:
     return groups.agg(value="mean", categories="size").reset_index()
 
 
-def compared(published: pd.DataFrame, frame: pd.DataFrame, associate: Callable = tables.associations) -> pd.DataFrame:
+def compared(published: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
     """Every trace-bearing adapter's associations as printed, as published and aligned, with ``rules`` and ``title``.
 
-    Args:
-        published: ``published.load()``.
-        frame: of ``both_rules``.
-        associate: ``tables.associations``.
+    ``frame`` is of ``both_rules``.
     """
     stated = frame[frame.condition.isin(["correct", "incorrect"])]
     parts = [printed_associations(published).assign(rules=PRINTED)]
-    parts += [associate(stated[stated.rules == rules], BY).assign(rules=rules) for rules in (THEIRS, OURS)]
+    parts += [tables.associations(stated[stated.rules == rules], BY).assign(rules=rules) for rules in (THEIRS, OURS)]
     table = pd.concat(parts, ignore_index=True)
     title = table.dataset + ", " + table.student.str.replace("-Instruct", "") + ", " + table.condition
     order = pd.Categorical(table.rules, [PRINTED, THEIRS, OURS], ordered=True)

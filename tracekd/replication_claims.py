@@ -120,12 +120,6 @@ def tested(
     Where a question has no answer, a right trace states no fact and the right answer declines: one decision, which a
     student may take of all questions alike.
 
-    Args:
-        verdicts: of ``recorded.load``, one student.
-        rng: of the intervals.
-        repeats: resamples.
-        claims: to test.
-
     Returns:
         claim, dataset, source, categories, reveals (``all``; for claims on incorrect traces also what the wrong trace
         drawn for a problem reveals), training_problems (0: not trained), teacher, rule, first, second, step, contrast,

@@ -12,7 +12,7 @@ import pandas as pd
 
 from tracekd import effects, freeform, resample, stats
 from tracekd import intervention_tables as given
-from tracekd.recorded import ORDER, SIZE, answerable, of_sizes
+from tracekd.recorded import ORDER, SIZE, of_sizes
 from tracekd.tables import accuracy
 
 FEWEST = 10  # problems of each kind below which there is no estimate of a tie, and no verdict
@@ -109,14 +109,7 @@ def difference(frame: pd.DataFrame, first: str, second: str, rng: np.random.Gene
 def tie(
     frame: pd.DataFrame, condition: str, rng: np.random.Generator, repeats: int = REPEATS, step: str = "trace"
 ) -> dict:
-    """Share of right answers where a step of the student's own trace is right minus where it is wrong.
-
-    Args:
-        frame: verdicts.
-        condition: of training.
-        rng: of the intervals.
-        repeats: resamples.
-        step: ``trace`` (both steps), ``classification`` or ``retrieval``.
+    """Share of right answers where ``step`` of the student's own trace is right minus where it is wrong.
 
     Returns:
         as ``difference``, without an estimate where the step is right in all outputs or in none; fewest (problems where
@@ -157,11 +150,6 @@ def _estimate(units: np.ndarray, statistic, rng: np.random.Generator, repeats: i
 def shares_by_trace(frame: pd.DataFrame, rng: np.random.Generator, repeats: int = REPEATS) -> pd.DataFrame:
     """How often trace and answer are both right, and the answer after right and after wrong traces, over all seeds.
 
-    Args:
-        frame: verdicts of one size and student.
-        rng: of the intervals, over problems and seeds.
-        repeats: resamples.
-
     Returns:
         columns dataset, condition, n (problems), seeds, right_outputs and wrong_outputs (with such a trace), and
         right_traces (share of outputs), joint, p_answer_given_trace, p_answer_given_not_trace (0..1), each with
@@ -194,15 +182,14 @@ def by_kind(verdicts: pd.DataFrame, main: pd.DataFrame, rng, rng_facts, repeats:
     """Answers by kind of problem: answerable and not, where a set has both; and by number of gold facts.
 
     Args:
-        verdicts: all sizes, conditions in longhand.
-        main: those of the main sizes.
-        rng: of the intervals of the first split.
-        rng_facts: of the second.
+        verdicts: of all sizes, for the first split.
+        main: of the main sizes, for the second.
+        rng: of the first split's intervals.
+        rng_facts: of the second's.
         repeats: resamples.
 
     Returns:
-        columns dataset, training_problems, condition, kind, measure (see the two functions below), value, low, high,
-        t_low, t_high, problems, seeds.
+        columns dataset, training_problems, condition, kind, measure, value, low, high, t_low, t_high, problems, seeds.
     """
     parts = [_by_answerable(verdicts, rng, repeats), _by_facts(main, rng_facts)]
     columns = ["dataset", SIZE, "condition", "kind", "measure", *ENDS, "problems", "seeds"]
@@ -251,10 +238,9 @@ def forced(asked: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000, *
         few: own right or wrong traces below which there is no observed difference.
 
     Returns:
-        columns training_problems, quantity, reveals, student, dataset, condition, effect, value, low, high, t_low,
-        t_high, n, seeds and those of ``effects.effects``. ``quantity`` says what a row is: ``effect`` (of a right
-        trace); ``accuracy`` after the trace in ``effect``; ``follows`` (share of answers that follow ``effect`` where
-        trace and context disagree); ``training`` (trained on correct minus on incorrect traces).
+        columns training_problems, quantity, reveals and those of ``effects.effects``. ``quantity`` is ``effect`` (of a
+        right trace); ``accuracy`` after the trace in ``effect``; ``follows`` (share of answers that follow ``effect``
+        where trace and context disagree); ``training`` (trained on correct minus on incorrect traces).
     """
 
     def by_reveals(make: Callable) -> Callable:
@@ -295,7 +281,7 @@ def forced_panels(
 
     On answerable questions at the main sizes; nothing on fewer than ``FEWEST_SHOWN`` problems.
     """
-    some = of_sizes(answerable(asked, verdicts), sizes)
+    some = of_sizes(asked[asked.id.isin(verdicts.id[verdicts.answerable])], sizes)
     if some.empty:
         return some
     levels = given.levels(some, rng, repeats)
