@@ -1,4 +1,4 @@
-"""The committed verdict tables, the printed numbers and the paper check; afresh where the outputs are at hand."""
+"""The recorded verdict tables, the printed numbers and the paper check; afresh where the outputs are at hand."""
 
 import re
 
@@ -6,31 +6,26 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tracekd import (
-    gold_free,
-    paper_check,
-    published,
-    released,
-    released_claims,
-    released_verdicts,
-    tables,
-    verdict_moves,
-)
+from tracekd import paper_check, published, released, released_claims, released_verdicts
 from tracekd import released_tables as rt
 from tracekd.profiles import ROOT
-from tracekd.records import write_jsonl
 
-KEPT = ROOT / "figures" / "data"
-
-
-@pytest.fixture(scope="module")
-def table():
-    return rt.verdict_tables(KEPT)
+RECORDED = ROOT / "figures" / "data"
 
 
 @pytest.fixture(scope="module")
-def checked(table):
-    return paper_check.check(published.load(), dict(iter(table.groupby("dataset"))), {})
+def release():
+    return rt.load(RECORDED)
+
+
+@pytest.fixture(scope="module")
+def table(release):
+    return release.verdicts
+
+
+@pytest.fixture(scope="module")
+def checked(release):
+    return paper_check.check(release.printed, release.verdicts)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +43,7 @@ def test_file_names_say_adapter(name, expected):
 
 
 def test_other_names_are_refused():
-    with pytest.raises(ValueError, match=r"no name of a released file"):
+    with pytest.raises(ValueError, match="correct-121"):
         released.adapter_of("correct-121.jsonl")
 
 
@@ -64,19 +59,19 @@ def test_tables_hold_no_text(table):
 
 
 def test_every_row_has_a_status_and_a_place(table):
-    inventory = rt.inventory(table)
-    assert (inventory[["test", "repeat", "other"]].sum(axis=1) == inventory.rows).all()
-    assert (inventory[["ok", "untagged", "no_trace", "no_answer", "truncated"]].sum(axis=1) == inventory.rows).all()
-    tuned = inventory[inventory.condition != "prompted"]
-    assert (tuned.test == tuned.rows).all()
+    assert set(table.joined) == {"test", "repeat", "other"} and table.status.notna().all()
+    assert set(table.status) <= {"ok", "untagged", "no_trace", "no_answer", "truncated"}
+    tuned = table[table.condition != "prompted"]
+    assert set(tuned.joined) == {"test"} and len(rt.trained(table)) == len(tuned)
 
 
 def test_counts_of_published_rows_that_follow(checked):
-    rows, matched, sentence = released_claims.followed(checked)
-    assert (rows.verdict == paper_check.FOLLOWS).sum() == 61 and len(rows) == 67
-    babi = matched[matched.dataset == "babi"]
-    assert (babi.follows == babi.printed).all() and len(babi) == 4
-    assert sentence.startswith("61 of 67")
+    metrics = checked[checked.kind == "answer metric"].groupby(["dataset", "category", "student", "condition"])
+    assert metrics.verdict.agg(lambda v: set(v) == {paper_check.FOLLOWS}).sum() == 61 and metrics.ngroups == 67
+    babi = checked[(checked.kind == "matrix") & (checked.dataset == "babi")]
+    assert set(babi.verdict) == {paper_check.FOLLOWS} and babi.student.nunique() == 2
+    sentence = released_claims.followed(checked)
+    assert re.findall(r"\d+", sentence) == ["61", "67", "6", "12", "4", "4", "4"]
 
 
 def test_every_printed_number_has_source_and_verdict(checked):
@@ -98,71 +93,27 @@ def test_compact_check_keeps_every_row_and_matrix(checked):
     assert r1.printed == pytest.approx(62.98, abs=0.01) and r1.measure == "acc, mean of 4"
 
 
-@pytest.fixture(scope="module")
-def compared(table):
-    return rt.compared(published.load(), rt.both_rules(table), tables.associations)
-
-
-@pytest.fixture(scope="module")
-def contrasts(table):
-    test = table[(table.joined == "test") & (table.condition != "prompted")]
-    by = {"within": ("dataset", "student"), "order": ("vanilla", "correct", "incorrect")}
-    return pd.concat(
-        tables.contrasts(test, 0.05, column, **by).assign(rules=rules)
-        for rules, column in ((rt.THEIRS, "pub_answer_correct"), (rt.OURS, "answer_correct"))
+def test_claims_are_filled(release, table):
+    found = released_claims.claims(
+        release.compared, release.contrasts, rt.r1_conditions(release.printed), release.printed
     )
-
-
-def test_claims_are_filled(compared, contrasts):
-    numbers = published.load()
-    found = released_claims.claims(compared, contrasts, rt.r1_conditions(numbers), numbers)
     assert found.evidence.str.contains(r"\d").all() and not found.evidence.str.contains("nan").any()
-    assert set(found.verdict) <= {"supported", "not supported", "inconclusive", "not tested"}
+    assert set(found.verdict) <= {"supported", "not supported", "inconclusive", "not tested"} and len(found) == 13
     verdict = found.set_index("statement").verdict
-    # 93.4% [90.2, 95.7] does not hold 28%.
+    # 94.7% [91.7, 96.7] does not hold 28%.
     assert verdict["Correct traces led to correct solutions in only 28% of test cases."] == "not supported"
-    trace = compared[compared.step == "trace"]
+    trace = release.compared[release.compared.step == "trace"]
     ours = trace[(trace.rules == rt.OURS) & (trace.title == "cotempqa, Qwen3-1.7B, correct")].iloc[0]
-    # 299, 124, 21, 506 before the reader forgave unescaped apostrophes and "The answer is:" (verdict_moves.csv:
-    # 7 answers and the facts of 2 traces of this adapter moved to right).
     assert [ours[c] for c in rt.CELLS] == [305, 125, 17, 503]
-
-
-def test_moves_are_those_of_the_released_outputs(table):
-    moves = pd.read_csv(KEPT / verdict_moves.MOVES)
-    assert set(moves.adapter) == set(table.adapter) and not (moves.moved_to_wrong > 0).any()
-    prompted = moves[moves.adapter == "meta-llama_Llama-3.2-1B-Instruct"].iloc[0]
-    # All 950 were wrong before "Answer:" was dropped, so what moved is what is right.
-    right = table[table.adapter == prompted.adapter].answer_correct.sum()
-    assert prompted.moved_to_right == right == 91 and prompted.n_outputs == 950
-    kept, now = pd.read_csv(KEPT / verdict_moves.CLAIMS), verdict_moves.claims(table, table)
-    # The kept table is about the statements, and gives the verdicts, that notebook 06 prints today.
-    assert kept[["statement", "after"]].to_numpy().tolist() == now[["statement", "after"]].to_numpy().tolist()
-    assert len(kept) == 13 and not kept.moved.any()
-
-
-def test_moves_name_step_cause_and_direction(tmp_path):
-    texts = ["Answer: a", "<think>x</think> the answer is: a", "['it's', 'b']", "x"]
-    for dataset, part in (("cotempqa", texts[:3]), ("babi", texts[3:])):
-        write_jsonl(tmp_path / "released" / dataset / "a.jsonl", ({"prediction": text} for text in part))
-    about = pd.DataFrame(
-        {"dataset": ["cotempqa"] * 3 + ["babi"], "adapter": "a", "row": [1, 2, 3, 1], "id": list("abcd")}
-    )
-    flags = {"classification_correct": False, "retrieval_correct": False, "status": "ok"}
-    before = about.assign(**flags, answer_correct=[False, False, True, False])
-    after = about.assign(**flags, answer_correct=[True, True, False, False])
-    found = verdict_moves.count(tmp_path, before, after).set_index("cause")
-    assert found.loc["answer: 'Answer:' or 'The answer is:' begins the answer", "moved_to_right"] == 2
-    assert found.loc["answer: an unescaped apostrophe in a list", "moved_to_wrong"] == 1
-    assert found.loc["none", "n_outputs"] == 1
-    with pytest.raises(ValueError, match="not about the same outputs"):
-        verdict_moves.count(tmp_path, before.iloc[::-1], after)
+    said = released_claims.sentences(release, 0.05)
+    assert len(said) == 6 + 12 and all("id-aligned" in sentence for sentence in said)
 
 
 def test_the_gold_free_check_agrees_and_buys_accuracy(table):
-    rows = table[(table.joined == "test") & (table.student == "Llama-3.2-1B-Instruct") & (table.condition == "correct")]
-    rng = np.random.default_rng(1)
-    found = gold_free.at_inference(rows, rng, 100, ("dataset",)).set_index(["dataset", "measure"])
+    rows = table[table.student == "Llama-3.2-1B-Instruct"]
+    found = rt.gold_free_check(rows, np.random.default_rng(1))
+    assert set(found.condition) == {"correct", "incorrect"}
+    found = found[found.condition == "correct"].set_index(["dataset", "measure"])
     # 234 of 950 CoTempQA traces pass, and all of their answers are right.
     passing = found.loc[("cotempqa", "answer right, trace passes")]
     assert passing.outputs == 234 and passing.value == 1
@@ -170,9 +121,21 @@ def test_the_gold_free_check_agrees_and_buys_accuracy(table):
     assert (found.not_checked == 0).all()
 
 
-def test_verdicts_follow_their_tests(contrasts):
+def test_accuracies_are_on_the_problems_of_all_conditions(table):
+    """Qwen3-8B lacks the category during under correct traces: its 950 problems come down to those it answered."""
+    found = rt.accuracies(table, np.random.default_rng(1)).set_index(["dataset", "student", "condition"])
+    part = rt.trained(table)
+    part = part[(part.dataset == "cotempqa") & (part.student == "Qwen3-8B")]
+    common = set.intersection(*(set(rows.id) for _, rows in part.groupby("condition")))
+    rows = found.loc[("cotempqa", "Qwen3-8B")]
+    assert set(rows.problems) == {len(common)} and len(common) < 950
+    vanilla = part[(part.condition == "vanilla") & part.id.isin(common)]
+    assert rows.loc["vanilla"].value == pytest.approx(vanilla.answer_correct.mean())
+
+
+def test_verdicts_follow_their_tests(release):
     """Qwen on CoTempQA: behind vanilla by 10.7 points, which is shown; without that difference it is inconclusive."""
-    claim = released_claims._qwen
+    claim, contrasts = released_claims._qwen, release.contrasts
     assert claim(contrasts)[2] == "not supported"
     pair = (
         (contrasts.dataset == "cotempqa") & (contrasts.student == "Qwen3-1.7B") & (contrasts["second"] == "incorrect")
@@ -188,9 +151,9 @@ def test_verdicts_follow_their_tests(contrasts):
         assert released_claims._incorrect(nothing.assign(equivalent=True), reference)[2] == "supported"
 
 
-def test_the_three_steps_of_the_28_percent(compared):
+def test_the_three_steps_of_the_28_percent(release):
     """Printed 261 of 949 and 261 / (261 + 195); ours 305 of 950 and 305 / (305 + 17), label 310 / (310 + 297)."""
-    steps = rt.three_steps(compared).set_index("reading")
+    steps = rt.three_steps(release.compared).set_index("reading")
     assert steps.n.tolist() == [949, 936, 950, 950]
     assert (100 * steps.joint).round(1).tolist() == [27.5, 27.6, 32.1, 32.6]
     assert (100 * steps.p_answer_given_trace).round(1).tolist() == [57.2, 56.2, 94.7, 51.1]
@@ -199,30 +162,47 @@ def test_the_three_steps_of_the_28_percent(compared):
     assert (steps.joint_low < steps.joint).all() and (steps.phi_low < steps.phi).all()
 
 
-def test_tables_that_reject_independence(compared):
+def test_tables_that_reject_independence(release):
     """Qwen3-8B, incorrect, id-aligned: chi-squared 4.4 with an expected count of 2.4, Fisher 0.048, after Holm 0.48."""
-    found = rt.dependent(compared)
+    found = rt.dependent(release.compared)
     assert found.tables.tolist() == [10, 10, 10]
     assert found.loc[rt.OURS].tolist() == [10, 6, 7, 6] and found.loc[rt.PRINTED].tolist() == [10, 1, 6, 3]
-    assert (rt.dependent(compared, common=True).tables == 6).all()
+    assert (rt.dependent(release.compared, common=True).tables == 6).all()
 
 
-def test_seeds_with_a_missing_category_are_left_out():
-    found = rt.seeds(published.load()).set_index(["student", "condition"])
-    assert found.loc[("Qwen3-1.7B", "vanilla"), "seeds"] == 2
-    assert found.loc[("Qwen3-1.7B", "correct"), "seeds"] == 3
+def test_recorded_tables_are_those_of_the_released_files(shared_data):
+    said = rt.check_recorded(shared_data, RECORDED)
+    assert len(said) == 2 and all(" 0 verdicts moved" in sentence and "NOT" not in sentence for sentence in said)
 
 
-def test_kept_tables_are_those_of_the_released_files(shared_data):
-    for dataset in released_verdicts.DATASETS:
-        fresh, sources = released_verdicts.build(shared_data, dataset)
-        assert released_verdicts.moved(fresh, (KEPT / released_verdicts.table_name(dataset)).read_bytes()) == 0
-        kept = pd.read_csv(KEPT / released_verdicts.SOURCES)
-        assert set(sources.sha256) == set(kept.sha256[kept.dataset == dataset])
+def test_a_moved_verdict_is_counted_and_without_files_the_recorded_ones_count(table, tmp_path):
+    babi = released_verdicts.read(RECORDED, "babi")
+    recorded = released_verdicts.as_bytes(babi)
+    assert released_verdicts.moved(babi, recorded) == 0
+    assert released_verdicts.moved(babi.assign(answer_correct=~babi.answer_correct), recorded) == len(babi)
+    assert released_verdicts.moved(babi[1:], recorded) == len(babi)  # every row is another one
+    assert len(rt.check_recorded(tmp_path, RECORDED)) == 1
 
 
 def test_published_csv_is_what_the_release_says(shared_data):
-    fresh = published.build(shared_data / "released")
-    kept = published.load()
-    assert list(fresh.measure) == list(kept.measure)
-    assert fresh.value.to_numpy() == pytest.approx(kept.value.to_numpy())
+    """Every number of the release's CSVs is there, as often as there, and no other of their kinds."""
+    ours = published.load()
+    metrics = ["acc", "f1", "p", "r", "avg"]
+    for kind, name in (
+        ("answer metric", "answer_metrics"),
+        ("r1 subset", "r1_conditions"),
+        ("seeds", "seed_replicates"),
+    ):
+        theirs = pd.read_csv(shared_data / "released" / f"published_{name}.csv")
+        theirs = theirs.melt("category", metrics, "measure").groupby(["category", "measure"]).value.apply(sorted)
+        found = ours[ours.kind == kind].groupby(["category", "measure"]).value.apply(sorted)
+        assert found.to_dict() == theirs.to_dict(), kind
+    matrices = pd.read_csv(shared_data / "released" / "published_confusion_matrices.csv").set_index("adapter")
+    found = ours[ours.kind == "matrix"].set_index(["dataset", "student", "condition", "measure"]).value
+    assert len(matrices) == 12
+    qwen = matrices.loc["Qwen3-1.7B-sft-adapter-reasoning-facts"]
+    qwen = qwen[qwen.dataset == "cotempqa"].iloc[0]
+    both = found["cotempqa", "Qwen3-1.7B", "correct", "trace both"]
+    assert both == 261 == qwen["matrix3.correct_answer_correct_trace"]
+    numbers = matrices.select_dtypes("number").to_numpy().ravel()
+    assert {*found} <= {*numbers[~np.isnan(numbers)]}

@@ -1,4 +1,4 @@
-"""Intervals over problems and seeds: mean squares by statsmodels, t quantiles by hand, recorded differences again."""
+"""Intervals over problems and seeds: mean squares by statsmodels, t quantiles by hand."""
 
 import numpy as np
 import pandas as pd
@@ -8,9 +8,7 @@ from hypothesis import strategies as st
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
-from tracekd import replication, resample
-from tracekd import replication_claims as rc
-from tracekd import replication_tables as rtab
+from tracekd import resample
 
 
 def rng(seed=0):
@@ -104,34 +102,41 @@ def test_a_problem_that_lacks_a_seed_counts_with_those_it_has():
     assert (found["value"], found["n"], found["seeds"], found["interval"]) == (pytest.approx(2 / 3), 2, 2, "crossed")
 
 
-# The recorded replication.
+# The bootstrap.
 
 
-@pytest.fixture(scope="module")
-def recorded():
-    return replication.load().verdicts
+def test_a_draw_is_the_mean_over_drawn_problems_and_drawn_seeds():
+    """Against indices: weights by hand from the same numbers of the generator, problems first, then seeds."""
+    units = rng(5).random((7, 3, 2))
+    found = resample._redrawn(units, rng(9), 4)
+    same = rng(9)
+    problems, seeds = same.integers(7, size=(4, 7)), same.integers(3, size=(4, 3))
+    for draw in range(4):
+        assert found[draw] == pytest.approx(units[problems[draw]][:, seeds[draw]].mean(axis=(0, 1)))
 
 
-def test_a_sign_by_the_bootstrap_alone_is_named_inconclusive(recorded):
-    """CoTempQA, incorrect minus correct, 218 problems, seeds -5.05, -13.30, -4.13 points.
-
-    Components: problems 0.0521, seeds 0.00225, rest 0.0650 (mean squares 0.2212, 0.5566, 0.0650). So the error is
-    sqrt((0.2212 + 0.5566 - 0.0650) / 654) = 0.0330, with 3.2747 degrees of freedom and t = 3.0366: -7.5 -+ 10.0 points
-    is [-17.5, +2.5], where a bootstrap of three seeds says [-14.2, -1.8].
-    """
-    part = recorded[(recorded.dataset == "cotempqa") & (recorded.training_problems == 128)]
-    found = rtab.difference(part, "incorrect", "correct", rng(), 20_000)
-    assert found["by_seed"] == pytest.approx([-0.0505, -0.1330, -0.0413], abs=1e-4)
-    assert [round(100 * found[end], 1) for end in ("t_low", "t_high")] == [-17.5, 2.5]
-    assert [100 * found[end] for end in ("low", "high")] == pytest.approx([-14.2, -1.8], abs=0.4)
-    assert rc._note(found) == "" and rc.decide("not lower", found, 0.05) == rc.INCONCLUSIVE
+def test_crossed_bootstrap_of_one_seed_draws_problems_alone():
+    """The interval of a mean of n independent 0/1 values is near the normal one: p +- 1.96 sqrt(p (1 - p) / n)."""
+    units = (np.arange(400) % 4 == 0).astype(float)[:, None, None]  # p = 0.25, standard error 0.02165
+    found = resample.crossed_bootstrap(units, mean, rng(), 4000)
+    assert found["value"] == 0.25
+    assert found["low"] == pytest.approx(0.25 - 1.96 * 0.02165, abs=0.004)
+    assert found["high90"] == pytest.approx(0.25 + 1.645 * 0.02165, abs=0.004)
 
 
-def test_accuracy_over_seeds_draws_seeds_too(recorded):
-    """Vanilla on bAbI: 60.9 [56.9, 64.8] over problems alone is [55.2, 66.4] over problems and seeds."""
-    part = recorded[(recorded.dataset == "babi") & (recorded.training_problems == 1000)]
-    units = rtab.cube(part, ("vanilla",))[:, :, 0]
-    problems = resample.crossed(units.mean(axis=1, keepdims=True), mean, rng(), 20_000)
-    both = resample.crossed(units, mean, rng(), 20_000)
-    assert [100 * problems[end] for end in ("value", "low", "high")] == pytest.approx([60.9, 56.9, 64.8], abs=0.2)
-    assert [100 * both[end] for end in ("low", "high")] == pytest.approx([55.2, 66.4], abs=0.3)
+def test_seeds_that_differ_widen_the_interval_and_equal_ones_do_not():
+    calm = np.repeat((np.arange(400) % 4 == 0).astype(float)[:, None, None], 3, axis=1)
+    wild = calm.copy()
+    wild[:, 0], wild[:, 1] = 0, 1
+    widths = {}
+    for name, units in (("one", calm[:, :1]), ("calm", calm), ("wild", wild)):
+        found = resample.crossed_bootstrap(units, mean, rng(), 2000)
+        widths[name] = found["high"] - found["low"]
+    assert widths["calm"] == pytest.approx(widths["one"], rel=0.1)
+    assert widths["wild"] > 5 * widths["calm"]  # seeds at 0, 0.25 and 1: their draws decide nearly everything
+
+
+def test_the_same_generator_repeats_and_another_differs():
+    units = rng(3).random((30, 2, 1))
+    one, again, other = (resample.crossed_bootstrap(units, mean, rng(s), 50) for s in (1, 1, 2))
+    assert one == again != other

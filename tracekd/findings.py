@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from tracekd.replication import SIZE
+from tracekd.recorded import SIZE
 from tracekd.stats import minimum_detectable_phi
 
 # The verdicts on a claim; inconclusive was tested, not tested would have meant nothing.
@@ -43,13 +43,11 @@ def association_sentence(row: Mapping, what: str) -> str:
     test = f"chi-squared {row['chi2']:.1f}" if row["test"] == "chi2" else "Fisher's exact test"
     # A test that finds nothing says little without what it could have found.
     phi = f"{minimum_detectable_phi(row['n']):.2f}"
-    least = (
-        f" One test of {row['n']} outputs would have shown a phi of {phi} or more with 80% power." if p >= 0.05 else ""
-    )
+    least = f" One test of {row['n']} outputs would have shown a phi of {phi} or more with 80% power."
     return (
         f"{both} Accuracy when the trace is right is {given}. Accuracy when it is wrong is {other}. Phi is "
-        f"{row['phi']:.2f} [{row['phi_low']:.2f}, {row['phi_high']:.2f}] ({test}, {named}{p_words(p)}).{least}"
-    )
+        f"{row['phi']:.2f} [{row['phi_low']:.2f}, {row['phi_high']:.2f}] ({test}, {named}{p_words(p)})."
+    ) + (least if p >= 0.05 else "")
 
 
 def contrast_sentence(row: Mapping, margin: float) -> str:
@@ -84,17 +82,39 @@ def verdict_words(row) -> str:
     return f"{row.verdict} ({'; '.join(notes)})" if notes else row.verdict
 
 
+_TRAINED = {"vanilla": "no traces", "correct": "correct traces", "incorrect": "incorrect traces"}
+_CLAIMED = {  # by first condition, second one and step
+    ("incorrect", "correct", ""): "Training on incorrect traces changes accuracy, compared with correct ones, by",
+    ("incorrect", "vanilla", ""): "Training on incorrect traces changes accuracy, compared with no traces, by",
+    (
+        "correct",
+        "",
+        "trace",
+    ): "Trained on correct traces, accuracy after its own right minus after its own wrong traces is",
+}
+_OWN = {
+    "right_traces": "Trained on correct traces, it writes a right trace in {} of its outputs.",
+    "p_answer_given_trace": "It answers {} right after its own right traces (n = {right} outputs).",
+    "p_answer_given_not_trace": "It answers {} right after its own wrong traces (n = {wrong} outputs).",
+}
+_FORCED = {
+    ("correct", "total_all"): "A right trace put before its answer instead of a wrong one changes its accuracy by",
+    ("correct", "facts_given_right_label"): "Right facts instead of wrong ones under a right label change it by",
+    ("correct", "label_given_right_facts"): "A right label instead of a wrong one above right facts changes it by",
+    ("incorrect", "total_all"): "Trained on incorrect traces, a right trace instead of a wrong one changes accuracy by",
+}
+
+
 def replication_sentences(
     shares: pd.DataFrame, whole: pd.DataFrame, claimed: pd.DataFrame, moved: pd.DataFrame, dataset: str = "babi"
 ) -> list[str]:
-    """What the replication found, in sentences of one number each, filled from the tables.
+    """What the replication found on one data set, in sentences of one number each; none on what was not run.
 
     Args:
-        shares: ``08_accuracy_table`` at one size for each data set (``replication.of_sizes``).
+        shares: ``08_accuracy_table`` at one size for each data set (``recorded.of_sizes``).
         whole: of ``replication_tables.shares_by_trace`` at that size.
-        claimed: of ``claims``; the rows of that size count.
-        moved: effects of given traces on right answers, of ``effects.effects`` with the training size; those of that
-            size count, and give no sentence where they were not asked.
+        claimed: of ``ledger.claims``; the rows of that size count.
+        moved: of ``replication_tables.forced``, or empty; the effects of that size count.
         dataset: the set to speak of.
     """
     part = shares[shares.dataset == dataset]
@@ -103,61 +123,35 @@ def replication_sentences(
     said = [
         f"Trained on {name}, the open student answers {percent(r.value, r.low, r.high)} right ({about}, {r.problems} "
         f"test problems, {seed_count(r.seeds)})."
-        for c, name in _NAMES.items()
+        for c, name in _TRAINED.items()
         for r in part[part.condition == c].itertuples()
     ]
     rows = claimed[(claimed.dataset == dataset) & (claimed[SIZE] == size) & (claimed.reveals == "all")]
-    for other, name in (("correct", "correct ones"), ("vanilla", "no traces")):
-        found = rows[(rows["first"] == "incorrect") & (rows.second == other)].iloc[0]
-        said.append(f"Training on incorrect traces changes accuracy by {_with_t(found)} points compared with {name} "
-                    f"({found.n} problems, {seed_count(found.seeds)}): that it does not lower it is "
-                    f"{verdict_words(found)}.")  # fmt: skip
-    own = whole[(whole.dataset == dataset) & (whole.condition == "correct")].iloc[0]
-    traces, after, after_wrong = (percent(own[k], own[f"{k}_low"], own[f"{k}_high"]) for k in _SHARES)
-    tied = rows[(rows["first"] == "correct") & (rows.step == "trace")].iloc[0]
-    return [
-        *said,
-        f"The student trained on correct traces writes a right trace in {traces} of its outputs.",
-        f"It answers {after} right after its own right traces (n = {int(own.right_outputs)} outputs).",
-        f"It answers {after_wrong} right after its own wrong traces (n = {int(own.wrong_outputs)} outputs).",
-        f"The difference is {_with_t(tied)} points ({tied.n} problems, {seed_count(tied.seeds)}): that trace and "
-        f"answer are independent is {verdict_words(tied)}.",
-        *_given(moved, dataset, size),
-    ]
+    for row in rows.fillna({"second": "", "step": ""}).to_dict("records"):
+        if words := _CLAIMED.get((row["first"], row["second"], row["step"])):
+            t = points(row["estimate"], row["t_low"], row["t_high"]).partition(" ")[2]
+            gap = points(row["estimate"], row["low"], row["high"]) + (f" (t interval {t})" if t else "")
+            verdict = verdict_words(pd.Series(row))
+            said.append(f"{words} {gap} points ({row['n']} problems, {seed_count(row['seeds'])}). "
+                        f"\"{row['claim']}\": {verdict}.")  # fmt: skip
+    own = whole[(whole.dataset == dataset) & (whole.condition == "correct")].dropna(subset="right_traces")
+    for row in own.to_dict("records"):
+        counts = {"right": int(row["right_outputs"]), "wrong": int(row["wrong_outputs"])}
+        said += [text.format(percent(row[k], row[f"{k}_low"], row[f"{k}_high"]), **counts) for k, text in _OWN.items()]
+    return said + (_forced(moved, dataset, size) if len(moved) else [])
 
 
-_NAMES = {"vanilla": "no traces", "correct": "correct traces", "incorrect": "incorrect traces"}
-_SHARES = ("right_traces", "p_answer_given_trace", "p_answer_given_not_trace")
-
-
-def _with_t(row) -> str:
-    """A difference in points with its crossed interval and, where there is one, the t interval."""
-    t = (
-        f" (t interval {points(row.estimate, row.t_low, row.t_high).partition(' ')[2]})"
-        if row.t_low == row.t_low
-        else ""
-    )
-    return f"{points(row.estimate, row.low, row.high)}{t}"
-
-
-def _given(moved: pd.DataFrame, dataset: str, size: int) -> list[str]:
-    """What right traces that we chose do to the answers; no sentence if not asked at this size."""
-    part = moved[(moved.dataset == dataset) & (moved[SIZE] == size)] if len(moved) else moved
-    part = part[part.reveals == "all"] if "reveals" in part else part
+def _forced(moved: pd.DataFrame, dataset: str, size: int) -> list[str]:
+    """What right traces that we chose do to the answers; no sentence if not all were asked at this size."""
+    part = moved[(moved.dataset == dataset) & (moved[SIZE] == size) & (moved.reveals == "all")]
     found = {(row.condition, row.effect): row for row in part.itertuples()}
-    wanted = {
-        ("correct", "total_all"): "A right trace put before its answer instead of a wrong one changes its accuracy by",
-        ("correct", "facts_given_right_label"): "Right facts instead of wrong ones under a right label change it by",
-        ("correct", "label_given_right_facts"): "A right label instead of a wrong one above right facts changes it by",
-        ("incorrect", "total_all"): "For the student trained on incorrect traces, a right trace instead of a wrong one "
-        "changes accuracy by",
-    }  # fmt: skip
-    if not set(wanted) <= set(found):
+    if not set(_FORCED) <= set(found):
         return []
     said = []
-    for key, words in wanted.items():
+    for key, words in _FORCED.items():
         row = found[key]
         gap = points(row.value, row.low, row.high)
         said.append(f"{words} {gap} points ({row.n} problems, {seed_count(row.seeds)}).")
     first = found["correct", "total_all"]
-    return [*said, f"The gold trace names the answer in {first.gold_names} of these {first.asked} problems."]
+    names = f"The gold trace names the answer in {first.gold_names:.0f} of these {first.asked:.0f} problems."
+    return [*said, names]

@@ -1,28 +1,31 @@
-"""The ledger: every printed number and claim beside what follows here, where that stands, and how it came out."""
+"""The ledger: every printed number and claim beside what follows here, what was replicated, and the verdict."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from tracekd import paper_check
+from tracekd import released_tables as rt
 from tracekd import replication_claims as rc
-from tracekd.findings import percent, points, seed_count, verdict_words
+from tracekd.findings import points, seed_count, verdict_words
+from tracekd.recorded import FOLDER, marked
 from tracekd.released_tables import OURS, PRINTED, THEIRS
-from tracekd.replication import SIZE, marked
-from tracekd.tables import accuracy, cells, first_seed
+from tracekd.tables import STEPS, accuracy, cells, first_seed
 from tracekd.templated import TEACHER
 
 # Where each kind of printed number is looked into: notebook and artefact.
 PLACES = {
     "size": ("01_decompose", "01_label_shares"),
     "answer metric": ("06_released_outputs", "06_accuracy"),
-    "matrix": ("06_released_outputs", "06_matrices"),
+    "matrix": ("06_released_outputs", "06_associations"),
     "claim": ("06_released_outputs", "06_claims"),
-    "r1 subset": ("06_released_outputs", "06_seeds_r1"),
-    "seeds": ("06_released_outputs", "06_seeds_r1"),
+    "r1 subset": ("06_released_outputs", "paper_check"),
+    "seeds": ("06_released_outputs", "paper_check"),
     "study": ("05_human_study", "05_published_means"),
 }
-STEPS = ("classification", "retrieval", "trace")  # what printed matrices set against the answer
 NUMBERS = (
     "kind", "dataset", "category", "student", "condition", "seed", "measure", "unit", "printed", "as_published",
     "aligned", "replicated", "replicated_low", "replicated_high", "replicated_problems", "replicated_outputs",
@@ -30,17 +33,22 @@ NUMBERS = (
 )  # fmt: skip
 
 
+def beside_release(tested: pd.DataFrame, folder: Path = FOLDER) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """``claims`` and ``paper_check.check`` from the recorded verdicts on the authors' outputs in ``folder``."""
+    release = rt.load(folder)
+    claimed = claims(tested, release.contrasts, release.compared, rt.r1_accuracies(release.printed))
+    return marked(claimed), paper_check.check(release.printed, release.verdicts)
+
+
 def numbers(checked: pd.DataFrame, verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000):
     """Every printed number with its counterparts; columns ``NUMBERS``.
 
     Args:
         checked: of ``paper_check.check``.
-        verdicts: of ``replication.of_sizes``, one student. Its accuracy (percent, with a 95% interval) stands beside
-            each printed accuracy of the same set, condition and category, and its first seed's counts beside each
-            printed count; these are another student's and another ``n``'s, and ``replicated_source`` says of which
-            problems, real or generated. Empty where nothing of the kind was replicated: free-form traces that no
-            teacher wrote are not the paper's, and a number over all categories has no counterpart where a category
-            that is printed of its set was not tested.
+        verdicts: of ``recorded.of_sizes``, one student. Beside a printed accuracy of the same set, condition and
+            category stands its accuracy (percent, 95% interval), beside a printed count that of its first seed. Empty
+            where nothing of the kind was replicated: templated traces are not the paper's, and a number over all
+            categories has no counterpart where a category that is printed of its set was not tested.
         rng: of the intervals.
         repeats: resamples.
     """
@@ -51,10 +59,10 @@ def numbers(checked: pd.DataFrame, verdicts: pd.DataFrame, rng: np.random.Genera
     rows = []
     for row in checked.to_dict("records"):
         found, key = {}, (row["dataset"], row["category"], row["condition"])
-        if row["kind"] in ("answer metric", "seeds") and row["measure"] == "acc":
-            found = {} if key[:2] in part_only else shares.get(key, {})
-        elif row["kind"] == "matrix":
-            found = {} if key[:2] in part_only else counts.get((*key, row["measure"]), {})
+        if key[:2] not in part_only and row["kind"] in ("answer metric", "seeds") and row["measure"] == "acc":
+            found = shares.get(key, {})
+        elif key[:2] not in part_only and row["kind"] == "matrix":
+            found = counts.get((*key, row["measure"]), {})
         if found:
             found = {**found, "replicated_source": source[row["dataset"]]}
         notebook, artefact = PLACES[row["kind"]]
@@ -98,52 +106,35 @@ def _counts(verdicts: pd.DataFrame) -> dict[tuple, dict]:
 
 
 def claims(tested: pd.DataFrame, contrasts: pd.DataFrame, trace: pd.DataFrame, r1: pd.DataFrame) -> pd.DataFrame:
-    """The claims of ``replication_claims.tested`` with what was published and what the second look gives beside them.
+    """``replication_claims.tested`` with ``published`` and ``rescored`` beside it, in words, one entry per student.
 
-    Args:
-        tested: of ``replication_claims.tested``.
-        contrasts: ``06_contrasts``: pairs of conditions of the authors' students under both rule sets.
-        trace: ``06_associations``: each step against the answer as printed, as published here and id-aligned.
-        r1: published accuracies on the R1 subset, of ``released_tables.r1_accuracies``.
-
-    Returns:
-        ``tested`` with the columns ``published``, ``rescored`` (in words, one entry a student), ``notebook`` and
-        ``artefact``.
+    ``contrasts``, ``trace`` and ``r1`` are of ``released_tables``: ``contrasts``, ``compared``, ``r1_accuracies``.
     """
-    rows = []
-    for row, claim in zip(tested.to_dict("records"), _claims(tested), strict=True):
-        rows.append({**row, **_beside(claim, row["dataset"], contrasts, trace, r1),
-                     "notebook": "08_paper_check", "artefact": "08_claims"})  # fmt: skip
-    return pd.DataFrame(rows)
+    rows = [row | _beside(row, contrasts, trace, r1) for row in tested.to_dict("records")]
+    return pd.DataFrame(rows).assign(notebook="08_paper_check", artefact="08_claims")
 
 
-def _claims(tested: pd.DataFrame) -> list[rc.Claim]:
-    known = {(claim.sentence, dataset): claim for claim in rc.CLAIMS for dataset in claim.datasets}
-    return [known[row.claim, row.dataset] for row in tested.itertuples()]
-
-
-def _beside(claim: rc.Claim, dataset: str, contrasts, trace, r1) -> dict[str, str]:
-    if {claim.first, claim.second} & {"r1", "swapped"}:
-        return {"published": _r1(claim, r1), "rescored": "no outputs in the release"}
-    if claim.second:
-        found = {rules: _pair(claim, dataset, contrasts[contrasts.rules == rules]) for rules in (THEIRS, OURS)}
+def _beside(row: dict, contrasts, trace, r1) -> dict[str, str]:
+    if {row["first"], row["second"]} & {"r1", "swapped"}:
+        return {"published": _r1(row, r1), "rescored": "no outputs in the release"}
+    if row["second"]:
+        found = {rules: _pair(row, contrasts[contrasts.rules == rules]) for rules in (THEIRS, OURS)}
         return {"published": found[THEIRS], "rescored": found[OURS]}
-    part = trace[(trace.step == claim.step) & (trace.dataset == dataset) & (trace.condition == claim.first)]
+    part = trace[(trace.step == row["step"]) & (trace.dataset == row["dataset"]) & (trace.condition == row["first"])]
     found = {rules: _link(part[part.rules == rules]) for rules in (PRINTED, OURS)}
     return {"published": found[PRINTED], "rescored": found[OURS]}
 
 
-def _pair(claim: rc.Claim, dataset: str, part: pd.DataFrame) -> str:
+def _pair(row: dict, part: pd.DataFrame) -> str:
     """Differences ``first - second`` of the authors' students; the table may hold the pair the other way round."""
-    words = []
-    for row in part[part.dataset == dataset].to_dict("records"):
-        if (row["first"], row["second"]) == (claim.first, claim.second):
-            found = (row["difference"], row["low"], row["high"])
-        elif (row["second"], row["first"]) == (claim.first, claim.second):
-            found = (-row["difference"], -row["high"], -row["low"])
-        else:
+    names, words = [row["first"], row["second"]], []
+    for pair in part[part.dataset == row["dataset"]].to_dict("records"):
+        found = [pair["difference"], pair["low"], pair["high"]]
+        if [pair["second"], pair["first"]] == names:
+            found = [-found[0], -found[2], -found[1]]
+        elif [pair["first"], pair["second"]] != names:
             continue
-        words.append(f"{row['student'].removesuffix('-Instruct')} {points(*found)} (n = {row['n']})")
+        words.append(f"{pair['student'].removesuffix('-Instruct')} {points(*found)} (n = {pair['n']})")
     return "; ".join(words) or "no outputs in the release"
 
 
@@ -153,26 +144,27 @@ def _link(part: pd.DataFrame) -> str:
     return "; ".join(words) or "not in the release"
 
 
-def _r1(claim: rc.Claim, r1: pd.DataFrame) -> str:
+def _r1(row: dict, r1: pd.DataFrame) -> str:
     """Differences of the mean over categories, in points, on the categories that are printed of both conditions."""
     wide = r1.pivot_table(index=["student", "category"], columns="condition", values="value", sort=False)
-    if not {claim.first, claim.second} <= set(wide):
+    if not {row["first"], row["second"]} <= set(wide):
         return "not in the release"
     words, whole = [], r1.category.nunique()
-    for student, gaps in (wide[claim.first] - wide[claim.second]).groupby("student", sort=False):
-        less = "" if gaps.count() == whole else f" ({gaps.count()} of {whole} categories)"
-        words.append(f"{student.removesuffix('-Instruct')} {gaps.mean():+.1f}{less}")
+    for student, gaps in (wide[row["first"]] - wide[row["second"]]).groupby("student", sort=False):
+        fewer = "" if gaps.count() == whole else f" ({gaps.count()} of {whole} categories)"
+        words.append(f"{student.removesuffix('-Instruct')} {gaps.mean():+.1f}{fewer}")
     return "; ".join(words)
 
 
 def short(claimed: pd.DataFrame, listed: pd.DataFrame) -> list[str]:
     """The ledger in about twenty lines: each claim with its verdicts, then the printed numbers by how they came out."""
     lines = ["the paper's claims in our words, set by set, tested on the open student (08_claims):"]
+    questions = {claim.sentence for claim in rc.QUESTIONS}
     for claim, part in claimed.groupby("claim", sort=False):
         run = part[(part.reason != rc.NOT_RUN) & (part.reveals == "all")]
         words = [f"{row.dataset} {_estimate(row)}: {verdict_words(row)}" for row in marked(run).itertuples()]
-        words = words or [f"{rc.NOT_TESTED} ({rc.NOT_RUN})"]
-        lines.append(f"  {claim}: {'; '.join(words)}")
+        if words or claim not in questions:
+            lines.append(f"  {claim}: {'; '.join(words) or f'{rc.NOT_TESTED} ({rc.NOT_RUN})'}")
     lines.append("every printed number (08_ledger):")
     verdicts = listed.verdict.str.partition(":")[0].where(listed.kind != "claim", "see 06_claims")
     for verdict, part in listed.groupby(verdicts, sort=False):
@@ -182,29 +174,6 @@ def short(claimed: pd.DataFrame, listed: pd.DataFrame) -> list[str]:
     distinct = len(have.drop_duplicates(["dataset", "category", "condition", "measure"]))
     many = f"{len(have)} of {len(listed)}, {distinct} distinct quantities (students and seeds share one)"
     lines.append(f"  with a counterpart of our own: {many}")
-    return lines
-
-
-def declining(apart: pd.DataFrame) -> list[str]:
-    """How much of a set's right answers rests on declining to answer, one line a number.
-
-    Args:
-        apart: of ``replication_tables.answer_measures``.
-    """
-    lines = []
-    for (dataset, size, condition), part in apart.groupby(["dataset", SIZE, "condition"], sort=False):
-        rows = {(bool(row.answerable), row.measure): row for row in part.itertuples()}
-        if not {(True, "exact"), (False, "exact"), (True, "declines")} <= set(rows):
-            continue
-        who = f"{dataset}{f', trained on {size:,}' if size else ''}, {condition}"
-        said = {
-            (True, "exact"): "right on {} of the answerable questions",
-            (False, "exact"): "right on {} of the unanswerable questions",
-            (True, "declines"): "declines {} of the answerable questions",
-        }
-        for key, words in said.items():
-            row = rows[key]
-            lines.append(f"{who}: {words.format(percent(row.value, row.low, row.high))} (n = {row.problems}).")
     return lines
 
 

@@ -1,13 +1,17 @@
-"""Pictures of the paper check: claims with their margins. Data and axes in, axes out."""
+"""Pictures of the paper check: claims with their margins, and the finding."""
 
 from __future__ import annotations
 
+import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from tracekd import plots_scores
 from tracekd.findings import NOT_SUPPORTED, SUPPORTED
-from tracekd.plots import OKABE_ITO
-from tracekd.replication import marked
+from tracekd.plots import OKABE_ITO, WIDTH
+from tracekd.plots_interventions import variant_accuracy
+from tracekd.recorded import marked
 
 VERDICT_STYLE = {SUPPORTED: (OKABE_ITO["blue"], "o"), NOT_SUPPORTED: (OKABE_ITO["vermilion"], "D")}
 INCONCLUSIVE_STYLE = (OKABE_ITO["grey"], "s")
@@ -41,3 +45,31 @@ def claim_forest(table: pd.DataFrame, ax: Axes) -> Axes:
     ax.set_xlabel("points of accuracy; shaded: the margin")
     ax.tick_params(axis="y", length=0)
     return ax
+
+
+def finding(whole: pd.DataFrame, levels: pd.DataFrame) -> Figure:
+    """Left: the answer after right and wrong traces of the student's own. Right, per data set: after traces we chose.
+
+    Args:
+        whole: of ``replication_tables.shares_by_trace``.
+        levels: of ``replication_tables.forced_panels``, or empty.
+    """
+    panels = [part for _, part in levels.groupby("dataset", sort=False)] if len(levels) else []
+    layout = [["left", place] for place in range(len(panels))] or [["left"]]
+    height = max(2.9, 1.1 + 0.55 * len(whole), 0.8 + 1.75 * len(panels))
+    fig, axs = plt.subplot_mosaic(layout, figsize=(WIDTH, height))
+    about = "\nn = " + whole.n.astype(str) + ", seeds: " + whole.seeds.astype(str)
+    titles = whole.dataset + ", trained on\n" + whole.condition + " traces" + about
+    plots_scores.share_bars(whole.assign(title=titles), axs["left"], label="title")
+    for place, part in enumerate(panels):
+        ax = variant_accuracy(part, axs[place])
+        ax.set_xlabel(f"trace put before the answer: {part.dataset.iloc[0]}")
+        ax.legend(title="trained on traces", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3).set_visible(
+            not place
+        )
+    return fig
+
+
+def accuracy(table: pd.DataFrame, ax: Axes) -> Axes:
+    """Accuracy by condition, one cluster per data set and training size: of ``replication_tables.by_condition``."""
+    return plots_scores.points(table, ax, group="group", colour="condition", unit="share of answers right")

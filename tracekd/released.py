@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,14 +24,7 @@ _CONDITIONS = (
 
 @dataclass(frozen=True)
 class Adapter:
-    """What a released file's name says.
-
-    Attributes:
-        name: the adapter as the published tables name it.
-        student: the base model.
-        condition: ``vanilla``, ``correct``, ``incorrect`` or ``prompted``.
-        category: the one category of a prompted CoTempQA file, else None.
-    """
+    """What a released file's name says: adapter, base model, condition, and a prompted CoTempQA file's one category."""
 
     name: str
     student: str
@@ -56,12 +49,11 @@ def adapter_of(path: str | Path) -> Adapter:
 
 
 def test_problems(dataset: str | None, path: str | Path) -> list[Problem]:
-    """The test problems at ``path``, in the authors' file order and with repeated ones kept.
+    """The test problems at ``path``, in the authors' file order, repeated ones included.
 
     Args:
-        dataset: ``cotempqa``, ``babi`` or ``marco``; None for whatever a file holds, such as a set of one's own.
-        path: a folder with the set's files (or with a folder of the set's name), one such file, a file of problems in
-            our own JSON-lines form, or a set of one's own.
+        dataset: ``cotempqa``, ``babi`` or ``marco``; None for whatever a file holds, such as a custom set.
+        path: a folder with the set's files (or a folder of the set's name in it), or one file of any known form.
 
     Raises:
         FileNotFoundError: there is nothing at ``path``.
@@ -70,13 +62,12 @@ def test_problems(dataset: str | None, path: str | Path) -> list[Problem]:
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"problems {path}: no such file or folder")
-    if path.is_dir():
-        if dataset is None:
-            raise ValueError(f"problems {path} is a folder: name the data set too (cotempqa, babi or marco)")
-        folder = path / dataset if (path / dataset).is_dir() else path
-        found = list(_from_folder(dataset, folder))
-    else:
+    if not path.is_dir():
         found = _from_file(dataset, path)
+    elif dataset is None:
+        raise ValueError(f"problems {path} is a folder: name the data set too (cotempqa, babi or marco)")
+    else:
+        found = _from_folder(dataset, path / dataset if (path / dataset).is_dir() else path)
     if not found:
         what = f"no test problem{f' of {dataset}' if dataset else ''}"
         raise ValueError(f"problems {path}: {what} found; give the folder or file that holds it")
@@ -86,25 +77,21 @@ def test_problems(dataset: str | None, path: str | Path) -> list[Problem]:
 test_problems.__test__ = False  # the name is not pytest's
 
 
-def _from_folder(dataset: str, folder: Path) -> Iterator[Problem]:
+def _from_folder(dataset: str, folder: Path) -> list[Problem]:
+    """From the release's own test files where they are there, which have the authors' order; else by our reader."""
     if dataset == "cotempqa":
-        rest = []
-        for category in CATEGORIES[dataset]:
-            if (file := folder / f"{category}_test.jsonl").exists():
-                yield from _from_file(dataset, file)
-            else:
-                rest.append(category)
-        if rest:
-            yield from (p for p in read_folder(dataset, folder) if p.split == "test" and p.category in rest)
-    elif dataset == "babi" and (folder / "test.csv").exists():
-        yield from _from_file(dataset, folder / "test.csv")
-    elif (folder / f"{dataset}.jsonl").exists():
-        yield from _from_file(dataset, folder / f"{dataset}.jsonl")
-    else:
-        yield from (p for p in read_folder(dataset, folder) if p.split == "test")
+        files = {c: folder / f"{c}_test.jsonl" for c in CATEGORIES[dataset]}
+        found = [p for file in files.values() if file.exists() for p in _from_file(dataset, file)]
+        rest = {c for c, file in files.items() if not file.exists()}
+        ours = read_folder(dataset, folder) if rest else []
+        return found + [p for p in ours if p.split == "test" and p.category in rest]
+    for name in ("test.csv",) * (dataset == "babi") + (f"{dataset}.jsonl",):
+        if (folder / name).exists():
+            return _from_file(dataset, folder / name)
+    return [p for p in read_folder(dataset, folder) if p.split == "test"]
 
 
-def _from_file(dataset: str, path: Path) -> list[Problem]:
+def _from_file(dataset: str | None, path: Path) -> list[Problem]:
     return [p for p in read_any(path) if p.split == "test" and dataset in (None, p.dataset)]
 
 
@@ -129,7 +116,7 @@ def _list(value: str | list) -> list:
 
 
 class Joiner:
-    """Gives released rows their problem's id: same question, same context; a repeated problem in file order."""
+    """Gives released rows their problem's id by question and context; a repeated problem in file order."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         """Index the test problems by content."""
@@ -141,8 +128,10 @@ class Joiner:
     def output(self, row: Mapping, adapter: Adapter, number: int) -> dict:
         """A released row as an output record with ``id``, ``text``, ``student``, ``condition``; source ``released``.
 
-        A row whose content is no problem's keeps the id ``row N``, which no problem has, so it is counted as
-        unknown. Raises ValueError where the row is not of the released form.
+        A row that asks no test problem has the id ``row N``, so that it is counted as unknown.
+
+        Raises:
+            ValueError: the row has not the released form.
         """
         if not isinstance(row.get("prediction"), str) or not isinstance(row.get("question"), str):
             raise ValueError(f"row {number}: no 'prediction' and 'question' strings")

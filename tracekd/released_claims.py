@@ -7,38 +7,47 @@ from collections.abc import Mapping
 import pandas as pd
 
 from tracekd import paper_check
-from tracekd.findings import INCONCLUSIVE, NOT_SUPPORTED, NOT_TESTED, SUPPORTED, p_words, percent
-from tracekd.released_tables import OURS, PRINTED, THEIRS, dependent, three_steps
+from tracekd.findings import (
+    INCONCLUSIVE,
+    NOT_SUPPORTED,
+    NOT_TESTED,
+    SUPPORTED,
+    association_sentence,
+    contrast_sentence,
+    p_words,
+    percent,
+)  # fmt: skip
+from tracekd.released_tables import OURS, PRINTED, THEIRS, Release, dependent, three_steps
 
 SMALL = ("Llama-3.2-1B-Instruct", "Qwen3-1.7B")
 REFERENCES = {"vanilla": "no traces", "correct": "correct ones"}
 
 
-def followed(checked: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, str]:
-    """Which published rows and matrices follow from the released outputs.
+def followed(checked: pd.DataFrame) -> str:
+    """How many published answer rows and matrices follow from the released outputs in every number, in a sentence."""
+    whole = {}
+    for kind in ("answer metric", "matrix"):
+        by = checked[checked.kind == kind].groupby(["dataset", "category", "student", "condition"], sort=False).verdict
+        whole[kind] = by.agg(lambda v: v.iloc[0] if v.nunique() == 1 else paper_check.MOVED)
+    rows, matrices = whole["answer metric"], whole["matrix"]
+    absent = int((matrices == paper_check.ABSENT).sum())
+    follow, part = (matrices[matrices == verdict] for verdict in (paper_check.FOLLOWS, paper_check.MOVED))
+    names = [", ".join(sorted(set(found.index.get_level_values("dataset")))) for found in (follow, part)]
+    return (
+        f"{int((rows == paper_check.FOLLOWS).sum())} of {len(rows)} published answer rows follow to the digit; "
+        f"the other {int((rows == paper_check.ABSENT).sum())} are MARCO's, whose outputs are not in the release. Of "
+        f"{len(matrices)} published matrices {len(follow)} follow in every number ({names[0]}), {len(part)} do not "
+        f"follow from the released outputs ({names[1]}), and {absent} (marco) have no outputs."
+    )
 
-    Returns:
-        One row a published answer-metric row with its ``verdict``; one row a matrix with the numbers that follow and
-        that were printed; and a sentence with the counts.
-    """
-    by = ["dataset", "student", "condition"]
-    metrics = checked[checked.kind == "answer metric"].groupby(
-        ["dataset", "category", "student", "condition"], sort=False
-    )
-    rows = metrics.verdict.agg(lambda v: v.iloc[0] if v.nunique() == 1 else paper_check.MOVED).reset_index()
-    matrices = checked[checked.kind == "matrix"].groupby(by, sort=False).verdict
-    matched = matrices.agg(follows=lambda v: (v == paper_check.FOLLOWS).sum(), printed="size").reset_index()
-    whole = matched[matched.follows == matched.printed]
-    part = matched[(matched.follows < matched.printed) & (matched.dataset != "marco")]
-    absent = rows[rows.verdict == paper_check.ABSENT]
-    sentence = (
-        f"{int((rows.verdict == paper_check.FOLLOWS).sum())} of {len(rows)} published answer rows follow to the digit; "
-        f"the other {len(absent)} are MARCO's, whose outputs are not in the release. Of {len(matched)} published "
-        f"matrices {len(whole)} follow in every number ({', '.join(sorted(set(whole.dataset)))}), {len(part)} do not "
-        f"follow from the released outputs ({', '.join(sorted(set(part.dataset)))}), and "
-        f"{int((matched.dataset == 'marco').sum())} (marco) have no outputs."
-    )
-    return rows, matched, sentence
+
+def sentences(release: Release, margin: float) -> list[str]:
+    """The association of students trained on correct traces and each contrast with incorrect ones, id-aligned."""
+    compared, contrasts = (table[table.rules == OURS] for table in (release.compared, release.contrasts))
+    right = compared[(compared.step == "trace") & (compared.condition == "correct")]
+    pairs = contrasts[contrasts["second"] == "incorrect"].to_dict("records")
+    said = [association_sentence(row, f"{row['title']}, id-aligned") for row in right.to_dict("records")]
+    return said + [f"{r['dataset']}, {r['student']}, id-aligned: {contrast_sentence(r, margin)}" for r in pairs]
 
 
 def claims(
@@ -46,19 +55,21 @@ def claims(
 ) -> pd.DataFrame:  # fmt: skip
     """One row per statement of the paper: ``statement``, ``evidence`` and ``verdict``, filled from the tables.
 
-    Verdicts are ``replication_claims``'s words, on the id-aligned verdicts unless the evidence says otherwise; tests
-    are at 0.05 after Holm's adjustment over their table.
+    Verdicts rest on the id-aligned outputs unless the evidence says otherwise, and on tests at 0.05 after Holm's
+    adjustment over their table.
 
     Args:
         compared: of ``released_tables.compared``.
-        contrasts: of ``tables.contrasts`` under both rule sets, with ``rules``.
+        contrasts: of ``released_tables.contrasts``.
         r1: of ``released_tables.r1_conditions``.
         numbers: ``published.load()``.
     """
     trace = compared[compared.step == "trace"]
     found = [
         _share(compared, numbers), *_independence(trace), *(_incorrect(contrasts, name) for name in REFERENCES),
-        _qwen(contrasts), *_babi(contrasts), _marco(numbers), _r1(r1), _people(),
+        _qwen(contrasts), *_babi(contrasts), _marco(numbers), _r1(r1),
+        ("People rate R1 traces least interpretable.",
+         "Two of four means are printed (r1 3.39, correct 4.86); the ratings are not in our sources.", NOT_TESTED),
     ]  # fmt: skip
     return pd.DataFrame(found, columns=["statement", "evidence", "verdict"])
 
@@ -81,12 +92,9 @@ def _share(compared: pd.DataFrame, numbers: pd.DataFrame) -> tuple[str, str, str
 
 
 def _independence(trace: pd.DataFrame) -> list[tuple[str, str, str]]:
-    counts, same = (
-        "; ".join(
-            f"{row.Index} {row.rejected} of {row.tables} ({row.rejected_holm} after Holm)" for row in t.itertuples()
-        )
-        for t in (dependent(trace), dependent(trace, common=True))
-    )
+    words = "{0.Index} {0.rejected} of {0.tables} ({0.rejected_holm} after Holm)"
+    found = (dependent(trace, common=common) for common in (False, True))
+    counts, same = ("; ".join(map(words.format, table.itertuples())) for table in found)
     printed, ours = (trace[(trace.rules == rules) & trace.phi.notna()] for rules in (PRINTED, OURS))
     right, wrong = ours[ours.condition == "correct"], ours[ours.condition == "incorrect"]
     few = int((wrong.both + wrong.trace_only).max())
@@ -123,7 +131,7 @@ def _independence(trace: pd.DataFrame) -> list[tuple[str, str, str]]:
 def _incorrect(contrasts: pd.DataFrame, reference: str) -> tuple[str, str, str]:
     words, verdict = [], ""
     for rules in (THEIRS, OURS):
-        part = _pairs(contrasts, rules, reference, "incorrect")
+        part = _pairs(contrasts, rules=rules, first=reference, second="incorrect")
         shown = part.p_holm < 0.05
         lower, higher = int((shown & (part.difference > 0)).sum()), int((shown & (part.difference < 0)).sum())
         same = int((part.equivalent & ~shown).sum())
@@ -137,13 +145,13 @@ def _incorrect(contrasts: pd.DataFrame, reference: str) -> tuple[str, str, str]:
     return statement, "; ".join(words) + " (McNemar and equivalence tests, each Holm-adjusted).", verdict
 
 
-def _pairs(contrasts: pd.DataFrame, rules: str, first: str, second: str) -> pd.DataFrame:
-    return contrasts[(contrasts.rules == rules) & (contrasts["first"] == first) & (contrasts["second"] == second)]
+def _pairs(contrasts: pd.DataFrame, **wanted: str) -> pd.DataFrame:
+    return contrasts[(contrasts[list(wanted)] == list(wanted.values())).all(axis=1)]
 
 
 def _one(contrasts, rules, first, second, dataset, student) -> Mapping:
-    part = _pairs(contrasts, rules, first, second)
-    return part[(part.dataset == dataset) & (part.student == student)].iloc[0].to_dict()
+    found = _pairs(contrasts, rules=rules, first=first, second=second, dataset=dataset, student=student)
+    return found.iloc[0].to_dict()
 
 
 def _ahead(rows: list[Mapping], sign: int) -> str:
@@ -172,12 +180,9 @@ def _babi(contrasts: pd.DataFrame) -> list[tuple[str, str, str]]:
     }
     every = "; ".join(f"{student}: {', '.join(map(_gap, found))}" for student, found in rows.items())
     llama = rows[SMALL[0]][1]
+    ahead = _ahead([row for found in rows.values() for row in found], 1)
     return [
-        (
-            "On bAbI students trained on no traces are best.",
-            every + ".",
-            _ahead([row for found in rows.values() for row in found], 1),
-        ),
+        ("On bAbI students trained on no traces are best.", every + ".", ahead),
         ("On bAbI incorrect traces hurt Llama-3.2-1B.", _gap(llama) + ".", _ahead([llama], 1)),
     ]
 
@@ -206,13 +211,5 @@ def _r1(r1: pd.DataFrame) -> tuple[str, str, str]:
         "R1 traces give the best accuracy of the trace types for the small students.",
         "Best published condition on the R1 subset, " + "; ".join(words) + " (swapped traces: "
         f"{swapped.value.min():.1f} to {swapped.value.max():.1f}%{fewer}). One run each, without outputs: no test.",
-        NOT_TESTED,
-    )
-
-
-def _people() -> tuple[str, str, str]:
-    return (
-        "People rate R1 traces least interpretable.",
-        "Two of four means are printed (r1 3.39, correct 4.86); the ratings are not in our sources.",
         NOT_TESTED,
     )

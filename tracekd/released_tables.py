@@ -2,98 +2,116 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
-from tracekd import released_verdicts, stats
-from tracekd.replicates import over_seeds
+from tracekd import gold_free, published, released_verdicts, stats, tables
 
 BY = ("dataset", "student", "condition")
 FLAGS = released_verdicts.FLAGS
 PRINTED, THEIRS, OURS = "as printed", "as published", "id-aligned"
 CELLS = ("both", "answer_only", "trace_only", "neither")
+ORDER = ("vanilla", "correct", "incorrect")
 
 
-def verdict_tables(folder) -> pd.DataFrame:
+class Release(NamedTuple):
+    """Verdicts on the released outputs, the printed numbers, and the tables of ``compared`` and ``contrasts``."""
+
+    verdicts: pd.DataFrame
+    printed: pd.DataFrame
+    compared: pd.DataFrame
+    contrasts: pd.DataFrame
+
+
+def load(folder: str | Path, margin: float = 0.05) -> Release:
+    """Read the recorded verdicts in ``folder`` and the printed numbers; ``margin`` is that of the equivalence tests."""
+    verdicts, printed = verdict_tables(folder), published.load()
+    return Release(verdicts, printed, compared(printed, both_rules(verdicts)), contrasts(verdicts, margin))
+
+
+def check_recorded(source: str | Path, folder: str | Path) -> list[str]:
+    """Score the released files below ``source`` afresh, where they are, and say how many recorded verdicts moved.
+
+    Raises:
+        ValueError: verdicts moved although the files are the recorded ones.
+    """
+    if not (Path(source) / "released").is_dir():
+        return ["The released files are not here, so the recorded verdict tables are read as they are."]
+    sources, said = pd.read_csv(Path(folder) / released_verdicts.SOURCES), []
+    for dataset in released_verdicts.DATASETS:
+        fresh, files = released_verdicts.build(source, dataset)
+        recorded = (Path(folder) / released_verdicts.table_name(dataset)).read_bytes()
+        moved = released_verdicts.moved(fresh, recorded)
+        same = set(files.sha256) == set(sources.sha256[sources.dataset == dataset])
+        if same and moved:
+            raise ValueError(f"{dataset}: {moved} of {len(fresh)} verdicts moved on unchanged files: record them anew")
+        words = "as recorded" if same else "NOT as recorded"
+        said.append(f"{dataset}: {len(files)} files scored afresh, checksums {words}, {moved} verdicts moved.")
+    return said
+
+
+def verdict_tables(folder: str | Path) -> pd.DataFrame:
     """The verdict tables of both sets in one frame, with a column ``dataset``."""
     parts = [released_verdicts.read(folder, dataset).assign(dataset=dataset) for dataset in released_verdicts.DATASETS]
     return pd.concat(parts, ignore_index=True)
 
 
-def inventory(table: pd.DataFrame) -> pd.DataFrame:
-    """What each adapter's outputs are: rows, how they join the test problems, how they read, mean words of traces."""
-    groups = table.groupby(list(BY), sort=False)
-    found = groups.size().rename("rows").to_frame()
-    for name in ("test", "repeat", "other"):
-        found[name] = groups.joined.agg(lambda column, name=name: int((column == name).sum()))
-    for name in ("ok", "untagged", "no_trace", "no_answer", "truncated"):
-        found[name] = groups.status.agg(lambda column, name=name: int((column == name).sum()))
-    found["trace_words"] = table[table.trace_words > 0].groupby(list(BY)).trace_words.mean().round(1)
-    return found.reset_index()
-
-
 def both_rules(table: pd.DataFrame) -> pd.DataFrame:
     """The verdicts under either rule set in long form, with a column ``rules``.
 
-    ``as published`` has the outputs that the release's matrices evaluate, ``id-aligned`` one output a test problem.
+    ``as published`` has the outputs that the release's matrices evaluate, ``id-aligned`` one output per test problem.
     """
     theirs = table[table.pub_evaluated]
     theirs = theirs.assign(**{flag: theirs[f"pub_{flag}"] for flag in FLAGS}, cell=theirs.pub_cell, rules=THEIRS)
     return pd.concat([theirs, table[table.joined == "test"].assign(rules=OURS)], ignore_index=True)
 
 
-def changes(table: pd.DataFrame) -> pd.DataFrame:
-    """What the second look changes, one row an adapter, on the test problems.
+def trained(table: pd.DataFrame) -> pd.DataFrame:
+    """The outputs of the fine-tuned students on the test problems, one per problem."""
+    return table[(table.joined == "test") & (table.condition != "prompted")]
+
+
+def contrasts(table: pd.DataFrame, margin: float = 0.05) -> pd.DataFrame:
+    """``tables.contrasts`` of the fine-tuned students' conditions under both rule sets, with a column ``rules``."""
+    columns = {THEIRS: "pub_answer_correct", OURS: "answer_correct"}
+    found = [
+        tables.contrasts(trained(table), margin, column, ("dataset", "student"), ORDER).assign(rules=rules)
+        for rules, column in columns.items()
+    ]
+    return pd.concat(found, ignore_index=True)
+
+
+def accuracies(table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """``tables.accuracy`` of each student's conditions on the problems that it answered under all of them.
 
     Returns:
-        columns ``BY``, n, other_row (compared with another problem's row), and for each of classification,
-        retrieval, trace and answer ``STEP_lost`` (right as published, wrong aligned) and ``STEP_gained`` (the
-        other way), and ``moved`` (outputs in another cell of the trace x answer table).
+        its columns, and ``title`` (set, student and number of problems).
     """
-    rows = []
-    for key, part in table[table.joined == "test"].groupby(list(BY), sort=False):
-        row = {**dict(zip(BY, key, strict=True)), "n": len(part), "other_row": int(part.pub_other_row.sum())}
-        for flag in FLAGS:
-            name, theirs, ours = flag.removesuffix("_correct"), part[f"pub_{flag}"], part[flag]
-            row |= {f"{name}_lost": int((theirs & ~ours).sum()), f"{name}_gained": int((ours & ~theirs).sum())}
-        row["moved"] = int((part.cell != part.pub_cell.fillna("unevaluated")).sum())
-        rows.append(row)
-    return pd.DataFrame(rows)
+    test = trained(table)
+    conditions = test.groupby(["dataset", "student"]).condition.transform("nunique")
+    common = test[test.groupby(["dataset", "student", "id"]).condition.transform("nunique") == conditions]
+    n = common.groupby(["dataset", "student"]).id.transform("nunique").astype(str)
+    title = common.dataset + " " + common.student.str.removesuffix("-Instruct") + "\nn = " + n
+    common = common.assign(title=title, condition=pd.Categorical(common.condition, ORDER, ordered=True))
+    common = common.sort_values(["title", "condition"], kind="stable")
+    return tables.accuracy(common, "answer_correct", rng, by=("dataset", "student", "title", "condition"))
 
 
-def lost_answers(table: pd.DataFrame) -> pd.DataFrame:
-    """Answers that are right as published and wrong id-aligned, by what they hold; one row an adapter.
-
-    Returns:
-        columns ``BY``, lost, ``further answers`` (all gold answers and others), ``words around`` (one stated answer
-        that holds the gold answers within other words, or lists them in another form), ``gold missing`` (a gold
-        answer does not stand in it as whole words), as counts.
-    """
-    part = table[(table.joined == "test") & table.pub_answer_correct & ~table.answer_correct]
-    kind = np.select(
-        [~part.answer_contains, part.answers_given > 1], ["gold missing", "further answers"], "words around"
-    )
-    counts = part.assign(kind=kind).groupby([*BY, "kind"], sort=False).size().unstack(fill_value=0)
-    counts = counts.reindex(columns=["further answers", "words around", "gold missing"], fill_value=0)
-    counts.insert(0, "lost", counts.sum(axis=1))
-    return counts.rename_axis(columns=None).reset_index()
-
-
-def moves(table: pd.DataFrame) -> pd.DataFrame:
-    """From which published cell to which aligned cell: counts, rows ``BY`` and published cell, one column a cell."""
-    part = table[table.joined == "test"]
-    part = part.assign(published=part.pub_cell.fillna("unevaluated"))
-    counts = part.groupby([*BY, "published", "cell"], sort=False).size().unstack(fill_value=0)
-    return counts.reindex(columns=list(CELLS), fill_value=0).rename_axis(columns=None).reset_index()
+def gold_free_check(table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """``gold_free.at_inference`` of the students trained on correct and on incorrect traces."""
+    return gold_free.at_inference(trained(table)[trained(table).condition != "vanilla"], rng, by=BY)
 
 
 def printed_associations(published: pd.DataFrame) -> pd.DataFrame:
-    """The printed confusion matrices put through ``stats.association_row``: one row a matrix, with ``step``."""
+    """The printed confusion matrices put through ``stats.association_row``: one row per matrix and ``step``."""
     rows = []
     part = published[published.kind == "matrix"]
     for key, group in part.groupby(list(BY), sort=False):
         values = dict(zip(group.measure, group.value, strict=True))
-        for step in ("classification", "retrieval", "trace"):
+        for step in tables.STEPS:
             counts = {cell: int(values[f"{step} {cell}"]) for cell in CELLS}
             rows.append({**dict(zip(BY, key, strict=True)), "step": step, **stats.association_row(counts)})
     table = pd.DataFrame(rows)
@@ -112,27 +130,14 @@ def r1_conditions(published: pd.DataFrame) -> pd.DataFrame:
     return groups.agg(value="mean", categories="size").reset_index()
 
 
-def seeds(published: pd.DataFrame) -> pd.DataFrame:
-    """Published accuracy over seeds 121 to 123: mean and range of the mean over categories, in percent.
-
-    A seed whose four categories are not all published is left out: its mean would be one of other categories.
-    """
-    part = published[(published.kind == "seeds") & (published.measure == "acc")]
-    whole = part.groupby(["student", "condition", "seed"]).category.transform("nunique") == 4
-    return over_seeds(part[whole].rename(columns={"value": "accuracy"}), ["student", "condition"], "accuracy")
-
-
-def compared(published: pd.DataFrame, frame: pd.DataFrame, associate) -> pd.DataFrame:
+def compared(published: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
     """Every trace-bearing adapter's associations as printed, as published and aligned, with ``rules`` and ``title``.
 
-    Args:
-        published: ``published.load()``.
-        frame: of ``both_rules``.
-        associate: ``tables.associations``.
+    ``frame`` is of ``both_rules``.
     """
     stated = frame[frame.condition.isin(["correct", "incorrect"])]
     parts = [printed_associations(published).assign(rules=PRINTED)]
-    parts += [associate(stated[stated.rules == rules], BY).assign(rules=rules) for rules in (THEIRS, OURS)]
+    parts += [tables.associations(stated[stated.rules == rules], BY).assign(rules=rules) for rules in (THEIRS, OURS)]
     table = pd.concat(parts, ignore_index=True)
     title = table.dataset + ", " + table.student.str.replace("-Instruct", "") + ", " + table.condition
     order = pd.Categorical(table.rules, [PRINTED, THEIRS, OURS], ordered=True)
@@ -142,11 +147,7 @@ def compared(published: pd.DataFrame, frame: pd.DataFrame, associate) -> pd.Data
 def three_steps(compared: pd.DataFrame) -> pd.DataFrame:
     """How the 28% comes about: CoTempQA, Qwen3-1.7B trained on correct traces, under each reading in turn.
 
-    The printed matrix comes from an older set of outputs than the released ones. The id-aligned trace asks for exactly
-    the gold facts, which often name the answer; the label alone does not.
-
-    Args:
-        compared: of ``compared``.
+    The id-aligned trace has exactly the gold facts, which often name the answer; the label alone does not.
 
     Returns:
         columns reading, n, joint (step and answer both right, of all outputs), p_answer_given_trace,
@@ -174,14 +175,13 @@ def dependent(table: pd.DataFrame, common: bool = False) -> pd.DataFrame:
         common: count only tables (data set, student, condition) for which every rule set has a test.
 
     Returns:
-        indexed by rules: tables (with a test), small (an expected count below 5, where Fisher's exact test takes the
-        place of chi-squared), rejected (unadjusted at 0.05: a chi-squared above 3.841, the paper's threshold, or
-        Fisher's p below 0.05), rejected_holm (after Holm's adjustment over the rule set's table).
+        indexed by rules: tables (with a test), small (an expected count below 5: Fisher's exact test), rejected (at
+        0.05: chi-squared above 3.841, or Fisher's p), rejected_holm (after Holm's adjustment over the rule set).
     """
     trace = table[(table.step == "trace") & table.p_value.notna()]
     if common:
-        of = trace.groupby(["dataset", "student", "condition"], observed=True).rules
-        trace = trace[of.transform("nunique") == trace.rules.nunique()]
+        rules = trace.groupby(list(BY), observed=True).rules
+        trace = trace[rules.transform("nunique") == trace.rules.nunique()]
     flags = trace.assign(tables=1, small=trace.expected_min < 5, rejected=trace.p_value < 0.05)
     flags["rejected_holm"] = trace.p_holm < 0.05
     return flags.groupby("rules", sort=False)[["tables", "small", "rejected", "rejected_holm"]].sum()

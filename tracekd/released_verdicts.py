@@ -42,12 +42,9 @@ def build(folder: str | Path, dataset: str) -> tuple[pd.DataFrame, pd.DataFrame]
         dataset: ``cotempqa`` or ``babi``.
 
     Returns:
-        The verdict table, one row an output: ``adapter``, ``student``, ``condition``, ``row`` (number in the file),
-        ``id``, ``category``, ``joined`` (``test``; ``repeat`` of a row before; ``other``: asks no test problem),
-        ``status``, ``label_stated`` (a known label or ``other``), the aligned flags (``KEPT``), ``answers_given`` and
-        ``answers_wrong`` (how many of these are no gold answer), agreement (``AGREED``), ``passes_check`` (see
-        ``gold_free``), and the release's flags with
-        the prefix ``pub_``. And the sources: dataset, file, adapter, student, condition, rows, sha256.
+        The verdict table, one row per output: adapter, ``row`` (number in the file), ``id``, ``joined`` (``test``;
+        ``repeat`` of a row before; ``other``: asks no test problem), ``label_stated`` (a known label or ``other``), the
+        id-aligned flags, and the release's with the prefix ``pub_``. And the sources: one row per file, with sha256.
     """
     folder = Path(folder)
     problems = released.test_problems(dataset, folder)
@@ -62,7 +59,7 @@ def build(folder: str | Path, dataset: str) -> tuple[pd.DataFrame, pd.DataFrame]
         raise ValueError(f"{folder / 'released' / dataset}: no released outputs there, expected *.jsonl or *.jsonl.gz")
     joined = pd.concat(tables, ignore_index=True).astype({"passes_check": "boolean"})
     first = ["adapter", "student", "condition"]
-    return joined[[*first, *(c for c in joined if c not in first)]], pd.DataFrame(sources)
+    return joined[[*first, *joined.columns.drop(first)]], pd.DataFrame(sources)
 
 
 def _rows(path: Path, dataset: str, problems: list[Problem], gold_rows: as_published.GoldRows) -> Iterator[dict]:
@@ -110,16 +107,13 @@ def write_table(path: Path, table: pd.DataFrame) -> Path:
     return path
 
 
-def write(folder: str | Path, out: str | Path) -> list[Path]:
+def write(folder: str | Path, out: str | Path) -> None:
     """Build and write the verdict tables of both sets and the table of sources into ``out``."""
-    out, sources, written = Path(out), [], []
-    for dataset in DATASETS:
-        table, source = build(folder, dataset)
-        sources.append(source)
-        written.append(write_table(out / table_name(dataset), table))
-    with replacing(out / SOURCES) as temporary:
-        pd.concat(sources).to_csv(temporary, index=False, lineterminator="\n")
-    return [*written, out / SOURCES]
+    made = {dataset: build(folder, dataset) for dataset in DATASETS}
+    for dataset, (table, _) in made.items():
+        write_table(Path(out) / table_name(dataset), table)
+    with replacing(Path(out) / SOURCES) as temporary:
+        pd.concat(sources for _, sources in made.values()).to_csv(temporary, index=False, lineterminator="\n")
 
 
 def read(folder: str | Path, dataset: str) -> pd.DataFrame:
@@ -129,8 +123,8 @@ def read(folder: str | Path, dataset: str) -> pd.DataFrame:
     return table.astype(dict.fromkeys(flags, bool) | {"passes_check": "boolean"})
 
 
-def moved(table: pd.DataFrame, kept: bytes) -> int:
-    """How many rows of a fresh table differ from the kept file's; 0 where nothing moved."""
+def moved(table: pd.DataFrame, recorded: bytes) -> int:
+    """How many rows of a fresh table differ from the recorded file's."""
     fresh = gzip.decompress(as_bytes(table)).decode().splitlines()
-    old = gzip.decompress(kept).decode().splitlines()
+    old = gzip.decompress(recorded).decode().splitlines()
     return sum(a != b for a, b in zip(fresh, old, strict=False)) + abs(len(fresh) - len(old))

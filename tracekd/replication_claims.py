@@ -1,12 +1,11 @@
-"""The paper's claims, in our words, tested on the replication: estimate, two intervals, margin, verdict.
+"""The paper's claims, in our words, and our own questions, tested on the replication: estimate, intervals, verdict.
 
 An estimate is a difference between two training conditions on the same problems, averaged over seeds, or between
-answers after right and after wrong steps within one condition. Two intervals stand beside it: ``low`` to ``high``
-draws problems and seeds again, ``t_low`` to ``t_high`` is the two-way random-effects t interval (``resample.crossed``).
-A seed sets a training's first weights and its order; the training problems and their wrong traces are the same for all
-seeds, so that nothing here speaks of another draw of them.
+answers after right and after wrong steps within one condition. ``low`` to ``high`` resamples problems and seeds, and
+``t_low`` to ``t_high`` is the two-way random-effects t interval (``resample.crossed``). A seed sets a training's first
+weights and its order, not its problems.
 
-Rules of decision, each end of a 90% interval at level 0.05, margin ``MARGIN``:
+Rules of decision, by the ends of a 90% interval (level 0.05) and a margin:
 
 * ``not lower`` (non-inferiority): supported above minus the margin, not supported below it.
 * ``not higher``: supported below the margin, not supported above it.
@@ -27,30 +26,24 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tracekd import resample
 from tracekd.findings import INCONCLUSIVE, NOT_SUPPORTED, NOT_TESTED, SUPPORTED
 from tracekd.freeform import longhand
-from tracekd.replication import SIZE, categories_of, teachers
+from tracekd.recorded import SIZE, categories_of, teachers
 from tracekd.replication_tables import FEWEST, REPEATS, difference, tie
 from tracekd.templated import TEACHER
 
 MARGIN = 0.05  # five points of accuracy
 TIE_MARGIN = 0.10  # of the difference between answers after right and after wrong steps
-RULES = ("not lower", "not higher", "no difference", "higher", "lower")
 NOT_RUN = "conditions not trained"
 ENDS = ("low", "high", "t_low", "t_high", "low90", "high90", "t_low90", "t_high90", "least_difference")
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the paper and the contrast that tests it.
+    """A claim and the contrast that tests it, set by set, where the paper speaks of its sets and students together.
 
-    Attributes:
-        sentence: our reading of it, short; set by set, where the paper speaks of its sets and students together.
-        rule: one of the rules in the module's text.
-        first, second: training conditions, first minus second; for a tie of step and answer ``second`` is empty.
-        datasets: the sets it is said of.
-        step: of a tie: ``trace``, or ``classification``, the label, which names no answer.
+    ``first`` minus ``second`` are training conditions. Without a ``second`` the claim is about the tie of the answer
+    with a step: ``trace``, or ``classification``, the label, which names no answer.
     """
 
     sentence: str
@@ -61,7 +54,8 @@ class Claim:
     step: str = "trace"
 
 
-R1_SETS = ("cotempqa",)
+R1 = ("cotempqa",)
+BABI = ("babi",)
 CLAIMS = (
     Claim("Incorrect traces do not lower accuracy, compared with correct ones", "not lower", "incorrect", "correct"),
     Claim("Incorrect traces do not lower accuracy, compared with no traces", "not lower", "incorrect", "vanilla"),
@@ -69,23 +63,36 @@ CLAIMS = (
     Claim("Answers are as often right after wrong traces as after right ones", "no difference", "correct"),
     Claim("Answers are as often right after wrong labels as after right ones", "no difference", "correct",
           step="classification"),
-    Claim("R1 traces give the best accuracy, compared with no traces", "higher", "r1", "vanilla", R1_SETS),
-    Claim("R1 traces give the best accuracy, compared with correct ones", "higher", "r1", "correct", R1_SETS),
-    Claim("R1 traces give the best accuracy, compared with their summaries", "higher", "r1", "r1_summary", R1_SETS),
-    Claim("R1 traces give the best accuracy, compared with explanations", "higher", "r1", "r1_explanation", R1_SETS),
-    Claim("Swapped R1 traces destroy accuracy, compared with no traces", "lower", "swapped", "vanilla", R1_SETS),
-    Claim("Swapped R1 traces destroy accuracy, compared with R1 traces in place", "lower", "swapped", "r1", R1_SETS),
+    Claim("R1 traces give the best accuracy, compared with no traces", "higher", "r1", "vanilla", R1),
+    Claim("R1 traces give the best accuracy, compared with correct ones", "higher", "r1", "correct", R1),
+    Claim("R1 traces give the best accuracy, compared with their summaries", "higher", "r1", "r1_summary", R1),
+    Claim("R1 traces give the best accuracy, compared with explanations", "higher", "r1", "r1_explanation", R1),
+    Claim("Swapped R1 traces destroy accuracy, compared with no traces", "lower", "swapped", "vanilla", R1),
+    Claim("Swapped R1 traces destroy accuracy, compared with R1 traces in place", "lower", "swapped", "r1", R1),
 )  # fmt: skip
+# What the paper leaves open, and its R1 claims where R1's final messages are taught as answers, as in the release.
+QUESTIONS = (
+    Claim("Uniform wrong traces do as the default ones", "no difference", "incorrect_uniform", "incorrect",
+          ("babi", "cotempqa")),
+    Claim("The release's kind of wrong traces does as the default one", "no difference", "incorrect_as_published",
+          "incorrect", ("babi", "cotempqa")),
+    Claim("Blind traces do not lower accuracy, compared with correct ones", "not lower", "any", "correct", BABI),
+    Claim("Blind traces do as incorrect ones", "no difference", "any", "incorrect", BABI),
+    Claim("Other problems' traces do not lower accuracy, compared with correct ones", "not lower", "foreign", "correct",
+          BABI),
+    Claim("Natural wrong traces do not lower accuracy, compared with correct ones", "not lower", "natural",
+          "natural_correct", BABI),
+    Claim("Natural wrong traces do as the default ones", "no difference", "natural", "natural_incorrect", BABI),
+    Claim("With R1's messages as answers, R1 traces raise accuracy, compared with no traces", "higher",
+          "r1_as_released", "vanilla_as_released", R1),
+    Claim("With R1's messages as answers, swapped traces lower accuracy, compared with no traces", "lower",
+          "swapped_as_released", "vanilla_as_released", R1),
+)  # fmt: skip
+MISLEADING = {"incorrect", "natural_incorrect"}  # their wrong traces are the ones that ``drawn_reveals`` is about
 
 
 def decide(rule: str, found: Mapping, margin: float) -> str:
-    """The verdict of a rule (see the module's text) on an estimate with ``low90``, ``high90`` and ``t_`` ends.
-
-    Raises:
-        ValueError: a rule that is not known.
-    """
-    if rule not in RULES:
-        raise ValueError(f"rule {rule!r}: expected one of {', '.join(RULES)}")
+    """The verdict of a rule (see the module's text) on an estimate with ``low90``, ``high90`` and ``t_`` ends."""
     ends = [(found["low90"], found["high90"])]
     if found.get("t_low90", np.nan) == found.get("t_low90", np.nan):
         ends.append((found["t_low90"], found["t_high90"]))
@@ -105,45 +112,40 @@ def _by_interval(rule: str, low: float, high: float, margin: float) -> str:
     return SUPPORTED if supported else NOT_SUPPORTED if not_supported else INCONCLUSIVE
 
 
-def tested(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = REPEATS) -> pd.DataFrame:
-    """Every claim on every data set that it is tested on, on its answerable questions.
+def tested(
+    verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = REPEATS, claims: Sequence[Claim] = CLAIMS
+) -> pd.DataFrame:
+    """Every claim on each of its data sets, on answerable questions, for each training size with both conditions.
 
     Where a question has no answer, a right trace states no fact and the right answer declines: one decision, which a
     student may take of all questions alike.
 
-    Args:
-        verdicts: of ``replication.load``, one student.
-        rng: of the intervals.
-        repeats: resamples.
-
     Returns:
-        columns claim, dataset, source, categories (of the test problems), reveals (``all``; and, for claims on
-        incorrect traces where the records say it, what the wrong trace of a problem reveals), training_problems,
-        teacher (who wrote free-form traces), rule, first, second, step, contrast (in words), margin, estimate, low,
-        high (95%), t_low, t_high, low90, high90, t_low90, t_high90, least_difference (that these n and seeds could show
-        with 80% power), n, seeds, by_seed (in words), cut (in words: outputs that ran into the limit and count as
-        wrong, of the conditions where they are one percent or more), fewest, right_traces, verdict, reason, note. One
-        row for each training size that has both conditions, largest first; where none has, one row of size 0.
+        claim, dataset, source, categories, reveals (``all``; for claims on incorrect traces also what the wrong trace
+        drawn for a problem reveals), training_problems (0: not trained), teacher, rule, first, second, step, contrast,
+        margin, estimate with its 95% and 90% intervals, least_difference (that these problems and seeds show with 80%
+        power), n, seeds, by_seed, cut (share of outputs cut at the limit, from one percent on), fewest, right_traces,
+        verdict, reason, note.
     """
     rows = []
-    for claim in CLAIMS:
+    for claim in claims:
         for dataset in claim.datasets:
             part = verdicts[(verdicts.dataset == dataset) & verdicts.answerable]
             for reveals, some in _parts(part, claim):
                 sizes = [(size, _found(claim, of_size, rng, repeats)) for size, of_size in some.groupby(SIZE)]
-                made = [(size, found) for size, found in reversed(sizes) if found] or [(0, {})]
+                made = [(size, found) for size, found in reversed(sizes) if found]
+                made = made or [(0, {})] * (reveals == "all")
                 rows += [_row(claim, dataset, some, size, found) | {"reveals": reveals} for size, found in made]
-    left = set(verdicts.dataset[~verdicts.answerable])
+    mixed = set(verdicts.dataset[~verdicts.answerable])
     table = pd.DataFrame(rows)
-    return table.assign(
-        categories=table.categories.where(~table.dataset.isin(left), table.categories + ", answerable questions alone")
-    )
+    alone = table.categories + ", answerable questions alone"
+    return table.assign(categories=table.categories.where(~table.dataset.isin(mixed), alone))
 
 
 def _parts(part: pd.DataFrame, claim: Claim) -> Iterator[tuple[str, pd.DataFrame]]:
     """The problems together, and for claims on incorrect traces by what the wrong trace drawn for each reveals."""
     yield "all", part
-    if "drawn_reveals" in part and "incorrect" in (claim.first, claim.second):
+    if "drawn_reveals" in part and MISLEADING & {claim.first, claim.second}:
         yield from part[part.drawn_reveals.fillna("") != ""].groupby("drawn_reveals", sort=True)
 
 
@@ -176,10 +178,10 @@ def _row(claim: Claim, dataset: str, part: pd.DataFrame, size: int, found: Mappi
     }  # fmt: skip
 
 
-def _contrast(claim: Claim, names: Sequence[str] = ()) -> str:
+def _contrast(claim: Claim, names: Sequence[str]) -> str:
     """What is compared, in words; ``names`` are the conditions in longhand."""
     if claim.second:
-        return f"accuracy: {' minus '.join(names or (claim.first, claim.second))}"
+        return f"accuracy: {' minus '.join(names)}"
     steps = {"trace": "traces", "classification": "labels"}[claim.step]
     return f"{claim.first}: accuracy after right minus after wrong {steps}"
 
@@ -212,34 +214,3 @@ def _note(found: Mapping) -> str:
     below = found["high"] < 0 and not found["t_high"] >= 0
     above = found["low"] > 0 and not found["t_low"] <= 0
     return f"both 95% intervals {'below' if below else 'above'} 0" if below or above else ""
-
-
-def power_beforehand(verdicts: pd.DataFrame, problems: Mapping[str, int], seeds: int) -> pd.DataFrame:
-    """The least difference that each comparison could show, before it is run, from a pilot's variances.
-
-    Args:
-        verdicts: the pilot, of ``replication.load``. Pairs with two seeds or more count, at a set's largest size.
-            Where a claim has no pilot on its set, its widest one on another set stands in, else the widest of its kind.
-        problems: test problems planned for each data set.
-        seeds: trainings planned for each condition.
-
-    Returns:
-        columns claim, dataset, problems, seeds, pilot (whose variances), least_difference (with 80% power at 0.05).
-    """
-    pilots = {}
-    for (dataset, size), part in verdicts[verdicts.answerable].groupby(["dataset", SIZE]):
-        for claim in CLAIMS:
-            found = _found(claim, part, np.random.default_rng(0), 1)  # one resample, which is not looked at
-            if found.get("seeds", 0) > 1 and "components" in found:
-                pilots[claim, dataset] = (f"{dataset}, {size:,}: {_contrast(claim)}", found["components"])
-    rows = []
-    for claim in CLAIMS:
-        for dataset in (name for name in claim.datasets if name in problems):
-            own = [pilots[claim, dataset]] if (claim, dataset) in pilots else []
-            own = own or [pilot for (other, _), pilot in pilots.items() if other == claim]
-            own = own or [pilot for (other, _), pilot in pilots.items() if bool(other.second) == bool(claim.second)]
-            least = {name: resample.least_difference(c, problems[dataset], seeds) for name, c in own}
-            widest = max(least, key=least.get, default="")
-            about = {"claim": claim.sentence, "dataset": dataset, "problems": problems[dataset], "seeds": seeds}
-            rows.append(about | {"pilot": widest, "least_difference": least.get(widest, np.nan)})
-    return pd.DataFrame(rows)

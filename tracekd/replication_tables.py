@@ -1,23 +1,79 @@
-"""Tables of the replication: differences and ties over problems and seeds, by size, by supporting facts, by dose.
+"""Tables of the replication: costs, accuracy, kinds of problems, forced traces; differences and ties over seeds.
 
 Estimates are over the problems and seeds that all compared conditions have, with ``resample.crossed``'s intervals.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from tracekd import resample, stats
-from tracekd import training_interventions as ti
-from tracekd.replication import SIZE
+from tracekd import effects, freeform, resample, stats
+from tracekd import intervention_tables as given
+from tracekd.recorded import ORDER, SIZE, of_sizes
 from tracekd.tables import accuracy
 
 FEWEST = 10  # problems of each kind below which there is no estimate of a tie, and no verdict
+FEWEST_SHOWN = 20  # problems below which a figure has no point
 REPEATS = 20_000  # resamples: the ends of intervals then move by less than 0.1 points from one seed to the next
+BY = ["dataset", "source", SIZE, "condition", "teacher"]
+VARIANTS = ("own", "gold", "wrong_label", "wrong_facts", "both_wrong", "masked", "empty")
+EFFECTS = (
+    "observed", "total_all", "facts_given_right_label", "label_given_right_facts", "total", "natural_direct",
+    "natural_indirect",
+)  # fmt: skip
+
+
+def costs(adapters: pd.DataFrame) -> pd.DataFrame:
+    """What each condition's trainings cost, means over seeds; one row per ``BY``, ``condition`` in longhand."""
+    made = adapters.groupby(BY, sort=False).agg(
+        seeds=("seed", "nunique"), examples=("n", "first"), supervised_tokens=("supervised_tokens", "mean"),
+        total_tokens=("total_tokens", "mean"), repetition=("target_repetition", "mean"),
+        minutes=("seconds", lambda s: s.mean() / 60), loss=("mean_loss", "mean"),
+        hardware=("hardware", lambda h: "; ".join(sorted(set(h)))),
+        commits=("commit", lambda c: " ".join(sorted(set(c)))),
+    )  # fmt: skip
+    return freeform.spelled(made.reset_index())
+
+
+def accuracies(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
+    """Share of right answers per ``BY``, largest training first.
+
+    Returns:
+        columns of ``tables.accuracy``; lowest and highest (seed); contains_value, contains_low, contains_high (outputs
+        that contain the answer); cut (share of outputs that ran into the limit); repetition (mean).
+    """
+    shares = accuracy(verdicts, "answer_correct", rng, repeats, BY)
+    each = verdicts.groupby([*BY, "seed"], sort=False).answer_correct.mean()
+    spread = each.groupby(BY, sort=False).agg(lowest="min", highest="max").reset_index()
+    mild = accuracy(verdicts, "answer_contains", rng, repeats, BY).set_index(BY)[["value", "low", "high"]]
+    cut = verdicts.assign(cut=verdicts.status == "truncated").groupby(BY, sort=False)[["cut", "repetition"]].mean()
+    for other in (spread, mild.add_prefix("contains_").reset_index(), cut.reset_index()):
+        shares = shares.merge(other, on=BY)
+    order = {"by": ["dataset", SIZE], "ascending": [True, False], "kind": "stable", "ignore_index": True}
+    return freeform.spelled(shares.sort_values(**order))
+
+
 ENDS = ("value", "low", "high", "t_low", "t_high")
+
+
+def by_condition(shares: pd.DataFrame, sizes: Mapping[str, int]) -> pd.DataFrame:
+    """The rows of ``accuracies`` for the figure: the paper's conditions, untrained students beside the main size.
+
+    Returns:
+        the rows of each size that has students trained on no and on correct traces, in the order of conditions, with
+        ``group`` (data set and training problems).
+    """
+    base = shares.condition.str.partition(" (")[0]
+    part = shares.assign(place=base.map({name: k for k, name in enumerate(ORDER)})).dropna(subset="place")
+    size = part[SIZE].where(part[SIZE] > 0, part.dataset.map(sizes))
+    part = part.assign(group=part.dataset + " " + size.map("{:,}".format))
+    whole = set(part.group[part.condition == "vanilla"]) & set(part.group[part.condition == "correct"])
+    part = part[part.group.isin(whole) & (part.problems >= FEWEST_SHOWN)].assign(shown_size=-size)
+    part = part.sort_values(["dataset", "shown_size", "place"], kind="stable", ignore_index=True)
+    return part.drop(columns=["place", "shown_size"])
 
 
 def cube(frame: pd.DataFrame, conditions: Sequence[str], columns: Sequence[str] = ("answer_correct",)) -> np.ndarray:
@@ -42,7 +98,7 @@ def difference(frame: pd.DataFrame, first: str, second: str, rng: np.random.Gene
     units = cube(frame, (first, second))[..., 0]
     found = _estimate(units, lambda means: means[:, 0] - means[:, 1], rng, repeats)
     if found and (units[..., 0] == units[..., 1]).all():
-        # No resample differs, though the next problem may: the interval of Bonett and Price on the problems.
+        # No resample differs, though the next problem may.
         for level, mark in ((0.95, ""), (0.9, "90")):
             ends = stats.paired_difference([False] * len(units), [False] * len(units), level)
             found |= {f"low{mark}": ends["low"], f"high{mark}": ends["high"]}
@@ -53,14 +109,7 @@ def difference(frame: pd.DataFrame, first: str, second: str, rng: np.random.Gene
 def tie(
     frame: pd.DataFrame, condition: str, rng: np.random.Generator, repeats: int = REPEATS, step: str = "trace"
 ) -> dict:
-    """Share of right answers where a step of the student's own trace is right minus where it is wrong.
-
-    Args:
-        frame: verdicts.
-        condition: of training.
-        rng: of the intervals.
-        repeats: resamples.
-        step: ``trace`` (both steps), ``classification`` or ``retrieval``.
+    """Share of right answers where ``step`` of the student's own trace is right minus where it is wrong.
 
     Returns:
         as ``difference``, without an estimate where the step is right in all outputs or in none; fewest (problems where
@@ -91,20 +140,20 @@ def _after(means: np.ndarray, place: int) -> np.ndarray:
     return resample.ratio(means[:, [place + 1, place]])
 
 
+def _estimate(units: np.ndarray, statistic, rng: np.random.Generator, repeats: int) -> dict:
+    """``resample.crossed`` of a statistic, and by_seed; empty where it has no value."""
+    if not units.size or np.isnan(statistic(units.mean(axis=(0, 1))[None])[0]):
+        return {}
+    return resample.crossed(units, statistic, rng, repeats) | {"by_seed": statistic(units.mean(axis=0)).tolist()}
+
+
 def shares_by_trace(frame: pd.DataFrame, rng: np.random.Generator, repeats: int = REPEATS) -> pd.DataFrame:
     """How often trace and answer are both right, and the answer after right and after wrong traces, over all seeds.
-
-    Args:
-        frame: verdicts of one size and student.
-        rng: of the intervals, over problems and seeds.
-        repeats: resamples.
 
     Returns:
         columns dataset, condition, n (problems), seeds, right_outputs and wrong_outputs (with such a trace), and
         right_traces (share of outputs), joint, p_answer_given_trace, p_answer_given_not_trace (0..1), each with
-        ``_low`` and ``_high`` (95%); as ``plots_scores.share_bars`` takes them. NaN where fewer than ``FEWEST``
-        problems had such a trace. Where all answers are alike, resampling cannot tell how far another problem's may
-        lie: Wilson's interval stands there, on the problems that had such a trace.
+        ``_low`` and ``_high`` (95%; Wilson's where all answers are alike). NaN below ``FEWEST_SHOWN`` problems.
     """
     # Name: the statistic, and whose problems it counts.
     statistics = {
@@ -120,7 +169,7 @@ def shares_by_trace(frame: pd.DataFrame, rng: np.random.Generator, repeats: int 
         row |= {"right_outputs": int(units[..., 0].sum()), "wrong_outputs": int(units[..., 2].sum())}
         for name, (statistic, places) in statistics.items():
             many = int(units[..., places].any(axis=(1, 2)).sum())
-            found = _estimate(units, statistic, rng, repeats) if many >= FEWEST else {}
+            found = _estimate(units, statistic, rng, repeats) if many >= FEWEST_SHOWN else {}
             if found and found["value"] in (0, 1):
                 found["low"], found["high"] = stats.wilson(int(found["value"]) * many, many)
             found = found or dict.fromkeys(("value", "low", "high"), np.nan)
@@ -129,109 +178,111 @@ def shares_by_trace(frame: pd.DataFrame, rng: np.random.Generator, repeats: int 
     return pd.DataFrame(rows)
 
 
-def _estimate(units: np.ndarray, statistic, rng: np.random.Generator, repeats: int) -> dict:
-    """``resample.crossed`` of a statistic, and by_seed; empty where it has no value."""
-    if not units.size or np.isnan(statistic(units.mean(axis=(0, 1))[None])[0]):
-        return {}
-    return resample.crossed(units, statistic, rng, repeats) | {"by_seed": statistic(units.mean(axis=0)).tolist()}
-
-
-def by_supporting_facts(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = REPEATS) -> pd.DataFrame:
-    """Accuracy, and the tie of trace and answer, by how many gold facts a problem has: one, two, more.
+def by_kind(verdicts: pd.DataFrame, main: pd.DataFrame, rng, rng_facts, repeats: int = 2000) -> pd.DataFrame:
+    """Answers by kind of problem: answerable and not, where a set has both; and by number of gold facts.
 
     Args:
-        verdicts: of ``replication.load``; records without ``n_facts`` give a table without rows. Problems without any
-            gold fact are left out.
-        rng: of the intervals.
+        verdicts: of all sizes, for the first split.
+        main: of the main sizes, for the second.
+        rng: of the first split's intervals.
+        rng_facts: of the second's.
         repeats: resamples.
 
     Returns:
-        columns dataset, training_problems, condition, facts, n, seeds, ``accuracy``, ``accuracy_low`` and so on,
-        right_traces (share of outputs), ``tie`` (accuracy after right minus after wrong traces), ``tie_low`` and so on
-        (95%, ``t_``: two-way t); the tie is missing below ``FEWEST`` problems with a right or a wrong trace.
+        columns dataset, training_problems, condition, kind, measure, value, low, high, t_low, t_high, problems, seeds.
     """
-    by = ["dataset", SIZE, "condition", "facts"]
-    if "n_facts" not in verdicts:
-        return pd.DataFrame(columns=by)
-    many = verdicts[verdicts.n_facts > 0]
-    many = many.assign(facts=np.select([many.n_facts == 1, many.n_facts == 2], ["one", "two"], "more"))
-    rows = []
-    for key, part in many.groupby(by, sort=False):
-        right = accuracy(part, "answer_correct", rng, repeats, by).iloc[0]
-        tied = tie(part, key[2], rng, repeats)
-        tied = tied if tied["fewest"] >= FEWEST else {"right_traces": tied["right_traces"]}
-        row = dict(zip(by, key, strict=True)) | {"n": right.problems, "seeds": right.seeds}
-        row |= {_named("accuracy", name): right[name] for name in ENDS}
-        row |= {"right_traces": tied["right_traces"]}
-        rows.append(row | {_named("tie", name): tied.get(name, np.nan) for name in ENDS})
-    return pd.DataFrame(rows, columns=[*rows[0]] if rows else by)
+    parts = [_by_answerable(verdicts, rng, repeats), _by_facts(main, rng_facts)]
+    columns = ["dataset", SIZE, "condition", "kind", "measure", *ENDS, "problems", "seeds"]
+    return pd.concat([part.reindex(columns=columns) for part in parts if len(part)] or [pd.DataFrame(columns=columns)])
 
 
-def _named(what: str, end: str) -> str:
-    return what if end == "value" else f"{what}_{end}"
-
-
-def answer_measures(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
-    """Exact match, F1 and ROUGE-L of free-text answers and how many decline, by whether a question has an answer.
-
-    Args:
-        verdicts: of ``replication.load``; sets without unanswerable questions are left out, and measures that the
-            records lack.
-        rng: of the intervals.
-        repeats: resamples.
-
-    Returns:
-        columns dataset, training_problems, condition, answerable, measure, and those of ``tables.accuracy``.
-    """
-    by = ["dataset", SIZE, "condition", "answerable"]
+def _by_answerable(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int) -> pd.DataFrame:
+    """``exact``, ``F1``, ``ROUGE-L``, ``declines`` by whether a question has an answer, for sets that have both."""
     some = verdicts[~verdicts.groupby("dataset").answerable.transform("all").astype(bool)]
     measures = {"exact": "answer_correct", "F1": "answer_f1", "ROUGE-L": "answer_rouge_l", "declines": "declined"}
     parts = [
-        accuracy(some, column, rng, repeats, by).assign(measure=name)
+        accuracy(some, column, rng, repeats, ["dataset", SIZE, "condition", "answerable"]).assign(measure=name)
         for name, column in measures.items()
         if column in some and len(some)
     ]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*by, "measure"])
+    if not parts:
+        return pd.DataFrame()
+    table = pd.concat(parts, ignore_index=True)
+    return table.assign(kind=np.where(table.answerable.astype(bool), "answerable", "unanswerable"))
 
 
-def two_by_two(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = REPEATS) -> pd.DataFrame:
-    """The 2 x 2 of training: what a wrong label and wrong facts each change in accuracy, per data set and size.
+def _by_facts(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = REPEATS) -> pd.DataFrame:
+    """Accuracy (``exact``) and ``tie`` of trace and answer for problems with one, two and more gold facts.
 
-    Effects are means over the other step's two values; the interaction is the difference between these two values'
-    effects. Columns: dataset, training_problems, effect, value, low, high, t_low, t_high, n, seeds. Data sets and sizes
-    without all four conditions are left out.
+    Without a tie below ``FEWEST`` problems with a right or a wrong trace; nothing where ``n_facts`` is not recorded.
     """
-    # Axes of the conditions as in ``ti.TWO_BY_TWO``: right-right, label wrong, facts wrong, both wrong.
-    weights = {
-        "wrong label": np.array([-0.5, 0.5, -0.5, 0.5]),
-        "wrong facts": np.array([-0.5, -0.5, 0.5, 0.5]),
-        "interaction": np.array([1.0, -1.0, -1.0, 1.0]),
-    }
-    rows = []
-    for (dataset, size), part in verdicts.groupby(["dataset", SIZE], sort=False):
-        units = cube(part, ti.TWO_BY_TWO)[..., 0]
-        for effect, weight in weights.items():
-            found = _estimate(units, lambda means, w=weight: means @ w, rng, repeats)
-            if found:
-                kept = {name: found[name] for name in (*ENDS, "n", "seeds")}
-                rows.append({"dataset": dataset, SIZE: size, "effect": effect, **kept})
-    return pd.DataFrame(rows, columns=["dataset", SIZE, "effect", *ENDS, "n", "seeds"])
+    many = verdicts[verdicts.n_facts > 0] if "n_facts" in verdicts else verdicts.head(0).assign(n_facts=0)
+    many = many.assign(kind=np.select([many.n_facts == 1, many.n_facts == 2], ["one fact", "two facts"], "more facts"))
+    rows, by = [], ["dataset", SIZE, "condition", "kind"]
+    for key, part in many.groupby(by, sort=False):
+        right, tied = accuracy(part, "answer_correct", rng, repeats, by).iloc[0], tie(part, key[2], rng, repeats)
+        head = dict(zip(by, key, strict=True)) | {"problems": right.problems, "seeds": right.seeds}
+        rows.append({**head, "measure": "exact", **right[list(ENDS)]})
+        if tied.get("fewest", 0) >= FEWEST:
+            rows.append({**head, "measure": "tie", **{name: tied[name] for name in ENDS}})
+    return pd.DataFrame(rows)
 
 
-def doses(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = REPEATS) -> pd.DataFrame:
-    """Accuracy at each share of corrupted traces, minus that at none, per data set and training size.
+def forced(asked: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000, *, few: int = FEWEST) -> pd.DataFrame:
+    """What answers do after forced traces, size by size.
 
-    Only seeds that have every dose enter, so that all differences rest on the same trainings. Columns: dataset,
-    training_problems, dose (percent), accuracy, change, low, high, t_low, t_high (of the change), n, seeds.
+    Args:
+        asked: forced answers, of ``recorded.load``, conditions in longhand.
+        rng: of the intervals.
+        repeats: resamples.
+        few: own right or wrong traces below which there is no observed difference.
+
+    Returns:
+        columns training_problems, quantity, reveals and those of ``effects.effects``. ``quantity`` is ``effect`` (of a
+        right trace); ``accuracy`` after the trace in ``effect``; ``follows`` (share of answers that follow ``effect``
+        where trace and context disagree); ``training`` (trained on correct minus on incorrect traces).
     """
-    rows = []
-    for (dataset, size), part in verdicts.groupby(["dataset", SIZE], sort=False):
-        units = cube(part, tuple(ti.BY_DOSE))[..., 0]
-        for place, dose in enumerate(ti.BY_DOSE.values()):
-            found = _estimate(units, lambda means, k=place: means[:, k] - means[:, 0], rng, repeats)
-            if found:
-                kept = {name: found[name] for name in (*ENDS[1:], "n", "seeds")}
-                accuracy = float(units[:, :, place].mean())
-                head = {"dataset": dataset, SIZE: size, "dose": dose}
-                rows.append(head | {"accuracy": accuracy, "change": found["value"], **kept})
-    return pd.DataFrame(rows, columns=["dataset", SIZE, "dose", "accuracy", "change", *ENDS[1:], "n", "seeds"])
+
+    def by_reveals(make: Callable) -> Callable:
+        return lambda rows: given.by_reveals(rows, lambda part: make(part, rng, repeats))
+
+    levels = _by_size(asked, by_reveals(given.levels)).rename(columns={"variant": "effect"})
+    moved = _by_size(asked, by_reveals(effects.effects))
+    follows = _by_size(asked, lambda rows: given.follow_shares(rows, rng, repeats))
+    between = _by_size(asked, lambda rows: effects.between_conditions(rows, rng, repeats=repeats))
+    own = asked[asked.variant == "own"].groupby(["dataset", "condition", SIZE]).trace_correct
+    rare = own.sum()[(own.sum() < few) | (own.size() - own.sum() < few)].index
+    rare = moved.set_index(["dataset", "condition", SIZE]).index.isin(rare)
+    moved = moved[moved.effect.isin(EFFECTS) & (moved.n > 0) & ((moved.effect != "observed") | ~rare)]
+    follows = follows[follows.variant == "given"].drop(columns="variant").rename(columns={"follows": "effect"})
+    between = between.assign(condition=between["first"] + " minus " + between["second"])
+    parts = {
+        "effect": moved, "accuracy": levels[levels.effect.isin(VARIANTS)],
+        "follows": follows.assign(outcome="answer_correct", reveals="all"),
+        "training": between[between.n > 0].drop(columns=["first", "second"]).assign(reveals="all"),
+    }  # fmt: skip
+    table = pd.concat([part.assign(quantity=name) for name, part in parts.items()], ignore_index=True)
+    table = table[table.outcome == "answer_correct"].drop(columns="outcome")
+    first = [SIZE, "quantity"]
+    return table[[*first, *table.columns.drop(first)]]
+
+
+def _by_size(frame: pd.DataFrame, make: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
+    """``make`` of each training size by itself, largest first, with ``training_problems`` as first column."""
+    parts = [make(part).assign(**{SIZE: size}) for size, part in sorted(frame.groupby(SIZE), reverse=True)]
+    table = pd.concat(parts, ignore_index=True)
+    return table[[SIZE, *table.columns.drop(SIZE)]]
+
+
+def forced_panels(
+    asked: pd.DataFrame, verdicts: pd.DataFrame, sizes: Mapping[str, int], rng: np.random.Generator, repeats: int = 2000
+) -> pd.DataFrame:
+    """Accuracy after the student's own, the gold, a wrong and no trace, for the figure.
+
+    On answerable questions at the main sizes; nothing on fewer than ``FEWEST_SHOWN`` problems.
+    """
+    some = of_sizes(asked[asked.id.isin(verdicts.id[verdicts.answerable])], sizes)
+    if some.empty:
+        return some
+    levels = given.levels(some, rng, repeats)
+    return levels[levels.variant.isin(["own", "gold", "both_wrong", "empty"]) & (levels.n >= FEWEST_SHOWN)]

@@ -27,9 +27,9 @@ def bootstrap(
     """Percentile bootstrap of any statistic of one or more independent samples, such as participants of a study.
 
     Args:
-        statistic: of the samples, a number; NaN for resamples that have none, which are left out.
-        rng: the only source of chance; the same state gives the same interval.
-        samples: first axis = what was sampled; what belongs to one problem or participant stands in its row.
+        statistic: of the samples, a number; resamples without one (NaN) are left out.
+        rng: the only source of chance.
+        samples: what was sampled along the first axis.
         repeats: resamples.
         level: of the interval.
 
@@ -56,16 +56,13 @@ def crossed_bootstrap(
     repeats: int = 2000,
     levels: Sequence[float] = (LEVEL, 0.9),
 ) -> dict[str, float]:
-    """Percentile bootstrap that draws problems and seeds again, each by itself: both were sampled.
+    """Percentile bootstrap over problems and seeds: the pigeonhole bootstrap (Owen 2007, Ann. Appl. Stat. 1:386).
 
-    The pigeonhole bootstrap for crossed random effects (Owen 2007, Annals of Applied Statistics 1:386). Two or three
-    seeds are few to draw from: where seeds differ more than problems do, its interval is too narrow (``crossed`` has
-    a t interval beside it). With one seed the interval says nothing about other seeds.
+    It is too narrow where two or three seeds differ more than problems do; ``crossed`` adds a t interval.
 
     Args:
         units: (problems, seeds, columns).
-        statistic: of means over problems and seeds, (draws, columns), the numbers (draws,); NaN for a draw that has
-            none, which is left out.
+        statistic: from means (draws, columns) to numbers (draws,); draws without one (NaN) are left out.
         rng: the only source of chance.
         repeats: resamples.
         levels: of the intervals, over the same resamples.
@@ -108,8 +105,7 @@ def components(values: np.ndarray) -> Components:
 def standard_error(found: Components, problems: int, seeds: int) -> tuple[float, float]:
     """Standard error of a mean over problems and seeds, both random, and its degrees of freedom.
 
-    The degrees of freedom are Satterthwaite's (1946), Biometrics Bulletin 2:110. With one seed the error is that of
-    these very trainings: the seeds' variance does not enter.
+    Degrees of freedom: Satterthwaite (1946), Biometrics Bulletin 2:110. With one seed the seeds' variance is left out.
     """
     if seeds == 1:
         return math.sqrt((found.problem + found.rest) / problems), problems - 1
@@ -121,26 +117,13 @@ def standard_error(found: Components, problems: int, seeds: int) -> tuple[float,
 
 
 def least_difference(found: Components, problems: int, seeds: int, power: float = 0.8, alpha: float = 0.05) -> float:
-    """Least true difference that a two-sided t test at ``alpha`` finds with ``power``: (t_a + t_b) standard errors.
-
-    Args:
-        found: components of a pilot, or of the comparison itself.
-        problems: of the comparison.
-        seeds: of the comparison.
-        power: 0..1.
-        alpha: level of the test.
-    """
+    """Least true difference that a two-sided t test at ``alpha`` finds with ``power``: (t_a + t_b) standard errors."""
     error, df = standard_error(found, problems, seeds)
     return float((scipy_stats.t.ppf(1 - alpha / 2, df) + scipy_stats.t.ppf(power, df)) * error)
 
 
 def linearised(units: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """A smooth statistic of means as one value a problem and seed, whose mean is its value (the delta method).
-
-    Args:
-        units: (problems, seeds, columns).
-        statistic: as in ``crossed_bootstrap``.
-    """
+    """A smooth statistic of means as one value per problem and seed, whose mean is its value (the delta method)."""
     centre = units.mean(axis=(0, 1))
     steps = 1e-6 * np.eye(len(centre))
     slopes = (statistic(centre + steps) - statistic(centre - steps)) / 2e-6
@@ -154,8 +137,8 @@ def crossed(
 
     Returns:
         What ``crossed_bootstrap`` returns; ``t_low``, ``t_high`` (95%), ``t_low90``, ``t_high90`` (NaN with one seed);
-        ``least_difference`` that this many problems and seeds could show with 80% power, and the ``components`` that
-        it follows from; ``n`` (problems); ``seeds``.
+        ``least_difference`` (see there) of this many problems and seeds, and its ``components``; ``n`` (problems);
+        ``seeds``.
     """
     units = np.asarray(units, float)
     problems, seeds = units.shape[:2]
@@ -173,22 +156,20 @@ def crossed(
 
 
 def pooled(values: pd.Series, rng: np.random.Generator, repeats: int = 2000, kind: str = "other") -> dict[str, float]:
-    """Mean of values that are indexed by (id, seed), with ``crossed``'s intervals over problems and seeds.
+    """Mean of values indexed by (id, seed), each problem counting alike, with the interval that suits them.
 
-    A problem that lacks a seed counts with the seeds that it has. A ``share`` of zeros and ones with one seed has
-    Wilson's interval. Where all values are alike, a bootstrap has no width, though the next problem may differ: there
-    a ``share`` has Wilson's interval, and a ``difference`` of -1, 0 or 1 that of Bonett and Price
-    (``stats.paired_difference``), on the number of problems.
+    Where all values are alike a bootstrap has no width, though the next problem may differ. A ``share`` then has
+    Wilson's interval, and a ``difference`` of -1, 0 or 1 that of ``stats.paired_difference``, over the problems.
 
     Args:
-        values: numbers; missing ones are passed over.
+        values: numbers; missing ones are left out.
         rng: the only source of chance.
         repeats: resamples.
-        kind: ``share``, ``difference`` or ``other``.
+        kind: ``share`` (with one seed of zeros and ones: Wilson's interval), ``difference`` or ``other``.
 
     Returns:
-        ``value``, ``low``, ``high``, ``t_low``, ``t_high``, ``n`` (problems), ``seeds``, ``interval`` (``crossed``;
-        ``bootstrap`` with one seed; ``wilson`` or ``paired`` as said above; empty below two problems).
+        ``value``, ``low``, ``high``, ``t_low``, ``t_high``, ``n`` (problems), ``seeds``, ``interval`` (``crossed``,
+        ``bootstrap``, ``wilson``, ``paired``, or empty below two problems).
     """
     wide = values.dropna().astype(float).unstack("seed")
     n, seeds = wide.shape
