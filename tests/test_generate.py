@@ -126,7 +126,7 @@ def test_a_row_of_the_cache_is_counted_as_the_model_keeps_it(monkeypatch):
 def test_where_memory_is_short_fewer_rows_answer_the_same(problems, adapter, tmp_path, monkeypatch):
     whole, asker = complete(tmp_path / "whole.jsonl", problems, adapter)
     longest = len(generate.in_order(asker.tokenizer, problems)[0][1]) + RECIPE.max_new_tokens
-    config, size = students.load_config("tiny-random"), students.compute_dtype().itemsize
+    config, size = students.load_config("tiny-random"), 4
     monkeypatch.setattr(memory, "cache_room", lambda: 1e12)
     row = 1e12 / memory.rows_at_once(config, size, longest)
     monkeypatch.setattr(memory, "cache_room", lambda: 2.5 * row)

@@ -236,22 +236,22 @@ def _beside_peers(options, profile, whats: Sequence[str], loads: Sequence[str]) 
         recipe, epochs=1, batch=options.batch or recipe.batch, accumulation=1, max_new_tokens=options.new_tokens,
         generate_batch=options.batch or recipe.generate_batch,
     )  # fmt: skip
-    rows, found = [], {}
+    rows, found, encoded = [], {}, []
     for what in whats:
         items = _problems(options, profile, "train" if what == "train" else "test")
         if what == "train":
             examples = sft.build(items, options.condition, seed=121)
-            items = sft.encode_all(examples, tokenizer, recipe.max_tokens)
+            items = encoded = sft.encode_all(examples, tokenizer, recipe.max_tokens)
         mine = [name for name in others if name in PEERS[what]]
         rows += measure(what, (student, items, recipe, options.authors_n), ways(mine), options.rounds, loads)
-        if what == "train" and mine:
-            found["losses_on_one_batch"] = bench_peers.losses_on_one_batch(student, items[: recipe.batch], recipe)
         if what == "generate":
             last = {row["contender"]: row["outputs"] for row in rows if row["what"] == what}
             found["outputs_that_differ"] = {
                 name: bench_peers.differences(items, last["ours"], last[name], tokenizer) for name in mine
             }
     rows = [{name: value for name, value in row.items() if name != "outputs"} for row in rows]
+    if set(others) & set(PEERS["train"]):
+        found["losses_on_one_batch"] = bench_peers.losses_on_one_batch(student, encoded[: recipe.batch], recipe)
     return {"batch": recipe.batch, "rows": rows, "ratios": ratios(rows), **found}
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tracekd import few_shot, memory, nf4, progress, sft, students, traces
+from tracekd import few_shot, machine, memory, nf4, progress, sft, students, traces
 from tracekd.adapters import adapter_path, damaged, read_record
 from tracekd.artefacts import hardware
 from tracekd.decode import greedy
@@ -33,9 +33,10 @@ def in_order(tokenizer, problems: Sequence[Problem], before: Turns = ()) -> list
 def groups(prompts: Sequence[tuple], config, limit: int, batch: int) -> Iterator[Sequence[tuple]]:
     """Cut ``in_order``'s prompts into batches of ``batch``, or fewer if memory holds fewer.
 
-    A batch follows from its longest prompt and the limit alone, so that a resumed run cuts the rest the same way.
+    A batch follows from its longest prompt and the limit alone, at four bytes a number on any CPU, so that a resumed
+    run cuts the rest the same way.
     """
-    size, first = students.compute_dtype().itemsize, 0
+    size, first = 2 if machine.has_gpu() else 4, 0
     while first < len(prompts):
         many = min(batch, memory.rows_at_once(config, size, len(prompts[first][1]) + limit))
         yield prompts[first : first + many]

@@ -14,27 +14,28 @@ PART = 1 / 8  # of the machine's memory that dequantised weights may take
 
 
 def load(name: str):
-    """A student in NF4: on a CPU with the weights dequantised in fp32, if they take at most an eighth of the memory.
+    """A student in NF4: on a CPU with the weights dequantised, if they take at most an eighth of the memory.
 
-    The weights keep the 16 values a block that NF4 has left them, to the last bit; what is saved is unpacking them in
-    every forward and backward pass, which for a small student is a twentieth of the time. For evaluation it is also
-    the exact way: bitsandbytes' own CPU path rounds to bf16 where the processor can, which training never does, so
-    that logits differ in the third digit from those that the adapter was trained on. They are kept as a file, which
-    all processes map into their memory and none copies. On a GPU the 4-bit kernels work on the packed weights directly.
+    The weights keep the 16 values per block that NF4 has left them, in fp32 to the last bit, in bf16 rounded once;
+    what is saved is unpacking them in every forward and backward pass. It also makes evaluation the same function as
+    training: bitsandbytes' own CPU path rounds differently in the two. They are kept as a file, which all processes map
+    into their memory and none copies. On a GPU the 4-bit kernels work on the packed weights directly.
 
     Raises:
         StudentUnavailable: see ``students.load_model``.
     """
     if machine.has_gpu() or students.weights_bytes(name) > PART * machine.memory():
         return students.load_model(name)
-    folder = embedded.cache_folder() / f"nf4-{sha256(students.identity(name))[:12]}"
+    kind = "" if students.compute_dtype(name) == torch.float32 else "bf16-"
+    folder = embedded.cache_folder() / f"nf4-{kind}{sha256(students.identity(name))[:12]}"
     return students.load_model(str(embedded.whole(folder, lambda empty: _keep(name, empty))), quantise=False)
 
 
 def _keep(name: str, folder: Path) -> None:
     """Write a student's dequantised weights, configuration and tokenizer."""
-    model = unpack(students.load_model(name))
+    model = unpack(students.load_model(name, dtype=torch.float32))
     embedded.forget_quantiser(model)
+    torch.nn.Module.to(model, students.compute_dtype(name))  # the model's own ``to`` still thinks that it is packed
     with students.quiet():
         model.save_pretrained(folder)
     students.load_tokenizer(name).save_pretrained(folder)
@@ -58,12 +59,16 @@ def adapted(model, adapter: Path):
     """A model in evaluation mode that answers as ``model`` with ``adapter`` on it; ``model`` must not be used beside.
 
     Where every weight is in fp32 (``unpack``), the adapter's products are added to a copy of the weights, which is the
-    same function up to fp32's rounding and spares two small products a layer. Weights in fewer bits would be rounded
-    anew by that, and change the student: there the adapter stays beside them, to be taken off by ``unload``.
+    same function up to fp32's rounding and spares two small products per layer. Weights in fewer bits would be rounded
+    anew by that, and change the student: there the adapter stays beside them, to be taken off by ``unload``. Beside
+    weights in bf16 it is used in bf16, as in training.
     """
     from peft import PeftModel
 
     exact = all(weight.dtype == torch.float32 for weight in model.parameters())
+    plain_bf16 = all(weight.dtype == torch.bfloat16 for weight in model.parameters())
     with students.quiet():
-        wrapped = PeftModel.from_pretrained(copy.deepcopy(model) if exact else model, str(adapter))
+        wrapped = PeftModel.from_pretrained(
+            copy.deepcopy(model) if exact else model, str(adapter), autocast_adapter_dtype=not plain_bf16
+        )
     return (wrapped.merge_and_unload() if exact else wrapped).eval()

@@ -52,9 +52,7 @@ def answered(run, problems: Sequence[Problem], dataset: str, condition: str, see
     return {row["id"] for row in recover_jsonl(path) if row.get("key") == key} >= {p.id for p in problems}
 
 
-def output_key(
-    identity: str, record: Mapping, recipe: Recipe, problems: Sequence[Problem], before: Turns = ()
-) -> str:
+def output_key(identity: str, record: Mapping, recipe: Recipe, problems: Sequence[Problem], before: Turns = ()) -> str:
     """A hash of what decides the outputs: student, adapter, prompts, the limit (``limit_of``) and the batch."""
     how = [limit_of(recipe, record), recipe.generate_batch] + ([list(before)] if before else [])
     asked = [(p.id, traces.prompt(p)) for p in problems]

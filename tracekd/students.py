@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from tracekd import disk, embedded
+from tracekd import disk, embedded, machine
 from tracekd.command_line import Parser
 from tracekd.embedded import MAKERS, WHEEL, StudentUnavailable
 from tracekd.profiles import nearest
@@ -18,7 +18,7 @@ from tracekd.records import sha256
 
 # Every projection of a Llama-like block, as in the paper's LoRA settings.
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-SMALL = 2**25  # bytes of weights below which threads gain nothing
+SMALL = 2**25  # bytes of weights below which neither threads nor 16 bits gain anything
 # Tokens of known models that can fill up short rows.
 SPARE = ("<|finetune_right_pad_id|>", "<|endoftext|>", "<unk>", "<|reserved_special_token_0|>")
 
@@ -92,12 +92,15 @@ def load_config(name: str):
     return _loaded(name, AutoConfig.from_pretrained)
 
 
-def compute_dtype():
-    """What matrices are multiplied in: bf16 on a GPU that has it in hardware, else fp16; fp32 on a CPU."""
+def compute_dtype(name: str):
+    """What a student's matrices are multiplied in: on a GPU bf16 where it has it in hardware, else fp16.
+
+    On a CPU: fp32 for a student too small to gain, else what ``machine.cpu_compute`` says.
+    """
     import torch
 
     if not torch.cuda.is_available():
-        return torch.float32
+        return torch.float32 if weights_bytes(name) < SMALL else getattr(torch, machine.KINDS[machine.cpu_compute()])
     return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
 
 
@@ -118,10 +121,10 @@ def weights_bytes(name: str) -> int:
     return files or 4 * 1_200_000_000
 
 
-def load_model(name: str, *, quantise: bool = True):
+def load_model(name: str, *, quantise: bool = True, dtype=None):
     """The student's model on the best device: NF4 with double quantisation, or plain weights.
 
-    NF4 as in QLoRA (Dettmers et al. 2023, arXiv 2305.14314). Compute is bf16 where the GPU has it, fp32 on a CPU.
+    NF4 as in QLoRA (Dettmers et al. 2023, arXiv 2305.14314), computed in ``dtype`` (None: see ``compute_dtype``).
 
     Raises:
         StudentUnavailable: see ``resolve``; or bitsandbytes is missing.
@@ -131,7 +134,7 @@ def load_model(name: str, *, quantise: bool = True):
 
     # A 2-layer student's operations are too small to share between threads.
     torch.set_num_threads(1 if weights_bytes(name) < SMALL else _threads())
-    dtype = compute_dtype()
+    dtype = dtype or compute_dtype(name)
     options = {"dtype": dtype, "device_map": _device()}
     if quantise:
         options["quantization_config"] = BitsAndBytesConfig(

@@ -89,11 +89,13 @@ def plan(student: str, recipe: Recipe, longest: int) -> memory.Plan:
         )
     config = students.load_config(student)
     share = min(recipe.batch, update // processes())
-    cut = memory.plan(config, students.compute_dtype().itemsize, share, longest)
+    cut = memory.plan(config, students.compute_dtype(student).itemsize, share, longest)
     return replace(cut, passes=update // processes() // cut.at_once)
 
 
-def arguments(recipe: Recipe, seed: int, folder: Path, steps: int, cut: memory.Plan) -> TrainingArguments:
+def arguments(
+    recipe: Recipe, dtype: torch.dtype, seed: int, folder: Path, steps: int, cut: memory.Plan
+) -> TrainingArguments:
     """The paper's optimiser settings, with what differs between a GPU and a CPU."""
     cuda = torch.cuda.is_available()
     return TrainingArguments(
@@ -105,8 +107,8 @@ def arguments(recipe: Recipe, seed: int, folder: Path, steps: int, cut: memory.P
         per_device_train_batch_size=cut.at_once,
         gradient_accumulation_steps=cut.passes,
         optim="paged_adamw_8bit" if cuda else "adamw_torch",
-        bf16=students.compute_dtype() == torch.bfloat16,
-        fp16=students.compute_dtype() == torch.float16,
+        bf16=dtype == torch.bfloat16,
+        fp16=dtype == torch.float16,
         use_cpu=not cuda,
         ddp_backend="gloo" if processes() > 1 and not cuda else None,
         ddp_find_unused_parameters=False,
@@ -142,7 +144,7 @@ def train(student: str, examples: Sequence[sft.Example], recipe: Recipe, *, seed
     Returns:
         The record: key, student, teacher (who wrote the traces, "" for rules), n, tokens (supervised, total, of the
         longest target), steps, seconds, seed, mean loss over the training (nats per token), peak memory (GiB, of the
-        process so far), recipe, hardware, commit.
+        process so far), compute (the type of the matrix products), recipe, hardware, commit.
 
     Raises:
         ValueError: nothing to learn, or examples beyond ``max_tokens`` (``sft.encode_all``); or the adapter that is
@@ -178,6 +180,7 @@ def _train(student, examples, recipe, seed, folder, name) -> dict:
         "longest_target": max(len(e.target_ids) for e in encoded),
         "epochs": recipe.epochs, "steps": trainer.state.global_step, "seconds": round(progress.seconds, 1),
         "mean_loss": sum(losses) / len(losses), "peak_gib": memory.peak(), "processes": processes(),
+        "compute": str(students.compute_dtype(student)).removeprefix("torch."),
         "recipe": asdict(recipe), "hardware": hardware(), "commit": commit(),
     }  # fmt: skip
     with disk.writing(folder):
@@ -190,7 +193,7 @@ def _trainer(student, encoded, tokenizer, recipe, seed, folder, progress=None) -
     model = lora_model(student, recipe, seed, checkpointing=cut.checkpointing)
     trainer = CompletionTrainer(
         model=model,
-        args=arguments(recipe, seed, folder, int(updates), cut),
+        args=arguments(recipe, students.compute_dtype(student), seed, folder, int(updates), cut),
         train_dataset=features(encoded),
         data_collator=Collator(tokenizer.pad_token_id),
         callbacks=[progress] if progress else None,
