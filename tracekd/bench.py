@@ -209,8 +209,8 @@ def ratios(rows: Sequence[dict]) -> list[dict]:
             row["tokens_per_second"]
         )
     made = []
-    for (what, *way, load), quiet in rates.items():
-        if load != "quiet":
+    for (what, *way, beside), quiet in rates.items():
+        if beside != "quiet":
             continue
         row = {"what": what, **dict(zip(("contender", "workers", "threads"), way, strict=True))}
         row["quiet"] = statistics.median(quiet)

@@ -82,7 +82,7 @@ def _tiny_texts(size: int) -> list[str]:
 
 
 def checksum(folder: Path) -> str:
-    """Size in bytes and sha256 of a student's weights; for ``tiny-random`` also its folder, which names the tokenizer."""
+    """Size in bytes and sha256 of a student's weights; for ``tiny-random`` also its folder's name."""
     first = (folder / "COMPLETE").read_text().splitlines()[0].strip()
     return f"{first} {folder.name}" if folder.name.startswith("tiny-random") else first
 

@@ -1,4 +1,4 @@
-"""The grid of a run: train every adapter, let every student answer, whatever is missing, with as many workers as fit."""
+"""The grid of a run: train every adapter, let every student answer, whatever is missing, by as many workers as fit."""
 
 from __future__ import annotations
 
