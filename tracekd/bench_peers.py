@@ -12,33 +12,13 @@ from pathlib import Path
 import torch
 from transformers import TrainerCallback
 
-from tracekd import decode, embedded, generate, machine, memory, sft, students, traces, train
+from tracekd import decode, generate, machine, memory, sft, students, traces, train
 from tracekd.problems import Problem
 from tracekd.profiles import Recipe
 from tracekd.score import verdict
 
 SEED = 121
 Outputs = dict[str, tuple[list[int], bool]]  # problem id to token ids, and whether the end token came
-# The published shape of Llama-3.2-1B: random weights of it cost what the real ones cost, and answer nothing.
-SHAPE = "shape-llama-3.2-1b"
-LLAMA_1B = {
-    "vocab_size": 128_256, "hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 16,
-    "num_attention_heads": 32, "num_key_value_heads": 8, "head_dim": 64, "tie_word_embeddings": True,
-    "rope_theta": 500_000.0, "max_position_embeddings": 131_072,
-}  # fmt: skip
-
-
-def shape() -> str:
-    """The folder of a random student of ``LLAMA_1B`` in bf16, with the embedded student's tokenizer."""
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    folder = embedded.cache_folder() / SHAPE
-    if not (folder / "model.safetensors").exists():
-        tokenizer = students.load_tokenizer("smollm2-135m")
-        config = LlamaConfig(**LLAMA_1B, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id)
-        tokenizer.save_pretrained(folder)
-        LlamaForCausalLM(config).to(torch.bfloat16).save_pretrained(folder, max_shard_size="100GB")
-    return str(folder)
 
 
 class Clock(TrainerCallback):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tracekd import adapters, intervention_grid, lengths, machine, outputs, pool
+from tracekd import adapters, intervention_grid, lengths, outputs, pool
 from tracekd.adapters import Job, adapter_path, read_record
 from tracekd.few_shot import UNTRAINED
 from tracekd.locks import waiting
@@ -27,15 +27,9 @@ def train(run, jobs: Sequence[Job] | None = None, workers: int | None = None) ->
         print("trained in this profile: {}; notebook 08 has recorded results of {}".format(*named))
     with waiting(run.path("sft")):  # shards and processes that start together make the sets once
         sets = lengths.training_sets(run)
-    recipe = run.profile.recipe
-    sizes = {job: _letters(sets[job[:2]]) * run.profile.recipe_of(job[1]).epochs for job in jobs}
     todo = [job for job in jobs if not adapters.finished(run, sets[job[:2]], *job)]
-    many = wanted(run, todo, workers)
-    # Who shares what follows from the whole grid, so that a killed run goes on in the same way.
-    order = sorted(jobs, key=lambda job: -sizes[job])
-    update = 1 if machine.has_gpu() else recipe.batch * recipe.accumulation
-    shares = dict(zip(order, pool.shared(len(order), many, update), strict=True))
-    work(run, "train", [Task(job, sizes[job], shares[job]) for job in todo], many, "adapters")
+    tasks = [Task(job, _letters(sets[job[:2]]) * run.profile.recipe_of(job[1]).epochs) for job in todo]
+    work(run, "train", tasks, wanted(run, todo, workers), "adapters")
     rows = [{"dataset": d, "condition": c, **read_record(adapter_path(run, d, c, s))} for d, c, s in jobs]
     return pd.DataFrame(rows).drop(columns=["recipe", "key"], errors="ignore")
 
@@ -119,10 +113,8 @@ def wanted(run, todo: Sequence[Job], asked: int | None) -> int:
 
 def work(run, kind: str, tasks: list[Task], workers: int, what: str) -> None:
     """Do the tasks, in this process if one worker is enough; print first how they are done."""
-    if workers > 1 and (len(tasks) > 1 or any(task.processes > 1 for task in tasks)):
-        together = sum(task.processes > 1 for task in tasks)
-        more = f", {together} of them by several together" if together else ""
-        print(f"{kind}: {len(tasks)} {what} by {workers} workers of one thread each{more}", flush=True)
+    if min(workers, len(tasks)) > 1:
+        print(f"{kind}: {len(tasks)} {what} by {workers} workers of one thread each", flush=True)
         pool.Pool(run, kind, workers).do(tasks, what)
     elif tasks:
         from tracekd.worker import Doer  # loads torch

@@ -13,11 +13,10 @@ import os
 import pickle
 import queue
 import signal
-import socket
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from tracekd import machine, students
@@ -47,13 +46,12 @@ class WorkerFailed(RuntimeError):
 
 @dataclass(eq=False)
 class Task:
-    """A job for ``processes`` workers that share it; ``size`` (any unit) orders the jobs and gives the time left."""
+    """A job; its ``size`` (any unit) orders the jobs and gives the time left."""
 
     job: Job
     size: float
-    processes: int = 1
     tries: int = 0
-    workers: list[subprocess.Popen] = field(default_factory=list)
+    worker: subprocess.Popen | None = None
     error: dict | None = None
 
     @property
@@ -75,54 +73,43 @@ def fitting(student: str) -> int:
     return max(1, min(machine.cores(), int(free // (1.6 * 2**30 + 2 * weights))))
 
 
-def shared(adapters: int, workers: int, update: int) -> list[int]:
-    """How many processes train each adapter of a grid: 1, or more for the last ones, if cores would stand idle.
-
-    Args:
-        adapters: how many there are, the longest first.
-        workers: processes at once.
-        update: examples per update of the optimiser, which processes must divide.
-    """
-    rest = adapters % workers
-    most = workers // rest if rest else 1
-    many = max(n for n in range(1, most + 1) if update % n == 0)
-    return [1] * (adapters - rest) + [many] * rest
-
-
 class Pool:
     """Starts workers, shows their progress, and ends them, whatever happens."""
 
     def __init__(self, run, kind: str, workers: int):
-        """Take the run, what to do (a ``kind`` of ``worker.Doer``), and how many processes at once."""
+        """Take the run, what to do (a ``kind`` of ``worker.Doer``), and how many workers at once."""
         self.run, self.kind, self.size = run, kind, workers
         self.running: list[Task] = []
         self.messages: queue.Queue = queue.Queue()
 
     def do(self, tasks: list[Task], what: str) -> None:
-        """Do all tasks: those for one worker first, the longest first.
+        """Do all tasks, the longest first.
 
         Raises:
             WorkerFailed: a worker was killed twice over the same job, or failed with an error that is not ours.
             ValueError, FileNotFoundError, or an error of tracekd's own: what a worker raised.
         """
-        waiting = sorted(tasks, key=lambda task: (task.processes, -task.size))
+        waiting = sorted(tasks, key=lambda task: -task.size)
         display = Together(what, {task.label: task.size for task in tasks})
         try:
             while waiting or self.running:
-                while waiting and sum(task.processes for task in self.running) + waiting[0].processes <= self.size:
+                while waiting and len(self.running) < self.size:
                     self._start(waiting.pop(0))
-                task, worker, message = self.messages.get()
-                if worker not in task.workers:
-                    continue  # of an attempt that was given up
+                task, message = self.messages.get()
                 if message is None:
-                    self._ended(task, worker, waiting, display)
+                    self.running.remove(task)
+                    if self._finished(task):
+                        display.finished(task.label)
+                    else:
+                        waiting.insert(0, task)
                 elif "error" in message:
                     task.error = message
                 else:
                     display.at(task.label, message)
         finally:
             for task in self.running:
-                _kill(task)
+                task.worker.kill()
+                task.worker.wait()
             display.close()
 
     def _log(self, task: Task) -> Path:
@@ -131,74 +118,44 @@ class Pool:
     def _start(self, task: Task) -> None:
         self.running.append(task)
         paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        environment = {**os.environ, **SINGLE, **HEAP, **settings(), "PYTHONPATH": paths}
-        if task.processes > 1:
-            environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": _free_port(), "WORLD_SIZE": str(task.processes)}
-        work = base64.b64encode(pickle.dumps((self.run, self.kind, task.job, self.size))).decode()
-        for rank in range(task.processes):
-            place = {"RANK": str(rank), "LOCAL_RANK": str(rank)} if task.processes > 1 else {}
-            with self._log(task).open("a", encoding="utf-8") as errors:
-                worker = subprocess.Popen(
-                    [sys.executable, "-m", "tracekd.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                    stderr=errors, env={**environment, **place}, encoding="utf-8",
-                )  # fmt: skip
-            task.workers.append(worker)
-            threading.Thread(target=self._listen, args=(task, worker), daemon=True).start()
-            try:
-                worker.stdin.write(work + "\n")
-                worker.stdin.flush()  # and left open: its end tells the worker that we are gone
-            except OSError:
-                pass  # it is dead already, which ``_listen`` finds out
+        with self._log(task).open("a", encoding="utf-8") as errors:
+            task.worker = subprocess.Popen(
+                [sys.executable, "-m", "tracekd.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+                env={**os.environ, **SINGLE, **HEAP, **settings(), "PYTHONPATH": paths}, encoding="utf-8",
+            )  # fmt: skip
+        threading.Thread(target=self._listen, args=(task, task.worker), daemon=True).start()
+        try:
+            work = pickle.dumps((self.run, self.kind, task.job, self.size))
+            task.worker.stdin.write(base64.b64encode(work).decode() + "\n")
+            task.worker.stdin.flush()  # and left open: its end tells the worker that we are gone
+        except OSError:
+            pass  # it is dead already, which ``_listen`` finds out
 
     def _listen(self, task: Task, worker: subprocess.Popen) -> None:
         for line in worker.stdout:
-            self.messages.put((task, worker, json.loads(line)))
+            self.messages.put((task, json.loads(line)))
         worker.wait()
-        self.messages.put((task, worker, None))
+        self.messages.put((task, None))
 
-    def _ended(self, task: Task, worker: subprocess.Popen, waiting: list[Task], display: Together) -> None:
-        """A worker is gone: finished, with an error, or killed; a killed one's job starts once more."""
-        if worker.returncode == 0:
-            task.workers.remove(worker)
-            if not task.workers:
-                self.running.remove(task)
-                self._log(task).unlink(missing_ok=True)
-                display.finished(task.label)
-            return
-        killed = [code for other in task.workers if (code := other.poll()) is not None and code < 0]
-        self.running.remove(task)
-        _kill(task)  # the others cannot go on without it
-        if task.error and not killed:
+    def _finished(self, task: Task) -> bool:
+        """Whether a worker that has ended did its job; False if it was killed and is to try once more."""
+        code = task.worker.returncode
+        if code == 0:
+            self._log(task).unlink(missing_ok=True)
+            return True
+        if task.error:
             raise _error(task.error)
-        if task.tries or not killed:
-            raise WorkerFailed(_story(self.kind, task, worker.returncode, self._log(task)))
-        task.tries, task.error = task.tries + 1, None
-        self.size = max(task.processes, self.size - 1)
-        waiting.insert(0, task)
-        name = signal.Signals(-killed[0]).name
+        if task.tries or code > 0:
+            lines = self._log(task).read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL:]
+            raise WorkerFailed(
+                f"a worker ended with code {code} at {self.kind} {task.label}; run again to go on where it stopped; "
+                f"--workers 1 takes less memory. The end of {self._log(task)}:\n    " + "\n    ".join(lines)
+            )
+        task.tries, self.size = task.tries + 1, max(1, self.size - 1)
+        name = signal.Signals(-code).name
         print(f"a worker at {task.label} was killed ({name}), often for lack of memory: it goes on where it stopped, "
               f"with at most {self.size} at once")  # fmt: skip
-
-
-def _kill(task: Task) -> None:
-    for worker in task.workers:
-        worker.kill()
-        worker.wait()
-    task.workers = []
-
-
-def _free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
-
-
-def _story(kind: str, task: Task, code: int, log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL:]
-    return (
-        f"a worker ended with code {code} at {kind} {task.label}; run again to go on where it stopped; --workers 1 "
-        f"takes less memory. The end of {log}:\n" + "\n".join(f"    {line}" for line in lines)
-    )
+        return False
 
 
 def _error(said: dict) -> Exception:

@@ -16,7 +16,7 @@ from peft.tuners.lora import LoraLayer
 from transformers import PrinterCallback, TrainingArguments, set_seed
 
 from tracekd import disk, memory, nf4, seals, sft, students
-from tracekd.adapters import WEIGHTS, check_teacher, damaged, key, read_record, with_teacher
+from tracekd.adapters import WEIGHTS, damaged, key, read_record, with_teacher
 from tracekd.artefacts import commit, hardware
 from tracekd.batches import IGNORED, Collator
 from tracekd.locks import locked
@@ -147,8 +147,7 @@ def train(student: str, examples: Sequence[sft.Example], recipe: Recipe, *, seed
         process so far), compute (the type of the matrix products), recipe, hardware, commit.
 
     Raises:
-        ValueError: nothing to learn, or examples beyond ``max_tokens`` (``sft.encode_all``); or the adapter that is
-            there learned from another teacher's traces.
+        ValueError: nothing to learn, or examples beyond ``max_tokens`` (``sft.encode_all``).
         students.StudentUnavailable: see there.
     """
     name = key(student, examples, recipe, seed)
@@ -158,8 +157,6 @@ def train(student: str, examples: Sequence[sft.Example], recipe: Recipe, *, seed
             if (wrong := damaged(folder, earlier)) is None:
                 return with_teacher(folder, earlier, examples)
             log.warning("%s is trained again: %s", folder, wrong)
-        elif earlier:
-            check_teacher(folder, earlier, examples)
         return _train(student, examples, recipe, seed, folder, name)
 
 
