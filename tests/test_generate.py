@@ -66,7 +66,7 @@ def test_adapter_does_something_and_is_merged_only_where_that_is_exact(problems,
     # Two fp32 evaluations of one function: logits of size 1 to 10 agree to some 1e-6 a sum of a hundred products.
     assert torch.allclose(merged(ids).logits, beside(ids).logits, atol=1e-4)
     asker.complete(tmp_path / "p.jsonl", problems, None, ABOUT)
-    assert all(torch.equal(w, before[n]) for n, w in asker.base.named_parameters())
+    assert all(torch.equal(w, before[n]) for n, w in asker.base.named_parameters())  # the adapter is off again
     plain = {row["id"]: row["text"] for row in read_jsonl(tmp_path / "p.jsonl")}
     assert plain != {i: r["text"] for i, r in tuned.items()}
     for weight in asker.base.parameters():
@@ -74,14 +74,6 @@ def test_adapter_does_something_and_is_merged_only_where_that_is_exact(problems,
     rounded = nf4.adapted(asker.base, adapter)
     layers = [m for m in rounded.modules() if isinstance(m, LoraLayer)]
     assert layers and not any(layer.merged for layer in layers)
-
-
-def test_prompted_answers_do_not_depend_on_the_adapters_asked_before(problems, adapter, tmp_path):
-    asker = generate.Asker("tiny-random", RECIPE)
-    for name, folder in (("p1", None), ("tuned", adapter), ("p2", None)):
-        asker.complete(tmp_path / f"{name}.jsonl", problems, folder, ABOUT)
-    first, second = ({r["id"]: r["text"] for r in read_jsonl(tmp_path / f"{n}.jsonl")} for n in ("p1", "p2"))
-    assert first == second
 
 
 def test_unpacked_weights_answer_as_training_computed():
@@ -128,12 +120,6 @@ def test_where_memory_is_short_fewer_rows_answer_the_same(problems, adapter, tmp
     few, _ = complete(tmp_path / "few.jsonl", problems, adapter)
     assert {i: r["text"] for i, r in few.items()} == {i: r["text"] for i, r in whole.items()}
     assert sizes[0] == 2 and max(sizes) <= RECIPE.generate_batch and sum(sizes) == len(problems)
-    # Killed after the first group: the others are cut as before.
-    lines, before = (tmp_path / "few.jsonl").read_text().splitlines(keepends=True), sizes.copy()
-    (tmp_path / "few.jsonl").write_text("".join(lines[: sizes[0]]))
-    sizes.clear()
-    complete(tmp_path / "few.jsonl", problems, adapter)
-    assert sizes == before[1:]
 
 
 def test_a_torn_file_goes_on_and_nothing_is_asked_twice(problems, adapter, tmp_path, monkeypatch):
@@ -156,12 +142,6 @@ def test_a_torn_file_goes_on_and_nothing_is_asked_twice(problems, adapter, tmp_p
     asked.clear()
     complete(torn, problems, adapter)
     assert asked == []
-
-
-def test_outputs_of_another_recipe_are_replaced_not_mixed(problems, adapter, tmp_path):
-    complete(tmp_path / "o.jsonl", problems, adapter)
-    rows, _ = complete(tmp_path / "o.jsonl", problems[:5], adapter, replace(RECIPE, max_new_tokens=3))
-    assert len(rows) == 5 and len({r["key"] for r in rows.values()}) == 1
 
 
 def test_a_student_taught_long_targets_has_room_to_write_them(problems, adapter, tmp_path):

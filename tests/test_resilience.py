@@ -174,17 +174,6 @@ def test_generation_killed_inside_a_line_goes_on_to_the_same_bytes(trained, whol
     assert same_outputs(trained, whole)
 
 
-def test_generation_killed_from_outside_at_any_moment(trained, whole, tmp_path):
-    process = moments.start(trained, GENERATE, tmp_path / "errors", {"slow": 0.2})
-    until(lambda: (trained / OUTPUTS).exists() and (trained / OUTPUTS).stat().st_size)
-    time.sleep(SEED.random() / 2)
-    os.killpg(process.pid, signal.SIGKILL)
-    assert wait(process) == -signal.SIGKILL
-    assert 0 < (trained / OUTPUTS).read_bytes().count(b"\n") < 32
-    assert here(trained, GENERATE) == 0
-    assert same_outputs(trained, whole)
-
-
 def test_of_two_trainings_in_one_folder_one_wins(fresh, whole, tmp_path):
     first = moments.start(fresh, TRAIN, tmp_path / "first", {"held": str(tmp_path / "go")})
     until(lambda: (fresh / ADAPTER / ".train.lock").exists())

@@ -187,6 +187,7 @@ def _work(pipe, contender: str, what: str, student: str, items: list, recipe, au
     """Do a turn over ``items`` (encoded examples, or problems) for each message from the pipe."""
     from tracekd import bench_peers  # loads torch
 
+    os.dup2(2, 1)  # TRL prints its log entries; our JSON alone goes to stdout
     make = {"train": bench_peers.training, "generate": bench_peers.generation}[what]
     turn = make(contender, student, recipe)
     if what == "generate":

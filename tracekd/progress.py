@@ -13,26 +13,28 @@ FORMAT = "{desc}: {percentage:3.0f}%|{bar:10}| {elapsed}<{remaining}{postfix}"
 
 
 class Bar:
-    """How far one job is: its own bar, or messages to the display that all workers share."""
+    """How far one job is: shown here, or sent to the display that all workers share."""
 
     def __init__(self, label: str, total: int, *, unit: str, done: int = 0, hidden: bool = False):
         """Begin at ``done`` of ``total`` units."""
-        self.about, self.hidden = {"total": total, "unit": unit}, hidden
-        self.started = time.monotonic()
-        self.bar = tqdm(total=total, initial=done, desc=label, unit=unit, mininterval=5, disable=hidden or bool(send))
+        self.label, self.about, self.started = label, {"total": total, "unit": unit}, time.monotonic()
+        self.display = None if send or hidden else Together(f"{unit} jobs", {label: total})
+        self.hidden = hidden
         self.at(done)
 
     def at(self, done: int, tokens: int = 0, loss: float | None = None) -> None:
         """Report ``done`` finished units, after ``tokens`` tokens since the bar began, the last at ``loss``."""
         rate = tokens / max(time.monotonic() - self.started, 1e-9)
-        if send and not self.hidden:
-            send({**self.about, "done": done, "rate": rate, "loss": loss})
-        self.bar.set_postfix_str(", ".join(filter(None, [_loss(loss), _rate(rate)])), refresh=False)
-        self.bar.update(done - self.bar.n)
+        message = {**self.about, "done": done, "rate": rate, "loss": loss}
+        if self.display:
+            self.display.at(self.label, message)
+        elif not self.hidden:
+            send(message)
 
     def close(self) -> None:
         """Leave the bar as it is."""
-        self.bar.close()
+        if self.display:
+            self.display.close()
 
     def __enter__(self) -> Bar:
         """The bar is open already."""
@@ -60,7 +62,7 @@ class Together:
         if label not in self.running:
             self.bar.initial += self.sizes[label] * share
         self.running[label] = message
-        self._move(label, min(share, 0.999))
+        self._move(label, min(share, 0.999) if len(self.sizes) > 1 else share)
 
     def finished(self, label: str) -> None:
         """Count a job as done."""
