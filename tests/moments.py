@@ -75,22 +75,6 @@ def _die_at_step(step: int) -> None:
     trainer.Progress.on_step_end = end
 
 
-def _die_saving(step: int) -> None:
-    """Die in the middle of a checkpoint: the adapter is there, the optimiser is half there, the rest is not."""
-    from tracekd import trainer
-
-    whole = trainer.CompletionTrainer._save_rng_state
-
-    def torn(self, folder):
-        if self.state.global_step == step:
-            optimiser = Path(folder, "optimizer.pt")
-            os.truncate(optimiser, optimiser.stat().st_size // 2)
-            _die()
-        whole(self, folder)
-
-    trainer.CompletionTrainer._save_rng_state = torn
-
-
 def _die_before_record(_: bool) -> None:
     """Die between the finished adapter and the record that says so."""
     from tracekd import train

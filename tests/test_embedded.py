@@ -98,16 +98,6 @@ def test_every_damage_is_named_and_mended(copying, damage, said):
     assert embedded.fault(copying) is None
 
 
-def test_files_are_hashed_once_a_process(cached, monkeypatch):
-    hashed = []
-    real = embedded.sha256
-    monkeypatch.setattr(embedded, "sha256", lambda path: hashed.append(path.name) or real(path))
-    for _ in range(3):
-        students.resolve("tiny-random")
-        students.identity("tiny-random")
-    assert len(hashed) == len(set(hashed)) and "model.safetensors" in hashed
-
-
 def test_what_a_killed_maker_left_is_cleared_away(copying):
     left = copying.parent / f".{copying.name}.abcdefgh"
     left.mkdir()
