@@ -113,7 +113,7 @@ def wanted(run, todo: Sequence[Job], asked: int | None) -> int:
 
 def work(run, kind: str, tasks: list[Task], workers: int, what: str) -> None:
     """Do the tasks, in this process if one worker is enough; print first how they are done."""
-    if min(workers, len(tasks)) > 1:
+    if tasks and workers > 1:  # also for one task, so that a resumed one is computed by one thread again
         print(f"{kind}: {len(tasks)} {what} by {workers} workers of one thread each", flush=True)
         pool.Pool(run, kind, workers).do(tasks, what)
     elif tasks:

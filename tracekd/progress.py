@@ -18,7 +18,7 @@ class Bar:
     def __init__(self, label: str, total: int, *, unit: str, done: int = 0, hidden: bool = False):
         """Begin at ``done`` of ``total`` units."""
         self.label, self.about, self.started = label, {"total": total, "unit": unit}, time.monotonic()
-        self.display = None if send or hidden else Together(f"{unit} jobs", {label: total})
+        self.display = None if send or hidden else Together("", {label: total})
         self.hidden = hidden
         self.at(done)
 
@@ -49,11 +49,13 @@ class Together:
     """One bar for the jobs of all workers, each counted by its size."""
 
     def __init__(self, what: str, sizes: dict[str, float]):
-        """Show ``what`` (such as ``adapters``) and take each job's size, in any unit, by its label."""
+        """Show ``what`` (such as ``adapters``; "" for one job) and take each job's size, in any unit, by its label."""
         self.what, self.sizes, self.shares, self.running = what, sizes, dict.fromkeys(sizes, 0.0), {}
         self.bar = tqdm(total=sum(sizes.values()), desc=self._head(), bar_format=FORMAT, mininterval=2, smoothing=0)
 
     def _head(self) -> str:
+        if not self.what:
+            return next(iter(self.sizes))
         return f"{sum(share == 1 for share in self.shares.values())} of {len(self.sizes)} {self.what}"
 
     def at(self, label: str, message: dict) -> None:
@@ -62,7 +64,7 @@ class Together:
         if label not in self.running:
             self.bar.initial += self.sizes[label] * share
         self.running[label] = message
-        self._move(label, min(share, 0.999) if len(self.sizes) > 1 else share)
+        self._move(label, min(share, 0.999) if self.what else share)
 
     def finished(self, label: str) -> None:
         """Count a job as done."""
@@ -72,7 +74,10 @@ class Together:
     def _move(self, label: str, share: float) -> None:
         self.shares[label] = share
         self.bar.set_description_str(self._head(), refresh=False)
-        now = [f"{name} {m['unit']} {m['done']}/{m['total']} {_loss(m['loss'])}" for name, m in self.running.items()]
+        now = [
+            f"{name if self.what else ''} {m['unit']} {m['done']}/{m['total']} {_loss(m['loss'])}"
+            for name, m in self.running.items()
+        ]
         rate = _rate(sum(m["rate"] for m in self.running.values()))
         self.bar.set_postfix_str("; ".join(filter(None, [*map(str.strip, now), rate])), refresh=False)
         self.bar.update(sum(self.sizes[name] * part for name, part in self.shares.items()) - self.bar.n)
