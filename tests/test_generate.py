@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers.cache_utils import DynamicLayer
 
-from tracekd import adapters, decode, generate, grid, memory, nf4, outputs, sft, students, traces, train
+from tracekd import adapters, decode, generate, memory, nf4, outputs, sft, students, traces, train
 from tracekd.generated import generate as make
-from tracekd.profiles import Run, load
+from tracekd.profiles import load
 from tracekd.records import read_jsonl
 
 ABOUT = {"student": "tiny-random", "dataset": "babi", "condition": "vanilla", "seed": 1}
@@ -74,16 +74,6 @@ def test_adapter_does_something_and_is_merged_only_where_that_is_exact(problems,
     rounded = nf4.adapted(asker.base, adapter)
     layers = [m for m in rounded.modules() if isinstance(m, LoraLayer)]
     assert layers and not any(layer.merged for layer in layers)
-
-
-def test_unpacked_weights_answer_as_training_computed():
-    """On a CPU the unpacked student equals the packed one in training mode, where no kernel rounds, to the last bit."""
-    if torch.cuda.is_available():
-        pytest.skip("a GPU model stays packed")
-    packed = students.load_model("tiny-random").train()  # this student has no dropout of its own
-    unpacked = nf4.unpack(students.load_model("tiny-random")).eval()
-    ids = torch.arange(40).reshape(2, 20) + 100
-    assert torch.equal(packed(ids).logits, unpacked(ids).logits)
 
 
 def test_every_problem_once_in_any_batch_size(problems, adapter, tmp_path):
@@ -165,25 +155,6 @@ def test_a_student_taught_long_targets_has_room_to_write_them(problems, adapter,
 def test_an_untrained_adapter_is_named(problems, tmp_path):
     with pytest.raises(FileNotFoundError, match="03_qlora_train"):
         complete(tmp_path / "o.jsonl", problems, tmp_path / "nothing")
-
-
-def test_the_grid_asks_prompted_and_every_adapter(tmp_path):
-    settings = load("smoke")
-    settings = replace(
-        settings, train={"babi": 8, "cotempqa": 4, "marco": 4}, test={"babi": 4, "cotempqa": 4, "marco": 4},
-        also={"cotempqa": ("swapped",)},
-    )  # fmt: skip
-    run = Run(
-        "04_evaluate", replace(settings, recipe=replace(settings.recipe, max_new_tokens=4)), 121, "generated", tmp_path
-    )
-    sft.prepare(run)
-    assert len(grid.train(run)) == 3 * 3 + 1
-    paths = grid.generate(run)
-    assert len(paths) == 3 * 4 + 1
-    for path in paths:
-        rows = list(read_jsonl(path))
-        assert len(rows) == 4
-        assert {r["source"] for r in rows} == {"GENERATED problems"}
 
 
 @given(lengths=st.lists(st.integers(1, 90), min_size=1, max_size=8), kept=st.sets(st.integers(0, 3), min_size=1))
