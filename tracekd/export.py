@@ -89,7 +89,7 @@ def _write_adapter(run, job: Job, trained: Path, record: dict, problems, folder:
 
 def main(argv: list[str]) -> int:
     """Write the SFT sets and the trained adapters of a profile in the forms that other tools read."""
-    run, jobs, options = open_grid("export", argv, adapters.jobs)
+    run, jobs, options = open_grid("export", main.__doc__, argv, adapters.jobs)
     if options.list:
         return 0
     wanted = {job[:2] for job in jobs}
