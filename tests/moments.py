@@ -1,4 +1,4 @@
-"""Commands in processes of their own that are slowed, or die by SIGKILL at a set moment: for test_resilience.
+"""Commands in processes of their own that wait, or die by SIGKILL at a set moment: for test_resilience.
 
 A fork server imports torch once, so that a process costs a second and not ten.
 """
@@ -54,35 +54,15 @@ def _die() -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def _rest(pause) -> None:
-    """Call ``pause`` at the beginning of every step and before a batch is written."""
-    from tracekd import generate, trainer
-
-    append = generate.append_jsonl
+def _held(until: str) -> None:
+    """Stay in a step until a file is there, so that another process surely finds this one at work."""
+    from tracekd import trainer
 
     def begin(self, args, state, control, **_):
-        pause()
-
-    def written(path, rows):
-        pause()
-        append(path, rows)
-
-    trainer.Progress.on_step_begin, generate.append_jsonl = begin, written
-
-
-def _slow(seconds: float) -> None:
-    """Leave time to be killed in."""
-    _rest(lambda: time.sleep(seconds))
-
-
-def _held(until: str) -> None:
-    """Stay at work until a file is there, so that another process surely finds this one at work."""
-
-    def pause():
         while not Path(until).exists():
             time.sleep(0.02)
 
-    _rest(pause)
+    trainer.Progress.on_step_begin = begin
 
 
 def _die_at_step(step: int) -> None:
@@ -93,22 +73,6 @@ def _die_at_step(step: int) -> None:
             _die()
 
     trainer.Progress.on_step_end = end
-
-
-def _die_saving(step: int) -> None:
-    """Die in the middle of a checkpoint: the adapter is there, the optimiser is half there, the rest is not."""
-    from tracekd import trainer
-
-    whole = trainer.CompletionTrainer._save_rng_state
-
-    def torn(self, folder):
-        if self.state.global_step == step:
-            optimiser = Path(folder, "optimizer.pt")
-            os.truncate(optimiser, optimiser.stat().st_size // 2)
-            _die()
-        whole(self, folder)
-
-    trainer.CompletionTrainer._save_rng_state = torn
 
 
 def _die_before_record(_: bool) -> None:

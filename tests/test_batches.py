@@ -1,17 +1,11 @@
-"""Packed and padded batches, and the loss on completion tokens: the same numbers by every way."""
-
-from dataclasses import replace
+"""The loss on completion tokens: the same numbers by every way."""
 
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from tracekd import batches, losses, sft, students, train
+from tracekd import losses, sft, students
 from tracekd.generated import generate
-from tracekd.profiles import load
-from tracekd.records import read_jsonl
-
-RECIPE = replace(load("smoke").recipe, batch=4, lora_dropout=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -27,52 +21,7 @@ def examples():
 
 @pytest.fixture(scope="module")
 def model():
-    """Plain weights in fp32, so that a parity of 1e-4 speaks of attention and not of rounding."""
     return students.load_model("tiny-random", quantise=False).eval()
-
-
-def by_token(model, batch):
-    head = losses.install(model)
-    head.labels = batch["labels"]
-    inputs = {k: v for k, v in batch.items() if k in ("input_ids", "position_ids")}
-    with torch.no_grad():
-        found = model(**inputs, use_cache=False).logits
-    head.labels = None
-    return found
-
-
-def test_packed_and_unpacked_lose_the_same_on_each_token(model, examples, tokenizer):
-    rows = train.features(sft.encode_all(examples, tokenizer, 4096))
-    packed = by_token(model, batches.Packed()(rows))
-    padded = by_token(model, batches.Collator(tokenizer.pad_token_id)(rows))
-    apart = torch.cat([by_token(model, batches.Collator(0)([row])) for row in rows])
-    assert len(packed) == sum(len(row["labels"]) - row["labels"].count(batches.IGNORED) for row in rows)
-    assert torch.allclose(packed, apart, atol=1e-4) and torch.allclose(padded, apart, atol=1e-4)
-
-
-def test_packing_that_mixes_examples_is_refused(model, tokenizer, monkeypatch):
-    """The probe passes on real attention and sees one that ignores positions; the recipe is then refused."""
-    assert batches.packing_error(model, len(tokenizer)) < 1e-4
-    real = model.forward
-
-    def blind(input_ids=None, position_ids=None, **options):
-        return real(input_ids=input_ids, **options)
-
-    monkeypatch.setattr(model, "forward", blind)
-    assert batches.packing_error(model, len(tokenizer)) == pytest.approx(1)  # as if they were one text
-    with pytest.raises(ValueError, match="packing = false"):
-        train._collator(replace(RECIPE, packing=True), model, tokenizer)
-
-
-def test_a_packed_training_learns_what_an_unpacked_one_does(examples, tmp_path):
-    recipe = replace(RECIPE, epochs=2)
-    plain = train.train("tiny-random", examples, recipe, seed=1, folder=tmp_path / "plain")
-    packed = train.train("tiny-random", examples, replace(recipe, packing=True), seed=1, folder=tmp_path / "packed")
-    first = [next(read_jsonl(tmp_path / name / "log.jsonl"))["trace_loss"] for name in ("plain", "packed")]
-    assert first[1] == pytest.approx(first[0], abs=1e-4)
-    # Adam's first steps move by the sign of each gradient, so that the last bit of a small one counts from then on.
-    assert packed["mean_loss"] == pytest.approx(plain["mean_loss"], abs=1e-2)
-    assert packed["key"] != plain["key"]
 
 
 @pytest.mark.parametrize("chunk", [1, 5, 1000])

@@ -7,7 +7,7 @@ import pytest
 from datasets import load_dataset
 from huggingface_hub import DatasetCard, ModelCard
 
-from tracekd import __main__, adapters, export, freeform, model_card, profiles, sft, students
+from tracekd import __main__, adapters, export, freeform, model_card, sft, students
 from tracekd.batches import IGNORED
 from tracekd.records import read_jsonl
 
@@ -114,10 +114,3 @@ def test_outputs_load_as_plain_json_lines(exported):
     path = exported / "runs/smoke/outputs/babi/correct-121.jsonl"
     rows = load_dataset("json", data_files=str(path), split="train", cache_dir=str(exported / "cache"))
     assert len(rows) == 32 and {"id", "text", "finished"} <= set(rows.column_names)
-
-
-def test_every_profile_exports_only_what_its_options_leave(capsys, monkeypatch, tmp_path):
-    monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path))
-    assert __main__.main(["export", "--profile", "smoke", "--dataset", "babi", "--condition", "vanilla", "--list"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "babi vanilla 121"
-    assert profiles.load("smoke").seeds == (121,)

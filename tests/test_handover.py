@@ -137,29 +137,13 @@ def test_problems_of_a_run_are_an_own_set(runs, tmp_path):
     assert list((tmp_path / "runs/smoke/adapters/mine/vanilla").rglob("record.json"))
 
 
-@pytest.mark.parametrize("scale", ["", "1-7"])
-def test_clean_ratings_are_read_again_unchanged(tmp_path, scale):
+def test_clean_ratings_are_read_again_unchanged(tmp_path):
     simulate(np.random.default_rng(1)).to_csv(tmp_path / "raw.csv", index=False)
     first, second = tmp_path / "first.csv", tmp_path / "second.csv"
-    call("survey", "check", tmp_path / "raw.csv", "--output", first, *(["--scale", scale] if scale else []))
+    call("survey", "check", tmp_path / "raw.csv", "--output", first, "--scale", "1-7")
     call("survey", "check", first, "--output", second)
     assert first.read_text() == second.read_text()
     pd.testing.assert_frame_equal(
         open_study(str(first), np.random.default_rng(1)).ratings,
         open_study(str(second), np.random.default_rng(2)).ratings,
     )
-
-
-def test_a_run_takes_ratings_on_another_scale_by_the_same_reader(tmp_path, capsys):
-    raw = simulate(np.random.default_rng(1))
-    checks = raw["item"].str.startswith("check")
-    raw.loc[~checks, "rating"] += 2  # 3 to 7
-    raw.to_csv(tmp_path / "seven.csv", index=False)
-    asked = ["run", "--profile", "smoke", "--only", "05", "--ratings", str(tmp_path / "seven.csv")]
-    assert __main__.main(asked) == 2
-    assert "--scale=1-7" in capsys.readouterr().err
-    made = survey_cli.checked(tmp_path / "seven.csv", tmp_path / "made", scale="1-7")
-    study = open_study(str(made), np.random.default_rng(1))
-    assert study.source == "ratings file seven_from_1-7.csv"
-    answers = study.ratings[~study.ratings["item"].str.startswith("check")]
-    assert answers["rating"].mean() == pytest.approx(1 + 4 * (raw.loc[~checks, "rating"].mean() - 1) / 6)

@@ -1,6 +1,5 @@
 """Workers: the same files whatever their number, killed or not, and nobody left over."""
 
-import json
 import logging
 import os
 import signal
@@ -11,8 +10,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from tracekd import execute, machine, pool, progress
@@ -59,20 +56,14 @@ def rows(runs):
 
 
 def test_two_workers_make_what_one_does(one, tmp_path):
-    """Three adapters on two workers: two apart, bit for bit as in one process, the third shared, alike to rounding."""
+    """The same adapters to the bit, the same outputs, and no log left over."""
     said = "".join(whole(tmp_path, name, "--workers", "2") for name in ("train", "generate", "intervene"))
-    assert "by 2 workers of one thread each, 1 of them by several together" in said
+    assert "by 2 workers of one thread each" in said
     assert "3 of 3 adapters" in said and "tokens/s" in said and "loss" in said
     a, b = adapters(one), adapters(tmp_path)
     assert set(a) == set(b) == {"vanilla", "correct", "incorrect"}
-    for condition in a:
-        # fp32 sums in another order; a weight moves by at most the learning rate (3e-3) a step
-        assert all(abs(a[condition][name] - b[condition][name]).max() < 1e-4 for name in a[condition]), condition
-    assert losses(one).keys() == losses(tmp_path).keys()
-    for condition, values in losses(one).items():
-        assert losses(tmp_path)[condition] == pytest.approx(values, abs=1e-4)
-    records = [json.loads(p.read_text()) for p in tmp_path.rglob("record.json")]
-    assert sorted(r["processes"] for r in records) == [1, 1, 2]
+    assert all(bool((a[c][name] == b[c][name]).all()) for c in a for name in a[c])
+    assert losses(one) == losses(tmp_path)
     assert rows(one) == rows(tmp_path)
     assert not list(tmp_path.rglob("worker-*.log"))
 
@@ -95,26 +86,25 @@ def checkpointed(runs):
 
 
 def test_a_killed_worker_is_started_again_and_changes_no_number(one, tmp_path):
-    """Of two that share an adapter one is killed: both begin once more, from the last checkpoint."""
-    process = command(tmp_path, "train", "--workers", "2", "--condition", "correct")
+    process = command(tmp_path, "train", "--workers", "2")
     until(checkpointed(tmp_path))
     children(process)[1].send_signal(signal.SIGKILL)
     said = process.communicate(timeout=600)[0]
     assert process.returncode == 0, said[-3000:]
     assert "was killed (SIGKILL)" in said
-    assert losses(tmp_path)["correct"] == pytest.approx(losses(one)["correct"], abs=1e-4)
+    assert losses(tmp_path) == losses(one)
 
 
 def test_workers_end_with_the_process_that_started_them_and_what_they_made_goes_on(one, tmp_path):
-    process = command(tmp_path, "train", "--workers", "2", "--condition", "correct")
+    process = command(tmp_path, "train", "--workers", "2")
     until(checkpointed(tmp_path))
     workers = children(process)
     assert len(workers) == 2
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not psutil.wait_procs(workers, timeout=60)[1]
-    whole(tmp_path, "train", "--workers", "1", "--condition", "correct")
-    assert losses(tmp_path)["correct"] == pytest.approx(losses(one)["correct"], abs=1e-4)
+    whole(tmp_path, "train", "--workers", "1")
+    assert losses(tmp_path) == losses(one)
 
 
 def test_an_error_in_a_worker_is_one_line_here(one, tmp_path):
@@ -127,21 +117,6 @@ def test_an_error_in_a_worker_is_one_line_here(one, tmp_path):
     said = process.communicate(timeout=300)[0]
     assert process.returncode == 2
     assert "is damaged" in said and "correct" in said and "Traceback" not in said
-
-
-@given(adapters=st.integers(1, 40), workers=st.integers(1, 64), update=st.integers(1, 16))
-def test_no_core_stands_idle_for_want_of_adapters_and_every_share_divides_the_update(adapters, workers, update):
-    many = pool.shared(adapters, workers, update)
-    assert len(many) == adapters and all(update % n == 0 for n in many)
-    assert sum(many[len(many) - adapters % workers :]) <= workers if adapters % workers else set(many) == {1}
-
-
-SHARED = [(3, 2, [1, 1, 2]), (3, 8, [2, 2, 2]), (1, 4, [4]), (9, 3, [1] * 9)]
-
-
-@pytest.mark.parametrize(("adapters", "workers", "many"), SHARED)
-def test_how_many_share_an_adapter(adapters, workers, many):
-    assert pool.shared(adapters, workers, 4) == many
 
 
 @pytest.mark.parametrize(("gib", "workers"), [(24, 8), (6.2, 2), (3, 1), (1, 1)])
@@ -167,23 +142,12 @@ def test_one_bar_shows_all_jobs_by_their_sizes(capsys):
 
 
 @pytest.mark.parametrize("code", ["from tracekd.__main__ import main; main(['--help'])", "import tracekd.grid_cli",
-                                  "import tracekd.runner, tracekd.execute, tracekd.grid, tracekd.tables"])  # fmt: skip
+                                  "import tracekd.runner, tracekd.execute, tracekd.grid"])  # fmt: skip
 def test_nothing_loads_torch_that_does_no_arithmetic_with_it(code):
     found = "print([m for m in ('torch', 'transformers', 'datasets') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", f"import sys; {code}; {found}"], capture_output=True, text=True,
                           cwd=ROOT, check=True)  # fmt: skip
     assert done.stdout.splitlines()[-1] == "[]"
-
-
-@pytest.mark.parametrize("name", ["01", "02", "04", "05", "06", "07", "08"])
-def test_a_notebook_that_does_no_arithmetic_with_torch_does_not_load_it(name):
-    """Its imports, up to the line that opens the run."""
-    (path,) = (ROOT / "notebooks").glob(f"{name}_*.ipynb")
-    cells = ["".join(cell["source"]) for cell in json.loads(path.read_text())["cells"]]
-    (first,) = [cell for cell in cells if "run = open_run(" in cell or ("open_study(" in cell and "import" in cell)]
-    code = first[: first.index("from tracekd.profiles")] + "\nimport sys\nprint('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
-    assert done.stdout.splitlines()[-1] == "False"
 
 
 def test_the_bar_inside_a_cell_reaches_the_terminal(capsys, monkeypatch):

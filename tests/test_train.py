@@ -4,6 +4,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from scipy.stats import spearmanr
 
-from tracekd import adapters, batches, memory, sft, students, train, trainer
+from tracekd import adapters, batches, memory, sft, students, train, train_tables, trainer
 from tracekd.generated import generate
 from tracekd.profiles import load
 
@@ -46,24 +47,13 @@ def test_loss_is_the_mean_over_completion_tokens_of_the_whole_model(examples, to
         total -= sum(float(logits[start + i - 1, t].detach()) for i, t in enumerate(e.target_ids))
         count += len(e.target_ids)
     made = train._trainer("tiny-random", encoded, tokenizer, RECIPE, 1, tmp_path)
+    assert [e["labels"].count(batches.IGNORED) for e in train.features(encoded)] == [len(e.prompt_ids) for e in encoded]
     batch = batches.Collator(tokenizer.pad_token_id)(train.features(encoded))
     found = made.compute_loss(made.model.eval(), batch)
     assert float(found.detach()) == pytest.approx(total / count, rel=1e-5)
     tallies = made.tallies
     assert tallies[sft.TRACE][1] + tallies[sft.ANSWER][1] == count
     assert tallies[sft.TRACE][0] + tallies[sft.ANSWER][0] == pytest.approx(total, rel=1e-5)
-
-
-def test_prompt_and_padding_carry_no_loss(examples, tokenizer):
-    encoded = sft.encode_all(examples[:4], tokenizer, 4096)
-    batch = batches.Collator(tokenizer.pad_token_id)(train.features(encoded))
-    for row, e in enumerate(encoded):
-        labels = batch["labels"][row]
-        assert tuple(labels[labels != batches.IGNORED].tolist()) == e.target_ids
-        start = len(e.prompt_ids)
-        assert batch["input_ids"][row][start : len(e)].tolist() == list(e.target_ids)
-        assert (labels[:start] == batches.IGNORED).all() and (labels[len(e) :] == batches.IGNORED).all()
-        assert (batch["input_ids"][row][len(e) :] == tokenizer.pad_token_id).all()
 
 
 def test_the_seed_is_set_before_the_adapter_is_made():
@@ -98,7 +88,7 @@ def test_the_base_is_nf4_with_double_quantisation_and_only_lora_learns(monkeypat
         assert torch.equal(model(ids).logits, unpacked(ids).logits)
 
 
-def test_same_seed_same_adapter_other_seed_another(examples, tmp_path):
+def test_one_seed_one_adapter_and_what_is_finished_is_not_trained_again(examples, tmp_path):
     records = {}
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         records[name] = train.train("tiny-random", examples, RECIPE, seed=seed, folder=tmp_path / name)
@@ -107,16 +97,11 @@ def test_same_seed_same_adapter_other_seed_another(examples, tmp_path):
     assert any(not torch.equal(a[k], c[k]) for k in a)
     assert records["a"]["steps"] == 3  # 12 examples in batches of 4
     assert records["a"]["supervised_tokens"] < records["a"]["total_tokens"]
-
-
-def test_a_finished_adapter_is_kept_and_a_changed_input_trains_anew(examples, tmp_path):
-    first = train.train("tiny-random", examples, RECIPE, seed=1, folder=tmp_path / "a")
     stamp = (tmp_path / "a" / "adapter_model.safetensors").stat().st_mtime_ns
-    assert train.train("tiny-random", examples, RECIPE, seed=1, folder=tmp_path / "a") == first
+    assert train.train("tiny-random", examples, RECIPE, seed=1, folder=tmp_path / "a") == records["a"]
     assert (tmp_path / "a" / "adapter_model.safetensors").stat().st_mtime_ns == stamp
     changed = train.train("tiny-random", examples[:8], RECIPE, seed=1, folder=tmp_path / "a")
-    assert changed["key"] != first["key"]
-    assert (tmp_path / "a" / "adapter_model.safetensors").stat().st_mtime_ns != stamp
+    assert changed["key"] != records["a"]["key"] and changed["steps"] == 2
 
 
 def test_a_single_update_learns(examples, tmp_path):
@@ -125,57 +110,9 @@ def test_a_single_update_learns(examples, tmp_path):
     assert all(bool(value.any()) for name, value in adapter(tmp_path).items() if "lora_B" in name)
 
 
-class Killed(Exception):
-    pass
-
-
-def killed_at(step):
-    class Kill(trainer.Progress):
-        def on_step_end(self, args, state, control, **_):
-            if state.global_step == step:
-                raise Killed
-
-    return Kill
-
-
-@pytest.mark.parametrize("torn", [False, True])
-def test_a_killed_training_goes_on_to_the_same_adapter(examples, tmp_path, monkeypatch, torn):
-    """Killed at step 13 of 15, with a checkpoint from step 10 (and, torn, half of one from 12): equal to the bit."""
-    recipe = replace(RECIPE, epochs=5, lora_dropout=0.05)
-    whole = train.train("tiny-random", examples, recipe, seed=1, folder=tmp_path / "whole")
-    monkeypatch.setattr(train, "Progress", killed_at(13))
-    with pytest.raises(Killed):
-        train.train("tiny-random", examples, recipe, seed=1, folder=tmp_path / "cut")
-    monkeypatch.undo()
-    assert adapters.read_record(tmp_path / "cut") is None
-    (kept,) = (tmp_path / "cut" / "checkpoints").glob("*/checkpoint-10")
-    assert (kept / "elapsed.json").exists()
-    if torn:
-        half = kept.with_name("checkpoint-12")
-        half.mkdir()
-        (half / "adapter_model.safetensors").write_bytes(b"half")
-    record = train.train("tiny-random", examples, recipe, seed=1, folder=tmp_path / "cut")
-    a, b = adapter(tmp_path / "whole"), adapter(tmp_path / "cut")
-    assert all(torch.equal(a[k], b[k]) for k in a)
-    assert record["mean_loss"] == pytest.approx(whole["mean_loss"], rel=1e-6)
-    assert (tmp_path / "whole" / "log.jsonl").read_text() == (tmp_path / "cut" / "log.jsonl").read_text()
-
-
-def test_the_order_of_examples_follows_seed_and_epoch():
-    def order(seed, epoch):
-        sampler = batches.LengthGroups([5, 9, 4, 7, 8, 6, 3, 2] * 8, 4, seed)
-        sampler.set_epoch(epoch)
-        return list(sampler)
-
-    assert sorted(order(1, 0)) == list(range(64))
-    assert order(1, 0) == order(1, 0)
-    assert len({tuple(order(s, e)) for s in (1, 2) for e in (0, 1)}) == 4
-
-
 @given(lengths=st.lists(st.integers(1, 300), min_size=1, max_size=200), batch=st.integers(1, 9), seed=st.integers(0, 9))
-def test_each_example_comes_once_and_the_incomplete_update_last(lengths, batch, seed):
-    order = list(batches.LengthGroups(lengths, batch, seed))
-    assert sorted(order) == list(range(len(lengths)))
+def test_each_example_comes_once(lengths, batch, seed):
+    assert sorted(batches.LengthGroups(lengths, batch, seed)) == list(range(len(lengths)))
 
 
 def test_like_lengths_go_together_and_long_ones_do_not_come_first():
@@ -183,6 +120,10 @@ def test_like_lengths_go_together_and_long_ones_do_not_come_first():
     draws = np.random.default_rng(0)
     lengths = draws.integers(80, 300, 400).tolist()
     order = list(batches.LengthGroups(lengths, 4, 1))
+    assert order == list(batches.LengthGroups(lengths, 4, 1)) != list(batches.LengthGroups(lengths, 4, 2))
+    later = batches.LengthGroups(lengths, 4, 1)
+    later.set_epoch(1)
+    assert list(later) != order
     assert batches.padding_waste(lengths, order, 4) < 0.05 < batches.padding_waste(lengths, range(400), 4)
     means = [np.mean([lengths[i] for i in order[first : first + 4]]) for first in range(0, 400, 4)]
     # 100 updates in random order: a rank correlation has a standard error of 0.1
@@ -193,50 +134,32 @@ def test_padding_waste_counts_what_is_computed_and_is_no_token():
     assert batches.padding_waste([4, 2, 3], [0, 1, 2], 2) == pytest.approx(1 - 9 / 11)  # rows of 4 + 4 and of 3
 
 
-def test_what_does_not_decide_an_adapter_does_not_retrain_it(examples):
-    key = adapters.key("tiny-random", examples, RECIPE, 1)
-    assert key == adapters.key("tiny-random", [replace(e, teacher="templated") for e in examples], RECIPE, 1)
-    assert key == adapters.key("tiny-random", examples, replace(RECIPE, generate_batch=1, max_new_tokens=9), 1)
-    for changed in (replace(RECIPE, learning_rate=1e-5), replace(RECIPE, batch=2), replace(RECIPE, lora_r=4)):
-        assert key != adapters.key("tiny-random", examples, changed, 1)
-    others = [adapters.key("tiny-random", *changed) for changed in ((examples[1:], RECIPE, 1), (examples, RECIPE, 2))]
-    assert len({key, *others}) == 3
-
-
-def test_an_adapter_of_a_teachers_traces_is_not_trained_over(examples, tmp_path):
-    """A forgotten --texts would train it anew on others; the same texts under another name change the record alone."""
+def test_the_same_texts_under_another_teachers_name_change_the_record_alone(examples, tmp_path):
     by_a_model = [replace(e, teacher="a-model") for e in examples]
     first = train.train("tiny-random", by_a_model, RECIPE, seed=1, folder=tmp_path)
-    assert first["teacher"] == "a-model"
-    with pytest.raises(ValueError, match="learned from traces by a-model"):
-        train.train("tiny-random", examples[1:], RECIPE, seed=1, folder=tmp_path)
-    assert adapters.read_record(tmp_path) == first
     renamed = train.train("tiny-random", [replace(e, teacher="b") for e in examples], RECIPE, seed=1, folder=tmp_path)
     assert renamed == {**first, "teacher": "b"} == adapters.read_record(tmp_path)
 
 
-def test_the_log_keeps_trace_and_answer_apart(examples, tmp_path):
-    import pandas as pd
-
-    train.train("tiny-random", examples, RECIPE, seed=1, folder=tmp_path / "a")
-    log = pd.read_json(tmp_path / "a" / "log.jsonl", lines=True)
-    assert list(log.step) == [1, 2, 3]
+def test_the_tables_of_a_training(examples, tokenizer, tmp_path, monkeypatch):
+    """Tokens by part as encoded one by one; the log's parts around its mean; examples seen up to the last update."""
+    record = train.train("tiny-random", examples[:10], RECIPE, seed=1, folder=tmp_path)
+    sets = {("babi", "correct"): examples[:10]}
+    row = train_tables.token_counts(sets, tokenizer, 4096).iloc[0]
+    encoded = [sft.encode(e, tokenizer) for e in examples[:10]]
+    assert row.n == 10 and row.longest == max(map(len, encoded))
+    assert 10 * (row.prompt + row.trace + row.answer) == pytest.approx(sum(map(len, encoded)))
+    trained = pd.DataFrame([{"dataset": "babi", "condition": "correct", **record}])
+    teachers = sft.teachers(sets)
+    cost = train_tables.cost(trained, teachers)
+    assert cost.tokens_per_second[0] == pytest.approx(record["total_tokens"] / record["seconds"])
+    monkeypatch.setattr(train_tables, "adapter_path", lambda *_: tmp_path)
+    run = SimpleNamespace(profile=SimpleNamespace(recipe=RECIPE))
+    log = train_tables.losses(run, trained, teachers)
+    assert list(log.step) == [1, 2, 3] and list(log.examples) == [4, 8, 10]
     between = log[["trace_loss", "answer_loss"]]
     # a mean over all target tokens lies between the means over its two parts
     assert ((log.loss >= between.min(axis=1) - 1e-3) & (log.loss <= between.max(axis=1) + 1e-3)).all()
-
-
-def test_accumulated_batches_weigh_tokens_not_batches(examples, tokenizer, tmp_path):
-    """Two half batches, each divided by the update's token count, add up to the loss of the whole batch."""
-    encoded = sft.encode_all([examples[0], *examples[5:8]], tokenizer, 4096)
-    made = train._trainer("tiny-random", encoded, tokenizer, RECIPE, 1, tmp_path)
-    model = made.model.eval()
-    collate = batches.Collator(tokenizer.pad_token_id)
-    count = sum(len(e.target_ids) for e in encoded)
-    whole = made.compute_loss(model, collate(train.features(encoded)), num_items_in_batch=count)
-    halves = [collate(train.features(encoded[i : i + 2])) for i in (0, 2)]
-    parts = sum(made.compute_loss(model, half, num_items_in_batch=count) for half in halves)
-    assert float(parts.detach()) == pytest.approx(float(whole.detach()), rel=1e-6)
 
 
 @pytest.mark.parametrize(("at_once", "accumulation"), [(4, 1), (2, 2), (1, 4)])
@@ -244,8 +167,6 @@ def test_memory_decides_the_micro_batch_and_changes_nothing_else(
     examples, tmp_path, monkeypatch, at_once, accumulation
 ):
     """The first logged loss is the mean over all target tokens of the update, however it was cut."""
-    import pandas as pd
-
     monkeypatch.setattr(memory, "plan", lambda *_: memory.Plan(at_once, accumulation, False))
     recipe = replace(RECIPE, lora_dropout=0.0, epochs=1)
     train.train("tiny-random", examples[:4], recipe, seed=1, folder=tmp_path)

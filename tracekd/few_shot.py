@@ -15,10 +15,9 @@ Turns = Sequence[Mapping[str, str]]
 
 
 def examples(problems: Sequence[Problem], rng) -> list[Problem]:
-    """Draw the ``SHOTS`` training problems that serve as worked examples, of different categories where there are.
+    """Draw ``SHOTS`` training problems as worked examples, of different categories where possible.
 
-    Only problems whose prompt is no longer than the training split's median are drawn, so that four of them and a
-    question fit into a small student's context.
+    They are drawn from the shorter half of the prompts, so that all fit into a small student's context.
 
     Args:
         problems: of one data set; only its training problems are looked at.
@@ -29,9 +28,9 @@ def examples(problems: Sequence[Problem], rng) -> list[Problem]:
     """
     train = [p for p in problems if p.split == "train"]
     lengths = sorted(len(traces.prompt(p)) for p in train)
-    short = [p for p in train if len(traces.prompt(p)) <= lengths[len(lengths) // 2]] if train else []
+    short = [p for p in train if len(traces.prompt(p)) <= lengths[len(lengths) // 2]]
     if len(short) < SHOTS:
-        raise ValueError(f"{len(short)} training problems to draw {SHOTS} worked examples from: give the set more")
+        raise ValueError(f"{len(short)} training problems, expected at least {SHOTS} for the worked examples")
     drawn = [short[i] for i in rng.permutation(len(short))]
     first = {p.category: p for p in reversed(drawn)}  # of each category the one that was drawn first
     fresh = sorted(first.values(), key=drawn.index)
@@ -39,13 +38,12 @@ def examples(problems: Sequence[Problem], rng) -> list[Problem]:
 
 
 def turns(run, dataset: str, condition: str, problems: Sequence[Problem] | None = None) -> list[dict[str, str]]:
-    """The chat turns before the question: a user and an assistant turn for each worked example; none for others.
-
-    The examples are the same for every question of a data set, and the same with and without traces.
-    """
+    """The chat turns before the question, the same for every question; none for a condition without worked examples."""
     if not (shown := UNTRAINED.get(condition)):
         return []
     chosen = examples(kept_problems(run)[dataset] if problems is None else problems, run.rng(f"{dataset}/few_shot"))
-    pairs = [(traces.prompt(p), traces.target(p, traces.build(p, shown))) for p in chosen]
-    return [{"role": role, "content": text}
-            for pair in pairs for role, text in zip(("user", "assistant"), pair, strict=True)]  # fmt: skip
+    made = []
+    for p in chosen:
+        made.append({"role": "user", "content": traces.prompt(p)})
+        made.append({"role": "assistant", "content": traces.target(p, traces.build(p, shown))})
+    return made

@@ -1,4 +1,4 @@
-"""The grid of a run: every adapter trained, every answer given, whatever is missing, by as many workers as fit."""
+"""The grid of a run: train every adapter, let every student answer, whatever is missing, by as many workers as fit."""
 
 from __future__ import annotations
 
@@ -6,25 +6,21 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from tracekd import adapters, intervention_grid, lengths, machine, natural_answers, outputs, pool
+import pandas as pd
+
+from tracekd import adapters, intervention_grid, lengths, natural_answers, outputs, pool
 from tracekd.adapters import Job, adapter_path, read_record
 from tracekd.few_shot import UNTRAINED
 from tracekd.locks import waiting
 from tracekd.pool import Task
 
-COMMAND = "python -m tracekd {} --profile {}"
 
-
-def train(run, jobs: Sequence[Job] | None = None, workers: int | None = None):
-    """Train every adapter of a run (or of ``jobs``) that is not there yet: data sets x conditions x seeds.
-
-    An adapter of other examples, another student or another recipe is trained anew.
+def train(run, jobs: Sequence[Job] | None = None, workers: int | None = None) -> pd.DataFrame:
+    """Train every adapter of a run (or of ``jobs``) that is missing, or was made of other examples or settings.
 
     Returns:
-        A ``pandas.DataFrame``, one row an adapter: dataset, condition, seed and the record's columns.
+        One row per adapter: dataset, condition, seed and the record's columns.
     """
-    import pandas as pd
-
     jobs = adapters.jobs(run) if jobs is None else jobs
     if others := [d for d in run.datasets if d not in run.live]:
         named = ", ".join(run.profile.live), ", ".join(others)
@@ -32,15 +28,9 @@ def train(run, jobs: Sequence[Job] | None = None, workers: int | None = None):
     with waiting(run.path("sft")):  # shards and processes that start together make the sets once
         natural_answers.prepare(run)
         sets = lengths.training_sets(run)
-    recipe = run.profile.recipe
-    sizes = {job: _letters(sets[job[:2]]) * run.profile.recipe_of(job[1]).epochs for job in jobs}
     todo = [job for job in jobs if not adapters.finished(run, sets[job[:2]], *job)]
-    many = wanted(run, todo, workers)
-    # Who shares what follows from the whole grid, so that a run that was killed goes on in the same way.
-    order = sorted(jobs, key=lambda job: -sizes[job])
-    update = 1 if machine.has_gpu() else recipe.batch * recipe.accumulation
-    shares = dict(zip(order, pool.shared(len(order), many, update), strict=True))
-    work(run, "train", [Task(job, sizes[job], shares[job]) for job in todo], many, "adapters")
+    tasks = [Task(job, _letters(sets[job[:2]]) * run.profile.recipe_of(job[1]).epochs) for job in todo]
+    work(run, "train", tasks, wanted(run, todo, workers), "adapters")
     rows = [{"dataset": d, "condition": c, **read_record(adapter_path(run, d, c, s))} for d, c, s in jobs]
     return pd.DataFrame(rows).drop(columns=["recipe", "key"], errors="ignore")
 
@@ -49,13 +39,13 @@ def _letters(examples) -> int:
     return sum(len(e.prompt) + len(e.target) for e in examples)
 
 
-def generate(run, jobs: Sequence[Job] | None = None, workers: int | None = None, **options) -> list[Path]:
-    """Let every student of the run (or of ``jobs``) answer its test problems: prompted, then each adapter.
+def generate(run, jobs: Sequence[Job] | None = None, workers: int | None = None) -> list[Path]:
+    """Let every student of the run (or of ``jobs``) answer its test problems. Nothing is trained.
 
-    A prompted student has no seed of its own and counts under the run's first one. Nothing is trained.
+    An untrained student has no seed and counts under the run's first one.
 
     Returns:
-        The outputs files, one for each job.
+        The outputs files, one per job.
 
     Raises:
         FileNotFoundError: adapters are missing; the message has the command that trains them.
@@ -66,23 +56,23 @@ def generate(run, jobs: Sequence[Job] | None = None, workers: int | None = None,
         asked = outputs.evaluation_problems(run)
     todo = [job for job in jobs if not outputs.answered(run, asked[job[0]], *job)]
     tasks = [Task(job, len(asked[job[0]]) * _length(run, job)) for job in todo]
-    work(run, "generate", tasks, wanted(run, todo, workers), "students", **options)
+    work(run, "generate", tasks, wanted(run, todo, workers), "students")
     return [outputs.outputs_path(run, *job) for job in jobs]
 
 
 def _length(run, job: Job) -> float:
-    """Tokens of an answer, about: as long as what the student was taught; the prompted student's limit."""
+    """Tokens of an answer, about: as many as the student was taught, or an untrained student's limit."""
     record = None if job[1] in UNTRAINED else read_record(adapter_path(run, *job))
     return record["supervised_tokens"] / record["n"] if record else run.profile.recipe.max_new_tokens
 
 
 def intervene(run, jobs: Sequence[Job] | None = None, workers: int | None = None) -> list[Path]:
-    """Put the nine traces before the answers of every trained student of the run (or of ``jobs``).
+    """Let every trained student of the run (or of ``jobs``) answer after the nine forced traces.
 
-    The prompted student takes no part, since it has no adapter. A kill loses at most the problem in flight.
+    A kill loses at most the problem in flight.
 
     Returns:
-        The rows files, one for each (dataset, condition, seed).
+        The rows files, one per job.
 
     Raises:
         FileNotFoundError: adapters or outputs are missing; the message has the command that makes them.
@@ -100,24 +90,20 @@ def intervene(run, jobs: Sequence[Job] | None = None, workers: int | None = None
 
 
 def check(run, command: str, missing: Sequence[Job]) -> None:
-    """Refuse to go on without what another step makes.
-
-    Raises:
-        FileNotFoundError: something is missing; the message has the command.
-    """
+    """Raise ``FileNotFoundError`` with the command that makes what is missing; do nothing if nothing is."""
     if missing:
         what = "adapters are" if command == "train" else "outputs files are"
         named = ", ".join("/".join(map(str, job)) for job in missing[:3]) + (", ..." if len(missing) > 3 else "")
         raise FileNotFoundError(
             f"{len(missing)} {what} missing in {run.folder} ({named}): make them with\n"
-            f"    {COMMAND.format(command, run.profile.name)}"
+            f"    python -m tracekd {command} --profile {run.profile.name}"
         )
 
 
 def wanted(run, todo: Sequence[Job], asked: int | None) -> int:
-    """How many workers to start: as asked for, else as many as there are cores or jobs, as memory allows.
+    """How many workers to start: ``asked``, else one per core as memory allows.
 
-    A random student of two layers learns in seconds what a process needs to start: it stays in this one.
+    The 2-layer random student learns in less time than a process needs to start, so it stays in this one.
     """
     if not todo or int(os.environ.get("WORLD_SIZE", 1)) > 1:
         return 1
@@ -126,18 +112,14 @@ def wanted(run, todo: Sequence[Job], asked: int | None) -> int:
     return max(1, asked or pool.fitting(run.student))
 
 
-def work(run, kind: str, tasks: list[Task], workers: int, what: str, **options) -> None:
-    """Do the tasks, in this process where one worker is enough; say first how they are done."""
-    if not tasks:
-        return
-    if workers > 1 and (len(tasks) > 1 or tasks[0].processes > 1):
-        together = sum(task.processes > 1 for task in tasks)
-        more = f", {together} of them by several together" if together else ""
-        print(f"{kind}: {len(tasks)} {what} by {workers} workers of one thread each{more}", flush=True)
-        pool.Pool(run, kind, workers, options).do(tasks, what)
-        return
-    from tracekd.worker import Doer
+def work(run, kind: str, tasks: list[Task], workers: int, what: str) -> None:
+    """Do the tasks, in this process if one worker is enough; print first how they are done."""
+    if tasks and workers > 1:  # also for one task, so that a resumed one is computed by one thread again
+        print(f"{kind}: {len(tasks)} {what} by {workers} workers of one thread each", flush=True)
+        pool.Pool(run, kind, workers).do(tasks, what)
+    elif tasks:
+        from tracekd.worker import Doer  # loads torch
 
-    doer = Doer(run, kind, options)
-    for task in tasks:
-        doer.do(task.job)
+        doer = Doer(run, kind)
+        for task in tasks:
+            doer.do(task.job)

@@ -15,7 +15,7 @@ from tracekd.profiles import Run, nearest, open_run, set_leave_out
 
 
 def shard(items: Sequence, text: str) -> list:
-    """The part of ``items`` that shard ``i/n`` (0 <= i < n) takes: every n-th one, so that sets and sizes mix.
+    """Every n-th of ``items`` for shard ``i/n`` (0 <= i < n), so that sets and sizes mix.
 
     Raises:
         ValueError: ``text`` is not of that form.
@@ -32,26 +32,19 @@ def chosen(everything: Sequence[Job], options: argparse.Namespace) -> list[Job]:
     Raises:
         ValueError: an option names a data set, condition or seed that the grid does not have.
     """
-    kept = list(everything)
+    found = list(everything)
     for place, name in enumerate(("dataset", "condition", "seed")):
         wanted = getattr(options, name)
         known = sorted({str(job[place]) for job in everything})
         if wanted and wanted not in known:
             raise ValueError(f"--{name} {wanted!r} is not in this grid: {nearest(wanted, known)}")
-        kept = [job for job in kept if not wanted or str(job[place]) == wanted]
-    return shard(kept, options.shard)
+        found = [job for job in found if not wanted or str(job[place]) == wanted]
+    return shard(found, options.shard)
 
 
-def parser(command: str) -> Parser:
+def parser(command: str, about: str | None) -> Parser:
     """The options of each command."""
-    about = {
-        "train": "Train the adapters of a profile.",
-        "generate": "Let the students of a profile answer.",
-        "export": "Write the SFT sets and trained adapters of a profile in the forms that other tools read.",
-        "intervene": "Let the trained students of a profile answer again, after traces of our own choosing.",
-    }
-    more = " --shard 0/4" if command in ("train", "generate") else " --dataset babi"
-    made = Parser(command, about[command], f"python -m tracekd {command} --profile smoke{more}")
+    made = Parser(command, about, f"python -m tracekd {command} --profile smoke --dataset babi")
     made.add_argument("--profile", type=profile_name, default="cpu", help="default: cpu")
     made.add_argument("--data", default="", help="generated, hub or a folder (default: the profile's)")
     if command in ("train", "export"):
@@ -68,19 +61,13 @@ def parser(command: str) -> Parser:
     if command == "export":
         made.add_argument("--output", type=Path, default=Path("export"), help="folder (default: export)")
     if command == "generate":
-        made.add_argument(
-            "--backend",
-            choices=outputs.BACKENDS,
-            default=outputs.BACKENDS[0],
-            help="transformers, or vllm where it is installed",
-        )
         made.add_argument("--trained", action="store_true", help="only students with an adapter: the jobs of `train`")
     return made
 
 
-def open_grid(command: str, argv: list[str], jobs) -> tuple[Run, list[Job], argparse.Namespace]:
-    """The run, the jobs of this shard and the options of a command, with its log file opened."""
-    options = parser(command).parse_args(argv)
+def open_grid(command: str, about: str | None, argv: list[str], jobs) -> tuple[Run, list[Job], argparse.Namespace]:
+    """The run, the jobs of this shard (none if they are only listed) and the options, with a log file opened."""
+    options = parser(command, about).parse_args(argv)
     if options.workers is not None and options.workers < 1:
         raise ValueError(f"--workers {options.workers}: expected 1 or more")
     set_leave_out(options.leave_out)
@@ -91,36 +78,32 @@ def open_grid(command: str, argv: list[str], jobs) -> tuple[Run, list[Job], argp
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", handlers=[screen, file]
     )
-    everything = adapters.jobs(run) if getattr(options, "trained", False) else jobs(run)
-    todo = chosen(everything, options)
+    todo = chosen(adapters.jobs(run) if getattr(options, "trained", False) else jobs(run), options)
     if options.list:
         print("\n".join(f"{d} {c} {s}" for d, c, s in todo))
-    return run, todo, options
+    return run, [] if options.list else todo, options
 
 
 def main_train(argv: list[str]) -> int:
-    """Train each adapter that is missing; under ``accelerate launch`` or ``torchrun`` all processes share each one."""
-    run, todo, options = open_grid("train", argv, adapters.jobs)
-    if not options.list:
-        for row in grid.train(run, todo, options.workers).itertuples():
-            if int(os.environ.get("RANK", 0)) == 0:
-                where = f"{row.dataset}/{row.condition}/seed{row.seed}"
-                print(f"{where}: loss {row.mean_loss:.4f}, {row.seconds:.0f} s", flush=True)
+    """Train each missing adapter; under ``accelerate launch`` or ``torchrun`` all processes share each one."""
+    run, todo, options = open_grid("train", main_train.__doc__, argv, adapters.jobs)
+    for row in grid.train(run, todo, options.workers).itertuples() if todo else ():
+        if int(os.environ.get("RANK", 0)) == 0:
+            print(f"{row.dataset}/{row.condition}/seed{row.seed}: loss {row.mean_loss:.4f}, {row.seconds:.0f} s")
     return 0
 
 
 def main_generate(argv: list[str]) -> int:
-    """Let each chosen student answer its test problems; an adapter that is missing is an error that names it."""
-    run, todo, options = open_grid("generate", argv, outputs.jobs)
-    if not options.list:
-        paths = grid.generate(run, todo, options.workers, backend=options.backend)
-        print("\n".join(map(str, paths)), flush=True)
+    """Let each chosen student answer its test problems; a missing adapter is an error that names it."""
+    run, todo, options = open_grid("generate", main_generate.__doc__, argv, outputs.jobs)
+    if todo:
+        print(*grid.generate(run, todo, options.workers), sep="\n")
     return 0
 
 
 def main_intervene(argv: list[str]) -> int:
-    """Put given traces before the answers of each chosen student, which must have answered by itself already."""
-    run, todo, options = open_grid("intervene", argv, adapters.jobs)
-    if not options.list:
-        print("\n".join(map(str, grid.intervene(run, todo, options.workers))), flush=True)
+    """Let each chosen student, which must have answered by itself already, answer after forced traces."""
+    run, todo, options = open_grid("intervene", main_intervene.__doc__, argv, adapters.jobs)
+    if todo:
+        print(*grid.intervene(run, todo, options.workers), sep="\n")
     return 0

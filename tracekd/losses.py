@@ -1,4 +1,4 @@
-"""The loss of completion tokens alone, whose logits are made nowhere else and never all at once."""
+"""The loss of completion tokens alone; the logits of other tokens are never computed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ def token_losses(hidden: torch.Tensor, head, targets: torch.Tensor, chunk: int =
     """Cross-entropy (nats) of each position, its logits in fp32.
 
     Args:
-        hidden: (N, H), one row a position with a target.
+        hidden: (N, H), one row per position with a target.
         head: from hidden states to logits over the vocabulary.
         targets: (N,) token ids.
-        chunk: positions whose logits exist at once. A batch with more is cut, and each part's logits are made again
-            for the backward pass, so that memory does not grow with positions times vocabulary.
+        chunk: positions whose logits exist at once; with more, each part's are computed again for the backward pass.
 
     Returns:
         (N,) losses.
@@ -35,8 +34,7 @@ def _losses(hidden, head, targets):
 class LossHead(torch.nn.Module):
     """A model's head that, while ``labels`` are set, returns the losses of their tokens in place of logits.
 
-    The head stands inside the model's own forward pass, so that whatever wraps the model (PEFT, DDP, FSDP) does its
-    part as ever; and it sees which positions carry a label, so that it computes on no other.
+    It is inside the model's own forward pass, so that wrappers of the model (PEFT, DDP, FSDP) work as usual.
     """
 
     def __init__(self, head: torch.nn.Module):
@@ -61,11 +59,7 @@ def install(model) -> LossHead:
     plain = model.get_base_model() if hasattr(model, "get_base_model") else model
     for name in ("final_logit_softcapping", "logit_scale", "logits_scaling"):
         if getattr(plain.config, name, None) not in (None, 1, 1.0):
-            raise ValueError(
-                f"{plain.config.model_type} models have {name}, a change of the logits after the head, which this "
-                "trainer leaves out: take a student without it, such as those of the registry"
-            )
-    if isinstance(plain.lm_head, LossHead):
-        return plain.lm_head
-    plain.lm_head = LossHead(plain.lm_head)
+            raise ValueError(f"{plain.config.model_type} models rescale logits ({name}), which is not supported here")
+    if not isinstance(plain.lm_head, LossHead):
+        plain.lm_head = LossHead(plain.lm_head)
     return plain.lm_head

@@ -1,4 +1,4 @@
-"""The machine: cores, memory, and whether there is a GPU, found without loading torch where there surely is none."""
+"""The machine: cores, memory, and whether there is a GPU; torch is loaded only if there may be one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FASTER = 1.4  # times the speed of fp32 that bf16 must reach on a CPU to be used
 
 @cache
 def has_gpu() -> bool:
-    """Whether torch finds a GPU; torch is asked only where the system shows signs of one."""
+    """Whether torch finds a GPU."""
     if not shutil.which("nvidia-smi") and not any(Path(path).exists() for path in DEVICES):
         return False
     import torch
@@ -27,17 +27,17 @@ def has_gpu() -> bool:
 
 
 def cores() -> int:
-    """The processor cores that this process may use."""
+    """Processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def memory() -> int:
-    """Bytes of memory, in all."""
+    """Bytes of main memory."""
     return psutil.virtual_memory().total
 
 
 def free_memory() -> int:
-    """Bytes that can be taken now: of the GPU where there is one, else of the main memory without swapping."""
+    """Bytes that are free now: of the GPU if there is one, else of main memory without swapping."""
     if has_gpu():
         import torch
 

@@ -10,14 +10,14 @@ import torch
 
 from tracekd import machine
 
-workers = 1  # processes at work beside each other on this machine, this one included
-PASS = 512  # tokens that fill a core's matrices: more at once cost memory and gain nothing (measured: under 1%)
+workers = 1  # processes at work on this machine, this one included
+PASS = 512  # tokens that fill a core's matrices; more at once cost memory and gain under 1% (measured)
 CACHE = 2**31  # most bytes of a cache on a CPU, whatever the machine has, so that batches are cut alike
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How an update is cut to fit: examples a pass, passes an update, and gradient checkpointing or not."""
+    """How an update is cut to fit: examples per pass, passes per update, gradient checkpointing or not."""
 
     at_once: int
     passes: int
@@ -25,47 +25,40 @@ class Plan:
 
 
 def bytes_a_token(config, size: int) -> int:
-    """Activations that one token keeps for the backward pass, over all layers, without checkpointing.
+    """Activations that a token keeps for the backward pass, over all layers, without checkpointing.
 
-    Args:
-        config: of a Llama-like model (``hidden_size``, ``intermediate_size``, ``num_hidden_layers``).
-        size: bytes a number.
-
-    A layer of a LoRA student keeps about 10 vectors of the hidden and 13 of the inner width: fitted to
-    SmolLM2-135M in fp32 (3 MiB a token), not derived.
+    About 10 vectors of the hidden and 13 of the inner width per layer, of ``size`` bytes a number: fitted to a LoRA
+    student of SmolLM2-135M in fp32 (3 MiB per token), not derived.
     """
     return config.num_hidden_layers * (10 * config.hidden_size + 13 * config.intermediate_size) * size
 
 
 def rows_at_once(config, size: int, places: int) -> int:
-    """How many rows of ``places`` tokens can be decoded at once: as many as fit into ``cache_room``, at least one.
+    """Largest decoding batch whose KV cache fits in ``cache_room``, at least 1.
 
     Args:
-        config: of a Llama-like model (``num_hidden_layers``, ``num_attention_heads``, ``hidden_size``; where it has
-            them ``num_key_value_heads`` and ``head_dim``).
+        config: of a Llama-like model.
         size: bytes a number.
         places: tokens of a row's prompt and of its longest answer.
 
-    A row keeps keys and values of all layers, and as much again while they are moved to a larger place: 128 rows of
-    1,600 places of SmolLM2-135M in fp32 took 15 GiB, their caches alone have 9.
+    A row keeps keys and values of all layers, and as much again while they move to a larger place.
     """
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    row = 2 * 2 * config.num_hidden_layers * heads * width * size * places
-    return max(1, int(cache_room() // row))
+    return max(1, int(cache_room() // (2 * 2 * config.num_hidden_layers * heads * width * size * places)))
 
 
 def room() -> float:
-    """Bytes that activations may take: half of a GPU, a third of other memory, shared by the workers."""
+    """Bytes that activations may take: half of a GPU, or a third of main memory, shared by the workers."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_properties(0).total_memory / 2 / workers
     return machine.memory() / 3 / workers
 
 
 def cache_room() -> float:
-    """Bytes that a cache may take: on a CPU, ``CACHE`` or, if less, a core's share of a sixth of the memory.
+    """Bytes that a KV cache may take.
 
-    The size of a batch can tip a near tie, so this does not depend on how many workers there are.
+    The size of a batch can tip a near tie, so on a CPU this does not depend on the number of workers.
     """
     if torch.cuda.is_available():
         return room()
@@ -75,13 +68,12 @@ def cache_room() -> float:
 def plan(config, size: int, batch: int, longest: int) -> Plan:
     """Fit updates of ``batch`` examples of at most ``longest`` tokens into ``room``.
 
-    The update stays the same however it is cut, since its loss is weighted by tokens. Checkpointing, which costs a
-    second forward pass, comes in only where one example alone would not fit.
+    The loss is weighted by tokens, so the update stays the same however it is cut. Checkpointing, which costs a second
+    forward pass, is used only if a single example would not fit.
     """
     layers, each = config.num_hidden_layers, bytes_a_token(config, size) * longest
     checkpointing = each > room()
-    if checkpointing:
-        # What is kept then: the input of each layer, and one layer's activations at a time.
+    if checkpointing:  # the input of each layer is kept, and one layer's activations at a time
         each = each / layers + layers * config.hidden_size * size * longest
     most = batch if torch.cuda.is_available() else max(1, PASS // longest)
     fits = [d for d in range(1, min(batch, most) + 1) if batch % d == 0 and d * each <= room()]
@@ -90,9 +82,8 @@ def plan(config, size: int, batch: int, longest: int) -> Plan:
 
 
 def peak() -> float:
-    """Peak memory so far in GiB: allocated on the GPU, else the whole process."""
+    """Peak memory so far in GiB: allocated on the GPU, else of the whole process."""
     if torch.cuda.is_available():
         return round(torch.cuda.max_memory_allocated() / 2**30, 2)
-    # Linux counts in KiB, macOS in bytes.
-    unit = 1 if sys.platform == "darwin" else 2**10
+    unit = 1 if sys.platform == "darwin" else 2**10  # macOS counts in bytes, Linux in KiB
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30, 2)

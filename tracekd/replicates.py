@@ -11,18 +11,14 @@ import statsmodels.api as sm
 import statsmodels.formula.api as smf
 from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
 
+COLUMNS = ("term", "coefficient", "odds_ratio", "low", "high", "z", "p_value", "note")
+
 
 def over_seeds(frame: pd.DataFrame, by: Sequence[str], column: str) -> pd.DataFrame:
-    """Mean and range over seeds of each seed's mean.
-
-    Args:
-        frame: rows with ``by``, ``seed`` and ``column`` (a verdict, or a published percentage).
-        by: what a replicate repeats, such as student and condition.
-        column: numbers, in their own unit.
+    """Mean and range over seeds of each seed's mean of ``column`` (a verdict, or a published percentage).
 
     Returns:
-        columns ``by``, ``mean``, ``lowest``, ``highest``, ``seeds`` (count). A range, no interval: two or three
-        seeds do not carry one.
+        columns ``by``, ``mean``, ``lowest``, ``highest``, ``seeds`` (count): two or three seeds carry no interval.
     """
     each = frame.groupby([*by, "seed"], sort=False, observed=True)[column].mean().reset_index()
     groups = each.groupby(list(by), sort=False, observed=True)[column]
@@ -32,17 +28,17 @@ def over_seeds(frame: pd.DataFrame, by: Sequence[str], column: str) -> pd.DataFr
 def cluster_logit(frame: pd.DataFrame, formula: str = "answer ~ trace_correct * condition", cluster: str = "id"):
     """Logistic model of the answer by generalised estimating equations, independence working correlation.
 
-    The same problem is answered once a condition and seed; robust (sandwich) errors take the problem as the cluster
-    (Liang and Zeger 1986), so that replicates do not count as new problems.
+    Robust (sandwich) errors take the problem as the cluster (Liang and Zeger 1986), so that its answers under other
+    conditions and seeds do not count as new problems.
 
     Args:
-        frame: one row an output, with the formula's columns (booleans are taken as 0 and 1) and ``cluster``.
+        frame: one row per output, with the formula's columns (booleans are taken as 0 and 1) and ``cluster``.
         formula: in patsy's language.
         cluster: column that names the problem.
 
     Returns:
-        ``pandas.DataFrame``: term, coefficient (log odds), odds_ratio, low, high (95%, odds ratio), z, p_value, and
-        ``note``: empty, or why a row is NaN (a cell without variation makes its odds infinite).
+        ``COLUMNS``: coefficient (log odds), odds_ratio with its 95% interval, and ``note``: empty, or why a row is NaN
+        (a cell without variation makes its odds infinite).
     """
     flags = [name for name in frame if frame[name].dtype == np.bool_]  # not the ones that can be missing
     data = frame.assign(**{name: frame[name].astype(int) for name in flags})
@@ -63,6 +59,3 @@ def cluster_logit(frame: pd.DataFrame, formula: str = "answer ~ trace_correct * 
     table.loc[wild, ["coefficient", "z", "p_value"]] = np.nan
     table["note"] = np.where(wild, "not estimable: a cell has no variation", "" if fit.converged else "not settled")
     return table.rename_axis("term").reset_index()[list(COLUMNS)]
-
-
-COLUMNS = ("term", "coefficient", "odds_ratio", "low", "high", "z", "p_value", "note")

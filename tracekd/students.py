@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from tracekd import disk, embedded, heap, machine
+from tracekd import disk, embedded, machine
 from tracekd.command_line import Parser
 from tracekd.embedded import MAKERS, WHEEL, StudentUnavailable
 from tracekd.profiles import nearest
@@ -18,14 +18,14 @@ from tracekd.records import sha256
 
 # Every projection of a Llama-like block, as in the paper's LoRA settings.
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-
-
 SMALL = 2**25  # bytes of weights below which neither threads nor 16 bits gain anything
+# Tokens of known models that can fill up short rows.
+SPARE = ("<|finetune_right_pad_id|>", "<|endoftext|>", "<unk>", "<|reserved_special_token_0|>")
 
 
 @dataclass(frozen=True)
 class Student:
-    """A model that can be trained: its short name, where it comes from, and its terms."""
+    """A model that can be trained: its short name, its origin and its licence."""
 
     name: str
     origin: str
@@ -61,7 +61,7 @@ def resolve(name: str) -> str:
     if name.count("/") == 1:
         return name
     raise StudentUnavailable(
-        f"no student {name!r}: {nearest(name, list(STUDENTS))}; a folder or a Hub id such as 'owner/model' also serves"
+        f"no student {name!r}: {nearest(name, list(STUDENTS))}; or give a folder or a Hub id such as 'owner/model'"
     )
 
 
@@ -73,28 +73,23 @@ def load_tokenizer(name: str):
     """
     from transformers import AutoTokenizer
 
-    tokenizer = _reached(name, AutoTokenizer.from_pretrained)
+    tokenizer = _loaded(name, AutoTokenizer.from_pretrained)
     if tokenizer.chat_template is None:
         raise StudentUnavailable(f"{name!r} has no chat template: take an instruction-tuned model")
     if tokenizer.pad_token_id in (None, tokenizer.eos_token_id):
         # A pad that is also the end token would be masked from the loss, and the end never learned.
-        spare = ("<|finetune_right_pad_id|>", "<|endoftext|>", "<unk>", "<|reserved_special_token_0|>")
-        free = [t for t in spare if t in tokenizer.get_vocab() and t != tokenizer.eos_token]
+        free = [t for t in SPARE if t in tokenizer.get_vocab() and t != tokenizer.eos_token]
         if not free:
-            raise StudentUnavailable(f"{name!r}: no token to pad with beside the end token {tokenizer.eos_token!r}")
+            raise StudentUnavailable(f"{name!r} has no token to pad with beside its end token {tokenizer.eos_token!r}")
         tokenizer.pad_token = free[0]
     return tokenizer
 
 
 def load_config(name: str):
-    """The student's configuration: its sizes, without its weights.
-
-    Raises:
-        StudentUnavailable: see ``resolve``.
-    """
+    """The student's configuration: its sizes, without its weights (errors: see ``resolve``)."""
     from transformers import AutoConfig
 
-    return _reached(name, AutoConfig.from_pretrained)
+    return _loaded(name, AutoConfig.from_pretrained)
 
 
 def compute_dtype(name: str):
@@ -110,7 +105,7 @@ def compute_dtype(name: str):
 
 
 def identity(name: str) -> str:
-    """What tells one student's weights from another's: a kept one's checksum, a folder's files, a Hub id."""
+    """What tells one student's weights from another's: a checksum in the cache, a folder's files, a Hub id."""
     where = Path(resolve(name))
     if (where / "COMPLETE").exists():
         return f"{name} {embedded.checksum(where)}"
@@ -120,7 +115,7 @@ def identity(name: str) -> str:
 
 
 def weights_bytes(name: str) -> int:
-    """Bytes of a student's weights in fp32; of one that is not on this machine yet, those of 1.2 billion weights."""
+    """Bytes of a student's weights in fp32; if it is not on this machine yet, those of 1.2 billion weights."""
     folder = Path(resolve(name))
     files = sum(path.stat().st_size for path in folder.glob("*.safetensors")) if folder.is_dir() else 0
     return files or 4 * 1_200_000_000
@@ -132,15 +127,13 @@ def load_model(name: str, *, quantise: bool = True, dtype=None):
     NF4 as in QLoRA (Dettmers et al. 2023, arXiv 2305.14314), computed in ``dtype`` (None: see ``compute_dtype``).
 
     Raises:
-        StudentUnavailable: the model cannot be had, or bitsandbytes is missing.
+        StudentUnavailable: see ``resolve``; or bitsandbytes is missing.
     """
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-    # A 2-layer student's operations are too small to share: waiting for each other costs threads more than they gain.
+    # A 2-layer student's operations are too small to share between threads.
     torch.set_num_threads(1 if weights_bytes(name) < SMALL else _threads())
-    if not torch.cuda.is_available():
-        heap.keep_freed_memory()
     dtype = dtype or compute_dtype(name)
     options = {"dtype": dtype, "device_map": _device()}
     if quantise:
@@ -150,7 +143,7 @@ def load_model(name: str, *, quantise: bool = True, dtype=None):
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=dtype,
         )
-    model = _reached(name, AutoModelForCausalLM.from_pretrained, **options)
+    model = _loaded(name, AutoModelForCausalLM.from_pretrained, **options)
     model.generation_config.pad_token_id = load_tokenizer(name).pad_token_id
     return model
 
@@ -172,7 +165,7 @@ def _threads() -> int:
 
 @contextmanager
 def quiet():
-    """Keep loading bars, hints at optional kernels and one known warning of the libraries out of notebooks and logs."""
+    """Keep the libraries' loading bars, hints and one known warning out of notebooks and logs."""
     from transformers.utils import logging as transformers_logging
 
     chatty = logging.getLogger("bitsandbytes")
@@ -189,8 +182,8 @@ def quiet():
         transformers_logging.enable_progress_bar()
 
 
-def _reached(name: str, load, **options):
-    """Call a ``from_pretrained``, and say what to do where the model cannot be reached or is damaged."""
+def _loaded(name: str, load, **options):
+    """Call a ``from_pretrained``; say what to do if the model cannot be reached or is damaged."""
     from huggingface_hub.constants import HF_HUB_CACHE
     from safetensors import SafetensorError
 
@@ -200,23 +193,18 @@ def _reached(name: str, load, **options):
             return load(where, **options)
     except ImportError as error:
         raise StudentUnavailable(
-            f"student {name!r} needs a package that is missing here: {error}\nWays on: install the locked requirements "
-            "(`./run_all.sh` does); bitsandbytes has no build for Macs with an Intel processor."
+            f"student {name!r} needs a package that is missing: {error}\nInstall the locked requirements "
+            "(`./run_all.sh` does)."
         ) from error
     except (OSError, ValueError, SafetensorError) as error:
         if full := disk.explained(error, Path(HF_HUB_CACHE)):
             raise full from error
         student = STUDENTS.get(name)
-        gate = (
-            f"its licence ({student.licence}) must be accepted on its Hub page, then `hf auth login`; "
-            if student and student.gated
-            else ""
-        )
+        gate = f"Accept {student.licence} on its Hub page, then `hf auth login`. " if student and student.gated else ""
         raise StudentUnavailable(
-            f"student {name!r} ({where}) cannot be loaded: {str(error).strip().splitlines()[0][:200]}\n"
-            f"Ways on: {gate}give a local folder that holds the model as `student` of a profile in "
-            "tracekd/profiles.toml; take the embedded student 'smollm2-135m' (profiles cpu and gpu), which needs no "
-            "Hub; or, if its files are damaged, delete them and fetch or copy them again."
+            f"student {name!r} ({where}) cannot be loaded: {str(error).strip().splitlines()[0][:200]}\n{gate}"
+            "Or set `student` of a profile in tracekd/profiles.toml to a local folder with the model, or to the "
+            "embedded 'smollm2-135m', which needs no Hub. If its files are damaged, delete them and fetch them again."
         ) from error
 
 

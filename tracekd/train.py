@@ -16,20 +16,19 @@ from peft.tuners.lora import LoraLayer
 from transformers import PrinterCallback, TrainingArguments, set_seed
 
 from tracekd import disk, memory, nf4, seals, sft, students
-from tracekd.adapters import WEIGHTS, check_teacher, damaged, key, read_record, with_teacher
+from tracekd.adapters import WEIGHTS, damaged, key, read_record, with_teacher
 from tracekd.artefacts import commit, hardware
-from tracekd.batches import IGNORED, Collator, Packed, packing_error
+from tracekd.batches import IGNORED, Collator
 from tracekd.locks import locked
 from tracekd.profiles import Recipe
 from tracekd.records import sha256, write_json, write_jsonl
 from tracekd.trainer import CompletionTrainer, CpuDropout, Draws, Progress
 
 log = logging.getLogger(__name__)
-PACKING_TOLERANCE = 0.1  # of what mixing two examples would change; rounding to 16 bits stays below
 
 
 def features(encoded: Sequence[sft.Encoded]) -> list[dict]:
-    """What a collator takes: numbered whole sequences, with labels and parts at the target's tokens alone."""
+    """Numbered whole sequences for ``Collator``, with labels and parts at the target's tokens alone."""
     return [
         {
             "input_ids": [*e.prompt_ids, *e.target_ids],
@@ -67,12 +66,12 @@ def lora_model(student: str, recipe: Recipe, seed: int, *, checkpointing: bool =
 
 
 def processes() -> int:
-    """How many processes train together: set by ``accelerate launch`` or ``torchrun``, else 1."""
+    """Processes that train together, as set by ``accelerate launch`` or ``torchrun``; else 1."""
     return int(os.environ.get("WORLD_SIZE", 1))
 
 
 def is_main() -> bool:
-    """Is this the process, of those that train together, that writes files?"""
+    """Whether this process, of those that train together, writes the files."""
     return int(os.environ.get("RANK", 0)) == 0
 
 
@@ -85,8 +84,8 @@ def plan(student: str, recipe: Recipe, longest: int) -> memory.Plan:
     update = recipe.batch * recipe.accumulation
     if update % processes():
         raise ValueError(
-            f"an update of {update} examples cannot be shared by {processes()} processes: set batch x accumulation "
-            "of the recipe to a multiple, or launch fewer processes"
+            f"an update of {update} examples cannot be shared by {processes()} processes: change batch x accumulation "
+            "of the recipe, or the number of processes"
         )
     config = students.load_config(student)
     share = min(recipe.batch, update // processes())
@@ -126,7 +125,7 @@ def arguments(
 
 
 def whole_checkpoint(folder: Path) -> str | None:
-    """The newest checkpoint that is as it was sealed; torn and damaged ones are removed."""
+    """The newest checkpoint whose seal is unbroken; others are removed."""
     steps = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True)
     for path in steps:
         if (wrong := seals.broken(path)) is None:
@@ -139,29 +138,26 @@ def whole_checkpoint(folder: Path) -> str | None:
 def train(student: str, examples: Sequence[sft.Example], recipe: Recipe, *, seed: int, folder: Path) -> dict:
     """Train one adapter, or return the record of the one that is there already.
 
-    The adapter, its loss log (``log.jsonl``) and its record (``record.json``, written last) lie in ``folder``. Where
-    the record's ``key`` differs, the adapter is trained anew. A killed training goes on from its last whole checkpoint.
+    The adapter, its loss log (``log.jsonl``) and its record (``record.json``, written last) lie in ``folder``. If the
+    record's ``key`` differs, the adapter is trained again. A killed training goes on from its last whole checkpoint.
 
     Returns:
         The record: key, student, teacher (who wrote the traces, "" for rules), n, tokens (supervised, total, of the
-        longest target), steps, seconds, seed, mean loss over the training (nats a token), peak memory (GiB, of the
-        process so far), compute (the type matrices were multiplied in), recipe, hardware, commit.
+        longest target), steps, seconds, seed, mean loss over the training (nats per token), peak memory (GiB, of the
+        process so far), compute (the type of the matrix products), recipe, hardware, commit.
 
     Raises:
-        ValueError: nothing to learn, or examples beyond ``max_tokens``: see ``sft.encode_all``; or the adapter that is
-            there learned from a teacher's traces and these are not that teacher's.
+        ValueError: nothing to learn, or examples beyond ``max_tokens`` (``sft.encode_all``).
         students.StudentUnavailable: see there.
     """
     examples = sft.of_seed(examples, seed)
     name = key(student, examples, recipe, seed)
     with locked(folder / "train") if processes() == 1 or is_main() else nullcontext():
-        kept = read_record(folder)
-        if kept and kept["key"] == name:
-            if (wrong := damaged(folder, kept)) is None:
-                return with_teacher(folder, kept, examples)
-            log.warning("%s is trained anew: %s", folder, wrong)
-        elif kept:
-            check_teacher(folder, kept, examples)
+        earlier = read_record(folder)
+        if earlier and earlier["key"] == name:
+            if (wrong := damaged(folder, earlier)) is None:
+                return with_teacher(folder, earlier, examples)
+            log.warning("%s is trained again: %s", folder, wrong)
         return _train(student, examples, recipe, seed, folder, name)
 
 
@@ -186,7 +182,7 @@ def _train(student, examples, recipe, seed, folder, name) -> dict:
         "recipe": asdict(recipe), "hardware": hardware(), "commit": commit(),
     }  # fmt: skip
     with disk.writing(folder):
-        return _keep(trainer, folder, record)
+        return _save(trainer, folder, record)
 
 
 def _trainer(student, encoded, tokenizer, recipe, seed, folder, progress=None) -> CompletionTrainer:
@@ -197,32 +193,15 @@ def _trainer(student, encoded, tokenizer, recipe, seed, folder, progress=None) -
         model=model,
         args=arguments(recipe, students.compute_dtype(student), seed, folder, int(updates), cut),
         train_dataset=features(encoded),
-        data_collator=_collator(recipe, model, tokenizer),
+        data_collator=Collator(tokenizer.pad_token_id),
         callbacks=[progress] if progress else None,
     )
     trainer.remove_callback(PrinterCallback)  # it prints every step; the log file has them
     return trainer
 
 
-def _collator(recipe: Recipe, model, tokenizer) -> Collator | Packed:
-    """The recipe's collator.
-
-    Raises:
-        ValueError: the recipe packs, and this model's attention does not keep packed examples apart.
-    """
-    if not recipe.packing:
-        return Collator(tokenizer.pad_token_id)
-    if (error := packing_error(model, len(tokenizer))) > PACKING_TOLERANCE:
-        raise ValueError(
-            f"packing lets {error:.0%} of one example's effect through to the next, at most {PACKING_TOLERANCE:.0%} is "
-            f"allowed: this student's attention ({model.config._attn_implementation}) mixes packed examples; set "
-            "packing = false in the recipe"
-        )
-    return Packed()
-
-
-def _keep(trainer: CompletionTrainer, folder: Path, record: dict) -> dict:
-    """Write the adapter, then its log, then the record whose presence means complete; drop the checkpoints."""
+def _save(trainer: CompletionTrainer, folder: Path, record: dict) -> dict:
+    """Write the adapter, then its log, then the record, whose presence means complete; remove the checkpoints."""
     if trainer.is_fsdp_enabled:
         trainer.save_model(str(folder))  # gathers the shards, on all processes
     trainer.accelerator.wait_for_everyone()

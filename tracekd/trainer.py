@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback
 
 from tracekd import losses, seals, sft
@@ -30,14 +31,13 @@ class Draws:
 class CpuDropout(torch.nn.Dropout):
     """Dropout whose mask is cheap to draw on a CPU and follows from seed, step, example and layer alone.
 
-    PyTorch's CPU Bernoulli spends one serial draw an element, a sixth of a training step here; this takes 16 bits an
-    element from numpy's SFC64, so that the rate is kept to 2^-16. A mask depends neither on how an update is cut into
-    passes and processes nor on what was drawn before: an adapter comes out the same, up to rounding, on one core or
-    on many, and resumed or not.
+    PyTorch draws an element at a time, a sixth of a training step here; this takes 16 bits an element from numpy's
+    SFC64, which keeps the rate to 2^-16. An adapter comes out the same, up to rounding, however an update is cut into
+    passes and processes, and resumed or not.
     """
 
     def __init__(self, p: float, draws: Draws, layer: int):
-        """Drop at rate ``p``; ``draws`` is shared by all layers of a model, and set anew by the trainer each pass."""
+        """Drop at rate ``p``; ``draws`` is shared by all layers of a model, and set by the trainer before each pass."""
         super().__init__(p)
         self.draws, self.layer = draws, layer
 
@@ -47,7 +47,7 @@ class CpuDropout(torch.nn.Dropout):
             return x
         rows = [self._row(x[0].numel(), row).view(x.shape[1:]) for row in self.draws.rows or range(len(x))]
         dropped = (torch.stack(rows) if len(rows) > 1 else rows[0][None]) < round(self.p * 2**16) - 2**15
-        return x.masked_fill(dropped, 0) * (1 / (1 - self.p))  # backward keeps the mask alone, a byte an element
+        return x.masked_fill(dropped, 0) * (1 / (1 - self.p))  # backward keeps only the mask, a byte an element
 
     def _row(self, count: int, row: int) -> torch.Tensor:
         """Uniform draws of 16 bits; those of a row's first tokens do not depend on the padding behind them."""
@@ -56,24 +56,29 @@ class CpuDropout(torch.nn.Dropout):
 
 
 class CompletionTrainer(Trainer):
-    """A Trainer whose loss is the mean over completion tokens of the whole update, kept apart by part."""
+    """A Trainer whose loss is the mean over completion tokens of the whole update, logged by part of the target."""
 
     def __init__(self, *args, **options):
         """Take what Trainer takes."""
         super().__init__(*args, **options)
         self.head = losses.install(self.model)
-        # One for all layers, shared with them; a model without them (no dropout, or a GPU) has nobody to read it.
+        # Shared by all dropout layers; without any (no dropout, or a GPU) nobody reads it.
         self.draws = next((m.draws for m in self.model.modules() if isinstance(m, CpuDropout)), Draws(0))
         self.model_accepts_loss_kwargs = True  # token-weighted accumulation: we divide by the update's token count
         self.tallies: dict[int, list[float]] = {sft.TRACE: [0.0, 0], sft.ANSWER: [0.0, 0]}
 
-    def _get_train_sampler(self, train_dataset=None):
+    def get_train_dataloader(self) -> DataLoader:
+        """Batches in the order of ``LengthGroups``, shared by the processes."""
         lengths = [len(example["input_ids"]) for example in self.train_dataset]
         update = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
-        return LengthGroups(lengths, update, self.args.seed)
+        batches = DataLoader(
+            self.train_dataset, batch_size=self.args.train_batch_size, collate_fn=self.data_collator,
+            sampler=LengthGroups(lengths, update, self.args.seed), pin_memory=self.args.dataloader_pin_memory,
+        )  # fmt: skip
+        return self.accelerator.prepare(batches)
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        """Cross-entropy (nats a token) of the completion tokens, summed, over ``num_items_in_batch`` tokens.
+        """Cross-entropy (nats per token) of the completion tokens, summed, over ``num_items_in_batch`` tokens.
 
         Processes average their gradients, so each one's share of the update's sum is multiplied by their number.
         """
@@ -99,15 +104,11 @@ class CompletionTrainer(Trainer):
         """Add each part's mean loss since the last entry, over all processes, to what Trainer logs."""
         if "loss" in logs:
             for name, part in (("trace_loss", sft.TRACE), ("answer_loss", sft.ANSWER)):
-                total, count = self._over_processes(self.tallies[part])
+                sums = torch.tensor(self.tallies[part], device=self.accelerator.device, dtype=torch.float64)
+                total, count = self.accelerator.reduce(sums, "sum").tolist()
                 logs[name] = total / count if count else None
                 self.tallies[part] = [0.0, 0]
         super().log(logs, start_time)
-
-    def _over_processes(self, tally: list[float]) -> list[float]:
-        if self.accelerator.num_processes == 1:
-            return tally
-        return self.accelerator.reduce(torch.tensor(tally, device=self.accelerator.device), "sum").tolist()
 
 
 class Progress(TrainerCallback):
@@ -122,11 +123,11 @@ class Progress(TrainerCallback):
 
     @property
     def seconds(self) -> float:
-        """Seconds spent on this training, earlier parts of it included."""
+        """Seconds spent on this training, earlier parts included."""
         return self.before + time.time() - self.started
 
     def on_save(self, args, state, control, **_):
-        """Note the seconds beside the checkpoint and seal it, when all processes have written their parts of it."""
+        """Write the seconds to the checkpoint and seal it once all processes have written their parts."""
         folder = Path(args.output_dir, f"checkpoint-{state.global_step}")
         if torch.distributed.is_initialized():
             torch.distributed.barrier()
@@ -136,8 +137,8 @@ class Progress(TrainerCallback):
 
     def on_train_begin(self, args, state, control, **_):
         """Open the bar."""
-        hidden = not state.is_world_process_zero
         self.begun = state.global_step
+        hidden = not state.is_world_process_zero
         self.bar = Bar(self.label, state.max_steps, done=self.begun, unit="step", hidden=hidden)
 
     def on_log(self, args, state, control, logs=None, **_):

@@ -1,4 +1,4 @@
-"""`python -m tracekd.worker`: a process of ``pool``, which reads jobs from stdin and says how far it is on stdout."""
+"""`python -m tracekd.worker`: a process of ``pool``, which reads its job from stdin and reports on stdout."""
 
 from __future__ import annotations
 
@@ -6,80 +6,86 @@ import base64
 import json
 import os
 import pickle
-import queue
 import sys
 import threading
 import traceback
+from functools import cached_property
 
-from tracekd import lengths, memory, progress, train
+from tracekd import lengths, memory, progress
 from tracekd.adapters import Job, adapter_path
 
 
 class Doer:
-    """Does jobs of one run, one after another: what they share is loaded once, when it is first needed."""
+    """Does jobs of one run; what they share is loaded once, when it is first needed."""
 
-    def __init__(self, run, kind: str, options: dict):
-        """Take the run, the kind of its jobs, and ``backend`` for generation."""
-        self.run, self.kind, self.options = run, kind, options
-        self.sets = self.asker = self.problems = None
+    def __init__(self, run, kind: str):
+        """Take the run, and the kind of its jobs: ``train``, ``generate`` or ``intervene``."""
+        self.run, self.kind = run, kind
 
     def do(self, job: Job) -> None:
         """Do one job, or find that it is done."""
         getattr(self, f"_{self.kind}")(*job)
 
+    @cached_property
+    def sets(self):
+        """The SFT sets."""
+        return lengths.training_sets(self.run)
+
+    @cached_property
+    def asker(self):
+        """The student."""
+        from tracekd.generate import Asker
+
+        return Asker(self.run.student, self.run.profile.recipe)
+
+    @cached_property
+    def problems(self):
+        """The test problems by data set."""
+        if self.kind == "generate":
+            from tracekd.outputs import evaluation_problems
+
+            return evaluation_problems(self.run)
+        from tracekd import intervention_grid
+
+        return intervention_grid.chosen(self.run)
+
     def _train(self, dataset: str, condition: str, seed: int) -> None:
-        self.sets = self.sets or lengths.training_sets(self.run)
+        from tracekd import train
+
         folder = adapter_path(self.run, dataset, condition, seed)
         recipe = self.run.profile.recipe_of(condition)
         train.train(self.run.student, self.sets[dataset, condition], recipe, seed=seed, folder=folder)
 
-    def _asker(self):
-        from tracekd.generate import Asker
-
-        self.asker = self.asker or Asker(self.run.student, self.run.profile.recipe, **self.options)
-        return self.asker
-
     def _generate(self, *job) -> None:
         from tracekd.generate import answer_job
-        from tracekd.outputs import evaluation_problems
 
-        self.problems = self.problems or evaluation_problems(self.run)
-        answer_job(self.run, self._asker(), self.problems, *job)
+        answer_job(self.run, self.asker, self.problems, *job)
 
     def _intervene(self, dataset: str, *rest) -> None:
         from tracekd import intervention_grid
 
-        self.problems = self.problems or intervention_grid.chosen(self.run)
-        intervention_grid.complete(self.run, self._asker(), self.problems[dataset], dataset, *rest)
+        intervention_grid.complete(self.run, self.asker, self.problems[dataset], dataset, *rest)
 
 
-def _listen(jobs: queue.Queue) -> None:
-    """Pass lines on; where the pipe ends before the word to end, whoever started us is dead: so end at once."""
-    for line in sys.stdin:
-        jobs.put(json.loads(line))
-        if line.strip() == "null":
-            return
+def _end_with_parent() -> None:
+    os.read(0, 1)  # nothing more is sent: this returns when the pipe ends
     os._exit(1)
 
 
 def main() -> int:
-    """Work until told to end, or until whoever started this process is gone."""
+    """Do one job; end at once if the process that started this one is gone."""
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what the libraries print goes to the log
-    run, kind, workers, options = pickle.loads(base64.b64decode(sys.stdin.readline()))
+    run, kind, job, workers = pickle.loads(base64.b64decode(sys.stdin.readline()))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
     def say(message: dict) -> None:
         channel.write(json.dumps(message) + "\n")
         channel.flush()
 
     progress.send, memory.workers = say, workers
-    jobs: queue.Queue = queue.Queue()
-    threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
-    doer = Doer(run, kind, options)
     try:
-        while (job := jobs.get()) is not None:
-            doer.do(tuple(job))
-            say({"finished": True})
+        Doer(run, kind).do(job)
     except Exception as error:
         about = {"error": type(error).__name__, "module": type(error).__module__, "message": str(error)}
         say({**about, "traceback": traceback.format_exc()})
