@@ -212,12 +212,14 @@ def stage(house):
 @pytest.mark.parametrize(
     "edit",
     [
-        lambda package: (package / "derive_babi.py").open("a").write("\nEDITED = 1\n"),  # a rule of decomposition
-        lambda package: (package / "profiles.toml").open("a").write("\n[new]\n"),
-        lambda package: (package / "published.csv").open("a").write("x\n"),
-        lambda package: (package / "study_stats.py").unlink(),
+        lambda package: (
+            next(package.rglob("derive_babi.py")).open("a").write("\nEDITED = 1\n")
+        ),  # a rule of decomposition
+        lambda package: next(package.rglob("profiles.toml")).open("a").write("\n[new]\n"),
+        lambda package: next(package.rglob("published.csv")).open("a").write("x\n"),
+        lambda package: next(package.rglob("text.py")).unlink(),
         lambda package: [(package / "sub").mkdir(), (package / "sub" / "new.py").write_text("")],
-        lambda package: [(package / "sub").mkdir(), (package / "text.py").rename(package / "sub" / "text.py")],
+        lambda package: [(package / "sub").mkdir(), next(package.rglob("text.py")).rename(package / "sub" / "text.py")],
     ],
     ids=["rule edited", "profile", "table", "module gone", "sub-package", "module moved"],
 )
