@@ -1,6 +1,7 @@
 """Manners of every command: an example in the help, exit 2 with the nearest right name, one message for bad input."""
 
 import gzip
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,14 @@ MISSPELT = [
     (["run", "smoke"], "--profile smoke"),
     (["run", "--onyl", "04"], "'--only'"),
     (["run", "--leave-out", "2"], "0.1"),
+    (["run", "--set", "PROFIL=3"], "'PROFILE'"),
+    (["run", "--set", "SEED=3"], "--seed"),
+    (["run", "--set", "SIZE"], "NAME=VALUE"),
+    (["run", "--data", "nowhere"], "'nowhere'"),
+    (["run", "--test-share", "1.5"], "'1.5'"),
+    (["run", "--ratings", "nowhere.csv"], "'nowhere.csv'"),
+    (["run", "--texts", "nowhere.jsonl"], "'nowhere.jsonl'"),
+    (["run", "--seed", "x"], "'x'"),
     (["run", "--scale", "1-7"], "--ratings"),
     (["train", "--profile", "smoke", "--condition", "corect"], "'correct'"),
     (["train", "--profile", "smoke", "--shard", "4/4"], "i/n"),
@@ -78,6 +87,7 @@ def test_every_command_is_tried_with_a_misspelt_value():
 @pytest.mark.parametrize(("argv", "hint"), MISSPELT, ids=lambda value: " ".join(value)[:60])
 def test_a_misspelt_value_exits_2_with_the_nearest_right_one(argv, hint, capsys):
     assert __main__.main(argv) == 2
+    assert argv[0] != "run" or not Path("runs").exists()  # refused before any work
     error = capsys.readouterr().err
     assert hint in error and "Traceback" not in error
 

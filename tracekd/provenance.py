@@ -58,7 +58,8 @@ def _called(tree: ast.AST, names: dict[str, Any]) -> list[Callable]:
         value = names.get(first)
         for part in rest:
             value = getattr(value, part, None)
-        if inspect.isfunction(value) and value.__module__.startswith("tracekd"):
+        value = getattr(value, "__wrapped__", value)  # of a cached function
+        if inspect.isfunction(value) and value.__module__.startswith("tracekd") and value.__name__ != "open_run":
             found.append(value)
     return found
 

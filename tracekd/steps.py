@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from tracekd import notebooks
-from tracekd.config import Profile
+from tracekd.config import ROOT, Profile
 from tracekd.records import fingerprint, replacing, sha256, write_json
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = ROOT / "tracekd"
 SUFFIXES = (".py", ".toml", ".csv", ".html", ".jsonl")
 # Packages whose versions may change a number or a picture.
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "numpy", "pandas", "scipy", "statsmodels", "matplotlib")
