@@ -73,9 +73,7 @@ def labelled(path: Path) -> Iterator[Row]:
 def draw(
     rows: Iterable[Row], rng: np.random.Generator, per_type: int | None = PER_TYPE, until_full: bool = False
 ) -> list[Row]:
-    """Draw at most ``per_type`` rows of each query type, in one pass and the order of reading (reservoir sampling).
-
-    A ``query_id`` that comes again is left out and counted.
+    """Draw at most ``per_type`` rows of each query type, in one pass (reservoir sampling); repeated ids are left out.
 
     Args:
         rows: in any order.
@@ -140,11 +138,7 @@ def problems_of(rows: list[Row], *, test_share: float | None = None, evidence: s
 
 
 def check_share(share: float | str) -> float:
-    """``share`` as a number between 0 and 1, both excluded.
-
-    Raises:
-        ValueError: it is none.
-    """
+    """``share`` as a number between 0 and 1, both excluded, else a ``ValueError``."""
     try:
         if 0 < float(share) < 1:
             return float(share)
@@ -154,11 +148,7 @@ def check_share(share: float | str) -> float:
 
 
 def most_words(context: tuple[str, ...], answers: tuple[str, ...]) -> tuple[int, ...]:
-    """The authors' rule: the passage that shares most different words with an answer; the first one of equals.
-
-    Returns:
-        One index, or nothing where no passage shares a word or there is no answer.
-    """
+    """The authors' rule: the first passage that shares most different words with an answer, if any shares one."""
     wanted = [set(re.findall(r"\w+", answer.casefold())) for answer in answers]
     passages = [set(re.findall(r"\w+", passage.casefold())) for passage in context]
     shared = [max((len(words & passage) for words in wanted), default=0) for passage in passages]
