@@ -48,7 +48,6 @@ FORMS = {
     "hub.jsonl": lines,
     "official.jsonl": lambda rows: lines(map(official, rows)),
     "dev_v2.1.json": lambda rows: columns([official(row) for row in rows]),
-    "lists.json": lambda rows: json.dumps({name: [row[name] for row in rows] for name in rows[0]}),
     "page.json": page,
     "indented.json": lambda rows: json.dumps(rows, indent=1),
     "bom.jsonl": lambda rows: "\ufeff" + lines(rows),

@@ -6,6 +6,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import chain, islice
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def local_marco(folder: Path, *, seed: int = 121, test_share: float | None = Non
 
     Raises:
         DataUnavailable: no file of a known form, or none with labels.
-        ValueError: a record that cannot be read; the message names file, line or row, field and value.
+        ValueError: a record that cannot be read.
     """
     files = sorted(path for path in folder.rglob("*") if path.name.endswith(SUFFIXES) and path.is_file())
     tests = [path for path in files if _HUB_TEST.fullmatch(path.name)]
@@ -139,11 +140,9 @@ def problems_of(rows: list[Row], *, test_share: float | None = None, evidence: s
 
 def check_share(share: float | str) -> float:
     """``share`` as a number between 0 and 1, both excluded, else a ``ValueError``."""
-    try:
+    with suppress(ValueError):
         if 0 < float(share) < 1:
             return float(share)
-    except ValueError:
-        pass
     raise ValueError(f"test share {share!r}: expected a number between 0 and 1, such as 0.2")
 
 

@@ -51,11 +51,7 @@ def name_of(path: Path) -> str:
 
 
 def load_own(path: str | Path) -> list[Problem]:
-    """Read a custom set, check that a run can use it, log its warnings and register its rules.
-
-    Raises:
-        ValueError: see ``read_own`` and ``usable``.
-    """
+    """Read a custom set, check that a run can use it, log its warnings and register its rules."""
     problems, warnings = read_own(path)
     problems = drop_leaks(problems)
     warnings.update(usable(path, problems))
@@ -203,11 +199,7 @@ def _warnings(problem: Problem) -> set[str]:
 
 
 def read_rules(path: str | Path) -> Rules:
-    """Import ``classify`` and ``retrieve`` from a Python file; either may be missing, not both.
-
-    Raises:
-        ValueError: the file defines neither.
-    """
+    """Import ``classify`` and ``retrieve`` from a Python file; either may be missing, not both."""
     spec = importlib.util.spec_from_file_location(Path(path).stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
