@@ -11,6 +11,7 @@ from collections import Counter
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from test_load_marco import columns, official, record
 from test_own_set import lines, own, small
 
 from tracekd import forms, hub, load_babi, load_cotempqa, problems
@@ -278,9 +279,15 @@ SAMPLES = {
     "mix_test.jsonl": lines(ROW | {"index": 3532}, ROW | {"index": 3533}),
     "qa1_single-supporting-fact_train.txt": STORY + SECOND,
     "train.csv": CSV,
+    "records.jsonl": lines(record(0), official(record(1)), record(2, query_type="numeric", answers=[])),
+    "dev.json": columns([official(record(4)), official(record(5))]),
     "mine.jsonl": lines(*small(), own(5, split="test"), own(6, "thing", evidence=0)),
     "kept.jsonl": lines(problems.as_row(problems.Problem("a/b/1", "a", "b", ("x", "y"), "q", ("x",), (0,), "test"))),
 }
+# The place in the file, or what is wrong with the whole of it.
+WHERE = re.compile(
+    "line |, row |known forms|form of|two categories|holds no|labels are compared|none of its problems|whole file"
+)
 _BYTES = [
     b"", b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\xeb", b"\n", b"\r", b"\t", b"|", b'"', b"[", b"]", b"{", b"}", b";",
     b"null", b"[[[[", b"1e999", b"NaN", b"-1", b"\\ud800", "\u2019".encode(), b" to present", b"9" * 5000,
@@ -318,9 +325,8 @@ def test_mutated_files_give_problems_or_a_message_with_file_and_line(tmp_path, c
     try:
         found = forms.read_any(path)
     except ValueError as error:
-        whole = ("none of the known forms", "form of", "two categories", "holds no", "as labels are compared")
         assert name in str(error)
-        assert ", line " in str(error) or ", after line" in str(error) or any(w in str(error) for w in whole), error
+        assert WHERE.search(str(error)), error
     else:
         for p in problems.check(found):
             assert p.context and all(isinstance(text, str) and len(text) > 0 for text in (*p.context, *p.answers))

@@ -63,11 +63,7 @@ class Day:
 
 @lru_cache(maxsize=65536)
 def read_date(text: str) -> Day:
-    """Read one date in any of the forms that the module's docstring lists.
-
-    Raises:
-        ValueError: the text is none of the forms, or names no day of the calendar.
-    """
+    """Read one date in any of the module's forms; ``ValueError`` where it is none, or no day of the calendar."""
     match = next(filter(None, (form.match(text.strip()) for form in _FORMS)), None)
     # A bare number of one or two digits is no year unless it says so ("59 BC").
     if match is None or (len(match["year"]) < 3 and not match.groupdict().get("era")):
@@ -170,11 +166,7 @@ def split_time(text: str) -> tuple[str, str]:
 
 @lru_cache(maxsize=65536)
 def read_period(text: str) -> Period:
-    """Read a time expression, such as "from 1999 to May, 2001", "in 2004" or "since 5 May 1999".
-
-    Raises:
-        ValueError: it holds a date that is not read.
-    """
+    """Read a time expression, such as "from 1999 to May, 2001" or "since 5 May 1999"; ``ValueError`` if it is none."""
     native = _NATIVE_TIME.fullmatch(f" {text}") is not None
     problem = ValueError(_refusal(text))
     for match in filter(None, (form.match(text) for form in _PERIODS)):

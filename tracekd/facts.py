@@ -69,11 +69,7 @@ def plain(text: str) -> str:
 
 @lru_cache(maxsize=65536)
 def parse(fact: str) -> Fact:
-    """Read one fact sentence, such as ``A works for B from 1999 to May, 2001``.
-
-    Raises:
-        ValueError: no known relation phrase.
-    """
+    """Read one fact sentence, such as ``A works for B from 1999 to May, 2001``; ``ValueError`` without a relation."""
     if native := _native(fact):
         return native
     match = _FACT.match(fact.replace("\u00a0", " ").strip().removesuffix(".").rstrip())

@@ -18,17 +18,12 @@ PEOPLE, PLACES, OBJECTS = _WORDS["people"], _WORDS["places"], _WORDS["objects"]
 def make(category: str, rng: np.random.Generator) -> dict:
     """One story of a task type as the parts of a ``Problem``: context, question, answers, evidence, meta."""
     while True:
-        sentences, question, answer, evidence = MAKERS[category](rng)
-        # A supporting sentence that stands twice would leave open which of the two supports.
-        if all(sentences.count(sentences[i]) == 1 for i in evidence):
+        told, question, answer, evidence = MAKERS[category](rng)
+        # A supporting sentence that comes twice would leave open which of the two supports.
+        if all(told.count(told[i]) == 1 for i in evidence):
             break
-    return {
-        "context": tuple(sentences),
-        "question": question,
-        "answers": tuple(answer.split(",")),
-        "evidence": tuple(sorted(evidence)),
-        "meta": {},
-    }
+    answers, evidence = tuple(answer.split(",")), tuple(sorted(evidence))
+    return {"context": tuple(told), "question": question, "answers": answers, "evidence": evidence, "meta": {}}
 
 
 def _move(rng, who: str, where: str) -> str:
@@ -69,8 +64,7 @@ def conjunction(rng) -> Story:
 def two_supporting_facts(rng) -> Story:
     """People move, take and leave things until the last sentence fixes one thing's place.
 
-    A thing that is carried stands where its holder last went (taking and move support it); a thing put down
-    stands where it was left (the move there and the putting down support it).
+    A thing is where its holder last went (supported by taking and move) or where it was left (move and putting down).
     """
     length = int(weighted(rng, _WORDS["find_lengths"]))
     cast, things = several(rng, PEOPLE, 4), several(rng, OBJECTS, 3)

@@ -84,16 +84,9 @@ def _slot(rng: np.random.Generator, slot: str, given: Mapping[str, str | Sequenc
 
 
 def quotas(size: int, shares: Mapping[str, float], least: int) -> dict[str, int]:
-    """Whole numbers that sum to ``size`` in the given shares, by largest remainder, each at least ``least``.
-
-    Raises:
-        ValueError: if ``size`` cannot give every key ``least``.
-    """
+    """Whole numbers that sum to ``size`` in the given shares, by largest remainder, each at least ``least``."""
     if size < least * len(shares):
-        raise ValueError(
-            f"size {size} is too small: {len(shares)} categories need {least} problems each: "
-            f"ask for size >= {least * len(shares)}"
-        )
+        raise ValueError(f"size {size} is too small for these categories: ask for size >= {least * len(shares)}")
     total = sum(shares.values())
     exact = {key: share / total * size for key, share in shares.items()}
     counts = {key: max(least, int(value)) for key, value in exact.items()}

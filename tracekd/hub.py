@@ -1,4 +1,7 @@
-"""The three sets from the Hub, by its own clients; and ``auto``, which asks the Hub once and falls back in one line."""
+"""The three sets from the Hub, by its own clients; and ``auto``, which asks the Hub once and falls back in one line.
+
+Every function raises ``DataUnavailable`` where the Hub does not give a set; the message says why and what to do.
+"""
 
 from __future__ import annotations
 
@@ -39,11 +42,7 @@ _CONNECT = "check the connection (and HTTPS_PROXY, HF_ENDPOINT, HF_HUB_OFFLINE),
 
 
 def hub_cotempqa() -> list[Problem]:
-    """CoTempQA from its four files on the Hub.
-
-    Raises:
-        DataUnavailable: the Hub does not give them; the message names the reason and what to do.
-    """
+    """CoTempQA from its four files on the Hub."""
     files = [hub_file(REPOSITORIES["cotempqa"], f"{category}.json") for category in CATEGORIES["cotempqa"]]
     return [problem for file in files for problem in load_cotempqa.read_file(file)]
 
@@ -53,9 +52,6 @@ def hub_babi(tasks: Iterable[str | int] | None = None) -> list[Problem]:
 
     Taken are the archive's own splits and the first question of each story. The paper's files hold 3,773 training and
     376 test problems; which stories they took for the test is not in our sources.
-
-    Raises:
-        DataUnavailable: the Hub does not give it.
     """
     log.warning(
         "babi: the archive's own train and test split, the first question of each story; which stories the authors "
@@ -70,9 +66,6 @@ def hub_marco(*, seed: int = 121, test_share: float | None = None, evidence: str
     The Hub's training split is streamed in an order drawn by ``seed`` until every type is full. The chosen rows are
     stored in the Hub's cache, so that the draw repeats. Which ones the authors took is not in our sources. For
     ``test_share`` and ``evidence`` see ``load_marco.problems_of``.
-
-    Raises:
-        DataUnavailable: the Hub does not give it, or a row takes too long.
     """
     from huggingface_hub.constants import HF_HUB_CACHE
 
@@ -105,11 +98,7 @@ def _streamed(seed: int) -> Iterator[tuple[str, dict]]:
 
 
 def hub_file(repository: str, name: str) -> Path:
-    """One file of a Hub data set, fetched once: afterwards the Hub's cache has it, and no network is asked.
-
-    Raises:
-        DataUnavailable: see ``reaching``.
-    """
+    """One file of a Hub data set, fetched once: afterwards the Hub's cache has it, and no network is asked."""
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
     if isinstance(found := try_to_load_from_cache(repository, name, repo_type="dataset"), str):
@@ -204,12 +193,9 @@ def probe() -> tuple[str, str]:
 
 
 def settle(source: str, folder: Path, anew: bool = False) -> str:
-    """Decide ``auto`` once for a run's folder, store it in ``source.json`` and print one line.
+    """Decide ``auto`` once for a run's folder (again with ``anew``), store it in ``source.json`` and print one line.
 
-    Args:
-        source: any source; only ``auto`` is decided here, every other one comes back as it is.
-        folder: the run's folder.
-        anew: decide again.
+    Any other source comes back as it is.
     """
     if source != "auto":
         return source

@@ -31,11 +31,7 @@ TASK_FILE = re.compile(r"qa(\d+)(?:_[\w-]+?)?_(train|valid|test)\.txt(?:\.gz)?$"
 
 
 def tasks_of(names: Iterable[str | int] | None) -> tuple[str, ...]:
-    """The tasks meant by names or numbers (``qa3``, ``3``, ``three-supporting-facts``, ``all``); None: the paper's.
-
-    Raises:
-        ValueError: one is no task.
-    """
+    """The tasks meant by names or numbers (``qa3``, ``3``, ``three-supporting-facts``, ``all``); None: the paper's."""
     if names is None:
         return CATEGORIES["babi"]
     chosen = []
@@ -53,11 +49,10 @@ def tasks_of(names: Iterable[str | int] | None) -> tuple[str, ...]:
 
 
 def read_folder(folder: Path, tasks: Iterable[str | int] | None = None) -> list[Problem]:
-    """Read the authors' CSVs where there are any, else bAbI's own files: in the folder, below it, or in an archive.
+    """Read the authors' CSVs, else bAbI's own files: in the folder, below it, or in an archive in it.
 
     Raises:
         DataUnavailable: none of the files is there.
-        ValueError: see ``read_csv`` and ``babi_stories``.
     """
     problems = []
     for split in ("train", "test"):
@@ -82,11 +77,7 @@ def _english(paths: Iterable[Path]) -> list[Path]:
 
 
 def read_archive(path: Path, tasks: Iterable[str | int] | None = None) -> list[Problem]:
-    """Read bAbI's own archive, packed.
-
-    Raises:
-        ValueError: no archive, or none of bAbI's.
-    """
+    """Read bAbI's own archive, packed; ``ValueError``: no archive, or none of bAbI's."""
     try:
         with tarfile.open(path) as tar:
             members = {Path(member.name): member for member in tar if member.isfile()}
@@ -122,11 +113,7 @@ def read_csv(path: Path, split: str, tasks: Iterable[str | int] | None = None) -
 
 
 def babi_problem(row: Mapping[str, str], number: int, split: str) -> Problem:
-    """One row of the authors' CSV as a Problem; a repeated sentence counts as evidence at its first place.
-
-    Raises:
-        ValueError: a column is missing or is not what it should be.
-    """
+    """One row of the authors' CSV as a Problem; a repeated sentence counts as evidence at its first place."""
     row = {name: _listed(row.get(name)) if name in LISTS else row.get(name) for name in COLUMNS}
     check_fields(row, [name for name in COLUMNS if name not in LISTS], LISTS)
     context, facts = tuple(row["passages"]), row["answer_passage"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import logging
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from tracekd.dates import UNREAD_HELP
@@ -32,7 +33,6 @@ def read_folder(folder: Path) -> list[Problem]:
 
     Raises:
         DataUnavailable: none of the files is there.
-        ValueError: see ``read_file``.
     """
     problems = []
     for category in CATEGORIES["cotempqa"]:
@@ -112,10 +112,8 @@ def _checked(row: dict) -> dict:
 
 def _listed(value: object) -> object:
     if isinstance(value, str) and value.strip().startswith("["):
-        try:
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
             return ast.literal_eval(value.strip())
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            return value
     return value
 
 

@@ -6,6 +6,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import chain, islice
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def local_marco(folder: Path, *, seed: int = 121, test_share: float | None = Non
 
     Raises:
         DataUnavailable: no file of a known form, or none with labels.
-        ValueError: a record that cannot be read; the message names file, line or row, field and value.
+        ValueError: a record that cannot be read.
     """
     files = sorted(path for path in folder.rglob("*") if path.name.endswith(SUFFIXES) and path.is_file())
     tests = [path for path in files if _HUB_TEST.fullmatch(path.name)]
@@ -73,9 +74,7 @@ def labelled(path: Path) -> Iterator[Row]:
 def draw(
     rows: Iterable[Row], rng: np.random.Generator, per_type: int | None = PER_TYPE, until_full: bool = False
 ) -> list[Row]:
-    """Draw at most ``per_type`` rows of each query type, in one pass and the order of reading (reservoir sampling).
-
-    A ``query_id`` that comes again is left out and counted.
+    """Draw at most ``per_type`` rows of each query type, in one pass (reservoir sampling); repeated ids are left out.
 
     Args:
         rows: in any order.
@@ -140,25 +139,15 @@ def problems_of(rows: list[Row], *, test_share: float | None = None, evidence: s
 
 
 def check_share(share: float | str) -> float:
-    """``share`` as a number between 0 and 1, both excluded.
-
-    Raises:
-        ValueError: it is none.
-    """
-    try:
+    """``share`` as a number between 0 and 1, both excluded, else a ``ValueError``."""
+    with suppress(ValueError):
         if 0 < float(share) < 1:
             return float(share)
-    except ValueError:
-        pass
     raise ValueError(f"test share {share!r}: expected a number between 0 and 1, such as 0.2")
 
 
 def most_words(context: tuple[str, ...], answers: tuple[str, ...]) -> tuple[int, ...]:
-    """The authors' rule: the passage that shares most different words with an answer; the first one of equals.
-
-    Returns:
-        One index, or nothing where no passage shares a word or there is no answer.
-    """
+    """The authors' rule: the first passage that shares most different words with an answer, if any shares one."""
     wanted = [set(re.findall(r"\w+", answer.casefold())) for answer in answers]
     passages = [set(re.findall(r"\w+", passage.casefold())) for passage in context]
     shared = [max((len(words & passage) for words in wanted), default=0) for passage in passages]

@@ -86,22 +86,14 @@ def _records(place: str, value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, dict) and isinstance(value.get("rows"), list):
         for i, item in enumerate(value["rows"]):
             yield f"{place}, row {i}", item.get("row") if isinstance(item, dict) else item
-    elif isinstance(value, dict) and isinstance(value.get("query"), dict | list):
-        columns = {name: _keyed(place, name, column) for name, column in value.items()}
-        for key in columns["query"]:
-            if lacking := [name for name, column in columns.items() if key not in column]:
+    elif isinstance(value, dict) and isinstance(value.get("query"), dict):
+        for key in value["query"]:
+            lacking = [name for name, column in value.items() if not isinstance(column, dict) or key not in column]
+            if lacking:
                 raise _wrong(f"{place}, row {key}", lacking[0], None, "a value in every column, as in 'query'")
-            yield f"{place}, row {key}", {name: column[key] for name, column in columns.items()}
+            yield f"{place}, row {key}", {name: column[key] for name, column in value.items()}
     else:
         yield place, value
-
-
-def _keyed(place: str, name: str, column: Any) -> dict[str, Any]:
-    if isinstance(column, list):
-        return {str(i): value for i, value in enumerate(column)}
-    if not isinstance(column, dict):
-        raise _wrong(place, name, column, "a column keyed by row number, as 'query' is")
-    return column
 
 
 def check_row(raw: Any, place: str) -> Row:

@@ -42,26 +42,28 @@ class Rules:
     retrieve: Callable[[Problem], tuple[int, ...]] | None = None
 
 
+RULES: dict[str, Rules] = {}  # of the sets that were loaded, by name
+
+
 def name_of(path: Path) -> str:
     """The set's name, from its file's: ``my_set.jsonl`` holds the set ``my-set``."""
     return Path(path.name.removesuffix(".gz")).stem.replace("_", "-")
 
 
 def load_own(path: str | Path) -> list[Problem]:
-    """Read a custom set, check that a run can use it, log its warnings and register its rules.
-
-    Raises:
-        ValueError: see ``read_own`` and ``usable``.
-    """
+    """Read a custom set, check that a run can use it, log its warnings and register its rules."""
     problems, warnings = read_own(path)
     problems = drop_leaks(problems)
     warnings.update(usable(path, problems))
     for text, count in warnings.items():
         log.warning("%s: %d of %d problems: %s", Path(path).name, count, len(problems), text)
-    from tracekd.derive import plug
+    rules, name = Path(path).with_name(Path(path).stem + "_rules.py"), problems[0].dataset
+    RULES.pop(name, None)
+    if rules.is_file():
+        RULES[name] = read_rules(rules)
+    from tracekd.derive import plug  # until ``derive`` looks into RULES itself
 
-    rules = Path(path).with_name(Path(path).stem + "_rules.py")
-    plug(problems[0].dataset, read_rules(rules) if rules.is_file() else None)
+    plug(name, RULES.get(name))
     return problems
 
 
@@ -123,16 +125,16 @@ def usable(path: str | Path, problems: list[Problem]) -> Counter[str]:
         raise ValueError(
             f"{path}: no problem has a fact beside its evidence: add facts to 'context' that do not answer"
         )
-    alone = {split: sum(counts[c, split] for c in labels if not counts[c, other]) for split, other in _OTHER.items()}
+    only_train, only_test = (
+        sum(counts[c, split] for c in labels if not counts[c, other])
+        for split, other in (("train", "test"), ("test", "train"))
+    )
     left = {
         "no fact beside the evidence: their wrong traces change a right fact": len(bare),
-        "only in training, their category has no test problem": alone["train"],
-        "left out of the test, their category has no training problem": alone["test"],
+        "only in training, their category has no test problem": only_train,
+        "left out of the test, their category has no training problem": only_test,
     }
     return Counter({text: count for text, count in left.items() if count})
-
-
-_OTHER = {"train": "test", "test": "train"}
 
 
 def _distinct(path: Path, labels: list[str]) -> None:
@@ -177,17 +179,11 @@ def _checked(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _problem(dataset: str, row: dict[str, Any], split: str, labels: dict[str, str]) -> Problem:
-    return Problem(
-        id=f"{dataset}/{row['category']}/{row['id']}",
-        dataset=dataset,
-        category=row["category"],
-        context=tuple(row["context"]),
-        question=row["question"],
-        answers=tuple(row["answers"]),
-        evidence=tuple(sorted(set(row["evidence"]))),
-        split=row.get("split") or split,
-        meta=labels,
-    )
+    name, label = f"{dataset}/{row['category']}/{row['id']}", row["category"]
+    context, answers, evidence = (tuple(row[k]) for k in ("context", "answers", "evidence"))
+    evidence = tuple(sorted(set(evidence)))
+    split = row.get("split") or split
+    return Problem(name, dataset, label, context, row["question"], answers, evidence, split, labels)
 
 
 def _warnings(problem: Problem) -> set[str]:
@@ -203,11 +199,7 @@ def _warnings(problem: Problem) -> set[str]:
 
 
 def read_rules(path: str | Path) -> Rules:
-    """Import ``classify`` and ``retrieve`` from a Python file; either may be missing, not both.
-
-    Raises:
-        ValueError: the file defines neither.
-    """
+    """Import ``classify`` and ``retrieve`` from a Python file; either may be missing, not both."""
     spec = importlib.util.spec_from_file_location(Path(path).stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -87,11 +87,7 @@ def as_row(problem: Problem) -> dict:
 
 
 def read_problems(path: str | Path) -> list[Problem]:
-    """Read problems as ``as_row`` writes them, one a line (plain or ``.gz``).
-
-    Raises:
-        ValueError: a field is missing, unknown or of the wrong type.
-    """
+    """Read problems as ``as_row`` writes them; ``ValueError`` where a field is missing, unknown or of another type."""
     problems = []
     for number, row in numbered_jsonl(path):
         where = f"{path}, line {number}"

@@ -25,11 +25,7 @@ from tracekd.splits import (  # noqa: F401
 
 # Sizes of the real sets, which generated sets take unless a profile says otherwise.
 GENERATED_SIZE = {"cotempqa": 4748, "marco": 6000, "babi": 4149}
-_FOLDERS = {
-    "cotempqa": load_cotempqa.read_folder,
-    "babi": load_babi.read_folder,
-    "marco": load_marco.local_marco,
-}
+_FOLDERS = {"cotempqa": load_cotempqa.read_folder, "babi": load_babi.read_folder, "marco": load_marco.local_marco}
 _HUB = {"cotempqa": hub.hub_cotempqa, "babi": hub.hub_babi, "marco": hub.hub_marco}
 
 

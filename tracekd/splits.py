@@ -70,11 +70,7 @@ def near_duplicate_lines(train: Mapping[str, list[Problem]], test: Mapping[str, 
 
 
 def check(problems: list[Problem]) -> list[Problem]:
-    """Return ``problems`` if ids are unique, evidence is in range and no problem is in two splits.
-
-    Raises:
-        ValueError: naming the first offender.
-    """
+    """Return ``problems``; ``ValueError`` if an id repeats, evidence is out of range or a problem is in both splits."""
     ids = Counter(p.id for p in problems)
     if repeated := [i for i, n in ids.items() if n > 1]:
         raise ValueError(f"{len(repeated)} ids are given twice, first {repeated[0]!r}: every problem needs its own")
