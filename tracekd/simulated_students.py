@@ -71,6 +71,6 @@ def rows(problems: Sequence[Problem], seed: int, students: Mapping = STUDENTS) -
     for name, (student, linked) in students.items():
         written = outputs(problems, student=student if linked else None)
         own = {out["id"]: split_output(out["text"])[1] for out in written}
-        about = {"student": "planted", "dataset": problems[0].dataset, "condition": name, "seed": seed}
+        about = {"student": "simulated", "dataset": problems[0].dataset, "condition": name, "seed": seed}
         found += intervene(student, problems, own, problems, {**about, "source": LABEL}, seed)
     return [row for part in found for row in part]
