@@ -4,17 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tracekd import interventions, resample
+from tracekd import resample, simulated_students
 from tracekd.effects import CONTRASTS, between_conditions, effects
 from tracekd.generated import generate
 from tracekd.intervention_tables import by_reveals, changes, coverage, follow_shares, frame, levels
-from tracekd.simulated_students import Simulated, outputs
+from tracekd.simulated_students import Simulated
 
 REPEATS = 300
 STUDENTS = {
-    "copies": Simulated(1.0, knows=0.0),
-    "ignores": Simulated(0.0, knows=0.8),
-    "mixed": Simulated(0.7, knows=0.9),
+    "copies": (Simulated(1.0, knows=0.0), False),
+    "ignores": (Simulated(0.0, knows=0.8), False),
+    "mixed": (Simulated(0.7, knows=0.9), False),
 }
 
 
@@ -22,19 +22,10 @@ def rng(seed=0):
     return np.random.default_rng(seed)
 
 
-def rows_of(name, student, problems, path, seed=1, **how):
-    about = {"student": "simulated", "dataset": problems[0].dataset, "condition": name, "seed": seed}
-    about["source"] = "GENERATED"
-    return interventions.run(student, problems, outputs(problems, **how), path, about=about, seed=0)
-
-
 @pytest.fixture(scope="module", params=["babi", "cotempqa"])
-def rows(request, tmp_path_factory):
+def rows(request):
     problems = [p for p in generate(request.param, 700, seed=7) if p.split == "test"]
-    folder = tmp_path_factory.mktemp("rows")
-    return [
-        row for name, student in STUDENTS.items() for row in rows_of(name, student, problems, folder / f"{name}.jsonl")
-    ]
+    return simulated_students.rows(problems, 0, STUDENTS)
 
 
 @pytest.fixture(scope="module")

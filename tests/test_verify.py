@@ -10,10 +10,6 @@ from tracekd.verify import verify, verify_all
 SIZES = {"cotempqa": 1000, "marco": 400, "babi": 1000}
 
 
-def whole_set(name, folder):
-    return problems.load(name, str(folder))
-
-
 def check_whole(found):
     """Every condition on every problem; returns how many wrong lists needed an altered fact."""
     derived = {p.id: derive(p) for p in found if p.dataset != "marco"}
@@ -44,11 +40,11 @@ def test_generated_sets_whole(dataset):
 @pytest.mark.parametrize(("dataset", "altered"), [("cotempqa", 0), ("babi", 212)])
 def test_real_sets_whole(shared_data, dataset, altered):
     # bAbI: 137 of positional-reasoning, all gold, and 75 others whose context has too few facts that are not gold.
-    assert abs(check_whole(whole_set(dataset, shared_data)) - altered) <= 12
+    assert abs(check_whole(problems.load(dataset, str(shared_data))) - altered) <= 12
 
 
 def test_gold_and_gold_free_verdicts_agree_but_where_derivation_and_gold_differ(shared_data):
-    found = whole_set("cotempqa", shared_data)
+    found = problems.load("cotempqa", str(shared_data))
     table = verify_all(found, [traces.build(p, "correct") for p in found])
     assert table.correct.all()
     assert table.differ.notna().all()

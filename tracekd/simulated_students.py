@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from tracekd import traces
@@ -65,12 +65,12 @@ STUDENTS = {
 }
 
 
-def rows(problems: Sequence[Problem], seed: int) -> list[dict]:
-    """Rows of ``interventions`` of the three ``STUDENTS`` on generated problems of one set."""
+def rows(problems: Sequence[Problem], seed: int, students: Mapping = STUDENTS) -> list[dict]:
+    """Rows of ``interventions`` of simulated students on generated problems of one set."""
     found = []
-    for name, (student, linked) in STUDENTS.items():
+    for name, (student, linked) in students.items():
         written = outputs(problems, student=student if linked else None)
         own = {out["id"]: split_output(out["text"])[1] for out in written}
-        about = {"student": "planted", "dataset": problems[0].dataset, "condition": name, "seed": seed}
+        about = {"student": "simulated", "dataset": problems[0].dataset, "condition": name, "seed": seed}
         found += intervene(student, problems, own, problems, {**about, "source": LABEL}, seed)
     return [row for part in found for row in part]
