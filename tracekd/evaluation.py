@@ -53,8 +53,8 @@ class Evaluation:
     def outputs_table(self, student: str) -> pd.DataFrame:
         """How the outputs of each file could be read, and how like the gold traces their traces are, and how long.
 
-        Columns of ``tables.statuses`` and ``similarity.likeness``, whose ``outputs`` are named ``compared``; tokens are
-        those of ``student``.
+        Columns of ``tables.statuses`` and ``similarity.trace_likeness`` (its ``outputs`` are ``compared`` here, its
+        tokens those of ``student``).
         """
         found = trace_likeness(self.problems, self.paths, students.load_tokenizer(student))
         found = found.rename(columns={"outputs": "compared"})

@@ -14,7 +14,7 @@ from tracekd.agreement import agreement
 from tracekd.freeform import longhand
 from tracekd.problems import Problem
 from tracekd.records import read_jsonl, replacing
-from tracekd.score import verdict
+from tracekd.score import spread, verdict
 from tracekd.text import normalise
 
 STEPS = ("classification", "retrieval", "trace", "answer")
@@ -49,7 +49,7 @@ def own_entries(
     known = {p.id: p for p in problems if p.split == "test"}
     rows, found = as_published.GoldRows(known.values()), []
     for path in paths:
-        for o in _spread([o for o in read_jsonl(path) if o.get("id") in known], limit):
+        for o in spread([o for o in read_jsonl(path) if o.get("id") in known], limit):
             condition = longhand(o.get("condition"), teachers.get((o.get("dataset"), o.get("condition")), ""))
             adapter = f"{o.get('dataset')} · {condition} · seed {o.get('seed')}"
             found.append(entry(known[o["id"]], o["text"], o.get("finished", True), adapter, rows))
@@ -64,14 +64,9 @@ def released_entries(folder: Path, dataset: str, limit: int = 200) -> list[dict[
         adapter, joiner = released.adapter_of(path), released.Joiner(problems)
         outputs = [joiner.output(row, adapter, number) for number, row in enumerate(read_jsonl(path), 1)]
         name = f"{dataset} · {adapter.student} · {adapter.condition}"
-        usable = _spread([o for o in outputs if o["id"] in known], limit)
+        usable = spread([o for o in outputs if o["id"] in known], limit)
         found += [entry(known[o["id"]], o["text"], True, name, rows) for o in usable]
     return found
-
-
-def _spread(items: list, limit: int) -> list:
-    """At most ``limit`` items, evenly spaced: files are in the order of their categories."""
-    return items[:: max(1, -(-len(items) // limit))]
 
 
 def write_page(path: Path, entries: list[dict[str, Any]], title: str, about: str, banner: str = "") -> Path:

@@ -16,7 +16,7 @@ from tracekd.as_published import GoldRows
 from tracekd.lists import first_list, quoted_list
 from tracekd.problems import Problem
 from tracekd.records import read_jsonl
-from tracekd.score import verdict
+from tracekd.score import spread, verdict
 from tracekd.stats import share
 
 _FACTS = re.compile(r"(I need to use the following (?:facts?|texts?) to answer the question: )")
@@ -92,15 +92,11 @@ def sample(problems: Iterable[Problem], paths: Iterable[Path], limit: int = 100)
     known, found = {p.id: p for p in problems}, []
     for path in paths:
         rows = [row for row in read_jsonl(path) if row.get("id") in known]
-        found += [(known[row["id"]], row["text"], row.get("finished", True)) for row in _spread(rows, limit)]
+        found += [(known[row["id"]], row["text"], row.get("finished", True)) for row in spread(rows, limit)]
     for dataset in dict.fromkeys(p.dataset for p in known.values()):
         test = [p for p in known.values() if p.split == "test" and p.dataset == dataset]
-        found += [(p, traces.target(p, traces.build(p, "correct")), True) for p in _spread(test, limit)]
+        found += [(p, traces.target(p, traces.build(p, "correct")), True) for p in spread(test, limit)]
     return found
-
-
-def _spread(rows: Sequence, limit: int) -> Sequence:
-    return rows[:: max(1, -(-len(rows) // limit))]
 
 
 def counts(

@@ -10,11 +10,10 @@ from typing import Any
 from tracekd.labels import fact_set, same_label
 from tracekd.leakage import reveals
 from tracekd.problems import Problem
-from tracekd.reading import read_answers, read_output, split_output
+from tracekd.reading import read_answers, read_output
+from tracekd.reading import split_output as split_output  # others import it from here
 from tracekd.text import normalise, rouge_l, word_f1
 from tracekd.traces import read
-
-__all__ = ["CELLS", "STATUSES", "JoinErrors", "fact_set", "judge_answer", "same_label", "split_output", "verdict"]
 
 # In the order in which tables show them; every output has exactly one.
 STATUSES = ("ok", "untagged", "no_trace", "no_answer", "truncated")
@@ -79,6 +78,11 @@ def judge_answer(problem: Problem, stated: Sequence[str]) -> tuple[bool, float]:
     if problem.dataset == "marco":
         return bool(answers) and answers <= gold, max(word_f1(" ".join(stated), ref) for ref in problem.answers)
     return answers == gold, overlap(answers, gold)[2]
+
+
+def spread(items: Sequence, limit: int) -> Sequence:
+    """At most ``limit`` items, evenly spaced: outputs files are in the order of their categories."""
+    return items[:: max(1, -(-len(items) // limit))]
 
 
 KINDS = ("malformed", "unknown", "duplicate", "missing")

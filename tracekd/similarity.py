@@ -12,6 +12,7 @@ import sacrebleu
 from tracekd.problems import Problem
 from tracekd.reading import split_output
 from tracekd.records import read_jsonl
+from tracekd.score import spread
 from tracekd.text import rouge_l
 from tracekd.traces import render
 
@@ -33,7 +34,7 @@ def trace_likeness(
     for path in paths:
         outputs = [output for output in read_jsonl(path) if output.get("id") in known]
         about = {name: outputs[0].get(name) if outputs else None for name in ("dataset", "condition", "seed")}
-        rows.append({**about, **_likeness(known, outputs[:: max(1, -(-len(outputs) // limit))], tokenizer)})
+        rows.append({**about, **_likeness(known, spread(outputs, limit), tokenizer)})
     return pd.DataFrame(rows)
 
 
