@@ -109,12 +109,7 @@ def test_known_choice_texts_are_read(tmp_path, words, points):
     [
         ["Agree", "Rather so"],  # not met before
         ["Somewhat agree", "Strongly agree"],  # of five points, or of seven
-        [
-            "Strongly disagree",
-            "Disagree",
-            "Agree",
-            "Strongly agree",
-        ],  # of five points whose middle nobody chose, or four
+        ["Strongly disagree", "Disagree", "Agree", "Strongly agree"],  # of five without the middle, or of four
     ],
 )
 def test_words_that_cannot_be_told_stop_and_a_file_of_labels_settles_them(tmp_path, words):
@@ -176,13 +171,8 @@ def test_encodings_and_separators_change_nothing(tmp_path, encoding, separator):
     raw = study_files.read(path)
     assert set(raw["comment"]) == {"it\u2019s \u201cfine\u201d, caf\u00e9; yes"}
     pd.testing.assert_frame_equal(clean(raw).ratings, clean(study_files.read(saved(tmp_path, frame, "b.csv"))).ratings)
-
-
-def test_a_spreadsheets_line_with_its_separator_is_no_header(tmp_path):
-    path = saved(tmp_path, wide(cycle(1, 5)), sep=";")
-    path.write_text("sep=;\n" + path.read_text())
-    raw = study_files.read(path)
-    assert len(clean(raw).ratings) == 6 * 28 and raw["line"].min() == 3
+    path.write_text(f"sep={separator}\n{path.read_text(encoding)}", encoding)  # a spreadsheet's line before the header
+    assert len(clean(study_files.read(path)).ratings) == 6 * 28 and study_files.read(path)["line"].min() == 3
 
 
 def test_a_workbook_is_read_like_a_table(tmp_path):

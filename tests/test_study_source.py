@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from tracekd import plots_study, study, study_models, study_simulate, study_source, study_stats
+from tracekd import plots_study, study, study_simulate, study_source, study_stats
 
 
 @pytest.fixture(scope="module")
@@ -40,19 +40,19 @@ def test_the_summary_states_what_the_tables_hold(simulated):
     pairs = study_stats.compare(simulated.ratings, rng, 20)[1]
     curves = study_simulate.power(rng, 10, effects=(0.0, 1.0))
     detectable = study_simulate.minimum_detectable(curves)
-    found = study_models.against_accuracy(described)
+    found = study_stats.against_accuracy(described)
     text = study_source.summary(simulated, detectable, described, pairs, found)
     differ = int((pairs["p_holm"] < 0.05).groupby(pairs["scale"]).sum()["interpretability"])
     assert "3.39" in text and "4.86" in text and "1.47" in text and text.count("SIMULATED") == 2
     assert f"{differ} of 6 pairs differ in interpretability" in text
-    reliability = study_models.reliability(simulated.ratings, rng, 20)
+    reliability = study_stats.reliability(simulated.ratings, rng, 20)
     words = study_source.reliability_words(reliability)
     assert all(f"{value:.2f} [" in words for value in reliability["value"]) and words.count("n = 100") == 2
 
 
 def test_published_accuracies_meet_the_simulated_means(simulated):
     described = study_stats.describe(study.scores(simulated.ratings), np.random.default_rng(1), 50)
-    found = study_models.against_accuracy(described).set_index("student")
+    found = study_stats.against_accuracy(described).set_index("student")
     assert found.index.tolist() == list(study.STUDENTS) and (found["n"] == 4).all()
     # Llama-1B: R1 63.0, summary 44.1, explanation 44.4, correct 32.4; ranks 4 2 3 1 against 1 2 3 4 of the ratings:
     # sum of d^2 = 9 + 0 + 0 + 9, rho = 1 - 6 * 18 / (4 * 15).

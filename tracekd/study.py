@@ -88,10 +88,8 @@ def design(ratings: pd.DataFrame) -> str:
     """
     several = answers(ratings).groupby("participant")["trace_type"].nunique().gt(1)
     if several.any() and not several.all():
-        raise ValueError(
-            f"mixed design: {int(several.sum())} of {len(several)} participants rated several trace types, the others "
-            "one; clean() with design='within' or 'between' selects one kind"
-        )
+        counts = f"{int(several.sum())} of {len(several)} participants rated several trace types"
+        raise ValueError(f"mixed design: {counts}; clean() with design='within' or 'between' selects one kind")
     return "within" if several.all() else "between"
 
 

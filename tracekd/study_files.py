@@ -30,9 +30,8 @@ def read(path: str | Path) -> pd.DataFrame:
     """Read a ratings file, or every table and JSON file of a folder, as it is.
 
     Returns:
-        The columns of the long format, the file's other columns, ``file`` and ``line`` (of the table, from 1 for its
-        header; the place in the list for JSON), ``column`` (of a wide table) and ``response`` (which of the file's
-        responses an answer belongs to; "" where a long table does not say).
+        The columns of the long format, the file's other columns, ``file``, ``line``, ``column`` (of a wide table) and
+        ``response`` (which of the file's responses an answer belongs to; "" where a long table does not say).
 
     Raises:
         ValueError: no such file, an empty folder, columns of no known kind, or no table (see ``table``).
@@ -50,7 +49,7 @@ def read(path: str | Path) -> pd.DataFrame:
     frame = table(path)
     if set(REQUIRED) <= {c.lower() for c in frame.columns}:
         long = frame.rename(columns={c: c.lower() for c in frame.columns if c.lower() in COLUMNS})
-        if len(set(long.columns)) < long.shape[1]:
+        if long.columns.has_duplicates:
             raise ValueError(f"{path.name}: a column of the long format occurs twice, in small and capital letters")
         return long
     if any(_wide_name(c) for c in frame.columns):

@@ -83,11 +83,7 @@ def expected(mean: float, spread: float) -> float:
 
 
 def latent_mean(wanted: float, spread: float) -> float:
-    """The mean before rounding that gives a mean rating of ``wanted``.
-
-    Raises:
-        ValueError: a mean rating outside 1 to 5.
-    """
+    """The mean before rounding that gives a mean rating of ``wanted``; ValueError outside 1 to 5."""
     if not 1 < wanted < 5:
         raise ValueError(f"mean rating {wanted} cannot be simulated: it must lie between 1 and 5")
     return float(brentq(lambda m: expected(m, spread) - wanted, -20, 26))

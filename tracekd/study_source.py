@@ -82,7 +82,7 @@ def pictures() -> dict[str, Path]:
 
 
 def reliability_words(reliability: pd.DataFrame) -> str:
-    """``study_models.reliability`` as Markdown: one line per scale."""
+    """``study_stats.reliability`` as Markdown: one line per scale."""
     lines = []
     for scale, rows in reliability.groupby("scale", sort=False):
         found = [f"{study.LABELS[r.trace_type]} {r.value:.2f} [{r.low:.2f}, {r.high:.2f}]" for r in rows.itertuples()]
@@ -98,7 +98,7 @@ def summary(data: Study, detectable: pd.DataFrame, described: pd.DataFrame, pair
         detectable: of ``study_simulate.minimum_detectable``.
         described: of ``study_stats.describe``.
         pairs: of ``study_stats.compare``.
-        rho: of ``study_models.against_accuracy``.
+        rho: of ``study_stats.against_accuracy``.
     """
     least = detectable[detectable["test"] == "pair"].set_index("design")["effect"]
     first, last = (study.published_mean("interpretability", kind) for kind in ("r1", "correct"))

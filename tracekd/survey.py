@@ -135,11 +135,9 @@ def choose(problems: Sequence[Problem], count: int, rng: np.random.Generator) ->
 
 
 def describe(the_plan: dict) -> str:
-    """A few lines on a plan for the command line."""
-    shown = the_plan["shown"]
+    """Two lines on a plan for the command line."""
+    shown, orders = the_plan["shown"], the_plan["sequences"]
     sources = sorted({f"{LABELS[s['trace_type']]}: {s['source']}" for s in shown})
-    data = ", ".join(sorted({s["data"] for s in shown}))
-    return (
-        f"{the_plan['design']} design, {len({s['problem'] for s in shown})} problems ({data}), "
-        f"{len(the_plan['sequences'])} sequences of {len(the_plan['sequences'][0])} pages\ntraces: {'; '.join(sources)}"
-    )
+    data = f"{len({s['problem'] for s in shown})} problems ({', '.join(sorted({s['data'] for s in shown}))})"
+    pages = f"{len(orders)} sequences of {len(orders[0])} pages"
+    return f"{the_plan['design']} design, {data}, {pages}\ntraces: {'; '.join(sources)}"

@@ -117,15 +117,8 @@ def pictures(args: argparse.Namespace) -> int:
     return 0
 
 
-def cleaned(path: Path, design: str | None = None, *, output: Path | None = None, **reading) -> None:
-    """Read and clean ratings, print what was touched, and write both where ``output`` is given.
-
-    Args:
-        path: see ``study_files.read``.
-        design: see ``study_import.clean``.
-        output: the clean ratings; the report is written beside it as ``NAME_report.csv``.
-        **reading: ``scale``, ``labels`` and ``status`` of ``clean``.
-    """
+def cleaned(path: Path, design: str | None, output: Path | None, **reading) -> None:
+    """Read and clean ratings (``study_import.clean``), print what was touched, and write both to ``output``."""
     read_scale(reading.get("scale", ""))  # a slip in an option is named before any file is read
     made = clean(read(path), design, **reading)
     ratings, flags = made.ratings, study.careless(made.ratings)
@@ -146,14 +139,13 @@ def checked(path: Path, folder: Path, *, scale: str = "", labels: str = "", stat
     """
     name = path.stem + (f"_from_{scale}" if scale else "") + ("_labelled" if labels else "")
     output = folder / f"{name}.csv" if scale or labels or status else None
-    cleaned(path, scale=scale, labels=labels, status=status, output=output)
+    cleaned(path, None, output, scale=scale, labels=labels, status=status)
     return (output or path).resolve()
 
 
 def check(args: argparse.Namespace) -> int:
     """Clean ratings, report every row touched, and write both where asked."""
-    reading = {"scale": args.scale, "labels": args.labels, "status": args.status}
-    cleaned(args.ratings, args.design, output=args.output, **reading)
+    cleaned(args.ratings, args.design, args.output, scale=args.scale, labels=args.labels, status=args.status)
     return 0
 
 
