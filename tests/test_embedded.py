@@ -3,7 +3,6 @@
 import logging
 import shutil
 import subprocess
-import time
 
 import pytest
 
@@ -96,36 +95,6 @@ def test_every_damage_is_named_and_mended(copying, damage, said):
     assert said in embedded.fault(copying)
     students.resolve("tiny-random")
     assert embedded.fault(copying) is None
-
-
-def test_what_a_killed_maker_left_is_cleared_away(copying):
-    left = copying.parent / f".{copying.name}.abcdefgh"
-    left.mkdir()
-    (left / "model.safetensors").write_bytes(b"half")
-    shutil.rmtree(copying)
-    students.resolve("tiny-random")
-    assert not left.exists() and embedded.fault(copying) is None
-
-
-def test_of_several_makers_one_builds(copying, monkeypatch):
-    """The second waits for the first and takes what it made."""
-    from threading import Thread
-
-    shutil.rmtree(copying)
-    make, built = embedded.MAKERS["tiny-random"], []
-
-    def slow(folder):
-        built.append(folder)
-        time.sleep(0.5)
-        make(folder)
-
-    monkeypatch.setitem(embedded.MAKERS, "tiny-random", slow)
-    makers = [Thread(target=students.resolve, args=["tiny-random"]) for _ in range(3)]
-    for maker in makers:
-        maker.start()
-    for maker in makers:
-        maker.join()
-    assert len(built) == 1 and embedded.fault(copying) is None
 
 
 def test_another_version_of_the_texts_is_another_student(cached, monkeypatch):

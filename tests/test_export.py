@@ -108,9 +108,3 @@ def test_cards_name_templated_traces_real_data_and_their_terms():
 )
 def test_the_base_is_a_hub_id_or_nothing(student, base):
     assert model_card.base_of(student) == base
-
-
-def test_outputs_load_as_plain_json_lines(exported):
-    path = exported / "runs/smoke/outputs/babi/correct-121.jsonl"
-    rows = load_dataset("json", data_files=str(path), split="train", cache_dir=str(exported / "cache"))
-    assert len(rows) == 32 and {"id", "text", "finished"} <= set(rows.column_names)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from tracekd import freeform, grid_cli, problems
+from tracekd import grid_cli
 from tracekd.records import read_jsonl
 
 DRIVER = Path(__file__).with_name("one_update.py")
@@ -52,20 +52,6 @@ def test_a_shard_answers_with_the_adapters_that_it_trained(capsys, monkeypatch, 
         printed = capsys.readouterr().out.splitlines()
         listed.append([line for line in printed if line.startswith(("babi ", "cotempqa ", "marco "))])
     assert listed[0] == listed[1] and len(listed[0]) == 4  # of 3 x 3 and two more of CoTempQA: 1, 4, 7 and 10
-
-
-def test_a_teachers_texts_are_trained_on_and_recorded(tmp_path, monkeypatch):
-    monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path))
-    monkeypatch.delenv("TRACEKD_DATA", raising=False)
-    asked = ["--profile", "smoke", "--dataset", "cotempqa", "--condition", "r1"]
-    chosen = problems.load("cotempqa", "generated", size=240, seed=121)
-    train = [p for p in chosen if p.split == "train"]
-    freeform.keep(tmp_path / "texts.jsonl", [freeform.Texts(p.id, "a-teacher", "I think so.") for p in train[:40]])
-    assert grid_cli.main_train([*asked, "--texts", str(tmp_path / "texts.jsonl")]) == 0
-    record = json.loads((tmp_path / "smoke/adapters/cotempqa/r1/seed121/record.json").read_text())
-    assert record["teacher"] == "a-teacher" and record["n"] == 40  # of the profile's 64
-    with pytest.raises(FileNotFoundError, match="gone"):
-        grid_cli.main_train([*asked, "--texts", "gone"])
 
 
 def test_two_processes_lose_what_one_does(tmp_path):
