@@ -24,8 +24,6 @@ from tracekd.records import replacing, write_csv
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from tracekd.run import Run
-
 FIGURES = ROOT / "figures"
 COLUMNS = [
     "id", "kind", "caption", "notebook", "function", "files", "data", "student", "source", "n", "seed", "profile",
@@ -82,7 +80,7 @@ def versions(packages: Iterable[str] = SHOWN) -> str:
     return ", ".join(found)
 
 
-def opening(run: Run) -> str:
+def opening(run) -> str:
     """What every notebook prints first: profile, student, data source, hardware, versions."""
     lines = [f"profile    {run.profile.name}: {run.profile.about}", f"seed       {run.seed}"]
     lines += [f"student    {run.student}", f"data       {run.source_label}", f"hardware   {hardware()}"]
@@ -119,7 +117,7 @@ def stamp_of(source: str, *said: str, frame: pd.DataFrame | None = None) -> str:
 
 
 def save_figure(
-    run: Run,
+    run,
     fig: Figure,
     name: str,
     *,
@@ -135,7 +133,7 @@ def save_figure(
     Where the data are not all real (see ``stamp_of``), a small tag below the figure and the file's keywords say so.
 
     Args:
-        run: the open run.
+        run: the open ``run.Run``.
         fig: the matplotlib figure.
         name: stem of the files, which begins with the notebook's number.
         caption: a full sentence or more, with units; n and source are kept apart.
@@ -175,7 +173,7 @@ def _stamp(fig: Figure, tag: str) -> None:
 
 
 def save_table(
-    run: Run,
+    run,
     frame: pd.DataFrame,
     name: str,
     *,
