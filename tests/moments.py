@@ -23,9 +23,9 @@ RECIPE = {"epochs": 2, "generate_batch": 4, "max_new_tokens": 12}
 
 def enlarge() -> None:
     """Give the smoke profile these settings, in this process."""
-    from tracekd import profiles
+    from tracekd import config
 
-    profiles._entries()["smoke"]["recipe"].update(RECIPE)
+    config._entries()["smoke"]["recipe"].update(RECIPE)
 
 
 def start(runs: Path, argv: list[str], errors: Path, moment: dict | None = None) -> multiprocessing.Process:

@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from tracekd import sft, train
+from tracekd.config import load
 from tracekd.generated import generate
-from tracekd.profiles import load
 
 if __name__ == "__main__":
     recipe = replace(load("smoke").recipe, batch=8, lora_dropout=0.0)

@@ -4,7 +4,7 @@ import pytest
 
 from tracekd.agreement import agreement
 from tracekd.cases import LISTS, PROBLEM, RIGHT, B, T
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 from tracekd.score import verdict
 
 WRONG = T.format("equal", "['Ada Lem works for Orion Press from 2001 to 2005.']")

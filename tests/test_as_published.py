@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 import pytest
 
 from tracekd import as_published, released
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 from tracekd.records import read_jsonl
 
 

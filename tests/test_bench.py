@@ -6,8 +6,8 @@ from importlib.util import find_spec
 import pytest
 
 from tracekd import bench, bench_peers, benches, machine, sft, students
+from tracekd.config import load
 from tracekd.generated import generate
-from tracekd.profiles import load
 
 
 def test_training_and_generation_are_measured_quiet_and_beside_a_busy_loop(capsys, monkeypatch):

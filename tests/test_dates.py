@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tracekd import dates, facts
 from tracekd.derive_agreement import KINDS, compare
 from tracekd.derive_cotempqa import UNREAD, derive
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 from tracekd.records import read_jsonl
 
 # Order numbers are year * 10000 + month * 100 + day; the year before 1 AD is 0, so 59 BC is -58.

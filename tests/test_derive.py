@@ -12,7 +12,7 @@ from tracekd.derive_cotempqa import derive as cotempqa
 from tracekd.derive_cotempqa import relate
 from tracekd.derive_marco import query_type
 from tracekd.load_marco import most_words
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 from tracekd.records import write_jsonl
 from tracekd.stats import wilson
 

@@ -3,8 +3,9 @@
 import pytest
 
 from tracekd import few_shot, outputs, sft, students, traces
+from tracekd.config import load
 from tracekd.generated import generate
-from tracekd.profiles import Run, load
+from tracekd.run import Run
 
 PROBLEMS = generate("babi", 220, seed=3)
 

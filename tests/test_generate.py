@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from transformers.cache_utils import DynamicLayer
 
 from tracekd import adapters, decode, generate, memory, nf4, outputs, sft, students, traces, train
+from tracekd.config import load
 from tracekd.generated import generate as make
-from tracekd.profiles import load
 from tracekd.records import read_jsonl
 
 ABOUT = {"student": "tiny-random", "dataset": "babi", "condition": "vanilla", "seed": 1}

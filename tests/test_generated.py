@@ -16,7 +16,7 @@ from tracekd.derive import derive
 from tracekd.facts import parse
 from tracekd.generated_compare import compare
 from tracekd.generated_marco import NO_ANSWER, PUBLISHED_MEANS, TOPICS
-from tracekd.problems import CATEGORIES, DATASETS, Problem
+from tracekd.problem import CATEGORIES, DATASETS, Problem
 
 SIZE = {"cotempqa": 240, "marco": 240, "babi": 400}
 COMMITTED = ROOT / "figures" / "data" / "generated_vs_real.csv"

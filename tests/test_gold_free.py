@@ -9,7 +9,7 @@ from tracekd import gold_free, own_verdicts, schema, traces
 from tracekd.cases import PROBLEM
 from tracekd.generated import generate
 from tracekd.records import write_jsonl
-from tracekd.score import verdict
+from tracekd.score import passes_check, verdict
 
 
 def test_right_traces_pass_and_wrong_ones_fail_whatever_gold_says():
@@ -18,12 +18,12 @@ def test_right_traces_pass_and_wrong_ones_fail_whatever_gold_says():
         for condition, passes in (("correct", True), ("incorrect", False)):
             text = traces.target(problem, traces.build(problem, condition))
             # The same output judged against a problem with another gold: the check does not move.
-            assert gold_free.passes_check(other, verdict(other, text)) is passes, problem.id
+            assert passes_check(other, verdict(other, text)) is passes, problem.id
 
 
 def test_a_problem_without_rules_is_not_checked():
     own = replace(PROBLEM, dataset="own", id="own/a/1")
-    assert gold_free.passes_check(own, verdict(own, "<answer>Orion</answer>")) is None
+    assert passes_check(own, verdict(own, "<answer>Orion</answer>")) is None
     flags = {"passes_check": pd.array([None], "boolean"), "trace_correct": [False], "answer_correct": [True]}
     frame = pd.DataFrame({"dataset": ["own"], "condition": ["correct"], "id": [own.id], **flags})
     assert gold_free.at_inference(frame, np.random.default_rng(1)).empty

@@ -22,7 +22,7 @@ import pandas as pd
 import pytest
 
 from tracekd import __main__, survey_build, survey_cli
-from tracekd.problems import read_problems
+from tracekd.problem import read_problems
 from tracekd.records import read_jsonl, write_jsonl
 from tracekd.study_simulate import simulate
 from tracekd.study_source import open_study

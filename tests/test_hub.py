@@ -13,7 +13,8 @@ import pytest
 from conftest import ROOT
 from loopback_hub import Hub
 
-from tracekd import hub, problems, profiles
+from tracekd import config, hub, problems
+from tracekd.run import open_run
 
 STORY = "1 Ann moved to the attic.\n2 Where is Ann? \tattic\t1\n"
 CARD = "---\nconfigs:\n- config_name: v2.1\n  data_files:\n" + "".join(
@@ -189,13 +190,13 @@ def test_notebooks_take_what_auto_came_to_and_the_test_share(tmp_path, monkeypat
     monkeypatch.delenv("TRACEKD_DATA", raising=False)
     answers = iter([("generated", "no network"), ("hub", "the Hub answers")])
     monkeypatch.setattr(hub, "probe", lambda: next(answers))
-    assert profiles.load("cpu").data == profiles.load("gpu").data == "auto"
-    assert [profiles.open_run(name, "cpu").source for name in ("01_decompose", "04_evaluate")] == ["generated"] * 2
+    assert config.load("cpu").data == config.load("gpu").data == "auto"
+    assert [open_run(name, "cpu").source for name in ("01_decompose", "04_evaluate")] == ["generated"] * 2
     (tmp_path / "data" / "marco").mkdir(parents=True)
     monkeypatch.setenv("TRACEKD_DATA", str(tmp_path / "data"))
-    assert profiles.open_run("x", "cpu").source == str(tmp_path / "data")  # local files go before
+    assert open_run("x", "cpu").source == str(tmp_path / "data")  # local files go before
     monkeypatch.setenv("TRACEKD_TEST_SHARE", "0.3")
-    assert profiles.open_run("x", "smoke").profile.marco == {"test_share": 0.3}
+    assert open_run("x", "smoke").profile.marco == {"test_share": 0.3}
     monkeypatch.setenv("TRACEKD_TEST_SHARE", "all")
     with pytest.raises(ValueError, match="'all'"):
-        profiles.open_run("x", "smoke")
+        open_run("x", "smoke")

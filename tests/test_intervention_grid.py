@@ -15,12 +15,13 @@ from tracekd import (
     sft,
     students,
 )  # fmt: skip
+from tracekd.config import load
 from tracekd.intervention_tables import frame
 from tracekd.locks import Busy, locked
-from tracekd.problems import DATASETS
-from tracekd.profiles import Run, load
+from tracekd.problem import DATASETS
+from tracekd.reading import split_output
 from tracekd.records import read_jsonl, write_jsonl
-from tracekd.score import split_output
+from tracekd.run import Run
 from tracekd.variants import VARIANTS
 
 

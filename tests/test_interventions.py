@@ -10,7 +10,8 @@ from tracekd.facts import answer_slot
 from tracekd.generated import generate
 from tracekd.implied import MASK, implied
 from tracekd.implied import key as as_set
-from tracekd.problems import DATASETS, Problem, load
+from tracekd.problem import DATASETS, Problem
+from tracekd.problems import load
 from tracekd.records import read_jsonl
 from tracekd.simulated_students import Simulated, outputs
 from tracekd.variants import VARIANTS, variants

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from tracekd import adapters, outputs, sft
-from tracekd.problems import Problem
-from tracekd.profiles import Recipe
+from tracekd.config import Recipe
+from tracekd.problem import Problem
 
 RECIPE = Recipe(
     epochs=1, learning_rate=1e-3, batch=4, accumulation=1, max_tokens=2048, max_new_tokens=160, generate_batch=64

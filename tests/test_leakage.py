@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tracekd import corrupt, leakage_table, plots_scores, problems, traces
 from tracekd.generated import generate
 from tracekd.leakage import LEVELS, RIGHT, excludes, names, reveals
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 
 STORY = Problem(
     "babi/single-supporting-fact/train-0001", "babi", "single-supporting-fact",

@@ -4,12 +4,13 @@ import dataclasses
 
 import pytest
 
-from tracekd import grid_cli, lengths, profiles, sft, students, traces
-from tracekd.problems import Problem
+from tracekd import config, grid_cli, lengths, sft, students, traces
+from tracekd.problem import Problem
+from tracekd.run import open_run
 from tracekd.sft import Example
 
 STUDENT = "tiny-random"
-RECIPE = dataclasses.replace(profiles.load("smoke").recipe, max_tokens=400, leave_out=0.5)
+RECIPE = dataclasses.replace(config.load("smoke").recipe, max_tokens=400, leave_out=0.5)
 
 
 def examples(condition, targets, dataset="own"):
@@ -69,7 +70,7 @@ def problem(i, fact):
 
 def test_test_problems_need_room_for_their_answer(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path))
-    run = profiles.open_run("x", "smoke")
+    run = open_run("x", "smoke")
     context, new = students.load_config(STUDENT).max_position_embeddings, run.profile.recipe.max_new_tokens
     tokenizer = students.load_tokenizer(STUDENT)
 

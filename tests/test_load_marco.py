@@ -11,7 +11,7 @@ import pytest
 
 from tracekd import forms, load_marco, problems
 from tracekd.marco_records import check_row
-from tracekd.problems import DataUnavailable
+from tracekd.problem import DataUnavailable
 
 TYPES = problems.CATEGORIES["marco"]
 

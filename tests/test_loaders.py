@@ -15,7 +15,7 @@ from test_load_marco import columns, official, record
 from test_own_set import lines, own, small
 
 from tracekd import forms, hub, load_babi, load_cotempqa, problems
-from tracekd.profiles import ROOT
+from tracekd.config import ROOT
 
 ASKED = "While Ada Poe was working for Acme, which employer did Ada Poe work for at the same time?"
 ROW = {

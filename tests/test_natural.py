@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from tracekd import adapters, grid, natural, natural_answers, outputs, profiles, sft, splits, students, traces
+from tracekd import adapters, config, grid, natural, natural_answers, outputs, sft, splits, students, traces
 from tracekd.problems import kept, training_set
 from tracekd.records import read_jsonl, write_jsonl
+from tracekd.run import Run
 
 RIGHT = "<think>{}</think> <answer>{}</answer>"
 
@@ -16,10 +17,10 @@ def runs(tmp_path_factory):
     """The run of `smoke` with its `correct` students trained, and that of `smoke-natural` beside it."""
     folder = tmp_path_factory.mktemp("runs")
     base = replace(
-        profiles.load("smoke"), datasets=("babi",), conditions=("correct",), also={}, seeds=(121, 122), test={"babi": 4}
+        config.load("smoke"), datasets=("babi",), conditions=("correct",), also={}, seeds=(121, 122), test={"babi": 4}
     )
     beside = replace(base, name="smoke-natural", conditions=tuple(natural.CONDITIONS), train={"babi": 20}, untrained=())
-    made = [profiles.Run("train", p, 121, "generated", folder / p.name) for p in (base, beside)]
+    made = [Run("train", p, 121, "generated", folder / p.name) for p in (base, beside)]
     grid.train(made[0])
     return made
 
@@ -102,7 +103,7 @@ def test_what_is_missing_is_named_with_the_command(runs, tmp_path):
     greedy = replace(run, profile=replace(run.profile, name="grid"))
     with pytest.raises(ValueError, match="'grid'"):
         natural_answers.base_of(greedy)
-    profile = profiles.load("grid-natural")
+    profile = config.load("grid-natural")
     assert (profile.datasets, profile.seeds, profile.train["babi"]) == (("babi",), (121, 122, 123), 1000)
     assert natural_answers.base_of(replace(run, profile=profile)).folder.name == "grid"
 

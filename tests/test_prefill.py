@@ -10,7 +10,7 @@ from tracekd import prefill, sft, students, traces
 from tracekd.generated import generate
 from tracekd.implied import Implied
 from tracekd.nf4 import unpack
-from tracekd.problems import DATASETS
+from tracekd.problem import DATASETS
 from tracekd.variants import Variant, variants
 
 LIMIT = 12

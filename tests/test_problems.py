@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracekd import problems as P
-from tracekd.problems import Problem
-from tracekd.profiles import Run, load
+from tracekd.config import load
+from tracekd.problem import Problem
+from tracekd.run import Run
 
 
 def problem(number=0, category="a", split="train", **changes):

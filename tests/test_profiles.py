@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from tracekd import profiles
-from tracekd.problems import DATASETS
+from tracekd import config
+from tracekd.problem import DATASETS
+from tracekd.run import Run, open_run
 from tracekd.run_texts import find_texts
 
 
@@ -16,9 +17,9 @@ def elsewhere(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.mark.parametrize("name", profiles.names())
+@pytest.mark.parametrize("name", config.names())
 def test_every_profile_is_whole(name):
-    profile = profiles.load(name)
+    profile = config.load(name)
     assert profile.about and profile.hardware
     for sizes in (profile.generated, profile.train, profile.test, profile.interventions):
         assert set(sizes) == set(DATASETS)
@@ -28,7 +29,7 @@ def test_every_profile_is_whole(name):
 
 
 def test_an_heir_changes_only_what_it_says():
-    base, heir = profiles.load("paper"), profiles.load("paper-qwen-8b")
+    base, heir = config.load("paper"), config.load("paper-qwen-8b")
     assert heir.student == "qwen3-8b"
     assert heir.recipe.generate_batch == 32 != base.recipe.generate_batch
     assert heir.recipe.learning_rate == base.recipe.learning_rate == 2e-4
@@ -36,41 +37,41 @@ def test_an_heir_changes_only_what_it_says():
 
 def test_unknown_profiles_give_the_nearest():
     with pytest.raises(ValueError, match=r"'smok'.*'smoke'"):
-        profiles.load("smok")
+        config.load("smok")
 
 
 @pytest.mark.parametrize(("share", "works"), [("0.2", True), ("0", False), ("1", False), ("x", False)])
 def test_the_test_share_is_between_0_and_1(monkeypatch, share, works):
     monkeypatch.setenv("TRACEKD_TEST_SHARE", share)
     if works:
-        assert profiles.with_test_share(profiles.load("cpu")).marco["test_share"] == 0.2
+        assert config.with_test_share(config.load("cpu")).marco["test_share"] == 0.2
     else:
         with pytest.raises(ValueError, match=repr(share)):
-            profiles.with_test_share(profiles.load("cpu"))
+            config.with_test_share(config.load("cpu"))
 
 
 def test_draws_follow_seed_and_name():
-    run, other = (profiles.open_run("04_evaluate", "smoke", seed) for seed in (121, 122))
+    run, other = (open_run("04_evaluate", "smoke", seed) for seed in (121, 122))
     assert run.rng("a").random() == run.rng("a").random() != run.rng("b").random()
     assert other.rng("a").random() != run.rng("a").random()
     assert other.profile.seeds == (122,)
 
 
 def test_texts_of_a_teacher_come_from_a_file_that_is_there(tmp_path, monkeypatch):
-    assert profiles.open_run("x", "smoke").texts == ""
+    assert open_run("x", "smoke").texts == ""
     (tmp_path / "texts.jsonl").write_text("")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TRACEKD_TEXTS", "texts.jsonl")
-    assert profiles.open_run("x", "smoke").texts == str(tmp_path / "texts.jsonl")
+    assert open_run("x", "smoke").texts == str(tmp_path / "texts.jsonl")
     monkeypatch.setenv("TRACEKD_TEXTS", "gone.jsonl")
     with pytest.raises(FileNotFoundError, match=r"gone\.jsonl"):
-        profiles.open_run("x", "smoke")
+        open_run("x", "smoke")
 
 
 def test_auto_takes_the_folder_r1_beside_cotempqa(tmp_path):
     (tmp_path / "cotempqa").mkdir()
     (tmp_path / "r1").mkdir()
-    smoke, source = profiles.load("smoke"), str(tmp_path)
+    smoke, source = config.load("smoke"), str(tmp_path)
     assert find_texts("", smoke, source) == ""  # nothing in it
     (tmp_path / "r1" / "texts.jsonl").write_text("")
     assert find_texts("", smoke, source) == find_texts("auto", smoke, source) == str(tmp_path / "r1")
@@ -80,16 +81,16 @@ def test_auto_takes_the_folder_r1_beside_cotempqa(tmp_path):
 
 
 def test_a_profile_may_run_on_one_set_and_give_conditions_passes_of_their_own(tmp_path):
-    profile = replace(profiles.load("smoke"), datasets=("cotempqa",), epochs_of={"r1": 2})
-    assert profiles.Run("x", profile, 121, "generated", tmp_path).datasets == ("cotempqa",)
+    profile = replace(config.load("smoke"), datasets=("cotempqa",), epochs_of={"r1": 2})
+    assert Run("x", profile, 121, "generated", tmp_path).datasets == ("cotempqa",)
     assert profile.recipe_of("r1").epochs == 2 and profile.recipe_of("vanilla") == profile.recipe
     (tmp_path / "own.jsonl").write_text("")
     with pytest.raises(ValueError, match=r"cotempqa.*own"):
-        profiles.Run("x", profile, 121, str(tmp_path / "own.jsonl"), tmp_path).datasets  # noqa: B018
+        Run("x", profile, 121, str(tmp_path / "own.jsonl"), tmp_path).datasets  # noqa: B018
 
 
 def test_the_data_variable_counts_unless_a_parameter_is_given(tmp_path, monkeypatch):
     (tmp_path / "data" / "babi").mkdir(parents=True)
     monkeypatch.setenv("TRACEKD_DATA", str(tmp_path / "data"))
-    assert profiles.open_run("x", "smoke").source == str(tmp_path / "data")
-    assert profiles.open_run("x", "smoke", data="generated").source == "generated"
+    assert open_run("x", "smoke").source == str(tmp_path / "data")
+    assert open_run("x", "smoke", data="generated").source == "generated"

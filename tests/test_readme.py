@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 from conftest import ROOT
 
-from tracekd import artefacts, findings, notebooks, profiles, replication
+from tracekd import artefacts, config, findings, notebooks, replication
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 GENERATED_BY_RUNS = {"runs/"}  # git-ignored, so not in a fresh clone
@@ -34,7 +34,7 @@ def test_every_relative_link_and_image_exists():
 def test_every_profile_stands_in_the_table():
     first_cells = [line.split("|")[1] for line in section("Profiles: the one dial").splitlines() if line[:1] == "|"]
     named = re.findall(r"`([\w-]+)`", " ".join(first_cells))
-    assert sorted(named) == sorted(profiles.names())
+    assert sorted(named) == sorted(config.names())
 
 
 def tree_names(block: str) -> list[str]:

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from tracekd import freeform, recipe_search
+from tracekd.config import load
 from tracekd.generated import generate
-from tracekd.profiles import Run, load
+from tracekd.run import Run
 
 PROBLEMS = generate("babi", 220, seed=3)
 

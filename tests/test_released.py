@@ -8,7 +8,7 @@ import pytest
 
 from tracekd import paper_check, published, released, released_claims, released_verdicts
 from tracekd import released_tables as rt
-from tracekd.profiles import ROOT
+from tracekd.config import ROOT
 
 RECORDED = ROOT / "figures" / "data"
 

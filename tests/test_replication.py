@@ -8,7 +8,8 @@ import pytest
 from invented_verdicts import frame
 
 from tracekd import adapters, freeform, generate, grid, intervention_grid, outputs, recorded, replication, sft
-from tracekd.profiles import Run, load
+from tracekd.config import load
+from tracekd.run import Run
 
 SETS = ("babi", "marco")
 KEYS = [*recorded.JOB, "training_problems"]

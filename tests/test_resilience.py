@@ -11,7 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tracekd import __main__, profiles, train
+from tracekd import __main__, config, train
+from tracekd.run import open_run
 
 CHOSEN = ["--profile", "smoke", "--dataset", "babi", "--condition", "correct"]
 TRAIN, GENERATE = ["train", *CHOSEN], ["generate", *CHOSEN]
@@ -22,7 +23,7 @@ SEED = random.Random(121)
 @pytest.fixture(scope="module", autouse=True)
 def enlarged():
     """The settings of ``moments`` for the commands that this process runs itself."""
-    recipe = profiles._entries()["smoke"]["recipe"]
+    recipe = config._entries()["smoke"]["recipe"]
     before = dict(recipe)
     moments.enlarge()
     yield
@@ -46,7 +47,7 @@ def prepared(tmp_path_factory, enlarged):
         patch.setenv("TRACEKD_RUNS", str(runs))
         from tracekd import sft
 
-        sft.kept(profiles.open_run("train", "smoke"))
+        sft.kept(open_run("train", "smoke"))
     return runs
 
 

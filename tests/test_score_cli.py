@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tracekd import score_cli
 from tracekd.__main__ import main
 from tracekd.cases import LISTS, NOTHING, PROBLEM, RIGHT
-from tracekd.problems import as_row, load
+from tracekd.problem import as_row
+from tracekd.problems import load
 from tracekd.records import write_jsonl
 
 GOOD = f"<think>{RIGHT}</think> <answer>['Orion']</answer>"

@@ -7,9 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracekd import freeform, sft, students, traces
+from tracekd.config import load
 from tracekd.generated import generate
-from tracekd.problems import DATASETS, Problem, evaluation_set, training_set
-from tracekd.profiles import Run, load
+from tracekd.problem import DATASETS, Problem
+from tracekd.problems import evaluation_set, training_set
+from tracekd.run import Run
 
 CONDITIONS = ("vanilla", "correct", "incorrect")
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from tracekd import leakage_table, sft, sft_tables, students
-from tracekd.profiles import Run, load
+from tracekd.config import load
+from tracekd.run import Run
 
 SIZES = {"cotempqa": 24, "marco": 20, "babi": 24}
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tracekd import freeform, study, study_files, study_import, study_simulate, survey, survey_build, survey_cli
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 
 KINDS = study.TRACE_TYPES
 PATIENCE = 120  # seconds that a condition may take on a busy machine

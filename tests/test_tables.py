@@ -8,7 +8,7 @@ import pytest
 
 from tracekd import evaluation, findings, own_verdicts, similarity, stats, tables, text
 from tracekd.cases import LISTS, PROBLEM, RIGHT
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 from tracekd.records import write_jsonl
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tracekd import freeform, problems, teacher_cli, teacher_texts
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 from tracekd.records import read_jsonl, write_jsonl
 from tracekd.teacher import Endpoint, Teacher, collect, estimate
 from tracekd.teacher_replies import right

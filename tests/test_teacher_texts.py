@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracekd import freeform, problems, profiles, sft
+from tracekd import config, freeform, problems, sft
 from tracekd.corrupt import same
 from tracekd.records import read_jsonl, write_jsonl
+from tracekd.run import open_run
 from tracekd.teacher_texts import R1, read
 
 FAMILY = ("vanilla", "correct", "incorrect", "r1", "r1_summary", "r1_explanation", "swapped")
@@ -172,7 +173,7 @@ def test_a_run_on_real_data_takes_r1_by_itself(shared_data, tmp_path, monkeypatc
     """Every condition on the same 183 problems with the same answer, and the teacher's name where it wrote."""
     monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path))
     monkeypatch.delenv("TRACEKD_TEXTS", raising=False)
-    run = profiles.open_run("x", "grid-r1", data=str(shared_data))
+    run = open_run("x", "grid-r1", data=str(shared_data))
     sets = sft.kept(run)
     assert "183 problems have texts by DeepSeek-R1" in capsys.readouterr().out
     assert tuple(c for _, c in sets) == FAMILY
@@ -184,9 +185,9 @@ def test_a_run_on_real_data_takes_r1_by_itself(shared_data, tmp_path, monkeypatc
     assert {c: wrote["cotempqa", c] for c in FAMILY} == {c: R1 if c in freeform.CONDITIONS else "" for c in FAMILY}
     assert freeform.longhand("r1", wrote["cotempqa", "r1"]) == "r1 (DeepSeek-R1)"
     # The main experiment in the same folder: 512 problems, no free-form condition, so no text is looked at.
-    main = profiles.open_run("x", "grid", data=str(shared_data))
+    main = open_run("x", "grid", data=str(shared_data))
     assert main.texts == "" and main.profile.train["cotempqa"] == 512
-    assert profiles.open_run("x", "grid-r1", data=str(shared_data), texts="templated").texts == ""
+    assert open_run("x", "grid-r1", data=str(shared_data), texts="templated").texts == ""
 
 
 def test_as_released_teaches_the_final_message(tmp_path, found):
@@ -204,7 +205,7 @@ def test_as_released_teaches_the_final_message(tmp_path, found):
     # The taught answer is part of what an adapter is kept under.
     from tracekd.train import key
 
-    recipe = profiles.load("smoke").recipe
+    recipe = config.load("smoke").recipe
     gold = sft.build(found[:6], "r1", seed=1, texts=texts)
     assert key("tiny-random", gold, recipe, 1) != key("tiny-random", sets["r1"], recipe, 1)
     with pytest.raises(ValueError, match="6 texts have no answer"):

@@ -5,7 +5,9 @@ from hypothesis import strategies as st
 
 from tracekd import traces
 from tracekd.corrupt import distractors, label_table, same, wrong_facts, wrong_label
-from tracekd.problems import Problem, count_labels, load
+from tracekd.problem import Problem
+from tracekd.problems import load
+from tracekd.splits import count_labels
 
 
 def problem(**changed):

@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 from scipy.stats import spearmanr
 
 from tracekd import adapters, batches, memory, sft, students, train, train_tables, trainer
+from tracekd.config import load
 from tracekd.generated import generate
-from tracekd.profiles import load
 
 RECIPE = replace(load("smoke").recipe, batch=4)
 

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracekd import adapters, profiles, sft, students, traces
+from tracekd import adapters, config, sft, students, traces
 from tracekd import training_interventions as ti
 from tracekd.generated import generate
-from tracekd.problems import count_labels
+from tracekd.run import Run
+from tracekd.splits import count_labels
 from tracekd.verify import verify
 
 SETS = {name: [p for p in generate(name, 120, seed=5) if p.split == "train"] for name in ("babi", "cotempqa", "marco")}
@@ -110,8 +111,8 @@ def test_sft_sets_have_the_same_problems_prompts_and_answers_in_every_condition(
 
 
 def test_conditions_of_one_data_set_are_trained_on_that_set_alone(tmp_path):
-    smoke = profiles.load("smoke")
+    smoke = config.load("smoke")
     profile = replace(smoke, conditions=("vanilla",), also={"cotempqa": ("swapped",)})
-    run = profiles.Run("x", profile, 121, "generated", tmp_path)
+    run = Run("x", profile, 121, "generated", tmp_path)
     assert adapters.jobs(run) == [(d, c, 121) for d, c in (
         ("cotempqa", "vanilla"), ("cotempqa", "swapped"), ("marco", "vanilla"), ("babi", "vanilla"))]  # fmt: skip

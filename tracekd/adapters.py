@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tracekd import freeform, sft, students, templated
-from tracekd.profiles import Recipe
+from tracekd.config import Recipe
 from tracekd.records import sha256, write_json
 
 WEIGHTS = "adapter_model.safetensors"

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 from tracekd.text import normalise
 
 # In the order in which tables show them.

@@ -6,18 +6,15 @@ and ``MANIFEST.csv``.
 
 from __future__ import annotations
 
-import platform
 import re
-import subprocess
 from collections.abc import Callable, Iterable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from tracekd import machine
 from tracekd.config import ROOT
+from tracekd.machine import commit
 from tracekd.provenance import functions
 from tracekd.records import replacing, write_csv
 
@@ -30,7 +27,6 @@ COLUMNS = [
     "commit",
 ]  # fmt: skip
 DASH = "\N{EN DASH}"
-SHOWN = ("torch", "transformers", "peft", "bitsandbytes", "numpy", "pandas", "scipy", "statsmodels")
 # What is not real, by the word that says so, and the tag where the source has no words of its own.
 STAMPS = {"GENERATED": "GENERATED problems", "SIMULATED": "SIMULATED data", "TEMPLATED": "TEMPLATED traces"}
 By = Callable | Iterable[Callable] | None
@@ -44,50 +40,6 @@ def table_path(stem: str, figures: Path = FIGURES) -> Path:
 def data_path(name: str, figures: Path = FIGURES) -> Path:
     """A file of a figure's data, or of records, such as ``leakage_real.csv``."""
     return figures / "data" / name
-
-
-def commit() -> str:
-    """The commit of the code that runs, with ``+`` when the library differs from it; ``unknown`` outside git."""
-    asked = ["git", "-C", str(ROOT), "describe", "--always", "--exclude=*", "--abbrev=10"]
-    dirty = ["git", "-C", str(ROOT), "status", "--porcelain", "--", "tracekd"]
-    try:
-        name = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
-        changed = subprocess.run(dirty, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return name + ("+" if changed else "")
-
-
-def hardware() -> str:
-    """The machine in a few words: GPU if any, else processor cores, and the memory."""
-    memory = f"{machine.memory() / 2**30:.0f} GiB"
-    if machine.has_gpu():
-        import torch  # slow to load, and of no use without a GPU
-
-        return f"{torch.cuda.get_device_name(0)}, {memory} host memory"
-    threads = machine.cores()
-    return f"{threads} CPU thread{'s' if threads > 1 else ''} ({platform.machine()}), {memory}"
-
-
-def versions(packages: Iterable[str] = SHOWN) -> str:
-    """Python and ``packages`` with their versions, ``-`` for one that is not installed."""
-    found = [f"Python {platform.python_version()}"]
-    for package in packages:
-        try:
-            found.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            found.append(f"{package} -")
-    return ", ".join(found)
-
-
-def opening(run) -> str:
-    """What every notebook prints first: profile, student, data source, hardware, versions."""
-    lines = [f"profile    {run.profile.name}: {run.profile.about}", f"seed       {run.seed}"]
-    lines += [f"student    {run.student}", f"data       {run.source_label}", f"hardware   {hardware()}"]
-    if run.texts:
-        where = "/".join(Path(run.texts).parts[-2:])
-        lines.append(f"traces     free-form ones as in {where} (--texts templated: by rules)")
-    return "\n".join([*lines, f"versions   {versions()}", f"commit     {commit()}"])
 
 
 def manifest(figures: Path) -> pd.DataFrame:
@@ -149,8 +101,6 @@ def save_figure(
     folder = run.path("figures", "data", "x").parent.parent
     source = run.source_label if source is None else source
     tag = stamp_of(source, name, frame=data if isinstance(data, pd.DataFrame) else None)
-    if any(word in fig.get_suptitle() for word in STAMPS):  # the banner of earlier notebooks: the tag replaces it
-        fig.suptitle("")
     if tag and not any(text.get_gid() == "stamp" for text in fig.texts):
         _stamp(fig, tag)
     for suffix in (".pdf", ".png"):

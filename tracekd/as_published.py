@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 from tracekd.reading import split_output
 from tracekd.score import CELLS
 from tracekd.traces import answer_text

@@ -17,13 +17,15 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from tracekd import machine, pool, profiles, sft
-from tracekd.artefacts import commit, hardware
+from tracekd import config, machine, pool, sft
 from tracekd.benches import FOLDER
 from tracekd.command_line import Parser, each_of, profile_name
-from tracekd.problems import check_source, label_of, load, select
-from tracekd.profiles import nearest
+from tracekd.config import nearest
+from tracekd.machine import commit, hardware
+from tracekd.problems import check_source, label_of, load
 from tracekd.records import write_json
+from tracekd.run import Run
+from tracekd.splits import select
 
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "trl")
 PEERS = {"train": ("trl", "trl_best"), "generate": ("plain", "authors")}
@@ -54,7 +56,7 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     """Measure training or generation beside peers, or what the batch size changes, and print one JSON object."""
     options = parser().parse_args(argv)
-    profile = profiles.load(options.profile)
+    profile = config.load(options.profile)
     options.student = options.student or profile.student
     found = {**_about(options), **MEASURES[options.what](options, profile)}
     print(json.dumps(found, indent=1))
@@ -80,7 +82,7 @@ def _about(options) -> dict:
 
 
 def _problems(options, profile, split: str) -> list:
-    run = profiles.Run("bench", profile, 121, check_source(options.data))
+    run = Run("bench", profile, 121, check_source(options.data))
     size = profile.generated.get(options.dataset)
     found = [p for p in load(options.dataset, run.source, size=size, seed=run.seed) if p.split == split]
     return select(found, options.n, run.rng("bench"))

@@ -13,8 +13,8 @@ import torch
 from transformers import TrainerCallback
 
 from tracekd import decode, generate, machine, memory, sft, students, traces, train
-from tracekd.problems import Problem
-from tracekd.profiles import Recipe
+from tracekd.config import Recipe
+from tracekd.problem import Problem
 from tracekd.score import verdict
 
 SEED = 121

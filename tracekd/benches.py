@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from tracekd import profiles
+from tracekd import config
 from tracekd.stats import share
 
-FOLDER = profiles.ROOT / "figures" / "data"
+FOLDER = config.ROOT / "figures" / "data"
 ABOUT = ("source", "hardware", "date")
 CONTENDER = [
     "what", "dataset", "profile", "student", "contender", "workers", "tokens_per_second", "ratio", "peak_gib", "n",

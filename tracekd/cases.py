@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 from tracekd.score import verdict
 
 

@@ -29,7 +29,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from tracekd.leakage import LEVELS, names, reveals
-from tracekd.problems import CATEGORIES, Problem
+from tracekd.problem import CATEGORIES, Problem
 from tracekd.text import normalise as same
 
 STYLES = ("matched", "uniform", "as_published")

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from tracekd.derive import Derivation, derive
-from tracekd.problems import Problem
-from tracekd.traces import Trace, build
+from tracekd.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -21,11 +20,6 @@ class Decomposition:
     facts: tuple[str, ...]
     answers: tuple[str, ...]
     derivation: Derivation
-
-    @property
-    def trace(self) -> Trace:
-        """The correct trace that states these steps."""
-        return build(self.problem, "correct")
 
 
 def decompose(problem: Problem) -> Decomposition:

@@ -2,45 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from tracekd import derive_babi, derive_cotempqa, derive_marco
+from tracekd import derive_babi, derive_cotempqa, derive_marco, own_set
 from tracekd.derivation import Derivation, Step
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 
-__all__ = ["Derivation", "Rules", "Step", "derive", "plug"]
+__all__ = ["Derivation", "Step", "derive"]
 
 _BUILT_IN = {"cotempqa": derive_cotempqa.derive, "babi": derive_babi.derive, "marco": derive_marco.derive}
-
-
-@dataclass(frozen=True)
-class Rules:
-    """Rules of a custom set: two functions of a problem, either may be left out.
-
-    Attributes:
-        classify: problem to label, or None where the rules find none.
-        retrieve: problem to indices of the facts needed.
-    """
-
-    classify: Callable[[Problem], str | None] | None = None
-    retrieve: Callable[[Problem], tuple[int, ...]] | None = None
-
-
-_CUSTOM: dict[str, Rules] = {}
-
-
-def plug(dataset: str, rules: Rules | None) -> None:
-    """Register derivation rules for a custom set; None removes those of an earlier file.
-
-    Raises:
-        ValueError: the set has built-in rules.
-    """
-    if dataset in _BUILT_IN:
-        raise ValueError(f"set {dataset!r} has built-in rules: give your own set another name")
-    _CUSTOM.pop(dataset, None)
-    if rules is not None:
-        _CUSTOM[dataset] = rules
 
 
 def derive(problem: Problem) -> Derivation:
@@ -51,7 +19,7 @@ def derive(problem: Problem) -> Derivation:
     """
     if problem.dataset in _BUILT_IN:
         return _BUILT_IN[problem.dataset](problem.context, problem.question)
-    rules = _CUSTOM.get(problem.dataset)
+    rules = own_set.RULES.get(problem.dataset)
     if rules is None:
         return Derivation(None, (), (), underivable=f"no rules for set {problem.dataset!r}")
     label = rules.classify(problem) if rules.classify else None

@@ -10,7 +10,7 @@ from tracekd import derive_cotempqa
 from tracekd.derive import Derivation, derive
 from tracekd.derive_cotempqa import NO_SHARED_TIME, UNREAD
 from tracekd.facts import answer_slot, parse
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 from tracekd.stats import wilson
 from tracekd.text import normalise
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from tracekd.command_line import Parser
 from tracekd.derive_agreement import KINDS, MEASURES, compare_all
 from tracekd.forms import FORMS, read_any
-from tracekd.problems import CATEGORIES, Problem
+from tracekd.problem import CATEGORIES, Problem
 
 
 def report(problems: list[Problem], full: bool = False) -> dict[str, object]:

@@ -16,7 +16,7 @@ from filelock import FileLock
 
 from tracekd import disk, traces
 from tracekd.generated import generate
-from tracekd.problems import DATASETS
+from tracekd.problem import DATASETS
 from tracekd.records import sha256, write_json
 
 log = logging.getLogger(__name__)

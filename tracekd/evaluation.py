@@ -13,9 +13,11 @@ from tracekd import freeform, gold_free, grid, robustness, sft, students, tables
 from tracekd.as_published import GoldRows
 from tracekd.outputs import evaluation_problems
 from tracekd.own_verdicts import verdict_frame, without_text
-from tracekd.problems import Problem, kept, near_duplicate_lines, training_set
+from tracekd.problem import Problem
+from tracekd.problems import kept, training_set
 from tracekd.released_verdicts import write_table
 from tracekd.similarity import trace_likeness
+from tracekd.splits import near_duplicate_lines
 from tracekd.training_interventions import STEPPED
 
 _FILE = ("dataset", "condition", "seed")

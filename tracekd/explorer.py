@@ -12,7 +12,7 @@ from typing import Any
 from tracekd import as_published, released
 from tracekd.agreement import agreement
 from tracekd.freeform import longhand
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 from tracekd.records import read_jsonl, replacing
 from tracekd.score import spread, verdict
 from tracekd.text import normalise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tracekd import traces
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 from tracekd.problems import kept as kept_problems
 
 SHOTS = 4

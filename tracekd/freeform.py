@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from tracekd import templated
 from tracekd.corrupt import generator
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 from tracekd.records import sha256, write_jsonl
 from tracekd.traces import Trace
 

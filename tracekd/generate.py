@@ -9,13 +9,14 @@ from pathlib import Path
 
 from tracekd import few_shot, machine, memory, nf4, progress, sft, students, traces
 from tracekd.adapters import adapter_path, damaged, read_record
-from tracekd.artefacts import hardware
+from tracekd.config import Recipe
 from tracekd.decode import greedy
 from tracekd.few_shot import UNTRAINED, Turns
 from tracekd.locks import locked
+from tracekd.machine import hardware
 from tracekd.outputs import limit_of, output_key, outputs_path
-from tracekd.problems import Problem, label_of
-from tracekd.profiles import Recipe
+from tracekd.problem import Problem
+from tracekd.problems import label_of
 from tracekd.records import append_jsonl, recover_jsonl, write_jsonl
 
 log = logging.getLogger(__name__)

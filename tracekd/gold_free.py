@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from tracekd.derive import derive
-from tracekd.labels import fact_set, same_label
-from tracekd.problems import Problem
 from tracekd.tables import BY, accuracy
-
-
-def passes_check(problem: Problem, verdict: Mapping[str, Any]) -> bool | None:
-    """Whether the stated label and facts are those derived from context and question; gold is not used.
-
-    Returns:
-        None where nothing is derived for one of the two steps, so that the check does not apply; False where a step
-        is not stated.
-    """
-    derived = derive(problem)
-    if derived.category is None or not derived.evidence:
-        return None
-    facts = verdict["facts_stated"]
-    if facts is None or not same_label(verdict["classification_stated"], derived.category):
-        return False
-    return fact_set(facts) == fact_set(problem.context[i] for i in derived.evidence)
 
 
 def at_inference(
@@ -36,7 +16,7 @@ def at_inference(
     """How often the gold-free check agrees with the verdict by gold on the trace, and what it buys.
 
     Args:
-        frame: verdicts with ``passes_check`` (missing where the check does not apply, and left out here).
+        frame: verdicts with ``passes_check`` (see ``score``; rows where the check does not apply are left out).
         rng: of the bootstrap, see ``tables.accuracy``.
         repeats: of the bootstrap.
         by: columns that make a group.

@@ -11,7 +11,8 @@ from pathlib import Path
 from tracekd import adapters, grid, outputs
 from tracekd.adapters import Job
 from tracekd.command_line import Parser, profile_name
-from tracekd.profiles import Run, nearest, open_run, set_leave_out
+from tracekd.config import nearest, set_leave_out
+from tracekd.run import Run, open_run
 
 
 def shard(items: Sequence, text: str) -> list:

@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 
 from tracekd.derive import derive
 from tracekd.facts import answer_slot
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 from tracekd.text import normalise
 
 MASK = "___"

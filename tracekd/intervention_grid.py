@@ -12,7 +12,8 @@ from tracekd.adapters import adapter_path, read_record
 from tracekd.intervention_tables import frame
 from tracekd.locks import locked
 from tracekd.outputs import evaluation_problems, outputs_path
-from tracekd.problems import Problem, label_of
+from tracekd.problem import Problem
+from tracekd.problems import label_of
 from tracekd.records import read_jsonl
 from tracekd.released_verdicts import write_table
 from tracekd.variants import Variant

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from tracekd import traces
 from tracekd.implied import key
-from tracekd.problems import Problem
+from tracekd.problem import Problem
+from tracekd.reading import split_output
 from tracekd.records import append_jsonl, recover_jsonl, sha256, write_jsonl
-from tracekd.score import judge_answer, split_output, verdict
+from tracekd.score import judge_answer, verdict
 from tracekd.text import normalise
 from tracekd.variants import VARIANTS, Variant, variants
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from tracekd.derive import derive
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 from tracekd.text import normalise
 
 # From harmless to worst. Deriving is worse than naming: a named answer stands among other words.

@@ -12,15 +12,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from tracekd import corrupt, leakage, problems, profiles, released
+from tracekd import config, corrupt, leakage, problems, released
 from tracekd.command_line import Parser
 from tracekd.load_cotempqa import SIZES
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 from tracekd.records import numbered_jsonl, write_csv
 from tracekd.stats import wilson
 
 RELEASED = "released"
-RECORDED = profiles.ROOT / "figures" / "data" / "leakage_real.csv"  # for readers without the real files: see ``record``
+RECORDED = config.ROOT / "figures" / "data" / "leakage_real.csv"  # for readers without the real files: see ``record``
 RELEASED_FILE = Path("released", "incorrect_traces_test.jsonl")
 TEST_SET, TRAINING = "released test set", "training problems"
 MEASURES = ("excludes", "names", "derives")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tracekd import sft, students, traces
-from tracekd.problems import Problem
-from tracekd.profiles import Recipe
+from tracekd.config import Recipe
+from tracekd.problem import Problem
 
 Sets = dict[tuple[str, str], list[sft.Example]]
 

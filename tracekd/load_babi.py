@@ -11,8 +11,8 @@ import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from tracekd.config import nearest
 from tracekd.problem import CATEGORIES, DataUnavailable, Problem, check_fields
-from tracekd.profiles import nearest
 from tracekd.records import read_text
 
 log = logging.getLogger(__name__)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
+import subprocess
 import time
+from collections.abc import Iterable
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import psutil
 
+ROOT = Path(__file__).resolve().parent.parent
+SHOWN = ("torch", "transformers", "peft", "bitsandbytes", "numpy", "pandas", "scipy", "statsmodels")
 DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 COMPUTE = "TRACEKD_COMPUTE"  # variable that sets what a CPU multiplies in, in place of the probe
 KINDS = {"fp32": "float32", "bf16": "bfloat16"}
@@ -78,3 +84,37 @@ def _speedup() -> float:
         return min(times)
 
     return best(torch.float32) / best(torch.bfloat16)
+
+
+def commit() -> str:
+    """The commit of the code that runs, with ``+`` when the library differs from it; ``unknown`` outside git."""
+    asked = ["git", "-C", str(ROOT), "describe", "--always", "--exclude=*", "--abbrev=10"]
+    dirty = ["git", "-C", str(ROOT), "status", "--porcelain", "--", "tracekd"]
+    try:
+        name = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+        changed = subprocess.run(dirty, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return name + ("+" if changed else "")
+
+
+def hardware() -> str:
+    """The machine in a few words: GPU if any, else processor cores, and the memory."""
+    size = f"{memory() / 2**30:.0f} GiB"
+    if has_gpu():
+        import torch  # slow to load, and of no use without a GPU
+
+        return f"{torch.cuda.get_device_name(0)}, {size} host memory"
+    threads = cores()
+    return f"{threads} CPU thread{'s' if threads > 1 else ''} ({platform.machine()}), {size}"
+
+
+def versions(packages: Iterable[str] = SHOWN) -> str:
+    """Python and ``packages`` with their versions, ``-`` for one that is not installed."""
+    found = [f"Python {platform.python_version()}"]
+    for package in packages:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            found.append(f"{package} -")
+    return ", ".join(found)

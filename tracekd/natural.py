@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tracekd import traces
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 from tracekd.records import read_jsonl, sha256
 from tracekd.traces import Trace
 

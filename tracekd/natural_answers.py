@@ -10,12 +10,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tracekd import adapters, freeform, lengths, natural, sft, splits
-from tracekd.problems import Problem, label_of, select, training_set
+from tracekd.config import load, with_test_share
+from tracekd.problem import Problem
 from tracekd.problems import kept as kept_problems
-from tracekd.profiles import Run, load, with_test_share
+from tracekd.problems import label_of, training_set
 from tracekd.reading import read_output
 from tracekd.records import read_jsonl, write_jsonl
+from tracekd.run import Run
 from tracekd.score import verdict
+from tracekd.splits import select
 
 SUFFIX = "-natural"
 TAUGHT = "correct"

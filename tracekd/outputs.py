@@ -8,10 +8,11 @@ from pathlib import Path
 
 from tracekd import few_shot, lengths, students, traces
 from tracekd.adapters import Job, adapter_path, read_record
+from tracekd.config import Recipe
 from tracekd.few_shot import UNTRAINED, Turns
-from tracekd.problems import Problem, evaluation_set
+from tracekd.problem import Problem
+from tracekd.problems import evaluation_set
 from tracekd.problems import kept as kept_problems
-from tracekd.profiles import Recipe
 from tracekd.records import recover_jsonl, sha256
 
 VERSION = 4  # raise it when a change of the decoding changes what a student answers

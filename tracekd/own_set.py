@@ -61,9 +61,6 @@ def load_own(path: str | Path) -> list[Problem]:
     RULES.pop(name, None)
     if rules.is_file():
         RULES[name] = read_rules(rules)
-    from tracekd.derive import plug  # until ``derive`` looks into RULES itself
-
-    plug(name, RULES.get(name))
     return problems
 
 

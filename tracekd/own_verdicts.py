@@ -11,11 +11,10 @@ import pandas as pd
 from tracekd import as_published
 from tracekd.agreement import agreement
 from tracekd.corrupt import drawn_reveals
-from tracekd.gold_free import passes_check
 from tracekd.marco_records import NO_ANSWER
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 from tracekd.records import read_jsonl
-from tracekd.score import JoinErrors, verdict, verdicts
+from tracekd.score import JoinErrors, passes_check, verdict, verdicts
 from tracekd.text import normalise, repetition
 
 PUBLISHED_FLAGS = (

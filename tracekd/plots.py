@@ -1,9 +1,8 @@
-"""Pictures that every notebook shares: one style, one colour per condition, one banner for what is not real."""
+"""Pictures that every notebook shares: one style, one colour per condition."""
 
 from __future__ import annotations
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 
 # Okabe and Ito's palette (2008), told apart under the common colour-vision deficiencies.
 OKABE_ITO = {
@@ -41,8 +40,3 @@ def colour_of(condition: str) -> str:
 def plain(condition: str) -> str:
     """A training condition without the teacher that ``freeform.longhand`` adds."""
     return condition.partition(" (")[0]
-
-
-def banner(fig: plt.Figure, text: str) -> None:
-    """Stamp ``text`` (such as "SIMULATED ratings" or "GENERATED problems") across the top of a figure."""
-    fig.suptitle(text, fontsize=8, fontweight="bold", color="white", backgroundcolor=OKABE_ITO["vermilion"])

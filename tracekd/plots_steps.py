@@ -11,7 +11,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from tracekd.derive import Derivation
 from tracekd.facts import Fact, parse
 from tracekd.plots import OKABE_ITO, colour_of
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 
 _ROLE = {"event": OKABE_ITO["black"], "answer": OKABE_ITO["blue"], "compared": OKABE_ITO["orange"], "other": "#BBBBBB"}
 _MEASURES = {"answers_agree": "answers", "category_agree": "category", "evidence_agree": "evidence"}

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from tracekd import machine, students
 from tracekd.adapters import Job
-from tracekd.profiles import ROOT
+from tracekd.config import ROOT
 from tracekd.progress import Together
 
 # One thread for each library that may do a worker's arithmetic; read when the process loads them.

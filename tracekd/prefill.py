@@ -20,7 +20,7 @@ from tracekd import sft, traces
 from tracekd.decode import greedy, left_padded
 from tracekd.implied import key
 from tracekd.interventions import Reply
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 from tracekd.variants import Variant
 
 OPEN, CLOSE = "<answer>", "</answer>"

@@ -9,19 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from tracekd import generated, hub, load_babi, load_cotempqa, load_marco, own_set
-from tracekd.problem import CATEGORIES, DATASETS, DataUnavailable, Problem, as_row, read_problems  # noqa: F401
-from tracekd.profiles import nearest
-from tracekd.records import sha256, write_json, write_jsonl
-from tracekd.splits import (  # noqa: F401
-    check,
-    count_labels,
-    drop_leaks,
-    key,
-    near_duplicate_lines,
-    near_duplicates,
-    paper_split,
-    select,
-)
+from tracekd.config import ROOT, nearest
+from tracekd.problem import DATASETS, Problem, as_row, read_problems
+from tracekd.records import CODE, fingerprint, hash_of_files, write_json, write_jsonl
+from tracekd.splits import check, count_labels, drop_leaks, select
 
 # Sizes of the real sets, which generated sets take unless a profile says otherwise.
 GENERATED_SIZE = {"cotempqa": 4748, "marco": 6000, "babi": 4149}
@@ -117,18 +108,8 @@ def problems_path(run, dataset: str) -> Path:
     return run.path("problems", f"{dataset}.jsonl")
 
 
-def fingerprint(source: str) -> str:
-    """The source's name, or a hash of the names, sizes and times of its files."""
-    folder = Path(source)
-    if not folder.exists():
-        return source
-    files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else [folder]
-    return sha256([[str(p.relative_to(folder)), p.stat().st_size, p.stat().st_mtime_ns] for p in files])
-
-
 def marker(run) -> dict:
     """What a run's stored problems depend on: source and files, seed, sizes, and the code that makes them."""
-    code = sorted(path for path in Path(__file__).parent.rglob("*") if path.suffix in (".py", ".toml"))
     return {
         "source": run.source,
         "files": fingerprint(run.source),
@@ -136,7 +117,7 @@ def marker(run) -> dict:
         "sizes": dict(run.profile.generated),
         "marco": dict(run.profile.marco),
         "datasets": list(run.datasets),
-        "code": sha256([sha256(path) for path in code]),
+        "code": hash_of_files(ROOT / "tracekd", CODE),
     }
 
 

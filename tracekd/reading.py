@@ -6,7 +6,7 @@ import html
 import re
 
 from tracekd.lists import FENCE, marked_lines, quoted_list, read_list, unfenced, unquoted_list
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 from tracekd.text import ENTITY, normalise
 from tracekd.traces import read
 

@@ -9,12 +9,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from tracekd import freeform, lengths, profiles, run_texts, sft, students
+from tracekd import config, freeform, lengths, run_texts, sft, students
 from tracekd.command_line import Parser, each_of, profile_name
-from tracekd.problems import Problem, check_source, label_of, load, select
-from tracekd.profiles import Recipe
+from tracekd.config import Recipe
+from tracekd.problem import Problem
+from tracekd.problems import check_source, label_of, load
 from tracekd.records import append_jsonl, read_jsonl
+from tracekd.run import Run
 from tracekd.score import verdict
+from tracekd.splits import select
 from tracekd.stats import share
 
 TRIED = ("learning_rate", "batch", "warmup", "epochs")
@@ -108,9 +111,9 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     """Try every combination of the given recipe values on a validation split; one JSON line per attempt."""
     options = parser().parse_args(argv)
-    settings = profiles.load(options.profile)
+    settings = config.load(options.profile)
     source = check_source(options.data or settings.data)
-    run = profiles.Run("tune", settings, 121, source, texts=run_texts.find_texts("", settings, source))
+    run = Run("tune", settings, 121, source, texts=run_texts.find_texts("", settings, source))
     problems = load(options.dataset, source, size=settings.generated.get(options.dataset), seed=run.seed)
     train, held, texts = split(run, options.dataset, problems, options.train, options.validation)
     tried = {name: values for name in TRIED if (values := getattr(options, name))}

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from tracekd.config import ROOT
 from tracekd.few_shot import UNTRAINED
 from tracekd.freeform import CONDITIONS as FREEFORM
-from tracekd.profiles import ROOT
 
 FOLDER = ROOT / "figures" / "data"
 VERDICTS, ADAPTERS = "replication_verdicts.csv.gz", "replication_adapters.csv"

@@ -65,6 +65,17 @@ def fingerprint(source: str) -> str:
     return sha256([[str(file.relative_to(path)), stat.st_size, stat.st_mtime_ns] for file, stat in about])
 
 
+CODE = (".py", ".toml", ".csv", ".html", ".jsonl")  # files of the package that may change what it makes
+# Data that a run writes into figures/data begin with the notebook's number; recorded data, and pictures, do not count.
+WRITTEN_BY_RUNS = re.compile(r"\d\d_.*\.csv(\.gz)?")
+
+
+def hash_of_files(folder: Path, suffixes: tuple[str, ...] = ()) -> str:
+    """One hash of the names and contents of all files below ``folder`` with one of ``suffixes`` (default: any)."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not WRITTEN_BY_RUNS.fullmatch(path.name))
+    return sha256([[str(p.relative_to(folder)), sha256(p)] for p in files if not suffixes or p.suffix in suffixes])
+
+
 # Byte-order marks; the four bytes of UTF-32 begin with UTF-16's two.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),

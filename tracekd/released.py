@@ -12,7 +12,8 @@ from pathlib import Path
 from tracekd.forms import read_any
 from tracekd.load_babi import babi_problem
 from tracekd.load_cotempqa import cotempqa_problem
-from tracekd.problems import CATEGORIES, Problem, read_folder
+from tracekd.problem import CATEGORIES, Problem
+from tracekd.problems import read_folder
 
 _NAME = re.compile(r"(?P<adapter>.+?)_default(?:_(?P<category>\w+))?\.jsonl(?:\.gz)?$")
 _CONDITIONS = (

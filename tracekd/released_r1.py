@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from tracekd import profiles
+from tracekd import config
 from tracekd.records import numbered_jsonl, write_csv
 
 ROWS = Path("released") / "r1_set_rows.jsonl"
-KEPT = profiles.ROOT / "figures" / "data" / "r1_sets.csv"
+KEPT = config.ROOT / "figures" / "data" / "r1_sets.csv"
 FILES = ("equal", "overlap", "during", "mix")
 _NEEDED = ("category", "row", "row_question", "message_question", "message_label", "message_answer")
 _SAME = "Only return the answer."

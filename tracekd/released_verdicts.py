@@ -11,11 +11,10 @@ import pandas as pd
 
 from tracekd import as_published, released
 from tracekd.agreement import agreement
-from tracekd.gold_free import passes_check
-from tracekd.problems import CATEGORIES, Problem
+from tracekd.problem import CATEGORIES, Problem
 from tracekd.records import read_jsonl, replacing, sha256
 from tracekd.schema import write_dictionary
-from tracekd.score import verdict
+from tracekd.score import passes_check, verdict
 from tracekd.text import normalise
 
 DATASETS = ("cotempqa", "babi")

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from tracekd import adapters, intervention_grid, intervention_tables, outputs, own_verdicts, profiles, recorded, sft
+from tracekd import adapters, config, intervention_grid, intervention_tables, outputs, own_verdicts, recorded, sft
 from tracekd.command_line import Parser
 from tracekd.few_shot import UNTRAINED
 from tracekd.problems import kept, label_of
-from tracekd.profiles import Run, open_run
 from tracekd.recorded import FILES, SIZE, load, main_sizes, of_sizes, sources, trained_on  # noqa: F401 - test_readme
 from tracekd.records import read_jsonl, replacing
 from tracekd.released_verdicts import write_table
+from tracekd.run import Run, open_run
 from tracekd.run_texts import training_problems
 from tracekd.text import repetition
 
@@ -187,7 +187,7 @@ def _in_order(table: pd.DataFrame) -> pd.DataFrame:
 def main(argv: list[str]) -> int:
     """Say which jobs of the replication are finished; with --record, score them and merge them into the recording."""
     parser = Parser("replication", main.__doc__, "python -m tracekd replication --profiles grid")
-    known = ",".join(name for name in PROFILES if name in profiles.names())
+    known = ",".join(name for name in PROFILES if name in config.names())
     parser.add_argument("--profiles", default=known, help="whose grids, comma-separated")
     parser.add_argument("--data", default="", help="generated, hub or a folder (default: the profile's)")
     parser.add_argument("--texts", default="", help="a teacher's traces that were trained on (default: TRACEKD_TEXTS)")

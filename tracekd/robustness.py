@@ -14,7 +14,7 @@ import pandas as pd
 from tracekd import as_published, traces
 from tracekd.as_published import GoldRows
 from tracekd.lists import first_list, quoted_list
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 from tracekd.records import read_jsonl
 from tracekd.score import spread, verdict
 from tracekd.stats import share

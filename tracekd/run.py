@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from tracekd import artefacts, problems
+from tracekd import machine, problems
 from tracekd.config import ROOT, Profile, load, with_test_share
 from tracekd.hub import settle
 from tracekd.records import sha256
@@ -81,28 +80,21 @@ class Run:
             return next(iter(labels.values()))
         return "; ".join(f"{dataset}: {label}" for dataset, label in labels.items())
 
-    def save_figure(self, fig, name: str, **about: Any) -> None:
-        """Save a figure as PDF and PNG with its data, stamp and manifest row: see ``artefacts.save_figure``."""
-        artefacts.save_figure(self, fig, name, **about)
 
-    def save_table(self, frame, name: str, **about: Any) -> None:
-        """Save a table as CSV, Markdown and LaTeX with a manifest row: see ``artefacts.save_table``."""
-        artefacts.save_table(self, frame, name, **about)
-
-    def artefacts(self):
-        """The manifest rows that this notebook has written, for its last section."""
-        rows = artefacts.manifest(self.folder / "figures")
-        return rows[rows.notebook == self.notebook][["id", "kind", "caption", "n", "student", "source"]]
-
-    def say(self, text: str) -> None:
-        """Show ``text`` as rendered Markdown in a notebook (and as plain text elsewhere)."""
-        from IPython.display import Markdown, display  # slow to load, and only notebooks need it
-
-        display(Markdown(text))
+def opening(run) -> str:
+    """What every notebook prints first: profile, student, data source, hardware, versions."""
+    lines = [f"profile    {run.profile.name}: {run.profile.about}", f"seed       {run.seed}"]
+    lines += [f"student    {run.student}", f"data       {run.source_label}", f"hardware   {machine.hardware()}"]
+    if run.texts:
+        where = "/".join(Path(run.texts).parts[-2:])
+        lines.append(f"traces     free-form ones as in {where} (--texts templated: by rules)")
+    return "\n".join([*lines, f"versions   {machine.versions()}", f"commit     {machine.commit()}"])
 
 
-def open_run(notebook: str, profile: str, seed: int = 121, data: str = "", texts: str = "") -> Run:
-    """Open the run that a notebook works in, and print what a reader must know of it.
+def open_run(
+    notebook: str, profile: str, seed: int = 121, data: str = "", texts: str = "", kind: type[Run] = Run
+) -> Run:
+    """Open the run that a notebook or command works in, and print what a reader must know of it.
 
     Args:
         notebook: its name, such as ``04_evaluate``.
@@ -111,6 +103,7 @@ def open_run(notebook: str, profile: str, seed: int = 121, data: str = "", texts
         data: ``auto``, ``generated``, ``hub``, a folder, or "" for ``TRACEKD_DATA`` where set, else the profile's own;
             ``auto`` is decided once for the run's folder.
         texts: see ``run_texts.find_texts``.
+        kind: ``Run`` for commands; notebooks add saving, see ``notebook_run``.
 
     Raises:
         ValueError: unknown profile, or a data source that is neither a known word nor a folder.
@@ -122,7 +115,7 @@ def open_run(notebook: str, profile: str, seed: int = 121, data: str = "", texts
         settings = replace(settings, seeds=tuple(seed + i for i in range(len(settings.seeds))))
     folder = Path(os.environ.get("TRACEKD_RUNS") or ROOT / "runs") / profile
     source = problems.check_source(settle(data or os.environ.get("TRACEKD_DATA") or settings.data, folder))
-    run = Run(notebook, settings, int(seed), source, folder, find_texts(texts, settings, source))
+    run = kind(notebook, settings, int(seed), source, folder, find_texts(texts, settings, source))
     folder.mkdir(parents=True, exist_ok=True)
-    print(artefacts.opening(run))
+    print(opening(run))
     return run

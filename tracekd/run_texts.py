@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tracekd import freeform, teacher_texts
-from tracekd.problems import Problem, training_set
+from tracekd.config import Profile
+from tracekd.problem import Problem
 from tracekd.problems import kept as kept_problems
-from tracekd.profiles import Profile
+from tracekd.problems import training_set
 
 
 def r1_folder(source: str) -> str:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tracekd.derive import derive
 from tracekd.labels import fact_set, same_label
 from tracekd.leakage import reveals
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 from tracekd.reading import read_answers, read_output
-from tracekd.reading import split_output as split_output  # others import it from here
 from tracekd.text import normalise, rouge_l, word_f1
 from tracekd.traces import read
 
@@ -132,3 +132,19 @@ def verdicts(
     for key in problems:
         if key not in seen:
             errors.add("missing", key)
+
+
+def passes_check(problem: Problem, verdict: Mapping[str, Any]) -> bool | None:
+    """Whether the stated label and facts are those derived from context and question; gold is not used.
+
+    Returns:
+        None where nothing is derived for one of the two steps, so that the check does not apply; False where a step
+        is not stated.
+    """
+    derived = derive(problem)
+    if derived.category is None or not derived.evidence:
+        return None
+    facts = verdict["facts_stated"]
+    if facts is None or not same_label(verdict["classification_stated"], derived.category):
+        return False
+    return fact_set(facts) == fact_set(problem.context[i] for i in derived.evidence)

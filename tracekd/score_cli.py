@@ -17,7 +17,7 @@ from tracekd import as_published, released
 from tracekd.agreement import agreement
 from tracekd.as_published import GoldRows
 from tracekd.command_line import Parser, failed, file_or_folder
-from tracekd.problems import DATASETS, Problem
+from tracekd.problem import DATASETS, Problem
 from tracekd.records import open_text, replacing
 from tracekd.schema import VERDICT, write_dictionary
 from tracekd.score import CELLS, STATUSES, JoinErrors, verdict, verdicts

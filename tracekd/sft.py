@@ -9,10 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tracekd import freeform, natural, run_texts, students, templated, traces, training_interventions
-from tracekd.problems import Problem
+from tracekd.config import ROOT
+from tracekd.problem import Problem
 from tracekd.problems import kept as kept_problems
 from tracekd.problems import marker as problems_marker
-from tracekd.records import read_jsonl, sha256, write_json, write_jsonl
+from tracekd.records import CODE, hash_of_files, read_jsonl, sha256, write_json, write_jsonl
 
 log = logging.getLogger(__name__)
 CONDITIONS = (*traces.CONDITIONS, *training_interventions.CONDITIONS)
@@ -185,7 +186,6 @@ def set_path(run, dataset: str, condition: str) -> Path:
 
 def marker(run) -> dict:
     """What a run's SFT sets follow from: problems, texts, natural traces, sizes, conditions, and the package's code."""
-    package = sorted(Path(__file__).parent.rglob("*.py"))
     return {
         "problems": problems_marker(run),
         "texts": sha256(Path(run.texts)) if run.texts else templated.TEACHER,
@@ -193,7 +193,7 @@ def marker(run) -> dict:
         "student": run.student,  # by whose tokenizer filler is as long as the correct trace
         "train": dict(run.profile.train),
         "conditions": {d: list(run.profile.conditions_of(d)) for d in run.datasets},
-        "code": sha256([sha256(path) for path in package]),
+        "code": hash_of_files(ROOT / "tracekd", CODE),
     }
 
 

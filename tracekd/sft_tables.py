@@ -8,8 +8,10 @@ import pandas as pd
 
 from tracekd import freeform, lengths, run_texts, sft, students, traces, verify
 from tracekd import leakage_table as lt
-from tracekd.problems import DATASETS, Problem, load, select
+from tracekd.problem import DATASETS, Problem
 from tracekd.problems import kept as kept_problems
+from tracekd.problems import load
+from tracekd.splits import select
 
 # The columns of the leakage table, in reading order.
 LEAKAGE = ("problems", "kind", "n", "label_share", *lt.MEASURES, "form_accuracy")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import sacrebleu
 
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 from tracekd.reading import split_output
 from tracekd.records import read_jsonl
 from tracekd.score import spread

@@ -8,8 +8,8 @@ from dataclasses import replace
 from tracekd import traces
 from tracekd.corrupt import generator
 from tracekd.interventions import Reply, intervene
-from tracekd.problems import Problem
-from tracekd.score import split_output
+from tracekd.problem import Problem
+from tracekd.reading import split_output
 from tracekd.variants import Variant
 
 LABEL = "SIMULATED students on GENERATED problems"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -16,22 +15,13 @@ from typing import Any
 
 from tracekd import notebooks
 from tracekd.config import ROOT, Profile
-from tracekd.records import fingerprint, replacing, sha256, write_json
+from tracekd.records import CODE, fingerprint, hash_of_files, replacing, sha256, write_json
 
 PACKAGE = ROOT / "tracekd"
-SUFFIXES = (".py", ".toml", ".csv", ".html", ".jsonl")
 # Packages whose versions may change a number or a picture.
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "numpy", "pandas", "scipy", "statsmodels", "matplotlib")
 # What commands such as `train` add to a run's folder, by the notebooks that show it.
 MADE_BY_COMMANDS = {"03": ("adapters",), "04": ("adapters", "outputs"), "07": ("adapters", "interventions")}
-# Data that a run writes into figures/data begin with the notebook's number; recorded data, and pictures, do not count.
-WRITTEN_BY_RUNS = re.compile(r"\d\d_.*\.csv(\.gz)?")
-
-
-def hash_of_files(folder: Path, suffixes: tuple[str, ...] = ()) -> str:
-    """One hash of the names and contents of all files below ``folder`` with one of ``suffixes`` (default: any)."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and not WRITTEN_BY_RUNS.fullmatch(path.name))
-    return sha256([[str(p.relative_to(folder)), sha256(p)] for p in files if not suffixes or p.suffix in suffixes])
 
 
 def inputs(
@@ -61,7 +51,7 @@ def inputs(
     if texts:
         found["the teacher's texts"] = sha256(Path(texts))
     found["the version of Python or a package"] = versions(PACKAGES)
-    found[f"the package {package.name}"] = hash_of_files(package, SUFFIXES)
+    found[f"the package {package.name}"] = hash_of_files(package, CODE)
     found["a recorded file in figures/data"] = hash_of_files(package.parent / "figures" / "data")
     found |= made_by_commands(notebook, folder)
     done = read(folder)

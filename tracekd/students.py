@@ -12,8 +12,8 @@ from pathlib import Path
 
 from tracekd import disk, embedded, machine
 from tracekd.command_line import Parser
+from tracekd.config import nearest
 from tracekd.embedded import MAKERS, WHEEL, StudentUnavailable
-from tracekd.profiles import nearest
 from tracekd.records import sha256
 
 # Every projection of a Llama-like block, as in the paper's LoRA settings.

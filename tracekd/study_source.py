@@ -7,12 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
 from tracekd import study
-from tracekd.plots import banner
-from tracekd.profiles import ROOT
+from tracekd.config import ROOT
 from tracekd.study_files import read
 from tracekd.study_import import Cleaned, clean
 from tracekd.study_simulate import simulate
@@ -57,12 +55,6 @@ class Study:
         """The frame as a notebook shows it: two decimals, powers of ten in the columns ``p``, stamped if simulated."""
         shown = frame.style.hide().format(precision=2, na_rep="").format("{:.1e}", subset=list(p), na_rep="")
         return shown.set_caption(f"{STAMP} ratings") if self.simulated else shown
-
-    def stamp(self, fig: Figure) -> Figure:
-        """Put the banner on a figure of simulated ratings; nothing on one of real ratings."""
-        if self.simulated:
-            banner(fig, f"{STAMP} ratings")
-        return fig
 
 
 def open_study(path: str, rng: np.random.Generator) -> Study:

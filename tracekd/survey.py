@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 from tracekd.study import DESIGNS, LABELS, TRACE_TYPES, latin_square, questionnaire
 
 TEMPLATE = Path(__file__).with_name("survey.html")

@@ -12,7 +12,8 @@ import numpy as np
 from tracekd import study, survey, survey_build, templated, traces
 from tracekd.command_line import Parser, file_or_folder
 from tracekd.freeform import CONDITIONS
-from tracekd.problems import DATASETS, Problem, check_source, load, source_of
+from tracekd.problem import DATASETS, Problem
+from tracekd.problems import check_source, load, source_of
 from tracekd.records import read_jsonl, replacing, write_csv
 from tracekd.study_files import read, read_scale
 from tracekd.study_import import clean

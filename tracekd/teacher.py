@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tracekd.freeform import Texts, fingerprint
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 from tracekd.records import append_jsonl, recover_jsonl, sha256
 from tracekd.teacher_replies import Reply, Unanswered, own_words, read, right
 from tracekd.traces import prompt

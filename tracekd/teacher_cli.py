@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 
 from tracekd.command_line import Parser, file_or_folder
+from tracekd.config import nearest
 from tracekd.forms import FORMS, read_any
 from tracekd.freeform import keep
-from tracekd.problems import DATASETS, Problem, datasets_of, load
-from tracekd.profiles import nearest
+from tracekd.problem import DATASETS, Problem
+from tracekd.problems import datasets_of, load
 from tracekd.records import read_jsonl
 from tracekd.teacher import ABOUT, Endpoint, Teacher, collect, estimate
 

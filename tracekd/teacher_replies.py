@@ -11,7 +11,7 @@ from typing import Any
 from tracekd.corrupt import same
 from tracekd.facts import answer_slot
 from tracekd.freeform import clean
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 from tracekd.score import verdict
 
 _THOUGHT = re.compile(r"<\s*/?\s*think\s*>", re.IGNORECASE)

@@ -16,7 +16,7 @@ from typing import Any
 from tracekd.corrupt import same
 from tracekd.freeform import Texts, clean, fingerprint
 from tracekd.load_cotempqa import cotempqa_problem
-from tracekd.problems import CATEGORIES, Problem
+from tracekd.problem import CATEGORIES, Problem
 from tracekd.records import numbered_jsonl
 
 R1 = "DeepSeek-R1"

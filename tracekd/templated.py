@@ -13,7 +13,7 @@ from tracekd import derive_cotempqa
 from tracekd.corrupt import generator
 from tracekd.derive import Derivation, derive
 from tracekd.facts import Fact, parse
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 
 TEACHER = "templated"
 

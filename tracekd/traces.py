@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tracekd.corrupt import same, wrong_facts, wrong_label
 from tracekd.lists import first_list, marked_lines, quoted_list, read_list
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 
 CONDITIONS = ("vanilla", "correct", "incorrect", "r1", "r1_summary", "r1_explanation", "swapped")
 

@@ -17,10 +17,10 @@ from transformers import PrinterCallback, TrainingArguments, set_seed
 
 from tracekd import disk, memory, nf4, seals, sft, students
 from tracekd.adapters import WEIGHTS, damaged, key, read_record, with_teacher
-from tracekd.artefacts import commit, hardware
 from tracekd.batches import IGNORED, Collator
+from tracekd.config import Recipe
 from tracekd.locks import locked
-from tracekd.profiles import Recipe
+from tracekd.machine import commit, hardware
 from tracekd.records import sha256, write_json, write_jsonl
 from tracekd.trainer import CompletionTrainer, CpuDropout, Draws, Progress
 

@@ -25,7 +25,7 @@ import numpy as np
 from tracekd import natural, traces
 from tracekd.corrupt import generator, label_counts
 from tracekd.freeform import swap
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 from tracekd.traces import Trace
 
 STEPS = {"wrong_label": "classification", "wrong_facts": "retrieval"}

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tracekd import corrupt, traces
 from tracekd.implied import MASK, Implied, implied, key
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 
 VARIANTS = (
     "own", "gold", "wrong_label", "wrong_facts", "both_wrong", "other", "empty", "shuffled", "masked",

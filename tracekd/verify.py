@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import pandas as pd
 
 from tracekd.derive import Derivation, derive
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 from tracekd.text import normalise
 from tracekd.traces import Trace, read
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tracekd.corrupt import STYLES
 from tracekd.derive import Derivation
-from tracekd.problems import Problem
+from tracekd.problem import Problem
 from tracekd.traces import build
 from tracekd.verify import verify
 
