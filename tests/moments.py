@@ -14,7 +14,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["tracekd.grid_cli", "tracekd.generate", "transformers.models.llama.modeling_llama"])
+context.set_forkserver_preload(
+    ["tracekd.grid.commands", "tracekd.students.generate", "transformers.models.llama.modeling_llama"]
+)
 
 # More steps and batches than the profile has, so that there is something to be killed in:
 # 24 steps with checkpoints after 10, 20 and 24; 32 answers in 8 batches.
@@ -56,7 +58,7 @@ def _die() -> None:
 
 def _held(until: str) -> None:
     """Stay in a step until a file is there, so that another process surely finds this one at work."""
-    from tracekd import trainer
+    from tracekd.students import trainer
 
     def begin(self, args, state, control, **_):
         while not Path(until).exists():
@@ -66,7 +68,7 @@ def _held(until: str) -> None:
 
 
 def _die_at_step(step: int) -> None:
-    from tracekd import trainer
+    from tracekd.students import trainer
 
     def end(self, args, state, control, **_):
         if state.global_step == step:
@@ -77,7 +79,7 @@ def _die_at_step(step: int) -> None:
 
 def _die_before_record(_: bool) -> None:
     """Die between the finished adapter and the record that says so."""
-    from tracekd import train
+    from tracekd.students import train
 
     train.write_jsonl = lambda *_: _die()
 
@@ -86,7 +88,7 @@ def _die_writing_batch(number: int) -> None:
     """Die with half of a batch's lines written, the last of them torn."""
     import json
 
-    from tracekd import generate
+    from tracekd.students import generate
 
     append, done = generate.append_jsonl, []
 

@@ -4,9 +4,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from tracekd import sft, train
 from tracekd.config import load
-from tracekd.generated import generate
+from tracekd.data.synthetic.generated import generate
+from tracekd.students import sft, train
 
 if __name__ == "__main__":
     recipe = replace(load("smoke").recipe, batch=8, lora_dropout=0.0)

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from tracekd import config
-from tracekd.problem import DATASETS
+from tracekd.data.problem import DATASETS
 from tracekd.run import Run, open_run
-from tracekd.run_texts import find_texts
+from tracekd.teacher.run_texts import find_texts
 
 
 @pytest.fixture(autouse=True)

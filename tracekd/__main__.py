@@ -14,9 +14,9 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-from tracekd import disk
 from tracekd.command_line import failed
 from tracekd.config import nearest
+from tracekd.io import disk
 
 COMMANDS = {
     "run": "run the notebooks of a profile (what ./run_all.sh does)",
@@ -40,33 +40,33 @@ def main_of(command: str) -> Callable[[list[str]], int]:
     """The function of a command. Its module is imported here, so that `run --check` works before torch is installed."""
     match command:
         case "run":
-            from tracekd.runner import main
+            from tracekd.pipeline.runner import main
         case "train":
-            from tracekd.grid_cli import main_train as main
+            from tracekd.grid.commands import main_train as main
         case "generate":
-            from tracekd.grid_cli import main_generate as main
+            from tracekd.grid.commands import main_generate as main
         case "intervene":
-            from tracekd.grid_cli import main_intervene as main
+            from tracekd.grid.commands import main_intervene as main
         case "derive":
-            from tracekd.derive_cli import main
+            from tracekd.decompose.derive_cli import main
         case "leakage":
-            from tracekd.leakage_table import main
+            from tracekd.analysis.leakage import main
         case "score":
-            from tracekd.score_cli import main
+            from tracekd.scoring.score_cli import main
         case "teacher":
-            from tracekd.teacher_cli import main
+            from tracekd.teacher.teacher_cli import main
         case "replication":
-            from tracekd.replication import main
+            from tracekd.analysis.replication import main
         case "tune":
-            from tracekd.recipe_search import main
+            from tracekd.students.tune import main
         case "bench":
-            from tracekd.bench import main
+            from tracekd.bench.commands import main
         case "export":
-            from tracekd.export import main
+            from tracekd.grid.export import main
         case "student":
-            from tracekd.students import main
+            from tracekd.students.registry import main
         case "survey":
-            from tracekd.survey_cli import main
+            from tracekd.study.survey_cli import main
     return main
 
 

@@ -25,14 +25,14 @@ class Recipe:
         learning_rate: peak, after a warm-up over ``warmup`` of the steps; then a cosine down to 0.
         batch, accumulation: an update learns from ``batch`` x ``accumulation`` examples, over all devices together.
         max_tokens: longest example. A problem with a longer one is left out of every condition and counted
-            (``as_published``: cut, and counted).
+            (``release_rules``: cut, and counted).
         leave_out: largest share of a data set's problems that may be left out as too long; beyond it the run stops.
         max_new_tokens: most tokens generated per answer; an output that reaches it is ``truncated``.
         room: a trained student may generate up to this many times its longest training target; 0: no more than
             ``max_new_tokens``.
         generate_batch: most problems generated at once; fewer where their caches would not fit into memory.
         lora_r, lora_alpha, lora_dropout: LoRA as in the paper, on all seven projections.
-        habits: ``aligned``, or ``as_published`` for those of the authors' release: see ``sft.encode_as_published``.
+        habits: ``aligned``, or ``release_rules`` for those of the authors' release: see ``sft.encode_as_published``.
         quantise: hold the student in NF4 (QLoRA), else in plain weights (LoRA).
         packing: put the examples of a pass in one row without padding; refused where attention would mix them.
     """

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tracekd import machine, problems
+from tracekd import machine
 from tracekd.config import ROOT, Profile, load, with_test_share
-from tracekd.hub import settle
-from tracekd.records import sha256
-from tracekd.run_texts import find_texts
+from tracekd.data import problems
+from tracekd.data.hub import settle
+from tracekd.io.records import sha256
+from tracekd.teacher.run_texts import find_texts
 
 
 @dataclass
@@ -20,7 +21,7 @@ class Run:
     """A profile with its seed, data source and folder.
 
     Everything is written below ``folder``; ``figures/`` in it has the shape of the repository's ``figures/``.
-    ``texts`` is a file or folder of a teacher's texts (see ``teacher_texts.read``), "" for the templated ones.
+    ``texts`` is a file or folder of a teacher's texts (see ``texts.read``), "" for the templated ones.
     """
 
     notebook: str

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tracekd.records import write_csv
+from tracekd.io.records import write_csv
 
 _STEP = "of the trace, set against the gold step of the problem with the same id; a step that is not stated is wrong"
 VERDICT = {
@@ -41,7 +41,7 @@ VERDICT = {
     "trace_words": "words in the trace",
     "cell": "trace and answer correct: both, answer_only, trace_only, neither",
     "answer_in_facts": "every stated answer stands in the stated facts",
-    "agreement": "whether the answer follows the trace (see tracekd.agreement)",
+    "agreement": "whether the answer follows the trace (see tracekd.scoring.answer_source)",
     "masked_retrieval_correct": "retrieval_correct once gold and stated answers are masked in all facts",
     "masked_trace_correct": "classification_correct and masked_retrieval_correct",
     "passes_check": "label and facts are those derived without gold; empty where the derivation does not apply",

@@ -1,0 +1,201 @@
+"""The recording of real small runs: what is finished is scored once, merged with what other machines recorded."""
+
+import json
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from invented_verdicts import frame
+
+from tracekd.analysis import recorded, replication
+from tracekd.config import load
+from tracekd.grid import forced_traces, run_grid
+from tracekd.run import Run
+from tracekd.students import adapters, generate, outputs, sft
+from tracekd.traces import freeform
+
+SETS = ("babi", "marco")
+KEYS = [*recorded.JOB, "training_problems"]
+
+
+def small_run(folder, name: str, conditions: tuple[str, ...], train: int = 8) -> Run:
+    """A run of the 2-layer student on a few generated problems, trained and answered."""
+    smoke = load("smoke")
+    profile = replace(
+        smoke, name=name, datasets=SETS, train=dict.fromkeys(SETS, train), test=dict.fromkeys(SETS, 8), also={},
+        interventions=dict.fromkeys(SETS, 2), conditions=conditions, recipe=replace(smoke.recipe, max_new_tokens=8),
+    )  # fmt: skip
+    run = Run("replication", profile, 121, "generated", folder)
+    sft.prepare(run)
+    run_grid.train(run)
+    run_grid.generate(run)
+    return run
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Two machines with the same profile and other jobs of it, and a profile with a smaller training."""
+    made = [
+        small_run(tmp_path_factory.mktemp("here"), "grid", ("vanilla", "correct")),
+        small_run(tmp_path_factory.mktemp("there"), "grid", ("incorrect",)),
+        small_run(tmp_path_factory.mktemp("smaller"), "small", ("correct", "filler"), 4),
+    ]
+    asker, chosen = generate.Asker("tiny-random", made[0].profile.recipe), forced_traces.chosen(made[0])
+    forced_traces.complete(made[0], asker, chosen["babi"], "babi", "correct", 121)
+    return made
+
+
+def jobs(made: recorded.Recorded) -> set[tuple]:
+    return set(made.verdicts[KEYS].itertuples(index=False, name=None))
+
+
+def contents(folder) -> list[bytes]:
+    return [(folder / name).read_bytes() for name in recorded.FILES]
+
+
+def test_what_is_finished_is_recorded_once_and_read_back(runs, tmp_path):
+    made = replication.record([runs[0], runs[2]], tmp_path)
+    conditions = {("prompted", 0), ("vanilla", 8), ("correct", 8), ("correct", 4), ("filler", 4)}
+    assert jobs(made) == {(d, c, 121, size) for d in SETS for c, size in conditions}
+    assert len(made.verdicts) == 10 * 8 and not made.verdicts.duplicated([*KEYS, "id"]).any()
+    assert len(made.adapters) == 8 and set(made.adapters.n) == {8, 4}
+    assert made.adapters[["hardware", "commit", "seconds", "weights"]].notna().all(axis=None)
+    assert set(made.verdicts.profile) == {"grid", "small"} and made.verdicts.answer_correct.dtype == bool
+    assert made.verdicts.repetition.between(0, 1).all() and made.verdicts.answerable.dtype == bool
+    assert set(made.interventions.condition) == {"correct"} and made.interventions.id.nunique() == 2
+    # Dots in a row say one sequence of four after another; `vanilla` is taught a short answer.
+    taught = made.adapters.groupby("condition").target_repetition.mean()
+    assert taught["vanilla"] < taught["correct"] < 0.5 < taught["filler"]
+    before = contents(tmp_path)
+    replication.record([runs[0], runs[2]], tmp_path)
+    assert contents(tmp_path) == before
+
+
+def test_machines_add_to_one_recording_in_any_order(runs, tmp_path):
+    """Nothing that another machine recorded is lost, and the files do not say who came first."""
+    one, other, all_at_once = (tmp_path / name for name in ("one", "other", "all"))
+    for folder in (one, other, all_at_once):
+        folder.mkdir()
+    first = replication.record([runs[0]], one)
+    both = replication.record([runs[1]], one)
+    assert jobs(both) == jobs(first) | {(d, "incorrect", 121, 8) for d in SETS}
+    assert len(both.adapters) == 6 and len(both.interventions) == len(first.interventions) > 0
+    replication.record([runs[1]], other)
+    replication.record([runs[0]], other)
+    replication.record(runs[:2], all_at_once)
+    assert contents(one) == contents(other) == contents(all_at_once)
+    assert both.verdicts.condition.drop_duplicates().tolist() == ["vanilla", "correct", "incorrect", "prompted"]
+
+
+def tables(verdicts: pd.DataFrame, weights: str, forced: bool = False) -> list[pd.DataFrame]:
+    """Verdicts, adapters and forced answers of invented jobs."""
+    trained = verdicts[verdicts.training_problems > 0].drop_duplicates(list(recorded.KEY))
+    return [verdicts, trained.assign(weights=weights), verdicts[verdicts.id == "p0"] if forced else pd.DataFrame()]
+
+
+def test_a_job_trained_anew_replaces_its_rows_and_its_forced_answers():
+    ours = frame({"prompted": [0, 0], "correct": [1, 1], "vanilla": [1, 1]}).assign(profile="grid")
+    again = ours[ours.condition == "correct"].assign(answer_correct=False)
+    old = tables(ours, "a", forced=True)
+    verdicts, trained, forced = replication.merged(old, tables(again, "b"))
+    assert verdicts.groupby("condition").answer_correct.sum().to_dict() == {"prompted": 0, "correct": 0, "vanilla": 2}
+    assert trained.set_index("condition").weights.to_dict() == {"vanilla": "a", "correct": "b"}
+    assert set(forced.condition) == {"prompted", "vanilla"}
+    # The same adapter, asked on the other machine alone: its forced answers stay.
+    assert len(replication.merged(old, tables(again, "a"))[2]) == 3
+
+
+def test_the_first_edition_leaves_where_its_set_is_recorded_anew():
+    """Without a profile: the other sets stay, whatever their sizes and conditions."""
+    old = pd.concat([frame({"vanilla": [1], "r1": [1]}, dataset=name, size=128) for name in ("cotempqa", "marco")])
+    fresh = frame({"vanilla": [0]}, dataset="cotempqa", size=256).assign(profile="grid")
+    verdicts, trained, forced = replication.merged(tables(old, "a", forced=True), tables(fresh, "b"))
+    found = {(r.dataset, r.condition, r.training_problems) for r in verdicts.itertuples()}
+    assert found == {("cotempqa", "vanilla", 256), ("marco", "vanilla", 128), ("marco", "r1", 128)}
+    assert len(trained) == 3 and set(forced.dataset) == {"marco"}
+
+
+def test_two_profiles_with_the_same_job_are_refused(runs, tmp_path):
+    named = replace(runs[0], profile=replace(runs[0].profile, name="grid-r1"))
+    with pytest.raises(ValueError, match="grid-r1"):
+        replication.record([runs[0], named], tmp_path)
+    replication.record([runs[0]], tmp_path)
+    with pytest.raises(ValueError, match="grid-r1"):
+        replication.record([named], tmp_path)
+
+
+def test_nothing_recorded_and_a_missing_column_are_named(runs, tmp_path):
+    with pytest.raises(FileNotFoundError, match="--record"):
+        recorded.load(tmp_path)
+    replication.record([runs[2]], tmp_path)
+    old = pd.read_csv(tmp_path / recorded.ADAPTERS).drop(columns="teacher")
+    old.to_csv(tmp_path / recorded.ADAPTERS, index=False)
+    with pytest.raises(ValueError, match="'teacher'"):
+        recorded.load(tmp_path)
+
+
+def test_an_unfinished_job_is_open_and_stays_out(runs, tmp_path):
+    path = outputs.outputs_path(runs[0], "babi", "correct", 121)
+    whole = path.read_text()
+    try:
+        path.write_text("".join(whole.splitlines(keepends=True)[:-1]))
+        done, rest = replication.finished(runs[0])
+        assert rest == [("babi", "correct", 121)] and len(done) == 5
+        assert ("babi", "correct", 121, 8) not in jobs(replication.record(runs[:1], tmp_path))
+    finally:
+        path.write_text(whole)
+
+
+def test_outputs_and_rows_of_another_adapter_are_open(runs):
+    """The record of an adapter trained anew has other weights: these outputs are not its."""
+    folder = adapters.adapter_path(runs[0], "babi", "correct", 121)
+    record = (folder / "record.json").read_text()
+    chosen = forced_traces.chosen(runs[0])["babi"]
+    assert forced_traces.answered(runs[0], chosen, "babi", "correct", 121)
+    try:
+        (folder / "record.json").write_text(json.dumps(json.loads(record) | {"key": "another", "weights": "others"}))
+        assert replication.finished(runs[0])[1] == [("babi", "correct", 121)]
+        assert not forced_traces.answered(runs[0], chosen, "babi", "correct", 121)
+    finally:
+        (folder / "record.json").write_text(record)
+    rows = forced_traces.rows_path(runs[0], "babi", "correct", 121)
+    whole = rows.read_text()
+    try:
+        rows.write_text("".join(line for line in whole.splitlines(keepends=True) if chosen[0].id not in line))
+        assert len(replication.forced_traces(runs[0], [("babi", "correct", 121)])) == 0  # half asked
+    finally:
+        rows.write_text(whole)
+
+
+# Words and sizes.
+
+
+def test_the_main_size_has_all_three_conditions_on_a_common_seed():
+    much = frame({"vanilla": [1], "correct": [1], "prompted": [0]})
+    little = frame({"vanilla": [1], "correct": [1], "filler": [0]}, size=256, seeds=(1, 2))
+    both = pd.concat([little, much])
+    assert recorded.main_sizes(both) == {"babi": 1000}  # nowhere all three: the largest
+    both = pd.concat(
+        [both, frame({"incorrect": [1]}, size=256, seeds=(2,)), frame({"correct": [1]}, (), (1,), "marco", 64)]
+    )
+    sizes = recorded.main_sizes(both)
+    assert sizes == {"babi": 256, "marco": 64}  # all three on seed 2; each set its own
+    top = recorded.of_sizes(both, sizes)
+    assert set(top.training_problems) == {0, 256, 64} and "filler" in set(top.condition)
+    assert recorded.of_sizes(pd.DataFrame(), sizes).empty
+
+
+def test_conditions_categories_and_sources_are_named_in_full():
+    ours = frame({"correct": [1], "r1": [1], "swapped": [0]}).assign(category="equal")
+    named = ["correct", "r1 (templated)", "swapped (templated)"]
+    assert freeform.spelled(ours.drop(columns="teacher"), recorded.teachers(ours)).condition.tolist() == named
+    assert recorded.trained_on(ours, {"babi": 1000}) == "babi 1,000 (equal)"
+    answerable = [True, False] * 2 + [True]
+    many = pd.DataFrame({"category": [f"kind {i}" for i in range(5)], "id": range(5), "answerable": answerable})
+    assert recorded.categories_of(many) == "5 categories; 2 of 5 unanswerable"
+    assert recorded.categories_of(many[many.answerable]) == "kind 0, kind 2, kind 4"
+    both = pd.concat([ours.assign(source="real problems"), ours.assign(dataset="marco", source="GENERATED problems")])
+    assert recorded.sources(both) == "babi: real problems; marco: GENERATED problems"
+    assert recorded.sources(both[both.dataset == "babi"]) == "real problems"
+    assert set(recorded.marked(both).dataset) == {"babi", "marco (GENERATED)"}
+    assert recorded.counted(both) == "1 problems of babi, 1 of marco"

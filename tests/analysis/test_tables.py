@@ -1,0 +1,235 @@
+"""Tables of the evaluation notebooks on verdict frames written by hand."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tracekd import text
+from tracekd.analysis import evaluation, narrative, tables
+from tracekd.data.problem import Problem
+from tracekd.io.records import write_jsonl
+from tracekd.scoring import score_runs, similarity
+from tracekd.scoring.grader_examples import LISTS, PROBLEM, RIGHT
+from tracekd.stats import intervals
+
+
+@pytest.fixture
+def frame(tmp_path):
+    def write(condition, seed, texts):
+        path = tmp_path / f"{condition}-{seed}.jsonl"
+        about = {"student": "S", "dataset": "cotempqa", "condition": condition, "seed": seed, "n_tokens": 30}
+        rows = zip((PROBLEM, LISTS), texts, strict=True)
+        write_jsonl(path, ({"id": p.id, "text": text, "finished": True, **about} for p, text in rows))
+        return path
+
+    good = f"<think>{RIGHT}</think> <answer>['Orion']</answer>"
+    paths = [
+        write("vanilla", 1, ["<answer>['Orion']</answer>", "<answer>milk</answer>"]),
+        write("correct", 1, [good, "<think>x</think> <answer>milk,football</answer>"]),
+        write("correct", 2, [good, "no idea"]),
+    ]
+    found, files = score_runs.verdict_frame([PROBLEM, LISTS], paths)
+    assert list(files.outputs) == [2, 2, 2] and files.unknown.sum() == 0
+    # Both invented problems count as one set here.
+    return found.assign(dataset="cotempqa"), paths
+
+
+def test_every_output_is_one_row_without_text(frame):
+    table, _ = frame
+    assert len(table) == 6 and list(table.seed) == [1, 1, 1, 1, 2, 2]
+    kept = score_runs.without_text(table)
+    assert not kept.map(lambda value: "Orion" in str(value) or "milk" in str(value)).to_numpy().any()
+
+
+def test_verdicts_count_gold_facts_and_measure_free_text(tmp_path):
+    """ROUGE-L of "the cat sat" with "the cat" (2 of 3 words, 2 of 2: F 0.8) beats that with "a cat sat"."""
+    free = Problem("marco/entity/1", "marco", "ENTITY", ("x.", "y."), "who?", ("a cat sat", "the cat"), (0, 1), "test")
+    path = tmp_path / "vanilla-1.jsonl"
+    about = {"student": "S", "condition": "vanilla", "seed": 1, "n_tokens": 3, "finished": True}
+    answer = "<answer>the cat sat</answer>"
+    write_jsonl(path, [{"id": p.id, "dataset": p.dataset, "text": answer, **about} for p in (free, PROBLEM)])
+    found = score_runs.verdict_frame([free, PROBLEM], [path])[0].set_index("dataset")
+    assert found.n_facts.to_dict() == {"marco": 2, PROBLEM.dataset: len(PROBLEM.evidence)}
+    assert found.answer_rouge_l["marco"] == pytest.approx(0.8) and np.isnan(found.answer_rouge_l[PROBLEM.dataset])
+
+
+def test_accuracy_takes_problems_as_units(frame):
+    table, _ = frame
+    found = tables.accuracy(table, "answer_correct", np.random.default_rng(1), 200).set_index("condition")
+    # Vanilla: 1 of 2. Correct: 3 of 4 outputs over two seeds and two problems, so the interval draws both again.
+    assert found.loc["vanilla", "value"] == 0.5 and found.loc["vanilla", "interval"] == "wilson"
+    assert found.loc["correct", "value"] == 0.75 and found.loc["correct", "interval"] == "crossed"
+    assert (found.loc["correct", "problems"], found.loc["correct", "seeds"]) == (2, 2)
+    again = tables.accuracy(table, "answer_correct", np.random.default_rng(1), 200).set_index("condition")
+    assert again.equals(found)
+
+
+def test_outputs_that_are_all_alike_still_have_an_interval():
+    """Three seeds of 40 problems, all wrong: Wilson on 40 problems, as for one seed, upper end 3.84 / 43.84."""
+    one = pd.DataFrame({"dataset": "d", "condition": "c", "seed": 1, "id": range(40), "answer_correct": False})
+    three = pd.concat([one, one.assign(seed=2), one.assign(seed=3)])
+    for made in (one, three):
+        row = tables.accuracy(made, "answer_correct", np.random.default_rng(1), 50).iloc[0]
+        assert (row.value, row.low, row.interval) == (0, 0, "wilson")
+        assert row.high == pytest.approx(1.96**2 / (40 + 1.96**2), abs=1e-4)
+    right = three.assign(answer_correct=True)
+    assert tables.accuracy(right, "answer_correct", np.random.default_rng(1), 50).value[0] == 1
+
+
+def test_macro_accuracy_counts_categories_alike():
+    """Of the large category 30 of 40 right, of the small one 2 of 10: over problems 32 / 50, over categories .475."""
+    right = [True] * 30 + [False] * 10 + [True] * 2 + [False] * 8
+    table = pd.DataFrame({"dataset": "d", "condition": "c", "seed": 1, "id": range(50), "answer_correct": right,
+                          "category": ["large"] * 40 + ["small"] * 10})  # fmt: skip
+    row = tables.accuracy(table, "answer_correct", np.random.default_rng(1), 4000).iloc[0]
+    assert (row.value, row.macro) == (pytest.approx(0.64), pytest.approx(0.475))
+    # Standard error of the macro mean: half of sqrt(.75 .25 / 40 + .2 .8 / 10) = .0719.
+    assert (row.macro_high - row.macro_low) / 2 == pytest.approx(1.96 * 0.0719, rel=0.12)
+    alone = tables.accuracy(table, "answer_correct", np.random.default_rng(1), 50, ["dataset", "condition", "category"])
+    assert (alone.macro == alone.value).all() and (alone.macro_low == alone.low).all()
+
+
+def test_pairs_that_no_test_can_tell_apart_do_not_count_as_tests():
+    """Two of the three pairs rest on two problems: Holm's family is the third alone, p = 2 / 2^8 as it stands."""
+    big = pd.DataFrame({"dataset": "big", "seed": 1, "id": range(20), "a": [True] * 8 + [False] * 12, "b": False})
+    small = pd.DataFrame({"dataset": "small", "seed": 1, "id": ["x", "y"], "a": True, "b": False, "c": False})
+    table = pd.concat([
+        frame.melt(["dataset", "seed", "id"], var_name="condition", value_name="answer_correct").dropna()
+        for frame in (big, small)
+    ])  # fmt: skip
+    found = tables.contrasts(table).set_index(["dataset", "first", "second"])
+    assert found.p_holm["big", "a", "b"] == pytest.approx(2 / 2**8)
+    assert (found.p_holm.loc["small"] == 1).all() and len(found) == 4
+    # The same family for the equivalence tests: one test keeps its p, the others are no tests.
+    assert found.tost_holm["big", "a", "b"] == found.tost_p["big", "a", "b"] and not found.equivalent.any()
+
+
+def test_associations_and_contrasts(frame):
+    table, _ = frame
+    rows = tables.associations(table).set_index(["condition", "step"])
+    cell = rows.loc[("correct", "trace")]
+    assert [cell[c] for c in ("both", "answer_only", "trace_only", "neither")] == [1, 1, 0, 0]
+    pair = tables.contrasts(table, order=("vanilla", "correct")).iloc[0]
+    # First seeds only: problem 1 right in both, problem 2 right in correct alone.
+    assert (pair.n, pair.only_first, pair.only_second) == (2, 0, 1)
+    assert rows.loc[("vanilla", "trace")].test == "undefined"
+
+
+def test_seeds_that_repeat_change_no_test_and_no_interval():
+    flags = [(True, True)] * 12 + [(True, False)] * 6 + [(False, True)] * 5 + [(False, False)] * 9
+    table = pd.DataFrame(flags, columns=["trace_correct", "answer_correct"])
+    table = table.assign(
+        id=table.index, dataset="d", condition="c", seed=121, category="k", agreement="not stated",
+        classification_correct=table.trace_correct, retrieval_correct=True, masked_trace_correct=table.trace_correct,
+    )  # fmt: skip
+    seeds = pd.concat([table, table.assign(seed=122), table.assign(seed=123)], ignore_index=True)
+    for made in (tables.associations, tables.masked, tables.agreements, lambda f: tables.stratified(f, "trace")):
+        pd.testing.assert_frame_equal(made(seeds), made(table))
+    assert tables.associations(seeds).n.eq(32).all()
+
+
+def test_missing_problems_are_counted(tmp_path):
+    (tmp_path / "cotempqa").mkdir()
+    path = tmp_path / "cotempqa" / "correct-1.jsonl"
+    about = {"student": "S", "condition": "correct", "seed": 1, "n_tokens": 30}
+    write_jsonl(path, [{"id": PROBLEM.id, "text": "<answer>['Orion']</answer>", "finished": True, **about}])
+    asked = {"cotempqa": [PROBLEM, dataclasses.replace(PROBLEM, id="cotempqa/equal/0077")]}
+    found, files = score_runs.verdict_frame(asked["cotempqa"], [path], asked)
+    assert list(files.missing) == [1]
+    status = tables.statuses(found, files).iloc[0]
+    assert (status.n, status.missing, status.no_trace) == (2, 1, 1)
+    custom = dataclasses.replace(PROBLEM, id="own/equal/0001", dataset="own")
+    write_jsonl(path, [{"id": p.id, "text": "<answer>['Orion']</answer>", **about} for p in (PROBLEM, custom)])
+    found, _ = score_runs.verdict_frame([PROBLEM, custom], [path])
+    # The release has no rules for a custom set.
+    assert found.set_index("dataset").pub_answer_correct.isna().to_dict() == {"cotempqa": False, "own": True}
+
+
+def test_stratified_within_categories():
+    # In each category label and answer are independent (odds ratio 1), though not over both together.
+    easy = [(True, True)] * 40 + [(True, False)] * 10 + [(False, True)] * 8 + [(False, False)] * 2
+    hard = [(True, True)] * 2 + [(True, False)] * 8 + [(False, True)] * 10 + [(False, False)] * 40
+    table = pd.DataFrame(easy + hard, columns=["classification_correct", "answer_correct"])
+    table = table.assign(category=["easy"] * 60 + ["hard"] * 60, dataset="d", condition="c")
+    found = tables.stratified(table, "classification").iloc[0]
+    assert found.odds_ratio == pytest.approx(1) and found.p_value == pytest.approx(1)
+    assert tables.associations(table.assign(retrieval_correct=True, trace_correct=True)).phi[0] > 0.3
+
+
+def test_likeness(frame):
+    _, paths = frame
+    found = similarity.trace_likeness([PROBLEM, LISTS], paths).set_index(["condition", "seed"])
+    assert found.loc[("vanilla", 1), "traces"] == 0 and np.isnan(found.loc[("vanilla", 1), "bleu"])
+    # Seed 2 states the gold trace letter for letter.
+    assert found.loc[("correct", 2), "bleu"] == pytest.approx(100)
+    assert found.loc[("correct", 2), "rouge_l"] == pytest.approx(1)
+    assert found.loc[("correct", 2), "new_tokens"] == 30
+    # "a b c" against "a c d": common subsequence a c, 2 of 3 and 2 of 3.
+    assert text.rouge_l("a b c", "a c d") == pytest.approx(2 / 3)
+
+
+def test_unanswerable_questions_and_outputs_that_decline_are_marked(tmp_path):
+    """Gold "No Answer Present." alone is unanswerable; an output declines where its answer is just that."""
+    about = {"dataset": "marco", "category": "PERSON", "context": ("Ann is it.", "Bob."), "question": "who is it"}
+    asked = Problem(id="marco/a/1", answers=("Ann",), evidence=(0,), split="test", **about)
+    without = Problem(id="marco/a/2", answers=("No Answer Present.",), evidence=(), split="test", **about)
+    outputs = [
+        {"id": asked.id, "text": "<answer>no answer present</answer>"},
+        {"id": without.id, "text": "<answer>No Answer Present. It is Ann</answer>"},
+    ]
+    write_jsonl(tmp_path / "marco" / "vanilla-1.jsonl", outputs)
+    found, _ = score_runs.verdict_frame([asked, without], [tmp_path / "marco" / "vanilla-1.jsonl"])
+    assert found[["answerable", "declined", "answer_correct"]].to_numpy().tolist() == [
+        [True, True, False],
+        [False, False, False],
+    ]
+
+
+def test_verdicts_carry_what_the_wrong_trace_of_their_problem_reveals(tmp_path):
+    """Of two facts one is gold, so the only wrong one excludes; with a third fact there is a choice that does not."""
+    two = Problem("babi/a/1", "babi", "a", ("Ann is here.", "Bob is there."), "who?", ("Ann",), (0,), "test",
+                  {"labels": "a|b", "label_counts": "1|1"})  # fmt: skip
+    three = Problem(**{**two.__dict__, "id": "babi/a/2", "context": (*two.context, "Cleo is away.")})
+    path = tmp_path / "vanilla-1.jsonl"
+    write_jsonl(path, [{"id": p.id, "text": "Ann", "finished": True} for p in (two, three)])
+    found = score_runs.verdict_frame([two, three], [path])[0].set_index("id")
+    assert found.drawn_reveals.to_dict() == {"babi/a/1": "excludes", "babi/a/2": "none"}
+
+
+def test_an_association_sentence_names_correction_and_power():
+    row = intervals.association_row({"both": 12, "answer_only": 5, "trace_only": 6, "neither": 9})
+    # chi2 = 32 (12 * 9 - 6 * 5)^2 / (18 * 14 * 17 * 15) = 3.03, p = 0.082; phi with 80% power sqrt(7.849 / 32) = 0.50.
+    assert all(value in narrative.association_sentence(row, "x") for value in ("p = 0.082", "0.50", "80%"))
+    # Significant alone, not after correction: the sentence has the corrected p and the power.
+    held = narrative.association_sentence(row | {"p_value": 0.03, "p_holm": 0.09}, "x")
+    assert "p = 0.09" in held and "80%" in held
+
+
+def test_repetition_counts_word_sequences_that_come_again():
+    """By hand: of the five sequences abcd, bcda, cdab, dabc, abcd the last stands twice."""
+    assert text.repetition("a b c d a b c d") == pytest.approx(0.2)
+    assert text.repetition("round " * 103) == pytest.approx(0.99)  # one of a hundred is new
+
+
+def test_an_evaluation_has_one_row_per_file_and_measure(frame, monkeypatch):
+    table, paths = frame
+    files = pd.DataFrame({"dataset": "cotempqa", "condition": ["vanilla", "correct", "correct"], "seed": [1, 1, 2],
+                          "missing": [0, 1, 0]})  # fmt: skip
+    table = table.assign(condition=table.condition.replace("vanilla", "prompted"))
+    found = evaluation.Evaluation([PROBLEM, LISTS], paths, table, files, {}, "")
+    assert found.conditions == ["correct", "prompted"] and set(found.traced.condition) == {"correct"}
+    found = dataclasses.replace(found, frame=frame[0])
+    monkeypatch.setattr(evaluation.students, "load_tokenizer", lambda student: lambda text, **_: {"input_ids": text})
+    rows = found.outputs_table("S").set_index(["condition", "seed"])
+    # A missing problem counts in n; bleu is for students that were taught steps; tokens are letters here.
+    assert rows.n.to_dict() == {("vanilla", 1): 2, ("correct", 1): 3, ("correct", 2): 2}
+    assert np.isnan(rows.bleu["vanilla", 1]) and rows.tokens["correct", 2] == len(RIGHT)
+    measured = found.accuracies(np.random.default_rng(1), 50).set_index(["condition", "measure"])
+    assert measured.value["correct", "answer exactly right"] == 0.75 and measured.value["correct", "label right"] == 0.5
+    assert "label right" not in measured.loc["vanilla"].index
+    assert measured.not_checked["correct", "gold-free check: passes"] + measured.outputs[
+        "correct", "gold-free check: passes"] == 4  # fmt: skip
+    robust, number = found.rewritten(5)
+    assert number == 6 + 2 and len(robust) == 20

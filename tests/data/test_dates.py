@@ -1,0 +1,138 @@
+"""Facts and their dates, in CoTempQA's form and in others: read, or a time that is not read, never part of a name."""
+
+import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracekd.data import dates, facts
+from tracekd.data.problem import Problem
+from tracekd.decompose.agreement import KINDS, compare
+from tracekd.decompose.derive_cotempqa import UNREAD, derive
+from tracekd.io.records import read_jsonl
+
+# Order numbers are year * 10000 + month * 100 + day; the year before 1 AD is 0, so 59 BC is -58.
+READ = {
+    "from 1999 to present": (19990000, 99990000),
+    "from 1999 to the present": (19990000, 99990000),
+    "from 1999 onwards": (19990000, 99990000),
+    "since 5 May 1999": (19990505, 99990000),
+    "until May 2001": (-99990000, 20010500),
+    "from 5 May 1999 to 7 June 2001": (19990505, 20010607),
+    "from 3rd of May 1999 to Sept. 2001": (19990503, 20010900),
+    "from 1999-05-05 to 2001-06": (19990505, 20010600),
+    "between 1999 and 2001": (19990000, 20010000),
+    "(1999–2001)": (19990000, 20010000),
+    "from 59 BC to 58 BC": (-580000, -570000),
+    "from 59 B.C. to 3 AD": (-580000, 30000),
+    "on 5 May 1999": (19990505, 19990505),
+    "in May 1999": (19990500, 19990500),
+}
+NOT_READ = (
+    "from 5/6/1999 to 7/8/2001", "in 05.05.1999", "in the 1990s", "in spring 1999", "from about 1999 to 2001",
+    "in Q1 1999",
+    "from Smarch, 2019 to 2020", "in February 30, 2019", "in the 5th century BC", "from 1999 to ?", "as of 1999",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("time", "span"), READ.items())
+@pytest.mark.parametrize("end", [".", " ."])
+def test_other_forms_are_read(time, span, end):
+    fact = facts.parse(f"Ada Lund works for Mill in Oslo {time}{end}")
+    assert (fact.subject, fact.object, fact.span, fact.unread) == ("Ada Lund", "Mill in Oslo", span, "")
+    assert not fact.native
+
+
+@pytest.mark.parametrize("time", NOT_READ)
+def test_what_is_not_read_is_kept_apart_from_the_name_and_is_our_limit(time):
+    fact = facts.parse(f"Ada Lund works for Mill in Oslo {time}.")
+    assert (fact.object, fact.unread, fact.span) == ("Mill in Oslo", time, None)
+    context = ("Ada Lund works for Acme from 1999 to 2001.", f"Ada Lund works for Mill {time}.")
+    question = "While Ada Lund was working for Acme, which employer did Ada Lund work for at the same time?"
+    got = derive(context, question)
+    assert got.underivable.startswith(UNREAD) and time in got.underivable and got.answers == ()
+    meta = {"triple_element": "S1_R1_O2"}
+    found = compare(Problem("x", "cotempqa", "equal", context, question, ("Mill",), (1,), "test", meta))
+    assert KINDS[found["kind"]] == "limit" and time in found["reason"]
+
+
+@pytest.mark.parametrize("name", ["Party (Japan, 2016)", "Studio 54", "Team 1999", "Mill in Oslo", "Robert  College"])
+def test_names_with_numbers_stay_names(name):
+    assert facts.parse(f"Ada is a member of the {name} in March 11, 2019.").object == name
+    assert facts.parse(f"Ada is a member of the {name}.").object == name
+
+
+def test_two_spellings_of_an_apostrophe_are_one_name():
+    context = (
+        "Sinéad O\u2019Hara works for Mill from 2001 to 2003.",
+        "Sinéad O'Hara works for Acme from 2001 to 2003.",
+    )
+    question = (
+        "While Sinéad O'Hara was working for Mill, which employer did Sinéad O\u2019Hara work for at the same time?"
+    )
+    assert derive(context, question).answers == ("Acme",)
+    assert facts.answer_evidence(("A works for O\u2019Hara in 2001.",), ("O'Hara",), "S1_R1_O2") == (0,)
+
+
+@given(st.integers(1, 9999), st.integers(1, 12))
+def test_months_are_within_their_year_and_order_like_days(year, month):
+    whole, part = dates.read_date(f"{year:04d}"), dates.read_date(f"{year:04d}-{month:02d}")
+    assert whole.first <= part.first <= part.last <= whole.last
+    assert whole.order < part.order < whole.order + 10000
+
+
+@given(st.integers(1, 4000))
+def test_years_before_christ_run_backwards(year):
+    one, next_one = dates.read_date(f"{year + 1} BC"), dates.read_date(f"{year} BC")
+    assert one.order < next_one.order
+    assert one.last + 1 == next_one.first  # no day between two years
+    assert dates.read_date("1 BC").last + 1 == dates.read_date("0001").first
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last", "precision", "order"),
+    [
+        ("2019", (2019, 1, 1), (2019, 12, 31), "year", 20190000),
+        ("March, 2019", (2019, 3, 1), (2019, 3, 31), "month", 20190300),
+        ("February, 2020", (2020, 2, 1), (2020, 2, 29), "month", 20200200),  # a leap year
+        ("December, 1999", (1999, 12, 1), (1999, 12, 31), "month", 19991200),
+        ("March 11, 2019", (2019, 3, 11), (2019, 3, 11), "day", 20190311),
+    ],
+)
+def test_a_date_is_the_span_of_days_it_may_mean(text, first, last, precision, order):
+    days = (datetime.date(*day).toordinal() for day in (first, last))
+    assert dates.read_date(text) == dates.Day(*days, precision, order, text)
+
+
+@pytest.mark.parametrize("phrase", facts.PHRASES)
+@pytest.mark.parametrize("tail", ["", " in 2001", " from May, 2001 to June 3, 2004"])
+def test_every_relation_phrase_in_both_tenses(phrase, tail):
+    read = facts.parse(f"Ada Lund {phrase} North Mill in Oslo{tail}.")
+    assert (read.subject, read.relation, read.object) == ("Ada Lund", facts.PHRASES[phrase], "North Mill in Oslo")
+    assert (read.start is None) == (tail == "")
+    assert read.point == tail.startswith(" in")
+
+
+def test_the_article_after_a_member_of_is_no_part_of_the_name():
+    assert facts.parse("Ada Lund is a member of the Blue Party in 2001.").object == "Blue Party"
+    assert facts.parse("Ada Lund works for the Blue Mill in 2001.").object == "the Blue Mill"
+    with pytest.raises(ValueError, match=r"Ada Lund likes tea\."):
+        facts.parse("Ada Lund likes tea.")
+
+
+def test_evidence_compares_whole_slots():
+    context = ["A works for Mill in 2001.", "A works for Mill House in 2001.", "B works for mill in 2002."]
+    assert facts.answer_evidence(context, ["Mill"], "S1_R1_O2") == (0, 2)
+    assert facts.answer_evidence(context, ["A"], "S2_R1_O1") == (0, 1)
+    with pytest.raises(ValueError, match="S9"):
+        facts.answer_slot(context[0], "S9")
+
+
+def test_every_real_fact_parses_and_every_gold_answer_has_its_fact(shared_data):
+    rows = [row for path in sorted((shared_data / "cotempqa").iterdir()) for row in read_jsonl(path)]
+    assert len(rows) == 436 + 653 + 360 + 336 + 950
+    for row in rows:
+        found = facts.answer_evidence(row["facts"], row["answer"], row["triple_element"])
+        slots = {facts.answer_slot(row["facts"][i], row["triple_element"]) for i in found}
+        assert slots == set(row["answer"])

@@ -1,0 +1,181 @@
+"""Generated problems: the planted truth is found again from the text alone, by the rules for the real files."""
+
+import re
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tracekd.data import problems
+from tracekd.data.facts import parse
+from tracekd.data.problem import CATEGORIES, DATASETS, Problem
+from tracekd.data.synthetic import generated
+from tracekd.data.synthetic.compare import compare
+from tracekd.data.synthetic.marco import NO_ANSWER, PUBLISHED_MEANS, TOPICS
+from tracekd.decompose.derive import derive
+
+SIZE = {"cotempqa": 240, "marco": 240, "babi": 400}
+COMMITTED = ROOT / "figures" / "data" / "generated_vs_real.csv"
+seeds = st.integers(0, 2**31 - 1)
+few = settings(max_examples=15, deadline=None)
+
+
+@pytest.fixture(scope="module", params=DATASETS)
+def made(request):
+    return generated.generate(request.param, SIZE[request.param], seed=121)
+
+
+def test_same_seed_same_problems_whatever_the_global_state(made):
+    np.random.seed(7)
+    again = generated.generate(made[0].dataset, len(made), seed=121)
+    assert again == made
+
+
+def test_another_seed_makes_other_problems(made):
+    other = generated.generate(made[0].dataset, len(made), seed=122)
+    same = {problems.key(p) for p in made} & {problems.key(p) for p in other}
+    assert len(same) < len(made) / 10
+
+
+def test_categories_have_their_shares_in_both_splits(made):
+    shares = generated.SHARES[made[0].dataset]
+    counts = Counter(p.category for p in made)
+    for category in CATEGORIES[made[0].dataset]:
+        target = len(made) * shares[category] / sum(shares.values())
+        assert counts[category] == pytest.approx(target, abs=2.5)
+        tested = sum(p.category == category and p.split == "test" for p in made)
+        assert tested == max(1, round(0.2 * counts[category]))
+    assert list(dict.fromkeys(p.category for p in made)) == list(CATEGORIES[made[0].dataset])
+
+
+def test_each_problem_comes_once_with_an_id_of_its_own(made):
+    problems.check(made)
+    assert len({problems.key(p) for p in made}) == len(made)
+    form = r"babi/[a-z-]+/(train|test)-\d{4}" if made[0].dataset == "babi" else r"\w+/\w+/\d{4}"
+    for p in made:
+        assert re.fullmatch(form, p.id)
+        assert p.id.split("/")[:2] == [p.dataset, p.category]
+        assert all(0 <= i < len(p.context) for i in p.evidence) and tuple(sorted(set(p.evidence))) == p.evidence
+
+
+def test_the_split_is_the_papers():
+    made = generated.generate("cotempqa", 200, seed=3)
+    assert [p.split for p in made] == problems.paper_split([p.category for p in made])
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_smallest_size_has_each_category_in_each_split(dataset):
+    least = 2 * len(CATEGORIES[dataset])
+    made = generated.generate(dataset, least, seed=0)
+    assert {(p.category, p.split) for p in made} == {(c, s) for c in CATEGORIES[dataset] for s in ("train", "test")}
+    with pytest.raises(ValueError, match=f"size >= {least}"):
+        generated.generate(dataset, least - 1, seed=0)
+
+
+def test_wrong_arguments_are_named():
+    with pytest.raises(ValueError, match=r"'squad'.*cotempqa, marco, babi"):
+        generated.generate("squad", 100, seed=0)
+    with pytest.raises(ValueError, match=r"split_share is 1\.0"):
+        generated.generate("babi", 100, seed=0, split_share=1.0)
+
+
+@few
+@given(seeds)
+@pytest.mark.parametrize("dataset", ["cotempqa", "babi"])
+def test_gold_steps_follow_from_context_and_question(dataset, seed):
+    """The rules of ``derive``, written for the real files, find the planted steps again."""
+    for p in generated.generate(dataset, 220 if dataset == "babi" else 40, seed):
+        derived = derive(p)
+        assert (derived.category, derived.evidence) == (p.category, p.evidence), p
+        assert sorted(derived.answers) == sorted(p.answers)
+        assert all(p.context.count(fact) == 1 for fact in p.facts)
+        if dataset == "babi":
+            assert derive(replace(p, context=p.facts)).answers == p.answers, p
+
+
+# A date may be all of its days, its first day, or the real files' number with 0 for what is not stated.
+READINGS = (
+    lambda fact: (fact.start.first, fact.end.last),
+    lambda fact: (fact.start.first, fact.end.first),
+    lambda fact: fact.span,
+)
+
+
+def relation(a, b) -> str:
+    (s, e), (t, f) = a, b
+    if (s, e) == (t, f):
+        return "equal"
+    if e < t or f < s:
+        return "none"
+    return "during" if (s <= t and f <= e) or (t <= s and e <= f) else "overlap"
+
+
+@few
+@given(seeds)
+def test_planted_relations_hold_under_every_reading_of_dates(seed):
+    for p in generated.generate("cotempqa", 40, seed):
+        facts = [parse(fact) for fact in p.context]
+        (event,) = [f for f in facts if f.subject in p.question and f"{f.object}, wh" in p.question]
+        for reading in READINGS:
+            kinds = {relation(reading(facts[i]), reading(event)) for i in p.evidence}
+            assert kinds == {p.category} if p.category != "mix" else len(kinds) > 1, p
+
+
+# MARCO: which passages tell what is asked for, by the wording.
+
+
+def telling(p: Problem) -> list[int]:
+    """The passages that tell the attribute asked for of the topic asked about."""
+    topic, hits = p.meta["topic"], set()
+    for attribute in (a for kind in TOPICS.values() for a in kind["attributes"]):
+        if any(q.replace("{e}", topic.lower()) == p.question for q in attribute["questions"]):
+            assert attribute["query_type"] == p.category
+            value = re.sub(r"\\\{.+?\\\}", "[^!?]+?", re.escape(attribute["value"]))
+            for form in attribute["sentences"]:
+                pattern = re.escape(form[0].upper() + form[1:]).replace(r"\{e\}", re.escape(topic))
+                pattern = pattern.replace(r"\{v\}", value).replace(r"\{V\}", value)
+                hits |= {i for i, text in enumerate(p.context) if re.search(rf"(^|\. ){pattern}( |$)", text)}
+    return sorted(hits)
+
+
+@few
+@given(seeds)
+def test_marco_answers_stand_in_the_selected_passage_alone(seed):
+    for p in generated.generate("marco", 60, seed):
+        assert len(p.context) == 10 and len(p.answers) == 1
+        assert telling(p) == list(p.evidence)
+        if p.evidence:
+            value = p.meta["value"]
+            assert value in p.facts[0] and value.lower() in p.answers[0].lower() and p.meta["topic"] in p.facts[0]
+        else:
+            assert p.answers == (NO_ANSWER,)
+
+
+def test_marco_has_unanswered_queries_and_passages_of_the_usual_length():
+    made = generated.generate("marco", 600, seed=1)
+    # 0.4 of 600 is 240; three standard errors are 3 * sqrt(600 * 0.4 * 0.6) = 36.
+    assert 204 <= sum(not p.evidence for p in made) <= 276
+    words = [len(text.split()) for p in made for text in p.context]
+    assert np.mean(words) == pytest.approx(PUBLISHED_MEANS["fact_words"], rel=0.05) and min(words) >= 12
+    answers = [len(p.answers[0].split()) for p in made if p.evidence]
+    assert np.mean(answers) == pytest.approx(PUBLISHED_MEANS["answer_words"], rel=0.15)
+    assert all(len(set(p.context)) == 10 for p in made)
+
+
+def test_the_committed_comparison_is_what_the_files_give_and_the_sets_are_alike(shared_data):
+    found = compare(shared_data)
+    committed = pd.read_csv(COMMITTED).merge(found, on=["dataset", "category", "measure"])
+    assert len(committed) == len(found) == 5 * (5 + 12)  # measures; CoTempQA's 4 and bAbI's 11 categories, and the sets
+    assert committed.real.to_numpy() == pytest.approx(committed.real_mean.to_numpy(), rel=1e-4)
+    assert committed.generated.to_numpy() == pytest.approx(committed.generated_mean.to_numpy(), rel=1e-4)
+    shares = found[found.measure == "share"]
+    assert (shares.real - shares.generated).abs().max() < 0.03
+    whole = found[found.category == "all"].set_index("measure")
+    for measure, tolerance in (("facts", 0.1), ("prompt_words", 0.1), ("answers", 0.05), ("evidence", 0.05)):
+        ratio = whole.loc[measure, "generated"] / whole.loc[measure, "real"]
+        assert ratio.tolist() == pytest.approx([1, 1], abs=tolerance)

@@ -1,0 +1,203 @@
+"""The Hub's own clients against a small Hub on loopback: found, refused, busy, cut, silent, gone. Nothing hangs."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from collections import Counter
+
+import pandas as pd
+import pytest
+from conftest import ROOT
+from loopback_hub import Hub
+
+from tracekd import config
+from tracekd.data import hub, problems
+from tracekd.run import open_run
+
+STORY = "1 Ann moved to the attic.\n2 Where is Ann? \tattic\t1\n"
+CARD = "---\nconfigs:\n- config_name: v2.1\n  data_files:\n" + "".join(
+    f"  - split: {name}\n    path: v2.1/{name}-*\n" for name in ("train", "validation", "test")
+)
+# Run in a process of its own, since the clients read HF_ENDPOINT when they are imported.
+CLIENT = """
+import json, sys
+from tracekd import hub
+hub.ANSWER, hub.ROW, hub.FILE = map(int, sys.argv[1].split(","))  # seconds
+found = {"probe": hub.probe()}
+for name in sys.argv[2:]:
+    try:
+        made = getattr(hub, f"hub_{name}")()
+        found[name] = [[p.id, p.split, p.answers, p.evidence] for p in made]
+    except hub.DataUnavailable as error:
+        found[name] = str(error)
+print(json.dumps(found))
+"""
+
+
+def marco(number, answers=("a lake",), flags=(0, 1)):
+    passages = {"is_selected": list(flags), "passage_text": ["a river", "a lake"], "url": ["u", "v"]}
+    label = problems.CATEGORIES["marco"][number % 5]
+    row = {"answers": list(answers), "passages": passages, "query": f"q {number}", "query_id": number}
+    return row | {"query_type": label, "wellFormedAnswers": []}
+
+
+@pytest.fixture(scope="module")
+def repositories(tmp_path_factory):
+    """The three data sets in the layout that their repositories have on the Hub, with few rows."""
+    root = tmp_path_factory.mktemp("hub") / "datasets"
+    for folder in ("Warrieryes/CotempQA", "microsoft/ms_marco/v2.1", "facebook/babi_qa/data"):
+        (root / folder).mkdir(parents=True)
+    for category in ("during", "equal", "mix", "overlap"):
+        rows = [
+            {
+                "facts": [
+                    f"Ada works for Mill {i} from 2001 to 2005.",
+                    "Ada holds the position of clerk from 2001 to 2005.",
+                ],
+                "answer": ["clerk"],
+                "question": f"While Ada was working for Mill {i}, which position did Ada hold?",
+                "triple_element": "S1_R1_O2",
+            }
+            for i in range(10)
+        ]
+        (root / "Warrieryes/CotempQA" / f"{category}.json").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    (root / "microsoft/ms_marco/README.md").write_text(CARD + "---\n")
+    folder = root / "microsoft/ms_marco/v2.1"
+    hidden = [marco(900 + i, (), (-1, -1)) for i in range(20)]
+    pd.DataFrame(hidden).to_parquet(folder / "test-00000-of-00001.parquet")
+    pd.DataFrame([marco(700 + i) for i in range(20)]).to_parquet(folder / "validation-00000-of-00001.parquet")
+    for part in range(2):
+        rows = [marco(100 * part + i) for i in range(50)]
+        pd.DataFrame(rows).to_parquet(folder / f"train-0000{part}-of-00002.parquet")
+    with tarfile.open(root / "facebook/babi_qa" / hub.BABI_ARCHIVE, "w:gz") as tar:
+        for name in ("en/qa8_lists-sets_train.txt", "en/qa8_lists-sets_test.txt", "en-10k/qa8_lists-sets_test.txt"):
+            member = tarfile.TarInfo(f"tasks_1-20_v1-2/{name}")
+            member.size = len(STORY)
+            tar.addfile(member, io.BytesIO(STORY.encode()))
+    return root.parent
+
+
+def client(address, cache, *names, waits="3,6,6", code=CLIENT, **extra):
+    """What a fresh process finds at ``address``, and what it wrote to stderr; nothing may hang."""
+    about = {"HF_ENDPOINT": address, "HF_HOME": str(cache), "PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1"}
+    cleared = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))}
+    command = [sys.executable, "-c", code, waits, *names]
+    done = subprocess.run(command, env=cleared | about | extra, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1]), done.stderr
+
+
+def test_all_three_sets_are_found_in_their_real_layout_and_cached(repositories, tmp_path):
+    with Hub(repositories) as served:
+        found, said = client(served.address, tmp_path, "cotempqa", "babi", "marco", waits="60,60,60")
+        asked = list(served.requests)
+    assert found["probe"][0] == "hub"
+    assert Counter(id.split("/")[1] for id, *_ in found["cotempqa"]) == dict.fromkeys(
+        problems.CATEGORIES["cotempqa"], 10
+    )
+    assert Counter(split for _, split, *_ in found["cotempqa"]) == {"train": 32, "test": 8}
+    assert sorted(found["babi"]) == [[f"babi/lists-sets/{s}-0000", s, ["attic"], [0]] for s in ("test", "train")]
+    assert "3,773 train" in said  # which stories the authors took is not known
+    # Of MS MARCO the 100 training rows: 20 of each type, 4 of them for the test; ids are query ids.
+    assert Counter((id.split("/")[1], split) for id, split, *_ in found["marco"]) == {
+        (label, split): n for label in problems.CATEGORIES["marco"] for split, n in (("train", 16), ("test", 4))
+    }
+    assert {int(id.split("/")[2]) for id, *_ in found["marco"]} == {*range(50), *range(100, 150)}
+    assert not [path for path in asked if "test-00000" in path or "validation-0" in path]
+    # The cache has all of it: with no network at all the same comes again, drawn and kept by query_id.
+    again, _ = client("http://127.0.0.1:9", tmp_path, "cotempqa", "babi", "marco")
+    assert again.pop("probe")[0] == "generated" and found.pop("probe")
+    assert again == found
+
+
+def only(fault, part):
+    """A fault for paths that have ``part`` in them alone."""
+    return lambda path: fault if part in path else None
+
+
+LOGIN, LATER, CONNECT = "hf auth login", "wait a few minutes", "check the connection"
+
+
+@pytest.mark.parametrize(
+    ("fault", "says", "advises"),
+    [
+        (404, "HTTP 404", "spelt right"),
+        ("gated", "HTTP 403", LOGIN),
+        (429, "HTTP 429", LATER),  # with Retry-After: an hour
+        (503, "HTTP 503", "try again later"),
+        ("silent", "no answer within|Timeout", CONNECT),
+    ],
+)
+def test_a_hub_that_refuses_is_noticed_with_advice(repositories, tmp_path, fault, says, advises):
+    with Hub(repositories, only(fault, "/")) as served:
+        found, _ = client(served.address, tmp_path, "cotempqa", "babi", "marco")
+    assert found["probe"][0] == "generated"
+    for name, repository in hub.REPOSITORIES.items():
+        message = found[name]
+        assert message.startswith(repository) and any(part in message for part in says.split("|")), message
+        assert advises in message and "--data PATH" in message and "--data generated" in message
+
+
+@pytest.mark.parametrize(
+    ("fault", "part"), [(403, "/resolve/"), ("cut", "/resolve/"), ("silent", "/resolve/"), ("cut", "train-00001")]
+)
+def test_files_that_fail_where_the_hub_itself_answers(repositories, tmp_path, fault, part):
+    """A stream that is cut is no shorter set, and no half draw is stored."""
+    names = ("marco",) if part == "train-00001" else tuple(hub.REPOSITORIES)
+    with Hub(repositories, only(fault, part)) as served:
+        found, _ = client(served.address, tmp_path, *names)
+    assert all("could not be loaded" in found[name] for name in names), found
+    assert not list(tmp_path.rglob("marco_v2.1*"))
+
+
+def test_no_network_at_all(tmp_path):
+    found, _ = client("http://127.0.0.1:9", tmp_path, "cotempqa", "marco")
+    assert found["probe"][0] == "generated"
+    assert all(CONNECT in found[name] for name in ("cotempqa", "marco"))
+    offline, _ = client("https://huggingface.co", tmp_path, "cotempqa", HF_HUB_OFFLINE="1")
+    assert offline["probe"][0] == "generated" and "HF_HUB_OFFLINE" in offline["cotempqa"]
+
+
+def test_a_gated_model_says_where_its_licence_is_accepted(tmp_path):
+    code = """
+import json
+from tracekd import students
+try:
+    students.load_tokenizer("llama-3.2-1b")
+except students.StudentUnavailable as error:
+    print(json.dumps(str(error)))
+"""
+    (tmp_path / "models").mkdir()
+    with Hub(tmp_path, lambda path: "gated") as served:
+        said, _ = client(served.address, tmp_path / "cache", code=code)
+    assert "licence" in said and LOGIN in said
+
+
+def test_auto_is_decided_once_for_a_run_and_can_be_decided_anew(tmp_path, monkeypatch, capsys):
+    answers = iter([("generated", "no network"), ("hub", "the Hub answers")])
+    monkeypatch.setattr(hub, "probe", lambda: next(answers))
+    assert hub.settle("auto", tmp_path) == "generated"
+    assert capsys.readouterr().out.count("\n") == 1
+    assert hub.settle("auto", tmp_path) == "generated"  # the second answer is not asked for
+    assert hub.settle("auto", tmp_path, anew=True) == "hub" == hub.settle("auto", tmp_path)
+    assert hub.settle("generated", tmp_path) == "generated"
+
+
+def test_notebooks_take_what_auto_came_to_and_the_test_share(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path))
+    monkeypatch.delenv("TRACEKD_DATA", raising=False)
+    answers = iter([("generated", "no network"), ("hub", "the Hub answers")])
+    monkeypatch.setattr(hub, "probe", lambda: next(answers))
+    assert config.load("cpu").data == config.load("gpu").data == "auto"
+    assert [open_run(name, "cpu").source for name in ("01_decompose", "04_evaluate")] == ["generated"] * 2
+    (tmp_path / "data" / "marco").mkdir(parents=True)
+    monkeypatch.setenv("TRACEKD_DATA", str(tmp_path / "data"))
+    assert open_run("x", "cpu").source == str(tmp_path / "data")  # local files go before
+    monkeypatch.setenv("TRACEKD_TEST_SHARE", "0.3")
+    assert open_run("x", "smoke").profile.marco == {"test_share": 0.3}
+    monkeypatch.setenv("TRACEKD_TEST_SHARE", "all")
+    with pytest.raises(ValueError, match="'all'"):
+        open_run("x", "smoke")

@@ -1,0 +1,150 @@
+"""What one of our commands writes, every other of our commands reads.
+
+====================  ====================================================================
+written by            read by
+====================  ====================================================================
+train (problems)      derive, teacher, score, train --data as an own set
+teacher               train --texts, survey build --traces
+train (SFT sets)      survey build --traces, export (and TRL: ``test_export``)
+generate              score, intervene, export (the card's results)
+score --csv           any reader of tables
+survey check          survey check, run --ratings
+survey page           survey check (in a real browser: ``test_survey``)
+====================  ====================================================================
+"""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tracekd import __main__
+from tracekd.data.problem import read_problems
+from tracekd.io.records import read_jsonl, write_jsonl
+from tracekd.study import survey_build, survey_cli
+from tracekd.study.simulate import simulate
+from tracekd.study.source import open_study
+
+
+def call(*argv):
+    assert __main__.main([str(word) for word in argv]) == 0
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """The smoke run after train and generate of one bAbI student; every data set's problems and sets are there."""
+    folder = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRACEKD_RUNS", str(folder))
+        patch.delenv("TRACEKD_DATA", raising=False)
+        for command in ("train", "generate"):
+            call(command, "--profile", "smoke", "--dataset", "babi", "--condition", "correct")
+    return folder / "smoke"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path / "runs"))
+    for name in ("TRACEKD_DATA", "TRACEKD_TEXTS"):
+        monkeypatch.setenv(name, "")
+
+
+@pytest.mark.parametrize("dataset", ["babi", "cotempqa", "marco"])
+def test_problems_are_derived(runs, dataset, capsys):
+    call("derive", runs / "problems" / f"{dataset}.jsonl")
+    assert json.loads(capsys.readouterr().out)["n"] == len(read_problems(runs / "problems" / f"{dataset}.jsonl"))
+
+
+def test_outputs_are_scored_and_the_verdicts_are_a_table(runs, tmp_path, capsys):
+    outputs, table = runs / "outputs/babi/correct-121.jsonl", tmp_path / "verdicts.csv"
+    call("score", "--dataset", "babi", "--problems", runs / "problems/babi.jsonl", "--outputs", outputs, "--csv", table)
+    found = json.loads(capsys.readouterr().out)
+    # 32 of the 90 test problems are asked in this profile; the others are missing, and counted.
+    assert [found[k] for k in ("n", "malformed", "unknown", "duplicate", "missing")] == [32, 0, 0, 0, 58]
+    rows = pd.read_csv(table)
+    assert len(rows) == 32 and rows["answer_correct"].sum() == found["answer"]
+
+
+def test_outputs_are_answered_again_after_given_traces(runs, monkeypatch):
+    monkeypatch.setenv("TRACEKD_RUNS", str(runs.parent))
+    call("intervene", "--profile", "smoke", "--dataset", "babi", "--condition", "correct")
+    rows = list(read_jsonl(runs / "interventions/babi/correct-121.jsonl"))
+    assert len({row["id"] for row in rows}) == 6
+
+
+@pytest.fixture(scope="module")
+def teacher():
+    """An OpenAI-compatible server that answers every question of the run right."""
+    gold = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            text = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["messages"][-1]["content"]
+            answers = next((a for question, a in gold.items() if question in text), ("a summary",))
+            message = {"role": "assistant", "content": ", ".join(answers), "reasoning_content": "I look at the years."}
+            choice = {"index": 0, "message": message, "finish_reason": "stop"}
+            usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+            about = {"id": "x", "object": "chat.completion", "created": 0, "model": "stand-in"}
+            body = json.dumps({**about, "choices": [choice], "usage": usage}).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=http.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{http.server_port}/v1", gold
+    http.shutdown()
+    http.server_close()
+
+
+def test_a_teachers_texts_are_trained_on_and_shown_in_the_survey(runs, teacher, tmp_path, monkeypatch):
+    url, gold = teacher
+    problems = runs / "problems/cotempqa.jsonl"
+    gold.update({p.question: p.answers for p in read_problems(problems)})
+    texts = tmp_path / "texts.jsonl"
+    call("teacher", problems, "--url", url, "--model", "stand-in", "--limit", 60, "--out", texts, "--go")
+    own = list(read_jsonl(texts))
+    # Two generated problems may ask the same question; the stand-in knows one answer to it.
+    assert len({row["id"] for row in own}) == len(own) >= 59
+    one = ["--profile", "smoke", "--dataset", "cotempqa", "--condition", "r1"]
+    call("train", *one, "--texts", texts)
+    record = json.loads((tmp_path / "runs/smoke/adapters/cotempqa/r1/seed121/record.json").read_text())
+    assert record["teacher"] == "stand-in"
+    assert {key[0] for key in survey_cli.given_traces([texts])} == {row["id"] for row in own}
+
+
+def test_sft_sets_are_shown_in_the_survey(runs, tmp_path, monkeypatch):
+    monkeypatch.setattr(survey_build, "fetch", lambda: (["var jsPsych;"], "licence"))
+    page = tmp_path / "page.html"
+    call("survey", "build", "--dataset", "babi", "--traces", runs / "sft/babi/correct/train.jsonl", "--output", page)
+    assert "<think>" not in page.read_text(encoding="utf-8")
+
+
+def test_problems_of_a_run_are_an_own_set(runs, tmp_path):
+    rows = [{**row, "dataset": "mine"} for row in read_jsonl(runs / "problems/babi.jsonl")]
+    for row in rows:
+        row["id"] = row["id"].replace("babi", "mine")
+    write_jsonl(tmp_path / "mine.jsonl", rows)
+    call("derive", tmp_path / "mine.jsonl", "--dataset", "babi")
+    call("train", "--profile", "smoke", "--data", tmp_path / "mine.jsonl", "--condition", "vanilla")
+    assert list((tmp_path / "runs/smoke/adapters/mine/vanilla").rglob("record.json"))
+
+
+def test_clean_ratings_are_read_again_unchanged(tmp_path):
+    simulate(np.random.default_rng(1)).to_csv(tmp_path / "raw.csv", index=False)
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    call("survey", "check", tmp_path / "raw.csv", "--output", first, "--scale", "1-7")
+    call("survey", "check", first, "--output", second)
+    assert first.read_text() == second.read_text()
+    pd.testing.assert_frame_equal(
+        open_study(str(first), np.random.default_rng(1)).ratings,
+        open_study(str(second), np.random.default_rng(2)).ratings,
+    )

@@ -1,0 +1,121 @@
+"""The grid of interventions: every trained student, its own traces, nothing asked twice, nothing loaded for nothing."""
+
+from dataclasses import replace
+
+import pytest
+
+from tracekd.config import load
+from tracekd.data.problem import DATASETS
+from tracekd.grid import forced_traces, run_grid
+from tracekd.interventions.tables import frame
+from tracekd.interventions.variants import VARIANTS
+from tracekd.io.locks import Busy, locked
+from tracekd.io.records import read_jsonl, write_jsonl
+from tracekd.run import Run
+from tracekd.scoring import aligned
+from tracekd.scoring.reading import split_output
+from tracekd.students import adapters, generate, outputs, registry, sft
+from tracekd.traces import leakage  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run with three adapters a set and the outputs of notebook 04."""
+    settings = load("smoke")
+    sizes = {"babi": 6, "cotempqa": 4, "marco": 4}
+    settings = replace(settings, train=sizes, test=sizes, interventions={"babi": 3, "cotempqa": 2, "marco": "all"})
+    settings = replace(settings, recipe=replace(settings.recipe, max_new_tokens=6), also={})
+    run = Run("07_interventions", settings, 121, "generated", tmp_path_factory.mktemp("run"))
+    sft.prepare(run)
+    with pytest.raises(FileNotFoundError, match="tracekd train --profile smoke"):
+        run_grid.generate(run)  # evaluating never trains
+    run_grid.train(run)
+    with pytest.raises(FileNotFoundError, match="tracekd generate --profile smoke"):
+        run_grid.intervene(run)
+    run_grid.generate(run)
+    return run
+
+
+@pytest.fixture(scope="module")
+def paths(run):
+    return run_grid.intervene(run)
+
+
+def loaded(monkeypatch):
+    """Counts how often the student's weights are read from now on."""
+    times, real = [], registry.load_model
+    monkeypatch.setattr(registry, "load_model", lambda *a, **o: times.append(a) or real(*a, **o))
+    return times
+
+
+def test_nine_rows_a_problem_for_every_trained_student(run, paths):
+    assert [p.relative_to(run.folder).as_posix() for p in paths] == [
+        f"interventions/{d}/{c}-121.jsonl" for d in DATASETS for c in ("vanilla", "correct", "incorrect")
+    ]
+    sizes = {"babi": 3, "cotempqa": 2, "marco": 4}
+    asked = outputs.evaluation_problems(run)
+    for path, (dataset, condition, seed) in zip(paths, adapters.jobs(run), strict=True):
+        rows, first = list(read_jsonl(path)), [p.id for p in asked[dataset][: sizes[dataset]]]
+        assert [r["id"] for r in rows] == [i for i in first for _ in VARIANTS]
+        assert [r["variant"] for r in rows] == list(VARIANTS) * len(first)
+        record = adapters.read_record(adapters.adapter_path(run, dataset, condition, seed))
+        about = {(r["student"], r["condition"], r["seed"], r["source"], r["adapter"], r["identity"]) for r in rows}
+        identity = registry.identity("tiny-random")
+        assert about == {("tiny-random", condition, 121, "GENERATED problems", record["key"], identity)}
+
+
+def test_own_traces_are_those_of_the_outputs(run, paths):
+    for path in paths:
+        outputs = {o["id"]: o for o in read_jsonl(run.path("outputs", path.parent.name, path.name))}
+        for row in read_jsonl(path):
+            if row["variant"] == "own":
+                output = outputs[row["id"]]
+                assert bool(row["left_out"]) == (split_output(output["text"], output["finished"])[1] is None)
+
+
+def test_what_is_there_is_not_asked_again_and_loads_nothing(run, paths, monkeypatch):
+    before, times = [p.read_bytes() for p in paths], loaded(monkeypatch)
+    assert run_grid.intervene(run) == paths
+    assert [p.read_bytes() for p in paths] == before and times == []
+
+
+def test_a_killed_grid_goes_on_and_another_adapters_rows_are_replaced(run, paths, monkeypatch):
+    """A torn file, and one of another key: the base is loaded once for both, and the rows come out as they were."""
+    before = [list(read_jsonl(p)) for p in paths]
+    lines = paths[-1].read_text().splitlines(keepends=True)
+    paths[-1].write_text("".join(lines[:9]) + lines[9][:30])
+    write_jsonl(paths[0], [{**r, "key": "of an earlier adapter"} for r in before[0]])
+    times = loaded(monkeypatch)
+    run_grid.intervene(run)
+    assert len(times) == 1
+    for path, rows in zip(paths, before, strict=True):
+        for old, new in zip(rows, read_jsonl(path), strict=True):
+            assert {k: v for k, v in new.items() if "logp" not in k} == {
+                k: v for k, v in old.items() if "logp" not in k
+            }
+            assert new["logp_gold"] == (old["logp_gold"] and pytest.approx(old["logp_gold"], abs=1e-4))
+
+
+def test_two_at_once_are_refused(run, paths):
+    whole = paths[0].read_text()
+    paths[0].write_text("".join(whole.splitlines(keepends=True)[:-1]))  # so that there is something to write
+    with locked(paths[0]), pytest.raises(Busy, match="another process"):
+        run_grid.intervene(run)
+    paths[0].write_text(whole)
+
+
+def test_an_untrained_adapter_is_named(run):
+    asker = generate.Asker("tiny-random", run.profile.recipe)
+    with pytest.raises(FileNotFoundError, match="03_qlora_train"):
+        forced_traces.complete(run, asker, [], "babi", "correct", 999)
+
+
+def test_what_may_be_committed_holds_no_text(paths):
+    table = frame(forced_traces.read(paths))
+    kept = forced_traces.without_text(table)
+    assert len(kept) == len(table) and {"id", "variant", "answer_correct", "logp_gold", "follows"} <= set(kept)
+    known = {"id", "variant", "donor", "student", "dataset", "condition", "source", "category"}
+    for name in kept.select_dtypes(exclude=["number", "bool", "boolean"]).columns.difference(list(known)):
+        values = {str(value) for value in kept[name].dropna()}
+        allowed = {"trace", "context", "both", "neither", *leakage.LEVELS, leakage.RIGHT, *aligned.STATUSES}
+        assert values <= allowed | {"derivation", "source", "slots", "renamed"}, name

@@ -1,0 +1,120 @@
+"""Natural wrong traces: a student's own errors on problems it was not trained on, from the grid to another student."""
+
+from dataclasses import replace
+
+import pytest
+
+from tracekd import config
+from tracekd.data import splits
+from tracekd.data.problems import kept, training_set
+from tracekd.grid import natural_answers, run_grid
+from tracekd.io.records import read_jsonl, write_jsonl
+from tracekd.run import Run
+from tracekd.students import adapters, outputs, registry, sft
+from tracekd.traces import natural, templates
+
+RIGHT = "<think>{}</think> <answer>{}</answer>"
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """The run of `smoke` with its `correct` students trained, and that of `smoke-natural` beside it."""
+    folder = tmp_path_factory.mktemp("runs")
+    base = replace(
+        config.load("smoke"), datasets=("babi",), conditions=("correct",), also={}, seeds=(121, 122), test={"babi": 4}
+    )
+    beside = replace(base, name="smoke-natural", conditions=tuple(natural.CONDITIONS), train={"babi": 20}, untrained=())
+    made = [Run("train", p, 121, "generated", folder / p.name) for p in (base, beside)]
+    run_grid.train(made[0])
+    return made
+
+
+def answers(run, wrong: dict[int, set[int]]):
+    """Write outputs for every seed: the gold trace, but for the problems at the places in ``wrong`` a wrong one.
+
+    A student of random weights writes no trace at all, so its outputs are given; their key is the real one.
+    """
+    base, problems = natural_answers.base_of(run), kept(run)["babi"]
+    asked = natural_answers.fresh_problems(run, "babi", problems)
+    for seed, places in wrong.items():
+        record = adapters.read_record(adapters.adapter_path(base, "babi", "correct", seed))
+        name = outputs.output_key(registry.identity(run.student), record, base.profile.recipe, asked)
+        rows = []
+        for i, p in enumerate(asked):
+            trace = templates.build(p, "incorrect" if i in places else "correct", seed=seed).text
+            rows.append({"id": p.id, "text": RIGHT.format(trace, "who knows"), "finished": True, "key": name})
+        write_jsonl(run.path("natural", "babi", f"outputs-{seed}.jsonl"), rows)
+    return asked
+
+
+def test_the_students_own_errors_train_others_on_their_own_seeds_problems(runs, capsys):
+    base, run = runs
+    asked = answers(run, {121: {1, 4, 5}, 122: {0, 4}})
+    seen = {splits.key(p) for p in training_set(base, "babi", kept(run)["babi"])}
+    assert len(asked) == 20 and not seen & {splits.key(p) for p in asked}
+    table = run_grid.train(run)
+    assert dict(zip(zip(table.condition, table.seed, strict=True), table.n, strict=True)) == {
+        (c, s): n for c in natural.CONDITIONS for s, n in ((121, 3), (122, 2))
+    }
+    assert "17 correct, 3 wrong" in capsys.readouterr().out
+    sets = {c: sft.kept(run)["babi", c] for c in natural.CONDITIONS}
+    assert {c: sft.teacher_of(made) for c, made in sets.items()} == dict.fromkeys(sets, "") | {"natural": "tiny-random"}
+    for seed, places in {121: (1, 4, 5), 122: (0, 4)}.items():
+        of = {c: {e.id: e for e in sft.of_seed(made, seed)} for c, made in sets.items()}
+        for p in (asked[i] for i in places):
+            ends = {c: of[c][p.id].target for c in of}
+            assert ends["natural"] == templates.target(p, templates.build(p, "incorrect", seed=seed))  # gold answer
+            assert ends["natural_correct"] == templates.target(p, templates.build(p, "correct"))
+            assert ends["natural_incorrect"] == templates.target(p, templates.build(p, "incorrect", seed=121))
+            assert len({of[c][p.id].prompt for c in of}) == 1
+    when = {job: (adapters.adapter_path(run, *job) / adapters.WEIGHTS).stat().st_mtime for job in adapters.jobs(run)}
+    run_grid.train(run)  # again: nothing is made anew
+    assert when == {job: (adapters.adapter_path(run, *job) / adapters.WEIGHTS).stat().st_mtime for job in when}
+    assert len(run_grid.generate(run)) == 6 and len(run_grid.intervene(run)) == 6
+
+
+def test_a_kill_loses_no_answer_and_a_student_without_a_readable_trace_is_an_error(runs):
+    run = replace(runs[1], folder=runs[1].folder.with_name("other-natural"))
+    asked = natural_answers.fresh_problems(run, "babi", kept(run)["babi"])
+    with pytest.raises(ValueError, match="none of 20 outputs"):  # the random student writes no trace
+        natural_answers.prepare(run)
+    path = run.path("natural", "babi", "outputs-121.jsonl")
+    rows = list(read_jsonl(path))
+    assert sorted(row["id"] for row in rows) == sorted(p.id for p in asked)
+    before = path.read_bytes()
+    write_jsonl(path, rows[:7])
+    with pytest.raises(ValueError, match="none of 20 outputs"):
+        natural_answers.prepare(run)
+    assert path.read_bytes() == before
+
+
+def test_outputs_count_by_status_and_only_readable_wrong_traces_count(runs):
+    asked = natural_answers.fresh_problems(runs[1], "babi", kept(runs[1])["babi"])[:4]
+    wrong = templates.build(asked[1], "incorrect", seed=1).text
+    texts = [RIGHT.format(templates.build(asked[0], "correct").text, "x"), RIGHT.format(wrong, "x"), "bedroom", wrong]
+    said = [{"id": p.id, "text": t, "finished": i != 3} for i, (p, t) in enumerate(zip(asked, texts, strict=True))]
+    rows, counts = natural_answers.wrong_traces(asked, said)
+    assert rows == [{"id": asked[1].id, "trace": wrong}]
+    assert counts == {"correct": 1, "wrong": 1, "no_trace": 1, "truncated": 1}
+
+
+def test_what_is_missing_is_named_with_the_command(runs, tmp_path):
+    run = replace(runs[1], folder=tmp_path / "smoke-natural")
+    with pytest.raises(FileNotFoundError, match="tracekd train --profile smoke --dataset babi --condition correct"):
+        run_grid.train(run)
+    with pytest.raises(FileNotFoundError, match="tracekd train --profile smoke-natural"):
+        sft.prepare(run)
+    greedy = replace(run, profile=replace(run.profile, name="grid"))
+    with pytest.raises(ValueError, match="'grid'"):
+        natural_answers.base_of(greedy)
+    profile = config.load("grid-natural")
+    assert (profile.datasets, profile.seeds, profile.train["babi"]) == (("babi",), (121, 122, 123), 1000)
+    assert natural_answers.base_of(replace(run, profile=profile)).folder.name == "grid"
+
+
+def test_all_natural_conditions_state_steps(runs):
+    p = kept(runs[1])["babi"][0]
+    trace = templates.build(p, "incorrect", seed=1)
+    write_jsonl(natural.traces_path(runs[1], "babi", 9), [{"id": p.id, "trace": trace.text}])
+    made = natural.build_all(runs[1], "babi", [replace(p, split="train")], "natural", 9)[p.id]
+    assert (made.classification, made.retrieval) == (trace.classification, trace.retrieval)

@@ -1,0 +1,169 @@
+"""Workers: the same files whatever their number, killed or not, and nobody left over."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from safetensors.torch import load_file
+
+from tracekd import machine, progress
+from tracekd.grid import pool
+from tracekd.io.records import read_jsonl
+from tracekd.pipeline import execute
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def command(runs, name, *more, **options):
+    argv = [sys.executable, "-m", "tracekd", name, "--profile", "smoke", "--dataset", "babi", *more]
+    environment = {**os.environ, "TRACEKD_RUNS": str(runs), "PYTHONPATH": str(ROOT), "TRACEKD_DATA": ""}
+    return subprocess.Popen(
+        argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
+    )
+
+
+def whole(runs, name, *more):
+    process = command(runs, name, *more)
+    said = process.communicate(timeout=600)[0]
+    assert process.returncode == 0, said[-3000:]
+    return said
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    """Trained, answered and put after given traces in one process."""
+    runs = tmp_path_factory.mktemp("one")
+    for name in ("train", "generate", "intervene"):
+        whole(runs, name, "--workers", "1")
+    return runs
+
+
+def adapters(runs):
+    return {p.parent.parent.name: load_file(p) for p in sorted(runs.rglob("adapter_model.safetensors"))}
+
+
+def losses(runs):
+    return {p.parent.parent.name: [row["loss"] for row in read_jsonl(p)] for p in sorted(runs.rglob("log.jsonl"))}
+
+
+def rows(runs):
+    paths = [p for folder in ("outputs", "interventions") for p in (runs / "smoke" / folder).rglob("*.jsonl")]
+    return {p.name: [(r["id"], r.get("text"), r.get("variant")) for r in read_jsonl(p)] for p in sorted(paths)}
+
+
+def test_two_workers_make_what_one_does(one, tmp_path):
+    """The same adapters to the bit, the same outputs, and no log left over."""
+    said = "".join(whole(tmp_path, name, "--workers", "2") for name in ("train", "generate", "intervene"))
+    assert "by 2 workers of one thread each" in said
+    assert "3 of 3 adapters" in said and "tokens/s" in said and "loss" in said
+    a, b = adapters(one), adapters(tmp_path)
+    assert set(a) == set(b) == {"vanilla", "correct", "incorrect"}
+    assert all(bool((a[c][name] == b[c][name]).all()) for c in a for name in a[c])
+    assert losses(one) == losses(tmp_path)
+    assert rows(one) == rows(tmp_path)
+    assert not list(tmp_path.rglob("worker-*.log"))
+
+
+def children(process):
+    """Its workers, once one has come so far that the display shows it."""
+    return [p for p in psutil.Process(process.pid).children(recursive=True) if "tracekd.grid.worker" in p.cmdline()]
+
+
+def until(true, seconds=240):
+    end = time.monotonic() + seconds
+    while not (found := true()):
+        assert time.monotonic() < end, "the moment never came"
+        time.sleep(0.05)
+    return found
+
+
+def checkpointed(runs):
+    return lambda: list(runs.rglob("checkpoints/*/checkpoint-*/trainer_state.json"))
+
+
+def test_a_killed_worker_is_started_again_and_changes_no_number(one, tmp_path):
+    process = command(tmp_path, "train", "--workers", "2")
+    until(checkpointed(tmp_path))
+    children(process)[1].send_signal(signal.SIGKILL)
+    said = process.communicate(timeout=600)[0]
+    assert process.returncode == 0, said[-3000:]
+    assert "was killed (SIGKILL)" in said
+    assert losses(tmp_path) == losses(one)
+
+
+def test_workers_end_with_the_process_that_started_them_and_what_they_made_goes_on(one, tmp_path):
+    process = command(tmp_path, "train", "--workers", "2")
+    until(checkpointed(tmp_path))
+    workers = children(process)
+    assert len(workers) == 2
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not psutil.wait_procs(workers, timeout=60)[1]
+    whole(tmp_path, "train", "--workers", "1")
+    assert losses(tmp_path) == losses(one)
+
+
+def test_an_error_in_a_worker_is_one_line_here(one, tmp_path):
+    """The adapter that is damaged is named as if the work were done in this process."""
+    runs = tmp_path / "runs"
+    subprocess.run(["cp", "-r", one, runs], check=True)
+    subprocess.run(["rm", "-r", runs / "smoke" / "outputs"], check=True)
+    next(runs.rglob("correct/seed121/adapter_model.safetensors")).write_bytes(b"x" * 99)
+    process = command(runs, "generate", "--workers", "2")
+    said = process.communicate(timeout=300)[0]
+    assert process.returncode == 2
+    assert "is damaged" in said and "correct" in said and "Traceback" not in said
+
+
+@pytest.mark.parametrize(("gib", "workers"), [(24, 8), (6.2, 2), (3, 1), (1, 1)])
+def test_memory_bounds_the_workers(monkeypatch, gib, workers):
+    """A worker of SmolLM2-135M (0.5 GiB in fp32) needs 1.6 + 2 x 0.5 GiB: 6.2 are free on an idle machine of 8 GB."""
+    monkeypatch.setattr(machine, "has_gpu", lambda: False)
+    monkeypatch.setattr(machine, "cores", lambda: 8)
+    monkeypatch.setattr(machine, "free_memory", lambda: gib * 2**30)
+    monkeypatch.setattr(pool.students, "weights_bytes", lambda _: 2**29)
+    assert pool.fitting("smollm2-135m") == workers
+
+
+def test_one_bar_shows_all_jobs_by_their_sizes(capsys):
+    shown = progress.Together("adapters", {"a": 300.0, "b": 100.0})
+    shown.at("a", {"label": "", "unit": "step", "done": 5, "total": 10, "rate": 90.0, "loss": 0.5})
+    shown.at("b", {"label": "", "unit": "step", "done": 2, "total": 4, "rate": 60.0, "loss": None})
+    assert shown.bar.n == 0.5 * 300 + 0.5 * 100
+    shown.finished("b")
+    shown.bar.refresh()
+    shown.close()
+    said = capsys.readouterr().err
+    assert "1 of 2 adapters" in said and "a step 5/10 loss 0.500" in said and "90 tokens/s" in said
+
+
+@pytest.mark.parametrize("code", ["from tracekd.__main__ import main; main(['--help'])", "import tracekd.grid.commands",
+                                  "import tracekd.pipeline.runner, tracekd.pipeline.execute",
+                                  "import tracekd.grid.run_grid"])  # fmt: skip
+def test_nothing_loads_torch_that_does_no_arithmetic_with_it(code):
+    found = "print([m for m in ('torch', 'transformers', 'datasets') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", f"import sys; {code}; {found}"], capture_output=True, text=True,
+                          cwd=ROOT, check=True)  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_bar_inside_a_cell_reaches_the_terminal(capsys, monkeypatch):
+    """What papermill logs of a kernel's stderr: the last state of a line that rewrites itself, and nothing else."""
+    monkeypatch.setattr(execute.Progress, "EVERY", 0.05)
+    shown = execute.Progress("03_train", 9, None)
+    shown.on_cell_start({"cell_type": "code", "source": "adapters = train()", "metadata": {}}, 3)
+    logger = logging.getLogger("papermill.of.this.test")
+    logger.addHandler(shown)
+    logger.warning("a warning of a library\n")
+    logger.warning("\r0 of 3 adapters: 1%\r1 of 3 adapters: 40% babi step 12/64 loss 0.410, 190 tokens/s")
+    said = []
+    until(lambda: said.append(capsys.readouterr().out) or "190 tokens/s" in "".join(said))
+    shown.close()
+    logger.removeHandler(shown)
+    assert "cell  4/9" in "".join(said) and "warning" not in "".join(said) and "1%\r" not in "".join(said)

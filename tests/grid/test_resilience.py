@@ -1,0 +1,205 @@
+"""Killed, damaged, started twice: a clean continuation or a clear error, and the same bits in the end."""
+
+import json
+import random
+import shutil
+import signal
+import time
+
+import moments
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tracekd import __main__, config
+from tracekd.run import open_run
+from tracekd.students import train
+
+CHOSEN = ["--profile", "smoke", "--dataset", "babi", "--condition", "correct"]
+TRAIN, GENERATE = ["train", *CHOSEN], ["generate", *CHOSEN]
+ADAPTER, OUTPUTS = "smoke/adapters/babi/correct/seed121", "smoke/outputs/babi/correct-121.jsonl"
+SEED = random.Random(121)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def enlarged():
+    """The settings of ``moments`` for the commands that this process runs itself."""
+    recipe = config._entries()["smoke"]["recipe"]
+    before = dict(recipe)
+    moments.enlarge()
+    yield
+    recipe.clear()
+    recipe.update(before)
+
+
+def here(runs, argv):
+    """Run a command in this process, to its end."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRACEKD_RUNS", str(runs))
+        return __main__.main(argv)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory, enlarged):
+    """A run with its problems and SFT sets, and nothing else."""
+    runs = tmp_path_factory.mktemp("prepared")
+    assert here(runs, [*TRAIN, "--list"]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRACEKD_RUNS", str(runs))
+        from tracekd.students import sft
+
+        sft.kept(open_run("train", "smoke"))
+    return runs
+
+
+@pytest.fixture(scope="module")
+def whole(prepared, tmp_path_factory):
+    """The uninterrupted run."""
+    runs = shutil.copytree(prepared, tmp_path_factory.mktemp("whole") / "runs")
+    assert here(runs, TRAIN) == here(runs, GENERATE) == 0
+    return runs
+
+
+@pytest.fixture()
+def fresh(prepared, tmp_path):
+    return shutil.copytree(prepared, tmp_path / "runs")
+
+
+@pytest.fixture(scope="module")
+def cut(prepared, tmp_path_factory):
+    """A run killed in training, with a checkpoint at step 10."""
+    folder = tmp_path_factory.mktemp("cut")
+    runs = shutil.copytree(prepared, folder / "runs")
+    assert wait(moments.start(runs, TRAIN, folder / "errors", {"die_at_step": 15})) == -signal.SIGKILL
+    return runs
+
+
+@pytest.fixture()
+def trained(whole, tmp_path):
+    """A run with the adapter and no outputs."""
+    return shutil.copytree(whole, tmp_path / "runs", ignore=shutil.ignore_patterns("outputs"))
+
+
+def flip(path, at):
+    """Turn one bit over; size stays."""
+    data = bytearray(path.read_bytes())
+    data[at] ^= 64
+    path.write_bytes(data)
+
+
+def same_adapter(runs, whole):
+    """Tensors, losses of every step and their mean, to the last bit."""
+    a, b = (load_file(r / ADAPTER / "adapter_model.safetensors") for r in (runs, whole))
+    records = [json.loads((r / ADAPTER / "record.json").read_text()) for r in (runs, whole)]
+    logs = [(r / ADAPTER / "log.jsonl").read_text() for r in (runs, whole)]
+    decided = [{k: r[k] for k in ("key", "steps", "mean_loss")} for r in records]
+    assert decided[0] == decided[1]
+    assert logs[0] == logs[1]
+    return set(a) == set(b) and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def same_outputs(runs, whole):
+    return (runs / OUTPUTS).read_bytes() == (whole / OUTPUTS).read_bytes()
+
+
+def until(true, seconds=60):
+    """Wait for a moment that another process brings about."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "the moment never came"
+        time.sleep(0.02)
+
+
+def wait(process, seconds=60):
+    process.join(seconds)
+    return process.exitcode
+
+
+def checkpoints(runs):
+    return sorted(int(p.name.split("-")[1]) for p in (runs / ADAPTER).glob("checkpoints/*/checkpoint-*"))
+
+
+@pytest.mark.parametrize(
+    ("moment", "left"),
+    [
+        ({"die_at_step": SEED.randrange(2, 10)}, []),
+        ({"die_saving": 20}, [10, 20]),
+        ({"die_before_record": True}, [24]),
+    ],
+)
+def test_training_killed_at_a_step_goes_on_to_the_same_bits(fresh, whole, tmp_path, moment, left):
+    assert wait(moments.start(fresh, TRAIN, tmp_path / "errors", moment)) == -signal.SIGKILL
+    assert checkpoints(fresh) == left
+    assert not (fresh / ADAPTER / "record.json").exists()
+    assert here(fresh, TRAIN) == 0
+    assert same_adapter(fresh, whole)
+    assert not (fresh / ADAPTER / "checkpoints").exists()
+
+
+def test_a_checkpoint_without_its_random_state_is_passed_over(cut, whole, tmp_path):
+    """Trainer itself would go on without it, to other bits."""
+    runs = shutil.copytree(cut, tmp_path / "runs")
+    (found,) = (runs / ADAPTER).glob("checkpoints/*/checkpoint-10/rng_state.pth")
+    found.unlink()
+    assert train.whole_checkpoint(found.parents[1]) is None and not found.parent.exists()
+    assert here(runs, TRAIN) == 0
+    assert same_adapter(runs, whole)
+
+
+def test_a_finished_adapter_that_was_damaged_is_not_used_and_trained_again(whole, tmp_path, capsys):
+    """Outputs of other weights never mix with those that are there: the adapter's checksum is in their key."""
+    runs = shutil.copytree(whole, tmp_path / "runs")
+    lines = (runs / OUTPUTS).read_bytes().splitlines(keepends=True)
+    (runs / OUTPUTS).write_bytes(b"".join(lines[:16]))
+    flip(runs / ADAPTER / "adapter_model.safetensors", 99_999)
+    assert here(runs, GENERATE) == 2
+    assert "is damaged" in (said := capsys.readouterr().err) and ADAPTER in said
+    assert here(runs, TRAIN) == here(runs, GENERATE) == 0
+    assert same_adapter(runs, whole) and same_outputs(runs, whole)
+
+
+def test_generation_killed_inside_a_line_goes_on_to_the_same_bytes(trained, whole, tmp_path):
+    batch = SEED.randrange(2, 8)
+    assert wait(moments.start(trained, GENERATE, tmp_path / "errors", {"die_writing_batch": batch})) == -signal.SIGKILL
+    left = (trained / OUTPUTS).read_bytes()
+    assert left.count(b"\n") > 4 * (batch - 1) and not left.endswith(b"\n")
+    assert here(trained, GENERATE) == 0
+    assert same_outputs(trained, whole)
+
+
+@pytest.mark.parametrize(
+    ("command", "place", "prepared_run", "same"),
+    [(TRAIN, ADAPTER, "fresh", same_adapter), (GENERATE, OUTPUTS, "trained", same_outputs)],
+    ids=["train", "generate"],
+)
+def test_of_two_processes_in_one_place_one_wins(request, whole, tmp_path, command, place, prepared_run, same):
+    runs = request.getfixturevalue(prepared_run)
+    first = moments.start(runs, command, tmp_path / "first", {"held": str(tmp_path / "go")})
+    until(lambda: (runs / ADAPTER / ".train.lock" if command is TRAIN else runs / OUTPUTS).exists())
+    second = moments.start(runs, command, tmp_path / "second")
+    assert wait(second) == 1 and first.is_alive()
+    said = (tmp_path / "second").read_text()
+    assert place in said and "Traceback" not in said
+    (tmp_path / "go").touch()
+    assert wait(first) == 0
+    assert same(runs, whole)
+
+
+def fill(folder, spare):
+    """Leave ``spare`` bytes of a disk free."""
+    free = shutil.disk_usage(folder).free
+    (folder / "filler").write_bytes(bytes(max(0, free - spare)))
+    return folder / "filler"
+
+
+def test_training_on_a_full_disk_ends_clearly_and_goes_on(prepared, whole, small_disk, tmp_path):
+    """The room ends in the optimiser of the first checkpoint."""
+    disk = small_disk(2**14)
+    runs = shutil.copytree(prepared, disk / "runs")
+    filler = fill(disk, 2**19)
+    assert wait(moments.start(runs, TRAIN, tmp_path / "errors")) == 1
+    said = (tmp_path / "errors").read_text()
+    assert f"cannot write below {runs / ADAPTER / 'checkpoints'}" in said and "Traceback" not in said
+    filler.unlink()
+    assert here(runs, TRAIN) == 0
+    assert same_adapter(runs, whole)

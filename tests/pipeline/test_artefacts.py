@@ -1,0 +1,170 @@
+"""Artefacts: complete manifests, stamps on what is not real, tables that print well."""
+
+import functools
+from types import ModuleType
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+
+from tracekd.pipeline import artefacts, provenance
+from tracekd.pipeline.notebook_run import open_run
+from tracekd.plots import steps
+from tracekd.traces.templated import TEACHER
+
+REAL = "real problems (local files)"
+MIXED = f"recorded: babi: {REAL}; marco: GENERATED problems"
+
+
+@pytest.fixture()
+def run(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path))
+    monkeypatch.delenv("TRACEKD_DATA", raising=False)
+    return open_run("04_evaluate", "smoke", 121)
+
+
+@pytest.fixture()
+def fig():
+    fig, ax = plt.subplots()
+    ax.plot([1, 3, 2])
+    yield fig
+    plt.close(fig)
+
+
+def test_opening_says_what_a_reader_must_know(run):
+    text = artefacts.opening(run)
+    for word in ("smoke", "121", "tiny-random", "GENERATED problems", "torch", "CPU"):
+        assert word in text
+
+
+def test_artefacts_leave_files_data_and_one_manifest_row(run, fig):
+    frame = pd.DataFrame({"a_b": ["x%", "y"], "share": [0.25, float("nan")]})
+    for _ in range(2):  # the second save replaces the first
+        run.save_figure(fig, "04_f", caption="A line.", n=3, data=frame, by=steps.lengths)
+        run.save_table(frame, "04_t", caption="A table.", n=2, by=[steps.lengths, artefacts.stamp_of])
+    folder = run.folder / "figures"
+    rows = artefacts.manifest(folder)
+    assert list(rows.id) == ["04_f", "04_t"]
+    assert list(rows.columns) == artefacts.COLUMNS
+    assert (rows != "").all().all()
+    assert list(rows.function) == [
+        "tracekd.plots.steps.lengths", "tracekd.plots.steps.lengths tracekd.pipeline.artefacts.stamp_of",
+    ]  # fmt: skip
+    for files, data in zip(rows["files"], rows.data, strict=True):
+        assert all((folder / f).stat().st_size > 0 for f in [*files.split(), data])
+    assert r"x\%" in (folder / "tables/04_t.tex").read_text()
+    pd.testing.assert_frame_equal(pd.read_csv(artefacts.table_path("04_t", folder)), frame)
+    pd.testing.assert_frame_equal(pd.read_csv(artefacts.data_path("04_f.csv", folder)), frame)
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "frame", "tag"),
+    [
+        ("04_f", REAL, None, ""),
+        ("04_f", REAL, {"source": [REAL], "n": [1], "condition": ["correct"]}, ""),
+        ("04_f", "GENERATED problems", None, "GENERATED problems"),
+        ("04_f", "real files (committed counts)", {"source": ["GENERATED problems"]}, "GENERATED problems"),
+        ("04_f", REAL, {"dataset": ["babi", "marco (GENERATED)"]}, "GENERATED problems"),
+        ("05_f_SIMULATED", "ratings", None, "SIMULATED data"),
+        ("05_f_SIMULATED", "SIMULATED ratings (x)", None, "SIMULATED ratings (x)"),
+        ("04_f", REAL, {"teacher": ["", TEACHER]}, "TEMPLATED traces"),
+        ("04_f", REAL, {"condition": ["r1 (templated)"]}, "TEMPLATED traces"),
+        (
+            "02_f",
+            "GENERATED problems, TEMPLATED traces",
+            {"teacher": [TEACHER]},
+            "GENERATED problems, TEMPLATED traces",
+        ),
+        ("08_f", MIXED, None, "marco: GENERATED problems"),
+        ("08_f", MIXED, {"teacher": [TEACHER]}, "marco: GENERATED problems; TEMPLATED traces"),
+    ],
+)
+def test_whatever_is_not_real_is_stamped(run, fig, name, source, frame, tag):
+    """By the source in words, by the artefact's name, or by any column of the data; real data get no stamp."""
+    frame = pd.DataFrame(frame or {"x": [1.0]})
+    run.save_figure(fig, name, caption="A line.", n=3, data=frame, source=source)
+    run.save_table(frame, f"{name}_t", caption="A table.", n=3, source=source)
+    folder = run.folder / "figures"
+    texts = [text.get_text() for text in fig.texts if text.get_gid() == "stamp"]
+    assert texts == ([tag] if tag else [])
+    assert (f"/Keywords ({tag[:10]}".encode() in (folder / f"{name}.pdf").read_bytes()) == bool(tag)
+    for suffix, stamp in (
+        (".md", f"\n**{tag}.** A table."),
+        (".tex", f"\\footnotesize {tag.replace('_', chr(92) + '_')}"),
+    ):
+        assert (stamp in artefacts.table_path(f"{name}_t", folder).with_suffix(suffix).read_text()) == bool(tag)
+    rows = artefacts.manifest(folder)
+    assert all(part in source for source in rows.source for part in tag.split("; "))
+
+
+@pytest.mark.parametrize("where", ["outside lower center", "outside upper center"])
+def test_a_stamp_and_a_legend_of_the_figure_are_at_opposite_edges(run, fig, where):
+    fig.axes[0].plot([1, 2], label="x" * 60)  # as wide as the figure
+    legend = fig.legend(loc=where)
+    run.save_figure(fig, "04_f", caption="A line.", n=3)
+    (stamp,) = (text for text in fig.texts if text.get_gid() == "stamp")
+    assert not stamp.get_window_extent().overlaps(legend.get_window_extent())
+    assert (stamp.get_window_extent().y0 > fig.bbox.height / 2) == ("lower" in where)
+
+
+def test_the_stamp_is_written_once(run, fig):
+    for _ in range(2):
+        run.save_figure(fig, "04_f", caption="A line.", n=3)
+    assert [text.get_text() for text in fig.texts if text.get_gid()] == ["GENERATED problems"]
+
+
+CELLS = [
+    "",
+    "verdicts = tables.summary()\nshares = tables.accuracy(verdicts, 'x')\nother = tables.moves()",
+    "this is no code",
+    "shares = shares.merge(other).round(3)\nparts = [1]",
+    "fig.legend()\nplots_steps.lengths(shares, ax)\nrun.save_figure(fig, '04_f')\n"
+    "run.save_table(shares[['n']], '04_t')\nrun.save_table(tables.status(other), data.name('05_u'))\n"
+    "run.save_table(pd.concat([tables.status(part) for part in parts]), f'04_{x}')",
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "found"),
+    [
+        ("04_f", "figure", "lengths"),
+        ("04_t", "table", "accuracy summary"),  # what built ``shares``, and what that was built from
+        ("05_u_SIMULATED", "table", "status moves"),
+        ("04_v", "table", "status"),
+    ],
+)
+def test_the_functions_behind_an_artefact_are_read_off_the_cells(name, kind, found):
+    tables = ModuleType("tracekd.analysis.tables")
+    for each in ("summary", "accuracy", "moves", "status"):
+        exec(f"def {each}(frame=None): pass", vars(tables))
+    tables.summary = functools.cache(tables.summary)
+    names = {"__name__": "__main__", "In": CELLS, "tables": tables, "plots_steps": steps, "pd": pd}
+    names["functions"] = provenance.functions
+    exec(f"found = functions(None, {name!r}, {kind!r})", names)
+    assert [function.rpartition(".")[2] for function in names["found"].split()] == found.split()
+
+
+def test_tables_show_small_p_values_dashes_and_who_made_them(run):
+    frame = pd.DataFrame({"n": [3, 4], "p_holm": [1e-6, float("nan")], "tost_p": [0.0, 0.2], "p_answer": [0.0, 0.5]})
+    run.save_table(frame, "04_t", caption="A table.", n="7 outputs")
+    folder = run.folder / "figures" / "tables"
+    shown = (folder / "04_t.md").read_text()
+    assert [cell.strip() for cell in shown.splitlines()[2].strip("|").split("|")] == ["3", "<0.001", "<0.001", "0.000"]
+    assert [cell.strip() for cell in shown.splitlines()[3].strip("|").split("|")] == ["4", "–", "0.200", "0.500"]
+    assert "– means undefined" in shown and f"student: {run.student}; seed: {run.seed};" in shown
+    assert "n = 7 outputs;" in shown and "$<$0.001" in (folder / "04_t.tex").read_text()
+    stored = pd.read_csv(folder / "04_t.csv")
+    assert stored.p_holm[0] == 1e-6 and stored.p_holm.isna()[1]
+
+
+def test_figures_repeat_to_the_byte(run, fig):
+    saved = []
+    for _ in range(2):
+        run.save_figure(fig, "04_f", caption="A line.", n=3)
+        saved.append([(run.folder / "figures" / f"04_f{s}").read_bytes() for s in (".png", ".pdf")])
+    assert saved[0] == saved[1]
+
+
+def test_a_caption_is_required(run):
+    with pytest.raises(ValueError, match="04_t"):
+        run.save_table(pd.DataFrame({"a": [1]}), "04_t", caption=" ", n=1)

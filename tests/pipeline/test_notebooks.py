@@ -1,0 +1,194 @@
+"""The notebooks as they are committed, and one run of all of them by the smoke profile."""
+
+import ast
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from tracekd import config
+from tracekd.pipeline import artefacts, notebooks, publish, runner, steps
+
+PATHS = notebooks.find()
+COMPLETE = [f"{number:02}" for number in range(1, 6)]  # the pipeline proper; later notebooks come on top
+OPENING = ("Question", "Goes in", "Comes out", "Takes")
+MOST_CELLS, MOST_LINES, MOST_IMPORTS = 35, 60, 27  # of a notebook, of a code cell, of the library
+CLOSING = ("## What was found", "## Limits", "## Artefacts", "## Next")
+# What a row's source may say in a run on generated problems. Beside these, a notebook shows only committed counts of
+# the real files (01), recorded benches (03, 04), simulated ratings and published means (05), the released outputs (06),
+# planted students (07), and the recorded replication beside the printed numbers (08).
+GENERATED = "GENERATED problems([,;] TEMPLATED traces)?"
+SOURCES = dict.fromkeys(("03", "04"), rf"{GENERATED}|recorded bench(es)?") | {
+    "02": GENERATED,
+    "01": rf"{GENERATED}|real files \(committed counts\)( and GENERATED problems)?",
+    "05": rf"{GENERATED}|SIMULATED .*|simulated .*|arXiv 2505\.13792",
+    "06": r"the authors' released outputs \(May 2025\)",
+    "07": rf"{GENERATED}|SIMULATED students on GENERATED problems",
+    "08": r"(arXiv 2505\.13792 and its release; )?recorded: .*problems.*",
+}
+ADDRESS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+SETUP = """\
+# On Colab: fetch the repository and install it. Elsewhere: does nothing.
+import sys
+
+if "google.colab" in sys.modules:
+    !git clone -q {url} && pip install -q -e {name}
+    %cd {name}/notebooks"""
+
+each = pytest.mark.parametrize("path", PATHS, ids=[path.stem for path in PATHS])
+
+
+def raw(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def code_cells(path: Path) -> list[dict]:
+    return [cell for cell in notebooks.cells(path) if cell["cell_type"] == "code"]
+
+
+def parsed(path: Path) -> list[ast.Module]:
+    """The code cells as syntax trees; lines for the shell or IPython count as ``pass``."""
+    sources = [re.sub(r"^([ \t]*)[!%].*$", r"\1pass", code, flags=re.MULTILINE) for code in notebooks.code(path)]
+    return [ast.parse(source) for source in sources]
+
+
+@each
+def test_opening_and_closing_are_the_same_everywhere(path):
+    cells = notebooks.cells(path)
+    number, url = path.stem[:2], ADDRESS
+    badge = "https://colab.research.google.com/assets/colab-badge.svg"
+    target = url.replace("https://github.com", "https://colab.research.google.com/github")
+    assert cells[0]["source"].startswith(f"[![Open in Colab]({badge})]({target}/blob/main/notebooks/{path.name})")
+    assert re.search(rf"^# {number}\. \S", cells[0]["source"], re.MULTILINE)
+    assert tuple(re.findall(r"^\*\*([\w ]+)[.:]?\*\*", cells[1]["source"], re.MULTILINE)) == OPENING
+    assert cells[2]["source"].rstrip() == SETUP.format(url=url, name=url.rsplit("/", 1)[1])
+    assert "setup" in cells[2]["metadata"].get("tags", [])
+    assert "parameters" in cells[3]["metadata"].get("tags", [])
+    assert f'open_run("{path.stem}", PROFILE, SEED, DATA)' in cells[4]["source"]
+    prose = "\n".join(cell["source"] for cell in cells if cell["cell_type"] == "markdown")
+    headings = [line for line in prose.splitlines() if line in CLOSING]
+    assert tuple(headings) == CLOSING
+
+
+@each
+def test_parameters_are_few_explained_and_default_to_the_published_run(path):
+    found = notebooks.parameters(path)
+    assert list(found)[:3] == ["PROFILE", "SEED", "DATA"]
+    assert len(found) <= 6
+    assert (found["SEED"], found["DATA"]) == (121, "")
+    assert found["PROFILE"] in config.names()
+    cell = next(cell for cell in code_cells(path) if "parameters" in cell["metadata"].get("tags", []))
+    assert cell["source"].count("#") >= len(found), "each parameter has a comment"
+
+
+@each
+def test_prose_leads_and_code_is_short(path):
+    cells = notebooks.cells(path)
+    code = code_cells(path)
+    assert 20 <= len(cells) <= MOST_CELLS
+    assert max(len(cell["source"].splitlines()) for cell in code) <= MOST_LINES
+    assert len(cells) - len(code) >= len(code), "at least as many cells of prose as of code"
+    for tree in parsed(path):
+        defined = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
+        assert not defined, f"functions live in tracekd/: {defined[0].name if defined else ''}"
+    assert all(cell["source"].strip() for cell in cells), "no empty cell"
+    imports = [n for tree in parsed(path) for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
+    assert sum(len(n.names) for n in imports if n.module.startswith("tracekd")) <= MOST_IMPORTS
+
+
+@each
+def test_kernel_is_the_plain_one(path):
+    kernel = raw(path)["metadata"]["kernelspec"]
+    assert kernel == {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+
+@each
+def test_committed_outputs_are_whole_clean_and_of_this_code(path):
+    """Ran top to bottom without error; no time, no widget state, no path of a machine."""
+    code = code_cells(path)
+    assert any(cell["outputs"] for cell in code), "committed with outputs: ./run_all.sh --publish"
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    assert not [out for cell in code for out in cell["outputs"] if out["output_type"] == "error"]
+    text = json.dumps(raw(path))
+    for word in ('"papermill"', '"iopub.execute_input"', '"widgets"', "injected-parameters", "widget-view+json"):
+        assert word not in text
+    for number, cell in enumerate(notebooks.cells(path), 1):
+        outputs = [{**out, "text": "".join(out.get("text", []))} for out in cell.get("outputs", [])]
+        for said in [cell["source"], *(t for out in outputs for t in publish._texts(out))]:
+            assert publish.machine_path(said) is None, f"cell {number}"
+
+
+def test_no_number_is_left_out_and_none_is_given_twice():
+    numbers = [int(path.stem[:2]) for path in PATHS]
+    assert numbers == sorted(set(numbers))
+
+
+# The manifest that is committed.
+
+
+def check_manifest(figures: Path) -> list[dict[str, str]]:
+    """Every row is complete and its files are there; every file has a row."""
+    rows = steps.rows(figures)
+    assert len({row["id"] for row in rows}) == len(rows)
+    for row in rows:
+        for column in ("caption", "n", "source", "notebook", "files", "seed", "profile", "commit"):
+            assert row[column].strip(), f"{row['id']} has no {column}"
+        for file in steps.files(row):
+            assert (figures / file).is_file() and (figures / file).stat().st_size, f"{row['id']}: {file}"
+        files, name = row["files"].split(), row["id"]
+        table = [f"tables/{name}{suffix}" for suffix in (".csv", ".md", ".tex")]
+        assert files == ([f"{name}.pdf", f"{name}.png"] if row["kind"] == "figure" else table)
+        assert row["data"] or row["kind"] != "figure", f"{name}: no data file behind the figure"
+    named = {file for row in rows for file in row["files"].split()}
+    present = {str(p.relative_to(figures)) for p in [*figures.glob("*.*"), *figures.glob("tables/*")] if p.is_file()}
+    assert {name for name in present if name[0] != "."} - {"MANIFEST.csv", "README.md"} == named
+    return rows
+
+
+def check_stamps(figures: Path, rows: list[dict[str, str]]) -> None:
+    """Every figure and table whose source is not all real says so itself: in a picture's keywords, below a table."""
+    for row in rows:
+        parts = [part for part in row["source"].removeprefix("recorded: ").split("; ") if "real" not in part]
+        words = [word for word in artefacts.STAMPS if any(word in part for part in parts)]
+        first = (figures / row["files"].split()[0]).with_suffix(".pdf" if row["kind"] == "figure" else ".md")
+        content = first.read_bytes()
+        tag = re.search(rb"/Keywords \((.*?)\)\s" if row["kind"] == "figure" else rb"\n\*\*(.*?)\.\*\* ", content)
+        for word in words:
+            assert tag and word.encode() in tag[1], f"{row['id']} has no stamp {word}"
+
+
+def test_committed_figures_have_their_rows():
+    rows = check_manifest(ROOT / "figures")
+    assert "smoke" not in {row["profile"] for row in rows}, "smoke runs are no results"
+    if not any(row["function"] for row in rows):
+        pytest.skip("published before artefacts carried stamps and functions: ./run_all.sh --publish")
+    assert [row["id"] for row in rows if not row["function"]] == []
+    check_stamps(ROOT / "figures", rows)
+
+
+def test_smoke_profile_runs_every_notebook(tmp_path, monkeypatch, capfd):
+    """All notebooks in order on generated problems and a random student; then a second run that has nothing to do."""
+    missing = [number for number in COMPLETE if not any(path.name.startswith(number) for path in PATHS)]
+    if missing:
+        pytest.skip(f"notebooks {', '.join(missing)} are not there yet")
+    monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path))
+    monkeypatch.delenv("TRACEKD_DATA", raising=False)
+    assert runner.main(["--profile", "smoke"]) == 0, capfd.readouterr().err
+    folder = tmp_path / "smoke"
+    rows = check_manifest(folder / "figures")
+    check_stamps(folder / "figures", rows)
+    assert [row["id"] for row in rows if not row["function"]] == []
+    by_notebook = {row["notebook"] for row in rows}
+    assert by_notebook == {path.stem for path in PATHS}, "each notebook leaves a figure or a table"
+    for row in rows:
+        assert re.fullmatch(SOURCES[row["notebook"][:2]], row["source"]), f"{row['id']}: {row['source']}"
+    assert {row["profile"] for row in rows} == {"smoke"}
+    for path in PATHS:
+        assert steps.executed(folder, path.stem).with_suffix(".html").stat().st_size > 10_000
+        assert (folder / "logs" / f"{path.stem}.log").exists()
+    capfd.readouterr()
+    assert runner.main(["--profile", "smoke"]) == 0
+    assert capfd.readouterr().out.count(": unchanged since") == len(PATHS)

@@ -1,0 +1,386 @@
+"""The runner on throw-away notebooks: what is skipped and why, what is refused, what a failure leaves, publishing."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import nbformat
+import pytest
+from filelock import FileLock
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from packaging.requirements import Requirement
+
+from tracekd import __main__
+from tracekd.data import hub
+from tracekd.pipeline import notebooks, publish, runner, steps
+
+PARAMETERS = 'PROFILE = "cpu"  # the dial\nSEED = 121  # of every draw\nDATA = ""  # source'
+# Leaves one table with its manifest row, as save_table does.
+TABLE = """
+from pathlib import Path
+figures = Path(FOLDER) / PROFILE / "figures"
+(figures / "tables").mkdir(parents=True, exist_ok=True)
+(figures / "tables/01_one.csv").write_text("x\\n1\\n")
+(figures / "MANIFEST.csv").write_text(
+    "id,kind,caption,notebook,function,files,data,student,source,n,seed,profile,commit\\n"
+    f"01_one,table,A caption.,01_first,f,tables/01_one.csv,tables/01_one.csv,none,generated,1,121,{PROFILE},abc\\n"
+)
+"""
+
+
+def write(folder: Path, name: str, *code: str, parameters: str = PARAMETERS) -> Path:
+    """A notebook with a heading, a parameters cell and the given code cells."""
+    tagged = new_code_cell(parameters, metadata={"tags": ["parameters"]})
+    book = new_notebook(cells=[new_markdown_cell(f"# {name[:2]}. A title"), tagged, *map(new_code_cell, code)])
+    book.metadata.kernelspec = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    path = folder / f"{name}.ipynb"
+    nbformat.write(book, path)
+    return path
+
+
+@pytest.fixture
+def house(tmp_path, monkeypatch):
+    """An empty house: ``notebooks/``, ``runs/``, ``figures/`` in a temporary folder."""
+    for name in ("notebooks", "runs", "figures"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(notebooks, "FOLDER", tmp_path / "notebooks")
+    monkeypatch.setattr(publish, "FIGURES", tmp_path / "figures")
+    monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("TRACEKD_TEXTS", "")  # what a run sets is taken back afterwards
+    monkeypatch.delenv("TRACEKD_DATA", raising=False)
+    monkeypatch.setattr(hub, "probe", lambda: ("generated", "this test has no Hub"))
+    return tmp_path
+
+
+def test_texts_are_refused_where_no_condition_takes_them(house, capsys, monkeypatch):
+    write(house / "notebooks", "01_first")
+    (house / "texts.jsonl").write_text("")
+    assert __main__.main(["run", "--profile", "cpu", "--texts", str(house / "texts.jsonl")]) == 2
+    assert "'cpu'" in capsys.readouterr().err
+    monkeypatch.setenv("TRACEKD_TEXTS", str(house / "texts.jsonl"))
+    assert __main__.main(["run", "--profile", "cpu"]) == 0  # the variable may stand for other profiles
+    assert os.environ["TRACEKD_TEXTS"] == "templated"
+
+
+def test_a_notebook_needs_exactly_one_parameters_cell(house):
+    path = write(house / "notebooks", "01_first")
+    book = nbformat.read(path, as_version=4)
+    book.cells[1].metadata.tags = []
+    nbformat.write(book, path)
+    with pytest.raises(ValueError, match=r"01_first.* 0 cells"):
+        notebooks.parameters(path)
+
+
+def test_notebooks_are_chosen_by_number_or_name(house):
+    for name in ("01_first", "02_second", "10_tenth"):
+        write(house / "notebooks", name)
+    assert [path.stem for path in notebooks.select("10, 1")] == ["01_first", "10_tenth"]
+    assert [path.stem for path in notebooks.select("02_second.ipynb")] == ["02_second"]
+
+
+def test_only_parameters_that_differ_are_passed(house):
+    path = write(house / "notebooks", "01_first")
+    assert notebooks.assign(path, {"PROFILE": "cpu", "SEED": 121}) == {}
+    assert notebooks.assign(path, {"PROFILE": "smoke", "SEED": 121, "RATINGS": "x"}) == {"PROFILE": "smoke"}
+
+
+def test_run_skip_rerun_publish(house, capsys):
+    """The life of a run, with real kernels: run, skip, run what an edit touches, publish."""
+    first = write(house / "notebooks", "01_first", f"FOLDER = {str(house / 'runs')!r}", TABLE, "print(PROFILE, SEED)")
+    second = write(house / "notebooks", "02_second", "1 + 1")
+    before = first.read_text(), second.read_text()
+    assert runner.main(["--profile", "smoke"]) == 0
+    said = capsys.readouterr().out
+    assert "2 notebooks: 01_first, 02_second; none has run here yet" in said
+    assert "01_first: runs because it has not finished here yet" in said
+    assert "cell  5/5" in said and "print(PROFILE, SEED)" in said
+    assert "01_one" in said  # the closing list of artefacts
+    for suffix in ("ipynb", "html"):
+        assert (house / "runs/smoke/notebooks" / f"01_first.{suffix}").exists()
+    assert "smoke 121" in (house / "runs/smoke/logs/01_first.log").read_text()
+    assert (first.read_text(), second.read_text()) == before  # a run alone changes nothing that is committed
+
+    assert runner.main(["--profile", "smoke"]) == 0
+    said = capsys.readouterr().out
+    assert "2 took 0:" in said and "01_first: unchanged since 20" in said and "02_second: unchanged since" in said
+
+    book = nbformat.read(second, as_version=4)
+    book.cells[0].source = "# 02. Better prose"
+    nbformat.write(book, second)
+    assert runner.main(["--profile", "smoke"]) == 0
+    assert "02_second: unchanged" in capsys.readouterr().out  # prose does not count
+
+    book.cells[2].source = "1 + 2"
+    nbformat.write(book, second)
+    with pytest.raises(ValueError, match="02_second"):
+        runner.main(["--profile", "smoke", "--only", "01", "--publish"])
+    assert runner.main(["--profile", "smoke", "--publish"]) == 0
+    said = capsys.readouterr().out
+    assert "01_first: unchanged" in said and "02_second: runs because the notebook's code changed" in said
+    check_published(house)
+
+
+def check_published(house: Path) -> None:
+    """Outputs are there; the injected cell, its values and every time are not."""
+    book = nbformat.read(house / "notebooks/01_first.ipynb", as_version=4)
+    assert [cell.metadata.get("tags", []) for cell in book.cells].count(["parameters"]) == 1
+    assert book.cells[1].source == PARAMETERS and len(book.cells) == 5
+    assert book.cells[4].outputs[0].text == "smoke 121\n"
+    assert [cell.execution_count for cell in book.cells[1:]] == [1, 2, 3, 4]
+    assert "papermill" not in json.dumps(book) and "start_time" not in json.dumps(book)
+    second = nbformat.read(house / "notebooks/02_second.ipynb", as_version=4)
+    assert second.cells[0].source == "# 02. Better prose" and second.cells[2].outputs[0].execution_count == 2
+    assert (house / "figures/tables/01_one.csv").exists()
+    assert [row["id"] for row in steps.rows(house / "figures")] == ["01_one"]
+
+
+def test_a_failure_stops_the_run_and_keeps_what_was_finished(house, capsys):
+    write(house / "notebooks", "01_first", "x = 1")
+    write(house / "notebooks", "02_second", "print('nearly there')", "# why\nraise RuntimeError('the pot is empty')")
+    write(house / "notebooks", "03_third", "x = 1")
+    assert runner.main(["--profile", "smoke"]) == 1
+    said = capsys.readouterr()
+    assert "02_second failed in cell 4 of 4" in said.err and "RuntimeError: the pot is empty" in said.err
+    assert "the cell begins: raise RuntimeError" in said.err and "nearly there" in said.err
+    assert "Traceback" in said.err and "03_third:" not in said.out
+    assert list(steps.read(house / "runs/smoke")) == ["01_first"]
+    assert (house / "runs/smoke/notebooks/01_first.ipynb").exists()
+
+
+def test_data_that_cannot_be_read_are_named_without_a_traceback(house, tmp_path, capsys):
+    (data := tmp_path / "data" / "babi").mkdir(parents=True)
+    write(house / "notebooks", "01_first", "raise ValueError(f'{DATA}/babi/qa1.txt, line 3')")
+    assert __main__.main(["run", "--profile", "smoke", "--data", str(data.parent)]) == 2
+    said = capsys.readouterr()
+    assert "data: babi: real problems (local files)" in said.out and "data: marco: GENERATED problems" in said.out
+    assert f"{data.parent.resolve()}/babi/qa1.txt, line 3" in said.err and "Traceback" not in said.err
+    assert "Traceback" in (house / "runs/smoke/logs/01_first.log").read_text()
+
+
+def test_a_run_ends_with_the_claims_that_notebook_08_tested(house, capsys):
+    tables = house / "runs/smoke/figures/tables"
+    tables.mkdir(parents=True)
+    committed = publish.ROOT / "figures" / "tables"
+    shutil.copy(committed / "08_claims.csv", tables)
+    runner.report(house / "runs/smoke")
+    assert capsys.readouterr().out == ""  # one table of two is not enough
+    shutil.copy(committed / "08_ledger.csv", tables)
+    runner.report(house / "runs/smoke")
+    assert "(08_claims)" in capsys.readouterr().out
+
+
+def test_two_runs_on_one_folder_exclude_each_other(house, capsys):
+    write(house / "notebooks", "01_first")
+    (house / "runs/smoke").mkdir()
+    with FileLock(house / "runs/smoke/.lock"):
+        assert runner.main(["--profile", "smoke"]) == 1
+    assert "runs/smoke" in capsys.readouterr().err
+
+
+# Steps.
+
+
+@pytest.fixture
+def stage(house):
+    """A copy of the package, the real notebook 01 beside a second one, and finished steps for both."""
+    package = house / "tracekd"
+    shutil.copytree(steps.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(publish.ROOT / "notebooks/01_decompose.ipynb", house / "notebooks")
+    path = write(house / "notebooks", "04_evaluate")
+    (house / "figures/data").mkdir()
+    folder = house / "runs/smoke"
+
+    def inputs(stem="04_evaluate", profile="smoke", source="generated", texts="", **given):
+        about = {"profile": runner.config.load(profile), "source": source, "texts": texts, "given": given}
+        return steps.inputs(house / f"notebooks/{stem}.ipynb", **about, folder=folder, package=package)
+
+    def why(stem="04_evaluate", **more):
+        return steps.reason(folder, stem, inputs(stem, **more), {"01_decompose", "04_evaluate"})
+
+    for stem in ("01_decompose", "04_evaluate"):
+        assert why(stem) == "it has not finished here yet"
+        steps.executed(folder, stem).parent.mkdir(parents=True, exist_ok=True)
+        steps.executed(folder, stem).write_text("{}")
+        steps.record(folder, stem, inputs(stem), 1.0)
+        assert why(stem) is None
+    assert path.exists()
+    return house, package, folder, why
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda package: (
+            next(package.rglob("derive_babi.py")).open("a").write("\nEDITED = 1\n")
+        ),  # a rule of decomposition
+        lambda package: next(package.rglob("profiles.toml")).open("a").write("\n[new]\n"),
+        lambda package: next(package.rglob("published.csv")).open("a").write("x\n"),
+        lambda package: next(package.rglob("text.py")).unlink(),
+        lambda package: [(package / "sub").mkdir(), (package / "sub" / "new.py").write_text("")],
+        lambda package: [(package / "sub").mkdir(), next(package.rglob("text.py")).rename(package / "sub" / "text.py")],
+    ],
+    ids=["rule edited", "profile", "table", "module gone", "sub-package", "module moved"],
+)
+def test_any_change_of_the_package_runs_01_again(stage, edit):
+    _, package, _, why = stage
+    edit(package)
+    assert why("01_decompose") == "the package tracekd changed"
+
+
+def test_what_is_no_source_of_the_package_does_not_count(stage):
+    _, package, _, why = stage
+    (package / "__pycache__").mkdir()
+    (package / "__pycache__" / "text.cpython-311.pyc").write_bytes(b"x")
+    (package / "notes.txt").write_text("x")
+    assert why("01_decompose") is None
+
+
+def test_steps_see_parameters_profile_data_texts_earlier_steps_and_lost_files(stage):
+    house, _, folder, why = stage
+    assert why(SEED=5) == "parameter SEED is new"
+    assert "profile cpu is new" in why(profile="cpu")
+    data = house / "real"
+    data.mkdir()
+    assert why(source=str(data)).startswith("the data source changed")
+    ratings = house / "ratings.csv"
+    ratings.write_text("1\n")
+    assert why(RATINGS=str(ratings)) == "parameter RATINGS is new"
+    assert why(texts=str(ratings)) == "the teacher's texts is new"
+    steps.record(folder, "01_decompose", {}, 1.0)
+    record = json.loads((folder / "steps.json").read_text())
+    record["01_decompose"]["finished"] = "later"
+    (folder / "steps.json").write_text(json.dumps(record))
+    assert why() == "01_decompose ran again"
+    steps.executed(folder, "04_evaluate").unlink()
+    assert why() == "notebooks/04_evaluate.ipynb is missing"
+
+
+def test_recorded_data_count_and_what_a_run_publishes_does_not(stage):
+    """Else each publication would make its run stale."""
+    house, _, _, why = stage
+    (house / "figures/data/04_verdicts.csv.gz").write_text("1\n")
+    (house / "figures/data/08_finding.csv").write_text("1\n")
+    assert why() is None
+    (house / "figures/data/leakage_real.csv").write_text("1\n")
+    assert why() == "a recorded file in figures/data changed"
+
+
+def test_adapters_and_outputs_that_a_command_adds_run_04_again_and_not_01(stage):
+    _, _, folder, why = stage
+    (folder / "outputs/babi").mkdir(parents=True)
+    (folder / "outputs/babi/correct-121.jsonl").write_text("{}\n")
+    assert why() == "the run's outputs is new"
+    assert why("01_decompose") is None
+
+
+def test_artefacts_that_are_no_longer_made_leave_the_manifest(tmp_path):
+    figures = tmp_path / "figures"
+    figures.mkdir()
+    rows = [
+        {"id": name, "notebook": book, "files": f"{name}.csv", "data": ""}
+        for name, book in [("a", "01"), ("b", "01"), ("c", "02")]
+    ]
+    for row in rows:
+        (figures / row["files"]).write_text("x")
+    for name in "ac":
+        os.utime(figures / f"{name}.csv", (1000, 1000))
+    steps.write_rows(figures, rows)
+    assert steps.drop_old(tmp_path, "01", started=2000) == ["a"]
+    assert [row["id"] for row in steps.rows(figures)] == ["b", "c"]
+    assert not (figures / "a.csv").exists() and (figures / "c.csv").exists()
+
+
+# Publishing.
+
+
+def executed_copy(path: Path, **output) -> Path:
+    """An executed copy of a notebook whose third cell printed something."""
+    book = nbformat.read(path, as_version=4)
+    book.cells[2].outputs = [nbformat.v4.new_output(**output)]
+    target = path.with_name("executed.ipynb")
+    nbformat.write(book, target)
+    return target
+
+
+@pytest.mark.parametrize("where", [str(Path.home() / "x"), str(publish.ROOT / "tracekd/a.py"), "/tmp/x", "/home/ann/x"])
+def test_publishing_refuses_paths_of_this_machine(house, where):
+    path = write(house / "notebooks", "01_first", "x = 1")
+    for output in (
+        {"output_type": "stream", "text": f"at {where}: a warning"},
+        {"output_type": "display_data", "data": {"text/html": f"<a href='{where}'>"}},
+    ):
+        with pytest.raises(ValueError, match=r"01_first\.ipynb, cell 3"):
+            publish.published(path, executed_copy(path, **output))
+
+
+@pytest.mark.parametrize("text", ["runs/cpu/x.csv", "../shared/data", "https://x.org/home/y", "7 /tmpl", "and/or"])
+def test_innocent_text_is_no_machine_path(text):
+    assert publish.machine_path(text) is None
+
+
+def test_progress_bars_are_published_in_their_last_state_and_widgets_not_at_all(house):
+    path = write(house / "notebooks", "01_first", "x = 1")
+    copy = executed_copy(path, output_type="stream", text="  0%\r 50%\r100%\ndone\n")
+    assert publish.published(path, copy).cells[2].outputs[0].text == "100%\ndone\n"
+    data = {publish.WIDGET: {"model_id": "1"}, "text/plain": "  0%"}
+    assert publish.published(path, executed_copy(path, output_type="display_data", data=data)).cells[2].outputs == []
+
+
+def test_publishing_refuses_errors_and_other_code(house):
+    path = write(house / "notebooks", "01_first", "x = 1")
+    copy = executed_copy(path, output_type="error", ename="KeyError", evalue="", traceback=[])
+    with pytest.raises(ValueError, match="KeyError"):
+        publish.published(path, copy)
+    with pytest.raises(ValueError, match="01_first"):
+        publish.published(write(house / "notebooks", "01_first", "x = 2"), copy)
+
+
+def test_figures_of_another_profile_stay(tmp_path):
+    def manifest(folder, *rows):
+        (folder / "tables").mkdir(parents=True)
+        for name, _ in rows:
+            (folder / f"tables/{name}.csv").write_text(folder.name)
+        keys = ("id", "files", "data", "profile")
+        steps.write_rows(folder, [dict(zip(keys, (n, f"tables/{n}.csv", "", p), strict=True)) for n, p in rows])
+
+    manifest(tmp_path / "new", ("a", "cpu"), ("b", "cpu"))
+    manifest(tmp_path / "old", ("b", "cpu"), ("c", "cpu"), ("d", "gpu"))
+    assert publish._copy_figures(tmp_path / "new", tmp_path / "old", "cpu") == 2
+    assert [row["id"] for row in steps.rows(tmp_path / "old")] == ["a", "b", "d"]
+    assert sorted(path.stem for path in (tmp_path / "old/tables").iterdir()) == ["a", "b", "d"]
+    assert (tmp_path / "old/tables/b.csv").read_text() == "new"
+
+
+# Setting up.
+
+
+def test_help_and_list_need_only_the_standard_library():
+    """So that run_all.sh can refuse a wrong option before it installs anything."""
+    for option in ("--help", "--list", "--check"):
+        asked = [sys.executable, "-S", "-m", "tracekd", "run", option]
+        assert subprocess.run(asked, cwd=publish.ROOT, capture_output=True).returncode == 0
+
+
+def test_the_lock_holds_every_dependency_in_a_version_that_pyproject_allows():
+    project = tomllib.loads((publish.ROOT / "pyproject.toml").read_text())["project"]
+    lines = (publish.ROOT / "requirements.lock").read_text().splitlines()
+    locked = {r.name.lower().replace("_", "-"): r for r in map(Requirement, (x for x in lines if x[0] != "#"))}
+    for text in [*project["dependencies"], *project["optional-dependencies"]["dev"]]:
+        wanted = Requirement(text)
+        found = locked[wanted.name.lower().replace("_", "-")]
+        (pin,) = found.specifier
+        assert pin.operator == "==" and wanted.specifier.contains(pin.version), f"{text} against {found}"
+        assert wanted.marker == found.marker
+    # A local label such as +cpu, or a path, would keep a CUDA build off a machine with a GPU.
+    assert not [line for line in lines if line[0] != "#" and ("+" in line or "@" in line or "/" in line)]
+
+
+@pytest.mark.parametrize("script", ["run_all.sh", ".ci/run"])
+def test_scripts_parse_and_may_be_executed(script):
+    path = publish.ROOT / script
+    assert os.access(path, os.X_OK)
+    assert subprocess.run(["bash", "-n", path]).returncode == 0

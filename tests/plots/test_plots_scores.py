@@ -1,0 +1,81 @@
+"""Pictures draw on the axes they are given, and show the numbers of their table."""
+
+import subprocess
+import sys
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT
+
+from tracekd.plots import scores
+from tracekd.stats import intervals
+
+CELLS = {"both": 30, "answer_only": 20, "trace_only": 10, "neither": 40}
+
+
+@pytest.fixture
+def ax():
+    fig, ax = plt.subplots()
+    yield ax
+    plt.close(fig)
+
+
+def test_the_style_is_set_by_a_call_and_not_by_an_import():
+    code = (
+        "import matplotlib as mpl; before = mpl.rcParams['font.size'], mpl.rcParams['pdf.fonttype']\n"
+        "import tracekd.plots.scores, tracekd.plots.steps, tracekd.plots.display\n"
+        "from tracekd.plots.style import use_style\n"
+        "assert before == (mpl.rcParams['font.size'], mpl.rcParams['pdf.fonttype'])\n"
+        "use_style(); assert (mpl.rcParams['font.size'], mpl.rcParams['pdf.fonttype']) == (8, 42)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_points_stand_where_the_table_says(ax):
+    table = pd.DataFrame({"dataset": ["a", "a"], "condition": ["vanilla", "correct"], "value": [0.4, 0.6],
+                          "low": [0.3, 0.5], "high": [0.5, 0.7]})  # fmt: skip
+    assert scores.points(table, ax, group="dataset", colour="condition") is ax
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["vanilla", "correct"]
+    assert [float(c.lines[0].get_ydata()[0]) for c in ax.containers] == [0.4, 0.6]
+
+
+def test_a_matrix_shows_counts_and_intervals_and_the_rest_is_off():
+    fig, axs = plt.subplots(1, 2)
+    scores.matrices(pd.DataFrame([CELLS | {"condition": "correct"}]), axs)
+    words = [t.get_text() for t in axs[0].texts]
+    low, high = intervals.wilson(30, 100)
+    assert words[:2] == ["30\n30%", f"{100 * low:.0f} to {100 * high:.0f}%"] and len(words) == 8
+    assert axs[0].axison and not axs[1].axison
+    plt.close(fig)
+
+
+def test_shares_and_phi_with_undefined_rows(ax):
+    table = pd.DataFrame([{"condition": name, "rules": "id-aligned", **intervals.association_row(cells)}
+                          for name, cells in (("a", CELLS), ("b", {"neither": 5}))])  # fmt: skip
+    scores.share_bars(table, ax)
+    ax.clear()
+    scores.phi_forest(table, ax, label="condition", kind="rules", colours=scores.RULE_COLOURS)
+    assert [t.get_text() for t in ax.texts] == ["undefined: trace or answer never varies"]
+
+
+def test_agreement_bars_fill_the_width(ax):
+    table = pd.DataFrame({"condition": "a", "agreement": list(scores.AGREEMENT_COLOURS),
+                          "n": [5, 2, 1, 1, 1], "answers_right": [5, 1, 0, 1, 0]})  # fmt: skip
+    scores.agreement_bars(table, ax)
+    assert sum(bar.get_width() for bar in ax.patches) == pytest.approx(1)
+
+
+def test_ranges_bars_and_moves(ax):
+    seeds = pd.DataFrame([{"student": "S", "condition": "correct", "mean": 40.0, "lowest": 38.0, "highest": 42.0}])
+    scores.ranges(seeds, ax, label="student")
+    ax.clear()
+    table = pd.DataFrame({"student": ["S", "S"], "condition": ["r1", "vanilla"], "value": [60.0, 40.0]})
+    scores.bars(table, ax, group="student", colour="condition", value="value", order=("vanilla", "r1"), unit="%")
+    assert [bar.get_height() for bar in ax.patches] == [40, 60]
+    ax.clear()
+    moves = pd.DataFrame({"published": ["both", "unevaluated"], "both": [3, 0], "answer_only": [1, 0]})
+    scores.move_map(moves.assign(trace_only=0, neither=[0, 2]), ax, title="t")
+    assert [t.get_text() for t in ax.texts] == ["3", "1", "2"]
+    assert np.shape(ax.images[0].get_array()) == (2, 4)

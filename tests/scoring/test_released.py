@@ -1,0 +1,209 @@
+"""The recorded verdict tables, the printed numbers and the paper check; afresh where the outputs are at hand."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tracekd.analysis import paper_check, published, released_claims
+from tracekd.analysis import released_tables as rt
+from tracekd.config import ROOT
+from tracekd.scoring import author_outputs, released_verdicts
+
+RECORDED = ROOT / "figures" / "data"
+
+
+@pytest.fixture(scope="module")
+def release():
+    return rt.load(RECORDED)
+
+
+@pytest.fixture(scope="module")
+def table(release):
+    return release.verdicts
+
+
+@pytest.fixture(scope="module")
+def checked(release):
+    return paper_check.check(release.printed, release.verdicts)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Llama-3.2-1B-Instruct-sft-adapter_default.jsonl.gz", ("Llama-3.2-1B-Instruct", "vanilla", None)),
+        ("Qwen3-8B-sft-adapter-reasoning-facts-perturbed_default.jsonl", ("Qwen3-8B", "incorrect", None)),
+        ("Qwen3-8B-sft-adapter-reasoning-facts_default.jsonl", ("Qwen3-8B", "correct", None)),
+        ("Qwen_Qwen3-1.7B_default_mix.jsonl.gz", ("Qwen3-1.7B", "prompted", "mix")),
+    ],
+)
+def test_file_names_say_adapter(name, expected):
+    found = author_outputs.adapter_of(name)
+    assert (found.student, found.condition, found.category) == expected
+
+
+def test_other_names_are_refused():
+    with pytest.raises(ValueError, match="correct-121"):
+        author_outputs.adapter_of("correct-121.jsonl")
+
+
+def test_tables_hold_no_text(table):
+    words = [c for c in table if not pd.api.types.is_numeric_dtype(table[c])]
+    text = table[words].drop(columns=["id", "pub_gold_row", "adapter"])
+    allowed = re.compile(r"[A-Za-z0-9_.\- ]{1,60}")
+    for column in text:
+        values = table[column].dropna().astype(str).unique()
+        assert len(values) < 30 and all(allowed.fullmatch(v) for v in values), column
+    ids = pd.concat([table.id, table.pub_gold_row.dropna()])
+    assert ids.str.fullmatch(r"(cotempqa|babi)/[\w-]+/[\w-]+").all()
+
+
+def test_every_row_has_a_status_and_a_place(table):
+    assert set(table.joined) == {"test", "repeat", "other"} and table.status.notna().all()
+    assert set(table.status) <= {"ok", "untagged", "no_trace", "no_answer", "truncated"}
+    tuned = table[table.condition != "prompted"]
+    assert set(tuned.joined) == {"test"} and len(rt.trained(table)) == len(tuned)
+
+
+def test_counts_of_published_rows_that_follow(checked):
+    metrics = checked[checked.kind == "answer metric"].groupby(["dataset", "category", "student", "condition"])
+    assert metrics.verdict.agg(lambda v: set(v) == {paper_check.FOLLOWS}).sum() == 61 and metrics.ngroups == 67
+    babi = checked[(checked.kind == "matrix") & (checked.dataset == "babi")]
+    assert set(babi.verdict) == {paper_check.FOLLOWS} and babi.student.nunique() == 2
+    sentence = released_claims.followed(checked)
+    assert re.findall(r"\d+", sentence) == ["61", "67", "6", "12", "4", "4", "4"]
+
+
+def test_every_printed_number_has_source_and_verdict(checked):
+    numbers = published.load()
+    assert (numbers.source.str.len() > 0).all() and numbers.value.notna().all()
+    assert len(checked) == len(numbers) and checked.verdict.notna().all()
+    follows = checked[checked.verdict == paper_check.FOLLOWS]
+    assert (follows.difference == 0).all()
+
+
+def test_compact_check_keeps_every_row_and_matrix(checked):
+    short = paper_check.compact(checked)
+    rows = short[short.what.str.startswith("answer metric")]
+    assert len(rows) == 67 and (rows.verdict == paper_check.FOLLOWS).sum() == 61
+    matrices = short[short.what.str.startswith("matrix")]
+    assert len(matrices) == 12 and (matrices.verdict == paper_check.FOLLOWS).sum() == 4
+    r1 = short.set_index("what").loc["r1 subset, cotempqa, Llama-3.2-1B, r1"]
+    # Printed: the mean of four categories, 62.98.
+    assert r1.printed == pytest.approx(62.98, abs=0.01) and r1.measure == "acc, mean of 4"
+
+
+def test_claims_are_filled(release, table):
+    found = released_claims.claims(
+        release.compared, release.contrasts, rt.r1_conditions(release.printed), release.printed
+    )
+    assert found.evidence.str.contains(r"\d").all() and not found.evidence.str.contains("nan").any()
+    assert set(found.verdict) <= {"supported", "not supported", "inconclusive", "not tested"} and len(found) == 13
+    verdict = found.set_index("statement").verdict
+    # 94.7% [91.7, 96.7] does not hold 28%.
+    assert verdict["Correct traces led to correct solutions in only 28% of test cases."] == "not supported"
+    trace = release.compared[release.compared.step == "trace"]
+    ours = trace[(trace.rules == rt.OURS) & (trace.title == "cotempqa, Qwen3-1.7B, correct")].iloc[0]
+    assert [ours[c] for c in rt.CELLS] == [305, 125, 17, 503]
+    said = released_claims.sentences(release, 0.05)
+    assert len(said) == 6 + 12 and all("id-aligned" in sentence for sentence in said)
+
+
+def test_the_gold_free_check_agrees_and_buys_accuracy(table):
+    rows = table[table.student == "Llama-3.2-1B-Instruct"]
+    found = rt.gold_free_check(rows, np.random.default_rng(1))
+    assert set(found.condition) == {"correct", "incorrect"}
+    found = found[found.condition == "correct"].set_index(["dataset", "measure"])
+    # 234 of 950 CoTempQA traces pass, and all of their answers are right.
+    passing = found.loc[("cotempqa", "answer right, trace passes")]
+    assert passing.outputs == 234 and passing.value == 1
+    assert found.loc[("cotempqa", "agrees with gold"), "value"] > 0.98
+    assert (found.not_checked == 0).all()
+
+
+def test_accuracies_are_on_the_problems_of_all_conditions(table):
+    """Qwen3-8B lacks the category during under correct traces: its 950 problems come down to those it answered."""
+    found = rt.accuracies(table, np.random.default_rng(1)).set_index(["dataset", "student", "condition"])
+    part = rt.trained(table)
+    part = part[(part.dataset == "cotempqa") & (part.student == "Qwen3-8B")]
+    common = set.intersection(*(set(rows.id) for _, rows in part.groupby("condition")))
+    rows = found.loc[("cotempqa", "Qwen3-8B")]
+    assert set(rows.problems) == {len(common)} and len(common) < 950
+    vanilla = part[(part.condition == "vanilla") & part.id.isin(common)]
+    assert rows.loc["vanilla"].value == pytest.approx(vanilla.answer_correct.mean())
+
+
+def test_verdicts_follow_their_tests(release):
+    """Qwen on CoTempQA: behind vanilla by 10.7 points, which is shown; without that difference it is inconclusive."""
+    claim, contrasts = released_claims._qwen, release.contrasts
+    assert claim(contrasts)[2] == "not supported"
+    pair = (
+        (contrasts.dataset == "cotempqa") & (contrasts.student == "Qwen3-1.7B") & (contrasts["second"] == "incorrect")
+    )
+    assert claim(contrasts.assign(p_holm=contrasts.p_holm.mask(pair, 0.5)))[2] == "inconclusive"
+    best = contrasts.assign(p_holm=contrasts.p_holm.mask(pair, 0.01), difference=-contrasts.difference.abs())
+    assert claim(best)[2] == "supported"
+    for reference in ("vanilla", "correct"):
+        shown = contrasts.assign(p_holm=0.01, difference=0.1)
+        assert released_claims._incorrect(shown, reference)[2] == "not supported"  # lower in every set and student
+        nothing = contrasts.assign(p_holm=1.0, equivalent=False)
+        assert released_claims._incorrect(nothing, reference)[2] == "inconclusive"
+        assert released_claims._incorrect(nothing.assign(equivalent=True), reference)[2] == "supported"
+
+
+def test_the_three_steps_of_the_28_percent(release):
+    """Printed 261 of 949 and 261 / (261 + 195); ours 305 of 950 and 305 / (305 + 17), label 310 / (310 + 297)."""
+    steps = rt.three_steps(release.compared).set_index("reading")
+    assert steps.n.tolist() == [949, 936, 950, 950]
+    assert (100 * steps.joint).round(1).tolist() == [27.5, 27.6, 32.1, 32.6]
+    assert (100 * steps.p_answer_given_trace).round(1).tolist() == [57.2, 56.2, 94.7, 51.1]
+    label = steps.loc["released outputs, id-aligned, label alone"]
+    assert (round(label.phi, 2), round(100 * label.p_answer_given_not_trace, 1)) == (0.16, 35.0)
+    assert (steps.joint_low < steps.joint).all() and (steps.phi_low < steps.phi).all()
+
+
+def test_tables_that_reject_independence(release):
+    """Qwen3-8B, incorrect, id-aligned: chi-squared 4.4 with an expected count of 2.4, Fisher 0.048, after Holm 0.48."""
+    found = rt.dependent(release.compared)
+    assert found.tables.tolist() == [10, 10, 10]
+    assert found.loc[rt.OURS].tolist() == [10, 6, 7, 6] and found.loc[rt.PRINTED].tolist() == [10, 1, 6, 3]
+    assert (rt.dependent(release.compared, common=True).tables == 6).all()
+
+
+def test_recorded_tables_are_those_of_the_released_files(shared_data):
+    said = rt.check_recorded(shared_data, RECORDED)
+    assert len(said) == 2 and all(" 0 verdicts moved" in sentence and "NOT" not in sentence for sentence in said)
+
+
+def test_a_moved_verdict_is_counted_and_without_files_the_recorded_ones_count(table, tmp_path):
+    babi = released_verdicts.read(RECORDED, "babi")
+    recorded = released_verdicts.as_bytes(babi)
+    assert released_verdicts.moved(babi, recorded) == 0
+    assert released_verdicts.moved(babi.assign(answer_correct=~babi.answer_correct), recorded) == len(babi)
+    assert released_verdicts.moved(babi[1:], recorded) == len(babi)  # every row is another one
+    assert len(rt.check_recorded(tmp_path, RECORDED)) == 1
+
+
+def test_published_csv_is_what_the_release_says(shared_data):
+    """Every number of the release's CSVs is there, as often as there, and no other of their kinds."""
+    ours = published.load()
+    metrics = ["acc", "f1", "p", "r", "avg"]
+    for kind, name in (
+        ("answer metric", "answer_metrics"),
+        ("r1 subset", "r1_conditions"),
+        ("seeds", "seed_replicates"),
+    ):
+        theirs = pd.read_csv(shared_data / "released" / f"published_{name}.csv")
+        theirs = theirs.melt("category", metrics, "measure").groupby(["category", "measure"]).value.apply(sorted)
+        found = ours[ours.kind == kind].groupby(["category", "measure"]).value.apply(sorted)
+        assert found.to_dict() == theirs.to_dict(), kind
+    matrices = pd.read_csv(shared_data / "released" / "published_confusion_matrices.csv").set_index("adapter")
+    found = ours[ours.kind == "matrix"].set_index(["dataset", "student", "condition", "measure"]).value
+    assert len(matrices) == 12
+    qwen = matrices.loc["Qwen3-1.7B-sft-adapter-reasoning-facts"]
+    qwen = qwen[qwen.dataset == "cotempqa"].iloc[0]
+    both = found["cotempqa", "Qwen3-1.7B", "correct", "trace both"]
+    assert both == 261 == qwen["matrix3.correct_answer_correct_trace"]
+    numbers = matrices.select_dtypes("number").to_numpy().ravel()
+    assert {*found} <= {*numbers[~np.isnan(numbers)]}

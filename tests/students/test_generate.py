@@ -1,0 +1,189 @@
+"""Generation: greedy, whatever the batch; nothing lost and nothing asked twice."""
+
+import copy
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers.cache_utils import DynamicLayer
+
+from tracekd.config import load
+from tracekd.data.synthetic.generated import generate as make
+from tracekd.io.records import read_jsonl
+from tracekd.students import adapters, decode, generate, memory, nf4, outputs, registry, sft, train
+from tracekd.traces import templates
+
+ABOUT = {"student": "tiny-random", "dataset": "babi", "condition": "vanilla", "seed": 1}
+RECIPE = replace(load("smoke").recipe, max_new_tokens=12, generate_batch=4, learning_rate=1e-2)
+
+
+@pytest.fixture(scope="module")
+def problems():
+    return [p for p in make("babi", 110, seed=3) if p.split == "test"][:10]
+
+
+@pytest.fixture(scope="module")
+def adapter(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("adapter")
+    chosen = [p for p in make("babi", 110, seed=3) if p.split == "train"][:16]
+    train.train("tiny-random", sft.build(chosen, "vanilla", seed=1), RECIPE, seed=1, folder=folder)
+    return folder
+
+
+def complete(path, problems, adapter, recipe=RECIPE):
+    asker = generate.Asker("tiny-random", recipe)
+    asker.complete(path, problems, adapter, ABOUT)
+    return {row["id"]: row for row in read_jsonl(path)}, asker
+
+
+def test_greedy_and_cached_as_the_plain_way(problems, adapter, tmp_path):
+    """Against one prompt at a time, no padding, no cache, the largest logit taken by hand."""
+    rows, asker = complete(tmp_path / "o.jsonl", problems, adapter)
+    tokenizer, end = asker.tokenizer, sft.end_token(asker.tokenizer)
+    for problem in problems[:4]:
+        ids = sft.prompt_ids(tokenizer, templates.prompt(problem))
+        new = []
+        while len(new) < RECIPE.max_new_tokens:
+            token = int(asker.asked(input_ids=torch.tensor([ids + new])).logits[0, -1].argmax())
+            if token == end:
+                break
+            new.append(token)
+        assert rows[problem.id]["text"] == tokenizer.decode(new, skip_special_tokens=True)
+        assert rows[problem.id]["finished"] == (len(new) < RECIPE.max_new_tokens)
+
+
+def test_adapter_does_something_and_is_merged_only_where_that_is_exact(problems, adapter, tmp_path):
+    from peft import PeftModel
+    from peft.tuners.lora import LoraLayer
+
+    tuned, asker = complete(tmp_path / "a.jsonl", problems, adapter)
+    merged, before = asker.asked, {n: w.clone() for n, w in asker.base.named_parameters()}
+    assert not any(isinstance(m, LoraLayer) for m in merged.modules())
+    beside = PeftModel.from_pretrained(copy.deepcopy(asker.base), str(adapter)).eval()
+    ids = torch.arange(40).reshape(2, 20) + 100
+    # Two fp32 evaluations of one function: logits of size 1 to 10 agree to some 1e-6 a sum of a hundred products.
+    assert torch.allclose(merged(ids).logits, beside(ids).logits, atol=1e-4)
+    asker.complete(tmp_path / "p.jsonl", problems, None, ABOUT)
+    assert all(torch.equal(w, before[n]) for n, w in asker.base.named_parameters())  # the adapter is off again
+    plain = {row["id"]: row["text"] for row in read_jsonl(tmp_path / "p.jsonl")}
+    assert plain != {i: r["text"] for i, r in tuned.items()}
+    for weight in asker.base.parameters():
+        weight.data = weight.data.to(torch.bfloat16)
+    rounded = nf4.adapted(asker.base, adapter)
+    layers = [m for m in rounded.modules() if isinstance(m, LoraLayer)]
+    assert layers and not any(layer.merged for layer in layers)
+
+
+def test_every_problem_once_in_any_batch_size(problems, adapter, tmp_path):
+    texts = []
+    for batch in (1, 3, 10):
+        rows, _ = complete(tmp_path / f"{batch}.jsonl", problems, adapter, replace(RECIPE, generate_batch=batch))
+        assert set(rows) == {p.id for p in problems}
+        texts.append({i: r["text"] for i, r in rows.items()})
+    assert texts[0] == texts[1] == texts[2]
+
+
+def test_a_row_of_the_cache_is_counted_as_the_model_keeps_it(monkeypatch):
+    """Against the tensors of a real cache; twice that, since a cache that grows is there twice for a moment."""
+    model, places = registry.load_model("tiny-random"), 50
+    layers = model(torch.arange(places)[None] + 100, use_cache=True).past_key_values.layers
+    kept = sum(states.nbytes for layer in layers for states in (layer.keys, layer.values))
+    size = layers[0].keys.element_size()
+    for rows in (1, 7):
+        monkeypatch.setattr(memory, "cache_room", lambda n=rows: 2 * kept * (n + 0.5))
+        assert memory.rows_at_once(model.config, size, places) == rows
+    monkeypatch.setattr(memory, "cache_room", lambda: 1.0)
+    assert memory.rows_at_once(model.config, size, places) == 1
+
+
+def test_where_memory_is_short_fewer_rows_answer_the_same(problems, adapter, tmp_path, monkeypatch):
+    whole, asker = complete(tmp_path / "whole.jsonl", problems, adapter)
+    longest = len(generate.in_order(asker.tokenizer, problems)[0][1]) + RECIPE.max_new_tokens
+    config, size = registry.load_config("tiny-random"), 4
+    monkeypatch.setattr(memory, "cache_room", lambda: 1e12)
+    row = 1e12 / memory.rows_at_once(config, size, longest)
+    monkeypatch.setattr(memory, "cache_room", lambda: 2.5 * row)
+    sizes, real = [], generate.greedy
+    monkeypatch.setattr(generate, "greedy", lambda m, rows, **o: sizes.append(len(rows)) or real(m, rows, **o))
+    few, _ = complete(tmp_path / "few.jsonl", problems, adapter)
+    assert {i: r["text"] for i, r in few.items()} == {i: r["text"] for i, r in whole.items()}
+    assert sizes[0] == 2 and max(sizes) <= RECIPE.generate_batch and sum(sizes) == len(problems)
+
+
+def test_a_torn_file_goes_on_and_nothing_is_asked_twice(problems, adapter, tmp_path, monkeypatch):
+    whole, _ = complete(tmp_path / "whole.jsonl", problems, adapter)
+    lines = (tmp_path / "whole.jsonl").read_text().splitlines(keepends=True)
+    torn = tmp_path / "torn.jsonl"
+    torn.write_text("".join(lines[:4]) + lines[4][:30])  # killed while the fifth line was written
+    asked = []
+    real = generate.answer
+    monkeypatch.setattr(generate, "answer", lambda m, t, ps, **o: asked.extend(ps) or real(m, t, ps, **o))
+    rows, _ = complete(torn, problems, adapter)
+    assert {i: r["text"] for i, r in rows.items()} == {i: r["text"] for i, r in whole.items()}
+    assert len(asked) == len(problems) - 4  # the first batch of 4 was whole
+    # One answer of the second batch gone: its whole batch is asked again, in the same company.
+    torn.write_text("".join(lines[:5] + lines[6:]))
+    asked.clear()
+    rows, _ = complete(torn, problems, adapter)
+    assert [p.id for p in asked] == list(whole)[4:8]
+    assert {i: r["text"] for i, r in rows.items()} == {i: r["text"] for i, r in whole.items()}
+    asked.clear()
+    complete(torn, problems, adapter)
+    assert asked == []
+
+
+def test_a_student_taught_long_targets_has_room_to_write_them(problems, adapter, tmp_path):
+    """The smoke recipe's room is 0; with 1.5 the limit is 1.5 times the longest target in tokens, end included."""
+    record, tokenizer = adapters.read_record(adapter), registry.load_tokenizer("tiny-random")
+    chosen = [p for p in make("babi", 110, seed=3) if p.split == "train"][:16]
+    targets = [e.target for e in sft.build(chosen, "vanilla", seed=1)]
+    longest = max(len(tokenizer(text, add_special_tokens=False).input_ids) for text in targets) + 1
+    assert record["longest_target"] == longest > 3
+    narrow, wide = (replace(RECIPE, max_new_tokens=3, room=room) for room in (0, 1.5))
+    assert outputs.limit_of(narrow, record) == 3 and outputs.limit_of(wide, {}) == 3
+    assert outputs.limit_of(wide, record) == math.ceil(1.5 * longest)
+    assert outputs.limit_of(replace(wide, max_new_tokens=500), record) == 500
+    short, _ = complete(tmp_path / "short.jsonl", problems, adapter, narrow)
+    long, _ = complete(tmp_path / "long.jsonl", problems, adapter, wide)
+    assert max(r["n_tokens"] for r in short.values()) == 3
+    cut = [r["n_tokens"] for r in long.values() if not r["finished"]]
+    assert cut and set(cut) == {math.ceil(1.5 * longest)}
+
+
+def test_an_untrained_adapter_is_named(problems, tmp_path):
+    with pytest.raises(FileNotFoundError, match="03_qlora_train"):
+        complete(tmp_path / "o.jsonl", problems, tmp_path / "nothing")
+
+
+@given(lengths=st.lists(st.integers(1, 90), min_size=1, max_size=8), kept=st.sets(st.integers(0, 3), min_size=1))
+def test_a_roomy_cache_holds_what_a_plain_one_holds(lengths, kept):
+    """Whatever is appended, and when rows are dropped on the way."""
+    plain, roomy = DynamicLayer(), decode.RoomyLayer()
+    draws = torch.Generator().manual_seed(0)
+    for turn, length in enumerate(lengths):
+        if turn == len(lengths) // 2 and turn:
+            for layer in (plain, roomy):
+                layer.batch_select_indices(torch.tensor(sorted(kept)))
+        rows = len(plain.keys) if plain.is_initialized else 4
+        keys, values = (torch.randn(rows, 2, length, 3, generator=draws) for _ in range(2))
+        held = [layer.update(keys, values) for layer in (plain, roomy)]
+        assert all(torch.equal(a, b) for a, b in zip(*held, strict=True))
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("begin", [0, 1, 40])
+def test_sharing_what_prompts_begin_with_changes_nothing(begin, monkeypatch):
+    """Logits and greedy continuations with the beginning run once, against each prompt run whole by itself."""
+    model = generate.loaded("tiny-random")
+    shared = list(range(100, 100 + begin))
+    prompts = [shared + list(range(300 + 20 * i, 305 + 20 * i + 3 * i)) for i in range(9, 0, -1)]
+    monkeypatch.setattr(decode, "SPARED", 1)
+    logits, cache, mask = decode.prefill(model, prompts, 0)
+    assert mask.sum(1).tolist() == list(map(len, prompts)) and cache.get_seq_length() == mask.shape[1]
+    alone = torch.cat([model(torch.tensor([row])).logits[:, -1] for row in prompts])
+    assert torch.allclose(logits, alone, atol=1e-5)
+    made = decode.greedy(model, prompts, end=-1, pad=0, limit=6)
+    assert made == [decode.greedy(model, [row], end=-1, pad=0, limit=6)[0] for row in prompts]

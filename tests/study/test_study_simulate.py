@@ -1,0 +1,83 @@
+"""SIMULATED ratings hit the means they should; power is nominal without an effect and grows with it."""
+
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tracekd.study import importing, ratings, simulate, stats
+
+
+def test_simulated_ratings_have_the_published_means_pass_the_import_and_hold_careless_participants():
+    data = simulate.simulate(np.random.default_rng(121))
+    result = importing.clean(data)
+    assert result.report.empty and len(result.ratings) == len(data) == 100 * (4 * 7 + 2)
+    assert ratings.design(data) == "within"
+    for (scale, kind), mean in ratings.scores(data).groupby(["scale", "trace_type"])["score"].mean().items():
+        # One answer more or less moves a mean by 1 / answers: 400 or 300.
+        assert mean == pytest.approx(simulate.target(scale, kind)[0], abs=0.003), (scale, kind)
+    assert simulate.target("interpretability", "correct") == (4.86, "published")
+    assert simulate.target("cognitive_load", "correct")[1] == "assumed"
+    flags = ratings.careless(result.ratings)
+    assert flags["straight_line"].sum() == 4 and (flags["fast"] & flags["straight_line"]).sum() == 4
+    assert 4 <= flags["careless"].sum() <= 10
+    first = ratings.answers(data).query("order == 1")
+    assert (first.groupby("trace_type")["participant"].nunique() == 25).all()  # orders are balanced
+
+
+def test_same_seed_same_ratings_another_seed_others():
+    one, same, other = (simulate.simulate(np.random.default_rng(s)) for s in (1, 1, 2))
+    pd.testing.assert_frame_equal(one, same)
+    assert (one["rating"] != other["rating"]).any()
+
+
+@pytest.mark.parametrize("n", [2, 4, 6, 3, 5])
+def test_latin_square_balances_places_and_predecessors(n):
+    square = ratings.latin_square(n)
+    assert all(sorted(row) == list(range(n)) for row in square.tolist())
+    assert all(len(set(np.bincount(column, minlength=n))) == 1 for column in square.T)
+    follows = pd.Series([(a, b) for row in square.tolist() for a, b in pairwise(row)]).value_counts()
+    assert len(follows) == n * (n - 1) and follows.nunique() == 1
+
+
+def test_expected_rating_by_hand():
+    # A latent mean of 3 is symmetric: 3 whatever the spread. Far above all cuts everyone gives 5.
+    assert simulate.expected(3, 0.7) == pytest.approx(3)
+    assert simulate.expected(20, 0.7) == pytest.approx(5)
+    assert simulate.expected(simulate.latent_mean(4.86, 1.0), 1.0) == pytest.approx(4.86)
+    with pytest.raises(ValueError, match=r"5\.2"):
+        simulate.latent_mean(5.2, 1.0)
+
+
+def test_the_assumption_table_names_each_mean_and_its_origin():
+    table = simulate.assumption_table().set_index("quantity")
+    assert table["origin"].value_counts()["published"] == 4  # three means and the number of participants
+    assert table.loc["mean interpretability, r1", "value"] == 3.39
+    assert table.index.str.startswith("mean ").sum() == 8
+
+
+def test_power_is_nominal_without_an_effect_and_grows_with_it():
+    curves = simulate.power(np.random.default_rng(9), 100, effects=(0.0, 0.3, 1.0))
+    none = curves[curves["effect"] == 0]
+    # 99.9% of binomial(100, 0.05) lies at or below 12, of binomial(100, 0.05 / 6) at or below 5.
+    assert (none.loc[none["test"] == "any", "power"] * 100 <= 12).all()
+    assert (none.loc[none["test"] == "pair", "power"] * 100 <= 5).all()
+    assert (curves.loc[curves["effect"] == 1, "power"] > 0.9).all()
+    middle = curves[(curves["effect"] == 0.3) & (curves["test"] == "any")].set_index("design")["power"]
+    assert middle["within"] > middle["between"]
+
+
+@pytest.mark.parametrize("design", ratings.DESIGNS)
+def test_power_of_a_pair_is_that_of_the_test_that_the_analysis_uses(design):
+    means = dict.fromkeys(ratings.TRACE_TYPES, 3.0)
+    table = simulate.simulate_scores(np.random.default_rng(3), means, design, 80)
+    assert simulate.p_values(table, design)["pair"] == stats.pairs(table, design)["p"][0] < 1
+
+
+def test_minimum_detectable_effect_by_hand():
+    curve = pd.DataFrame({"design": "within", "test": "any", "participants": 100, "effect": [0.0, 0.2, 0.4]})
+    # From 0.6 at 0.2 to 1.0 at 0.4, 0.8 is half way: 0.3.
+    found = simulate.minimum_detectable(curve.assign(power=[0.05, 0.6, 1.0]))
+    assert found["effect"].tolist() == pytest.approx([0.3])
+    assert simulate.minimum_detectable(curve.assign(power=[0.05, 0.6, 0.7]))["effect"].isna().all()

@@ -1,0 +1,83 @@
+import re
+from dataclasses import replace
+
+import pytest
+
+from tracekd.data import problems
+from tracekd.traces import freeform, templated
+
+
+@pytest.fixture(scope="module")
+def found():
+    return problems.load("cotempqa", "generated", size=120, seed=4)
+
+
+@pytest.fixture(scope="module")
+def texts(found):
+    return freeform.from_rules(found, seed=1)
+
+
+def test_templated_texts_are_named_and_repeat(found, texts):
+    assert len(texts) > 0.9 * len(found)
+    assert {text.teacher for text in texts} == {"templated"}
+    assert texts == freeform.from_rules(list(reversed(found)), seed=1)[::-1]
+    assert all(text.trace and text.summary and text.explanation for text in texts)
+
+
+@pytest.mark.parametrize("dataset", ["cotempqa", "babi"])
+def test_templated_texts_quote_the_context_and_end_in_the_gold_answer(dataset):
+    """Every quotation is a sentence of the problem, and every year in a CoTempQA text stands in its context."""
+    made = {p.id: p for p in problems.load(dataset, "generated", size=150, seed=6)}
+    for text in freeform.from_rules(made.values()):
+        p = made[text.id]
+        whole = "\n".join((*p.context, p.question))
+        for part in (text.trace, text.summary, text.explanation):
+            assert all(quote.rstrip(".") in whole for quote in re.findall(r'"([^"]+)"', part))
+            assert set(re.findall(r"\b\d{4}\b", part)) <= set(re.findall(r"\b\d{4}\b", whole))
+            assert all(answer in part for answer in p.answers) or dataset == "babi"
+        assert all(answer in text.trace.splitlines()[-1] for answer in p.answers)
+
+
+def test_lengths_are_those_of_real_traces(shared_data):
+    """R1's ten retyped traces have 204 to 655 words; the templated ones on the same set lie within."""
+    made = problems.load("cotempqa", str(shared_data))
+    lengths = [len(text.trace.split()) for text in freeform.from_rules(made[::7])]
+    assert 204 < sorted(lengths)[len(lengths) // 2] < 655
+
+
+def test_swapped_is_never_ones_own(found):
+    given = freeform.swap(found, seed=3)
+    assert set(given) == set(given.values()) == {p.id for p in found}
+    assert all(own != other for own, other in given.items())
+    assert given == freeform.swap(list(reversed(found)), seed=3)
+    with pytest.raises(ValueError, match="nothing to swap"):
+        freeform.swap(found[:1])
+
+
+def test_conditions_take_their_text(found, texts):
+    made = {c: freeform.build_all(found, c, texts, seed=2) for c in freeform.CONDITIONS}
+    name = texts[0].id
+    assert made["r1"][name].text == texts[0].trace
+    assert made["r1_summary"][name].text == texts[0].summary
+    assert made["swapped"][name].text != texts[0].trace
+    assert made["r1"][name].classification is None
+    with pytest.raises(ValueError, match="not free-form"):
+        freeform.build_all(found, "correct", texts)
+    with pytest.raises(ValueError, match="no summary"):
+        freeform.build_all(found, "r1_summary", [freeform.Texts(name, "x", "y")])
+    with pytest.raises(ValueError, match="1 texts have no trace"):
+        freeform.build_all(found, "swapped", [*texts[1:], freeform.Texts(name, "x", "")])
+
+
+def test_texts_on_another_problem_of_the_same_id_are_refused(found, texts):
+    """Sets of two seeds share their ids, and no problem: traces of one are no traces for the other."""
+    others = problems.load("cotempqa", "generated", size=60, seed=77)
+    assert {p.id for p in others} & {text.id for text in texts}
+    with pytest.raises(ValueError, match="were written on other problems of the same id"):
+        freeform.build_all(others, "r1", texts)
+    unchecked = [replace(text, problem="") for text in texts]
+    assert freeform.build_all(others, "r1", unchecked)
+
+
+def test_templated_has_nothing_on_marco():
+    assert templated.write(problems.load("marco", "generated", size=20, seed=1)[0]) is None

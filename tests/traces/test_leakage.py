@@ -1,0 +1,230 @@
+"""What wrong facts reveal: planted leaks are found, and the default draws none that its context does not force."""
+
+import json
+import math
+from collections import Counter
+from itertools import combinations
+from math import comb
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tracekd.analysis import leakage
+from tracekd.data import problems
+from tracekd.data.problem import Problem
+from tracekd.data.synthetic.generated import generate
+from tracekd.plots import scores
+from tracekd.traces import corruption, templates
+from tracekd.traces.leakage import LEVELS, RIGHT, excludes, names, reveals
+
+STORY = Problem(
+    "babi/single-supporting-fact/train-0001", "babi", "single-supporting-fact",
+    ("Mary went to the garden.", "John went to the kitchen.", "Sandra went to the garden."),
+    "Where is Mary?", ("garden",), (0,), "train",
+)  # fmt: skip
+LEAKS = [
+    (("Mary went to the garden.",), RIGHT),
+    (("MARY WENT TO THE GARDEN",), RIGHT),  # the form does not count
+    (("John went to the kitchen.",), "none"),
+    (("Sandra went to the garden.",), "names"),
+    (("Mary went to the garden.", "John went to the kitchen."), "derives"),
+    (("mary went to the garden", "Sandra went to the garden."), "derives"),  # lower-cased, as the release states facts
+    (("Mary moved to the garden.",), "derives"),  # no fact of the context
+    (("The gardener left.",), "none"),  # no whole word
+    ((), "none"),
+    (None, "none"),
+]
+
+
+@pytest.mark.parametrize(("facts", "level"), LEAKS)
+def test_planted_leaks_are_found(facts, level):
+    assert reveals(STORY, facts) == level
+
+
+def test_facts_that_leave_just_the_gold_ones_exclude():
+    two = Problem("babi/x/1", "babi", "x", ("A is B.", "C is D.", "C is D."), "?", ("E",), (0,), "train")
+    assert reveals(two, ("C is D.",)) == "excludes"  # a repeated sentence is one fact
+    assert reveals(two, ("C is F.",)) == "none"
+    all_gold = Problem("babi/x/2", "babi", "x", ("A is B.", "C is D."), "?", ("E",), (0, 1), "train")
+    assert reveals(all_gold, ()) == reveals(all_gold, ("A is F.", "C is F.")) == "excludes"
+    nothing_gold = Problem("marco/x/1", "marco", "x", ("A.", "B."), "?", ("No Answer Present.",), (), "train")
+    assert reveals(nothing_gold, ("A.",)) == reveals(nothing_gold, ("A.", "B.")) == reveals(nothing_gold, ()) == "none"
+
+
+def test_marco_names_an_answer_by_the_whole_reference():
+    passages = ("The town hall was built in 1921 by Ada Lem.", "It was built by Ada.", "Dr. Ada Lem lived there.")
+    case = Problem(
+        "marco/PERSON/1", "marco", "PERSON", passages, "who?", ("Ada Lem", "Ada Lem, in 1921"), (0,), "train"
+    )
+    assert [names(case, (passage,)) for passage in passages] == [True, False, True]
+
+
+def least(problem, number):
+    """The least level that any choice of ``number`` facts that are not gold reveals, by trying them all."""
+    pool = corruption.distractors(problem)
+    return min(LEVELS.index(reveals(problem, facts)) for facts in combinations(pool, number))
+
+
+def check_default(found, seed):
+    """No draw of the default reveals more than the least that its context allows; counts what is revealed."""
+    counts = Counter()
+    for p in found:
+        facts, number, pool = corruption.wrong_facts(p, seed), max(len(p.evidence), 1), corruption.distractors(p)
+        level = reveals(p, facts)
+        counts[level] += 1
+        gold = {corruption.same(fact) for fact in p.facts}
+        assert len(facts) == number and gold.isdisjoint(map(corruption.same, facts))
+        assert not excludes(p, facts) or len(pool) <= number
+        if level == "none":
+            continue
+        if len(pool) < number:  # all facts that are not gold, and altered ones
+            assert set(pool) < set(facts) and level in ("excludes", "names")
+        elif comb(len(pool), number) <= 5000:
+            assert level == LEVELS[least(p, number)], (p.id, facts)
+    return counts
+
+
+@pytest.mark.parametrize("name", problems.DATASETS)
+@settings(max_examples=5, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_no_generated_wrong_facts_reveal_more_than_they_must(name, seed):
+    found = generate(name, 120, seed=seed)
+    check_default(found, seed)
+    again = [corruption.wrong_facts(p, seed) for p in reversed(found)][::-1]
+    assert again == [corruption.wrong_facts(p, seed) for p in found]  # the order of problems does not matter
+
+
+@pytest.mark.parametrize("name", ["babi", "cotempqa", "marco"])
+def test_no_real_wrong_facts_reveal_more_than_they_must(shared_data, name):
+    found = problems.load(name, str(shared_data))
+    if problems.source_of(name, str(shared_data)) == "generated":
+        pytest.skip(f"no {name} in {shared_data}")
+    counts = check_default(found, 121)
+    print(name, dict(counts))
+    # What contexts force, as shares: bAbI's stories are short, the others hardly force anything.
+    assert counts["derives"] <= 0.003 * len(found)
+    assert counts["names"] <= (0.12 if name == "babi" else 0.015) * len(found)
+    assert counts["excludes"] <= (0.42 if name == "babi" else 0) * len(found)
+
+
+@pytest.fixture(scope="module")
+def released_sets(shared_data):
+    """The release's own incorrect test sets by data set."""
+    if not (shared_data / leakage.RELEASED_FILE).exists():
+        pytest.skip(f"no {leakage.RELEASED_FILE} in {shared_data}")
+    return leakage.released_traces(shared_data)
+
+
+def test_the_releases_own_sets_have_the_published_counts(released_sets):
+    # Counted in the release by other code: of 376 bAbI rows 200 state exactly the facts that are not gold (16 of them
+    # none, where all are gold), 87 name a gold answer; of 950 CoTempQA rows none does either.
+    rows = {name: leakage.row(wrong) for name, wrong in released_sets.items()}
+    columns = ("n", "excludes", "names", "form_accuracy")
+    counts = {name: tuple(found[column] for column in columns) for name, found in rows.items()}
+    assert counts["babi"] == (376, 200, 87, 1.0)
+    assert counts["cotempqa"][:3] == (950, 0, 0) and counts["cotempqa"][3] > 0.99
+    assert rows["cotempqa"]["derives"] == 0
+
+
+def test_a_released_row_that_fits_no_problem_is_named(shared_data, tmp_path):
+    for name in ("babi", "cotempqa"):
+        (tmp_path / name).symlink_to(shared_data / name)
+    path = tmp_path / leakage.RELEASED_FILE
+    path.parent.mkdir()
+    good = '{"dataset": "babi", "row": 0, "category": "x", "label": "y", "facts": [0], "as_list": true}'
+    for bad in (good.replace("[0]", "[99]"), good.replace('"row": 0', '"row": 376'), '{"dataset": "babi"}'):
+        path.write_text(f"{good}\n{bad}\n")
+        with pytest.raises(ValueError, match=r"incorrect_traces_test.jsonl, line 2"):
+            leakage.released_traces(tmp_path)
+
+
+def planted(n=40):
+    """Problems of two facts whose gold one is the longer; the wrong fact is the other one, the label the other one."""
+    made = []
+    for i in range(n):
+        facts = (f"Fact {i} is a long one that says it all.", f"Fact {i} no.")
+        made.append(Problem(f"own/x/{i}", "own", "ab"[i % 2], facts, "?", ("all",), (0,), "train"))
+    return [leakage.Wrong(p, "ba"[i % 2], p.context[1:]) for i, p in enumerate(made)]
+
+
+def test_a_planted_leak_fills_its_column():
+    found = leakage.row(planted())
+    # With two equally frequent labels the other one tells all: 1 bit. Miller and Madow's excess: 2 cells, 2 rows,
+    # 2 columns, so (2 - 2 - 2 + 1) / 80 = -1/80 nats for the information and for the entropy alike: their ratio is 1.
+    assert found["label_share"] == 1
+    assert found["label_bits"] == pytest.approx(1 + 1 / 80 / math.log(2))
+    wanted = {"n": 40, "excludes": 40, "names": 0, "derives": 0, "none": 0, "no_choice": 40}
+    assert {name: found[name] for name in wanted} == wanted
+    assert found["form_accuracy"] == found["form_high"] == 1 and found["form_n"] == 40
+    few = leakage.row(planted(19))
+    assert math.isnan(few["form_accuracy"]) and few["form_n"] == 19
+    naming = leakage.row([w._replace(facts=("It is all new.",)) for w in planted()])
+    assert (naming["names"], naming["excludes"]) == (40, 0)
+    with pytest.raises(ValueError, match="at least one problem"):
+        leakage.row([])
+
+
+def least_bits(found):
+    """The information of ``corruption.label_table`` for these gold labels: the least that their shares allow."""
+    counts = Counter(p.category for p in found)
+    shares = np.array(list(counts.values())) / len(found)
+    joint = shares[:, None] * corruption.label_table(tuple(counts.values()))
+    cells = joint > 0
+    return (joint[cells] * np.log2(joint[cells] / np.outer(shares, joint.sum(axis=0))[cells])).sum()
+
+
+@pytest.mark.parametrize("name", problems.DATASETS)
+def test_the_default_is_told_by_form_at_most_55_times_in_100(name):
+    found = problems.load(name, "generated", size=1500, seed=3)
+    row = leakage.row(leakage.drawn(found, "matched", 121))
+    print(name, "generated", row)
+    assert row["form_accuracy"] <= 0.55  # chance is 0.5, its standard error about 0.01
+    # Information is at the least that the labels' shares allow, up to the sampling error of 1,500 draws.
+    assert abs(row["label_bits"] - least_bits(found)) < 0.05
+
+
+@pytest.mark.parametrize("name", problems.DATASETS)
+def test_the_default_on_real_sets(shared_data, name):
+    if problems.source_of(name, str(shared_data)) == "generated":
+        pytest.skip(f"no {name} in {shared_data}")
+    found = leakage.trained_on(name, str(shared_data), 121)
+    row = leakage.row(leakage.drawn(found, "matched", 121))
+    print(name, "real", row)
+    # MS MARCO has 425 real problems with a selected passage: standard error of the share about 0.02.
+    assert row["form_accuracy"] <= (0.57 if name == "marco" else 0.55)
+    assert abs(row["label_bits"] - least_bits(found)) < 0.08
+    assert row["excludes"] <= row["no_choice"]
+
+
+def test_the_command_prints_one_object_a_set_and_kind(capsys):
+    assert leakage.main(["--data", "generated", "--dataset", "marco", "--kind", "uniform"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert (found["dataset"], found["kind"], found["source"]) == ("marco", "uniform", "GENERATED problems")
+    assert found["n"] == 4801  # the training problems: 80% of 6,000, rounded by query type
+    with pytest.raises(SystemExit) as stopped:
+        leakage.main(["--data", "generated", "--dataset", "bobi"])
+    assert stopped.value.code == 2 and "'bobi'" in capsys.readouterr().err
+
+
+def test_the_picture_draws_each_share_and_refuses_few_problems():
+    table = pd.DataFrame([{"kind": "matched", **leakage.row(planted())}])
+    ax = scores.leakage(table, plt.figure().subplots())
+    assert [bar.get_width() for bar in ax.patches] == [100, 0, 0]
+    assert ax.get_yticklabels()[0].get_text() == "matched (n = 40)"
+    with pytest.raises(ValueError, match="19"):
+        scores.leakage(table.assign(n=19), plt.figure().subplots())
+
+
+def test_verdicts_carry_what_the_stated_facts_reveal():
+    from tracekd.scoring.aligned import verdict
+
+    def judged(facts):
+        trace = templates.render("babi", STORY.category, facts)
+        return verdict(STORY, f"<think>{trace}</think> <answer>garden</answer>")["reveals"]
+
+    assert judged(STORY.facts) == RIGHT and judged(("Sandra went to the garden.",)) == "names"
+    assert verdict(STORY, "<answer>garden</answer>")["reveals"] == "none"

@@ -1,0 +1,235 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracekd.data.problem import Problem
+from tracekd.data.problems import load
+from tracekd.data.splits import count_labels
+from tracekd.traces import templates
+from tracekd.traces.corruption import distractors, label_table, same, wrong_facts, wrong_label
+
+
+def problem(**changed):
+    plain = {
+        "id": "cotempqa/mix/0001",
+        "dataset": "cotempqa",
+        "category": "mix",
+        "context": ("A works for X in 2001.", "A works for Y in 2002.", "A works for Z from 2001 to 2003."),
+        "question": "While A was working for X, which employer did A work for at the same time?",
+        "answers": ("Z",),
+        "evidence": (2,),
+        "split": "train",
+        "meta": {"triple_element": "S1_R1_O2"},
+    }
+    return Problem(**{**plain, **changed})
+
+
+def story(**changed):
+    plain = {
+        "id": "babi/positional-reasoning/train-0001",
+        "dataset": "babi",
+        "category": "positional-reasoning",
+        "context": ("The red square is above the box.", "The box is to the left of the sphere."),
+        "question": "Is the sphere below the red square?",
+        "answers": ("yes",),
+        "evidence": (0, 1),
+        "meta": {},
+    }
+    return problem(**{**plain, **changed})
+
+
+def test_the_authors_wording_to_the_letter():
+    assert templates.build(problem(), "correct").text == (
+        "The temporal relation between the event in question and the event in context is: mix.\n"
+        "I need to use the following facts to answer the question: ['A works for Z from 2001 to 2003.']"
+    )
+    assert templates.build(story(evidence=(0,)), "correct").text == (
+        "The category of the question represents what is being asked in that question. "
+        "The category of the question asked is: positional-reasoning.\n"
+        "I need to use the following text to answer the question: ['The red square is above the box.']"
+    )
+
+
+def test_target_and_prompt():
+    p = problem()
+    assert templates.prompt(p) == (
+        "Answer the question based on the context:\nA works for X in 2001.\nA works for Y in 2002.\n"
+        "A works for Z from 2001 to 2003.\nQuestion: While A was working for X, which employer did A work for at "
+        "the same time? Only return the answer."
+    )
+    assert templates.target(p, templates.build(p, "vanilla")) == "<answer>['Z']</answer>"
+    trace = templates.build(p, "correct")
+    assert templates.target(p, trace) == f"<think>{trace.text}</think> <answer>['Z']</answer>"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "answers", "text"),
+    [
+        ("cotempqa", ("a", "b"), "['a', 'b']"),
+        ("babi", ("apple", "milk"), "apple,milk"),
+        ("marco", ("In 1999.",), "In 1999."),
+        ("mine", ("a", "b"), "['a', 'b']"),
+    ],
+)
+def test_answer_text(dataset, answers, text):
+    assert templates.answer_text(problem(dataset=dataset, answers=answers)) == text
+
+
+def test_read_is_the_inverse_of_render():
+    facts = ("It's A.", 'He said "no".', "A\\B.")
+    assert templates.read(templates.render("cotempqa", "mix", facts)) == ("mix", facts)
+    assert templates.read(templates.render("mine", "lists-sets", facts)) == ("lists-sets", facts)
+    assert templates.read(templates.render("cotempqa", "mix", "A bare fact.")) == ("mix", ("A bare fact.",))
+    assert templates.read("nothing of the kind") == (None, None)
+    assert templates.read(templates.render("mine", "", ("A.",))) == (None, ("A.",))
+
+
+@pytest.mark.parametrize("label", ["U.S. history", "vol. 2", "mix", "a.b.c"])
+def test_a_label_keeps_its_full_stops(label):
+    text = templates.render("mine", label, ("A.",))
+    assert templates.read(text) == (label, ("A.",))
+    assert templates.read(text.replace("\n", " ")) == (label, ("A.",))  # both sentences on one line
+    assert templates.read(text.splitlines()[0].removesuffix("."))[0] == label  # cut before its full stop
+    assert templates.read(text.splitlines()[0] + " ")[0] == label
+
+
+@pytest.mark.parametrize("corrupt", ["classification", "retrieval", "both"])
+@pytest.mark.parametrize("case", [problem(), story()])
+def test_only_the_intended_step_is_wrong(case, corrupt):
+    trace = templates.build(case, "incorrect", corrupt=corrupt)
+    gold = {same(fact) for fact in case.facts}
+    stated = {same(fact) for fact in trace.retrieval}
+    assert (trace.classification != case.category) == (corrupt != "retrieval")
+    assert (stated.isdisjoint(gold) and len(stated) == len(gold)) == (corrupt != "classification")
+    assert templates.read(trace.text) == (trace.classification, trace.retrieval)
+
+
+def test_seeded_by_id_and_not_by_order():
+    cases = [problem(id=f"cotempqa/mix/{i:04}") for i in range(40)]
+    forward = [templates.build(case, "incorrect") for case in cases]
+    backward = [templates.build(case, "incorrect") for case in reversed(cases)][::-1]
+    assert forward == backward
+    assert len({trace.text for trace in forward}) > 1
+    assert forward != [templates.build(case, "incorrect", seed=1) for case in cases]
+
+
+def test_repeated_gold_sentences_are_never_distractors():
+    case = story(context=("Mary left.", "John left.", "mary left!"), evidence=(0,))
+    assert distractors(case) == ("John left.",)
+
+
+def test_without_gold_the_wrong_list_still_holds_a_passage():
+    case = problem(dataset="marco", category="PERSON", evidence=(), answers=("No Answer Present.",))
+    assert templates.build(case, "correct").retrieval == ()
+    assert len(templates.build(case, "incorrect").retrieval) == 1
+    assert templates.build(case, "incorrect", corrupt="classification").retrieval == ()
+
+
+def test_as_published_keeps_the_habits_of_the_release():
+    bare = templates.build(problem(), "incorrect", style="as_published")
+    assert "question: A works for" in bare.text and len(bare.retrieval) == 1
+    lower = templates.build(story(evidence=(0,)), "incorrect", style="as_published")
+    assert lower.retrieval == ("the box is to the left of the sphere.",)
+
+
+def test_unknown_names_are_refused():
+    for wrong in (
+        {"condition": "odd"},
+        {"condition": "incorrect", "corrupt": "odd"},
+        {"condition": "incorrect", "style": "odd"},
+    ):
+        with pytest.raises(ValueError, match="'odd'"):
+            templates.build(problem(), **wrong)
+    with pytest.raises(ValueError, match="'mix'"):  # the set has no other label
+        wrong_label(problem(dataset="mine", meta={}))
+
+
+def test_labels_of_a_custom_set():
+    case = problem(dataset="mine", category="x", meta={"labels": "x|y"})
+    assert wrong_label(case) == "y"
+    # x has half of the mass, so every other label becomes x, and x becomes often and rare as 40 to 10.
+    counts = {"labels": "x|often|rare", "label_counts": "50|40|10"}
+    drawn = [wrong_label(problem(id=f"mine/x/{i}", dataset="mine", category="x", meta=counts)) for i in range(400)]
+    # Standard error of a share of 0.8 in 400 draws: 0.02.
+    assert abs(drawn.count("often") / 400 - 0.8) < 0.07 and set(drawn) == {"often", "rare"}
+
+
+def test_a_label_without_training_problems_is_no_wrong_label():
+    """Where the files have training problems of two labels, the wrong label is the other one of these."""
+    made = [
+        problem(id=f"cotempqa/{c}/{i}", category=c, split=split)
+        for c, split, n in (("equal", "train", 3), ("overlap", "train", 5), ("during", "test", 4)) for i in range(n)
+    ]  # fmt: skip
+    counted = count_labels(made)
+    assert {(p.meta["labels"], p.meta["label_counts"]) for p in counted} == {("equal|overlap", "3|5")}
+    assert [wrong_label(p) for p in counted[:8]] == ["overlap"] * 3 + ["equal"] * 5
+    assert {wrong_label(p) for p in counted[8:]} <= {"equal", "overlap"}
+    # Without any training problem the test problems are counted.
+    assert {p.meta["label_counts"] for p in count_labels(made[8:])} == {"4"}
+
+
+@given(st.lists(st.integers(1, 500), min_size=2, max_size=11))
+def test_the_label_table_has_gold_marginals_where_one_exists(counts):
+    table, shares = label_table(tuple(counts)), np.array(counts) / sum(counts)
+    assert np.all(np.diag(table) == 0) and np.allclose(table.sum(axis=1), 1)
+    if shares.max() > 0.5:
+        off = table[~np.eye(len(counts), dtype=bool)]
+        assert np.allclose(off, 1 / (len(counts) - 1))  # no table exists: uniform over the others
+    elif shares.max() < 0.49:
+        joint = shares[:, None] * table
+        assert np.allclose(joint.sum(axis=0), shares, atol=1e-4) and np.allclose(joint, joint.T, atol=1e-4)
+
+
+def test_no_other_table_with_these_marginals_has_less_information():
+    # By hand for three labels: a zero diagonal and the marginals leave one free number t (how much of x -> y is turned
+    # round into y -> z -> x); the information is convex in t, and the maximum-entropy table sits at its least.
+    shares = np.array([0.3, 0.3, 0.4])
+    joint = shares[:, None] * label_table((30, 30, 40))
+    turn = np.array([[0, 1, -1], [-1, 0, 1], [1, -1, 0]])
+    assert np.allclose(joint.sum(axis=0), shares, atol=1e-6)
+
+    def information(table):
+        cells = table > 0
+        return (table[cells] * np.log2(table[cells] / np.outer(shares, shares)[cells])).sum()
+
+    assert all(information(joint + t * turn) > information(joint) for t in (-0.05, -0.01, 0.01, 0.05))
+
+
+def test_labels_are_drawn_by_the_table_and_uniformly_by_the_other_kinds():
+    meta = {"labels": "during|equal|mix|overlap", "label_counts": "336|349|360|522"}
+    cases = [problem(id=f"cotempqa/mix/{i}", meta={**problem().meta, **meta}) for i in range(900)]
+    row = label_table((336, 349, 360, 522))[2]
+    for style, wanted in (("matched", row), ("uniform", [1 / 3, 1 / 3, 0, 1 / 3]), ("as_published", [1 / 3] * 2)):
+        drawn = [wrong_label(case, style=style) for case in cases]
+        # Standard error of a share of 0.4 in 900 draws: 0.016.
+        for label, share in zip(meta["labels"].split("|"), wanted, strict=False):
+            assert abs(drawn.count(label) / 900 - share) < 0.06, (style, label)
+
+
+def passages(gold):
+    context = tuple(f"Passage {i} has {'many ' * i}words." for i in range(10))
+    return problem(id="marco/PERSON/0", dataset="marco", category="PERSON", context=context, evidence=(gold,))
+
+
+def test_wrong_passages_are_a_permutation_of_the_right_ones():
+    # Whichever passage is gold: over all ten, each is the wrong one once. Forms are then equal over the set.
+    wrong = [templates.build(passages(gold), "incorrect").retrieval[0] for gold in range(10)]
+    assert sorted(wrong) == sorted(passages(0).context)
+    assert all(fact != passages(gold).facts[0] for gold, fact in enumerate(wrong))
+
+
+def test_a_fact_whose_exchanged_words_are_another_fact_is_still_altered():
+    """All facts are gold, and "took" for "dropped" makes the one into the other: words change places instead."""
+    facts = ("Laura took the book there.", "Laura dropped the book there.")
+    case = problem(id="babi/counting/1", dataset="babi", category="counting", context=facts, question="How many?",
+                   answers=("none",), evidence=(0, 1))  # fmt: skip
+    for style in ("matched", "uniform"):
+        made = wrong_facts(case, style=style)
+        assert len(set(map(same, made))) == 2 and not set(map(same, made)) & set(map(same, facts))
+
+
+def test_every_generated_problem_has_a_wrong_trace():
+    for name in ("babi", "cotempqa", "marco"):
+        for case in load(name, "generated", seed=121):
+            assert wrong_facts(case, 121)

@@ -1,0 +1,1 @@
+"""Tables, claims and sentences from verdicts: this project's and the published ones."""

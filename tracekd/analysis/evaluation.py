@@ -1,0 +1,109 @@
+"""What notebook 04 evaluates: the outputs of a run's students, scored, with the verdicts kept in files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tracekd.analysis import gold_free, tables
+from tracekd.data.problem import Problem
+from tracekd.data.problems import kept, training_set
+from tracekd.data.splits import near_duplicate_lines
+from tracekd.grid import run_grid
+from tracekd.scoring import robustness
+from tracekd.scoring.release_rules import GoldRows
+from tracekd.scoring.released_verdicts import write_table
+from tracekd.scoring.score_runs import verdict_frame, without_text
+from tracekd.scoring.similarity import trace_likeness
+from tracekd.students import registry, sft
+from tracekd.students.outputs import evaluation_problems
+from tracekd.traces import freeform
+from tracekd.traces.training_interventions import STEPPED
+
+_FILE = ("dataset", "condition", "seed")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The outputs of a run and their verdicts, conditions in longhand.
+
+    Attributes:
+        problems: all problems of the run.
+        paths: the outputs files.
+        frame, files: of ``score_runs.verdict_frame``.
+        teachers: of ``sft.teachers``.
+        twins: a sentence per data set on training problems that nearly are test problems.
+    """
+
+    problems: Sequence[Problem]
+    paths: Sequence[Path]
+    frame: pd.DataFrame
+    files: pd.DataFrame
+    teachers: Mapping[tuple[str, str], str]
+    twins: str
+
+    @property
+    def traced(self) -> pd.DataFrame:
+        """The verdicts on students that were taught to write the steps."""
+        return self.frame[self.frame.condition.isin(STEPPED)]
+
+    @property
+    def conditions(self) -> list[str]:
+        """The prompted student last, so that a difference reads "trained minus prompted"."""
+        return sorted(dict.fromkeys(self.frame.condition), key="prompted".__eq__)
+
+    def outputs_table(self, student: str) -> pd.DataFrame:
+        """How the outputs of each file could be read, and how like the gold traces their traces are, and how long.
+
+        Columns of ``tables.statuses`` and ``similarity.trace_likeness`` (its ``outputs`` are ``compared`` here, its
+        tokens those of ``student``).
+        """
+        found = trace_likeness(self.problems, self.paths, registry.load_tokenizer(student))
+        found = found.rename(columns={"outputs": "compared"})
+        found.loc[~found.condition.isin(STEPPED), ["bleu", "rouge_l"]] = None  # not taught the form of a gold trace
+        counted = tables.statuses(self.frame, self.files, _FILE)
+        return counted.merge(freeform.spelled(found, self.teachers), how="left", on=list(_FILE))
+
+    def accuracies(self, rng: np.random.Generator, repeats: int) -> pd.DataFrame:
+        """Accuracy of answers and, for students that were taught steps, of steps and of the gold-free check.
+
+        Columns of ``tables.accuracies`` and ``not_checked``; see ``gold_free.at_inference``.
+        """
+        answers = tables.accuracies(self.frame, tables.ANSWERS, rng, repeats)
+        steps = tables.accuracies(self.traced, tables.RIGHT, rng, repeats)
+        checked = gold_free.at_inference(self.traced, rng, repeats)
+        checked["measure"] = "gold-free check: " + checked.measure
+        return pd.concat([answers, steps, checked], ignore_index=True)
+
+    def rewritten(self, limit: int) -> tuple[pd.DataFrame, int]:
+        """``robustness.table`` of at most ``limit`` outputs per file and as many gold targets, and their number."""
+        outputs = robustness.sample(self.problems, self.paths, limit)
+        gold_rows = GoldRows(p for p in self.problems if p.split == "test")
+        return robustness.table(robustness.counts(outputs, gold_rows)), len(outputs)
+
+
+def evaluate(run) -> Evaluation:
+    """Score the run's outputs; those that are missing are generated first, nothing is trained.
+
+    Verdicts without text go to ``verdicts/DATASET.csv.gz`` and ``figures/data/04_verdicts.csv.gz`` of the run.
+
+    Raises:
+        FileNotFoundError: adapters are missing; the message has the command that trains them.
+    """
+    paths, problems, asked = run_grid.generate(run), kept(run), evaluation_problems(run)
+    everything = [problem for part in problems.values() for problem in part]
+    frame, files = verdict_frame(everything, paths, asked, run.seed)
+    teachers = sft.teachers(sft.kept(run))
+    frame = freeform.with_teacher(frame.assign(student=run.student), teachers)
+    flags = without_text(frame)
+    for dataset, part in flags.groupby("dataset", sort=False):
+        write_table(run.path("verdicts", f"{dataset}.csv.gz"), part)
+    write_table(run.path("figures", "data", "04_verdicts.csv.gz"), flags)
+    files = freeform.spelled(files.assign(seed=[int(path.stem.rpartition("-")[2]) for path in paths]), teachers)
+    trained = {dataset: training_set(run, dataset, part) for dataset, part in problems.items()}
+    twins = near_duplicate_lines(trained, asked)
+    return Evaluation(everything, paths, freeform.spelled(frame), files, teachers, twins)

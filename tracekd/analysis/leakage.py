@@ -1,0 +1,232 @@
+"""How much wrong traces reveal of the right ones, counted over whole sets: ``python -m tracekd leakage``."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from tracekd import config
+from tracekd.command_line import Parser
+from tracekd.data import problems
+from tracekd.data.load_cotempqa import SIZES
+from tracekd.data.problem import Problem
+from tracekd.io.records import numbered_jsonl, write_csv
+from tracekd.scoring import author_outputs
+from tracekd.stats.intervals import wilson
+from tracekd.traces import corruption, leakage
+
+RELEASED = "released"
+RECORDED = config.ROOT / "figures" / "data" / "leakage_real.csv"  # for readers without the real files: see ``record``
+RELEASED_FILE = Path("released", "incorrect_traces_test.jsonl")
+TEST_SET, TRAINING = "released test set", "training problems"
+MEASURES = ("excludes", "names", "derives")
+
+
+class Wrong(NamedTuple):
+    """A wrong trace: what it is stated for, its label, its facts (a bare string where it states no list)."""
+
+    problem: Problem
+    label: str
+    facts: Sequence[str] | str
+
+    @property
+    def stated(self) -> tuple[str, ...]:
+        """The stated facts as a tuple."""
+        return (self.facts,) if isinstance(self.facts, str) else tuple(self.facts)
+
+
+def drawn(found: Sequence[Problem], kind: str, seed: int) -> list[Wrong]:
+    """The wrong traces of one kind (``corruption.STYLES``), as ``templates.build`` draws them."""
+    return [Wrong(p, corruption.wrong_label(p, seed, kind), corruption.wrong_facts(p, seed, kind)) for p in found]
+
+
+def row(wrong: Sequence[Wrong]) -> dict[str, float]:
+    """One line of the leakage table.
+
+    Returns:
+        dict with ``n`` (problems); ``label_bits`` (mutual information of gold and wrong label in bits) and
+        ``label_share`` (the same as a share of the gold label's entropy, 0..1). Counts of problems: ``excludes``,
+        ``names``, ``derives`` (see ``leakage``); ``none`` (none of the three); ``no_choice`` (the context has no more
+        other facts than gold ones, so that gold's number of wrong facts excludes all). And those of ``form_accuracy``.
+
+    Raises:
+        ValueError: no problem.
+    """
+    if not wrong:
+        raise ValueError("no wrong traces to count: expected at least one problem")
+    gold = [w.problem.category for w in wrong]
+    bits, entropy = information(gold, [w.label for w in wrong]), information(gold, gold)
+    return {
+        "n": len(wrong),
+        "label_bits": bits,
+        "label_share": bits / entropy if entropy else math.nan,
+        **{name: sum(getattr(leakage, name)(w.problem, w.stated) for w in wrong) for name in MEASURES},
+        "none": sum(leakage.reveals(w.problem, w.stated) == "none" for w in wrong),
+        "no_choice": sum(0 < len(w.problem.evidence) >= len(corruption.distractors(w.problem)) for w in wrong),
+        **form_accuracy(wrong),
+    }
+
+
+def information(first: Sequence[str], second: Sequence[str]) -> float:
+    """Mutual information of two label sequences in bits; of a sequence with itself: its entropy. At least 0.
+
+    Counted shares overstate it, the more the fewer the problems; Miller and Madow's correction takes the excess off:
+    (cells - rows - columns + 1) / (2 n) nats, of those that occur (Miller 1955).
+    """
+    from sklearn.metrics import mutual_info_score
+
+    cells = len(set(zip(first, second, strict=True)))
+    excess = (cells - len(set(first)) - len(set(second)) + 1) / (2 * len(first))
+    return max(float(mutual_info_score(first, second) - excess) / math.log(2), 0.0)
+
+
+def form(facts: Sequence[str] | str) -> list[float]:
+    """The form of stated facts, no word of it: characters, words, capitals, digits, marks, list form, items, case."""
+    text = facts if isinstance(facts, str) else repr(list(facts))
+    items = (facts,) if isinstance(facts, str) else tuple(facts)
+    marks = sum(not c.isalnum() and not c.isspace() for c in text)
+    listed = not isinstance(facts, str), len(items), bool(items) and items[0][:1].isupper()
+    return [len(text), len(text.split()), sum(map(str.isupper, text)), sum(map(str.isdigit, text)), marks, *listed]
+
+
+def form_accuracy(wrong: Sequence[Wrong]) -> dict[str, float]:
+    """How well a logistic regression tells wrong facts from gold facts by their form alone; 0.5 is chance.
+
+    Each problem with gold facts gives both of its lists, held out together in one of 5 folds.
+
+    Returns:
+        ``form_n`` (problems), ``form_accuracy`` (0..1) with ``form_low`` and ``form_high``: Wilson's 95% interval over
+        problems, as if each were one trial. NaN under 20 problems.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GroupKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    pairs = [(w.problem.facts, w.facts) for w in wrong if w.problem.evidence]
+    names = ("form_accuracy", "form_low", "form_high")
+    if len(pairs) < 20:
+        return {"form_n": len(pairs), **dict.fromkeys(names, math.nan)}
+    rows = np.array([form(facts) for pair in pairs for facts in pair], dtype=float)
+    labels, groups = np.tile([0, 1], len(pairs)), np.repeat(np.arange(len(pairs)), 2)
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
+    said = cross_val_predict(model, rows, labels, groups=groups, cv=GroupKFold(5))
+    share = float((said == labels).mean())
+    interval = wilson(round(share * len(pairs)), len(pairs))
+    return {"form_n": len(pairs), **dict(zip(names, (share, *interval), strict=True))}
+
+
+def released_traces(folder: str | Path) -> dict[str, list[Wrong]]:
+    """The release's own incorrect test traces by data set, read from its labels and positions of facts.
+
+    bAbI's facts are lower-cased and CoTempQA's are one bare sentence, as the release writes them.
+
+    Args:
+        folder: with ``released/incorrect_traces_test.jsonl`` and the sets' own files, such as ``../shared/data``.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: a row that fits no test problem; names file and line.
+    """
+    path = Path(folder) / RELEASED_FILE
+    known = {("babi", i): p for i, p in enumerate(author_outputs.test_problems("babi", folder))}
+    for p in author_outputs.test_problems("cotempqa", folder):  # numbered through the four files in this order
+        start = sum(size for name, size in SIZES.items() if name < p.category)
+        known["cotempqa", start + int(p.id.rsplit("/", 1)[1])] = p
+    found: dict[str, list[Wrong]] = {}
+    for number, line in numbered_jsonl(path):
+        try:
+            problem = known[line["dataset"], line["row"]]
+            facts = tuple(problem.context[i] for i in line["facts"])
+        except (KeyError, IndexError, TypeError) as error:
+            raise ValueError(f"{path}, line {number}: {error!r}; expected dataset, row and places of facts") from error
+        if problem.dataset == "babi":
+            facts = tuple(fact.lower() for fact in facts)
+        stated = facts if line["as_list"] else " ".join(facts)
+        found.setdefault(problem.dataset, []).append(Wrong(problem, line["label"], stated))
+    return found
+
+
+def table(sets: Mapping[str, Sequence[Problem]], seed: int, kinds: Sequence[str] = corruption.STYLES) -> pd.DataFrame:
+    """The leakage table: one row a set and kind, columns ``dataset``, ``kind`` and those of ``row``."""
+    return pd.DataFrame(
+        {"dataset": name, "kind": kind, **row(drawn(found, kind, seed))}
+        for name, found in sets.items()
+        for kind in kinds
+    )
+
+
+def beside_release(folder: str | Path, seed: int) -> pd.DataFrame:
+    """The leakage table of the release's own incorrect test traces and of ours on the same problems.
+
+    Where ``folder`` does not have the release's traces, the table as recorded.
+    """
+    if not (Path(folder) / RELEASED_FILE).is_file():
+        made = recorded()
+        return made[made.problems == TEST_SET].drop(columns="problems")
+    parts = []
+    for name, wrong in released_traces(folder).items():
+        counted = problems.count_labels([w.problem for w in wrong])
+        parts += [pd.DataFrame([{"dataset": name, "kind": RELEASED, **row(wrong)}]), table({name: counted}, seed)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def trained_on(dataset: str, source: str, seed: int) -> list[Problem]:
+    """The training problems of a set: those whose wrong traces a student sees, and whose labels are counted."""
+    return [p for p in problems.load(dataset, source, seed=seed) if p.split == "train"]
+
+
+def record(folder: str | Path, seed: int, path: Path = RECORDED) -> Path:
+    """Write the leakage tables of the real sets: counts and shares, no text.
+
+    The column ``problems`` is ``TEST_SET`` for the rows of ``beside_release`` and ``TRAINING`` for those of ``table``
+    on every set that ``folder`` has.
+
+    Raises:
+        FileNotFoundError: ``folder`` does not have the release's traces.
+    """
+    if not (Path(folder) / RELEASED_FILE).is_file():
+        raise FileNotFoundError(f"no {RELEASED_FILE} in {folder}: name the folder that holds released/ with --data")
+    real = [name for name in problems.DATASETS if problems.source_of(name, str(folder)) != "generated"]
+    whole = table({name: trained_on(name, str(folder), seed) for name in real}, seed).assign(problems=TRAINING)
+    write_csv(path, pd.concat([whole, beside_release(folder, seed).assign(problems=TEST_SET)], ignore_index=True))
+    return path
+
+
+def recorded() -> pd.DataFrame:
+    """The tables that ``record`` wrote."""
+    return pd.read_csv(RECORDED)
+
+
+def main(argv: list[str]) -> int:
+    """Print the leakage table as JSON: one object a set and kind."""
+    example = "python -m tracekd leakage --data ../shared/data --dataset babi --kind matched"
+    parser = Parser("leakage", __doc__.split(":")[0] + ".", example)
+    parser.add_argument(
+        "--data", default=os.environ.get("TRACEKD_DATA") or "generated",
+        help="generated, hub, a folder, or a file of your own problems (default: TRACEKD_DATA, else generated)",
+    )  # fmt: skip
+    parser.add_argument("--dataset", help="only this set (default: all that the source has)")
+    parser.add_argument("--kind", choices=corruption.STYLES, help="only this kind (default: all)")
+    parser.add_argument("--seed", type=int, default=121, help="of the draws (default: 121)")
+    about = f"write figures/data/{RECORDED.name}: all kinds on the real sets, and beside the release's own test traces"
+    parser.add_argument("--record", action="store_true", help=about)
+    given = parser.parse_args(argv)
+    names = problems.datasets_of(problems.check_source(given.data))
+    if given.dataset and given.dataset not in names:
+        parser.error(f"--dataset {given.dataset!r} is not in {given.data}: {problems.nearest(given.dataset, names)}")
+    if given.record:
+        print(f"wrote figures/data/{record(given.data, given.seed).name}")
+        return 0
+    found = {n: trained_on(n, given.data, given.seed) for n in ([given.dataset] if given.dataset else names)}
+    made = table(found, given.seed, [given.kind] if given.kind else corruption.STYLES).round(4)
+    made["source"] = [problems.label_of(name, given.data) for name in made.dataset]
+    print(json.dumps(json.loads(made.to_json(orient="records")), indent=1))  # NaN as null
+    return 0

@@ -1,0 +1,127 @@
+"""The paper check: each printed number beside what its own rule gives here and what the id-aligned verdict gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from tracekd.analysis.tables import cells
+from tracekd.scoring import release_rules
+from tracekd.stats import intervals
+
+FOLLOWS = "follows to the digit"
+MOVED = "does not follow from the released outputs"
+ABSENT = "cannot be checked: the release has no outputs for it"
+OUTSIDE = "cannot be checked: the data are not in our sources"
+UNCOUNTED = "not counted here: needs the whole files"
+SIZE = "follows from the files"
+NAN = float("nan")
+
+
+def check(published: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """Check every row of ``published.load()``.
+
+    Args:
+        published: the printed numbers.
+        table: the released verdicts, of ``released_tables.verdict_tables``.
+
+    Returns:
+        The printed rows with ``printed`` (their value), ``release_rules`` (the same rule on the released outputs),
+        ``aligned`` (the id-aligned counterpart, in the same unit), ``difference`` (as published here minus printed)
+        and ``verdict``. NaN where there is nothing to compute from.
+    """
+    rows = []
+    for row in published.to_dict("records"):
+        here, aligned, verdict = _checked(row, table)
+        rows.append({**row, "printed": row["value"], "as_published": here, "aligned": aligned, "verdict": verdict})
+    found = pd.DataFrame(rows).drop(columns="value")
+    found.insert(found.columns.get_loc("verdict"), "difference", (found.as_published - found.printed).round(3))
+    return found
+
+
+def _checked(row: Mapping, table: pd.DataFrame) -> tuple[float, float, str]:
+    if row["kind"] == "size":
+        if (row["category"], row["measure"]) != ("all", "test problems") or row["dataset"] not in set(table.dataset):
+            return NAN, NAN, UNCOUNTED
+        n = table[(table.dataset == row["dataset"]) & (table.joined == "test")].id.nunique()
+        return n, n, SIZE if n == row["value"] else "the files have another count"
+    if row["kind"] == "study":
+        return NAN, NAN, OUTSIDE
+    if row["kind"] == "claim":
+        return _claim(row, table)
+    keys = ["dataset", "student", "condition"] + ["category"] * (row["category"] != "all")
+    part = table[(table[keys] == [row[key] for key in keys]).all(axis=1)]
+    if row["kind"] not in ("answer metric", "matrix") or part.empty:
+        return NAN, NAN, ABSENT
+    here, aligned = (_metric if row["kind"] == "answer metric" else _matrix)(row["measure"], part)
+    return here, aligned, FOLLOWS if here == row["value"] else MOVED
+
+
+def _metric(measure: str, part: pd.DataFrame) -> tuple[float, float]:
+    """A published answer metric: percent, one decimal. Only acc and f1 have an id-aligned counterpart."""
+    test = part[part.joined == "test"]
+    theirs = {"acc": part.pub_answer_correct.sum(), **{name: part[f"pub_{name}"].sum() for name in ("f1", "p", "r")}}
+    ours = {"acc": test.answer_correct.sum(), "f1": test.answer_f1.sum(), "p": NAN, "r": NAN}
+    return tuple(release_rules.metric_row(sums, len(of))[measure] for sums, of in ((theirs, part), (ours, test)))
+
+
+def _matrix(measure: str, part: pd.DataFrame) -> tuple[float, float]:
+    """A published count: of the evaluated outputs under the release's rule, and of all test outputs aligned."""
+    evaluated, test = part[part.pub_evaluated], part[part.joined == "test"]
+    if measure == "unevaluated":
+        return float(len(part) - len(evaluated)), float((test.status == "no_trace").sum())
+    step, cell = measure.split(" ")
+    if cell == "correct":
+        # The release counts a right answer before it skips what has no trace.
+        theirs = part if step == "answer" else evaluated
+        return float(theirs[f"pub_{step}_correct"].sum()), float(test[f"{step}_correct"].sum())
+    flags = {f"{name}_correct": evaluated[f"pub_{name}_correct"] for name in (step, "answer")}
+    return float(cells(evaluated.assign(**flags), step)[cell]), float(cells(test, step)[cell])
+
+
+def _claim(row: Mapping, table: pd.DataFrame) -> tuple[float, float, str]:
+    if "led to" not in row["measure"]:
+        return NAN, NAN, "a threshold; see the chi-squared of each matrix"
+    part = table[(table.dataset == "cotempqa") & (table.student == "Qwen3-1.7B") & (table.condition == "correct")]
+    counts = (part[part.pub_evaluated].pub_cell.value_counts(), part[part.joined == "test"].cell.value_counts())
+    theirs, ours = (intervals.association_row(found) for found in counts)
+    given = [f"{found['p_answer_given_trace']:.0%}" for found in (theirs, ours)]
+    words = f"a joint share; right answers among right traces: {given[0]} as published, {given[1]} aligned"
+    return round(100 * theirs["joint"], 1), round(100 * ours["joint"], 1), words
+
+
+def summary(checked: pd.DataFrame) -> pd.DataFrame:
+    """How many printed numbers of each kind and set have each verdict."""
+    short = checked.assign(verdict=checked.verdict.where(checked.kind != "claim", "see the claim's own row"))
+    counts = short.groupby(["kind", "dataset", "verdict"], sort=False).size()
+    return counts.rename("numbers").reset_index()
+
+
+def compact(checked: pd.DataFrame) -> pd.DataFrame:
+    """The paper check at reading length: one row per published row, matrix, mean or statement.
+
+    Returns:
+        columns ``what``, ``measure``, ``printed``, ``release_rules``, ``aligned``, ``difference``, ``verdict``. An
+        answer row shows its acc and the verdict on all five numbers; a matrix its count of trace and answer both right
+        and the verdict on all its numbers; R1 and seed results the mean of acc over categories (and seeds).
+    """
+    parts = []
+    shown = {"answer metric": "acc", "matrix": "trace both"}
+    single = checked[~checked.kind.isin(["r1 subset", "seeds"])]
+    for (kind, *_), part in single.groupby(["kind", "dataset", "student", "condition", "category"], sort=False):
+        if kind in shown:
+            follow = f"{int((part.verdict == FOLLOWS).sum())} of {len(part)} numbers follow"
+            verdict = part.verdict.iloc[0] if part.verdict.nunique() == 1 else follow
+            part = part[part.measure == shown[kind]].assign(verdict=verdict)
+        parts.append(part)
+    means = checked[checked.kind.isin(["r1 subset", "seeds"]) & (checked.measure == "acc")]
+    for _, part in means.groupby(["kind", "student", "condition"], sort=False):
+        mean = {"measure": f"acc, mean of {len(part)}", "category": "", "printed": round(part.printed.mean(), 2)}
+        parts.append(part.head(1).assign(**mean))
+    table = pd.concat(parts, ignore_index=True)
+    names = table[["kind", "dataset", "category", "student", "condition"]].astype(str)
+    names["student"] = names.student.str.removesuffix("-Instruct")
+    what = [", ".join(name for name in row if name and name != "all") for row in names.to_numpy()]
+    numbers = ["measure", "printed", "as_published", "aligned", "difference", "verdict"]
+    return table[numbers].assign(what=what)[["what", *numbers]]

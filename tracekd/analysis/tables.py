@@ -1,0 +1,237 @@
+"""The tables of the evaluation notebooks, from verdict frames: the same for our students and for the authors'."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from statsmodels.stats.contingency_tables import StratifiedTable
+
+from tracekd.scoring.aligned import CELLS
+from tracekd.scoring.answer_source import AGREEMENTS
+from tracekd.stats import bootstrap, intervals
+
+STEPS = ("classification", "retrieval", "trace")
+BY = ("dataset", "condition")
+LEAST = 6  # problems: an exact McNemar test of five that all go one way has p = 2 / 2^5 > 0.05
+
+
+def first_seed(frame: pd.DataFrame, by: Sequence[str] = BY) -> pd.DataFrame:
+    """The rows of each group's first seed; all rows where there are no seeds.
+
+    Tests and intervals count problems. A second seed asks the same problems again and adds none.
+    """
+    if "seed" not in frame or frame.seed.isna().all():
+        return frame
+    return frame[frame.seed == frame.groupby(list(by), observed=True).seed.transform("min")]
+
+
+def accuracy(
+    frame: pd.DataFrame, column: str, rng: np.random.Generator, repeats: int = 2000, by: Sequence[str] = BY
+) -> pd.DataFrame:
+    """Mean of a flag, or of a number in 0..1 such as F1, for each group, over outputs and over categories.
+
+    ``value`` counts each problem alike (micro), so that large categories decide it; ``macro`` counts each category
+    alike. Both have a 95% interval over problems and seeds, of ``bootstrap.pooled``'s kinds.
+
+    Returns:
+        columns ``by``, value, low, high (0..1), t_low, t_high (two-way random-effects t interval, from two seeds on),
+        problems, outputs, seeds, interval (its kind); and, where ``frame`` has ``category``, macro, macro_low,
+        macro_high.
+    """
+    rows = []
+    for key, part in frame.groupby(list(by), sort=False, observed=True):
+        values = by_problem(part, column)
+        found = bootstrap.pooled(values, rng, repeats, "share")
+        row = dict(zip(by, key, strict=True)) | {name: found[name] for name in ENDS} | {"problems": found["n"]}
+        row |= {"outputs": len(part), "seeds": found["seeds"], "interval": found["interval"]}
+        if "category" in part:
+            row |= _macro(values, part.groupby("id").category.first(), found, rng, repeats)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+ENDS = ("value", "low", "high", "t_low", "t_high")
+# Names of flags and numbers in 0..1: how right an answer is, strictly and by two milder measures; how right the steps.
+ANSWERS = {"answer_correct": "answer exactly right", "answer_contains": "contains the answer", "answer_f1": "mean F1"}
+RIGHT = {
+    "classification_correct": "label right", "retrieval_correct": "facts right", "trace_correct": "trace right",
+    "answer_correct": "answer right", "retrieval_any": "any gold fact",
+}  # fmt: skip
+
+
+def accuracies(
+    frame: pd.DataFrame, measures: Mapping[str, str], rng: np.random.Generator, repeats: int = 2000
+) -> pd.DataFrame:
+    """``accuracy`` of each column in ``measures`` by data set and condition, its name in the column ``measure``."""
+    found = [accuracy(frame, column, rng, repeats).assign(measure=name) for column, name in measures.items()]
+    found = pd.concat(found, ignore_index=True)
+    return found[[*BY, "measure", *found.columns.drop([*BY, "measure"])]]
+
+
+def by_problem(part: pd.DataFrame, column: str) -> pd.Series:
+    """A column indexed by (id, seed); seed 0 where there are none."""
+    seed = part.seed if "seed" in part and part.seed.notna().all() else 0
+    return part.assign(seed=seed).set_index(["id", "seed"])[column].astype(float)
+
+
+def _macro(values: pd.Series, category: pd.Series, found: dict, rng: np.random.Generator, repeats: int) -> dict:
+    """Mean over categories of each one's mean; where that is the mean over problems, its interval too."""
+    if category.nunique() == 1 or values.nunique() == 1 or len(category) < 2:
+        return {"macro": found["value"], "macro_low": found["low"], "macro_high": found["high"]}
+    wide = values.unstack("seed")
+    of = category.reindex(wide.index).to_numpy()[:, None] == np.unique(category)
+    units = np.stack([wide.fillna(0), wide.notna()], axis=-1)[:, :, None] * of[:, None, :, None]
+
+    def mean(means: np.ndarray) -> np.ndarray:
+        """Categories that a resample has no problem of are left out of its mean."""
+        pairs = means.reshape(len(means), -1, 2)
+        return np.nanmean(np.where(pairs[..., 1] > 0, pairs[..., 0] / np.maximum(pairs[..., 1], 1e-12), np.nan), axis=1)
+
+    made = bootstrap.crossed_bootstrap(units.reshape(*units.shape[:2], -1), mean, rng, repeats)
+    return {"macro": made["value"], "macro_low": made["low"], "macro_high": made["high"]}
+
+
+def statuses(frame: pd.DataFrame, files: pd.DataFrame | None = None, by: Sequence[str] = BY) -> pd.DataFrame:
+    """How many outputs have each status; a row's counts add up to its ``n``.
+
+    ``files``, the second frame of ``score_runs.verdict_frame``, adds the column ``missing``: problems asked without
+    an output, which count in ``n``.
+    """
+    table = frame.groupby([*by, "status"], sort=False, observed=True).size().unstack(fill_value=0)
+    if files is not None:
+        missing = files.groupby(list(by), sort=False).missing.sum()
+        table = table.reindex(missing.index, fill_value=0).assign(missing=missing)
+    table.insert(0, "n", table.sum(axis=1))
+    return table.rename_axis(columns=None).reset_index()
+
+
+def cells(frame: pd.DataFrame, step: str) -> dict[str, int]:
+    """The four counts of a step against the answer."""
+    right, answer = frame[f"{step}_correct"].astype(bool), frame["answer_correct"].astype(bool)
+    return {name: int(((right == a) & (answer == b)).sum()) for (a, b), name in CELLS.items()}
+
+
+def _groups(frame: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict, pd.DataFrame]]:
+    """What names each group, and its rows of the first seed (see ``first_seed``)."""
+    for key, part in first_seed(frame, by).groupby(list(by), sort=False, observed=True):
+        yield dict(zip(by, key, strict=True)), part
+
+
+def associations(frame: pd.DataFrame, by: Sequence[str] = BY, steps: Sequence[str] = STEPS) -> pd.DataFrame:
+    """One row per group and step: the 2x2 counts and all of ``intervals.association_row``, p-values Holm-adjusted.
+
+    Only the first seed of a group enters; ``replication_tables`` has the differences over all seeds.
+    """
+    table = pd.DataFrame(
+        group | {"step": step, **intervals.association_row(cells(part, step))}
+        for group, part in _groups(frame, by)
+        for step in steps
+    )
+    return table.assign(p_holm=intervals.holm(table.p_value))
+
+
+_COUNTS = ("n", "both", "answer_only", "trace_only", "neither")
+_PHI = ("phi", "phi_low", "phi_high")
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """The columns of ``associations`` that a reader needs, in reading order; the data file of a figure has all."""
+    first = table.columns[: table.columns.get_loc("step") + 1]
+    shares = ("joint", "p_answer_given_trace", "p_answer_given_not_trace")
+    return table[[*first, *_COUNTS, *shares, *_PHI, "chi2", "expected_min", "test", "p_value", "p_holm"]]
+
+
+def contrasts(
+    frame: pd.DataFrame,
+    margin: float = 0.05,
+    column: str = "answer_correct",
+    within: Sequence[str] = ("dataset",),
+    order: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Every pair of conditions on the same problems: exact McNemar with Holm over the table, and equivalence.
+
+    Only the first seed of each condition enters, since replicates of a problem are no new problems. Pairs on fewer than
+    ``LEAST`` problems can never be told apart: they do not count as tests of Holm's family, and their p_holm is 1.
+
+    Returns:
+        columns ``within``, first, second, n, only_first, only_second, difference, low, high, p_value, p_holm, tost_p,
+        tost_holm (also Holm over the table), equivalent (within ``margin`` at 0.05, by tost_holm), detectable (least
+        difference found with 80% power).
+    """
+    rows = []
+    for key, part in frame.groupby(list(within), sort=False, observed=True):
+        wide = first_seed(part, ("condition",)).pivot(index="id", columns="condition", values=column)
+        names = [c for c in (order or part.condition.unique()) if c in wide]
+        for first, second in combinations(names, 2):
+            pair = wide[[first, second]].dropna().astype(bool)
+            if pair.empty:
+                continue
+            test, same = intervals.mcnemar(pair[first], pair[second]), intervals.tost(pair[first], pair[second], margin)
+            row = {**dict(zip(within, key, strict=True)), "first": first, "second": second, "n": len(pair)}
+            row |= {"only_first": test["only_first"], "only_second": test["only_second"], "difference": test["value"]}
+            row |= {name: test[name] for name in ("low", "high", "p_value")}
+            rows.append(row | {"tost_p": same["p_value"], "detectable": same["detectable"]})
+    table = pd.DataFrame(rows)
+    if len(table):
+        for name, adjusted in (("p_value", "p_holm"), ("tost_p", "tost_holm")):
+            found = pd.Series(intervals.holm(table[name].where(table.n >= LEAST))).fillna(1.0)
+            table.insert(table.columns.get_loc(name) + 1, adjusted, found)
+        table.insert(table.columns.get_loc("tost_holm") + 1, "equivalent", table.tost_holm < 0.05)
+    return table
+
+
+def agreements(frame: pd.DataFrame, by: Sequence[str] = BY) -> pd.DataFrame:
+    """Where the answer came from: one row per group and kind, with n, share of the group, and answers right in it."""
+    rows = []
+    for group, part in _groups(frame, by):
+        for kind in AGREEMENTS:
+            those = part[part.agreement == kind]
+            share = intervals.share(len(those), len(part))
+            row = group | {"agreement": kind, "n": len(those)} | {name: share[name] for name in ENDS[:3]}
+            rows.append(row | {"answers_right": int(those.answer_correct.sum())})
+    return pd.DataFrame(rows)
+
+
+def masked(frame: pd.DataFrame, by: Sequence[str] = BY) -> pd.DataFrame:
+    """Phi of the answer with the trace, with the trace whose answers are masked, and with the label alone.
+
+    The label names no answer, so what it shares with the answer is not there by copying.
+    """
+    names = {"trace": "trace", "trace, answers masked": "masked_trace", "label": "classification"}
+    rows = []
+    for group, part in _groups(frame, by):
+        for name, step in names.items():
+            found = intervals.association_row(cells(part, step))
+            rows.append(group | {"compared": name} | {column: found[column] for column in (*_COUNTS, *_PHI)})
+    return pd.DataFrame(rows)
+
+
+def stratified(frame: pd.DataFrame, step: str, by: Sequence[str] = BY, strata: str = "category") -> pd.DataFrame:
+    """A step against the answer within strata: the pooled odds ratio of Mantel and Haenszel, and their test.
+
+    Categories differ in difficulty, for the label and for the answer alike; that alone ties the two in a table over
+    all categories. Within categories it cannot.
+
+    Returns:
+        columns ``by``, step, n, strata (those where no margin is empty), odds_ratio (0 or infinite where a cell is
+        empty in all of them; its interval is then NaN), low, high (95%), p_value.
+    """
+    rows = []
+    for group, part in _groups(frame, by):
+        # Order both, answer_only, trace_only, neither: rows are the answer, columns the step.
+        tables = [np.array([*cells(one, step).values()], float).reshape(2, 2) for _, one in part.groupby(strata)]
+        usable = [table for table in tables if min(*table.sum(0), *table.sum(1)) > 0]
+        row = group | {"step": step, "n": len(part), "strata": len(usable)}
+        if usable:
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore", RuntimeWarning)  # an empty cell in every stratum: odds of 0 or infinity
+                pooled = StratifiedTable(usable)
+                low, high = pooled.oddsratio_pooled_confint()
+                row |= {"odds_ratio": pooled.oddsratio_pooled, "low": low, "high": high}
+                row["p_value"] = float(pooled.test_null_odds(correction=False).pvalue)
+        rows.append(row)
+    return pd.DataFrame(rows, columns=[*by, "step", "n", "strata", "odds_ratio", "low", "high", "p_value"])

@@ -1,0 +1,211 @@
+"""The three sets from the Hub, by its own clients; and ``auto``, which asks the Hub once and falls back in one line.
+
+Every function raises ``DataUnavailable`` where the Hub does not give a set; the message says why and what to do.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tracekd.data import load_babi, load_cotempqa
+from tracekd.data.load_marco import draw, problems_of
+from tracekd.data.marco_records import Row, check_row
+from tracekd.data.problem import CATEGORIES, DataUnavailable, Problem
+from tracekd.io.locks import waiting
+from tracekd.io.records import read_jsonl, write_json, write_jsonl
+
+log = logging.getLogger(__name__)
+REPOSITORIES = {"cotempqa": "Warrieryes/CotempQA", "marco": "microsoft/ms_marco", "babi": "facebook/babi_qa"}
+BABI_ARCHIVE = "data/tasks_1-20_v1-2.tar.gz"
+# Longest waits in seconds: for the Hub to answer at all, for the next row of a stream, for one file of up to 20 MB.
+ANSWER, ROW, FILE = 10, 120, 300
+_ACCESS = "log in with `hf auth login` (or HF_TOKEN), and accept the terms on its Hub page if it has any"
+_ADVICE = {
+    401: _ACCESS,
+    403: _ACCESS,
+    404: "check that the name is spelt right and the repository still exists",
+    429: "wait a few minutes, since the Hub counts requests, or log in with `hf auth login` for a higher limit",
+    **dict.fromkeys((500, 502, 503, 504), "try again later: the Hub itself has trouble"),
+}
+_CONNECT = "check the connection (and HTTPS_PROXY, HF_ENDPOINT, HF_HUB_OFFLINE), then run again"
+
+
+def hub_cotempqa() -> list[Problem]:
+    """CoTempQA from its four files on the Hub."""
+    files = [hub_file(REPOSITORIES["cotempqa"], f"{category}.json") for category in CATEGORIES["cotempqa"]]
+    return [problem for file in files for problem in load_cotempqa.read_file(file)]
+
+
+def hub_babi(tasks: Iterable[str | int] | None = None) -> list[Problem]:
+    """BAbI v1.2 from its own archive on the Hub.
+
+    Taken are the archive's own splits and the first question of each story. The paper's files hold 3,773 training and
+    376 test problems; which stories they took for the test is not in our sources.
+    """
+    log.warning(
+        "babi: the archive's own train and test split, the first question of each story; which stories the authors "
+        "took is not in our sources (theirs: 3,773 train, 376 test)"
+    )
+    return load_babi.read_archive(hub_file(REPOSITORIES["babi"], BABI_ARCHIVE), tasks)
+
+
+def hub_marco(*, seed: int = 121, test_share: float | None = None, evidence: str = "selected") -> list[Problem]:
+    """MS MARCO QA v2.1 as the authors drew it: 1,000 training and 200 test problems of each of the five query types.
+
+    The Hub's training split is streamed in an order drawn by ``seed`` until every type is full. The chosen rows are
+    stored in the Hub's cache, so that the draw repeats. Which ones the authors took is not in our sources. For
+    ``test_share`` and ``evidence`` see ``load_marco.problems_of``.
+    """
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    stored = Path(HF_HUB_CACHE) / "tracekd" / f"marco_v2.1_rows_seed{seed}.jsonl"
+    if not stored.exists():
+        stream = (check_row(record, place) for place, record in _streamed(seed))
+        labelled = (row for row in stream if row.answers is not None)
+        chosen = draw(labelled, np.random.default_rng(seed), until_full=True)
+        write_jsonl(stored, (row._asdict() for row in chosen))
+    rows = [Row(*(tuple(v) if isinstance(v, list) else v for v in row.values())) for row in read_jsonl(stored)]
+    return problems_of(rows, test_share=test_share, evidence=evidence)
+
+
+def _streamed(seed: int) -> Iterator[tuple[str, dict]]:
+    """The Hub's training rows in an order drawn by ``seed`` (files shuffled, rows within a buffer), with progress."""
+    from datasets import config, load_dataset
+    from tqdm import tqdm
+
+    name = REPOSITORIES["marco"]
+    ask(name)
+    # The client below retries five times itself; another 20 rounds with waits of up to a minute look as if all hung.
+    config.STREAMING_READ_MAX_RETRIES = config.STREAMING_OPEN_MAX_RETRIES = 1
+    config.STREAMING_READ_RATE_LIMIT_RETRY_INTERVAL = config.STREAMING_READ_SERVER_UNAVAILABLE_RETRY_INTERVAL = ANSWER
+    with reaching(name), tqdm(desc="MS MARCO from the Hub, about 20,000 rows", unit="row", mininterval=5) as bar:
+        stream = bounded(lambda: load_dataset(name, "v2.1", split="train", streaming=True), ROW)
+        rows = iter(stream.shuffle(seed=seed, buffer_size=5000))
+        while (record := bounded(lambda: next(rows, None), ROW)) is not None:
+            yield f"{name}, streamed row {bar.n}", record
+            bar.update()
+
+
+def hub_file(repository: str, name: str) -> Path:
+    """One file of a Hub data set, fetched once: afterwards the Hub's cache has it, and no network is asked."""
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+
+    if isinstance(found := try_to_load_from_cache(repository, name, repo_type="dataset"), str):
+        return Path(found)
+    ask(repository)  # a Hub that is silent is noticed in seconds here, in minutes by the download
+    with reaching(f"{repository}/{name}"):
+        return Path(bounded(lambda: hf_hub_download(repository, name, repo_type="dataset"), FILE))
+
+
+def ask(repository: str) -> str:
+    """The commit at which the Hub has a data set, or ``DataUnavailable`` within ``ANSWER`` seconds."""
+    from huggingface_hub import HfApi
+
+    with reaching(repository):
+        return bounded(lambda: HfApi().dataset_info(repository, timeout=ANSWER).sha, ANSWER)
+
+
+def bounded(call: Callable[[], Any], seconds: float) -> Any:
+    """What ``call`` returns or raises within so many seconds, else ``TimeoutError``; the thread is left alone.
+
+    The clients' own time-outs do not bound a look-up of a name, nor the wait that a busy server asks for.
+    """
+    done: queue.SimpleQueue = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            done.put((call(), None))
+        except BaseException as error:
+            done.put((None, error))
+
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        value, error = done.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError(f"no answer within {seconds} seconds") from None
+    if error is not None:
+        raise error
+    return value
+
+
+@contextmanager
+def reaching(what: str) -> Iterator[None]:
+    """Turn what the clients raise (dozens of kinds) into ``DataUnavailable`` with the reason and what to do."""
+    from huggingface_hub import get_session
+
+    hooks = get_session().event_hooks
+    if _busy not in hooks["response"]:
+        get_session().event_hooks = {**hooks, "response": [*hooks["response"], _busy]}
+    try:
+        yield
+    except DataUnavailable:
+        raise
+    except Exception as error:
+        status = _status(error)
+        line = next(iter(str(error).splitlines()), "")[:200]
+        raise DataUnavailable(
+            f"{what} could not be loaded ({f'HTTP {status}' if status else f'{type(error).__name__}: {line}'}). "
+            f"You can: {_ADVICE.get(status, _CONNECT)}; give a folder with the files (--data PATH); "
+            "or use generated problems (--data generated), which need no network."
+        ) from error
+
+
+def _busy(response: Any) -> None:
+    """Fail at once where a reply 429 asks for a wait of over ``ANSWER`` seconds: the client would sleep that long."""
+    from huggingface_hub.utils import hf_raise_for_status
+
+    if response.status_code == 429:
+        limit = re.search(r"\bt=(\d+)", response.headers.get("ratelimit", ""))
+        wait = response.headers.get("Retry-After", limit[1] if limit else "0")
+        if not (wait.isdigit() and int(wait) <= ANSWER):
+            response.read()
+            hf_raise_for_status(response)
+
+
+def _status(error: BaseException | None) -> int | None:
+    """The HTTP status code of the outermost error in a chain that has any."""
+    while error is not None:
+        if (status := getattr(getattr(error, "response", None), "status_code", None)) is not None:
+            return status
+        error = error.__cause__ or error.__context__
+    return None
+
+
+@cache
+def probe() -> tuple[str, str]:
+    """Where ``auto`` takes the data from: ``hub`` if it answers for all three sets, else ``generated``; and why."""
+    try:
+        bounded(lambda: [ask(name) for name in REPOSITORIES.values()], ANSWER)
+    except (DataUnavailable, TimeoutError) as error:
+        return "generated", f"the Hub does not give the real ones: {str(error).partition(' You can')[0]}"
+    return "hub", "the Hub answers and has all three sets"
+
+
+def settle(source: str, folder: Path, anew: bool = False) -> str:
+    """Decide ``auto`` once for a run's folder (again with ``anew``), store it in ``source.json`` and print one line.
+
+    Any other source comes back as it is.
+    """
+    if source != "auto":
+        return source
+    stored = folder / "source.json"
+    with waiting(stored):
+        if anew or not stored.exists():
+            chosen, why = probe()
+            write_json(stored, {"source": chosen, "why": why})
+        record = json.loads(stored.read_text(encoding="utf-8"))
+    line = f"data: auto, decided once for this run: {record['source']}, since {record['why'].rstrip('.')}."
+    real = "For real problems give their folder (--data PATH or TRACEKD_DATA), or connect and pass --data auto."
+    print(line if record["source"] == "hub" else f"{line} {real}")
+    return record["source"]

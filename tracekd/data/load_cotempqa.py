@@ -1,0 +1,125 @@
+"""CoTempQA's files: one reader and one numbering for whole files, training files and test files."""
+
+from __future__ import annotations
+
+import ast
+import logging
+import re
+from contextlib import suppress
+from pathlib import Path
+
+from tracekd.data.dates import UNREAD_HELP
+from tracekd.data.facts import TRIPLES, answer_evidence, parse
+from tracekd.data.problem import CATEGORIES, DataUnavailable, Problem, check_fields
+from tracekd.data.splits import paper_split
+from tracekd.io.records import numbered_jsonl
+
+log = logging.getLogger(__name__)
+# Problems in the Hub's files. `index` counts through the four files in this order in the authors' test files; in
+# training files it is the position in the Hub's file of the category.
+SIZES = {"during": 3096, "equal": 436, "mix": 563, "overlap": 653}
+EXPECTED = "equal.json, overlap.json, during.json and mix.json, or *_train.jsonl and *_test.jsonl of the same names"
+_NAME = re.compile(r"(equal|overlap|during|mix)(?:_(train|test))?\.jsonl?(?:\.gz)?$")
+
+
+def category_of(path: Path) -> tuple[str, str]:
+    """Category and part (``train``, ``test``, or "" for a whole file) by a file's name; "" for other names."""
+    match = _NAME.match(path.name)
+    return (match[1], match[2] or "") if match else ("", "")
+
+
+def read_folder(folder: Path) -> list[Problem]:
+    """Read each category: from its whole file with the paper's split, else from its training and its test file.
+
+    Raises:
+        DataUnavailable: none of the files is there.
+    """
+    problems = []
+    for category in CATEGORIES["cotempqa"]:
+        if whole := _first(folder, category):
+            problems += read_file(whole)
+            continue
+        parts = [path for part in ("train", "test") if (path := _first(folder, f"{category}_{part}"))]
+        problems += [problem for path in parts for problem in read_file(path)]
+        if len(parts) == 1:
+            log.warning("cotempqa/%s: only %s is in the folder, so one split is empty", category, parts[0].name)
+    if not problems:
+        raise DataUnavailable(f"no problems in {folder}: expected {EXPECTED}")
+    return problems
+
+
+def _first(folder: Path, stem: str) -> Path | None:
+    names = (f"{stem}{ending}" for ending in (".json", ".jsonl", ".json.gz", ".jsonl.gz"))
+    return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
+def read_file(path: str | Path, split: str | None = None) -> list[Problem]:
+    """Read one of CoTempQA's files; its name says category and part (see ``category_of``).
+
+    Ids are ``cotempqa/CATEGORY/POSITION`` with the position in the Hub's file: the line's number in a whole file,
+    else from ``index``. Under another file name the label is unknown ("unlabelled" in the id).
+
+    Args:
+        path: plain or ``.gz``, one JSON object a line.
+        split: for all problems; by default the file's part, and for a whole file the paper's split.
+
+    Raises:
+        ValueError: a field is missing or wrong, or an index comes twice; names file, line, field and value.
+    """
+    path = Path(path)
+    category, part = category_of(path)
+    rows = list(numbered_jsonl(path))
+    splits = [split or part] * len(rows) if split or part else paper_split([category] * len(rows))
+    problems, unread, lines = [], [], {}
+    for place, ((line, row), own_split) in enumerate(zip(rows, splits, strict=True)):
+        try:
+            number = _number(row, category, part) if part else place
+            if number in lines:
+                raise ValueError(f"index {row['index']!r} is in line {lines[number]} too: each comes once")
+            row = _checked(row)
+            problem = cotempqa_problem(row, category or row.get("category", ""), number, own_split)
+        except ValueError as error:
+            raise ValueError(f"{path}, line {line}: {error}") from error
+        lines[number] = line
+        unread += [fact.unread for fact in map(parse, problem.context) if fact.unread]
+        problems.append(problem)
+    if unread:
+        log.warning("%s: %d times are not read, such as %r: %s", path.name, len(unread), unread[0], UNREAD_HELP)
+    if unanswered := sum(not p.evidence for p in problems):
+        log.warning("%s: in %d of %d problems no fact holds a gold answer", path.name, unanswered, len(problems))
+    return problems
+
+
+def _number(row: dict, category: str, part: str) -> int:
+    index = row.get("index")
+    first = sum(size for name, size in SIZES.items() if name < category) if part == "test" else 0
+    if type(index) is not int or not 0 <= index - first < SIZES[category]:
+        last = first + SIZES[category] - 1
+        raise ValueError(f"index is {index!r}, expected a whole number from {first} to {last}")
+    return index - first
+
+
+def _checked(row: dict) -> dict:
+    """The row with lists as lists, also where a list was written out as a text ("['A ...', 'B ...']")."""
+    row = {name: _listed(value) if name in ("facts", "answer") else value for name, value in row.items()}
+    check_fields(row, ("question", "triple_element"), ("facts", "answer"))
+    if row["triple_element"] not in TRIPLES:
+        raise ValueError(f"triple_element is {row['triple_element']!r}, expected one of {', '.join(TRIPLES)}")
+    if not isinstance(row.get("category", ""), str):
+        raise ValueError(f"category is {row['category']!r}, expected a text")
+    return row
+
+
+def _listed(value: object) -> object:
+    if isinstance(value, str) and value.strip().startswith("["):
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            return ast.literal_eval(value.strip())
+    return value
+
+
+def cotempqa_problem(row: dict, category: str, number: int, split: str) -> Problem:
+    """One row of CoTempQA's JSON lines as a Problem; its gold facts are those whose answer slot is a gold answer."""
+    facts, answers, triple = tuple(row["facts"]), tuple(row["answer"]), row["triple_element"]
+    evidence = answer_evidence(facts, answers, triple)
+    name, meta = f"cotempqa/{category or 'unlabelled'}/{number:04d}", {"triple_element": triple}
+    return Problem(name, "cotempqa", category, facts, row["question"], answers, evidence, split, meta)

@@ -1,0 +1,103 @@
+"""The one record of a question with its gold steps, and the file form in which a run stores it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tracekd.io.records import numbered_jsonl
+
+DATASETS = ("cotempqa", "marco", "babi")
+
+# The labels of the classification step, in the order in which tables show them.
+CATEGORIES = {
+    "cotempqa": ("equal", "overlap", "during", "mix"),
+    "marco": ("DESCRIPTION", "NUMERIC", "ENTITY", "LOCATION", "PERSON"),
+    "babi": (
+        "single-supporting-fact",
+        "two-supporting-facts",
+        "two-arg-relations",
+        "counting",
+        "lists-sets",
+        "conjunction",
+        "time-reasoning",
+        "basic-deduction",
+        "basic-induction",
+        "positional-reasoning",
+        "size-reasoning",
+    ),
+}
+
+
+class DataUnavailable(RuntimeError):
+    """A data set cannot be had from the named source; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One open-book question with its gold steps.
+
+    Attributes:
+        id: the key of every join: ``dataset/category/number``, such as ``cotempqa/mix/0042``.
+        dataset: ``cotempqa``, ``marco``, ``babi`` or the name of a custom set.
+        category: gold label of the classification step.
+        context: the facts, sentences or passages, in their order.
+        question: the question as asked.
+        answers: one or more gold answers, in any order.
+        evidence: indices into ``context`` of the gold facts; empty where nothing answers (MS MARCO).
+        split: ``train`` or ``test``.
+        meta: what a set knows beside that, such as CoTempQA's ``triple_element``.
+    """
+
+    id: str
+    dataset: str
+    category: str
+    context: tuple[str, ...]
+    question: str
+    answers: tuple[str, ...]
+    evidence: tuple[int, ...]
+    split: str
+    meta: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """The gold facts themselves, in context order."""
+        return tuple(self.context[i] for i in self.evidence)
+
+
+_KINDS = {name: str for name in ("id", "dataset", "category", "question", "split")} | {"meta": dict}
+_ITEMS = {"context": str, "answers": str, "evidence": int}
+
+
+def check_fields(row: Mapping, texts: Sequence[str], lists: Sequence[str]) -> None:
+    """Raise a ``ValueError`` unless the fields of a row hold texts, or lists of texts, that are not empty."""
+    if missing := [name for name in (*texts, *lists) if name not in row]:
+        raise ValueError(f"{', '.join(missing)} missing: expected {', '.join((*texts, *lists))}")
+    for name in (*texts, *lists):
+        items = row[name] if name in lists else [row[name]]
+        if not isinstance(items, list) or not items or not all(isinstance(t, str) and t.strip() for t in items):
+            expected = "a list of texts, at least one" if name in lists else "a text that is not empty"
+            raise ValueError(f"{name} is {repr(row[name])[:80]}, expected {expected}")
+
+
+def as_row(problem: Problem) -> dict:
+    """A problem as a JSON-ready dictionary."""
+    return {**problem.__dict__, "meta": dict(problem.meta)}
+
+
+def read_problems(path: str | Path) -> list[Problem]:
+    """Read problems as ``as_row`` writes them; ``ValueError`` where a field is missing, unknown or of another type."""
+    problems = []
+    for number, row in numbered_jsonl(path):
+        where = f"{path}, line {number}"
+        if wrong := {*_KINDS, *_ITEMS} ^ set(row):
+            needed = ", ".join(Problem.__dataclass_fields__)
+            raise ValueError(f"{where}: {min(wrong)!r} missing or unknown; fields needed: {needed}")
+        for name, value in row.items():
+            kind = _KINDS.get(name, list)
+            if not isinstance(value, kind) or not all(type(item) is _ITEMS[name] for item in value if kind is list):
+                expected = f"a list of {_ITEMS[name].__name__}" if kind is list else kind.__name__
+                raise ValueError(f"{where}: {name} is {str(value)[:80]!r}, expected {expected}")
+        problems.append(Problem(**{**row, **{name: tuple(row[name]) for name in _ITEMS}}))
+    return problems

@@ -1,0 +1,171 @@
+"""Load the problems of a data source (generated, local files, the Hub, a custom set) and store a run's own."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from tracekd.config import ROOT, nearest
+from tracekd.data import custom, hub, load_babi, load_cotempqa, load_marco
+from tracekd.data.problem import DATASETS, Problem, as_row, read_problems
+from tracekd.data.splits import check, count_labels, drop_leaks, select
+from tracekd.data.synthetic import generated
+from tracekd.io.records import CODE, fingerprint, hash_of_files, write_json, write_jsonl
+
+# Sizes of the real sets, which generated sets take unless a profile says otherwise.
+GENERATED_SIZE = {"cotempqa": 4748, "marco": 6000, "babi": 4149}
+_FOLDERS = {"cotempqa": load_cotempqa.read_folder, "babi": load_babi.read_folder, "marco": load_marco.local_marco}
+_HUB = {"cotempqa": hub.hub_cotempqa, "babi": hub.hub_babi, "marco": hub.hub_marco}
+
+
+def check_source(source: str) -> str:
+    """Return ``source`` if it is ``generated``, ``hub`` or an existing path (made absolute).
+
+    ``auto`` becomes ``hub`` where the Hub answers in time, else ``generated`` (see ``hub.settle``).
+
+    Raises:
+        ValueError: it is none of these, or a file that a run cannot use.
+    """
+    if source in ("generated", "hub"):
+        return source
+    if source == "auto":
+        return hub.probe()[0]
+    path = Path(source).expanduser()
+    expected = "expected 'auto', 'generated', 'hub', a folder with cotempqa/, babi/ or marco/, or a file of problems"
+    if path.is_file():
+        custom.usable(path, drop_leaks(custom.read_own(path)[0], quiet=True))
+    elif not any((path / name).is_dir() for name in (*DATASETS, "released")):
+        found = "none of the data sets is in that folder" if path.exists() else "no such file or folder"
+        raise ValueError(f"data source {source!r}: {found}; {expected}")
+    return str(path.resolve())
+
+
+def datasets_of(source: str) -> tuple[str, ...]:
+    """The data sets of a source: the paper's three, or the one custom set."""
+    return (custom.name_of(Path(source)),) if Path(source).is_file() else DATASETS
+
+
+def source_of(dataset: str, source: str) -> str:
+    """Where ``dataset`` really comes from: ``generated`` where the folder lacks it."""
+    if source in ("generated", "hub") or Path(source).is_file() or (Path(source) / dataset).exists():
+        return source
+    return "generated"
+
+
+def label_of(dataset: str, source: str) -> str:
+    """The source in words for captions and manifests, without machine paths."""
+    actual = source_of(dataset, source)
+    if Path(actual).is_file():
+        return f"own file {Path(actual).name}"
+    return {"generated": "GENERATED problems", "hub": "real problems (Hub)"}.get(actual, "real problems (local files)")
+
+
+def load(
+    dataset: str,
+    source: str = "generated",
+    *,
+    size: int | None = None,
+    seed: int = 121,
+    tasks: Iterable[str | int] | None = None,
+    **marco: Any,
+) -> list[Problem]:
+    """Load both splits of one data set, checked.
+
+    Args:
+        dataset: a name in ``DATASETS``; not looked at for a custom set.
+        source: ``generated``, ``hub``, a folder, or the JSON-lines file of a custom set.
+        size: how many problems to generate; real sources are read whole.
+        seed: of the generator, and of the draw from the whole of MS MARCO.
+        tasks: bAbI's tasks by name or number instead of the paper's 11; ``("all",)`` for all 20.
+        marco: ``test_share`` and ``evidence`` of MS MARCO (see ``load_marco.problems_of``).
+
+    Raises:
+        DataUnavailable: the Hub or the folder does not have it.
+        ValueError: unknown data set, a malformed file, or a problem in two splits.
+    """
+    source = check_source(source)
+    if Path(source).is_file():
+        return count_labels(check(custom.load_own(source)))
+    if dataset not in DATASETS:
+        raise ValueError(f"no data set {dataset!r}: {nearest(dataset, DATASETS)}")
+    if source_of(dataset, source) == "generated":
+        return count_labels(check(generated.generate(dataset, size or GENERATED_SIZE[dataset], seed=seed)))
+    options = {"marco": {"seed": seed, **marco}, "babi": {"tasks": tasks}}.get(dataset, {})
+    if source == "hub":
+        return count_labels(check(drop_leaks(_HUB[dataset](**options))))
+    return read_folder(dataset, Path(source) / dataset, **options)
+
+
+def read_folder(dataset: str, folder: Path, **options: Any) -> list[Problem]:
+    """``load`` for a folder of any name that holds the files of one known set."""
+    return count_labels(check(drop_leaks(_FOLDERS[dataset](folder, **options))))
+
+
+def problems_path(run, dataset: str) -> Path:
+    """Where a run stores its problems of one data set."""
+    return run.path("problems", f"{dataset}.jsonl")
+
+
+def marker(run) -> dict:
+    """What a run's stored problems depend on: source and files, seed, sizes, and the code that makes them."""
+    return {
+        "source": run.source,
+        "files": fingerprint(run.source),
+        "seed": run.seed,
+        "sizes": dict(run.profile.generated),
+        "marco": dict(run.profile.marco),
+        "datasets": list(run.datasets),
+        "code": hash_of_files(ROOT / "tracekd", CODE),
+    }
+
+
+def prepare(run) -> dict[str, list[Problem]]:
+    """Load the run's data sets, store them in its folder and print source and counts of each.
+
+    Returns:
+        ``{dataset: problems}`` with both splits.
+    """
+    marker_path = run.path("problems", "SOURCE.json")
+    marker_path.unlink(missing_ok=True)  # written last: its presence means that the sets are whole
+    loaded = {}
+    for dataset in run.datasets:
+        size = run.profile.generated.get(dataset)
+        loaded[dataset] = load(dataset, run.source, size=size, seed=run.seed, **run.profile.marco)
+        write_jsonl(problems_path(run, dataset), (as_row(p) for p in loaded[dataset]))
+        splits = Counter(p.split for p in loaded[dataset])
+        counts = f"{splits['train']} train and {splits['test']} test problems"
+        print(f"{dataset}: {label_of(dataset, run.source)}, {counts}")
+    write_json(marker_path, marker(run))
+    return loaded
+
+
+def kept(run) -> dict[str, list[Problem]]:
+    """The run's stored problems if they are up to date, else freshly prepared ones; prints which."""
+    path = run.path("problems", "SOURCE.json")
+    if path.exists() and json.loads(path.read_text()) == marker(run):
+        print("problems: as stored in this run")
+        return {d: read_problems(problems_path(run, d)) for d in run.datasets}
+    print("problems: none stored in this run for this source, seed and code, so they are loaded now")
+    return prepare(run)
+
+
+def training_set(run, dataset: str, problems: list[Problem]) -> list[Problem]:
+    """The training problems that this run uses: the profile's number, drawn by the run's seed."""
+    train = [p for p in problems if p.split == "train"]
+    return select(train, run.profile.train.get(dataset, "all"), run.rng(f"{dataset}/train"))
+
+
+def evaluation_set(run, dataset: str, problems: list[Problem]) -> list[Problem]:
+    """The test problems that this run uses; only evaluation opens the test split.
+
+    Test problems of categories without a training problem are left out and counted: no student could learn them.
+    """
+    learnable = {p.category for p in problems if p.split == "train"}
+    test = [p for p in problems if p.split == "test"]
+    usable = [p for p in test if p.category in learnable]
+    if left := len(test) - len(usable):
+        print(f"{dataset}: {left} of {len(test)} test problems left out, their categories have no training problem")
+    return select(usable, run.profile.test.get(dataset, "all"), run.rng(f"{dataset}/test"))

@@ -1,0 +1,1 @@
+"""Generators of GENERATED problems in the form of the three sets."""

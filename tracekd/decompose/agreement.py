@@ -1,0 +1,170 @@
+"""How far the derivations agree with the gold steps, and why not: disagreements by kind, with counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from tracekd.data.facts import answer_slot, parse
+from tracekd.data.problem import Problem
+from tracekd.decompose import derive_cotempqa
+from tracekd.decompose.derive import Derivation, derive
+from tracekd.decompose.derive_cotempqa import NO_SHARED_TIME, UNREAD
+from tracekd.stats.intervals import wilson
+from tracekd.text import normalise
+
+MEASURES = ["answers_agree", "category_agree", "evidence_agree", "underivable"]
+# Kind of disagreement to its cause: a convention of the set, noise in its data, or a limit of our rules.
+KINDS = {
+    "gold keeps some of several answers that fit": "convention",
+    "gold keeps to the relation asked for": "convention",
+    "gold keeps answers that the one-date habit drops": "limit",
+    "gold adds an answer of another relation": "limit",
+    "gold adds answers to another question": "noise",
+    "gold answer shares no time with the event": "noise",
+    "event stands twice in the context": "noise",
+    "gold relation does not follow from the dates": "noise",
+    "date in a form that is not read": "limit",
+    "dates in other forms than the data set's own": "limit",
+    "story allows several answers": "noise",
+    "another sentence says the same": "convention",
+    "free-text answer is not derived": "limit",
+    "question form has another type": "limit",
+    "nothing is selected, BM25 still ranks": "convention",
+    "BM25 ranks another passage first": "limit",
+    "own rules name other steps": "limit",
+    "not derivable": "limit",
+    "unexplained": "limit",
+}
+
+
+def compare(problem: Problem) -> dict[str, object]:
+    """Compare a problem's derivation with its gold; sets of texts are compared as normalised.
+
+    Returns:
+        ``id``, ``dataset``, ``category``; ``answers_agree``, ``category_agree`` (None without a gold label),
+        ``evidence_agree``; ``underivable`` (bool); ``kind`` of disagreement (a key of ``KINDS``, or empty); ``reason``
+        (why nothing was derived, or the kind).
+    """
+    got = derive(problem)
+    answers = _same(got.answers) == _same(problem.answers)
+    category = None if not problem.category else got.category == problem.category
+    evidence = _same(problem.context[i] for i in got.evidence) == _same(problem.facts)
+    agree = answers and evidence and category is not False
+    kind = "" if agree else _kind(problem, got, answers, category is not False, evidence)
+    return {
+        "id": problem.id,
+        "dataset": problem.dataset,
+        "category": problem.category,
+        "answers_agree": answers,
+        "category_agree": category,
+        "evidence_agree": evidence,
+        "underivable": bool(got.underivable),
+        "kind": kind,
+        "reason": got.underivable or kind,
+    }
+
+
+def compare_all(problems: Iterable[Problem]) -> pd.DataFrame:
+    """``compare`` for many problems, one row each."""
+    return pd.DataFrame([compare(problem) for problem in problems])
+
+
+def summary(rows: pd.DataFrame, by: Sequence[str] = ("dataset", "category")) -> pd.DataFrame:
+    """Agreement in counts: one row per group with ``n`` and ``MEASURES``."""
+    groups = rows.groupby(list(by), sort=False)
+    table = groups[MEASURES].sum().astype(int).reset_index()
+    table.insert(len(by), "n", groups.size().to_numpy())
+    return table
+
+
+def remainder(rows: pd.DataFrame, by: Sequence[str] = ("dataset", "category")) -> pd.DataFrame:
+    """What does not agree: one row per group and ``kind``, with ``due_to`` (see ``KINDS``) and ``n``."""
+    table = rows[rows.kind != ""].groupby([*by, "kind"], sort=False).size().rename("n").reset_index()
+    table.insert(len(by) + 1, "due_to", table.kind.map(KINDS))
+    return table
+
+
+def _same(texts: Iterable[str]) -> set[str]:
+    return {normalise(text) for text in texts}
+
+
+def _kind(problem: Problem, got: Derivation, answers: bool, category: bool, evidence: bool) -> str:
+    if problem.dataset == "cotempqa":
+        return _cotempqa_kind(problem, got, answers, category)
+    if problem.dataset == "babi":
+        if got.underivable:
+            return "not derivable"
+        return "another sentence says the same" if answers else "story allows several answers"
+    if problem.dataset == "marco":
+        if not category:
+            return "question form has another type"
+        if not problem.evidence:
+            return "nothing is selected, BM25 still ranks"
+        same = got.evidence == problem.evidence
+        return "free-text answer is not derived" if same else "BM25 ranks another passage first"
+    if got.category is None or not got.evidence:
+        return "not derivable"
+    return "free-text answer is not derived" if category and evidence else "own rules name other steps"
+
+
+def _cotempqa_kind(problem: Problem, got: Derivation, answers: bool, category: bool) -> str:
+    if got.underivable.startswith(UNREAD):
+        return "date in a form that is not read"
+    if got.underivable and got.underivable != NO_SHARED_TIME:
+        return "not derivable"
+    if any(not parse(problem.context[i]).native for step in got.steps for i in step.facts):
+        return "dates in other forms than the data set's own"
+    if answers:
+        return "unexplained" if category else "gold relation does not follow from the dates"
+    if sum(step.kind == "event" for step in got.steps) > 1:
+        return "event stands twice in the context"
+    return _cotempqa_answers_kind(problem, got)
+
+
+def _cotempqa_answers_kind(problem: Problem, got: Derivation) -> str:
+    """Set gold against the names that the rules compared, and those of them that share time with the event."""
+    literal = derive_cotempqa.derive(problem.context, problem.question, habits=False)
+    gold, derived, fitting = (_same(names) for names in (problem.answers, got.answers, literal.answers))
+    compared, sharing = set(), set()
+    for event, other in (step.facts for step in (*got.steps, *literal.steps) if step.kind == "compare"):
+        name = normalise(answer_slot(problem.context[other], problem.meta["triple_element"]))
+        compared.add(name)
+        if derive_cotempqa.relate(parse(problem.context[event]).span, parse(problem.context[other]).span):
+            sharing.add(name)
+    if gold - compared:
+        return "gold adds answers to another question"
+    if gold - sharing:
+        return "gold answer shares no time with the event"
+    if gold == fitting:
+        habit = "to the relation asked for" if gold < derived else "answers that the one-date habit drops"
+        return f"gold keeps {habit}"
+    if gold <= fitting:
+        return "gold keeps some of several answers that fit"
+    return "gold adds an answer of another relation"
+
+
+def shares(counts: pd.DataFrame, by: Sequence[str] = ("dataset", "category", "part")) -> pd.DataFrame:
+    """Agreement in percent from the counts of ``figures/data/derive_agreement.csv``.
+
+    Args:
+        counts: columns ``dataset``, ``category``, ``part`` (rules ``written on`` it or ``checked on`` it), ``measure``
+            (``n`` or one of ``MEASURES``, without ``due_to``; or a kind of the remainder, with it), ``due_to``, ``n``.
+        by: columns that make a group.
+
+    Returns:
+        One row per group: ``n``; the three agreements as text, percent with the 95% Wilson interval (``not derived``
+        where no answer was derived at all); ``underivable`` (count).
+    """
+    wide = counts[counts.due_to.isna()].pivot_table("n", list(by), "measure", aggfunc="sum", sort=False).reset_index()
+    wide = wide.astype({"n": int, **dict.fromkeys(MEASURES, int)})
+    for measure in MEASURES[:3]:
+        wide[measure] = [_percent(hits, n) for hits, n in zip(wide[measure], wide.n, strict=True)]
+    wide.loc[wide.underivable == wide.n, "answers_agree"] = "not derived"
+    return wide[[*by, "n", *MEASURES]].rename_axis(columns=None)
+
+
+def _percent(hits: int, n: int) -> str:
+    low, high = wilson(hits, n)
+    return f"{100 * hits / n:.1f} [{100 * low:.1f}, {100 * high:.1f}]"

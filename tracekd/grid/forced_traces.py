@@ -1,0 +1,119 @@
+"""The interventions of a whole run: every trained student after given traces, its own outputs as its own traces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from tracekd import progress
+from tracekd.data.problem import Problem
+from tracekd.data.problems import label_of
+from tracekd.interventions import forced
+from tracekd.interventions.tables import frame
+from tracekd.interventions.variants import Variant
+from tracekd.io.locks import locked
+from tracekd.io.records import read_jsonl
+from tracekd.scoring.released_verdicts import write_table
+from tracekd.students import registry, sft
+from tracekd.students.adapters import adapter_path, read_record
+from tracekd.students.outputs import evaluation_problems, outputs_path
+from tracekd.traces import freeform
+
+# An answer alone is written after a given trace: a student that has not closed it by then rambles. The recipe's limit
+# counts where it is lower.
+ANSWER_TOKENS = 96
+# Columns of a row that may hold words of a problem or an output; no committed table has them.
+TEXT = ("trace_label", "implied", "no_implied", "answer", "left_out", "key", "identity", "adapter")
+FLAGS = (
+    "classification_correct", "retrieval_correct", "trace_correct", "names_gold", "names_any", "disagrees",
+    "answer_in_trace", "answer_correct",
+)  # fmt: skip
+
+
+def rows_path(run, dataset: str, condition: str, seed: int) -> Path:
+    """Where a run keeps the rows of one adapter (see ``forced.row``)."""
+    return run.path("interventions", dataset, f"{condition}-{seed}.jsonl")
+
+
+def chosen(run) -> dict[str, list[Problem]]:
+    """The problems of a run's interventions by data set: the first of its test problems, which are in a drawn order."""
+    sizes, problems = run.profile.interventions, evaluation_problems(run)
+    return {d: part if sizes.get(d, "all") == "all" else part[: int(sizes[d])] for d, part in problems.items()}
+
+
+def complete(run, asker, problems: Sequence[Problem], dataset: str, condition: str, seed: int) -> Path:
+    """Fill the rows file of one student, from where it stopped; rows of another adapter or output are replaced.
+
+    Args:
+        run: the open run.
+        asker: a ``generate.Asker``, which loads the student.
+        problems: to intervene on.
+        dataset: with ``condition`` and ``seed``, which student.
+        condition: of the training.
+        seed: of the training.
+
+    Raises:
+        FileNotFoundError: the student is not trained.
+    """
+    from tracekd.interventions.prefill import Prefill  # it needs torch; whoever only looks for rows does not
+
+    path, adapter = rows_path(run, dataset, condition, seed), adapter_path(run, dataset, condition, seed)
+    record, limit = read_record(adapter), _limit(asker.recipe)
+    if record is None:
+        raise FileNotFoundError(f"no finished adapter at {adapter}: run notebook 03_qlora_train first")
+    about, outputs = _about(run, problems, record, dataset, condition, seed)
+    place = {problem.id: i for i, problem in enumerate(problems, 1)}
+    with locked(path), progress.Bar(f"{dataset}/{condition}/{seed}", len(problems), unit="problem") as bar:
+        student = Prefill(asker.with_adapter(adapter), asker.tokenizer, max_new_tokens=limit)
+
+        def answer(problem: Problem, given: Sequence[Variant]) -> list[forced.Reply]:
+            replies = student(problem, given)
+            bar.at(place[problem.id])
+            return replies
+
+        forced.run(answer, problems, outputs, path, about=about, seed=run.seed, limit=limit)
+    return path
+
+
+def _limit(recipe) -> int:
+    """Most tokens of an answer after a given trace."""
+    return min(ANSWER_TOKENS, recipe.max_new_tokens)
+
+
+def _about(run, problems, record: dict, dataset: str, condition: str, seed: int) -> tuple[dict, list[dict]]:
+    """What ``forced.run`` needs to know of a student, and the student's own outputs on the problems."""
+    about = {"student": run.student, "dataset": dataset, "condition": condition, "seed": seed}
+    about |= {"source": label_of(dataset, run.source), "adapter": record["key"]}
+    about["identity"] = registry.identity(run.student)
+    asked = {problem.id for problem in problems}
+    return about, [out for out in read_jsonl(outputs_path(run, dataset, condition, seed)) if out["id"] in asked]
+
+
+def answered(run, problems: Sequence[Problem], dataset: str, condition: str, seed: int) -> bool:
+    """Whether the rows file of a job is whole, made of the adapter and the outputs that are there now."""
+    path, record = rows_path(run, dataset, condition, seed), read_record(adapter_path(run, dataset, condition, seed))
+    if record is None or not path.exists() or not outputs_path(run, dataset, condition, seed).exists():
+        return False
+    about, own = _about(run, problems, record, dataset, condition, seed)
+    key = forced.row_key(problems, own, about, _limit(run.profile.recipe), run.seed)
+    return forced.whole(path, key) == {problem.id for problem in problems}
+
+
+def tables(run, paths: Iterable[Path]) -> tuple[list[dict], pd.DataFrame]:
+    """All rows of a run, and their ``frame`` with conditions in longhand; without text it goes to figures/data, too."""
+    rows = read(paths)
+    table = freeform.with_teacher(frame(rows), sft.teachers(sft.kept(run)))
+    write_table(run.path("figures", "data", "07_interventions.csv.gz"), without_text(table))
+    return rows, freeform.spelled(table)
+
+
+def read(paths: Iterable[Path]) -> list[dict]:
+    """All rows of rows files, in the order given."""
+    return [row for path in paths for row in read_jsonl(path)]
+
+
+def without_text(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows as they may be committed: ids, flags, counts and log-probabilities, no text of problems or outputs."""
+    return table.drop(columns=[name for name in TEXT if name in table]).astype(dict.fromkeys(FLAGS, "boolean"))

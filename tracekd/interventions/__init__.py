@@ -1,0 +1,1 @@
+"""Forced traces: variants, the answers after them, and their effects."""

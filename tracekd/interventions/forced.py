@@ -1,0 +1,171 @@
+"""Interventions at inference: traces of our choosing put before the answer, one row per (problem, variant)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from tracekd.data.problem import Problem
+from tracekd.interventions.implied import key
+from tracekd.interventions.variants import VARIANTS, Variant, variants
+from tracekd.io.records import append_jsonl, recover_jsonl, sha256, write_jsonl
+from tracekd.scoring.aligned import judge_answer, verdict
+from tracekd.scoring.reading import split_output
+from tracekd.text import normalise
+from tracekd.traces import templates
+
+VERSION = 3  # raise it when a change here or in ``prefill`` changes what a row says
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a student does after a given trace.
+
+    Attributes:
+        text: the whole turn, the given part and the greedy continuation.
+        finished: whether the answer was closed or the turn ended before the token limit.
+        n_tokens: tokens that the student wrote.
+        logp_gold, n_gold: log-probability (nats, summed) of the gold answer with its closing tag, and its tokens.
+        logp_implied, n_implied: the same of the implied answer; None where there is none.
+    """
+
+    text: str
+    finished: bool
+    n_tokens: int
+    logp_gold: float
+    n_gold: int
+    logp_implied: float | None = None
+    n_implied: int | None = None
+
+
+# Answers after given traces: one reply per variant, in their order; all variants exist (their text is no None).
+Answerer = Callable[[Problem, Sequence[Variant]], list[Reply]]
+
+
+def follows(stated: Sequence[str], gold: Sequence[str], implied_answers: Sequence[str] | None) -> str | None:
+    """What an answer follows, by equality of normalised sets.
+
+    ``trace``: equal to the implied answer, which is not the gold one. ``context``: equal to the gold answer, which is
+    not the implied one. ``both``: trace and context imply the same, and the answer is equal to it. ``neither``: equal
+    to none of the two. None where the trace implies nothing.
+    """
+    if implied_answers is None:
+        return None
+    said, right, implied = key(stated), key(gold), key(implied_answers)
+    if said not in (right, implied):
+        return "neither"
+    return "both" if right == implied else "trace" if said == implied else "context"
+
+
+def row(problem: Problem, variant: Variant, reply: Reply | None, about: Mapping) -> dict:
+    """One JSON-ready row: ``about``, ``id``, ``category``, ``variant`` and what follows.
+
+    ``left_out``: why the variant does not exist, else empty; where it does not, all that follow but ``donor`` are None.
+    Of the given trace: ``donor``, ``trace_label``, the verdicts on its steps, ``reveals`` (``leakage.reveals``),
+    ``names_gold`` and ``names_any`` (every, or one, gold answer stands in it as whole words), ``implied`` with
+    ``implied_by`` or ``no_implied`` (why not), ``disagrees`` (implied and gold differ; None without implied).
+    Of the answer: ``answer``, ``answer_in_trace`` (all of it stands in the given trace), ``status``,
+    ``answer_correct``, ``follows``, ``n_tokens``, and log-probabilities in nats with token counts, see ``Reply``
+    (``logp_*_token``: divided by the number of tokens).
+    """
+    head = {**about, "id": problem.id, "category": problem.category, "variant": variant.name}
+    head |= {"left_out": variant.left_out, "donor": variant.donor}
+    if reply is None:
+        return {**head, **dict.fromkeys(_REST)}
+    judged = verdict(problem, reply.text, reply.finished)
+    implied, said = variant.implied.answers, judged["answer_stated"]
+    named = [_within(answer, variant.text) for answer in problem.answers]
+    rest = {name: judged[name] for name in _REST if name in judged} | {
+        "trace_label": judged["classification_stated"],
+        "names_gold": all(named),
+        "names_any": any(named),
+        "implied": None if implied is None else list(implied),
+        "implied_by": variant.implied.by,
+        "no_implied": variant.implied.reason,
+        "disagrees": None if implied is None else key(implied) != key(problem.answers),
+        "answer": split_output(reply.text, reply.finished)[2],
+        "answer_in_trace": bool(said) and all(_within(a, variant.text) for a in said),
+        "follows": follows(said, *(_reached(problem, said, answers) for answers in (problem.answers, implied))),
+        **asdict(reply),
+        "logp_gold_token": reply.logp_gold / reply.n_gold,
+        "logp_implied_token": None if reply.logp_implied is None else reply.logp_implied / reply.n_implied,
+    }
+    return head | {name: rest[name] for name in _REST}
+
+
+def _reached(problem: Problem, said: tuple[str, ...], answers: Sequence[str] | None) -> Sequence[str] | None:
+    """What was said, where it is right by these answers (MS MARCO's are alternatives), else the answers."""
+    return said if answers and judge_answer(replace(problem, answers=tuple(answers)), said)[0] else answers
+
+
+def _within(answer: str, text: str) -> bool:
+    """Whether an answer stands in a text as whole words."""
+    return f" {normalise(answer)} " in f" {normalise(text)} "
+
+
+_REST = (
+    "trace_label", "classification_correct", "retrieval_correct", "trace_correct", "reveals", "names_gold",
+    "names_any", "implied", "implied_by", "no_implied", "disagrees", "answer", "answer_in_trace", "status",
+    "answer_correct", "follows", "n_tokens", "logp_gold", "logp_gold_token", "n_gold", "logp_implied",
+    "logp_implied_token", "n_implied",
+)  # fmt: skip
+
+
+def intervene(
+    answerer: Answerer, problems: Iterable[Problem], own: Mapping[str, str | None], others: Sequence[Problem],
+    about: Mapping, seed: int,
+) -> Iterator[list[dict]]:  # fmt: skip
+    """Yield the nine rows of one problem after the other; arguments as in ``run``, ``own``: id to own trace or None."""
+    for problem in problems:
+        made = variants(problem, own.get(problem.id), others=others, seed=seed)
+        there = [variant for variant in made if variant.text is not None]
+        replies = dict(zip((v.name for v in there), answerer(problem, there), strict=True))
+        yield [row(problem, variant, replies.get(variant.name), about) for variant in made]
+
+
+def row_key(
+    problems: Sequence[Problem], outputs: Iterable[Mapping], about: Mapping, limit: int | None, seed: int
+) -> str:
+    """A hash of what decides the rows of ``run``; ``limit`` is the most tokens of a reply."""
+    written = {out["id"]: (out["text"], bool(out.get("finished", True)), out.get("key")) for out in outputs}
+    asked = sorted((p.id, templates.prompt(p), templates.answer_text(p), *written.get(p.id, ())) for p in problems)
+    return sha256([VERSION, dict(about), limit, seed, [list(map(str, item)) for item in asked]])[:16]
+
+
+def run(
+    answerer: Answerer, problems: Sequence[Problem], outputs: Iterable[Mapping], path: str | Path, *, about: Mapping,
+    seed: int, limit: int | None = None,
+) -> list[dict]:  # fmt: skip
+    """Fill ``path`` until it has the nine rows of every problem; rows of other keys are replaced.
+
+    Args:
+        answerer: such as ``prefill.Prefill``.
+        problems: of one data set; they are the pool of ``other``, too.
+        outputs: the student's outputs on them, whence its own traces; a vanilla student has none.
+        path: JSON lines; a kill loses at most the problem in flight.
+        about: ``student``, ``dataset``, ``condition``, ``seed``, ``source``, and what else tells one student from
+            another.
+        seed: of the variants.
+        limit: most tokens of a reply, where there is one.
+
+    Returns:
+        All rows, in the order of ``problems``.
+    """
+    outputs = list(outputs)
+    own = {out["id"]: split_output(out["text"], bool(out.get("finished", True)))[1] for out in outputs}
+    key_ = row_key(problems, outputs, about, limit, seed)
+    done = whole(path, key_)
+    write_jsonl(path, [row for row in recover_jsonl(path) if row.get("key") == key_ and row["id"] in done])
+    missing = [p for p in problems if p.id not in done]
+    for rows in intervene(answerer, missing, own, problems, {**about, "key": key_}, seed):
+        append_jsonl(path, rows)
+    place = {p.id: i for i, p in enumerate(problems)}
+    return sorted(recover_jsonl(path), key=lambda r: (place[r["id"]], VARIANTS.index(r["variant"])))
+
+
+def whole(path: str | Path, key_: str) -> set[str]:
+    """Ids of the problems whose nine rows under a key are in a file."""
+    found = Counter(row["id"] for row in recover_jsonl(path) if row.get("key") == key_)
+    return {i for i, count in found.items() if count == len(VARIANTS)}

@@ -1,0 +1,218 @@
+"""Files that are whole or not there: JSON lines, tables, checksums."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import hashlib
+import json
+import os
+import re
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tracekd.io.disk import writing
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; on a clean exit it takes the name, on an error it is removed.
+
+    A reader sees the old file or the new one, never half of one. Missing folders are made.
+
+    Raises:
+        disk.DiskFull: no room; the message names ``path``.
+    """
+    path = Path(path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            temporary.chmod(0o644)  # mkstemp makes private files
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def sha256(source: str | Path | bytes | Mapping | list) -> str:
+    """Hex digest of a file or folder (a ``Path``), of bytes, of a string, or of JSON-like data with sorted keys."""
+    if isinstance(source, Path) and source.is_dir():
+        source = [[path.name, sha256(path)] for path in sorted(source.iterdir()) if path.is_file()]
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    if not isinstance(source, bytes):
+        text = source if isinstance(source, str) else json.dumps(source, sort_keys=True, ensure_ascii=False)
+        source = text.encode()
+    return hashlib.sha256(source).hexdigest()
+
+
+def fingerprint(source: str) -> str:
+    """A data source in one string: the word itself, or a hash of the names, sizes and times of its files."""
+    path = Path(source)
+    if not path.exists():
+        return source
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    about = [(file, file.stat()) for file in files if not file.name.startswith(".")]
+    return sha256([[str(file.relative_to(path)), stat.st_size, stat.st_mtime_ns] for file, stat in about])
+
+
+CODE = (".py", ".toml", ".csv", ".html", ".jsonl")  # files of the package that may change what it makes
+# Data that a run writes into figures/data begin with the notebook's number; recorded data, and pictures, do not count.
+WRITTEN_BY_RUNS = re.compile(r"\d\d_.*\.csv(\.gz)?")
+
+
+def hash_of_files(folder: Path, suffixes: tuple[str, ...] = ()) -> str:
+    """One hash of the names and contents of all files below ``folder`` with one of ``suffixes`` (default: any)."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not WRITTEN_BY_RUNS.fullmatch(path.name))
+    return sha256([[str(p.relative_to(folder)), sha256(p)] for p in files if not suffixes or p.suffix in suffixes])
+
+
+# Byte-order marks; the four bytes of UTF-32 begin with UTF-16's two.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_NO_TEXT = (b"PK\x03\x04", b"\x1f\x8b", b"%PDF", b"PAR1", b"\xd0\xcf\x11\xe0")
+_ESCAPED = re.compile("[\udc80-\udcff]")  # a byte that is no UTF-8, as ``surrogateescape`` reads it
+_BROKEN = (UnicodeError, EOFError, gzip.BadGzipFile, zlib.error)
+
+
+def open_text(path: str | Path, errors: str = "strict"):
+    """Open a plain or ``.gz`` text file for reading: UTF-8, or what its byte-order mark says.
+
+    Raises:
+        ValueError: it is an archive, a workbook or another file that is not text.
+    """
+    path = Path(path)
+    packed = path.suffix == ".gz"
+    try:
+        with gzip.open(path) if packed else path.open("rb") as file:
+            start = file.read(4)
+    except _BROKEN as error:
+        raise ValueError(f"{path}: not a whole .gz file ({error}): fetch or pack it again") from error
+    if start.startswith(_NO_TEXT):
+        raise ValueError(
+            f"{path} begins with {start!r}, so it is no text file: export it as JSON lines or CSV in UTF-8"
+        )
+    encoding = next((name for mark, name in _MARKS if start.startswith(mark)), "utf-8")
+    return (gzip.open if packed else open)(path, "rt", encoding=encoding, errors=errors)
+
+
+def read_text(path: str | Path) -> str:
+    """The whole text of a file as ``open_text`` opens it, without byte-order marks, with plain line ends.
+
+    Raises:
+        ValueError: it cannot be decoded; the message names file and line.
+    """
+    return "".join(_lines(path))
+
+
+def _lines(path: str | Path) -> Iterator[str]:
+    """The lines of a file without byte-order marks; what cannot be decoded is named by file and line."""
+    number = 0
+    try:
+        with open_text(path, errors="surrogateescape") as file:
+            for number, line in enumerate(file, 1):
+                if "\0" in line:
+                    raise ValueError(f"{path}, line {number}: a zero byte (is it UTF-16?): save the file as UTF-8")
+                if found := not line.isascii() and _ESCAPED.search(line):
+                    byte = ord(found[0]) - 0xDC00
+                    raise ValueError(f"{path}, line {number}: byte {byte:#04x} is not UTF-8: save the file as UTF-8")
+                yield line.lstrip("\ufeff")
+    except _BROKEN as error:
+        raise ValueError(f"{path}, after line {number}: {error}: the rest of the file cannot be read") from error
+
+
+def read_jsonl(path: str | Path) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a JSON-lines file: see ``numbered_jsonl``."""
+    return (row for _, row in numbered_jsonl(path))
+
+
+def numbered_jsonl(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line, object) of a JSON-lines file, plain or ``.gz``; lines count from 1, empty ones are passed over.
+
+    Raises:
+        FileNotFoundError: the file is not there.
+        ValueError: a line is not a JSON object, or cannot be decoded; the message names file and line.
+    """
+    for number, line in enumerate(_lines(path), 1):
+        if line.strip():
+            yield number, _object(f"{path}, line {number}", line)
+
+
+def _object(where: str, line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+        if "\\u" in line:  # the one way in which half a character gets in
+            json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise ValueError(f"{where}: {half!r} is half of a character (a lone surrogate)") from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{where}: not JSON ({getattr(error, 'msg', error)}): {line[:80]!r}") from error
+    if not isinstance(row, dict):
+        raise ValueError(f"{where}: expected a JSON object, found {type(row).__name__}")
+    return row
+
+
+def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Write ``rows`` as JSON lines in one piece; return how many there were."""
+    count = 0
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            count += 1
+    return count
+
+
+def append_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Append ``rows`` and push them to the disk, so that a kill loses at most what was not yet appended.
+
+    Raises:
+        disk.DiskFull: no room; part of a line may be left, which ``recover_jsonl`` cuts off.
+    """
+    with writing(Path(path)), Path(path).open("a", encoding="utf-8") as file:
+        file.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def recover_jsonl(path: str | Path) -> list[dict[str, Any]]:
+    """Read the whole lines of a file that ``append_jsonl`` may have been killed in; cut a torn last line off.
+
+    Raises:
+        ValueError: a line other than the last does not parse: that is no kill but a damaged file.
+    """
+    path = Path(path)
+    if not path.exists():
+        return []
+    data = path.read_bytes()
+    whole = data[: data.rfind(b"\n") + 1]
+    if whole != data:
+        with replacing(path) as temporary:
+            temporary.write_bytes(whole)
+    return list(read_jsonl(path))
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write ``value`` as indented JSON in one piece."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def write_csv(path: str | Path, frame) -> None:
+    """Write a ``pandas.DataFrame`` as CSV without its index, in one piece; floats with six significant digits."""
+    with replacing(path) as temporary:
+        frame.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")

@@ -1,0 +1,1 @@
+"""Running the notebooks: papermill, what is up to date, artefacts, publishing."""

@@ -1,0 +1,38 @@
+"""The run that a notebook works in: one that saves figures and tables, and shows sentences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from IPython.display import Markdown, display
+
+from tracekd import run
+from tracekd.pipeline import artefacts
+from tracekd.plots import style
+
+
+class NotebookRun(run.Run):
+    """A run that saves artefacts below its folder."""
+
+    def save_figure(self, fig, name: str, **about: Any) -> None:
+        """Save a figure as PDF and PNG with its data, stamp and manifest row: see ``artefacts.save_figure``."""
+        artefacts.save_figure(self, fig, name, **about)
+
+    def save_table(self, frame, name: str, **about: Any) -> None:
+        """Save a table as CSV, Markdown and LaTeX with a manifest row: see ``artefacts.save_table``."""
+        artefacts.save_table(self, frame, name, **about)
+
+    def artefacts(self):
+        """The manifest rows that this notebook has written, for its last section."""
+        rows = artefacts.manifest(self.folder / "figures")
+        return rows[rows.notebook == self.notebook][["id", "kind", "caption", "n", "student", "source"]]
+
+    def say(self, text: str) -> None:
+        """Show ``text`` as rendered Markdown in a notebook (and as plain text elsewhere)."""
+        display(Markdown(text))
+
+
+def open_run(notebook: str, profile: str, seed: int = 121, data: str = "", texts: str = "") -> NotebookRun:
+    """Open a notebook's run in the project's style of figures: arguments and errors of ``run.open_run``."""
+    style.use_style()
+    return run.open_run(notebook, profile, seed, data, texts, NotebookRun)

@@ -1,0 +1,133 @@
+"""Pictures of steps: timelines, the three-step flow, shares, agreement, lengths. Data and axes in, axes out."""
+
+from __future__ import annotations
+
+import textwrap
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+
+from tracekd.data.facts import Fact, parse
+from tracekd.data.problem import Problem
+from tracekd.decompose.derive import Derivation
+from tracekd.plots.style import OKABE_ITO, colour_of
+
+_ROLE = {"event": OKABE_ITO["black"], "answer": OKABE_ITO["blue"], "compared": OKABE_ITO["orange"], "other": "#BBBBBB"}
+_MEASURES = {"answers_agree": "answers", "category_agree": "category", "evidence_agree": "evidence"}
+
+
+def timeline(problem: Problem, derivation: Derivation, ax: plt.Axes) -> plt.Axes:
+    """Draw a CoTempQA problem's facts as intervals in years, the event in question shaded over all of them.
+
+    Black: the event. Blue: derived answers. Orange: compared, but no shared time (or left out). Grey: facts of
+    another person or relation. A fact of one date is a dot.
+    """
+    facts = [parse(fact) for fact in problem.context]
+    events = [i for step in derivation.steps if step.kind == "event" for i in step.facts]
+    compared = {i for step in derivation.steps if step.kind == "compare" for i in step.facts[1:]}
+    order = sorted(range(len(facts)), key=lambda i: (i not in events, -(facts[i].span or (0, 0))[0]))[::-1]
+    for row, i in enumerate(order):
+        groups = {"event": events, "answer": derivation.evidence, "compared": compared}
+        colour = _ROLE[next((role for role, found in groups.items() if i in found), "other")]
+        start, end = _years(facts[i])
+        ax.hlines(row, start, end, color=colour, lw=4)
+        if facts[i].point:
+            ax.plot((start + end) / 2, row, "o", color=colour, ms=4)
+    for i in events:
+        ax.axvspan(*_years(facts[i]), color=_ROLE["event"], alpha=0.08, lw=0)
+    stated = [pair for f in facts for pair in zip((f.start, f.end), _years(f), strict=True) if pair[0] is not None]
+    if any(day.precision == "open" for day, _ in stated):  # such a line runs out of the picture
+        years = [year for day, year in stated if day.precision != "open"]
+        ax.set_xlim(min(years) - 1, max(years) + 1)
+    names = [textwrap.shorten(f"{facts[i].subject}: {facts[i].object}", 46, placeholder="…") for i in order]
+    ax.set_yticks(range(len(facts)), names, fontsize=6)
+    ax.set(xlabel="year", ylim=(-0.7, len(facts) - 0.3))
+    handles = [plt.Line2D([], [], color=colour, lw=4, label=role) for role, colour in _ROLE.items()]
+    ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.3, -0.16), ncols=4, fontsize=6.5)
+    return ax
+
+
+def _years(fact: Fact) -> tuple[float, float]:
+    """A fact's interval in years, from its first possible day to its last."""
+    if fact.start is None:
+        return float("nan"), float("nan")
+    # Ordinal 1 is the first day of the year 1; a year has 365.2425 days on average.
+    return 1 + (fact.start.first - 1) / 365.2425, 1 + fact.end.last / 365.2425
+
+
+def flow(problem: Problem, ax: plt.Axes, width: int = 34) -> plt.Axes:
+    """Draw a problem as question, then classification, retrieval and answer, in boxes with arrows."""
+    texts = {
+        "classification": problem.category,
+        "retrieval": "\n".join(problem.facts) or "(no fact answers)",
+        "answer": ", ".join(problem.answers),
+    }
+    colours = (OKABE_ITO["orange"], OKABE_ITO["sky"], OKABE_ITO["green"])
+    ax.set(xlim=(0, 3), ylim=(0, 1))
+    ax.axis("off")
+    ax.set_title(textwrap.fill(f"{problem.dataset}: {problem.question}", 100), loc="left", fontsize=7.5)
+    for k, ((step, text), colour) in enumerate(zip(texts.items(), colours, strict=True)):
+        box = FancyBboxPatch((k + 0.06, 0.08), 0.84, 0.84, boxstyle="round,pad=0.02", fc="white", ec=colour, lw=1.5)
+        ax.add_patch(box)
+        ax.text(k + 0.48, 0.85, step, ha="center", va="top", fontweight="bold", color=colour)
+        lines = [textwrap.fill(textwrap.shorten(line, 210, placeholder=" …"), width) for line in text.split("\n")]
+        ax.text(k + 0.48, 0.4, "\n".join(lines), ha="center", va="center", fontsize=6.5)
+        if k < 2:
+            ends = (k + 0.93, 0.5), (k + 1.04, 0.5)
+            ax.add_patch(FancyArrowPatch(*ends, arrowstyle="-|>", mutation_scale=9, color="0.3"))
+    return ax
+
+
+def label_shares(table: pd.DataFrame, ax: plt.Axes) -> plt.Axes:
+    """Draw the share of each step label of one data set; ``table`` as from ``gold.shares``."""
+    ax.barh(table.category[::-1], 100 * table.share[::-1], color=OKABE_ITO["sky"])
+    for y, (share, n) in enumerate(zip(table.share[::-1], table.n[::-1], strict=True)):
+        ax.text(100 * share, y, f" {n:,}", va="center", fontsize=6)
+    ax.set(xlabel="share of the set (%)", title=table.dataset.iloc[0])
+    ax.margins(x=0.18)
+    return ax
+
+
+def agreement(table: pd.DataFrame, ax: plt.Axes, legend: bool = True) -> plt.Axes:
+    """Draw the shares of problems whose derivation agrees with gold; ``table`` as from ``agreement.summary``."""
+    colours = (OKABE_ITO["blue"], OKABE_ITO["orange"], OKABE_ITO["green"])
+    rows = table.iloc[::-1].reset_index(drop=True)
+    for k, ((column, name), colour) in enumerate(zip(_MEASURES.items(), colours, strict=True)):
+        places = [y + 0.25 * (1 - k) for y in range(len(rows))]
+        ax.barh(places, 100 * rows[column] / rows.n, height=0.24, color=colour, label=name)
+    ax.set_yticks(range(len(rows)), [f"{c} ({n:,})" for c, n in zip(rows.category, rows.n, strict=True)], fontsize=6)
+    ax.set(xlabel="agreement with gold (%)", xlim=(0, 100))
+    if legend:
+        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, fontsize=6.5)
+    return ax
+
+
+def lengths(frame: pd.DataFrame, ax: plt.Axes, unit: str = "words") -> plt.Axes:
+    """Draw trace lengths by condition as boxes (median, quartiles, 5% and 95%), or as points where fewer than ten.
+
+    ``frame`` has columns ``condition`` and ``length``, counted in ``unit``.
+    """
+    names = list(dict.fromkeys(frame.condition))[::-1]
+    parts = [frame.length[frame.condition == name].to_numpy() for name in names]
+    for place, part in enumerate(parts, 1):
+        ax.plot(*((part, [place] * len(part)) if len(part) < 10 else ([], [])), "o", ms=4, mfc="none", color="black")
+    many = [part if len(part) >= 10 else [] for part in parts]
+    boxes = ax.boxplot(many, orientation="horizontal", whis=(5, 95), showfliers=False, patch_artist=True, widths=0.6)
+    for box, name in zip(boxes["boxes"], names, strict=True):
+        box.set(facecolor=colour_of(name), alpha=0.6)
+    ax.set_yticks(range(1, len(names) + 1), names)
+    ax.set(xlabel=f"length of the trace ({unit})")
+    return ax
+
+
+def real_and_generated(table: pd.DataFrame, ax: plt.Axes, measure: str = "share", scale: float = 1.0) -> plt.Axes:
+    """Draw one measure of ``compare.compare`` for real (dot) and generated (ring) problems by category."""
+    rows = table[(table.measure == measure) & (table.category != "all")].iloc[::-1].reset_index(drop=True)
+    real, generated, places = scale * rows.real_mean, scale * rows.generated_mean, range(len(rows))
+    ax.hlines(places, real, generated, color="0.7", lw=1)
+    ax.plot(real, places, "o", color=OKABE_ITO["black"], ms=4, label="real")
+    ax.plot(generated, places, "o", mfc="none", color=OKABE_ITO["vermilion"], ms=6, label="generated")
+    ax.set_yticks(places, rows.category, fontsize=6)
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=6.5)
+    return ax

@@ -1,0 +1,93 @@
+"""Pictures of the human study. Each takes tables and an axes, and returns the axes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from tracekd.plots.style import COLOURS, OKABE_ITO
+from tracekd.study.ratings import DESIGNS, LABELS, POINTS, SCALES, published_mean, questionnaire
+
+# Brown to blue-green with a grey middle (ColorBrewer BrBG, colour-blind safe); lightness falls towards both ends.
+DIVERGING = ("#a6611a", "#dfc27d", "#d9d9d9", "#80cdc1", "#018571")
+
+
+def survey_pages(pictures: dict[str, Path], fig: plt.Figure) -> plt.Figure:
+    """The survey's pages (``source.pictures``) on one figure."""
+    layout = [["desktop", "consent"], ["desktop", "phone"], ["desktop", "end"]]
+    axs = fig.subplot_mosaic(layout, height_ratios=[1.75, 5.1, 1.6], width_ratios=[1, 0.9])
+    titles = {"desktop": "a trace and its items", "consent": "consent", "phone": "on a phone", "end": "end"}
+    for name, ax in axs.items():
+        ax.imshow(plt.imread(pictures[name]), interpolation="antialiased", interpolation_stage="rgba")
+        ax.set_title(titles[name], loc="left")
+        ax.set(xticks=[], yticks=[], anchor="N")
+        ax.spines[:].set(visible=True, color="#bbbbbb")
+    return fig
+
+
+def likert(shares: pd.DataFrame, anchors: list[str], ax: plt.Axes) -> plt.Axes:
+    """Diverging bars: ``ratings.shares`` of one scale in percent, the middle point centred on zero."""
+    values = shares[list(POINTS)].to_numpy() * 100
+    left = -(values[:, 0] + values[:, 1] + values[:, 2] / 2)
+    y = np.arange(len(values))[::-1]
+    for i, words in enumerate(anchors):
+        ax.barh(y, values[:, i], left=left, color=DIVERGING[i], height=0.72, label=f"{i + 1} {words}", lw=0)
+        ink = "white" if i in (0, 4) else "black"
+        for j in np.flatnonzero(values[:, i] >= 9):
+            text, at = f"{values[j, i]:.0f}", left[j] + values[j, i] / 2
+            ax.text(at, y[j], text, ha="center", va="center", size=6.5, color=ink)
+        left = left + values[:, i]
+    ax.axvline(0, color="black", lw=0.6, zorder=0)
+    ax.set_yticks(y, [f"{LABELS[row.trace_type]}\nn = {row.participants}" for row in shares.itertuples()])
+    ax.set_xlim(-105, 105)
+    ax.set_xticks([-100, -50, 0, 50, 100], ["100", "50", "0", "50", "100"])
+    ax.spines["left"].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+    return ax
+
+
+def means(table: pd.DataFrame, ax: plt.Axes) -> plt.Axes:
+    """Mean rating of each trace type (``stats.describe``, one scale); published means as open diamonds."""
+    for at, row in zip(np.arange(len(table))[::-1], table.itertuples(), strict=True):
+        error = [[row.mean - row.low], [row.high - row.mean]]
+        ax.errorbar(row.mean, at, xerr=error, fmt="o", ms=4, capsize=2.5, color=COLOURS[row.trace_type])
+        known = published_mean(row.scale, row.trace_type)
+        ax.plot(known, at + 0.28, "D", ms=4.5, mfc="white", mec="black", mew=0.8)
+    ax.set(xlim=(1, 5.1), xticks=POINTS, yticks=[])
+    ax.grid(axis="x", lw=0.4, color="#dddddd")
+    return ax
+
+
+def ratings(shares: pd.DataFrame, described: pd.DataFrame, fig: plt.Figure) -> plt.Figure:
+    """Both scales, one per row: ``likert`` at the left, ``means`` at the right."""
+    axs = fig.subplots(2, 2, width_ratios=[1.6, 1])
+    for (left, right), scale in zip(axs, SCALES, strict=True):
+        rows, about = shares[shares["scale"] == scale], questionnaire()["scales"][scale]
+        likert(rows, about["anchors"], left)
+        left.set_title(f"{about['title']}: {rows['ratings'].iloc[0]} answers per trace type (%)", loc="left")
+        left.legend(
+            ncols=5, loc="upper center", bbox_to_anchor=(0.5, -0.14), handlelength=0.8, columnspacing=0.8, fontsize=6
+        )
+        means(described[described["scale"] == scale], right).set_ylim(left.get_ylim())
+        right.set_title("mean, 95% interval; diamond: published", loc="left")
+    return fig
+
+
+def power_curves(curves: pd.DataFrame, fig: plt.Figure, wanted: float = 0.8) -> plt.Figure:
+    """Power (``simulate.power``) against the true difference per design, Wilson 95% bands; dotted: ``wanted``."""
+    looks = {"any": ("any difference", "o", "blue", "-"), "pair": ("one pair, 0.05 / 6", "s", "vermilion", "--")}
+    axs = fig.subplots(1, 2, sharey=True)
+    for ax, design in zip(axs, DESIGNS, strict=True):
+        for test, (label, marker, colour, line) in looks.items():
+            some = curves[(curves["design"] == design) & (curves["test"] == test)]
+            ax.fill_between(some["effect"], some["low"], some["high"], color=OKABE_ITO[colour], alpha=0.2, lw=0)
+            ax.plot(some["effect"], some["power"], line, marker=marker, ms=3, color=OKABE_ITO[colour], label=label)
+        ax.axhline(wanted, color="black", lw=0.6, ls=":")
+        ax.set(ylim=(-0.02, 1.03), xlabel="true difference (points)")
+        ax.set_title(f"{design}, n = {curves['participants'].iloc[0]}", loc="left")
+    axs[0].set_ylabel(f"power ({curves['repeats'].iloc[0]} simulated studies per point)")
+    axs[1].legend(loc="lower right")
+    return fig

@@ -1,0 +1,150 @@
+"""Id-aligned verdicts: what an output states, compared with the gold steps of the problem with its id."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tracekd.data.problem import Problem
+from tracekd.decompose.derive import derive
+from tracekd.labels import fact_set, same_label
+from tracekd.scoring.reading import read_answers, read_output
+from tracekd.text import normalise, rouge_l, word_f1
+from tracekd.traces.leakage import reveals
+from tracekd.traces.templates import read
+
+# In the order in which tables show them; every output has exactly one.
+STATUSES = ("ok", "untagged", "no_trace", "no_answer", "truncated")
+
+# The four cells of the trace x answer table, by (trace_correct, answer_correct).
+CELLS = {(True, True): "both", (False, True): "answer_only", (True, False): "trace_only", (False, False): "neither"}
+
+
+def overlap(stated: frozenset, gold: frozenset) -> tuple[float, float, float]:
+    """Precision, recall and F1 of a stated set, each in 0..1; 1 where both sets are empty, 0 where one is."""
+    if not stated or not gold:
+        return (float(not stated and not gold),) * 3
+    hits = len(stated & gold)
+    return hits / len(stated), hits / len(gold), 2 * hits / (len(stated) + len(gold))
+
+
+def verdict(problem: Problem, text: str, finished: bool = True) -> dict[str, Any]:
+    """Judge one output against its own problem; ``schema.VERDICT`` describes the columns.
+
+    A step that is not stated is not correct.
+    """
+    status, trace, answer, tagged = read_output(text, finished)
+    label, facts = read(trace, problem.context) if trace else (None, None)
+    stated_facts, gold_facts = fact_set(facts or ()), fact_set(problem.facts)
+    precision, recall, _ = overlap(stated_facts, gold_facts) if facts is not None else (0.0, 0.0, 0.0)
+    classified = same_label(label, problem.category)
+    retrieved = facts is not None and stated_facts == gold_facts
+    stated, marco = read_answers(problem, answer), problem.dataset == "marco"
+    right, f1 = judge_answer(problem, stated)
+    padded, enough = f" {normalise(answer or '')} ", any if marco else all
+    return {
+        "id": problem.id,
+        "dataset": problem.dataset,
+        "category": problem.category,
+        "status": status,
+        "tagged": tagged,
+        "classification_stated": label,
+        "classification_correct": classified,
+        "facts_stated": facts,
+        "retrieval_correct": retrieved,
+        "retrieval_precision": precision,
+        "retrieval_recall": recall,
+        "retrieval_any": bool(stated_facts & gold_facts),
+        "trace_correct": classified and retrieved,
+        "reveals": reveals(problem, facts),
+        "answer_stated": stated,
+        "answer_correct": right,
+        "answer_f1": f1,
+        "answer_rouge_l": max(rouge_l(" ".join(stated), gold) for gold in problem.answers) if marco else math.nan,
+        "answer_contains": enough(f" {normalise(gold)} " in padded for gold in problem.answers),
+        "trace_words": len(trace.split()) if trace else 0,
+        "cell": CELLS[classified and retrieved, right],
+    }
+
+
+def judge_answer(problem: Problem, stated: Sequence[str]) -> tuple[bool, float]:
+    """Whether stated answers are right, and their F1 (0..1: over whole answers; MS MARCO: over words, best reference).
+
+    The set of answers must be the gold set. MS MARCO's gold answers are alternatives: one is enough.
+    """
+    answers, gold = frozenset(map(normalise, stated)), frozenset(map(normalise, problem.answers))
+    if problem.dataset == "marco":
+        return bool(answers) and answers <= gold, max(word_f1(" ".join(stated), ref) for ref in problem.answers)
+    return answers == gold, overlap(answers, gold)[2]
+
+
+def spread(items: Sequence, limit: int) -> Sequence:
+    """At most ``limit`` items, evenly spaced: outputs files are in the order of their categories."""
+    return items[:: max(1, -(-len(items) // limit))]
+
+
+KINDS = ("malformed", "unknown", "duplicate", "missing")
+NAMED = 10  # of each kind; all are counted
+
+
+@dataclass
+class JoinErrors:
+    """What was wrong with an outputs file: ``counts`` by kind, and the first ``NAMED`` cases by name.
+
+    Kinds: ``malformed`` (no JSON object, or no ``id`` and ``text``), ``unknown`` (id of no problem), ``duplicate``
+    (a second output for an id; the first one counts), ``missing`` (a problem without output).
+    """
+
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
+    named: dict[str, list[str]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
+
+    def add(self, kind: str, name: str) -> None:
+        """Count one case."""
+        self.counts[kind] += 1
+        if len(self.named[kind]) < NAMED:
+            self.named[kind].append(name.encode(errors="replace").decode())  # it may hold half a character
+
+
+Judge = Callable[[Problem, str, bool], dict[str, Any]]
+
+
+def verdicts(
+    problems: Mapping[str, Problem], outputs: Iterable[Mapping], errors: JoinErrors, judge: Judge = verdict
+) -> Iterator[dict[str, Any]]:
+    """Yield one verdict per output in the outputs' order, joined by id; what cannot be joined goes to ``errors``.
+
+    Only the ids are held, so memory does not grow with the outputs' text.
+    """
+    seen: set[str] = set()
+    for number, output in enumerate(outputs, 1):
+        key, text = output.get("id"), output.get("text")
+        if not isinstance(key, str) or not isinstance(text, str):
+            errors.add("malformed", f"output {number}: no 'id' and 'text' strings")
+        elif key not in problems:
+            errors.add("unknown", key)
+        elif key in seen:
+            errors.add("duplicate", key)
+        else:
+            seen.add(key)
+            yield judge(problems[key], text, bool(output.get("finished", True)))
+    for key in problems:
+        if key not in seen:
+            errors.add("missing", key)
+
+
+def passes_check(problem: Problem, verdict: Mapping[str, Any]) -> bool | None:
+    """Whether the stated label and facts are those derived from context and question; gold is not used.
+
+    Returns:
+        None where nothing is derived for one of the two steps, so that the check does not apply; False where a step
+        is not stated.
+    """
+    derived = derive(problem)
+    if derived.category is None or not derived.evidence:
+        return None
+    facts = verdict["facts_stated"]
+    if facts is None or not same_label(verdict["classification_stated"], derived.category):
+        return False
+    return fact_set(facts) == fact_set(problem.context[i] for i in derived.evidence)

@@ -1,0 +1,1 @@
+"""Statistics that every layer may use: intervals, the paired bootstrap, the association phi."""

@@ -1,0 +1,1 @@
+"""Students: loading, training examples, QLoRA training, decoding, generation, export."""

@@ -1,0 +1,1 @@
+"""The human study: ratings, tests, power, the survey page and the import of its answers."""

@@ -1,0 +1,1 @@
+"""Wrong traces and what they reveal, free-form traces and their stand-ins."""

@@ -1,0 +1,267 @@
+"""Wrong traces: a wrong label and wrong facts for a problem, which should reveal as little as possible.
+
+Three kinds, by ``style``:
+
+* ``matched`` (the default): the same list form and number of facts, close in form to the gold facts. Labels are drawn
+  by ``label_table``. Facts are drawn again until they neither derive nor name a gold answer nor leave exactly the gold
+  facts (``leakage.reveals``); where a context has no such choice, the least revealing one is taken.
+* ``uniform``: any other label, and facts at random from those that are not gold.
+* ``release_rules``: the habits of the release. Any other label; CoTempQA's wrong facts are one bare sentence, bAbI's
+  are lower-cased and in random order, and none are stated where all are gold. MS MARCO's habits are not known: a list.
+
+Facts come from the problem's own context and never equal a gold fact. Where a context has fewer other facts than gold
+ones, the missing ones are *altered*: a gold fact with one word exchanged. Where nothing is gold (an unanswerable
+MS MARCO question), the wrong list holds one passage and the right one none.
+
+The draw follows from the seed and the problem's id alone, so the order of problems does not matter.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import chain, combinations, product
+from math import comb, prod
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from tracekd.data.problem import CATEGORIES, Problem
+from tracekd.text import normalise as same
+from tracekd.traces.leakage import LEVELS, names, reveals
+
+STYLES = ("matched", "uniform", "as_published")
+_DRAWS = 256  # random choices of facts that are compared in form
+_ALL = 5000  # up to so many choices, every one is tried before a revealing one is taken
+
+# Words of one kind, so that an altered fact still reads as a fact.
+_KINDS = [
+    line.split()
+    for line in """left right
+above below
+north south east west
+bigger smaller
+morning afternoon evening
+took dropped
+got left
+hallway bathroom bedroom kitchen office garden
+school park cinema
+apple milk football
+square sphere rectangle triangle
+suitcase chocolate container chest box
+Mary John Daniel Sandra
+Bill Fred Jeff Julie""".splitlines()
+]
+
+
+def generator(seed: int, *names: str) -> np.random.Generator:
+    """A numpy generator decided by ``seed`` and names alone, whatever was drawn before."""
+    key = ":".join((str(seed), *names)).encode()
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(key).digest()[:8], "big"))
+
+
+def wrong_label(problem: Problem, seed: int = 0, style: str = "matched") -> str:
+    """Draw a label other than the gold one, by ``label_table`` for ``matched``, else uniformly.
+
+    Raises:
+        ValueError: unknown style, or no other label to draw.
+    """
+    _check(style)
+    counts = label_counts(problem)
+    others = [label for label in counts if label != problem.category]
+    if not others:
+        raise ValueError(
+            f"problem {problem.id}: set {problem.dataset!r} has no label beside {problem.category!r} to draw: load the "
+            "set whole, or corrupt='retrieval'"
+        )
+    rng = generator(seed, problem.id, "label")
+    if style != "matched":
+        return others[rng.integers(len(others))]
+    weights = np.array(list(counts.values()), dtype=float)  # for a test label that no training problem has
+    if problem.category in counts:
+        place = list(counts).index(problem.category)
+        weights = np.delete(label_table(tuple(counts.values()))[place], place)
+    return others[rng.choice(len(others), p=weights / weights.sum())]
+
+
+def drawn_reveals(problem: Problem, seed: int = 121) -> str:
+    """What the wrong facts drawn by default reveal (``leakage.LEVELS``); "" where a context allows none.
+
+    It follows from problem and seed, before any training, so that every result can be split by it.
+    """
+    try:
+        return reveals(problem, wrong_facts(problem, seed))
+    except ValueError:
+        return ""
+
+
+def label_counts(problem: Problem) -> dict[str, int]:
+    """The labels of the problem's set with their counts among its training problems, 1 each where none are known."""
+    if "label_counts" in problem.meta:
+        counts = map(int, problem.meta["label_counts"].split("|"))
+        return dict(zip(problem.meta["labels"].split("|"), counts, strict=True))
+    listed = problem.meta.get("labels")
+    return dict.fromkeys(listed.split("|") if listed else CATEGORIES.get(problem.dataset, ()), 1)
+
+
+@lru_cache
+def label_table(counts: tuple[int, ...]) -> np.ndarray:
+    """The chance of each wrong label (columns) for each gold label (rows); rows sum to 1, the diagonal is 0.
+
+    Of all tables with a zero diagonal whose rows and columns both have the shares of ``counts``, the one of maximum
+    entropy: it carries the least information that these shares allow. It has the form w[i] * w[j] off the diagonal; w
+    is found by iterative proportional fitting. Where one label has over half of the mass there is no such table:
+    uniform over the others.
+    """
+    target = np.array(counts, dtype=float) / sum(counts)
+    weights = np.ones(len(target))
+    if target.max() <= 0.5:
+        weights = target.copy()
+        for _ in range(1000):
+            weights = np.sqrt(weights * target / (weights.sum() - weights))
+    table = np.tile(weights, (len(target), 1))
+    np.fill_diagonal(table, 0)
+    return table / np.maximum(table.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+
+
+def wrong_facts(problem: Problem, seed: int = 0, style: str = "matched") -> tuple[str, ...] | str:
+    """Draw facts of which none is gold: a tuple, or for ``release_rules`` CoTempQA one bare string.
+
+    Raises:
+        ValueError: unknown style, or a context too short to draw from.
+    """
+    _check(style)
+    rng, pool, number = generator(seed, problem.id, "facts"), distractors(problem), max(len(problem.evidence), 1)
+    if style == "as_published":
+        chosen = tuple(pool[i] for i in rng.permutation(len(pool))[:number])
+        if problem.dataset == "cotempqa" and chosen:
+            return chosen[0]
+        return tuple(fact.lower() for fact in chosen) if problem.dataset == "babi" else chosen
+    if len(pool) < number:
+        choices = _with_altered(problem, pool, number, rng)
+        # All other facts are stated, so the gold ones follow by exclusion, whatever is altered.
+        return next(choices) if style == "uniform" else _least_revealing(problem, choices, "excludes")
+    if style == "uniform":
+        return tuple(pool[i] for i in sorted(rng.permutation(len(pool))[:number]))
+    return _least_revealing(problem, _close_in_form(problem, pool, number, rng))
+
+
+def distractors(problem: Problem) -> tuple[str, ...]:
+    """The context's facts that are not gold, each once, in context order."""
+    gold = {same(fact) for fact in problem.facts}
+    others = {same(fact): fact for fact in reversed(problem.context) if same(fact) not in gold}
+    return tuple(reversed(others.values()))
+
+
+def _least_revealing(problem: Problem, choices: Iterable[tuple[str, ...]], least: str = "none") -> tuple[str, ...]:
+    """The first choice that reveals no more than ``least``; where none does, the first of those that reveal least."""
+    best, level = (), len(LEVELS)
+    for facts in choices:
+        found = LEVELS.index(reveals(problem, facts))
+        if found < level:
+            best, level = facts, found
+        if level <= LEVELS.index(least):
+            break
+    return best
+
+
+def _close_in_form(problem: Problem, pool: tuple[str, ...], number: int, rng) -> Iterator[tuple[str, ...]]:
+    """Choices of ``number`` facts of ``pool``: those that name no answer and are close in form to gold come first."""
+    clean = tuple(fact for fact in pool if not names(problem, (fact,)))
+    if problem.dataset == "marco" and len(set(problem.facts)) == number:
+        yield _exchanged(problem, pool, clean, rng)
+    for part in (clean, pool) if len(clean) < len(pool) else (pool,):
+        if len(part) >= number:
+            draws = _draws(len(part), number, rng)
+            for i in np.argsort(_distances(part, draws, problem.facts), kind="stable"):
+                yield tuple(part[k] for k in draws[i])
+    if _DRAWS < comb(len(pool), number) <= _ALL:
+        yield from combinations(pool, number)
+
+
+def _draws(size: int, number: int, rng: np.random.Generator) -> np.ndarray:
+    """Choices of ``number`` of ``size`` indices, ascending, one a row: all where they are few, else random ones."""
+    if comb(size, number) <= _DRAWS:
+        return rng.permutation(np.array(list(combinations(range(size), number))))
+    return np.sort(rng.random((_DRAWS, size)).argsort(axis=1)[:, :number], axis=1)
+
+
+def _distances(pool: tuple[str, ...], draws: np.ndarray, gold: tuple[str, ...]) -> np.ndarray:
+    """How far each draw of facts (rows of indices into ``pool``) is from the gold facts in form; 0 without gold facts.
+
+    Characters and words count by their share of the whole, digits, marks and capitals one by one. Of eight weightings
+    tried on real CoTempQA, a form classifier did worst against this one (accuracy 0.538 compared with 0.555).
+    """
+    if not gold:
+        return np.zeros(len(draws))
+    goal = sum(map(_shape, gold))
+    scale = np.array([0.2 * goal[0], 0.1 * goal[1], 0.5, 1, 1])
+    shapes = np.array([_shape(fact) for fact in pool])
+    return (np.abs(shapes[draws].sum(axis=1) - goal) / scale).sum(axis=1)
+
+
+def _exchanged(problem: Problem, pool: tuple[str, ...], clean: tuple[str, ...], rng) -> tuple[str, ...]:
+    """The passages' partners in a permutation of the context that moves every passage to one of like form.
+
+    If any passage may be gold, over the set the partners have exactly the forms that gold passages have; the closest
+    passage has not, being less often very long or short. One that names an answer is a partner only where no other is.
+    """
+    items = sorted({*problem.facts, *pool})
+    # In units that vary about alike between passages; the seed tilts the costs, so that seeds differ.
+    shapes = np.array([_shape(item) for item in items]) / np.array([40, 7, 2, 2, 2])
+    costs = np.abs(shapes[:, None] - shapes[None]).sum(axis=2) * rng.uniform(1, 1.5, (len(items), len(items)))
+    gold = [items.index(fact) for fact in problem.facts]
+    costs[np.ix_(gold, [items.index(fact) for fact in pool if fact not in clean])] += 1e6
+    costs[np.ix_(gold, gold)] = np.inf
+    np.fill_diagonal(costs, np.inf)
+    chosen = {items[i] for i in linear_sum_assignment(costs)[1][gold]}
+    return tuple(fact for fact in pool if fact in chosen)
+
+
+def _shape(text: str) -> np.ndarray:
+    """What format shows of a text: characters, words, digits, punctuation marks, capitals."""
+    marks = sum(not c.isalnum() and not c.isspace() for c in text)
+    return np.array([len(text), len(text.split()), sum(map(str.isdigit, text)), marks, sum(map(str.isupper, text))])
+
+
+def _with_altered(problem: Problem, pool: tuple[str, ...], number: int, rng) -> Iterator[tuple[str, ...]]:
+    """All of ``pool`` with altered facts to make up ``number``; none of these equals a fact of the context."""
+    taken, sources = {same(fact) for fact in problem.context}, problem.facts or problem.context
+    options = []
+    for turn in range(number - len(pool)):
+        source = sources[turn % len(sources)]
+        # "took" for "dropped" may be what another fact says already; then two words change places.
+        tried = (alterations(source), _swapped(source))
+        found = next((new for new in ([n for n in made if same(n) not in taken] for made in tried) if new), [])
+        options.append([found[i] for i in rng.permutation(len(found))])
+    every = product(*options) if prod(map(len, options)) <= _ALL else ()
+    draws = (tuple(part[rng.integers(len(part))] for part in options) for _ in range(_DRAWS if all(options) else 0))
+    found = False
+    for altered in chain(draws, every):
+        if len({same(fact) for fact in altered}) == len(altered):
+            found = True
+            yield (*pool, *altered)
+    if not found:
+        raise ValueError(f"problem {problem.id}: no fact can be altered: give it a longer context")
+
+
+def alterations(fact: str) -> list[str]:
+    """All ways to exchange one word of ``fact`` for another of its kind; failing that, two neighbouring words."""
+    words = re.split(r"(\W+)", fact)
+    places = [(i, kind) for i, word in enumerate(words) for kind in _KINDS if word in kind]
+    found = ["".join((*words[:i], other, *words[i + 1 :])) for i, kind in places for other in kind if other != words[i]]
+    return found or _swapped(fact)
+
+
+def _swapped(fact: str) -> list[str]:
+    """All ways to let two neighbouring words of ``fact`` change places."""
+    words = re.split(r"(\W+)", fact)
+    places = [i for i in range(0, len(words) - 2, 2) if words[i] and words[i + 2]]
+    return ["".join((*words[:i], words[i + 2], words[i + 1], words[i], *words[i + 3 :])) for i in places]
+
+
+def _check(style: str) -> None:
+    if style not in STYLES:
+        raise ValueError(f"style {style!r} is not one of {', '.join(STYLES)}")

@@ -1,0 +1,73 @@
+"""What the stated facts of a trace reveal about the right answer, although they are not the gold facts.
+
+* ``derives``: the rules of ``tracekd.decompose.derive`` get a gold answer from the stated facts alone.
+* ``names``: a gold answer stands in a stated fact as whole words.
+* ``excludes``: the facts of the context that are *not* stated are exactly the gold facts.
+
+Facts and answers are compared in the form of ``text.normalise``; a fact that stands twice counts once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from tracekd.data.problem import Problem
+from tracekd.decompose.derive import derive
+from tracekd.text import normalise
+
+# From harmless to worst. Deriving is worse than naming: a named answer stands among other words.
+LEVELS = ("none", "excludes", "names", "derives")
+RIGHT = "right"
+# The sets whose rules give an answer. MS MARCO's answers are free text, and the rules of a custom set give none.
+_ANSWERED = ("cotempqa", "babi")
+
+
+def reveals(problem: Problem, facts: Sequence[str] | None) -> str:
+    """What the stated facts reveal: ``right`` (they are the gold facts), else the worst of ``LEVELS`` that holds.
+
+    ``facts`` is None where a trace states none (vanilla, free text), which reveals nothing.
+    """
+    if facts is None:
+        return "none"
+    gold = _set(problem.facts)
+    if gold and _set(facts) == gold:
+        return RIGHT
+    tests = {"derives": derives, "names": names, "excludes": excludes}
+    return next((level for level, holds in tests.items() if holds(problem, facts)), "none")
+
+
+def excludes(problem: Problem, facts: Sequence[str]) -> bool:
+    """Whether the context without the stated facts is exactly the gold facts; False where nothing is gold."""
+    gold = _set(problem.facts)
+    return bool(gold) and _set(problem.context) - _set(facts) == gold
+
+
+def names(problem: Problem, facts: Sequence[str]) -> bool:
+    """Whether a gold answer stands as whole words in a stated fact; MS MARCO: a reference text as a whole."""
+    stated = [f" {normalise(fact)} " for fact in facts]
+    return any(f" {answer} " in fact for answer in _set(problem.answers) for fact in stated)
+
+
+def derives(problem: Problem, facts: Sequence[str]) -> bool:
+    """Whether the rules get a gold answer from the stated facts in place of the context.
+
+    Facts of the context are read in its spelling and order, since a student sees the context, too; others follow.
+    """
+    if problem.dataset not in _ANSWERED or not facts:
+        return False
+    stated = _set(facts)
+    known = tuple(fact for fact in problem.context if normalise(fact) in stated)
+    others = stated - _set(known)
+    read = (*known, *(fact for fact in facts if normalise(fact) in others))
+    return not _set(problem.answers).isdisjoint(_derived(problem.dataset, problem.question, read))
+
+
+@lru_cache(maxsize=1 << 15)
+def _derived(dataset: str, question: str, facts: tuple[str, ...]) -> frozenset[str]:
+    """The normalised answers that the rules get from facts and question."""
+    return _set(derive(Problem("", dataset, "", facts, question, (), (), "test")).answers)
+
+
+def _set(texts: Sequence[str]) -> frozenset[str]:
+    return frozenset(filter(None, map(normalise, texts)))

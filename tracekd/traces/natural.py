@@ -1,0 +1,66 @@
+"""Natural wrong traces: what a student trained on correct traces got wrong by itself, as a training condition.
+
+The student of condition ``correct`` and the same seed answers training problems that it was not trained on (see
+``tracekd.grid.natural_answers``). Its own wrong traces, with the gold answer, train another student. Three conditions
+share the problems that it got wrong, so that they differ in the trace alone:
+
+* ``natural``: the student's own wrong trace.
+* ``natural_correct``, ``natural_incorrect``: the traces of ``correct`` and ``incorrect`` on the same problems.
+
+Each seed has its own wrong traces and so its own problems.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tracekd.data.problem import Problem
+from tracekd.io.records import read_jsonl, sha256
+from tracekd.traces import templates
+from tracekd.traces.templates import Trace
+
+NATURAL = "natural"
+# Condition to the rule that writes its traces; None: the student itself did.
+CONDITIONS = {NATURAL: None, "natural_correct": "correct", "natural_incorrect": "incorrect"}
+
+
+def conditions_of(run, dataset: str) -> tuple[str, ...]:
+    """The natural conditions that a run trains on a data set."""
+    return tuple(c for c in run.profile.conditions_of(dataset) if c in CONDITIONS)
+
+
+def traces_path(run, dataset: str, seed: int) -> Path:
+    """Where a run keeps the wrong traces of one seed's student: ``id`` and ``trace``, one problem a line."""
+    return run.path("natural", dataset, f"wrong-{seed}.jsonl")
+
+
+def marker(run) -> dict[str, str]:
+    """Checksums of the wrong traces that a run has, by data set and seed."""
+    paths = {
+        f"{d}/{s}": traces_path(run, d, s) for d in run.datasets if conditions_of(run, d) for s in run.profile.seeds
+    }
+    return {name: sha256(path) for name, path in paths.items() if path.exists()}
+
+
+def build_all(run, dataset: str, problems: Sequence[Problem], condition: str, seed: int) -> dict[str, Trace]:
+    """The traces of a natural condition for one seed's student, by problem id.
+
+    Raises:
+        FileNotFoundError: no student has answered yet; the message has the command that lets it.
+        ValueError: a kept trace is of no training problem.
+    """
+    path = traces_path(run, dataset, seed)
+    if not path.exists():
+        raise FileNotFoundError(
+            f"no natural wrong traces at {path}: `python -m tracekd train --profile {run.profile.name}` makes them"
+        )
+    own = {row["id"]: row["trace"] for row in read_jsonl(path)}
+    chosen = {p.id: p for p in problems if p.id in own and p.split == "train"}
+    if unknown := sorted(set(own) - set(chosen)):
+        raise ValueError(f"{path}: {len(unknown)} ids of no training problem, first {unknown[0]!r}: delete the file")
+    rule = CONDITIONS[condition]
+    if rule is None:
+        stated = {i: templates.read(text, chosen[i].context) for i, text in own.items()}
+        return {i: Trace(condition, text, *stated[i], teacher=run.student) for i, text in own.items()}
+    return {i: templates.build(chosen[i], rule, seed=run.seed) for i in own}

@@ -1,0 +1,185 @@
+"""Traces: the text between the think tags in the authors' wording, right or wrong on purpose, and its reader."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tracekd.data.problem import Problem
+from tracekd.lists import first_list, marked_lines, quoted_list, read_list
+from tracekd.traces.corruption import same, wrong_facts, wrong_label
+
+CONDITIONS = ("vanilla", "correct", "incorrect", "r1", "r1_summary", "r1_explanation", "swapped")
+
+# The authors' wording (spec of the released outputs); sets other than CoTempQA share the second one.
+_LABEL = {
+    "cotempqa": "The temporal relation between the event in question and the event in context is: {}.",
+    "other": (
+        "The category of the question represents what is being asked in that question. "
+        "The category of the question asked is: {}."
+    ),
+}
+_FACTS = {
+    "cotempqa": "I need to use the following facts to answer the question: {}",
+    "other": "I need to use the following text to answer the question: {}",
+}
+# The label ends at the full stop that ends its line or stands before another sentence, not at one inside it (U.S.).
+_LABEL_END = (
+    r"[*_\s]*(.*?)[ \t]*(?:\.[ \t]*(?=\**I\s+need\s+to\s+use\s+the\s+following)"
+    r"|(?<=[^\W\d_]{3})[*_]{0,3}\.[ \t]+(?=(?-i:[A-Z]))|\.?[ \t]*$)"
+)
+_READ_LABEL = re.compile(
+    r"(?:the\s+event\s+in\s+context|category\s+of\s+the\s+question\s+asked)\s+is\s*:" + _LABEL_END,
+    re.IGNORECASE | re.MULTILINE,
+)
+# Once a label has been stated, looser words state another.
+_READ_OTHER_LABEL = re.compile(
+    r"\b(?:relation|category|label|type|classification)\s+is\s*:" + _LABEL_END, re.IGNORECASE | re.MULTILINE
+)
+_READ_FACTS = re.compile(
+    r"I\s+need\s+to\s+use\s+the\s+following\s+(?:facts?|texts?)\s+to\s+answer\s+the\s+question\s*:[*_]*\s*",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a student sees between ``<think>`` and ``</think>``.
+
+    Attributes:
+        condition: the training condition that it belongs to.
+        text: the trace; empty for ``vanilla``.
+        classification, retrieval: the stated label and facts, right or wrong; None where a trace has no steps.
+        teacher: who wrote a free-form trace: a model's name, or ``templated``; "" for the others.
+        answer: the answer text to teach where it is not gold's: a teacher's final message, as the release teaches it.
+    """
+
+    condition: str
+    text: str
+    classification: str | None = None
+    retrieval: tuple[str, ...] | None = None
+    teacher: str = ""
+    answer: str | None = None
+
+
+def render(dataset: str, label: str, facts: Sequence[str] | str) -> str:
+    """Write the two steps in the authors' wording; a sequence of facts as a Python list, a bare string as it stands."""
+    kind = dataset if dataset in _LABEL else "other"
+    shown = facts if isinstance(facts, str) else repr(list(facts))
+    return _LABEL[kind].format(label) + "\n" + _FACTS[kind].format(shown)
+
+
+def read(text: str, context: Sequence[str] = ()) -> tuple[str | None, tuple[str, ...] | None]:
+    """Read label and facts back from a trace, the inverse of ``render``.
+
+    Args:
+        text: the trace.
+        context: the problem's facts, if at hand: they tell facts from prose where a list has neither brackets nor
+            marks. Without them such a list ends with its first line.
+
+    Returns:
+        The stated label (None where no classification sentence stands; two different ones joined by " | ", which is
+        no label of any set) and the stated facts, those of every retrieval sentence: a list literal or marked lines
+        item by item, any other line as one item, nothing after the colon as no fact, and None where no retrieval
+        sentence stands. What follows the list is not part of it.
+    """
+    leads = list(_READ_FACTS.finditer(text))
+    if not leads:
+        return _label(text), None
+    facts: list[str] = []
+    outside = text[: leads[0].end()]
+    for lead, after in zip(leads, [*leads[1:], None], strict=True):
+        stated, rest = _stated(text[lead.end() : after.start() if after else None], context)
+        facts += stated
+        outside += "\n" + rest + (after[0] if after else "")
+    return _label(outside), tuple(facts)
+
+
+def _label(text: str) -> str | None:
+    found = [match[1].strip(" *_") for match in _READ_LABEL.finditer(text)]
+    if found:
+        found += [match[1].strip(" *_") for match in _READ_OTHER_LABEL.finditer(text)]
+    different = {same(label): label for label in reversed(found) if label}
+    return " | ".join(reversed(different.values())) or None
+
+
+def _stated(body: str, context: Sequence[str]) -> tuple[tuple[str, ...], str]:
+    """The facts that a retrieval sentence is followed by, and what stands after them."""
+    body = re.sub(r"\A\s*(?:\*{2,3}|_{2,3}|`{1,3})(?=[\[({])", "", body).strip()
+    known = set(map(same, context))
+    if (bracketed := first_list(body)) and (bracketed[0] == "[" or quoted_list(bracketed) is not None):
+        if (found := quoted_list(bracketed)) is None:
+            found = _all_known(bracketed[1:-1], known) or read_list(bracketed)
+        return found, body[len(bracketed) :]
+    lines = body.splitlines(keepends=True)
+    if marked := marked_lines(body):
+        return marked, "".join([line for line in lines if line.strip()][len(marked) :])
+    if not lines:
+        return (), ""
+    number = next((i for i, line in enumerate(lines[1:], 1) if same(line) not in known), len(lines))
+    line = re.sub(r"\A\(?1[.)] +", "", lines[0])  # a list of one, if that is a fact
+    first = _all_known(lines[0], known) or ((line.strip(),) if same(line) in known else read_list(lines[0]))
+    return (*first, *(line.strip() for line in lines[1:number])), "".join(lines[number:])
+
+
+def _all_known(text: str, known: set[str]) -> tuple[str, ...]:
+    """A text cut at its separators where every piece is a fact of the context; else nothing."""
+    for between in (r"(?<=[.?!])\s*[,;|]?\s+", r"\s*[;|]\s*", r",\s+"):
+        pieces = tuple(piece for piece in re.split(between, text.strip()) if piece)
+        if len(pieces) > 1 and all(same(piece) in known for piece in pieces):
+            return pieces
+    return ()
+
+
+def answer_text(problem: Problem) -> str:
+    """The gold answer as the target states it, the same in every condition.
+
+    CoTempQA: a Python list literal. bAbI: the words joined by commas, as in its files. MS MARCO: the first of its
+    references, which are alternatives. Every other set: the bare text, or a list literal of several answers.
+    """
+    if problem.dataset == "cotempqa":
+        return repr(list(problem.answers))
+    if problem.dataset == "babi":
+        return ",".join(problem.answers)
+    if problem.dataset == "marco" or len(problem.answers) == 1:
+        return problem.answers[0]
+    return repr(list(problem.answers))
+
+
+def prompt(problem: Problem) -> str:
+    """The user turn: the context, one fact a line, then the question, in the authors' wording."""
+    facts = "\n".join(problem.context)
+    question = f"Question: {problem.question} Only return the answer."
+    return f"Answer the question based on the context:\n{facts}\n{question}"
+
+
+def build(problem: Problem, condition: str, *, seed: int = 0, corrupt: str = "both", style: str = "matched") -> Trace:
+    """Build the trace of a rule-made condition; free-form ones come from ``tracekd.traces.freeform``.
+
+    Args:
+        problem: the problem with its gold steps.
+        condition: ``vanilla`` (no trace), ``correct`` (gold label, gold facts) or ``incorrect``.
+        seed: with the problem's id it decides the corruption.
+        corrupt: which step of an incorrect trace is wrong: ``classification``, ``retrieval`` or ``both``.
+        style: see ``tracekd.traces.corruption``.
+    """
+    if condition == "vanilla":
+        return Trace("vanilla", "")
+    if condition == "correct":
+        text = render(problem.dataset, problem.category, problem.facts)
+        return Trace("correct", text, problem.category, problem.facts)
+    if condition != "incorrect":
+        raise ValueError(f"condition {condition!r} is not one of vanilla, correct, incorrect: rules write no other")
+    if corrupt not in ("classification", "retrieval", "both"):
+        raise ValueError(f"corrupt={corrupt!r}: expected 'classification', 'retrieval' or 'both'")
+    label = problem.category if corrupt == "retrieval" else wrong_label(problem, seed, style)
+    facts = problem.facts if corrupt == "classification" else wrong_facts(problem, seed, style)
+    stated = (facts,) if isinstance(facts, str) else tuple(facts)
+    return Trace("incorrect", render(problem.dataset, label, facts), label, stated)
+
+
+def target(problem: Problem, trace: Trace) -> str:
+    """The assistant turn that a student learns: the trace in its tags, a space, the answer in its tags."""
+    answer = f"<answer>{answer_text(problem) if trace.answer is None else trace.answer}</answer>"
+    return answer if trace.condition == "vanilla" else f"<think>{trace.text}</think> {answer}"
