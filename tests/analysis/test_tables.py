@@ -125,7 +125,7 @@ def test_seeds_that_repeat_change_no_test_and_no_interval():
         classification_correct=table.trace_correct, retrieval_correct=True, masked_trace_correct=table.trace_correct,
     )  # fmt: skip
     seeds = pd.concat([table, table.assign(seed=122), table.assign(seed=123)], ignore_index=True)
-    for made in (tables.associations, tables.masked, tables.agreements, lambda f: tables.stratified(f, "trace")):
+    for made in (tables.associations, tables.masked, tables.agreements):
         pd.testing.assert_frame_equal(made(seeds), made(table))
     assert tables.associations(seeds).n.eq(32).all()
 
@@ -145,17 +145,6 @@ def test_missing_problems_are_counted(tmp_path):
     found, _ = score_runs.verdict_frame([PROBLEM, custom], [path])
     # The release has no rules for a custom set.
     assert found.set_index("dataset").pub_answer_correct.isna().to_dict() == {"cotempqa": False, "own": True}
-
-
-def test_stratified_within_categories():
-    # In each category label and answer are independent (odds ratio 1), though not over both together.
-    easy = [(True, True)] * 40 + [(True, False)] * 10 + [(False, True)] * 8 + [(False, False)] * 2
-    hard = [(True, True)] * 2 + [(True, False)] * 8 + [(False, True)] * 10 + [(False, False)] * 40
-    table = pd.DataFrame(easy + hard, columns=["classification_correct", "answer_correct"])
-    table = table.assign(category=["easy"] * 60 + ["hard"] * 60, dataset="d", condition="c")
-    found = tables.stratified(table, "classification").iloc[0]
-    assert found.odds_ratio == pytest.approx(1) and found.p_value == pytest.approx(1)
-    assert tables.associations(table.assign(retrieval_correct=True, trace_correct=True)).phi[0] > 0.3
 
 
 def test_likeness(frame):

@@ -95,10 +95,3 @@ def test_the_table_takes_medians_and_reads_records_of_both_forms():
         ["ours", 1, 9.0, 1.0, 4], ["ours", 2, 18.0, 0.5, 4], ["plain", 1, 6.0, 1.5, 3],
     ]  # fmt: skip
     assert found.iloc[-1][["texts_differ", "verdicts_differ"]].tolist() == [2, 1]
-
-
-def test_the_invariance_table_has_shares_with_intervals():
-    about = {"what": "invariance", "student": "s", "dataset": "babi", "condition": "correct", "hardware": "H"}
-    rows = [{"batch": 8, "against": 1, "n": 50, "text": 5, "verdict": 1}]
-    table = benches.invariance([{**about, "date": "d", "source": "S", "rows": rows}])
-    assert table.value.to_list() == [0.1, 0.02] and (table.low < table.value).all() and (table.value < table.high).all()

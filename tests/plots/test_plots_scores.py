@@ -4,7 +4,6 @@ import subprocess
 import sys
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
@@ -65,17 +64,3 @@ def test_agreement_bars_fill_the_width(ax):
                           "n": [5, 2, 1, 1, 1], "answers_right": [5, 1, 0, 1, 0]})  # fmt: skip
     scores.agreement_bars(table, ax)
     assert sum(bar.get_width() for bar in ax.patches) == pytest.approx(1)
-
-
-def test_ranges_bars_and_moves(ax):
-    seeds = pd.DataFrame([{"student": "S", "condition": "correct", "mean": 40.0, "lowest": 38.0, "highest": 42.0}])
-    scores.ranges(seeds, ax, label="student")
-    ax.clear()
-    table = pd.DataFrame({"student": ["S", "S"], "condition": ["r1", "vanilla"], "value": [60.0, 40.0]})
-    scores.bars(table, ax, group="student", colour="condition", value="value", order=("vanilla", "r1"), unit="%")
-    assert [bar.get_height() for bar in ax.patches] == [40, 60]
-    ax.clear()
-    moves = pd.DataFrame({"published": ["both", "unevaluated"], "both": [3, 0], "answer_only": [1, 0]})
-    scores.move_map(moves.assign(trace_only=0, neither=[0, 2]), ax, title="t")
-    assert [t.get_text() for t in ax.texts] == ["3", "1", "2"]
-    assert np.shape(ax.images[0].get_array()) == (2, 4)

@@ -28,33 +28,17 @@ def test_every_plot_returns_its_axes(sets, ax):
     temporal = sets["cotempqa"][0]
     worked = gold.decompose(temporal)
     assert worked.facts == temporal.facts
-    assert steps.timeline(temporal, worked.derivation, ax) is ax
-    assert len(ax.get_yticklabels()) == len(temporal.context)
     for problem in (temporal, sets["marco"][0], sets["babi"][0]):
         assert steps.flow(problem, ax) is ax
     table = gold.shares(sets["babi"])
     assert table.share.sum() == pytest.approx(1) and table.n.sum() == 60
-    assert steps.label_shares(table, ax) is ax
     assert steps.agreement(summary(compare_all(sets["babi"])), ax) is ax
     lengths = pd.DataFrame({"condition": ["correct"] * 3 + ["r1"] * 3, "length": [1, 2, 3, 4, 5, 6]})
     assert steps.lengths(lengths, ax) is ax
 
 
-def test_real_and_generated_draws_one_row_a_category(ax):
-    table = pd.DataFrame(
-        {"measure": "share", "category": ["all", "a", "b"], "real_mean": [1, 0.4, 0.6], "generated_mean": [1, 0.5, 0.5]}
-    )
-    steps.real_and_generated(table, ax, scale=100)
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["b", "a"]
-
-
 def test_views(sets):
     story = next(p for p in sets["babi"] if p.category == "two-supporting-facts")
-    worked = gold.decompose(story)
-    table = display.story_table(story, worked.derivation)
-    assert len(table) == len(story.context)
-    assert (table["supports the answer"] != "").sum() == len(worked.derivation.evidence)
-    assert len(display.step_table(worked.derivation)) == len(worked.derivation.steps)
     shown = display.corruptions(story)
     assert shown.trace.tolist()[0] == "correct" and len(shown) == 10  # three kinds, each of one step or both
     assert (shown.classification == "right").tolist() == [True, *(False, True, False) * 3]

@@ -3,10 +3,8 @@
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from tracekd.analysis import replicates
 from tracekd.stats import bootstrap, intervals
 
 
@@ -130,13 +128,6 @@ def test_minimum_detectable():
     assert math.isnan(intervals.minimum_detectable(3, 1.0))
     # Non-centrality for 80% power, 1 df, 5%: 7.849; w = sqrt(7.849 / 400) = .14008.
     assert intervals.minimum_detectable_phi(400) == pytest.approx(0.14008, abs=1e-4)
-
-
-def test_over_seeds():
-    frame = pd.DataFrame({"condition": "correct", "seed": [1, 1, 2, 2], "right": [1, 0, 1, 1]})
-    found = replicates.over_seeds(frame, ["condition"], "right").iloc[0]
-    # Seed means .5 and 1: mean .75, range .5 to 1.
-    assert (found["mean"], found.lowest, found.highest, found.seeds) == (0.75, 0.5, 1.0, 2)
 
 
 def test_bootstrap_draws_problems_not_rows():

@@ -18,7 +18,7 @@ from tracekd.traces.templated import TEACHER
 
 # Where each kind of printed number is looked into: notebook and artefact.
 PLACES = {
-    "size": ("01_decompose", "01_label_shares"),
+    "size": ("01_decompose", "01_step_sizes"),
     "answer metric": ("06_released_outputs", "06_accuracy"),
     "matrix": ("06_released_outputs", "06_associations"),
     "claim": ("06_released_outputs", "06_claims"),

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.contingency_tables import StratifiedTable
 
 from tracekd.scoring.aligned import CELLS
 from tracekd.scoring.answer_source import AGREEMENTS
@@ -208,30 +206,3 @@ def masked(frame: pd.DataFrame, by: Sequence[str] = BY) -> pd.DataFrame:
             found = intervals.association_row(cells(part, step))
             rows.append(group | {"compared": name} | {column: found[column] for column in (*_COUNTS, *_PHI)})
     return pd.DataFrame(rows)
-
-
-def stratified(frame: pd.DataFrame, step: str, by: Sequence[str] = BY, strata: str = "category") -> pd.DataFrame:
-    """A step against the answer within strata: the pooled odds ratio of Mantel and Haenszel, and their test.
-
-    Categories differ in difficulty, for the label and for the answer alike; that alone ties the two in a table over
-    all categories. Within categories it cannot.
-
-    Returns:
-        columns ``by``, step, n, strata (those where no margin is empty), odds_ratio (0 or infinite where a cell is
-        empty in all of them; its interval is then NaN), low, high (95%), p_value.
-    """
-    rows = []
-    for group, part in _groups(frame, by):
-        # Order both, answer_only, trace_only, neither: rows are the answer, columns the step.
-        tables = [np.array([*cells(one, step).values()], float).reshape(2, 2) for _, one in part.groupby(strata)]
-        usable = [table for table in tables if min(*table.sum(0), *table.sum(1)) > 0]
-        row = group | {"step": step, "n": len(part), "strata": len(usable)}
-        if usable:
-            with warnings.catch_warnings(), np.errstate(all="ignore"):
-                warnings.simplefilter("ignore", RuntimeWarning)  # an empty cell in every stratum: odds of 0 or infinity
-                pooled = StratifiedTable(usable)
-                low, high = pooled.oddsratio_pooled_confint()
-                row |= {"odds_ratio": pooled.oddsratio_pooled, "low": low, "high": high}
-                row["p_value"] = float(pooled.test_null_odds(correction=False).pvalue)
-        rows.append(row)
-    return pd.DataFrame(rows, columns=[*by, "step", "n", "strata", "odds_ratio", "low", "high", "p_value"])

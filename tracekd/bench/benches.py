@@ -9,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 
 from tracekd import config
-from tracekd.stats.intervals import share
 
 FOLDER = config.ROOT / "figures" / "data"
 ABOUT = ("source", "hardware", "date")
@@ -17,7 +16,6 @@ CONTENDER = [
     "what", "dataset", "profile", "student", "contender", "workers", "tokens_per_second", "ratio", "peak_gib", "n",
     "turns", "texts_differ", "verdicts_differ", *ABOUT,
 ]  # fmt: skip
-INVARIANCE = ["student", "dataset", "condition", "batch", "against", "changed", "value", "low", "high", "hits", "n"]
 
 
 def records(folder: Path = FOLDER) -> list[dict]:
@@ -59,19 +57,3 @@ def contenders(found: list[dict]) -> pd.DataFrame:
                 "texts_differ": differ.get("text"), "verdicts_differ": differ.get("verdict"),
             })  # fmt: skip
     return pd.DataFrame(rows, columns=CONTENDER)
-
-
-def invariance(found: list[dict]) -> pd.DataFrame:
-    """One row for each batch size that was compared: how many outputs it changes, with 95% Wilson intervals.
-
-    Returns:
-        Columns ``INVARIANCE`` and ``ABOUT``: batch, against (the batch size compared with), changed (``text`` or
-        ``verdict``), value, low, high (shares in 0..1), hits, n.
-    """
-    rows = []
-    for record in found:
-        for row in record["rows"] if record["what"] == "invariance" else []:
-            about = {name: record[name] for name in ("student", "dataset", "condition", *ABOUT)}
-            about |= {"batch": row["batch"], "against": row["against"]}
-            rows += [{**about, "changed": what, **share(row[what], row["n"])} for what in ("text", "verdict")]
-    return pd.DataFrame(rows, columns=[*INVARIANCE, *ABOUT])

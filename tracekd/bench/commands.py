@@ -49,14 +49,12 @@ def parser() -> Parser:
     made.add_argument("--rounds", type=int, default=2, help="turns of each contender")
     made.add_argument("--batch", type=int, help="examples per update, or problems at once (default: the recipe's)")
     made.add_argument("--new-tokens", type=int, default=64, help="most tokens of an answer")
-    made.add_argument("--adapter", type=Path, help="invariance: an adapter to put on the student")
-    made.add_argument("--sizes", default="1,8,32", help="invariance: batch sizes, compared with the first")
     made.add_argument("--record", action="store_true", help="write the result to figures/data/, for notebook 03")
     return made
 
 
 def main(argv: list[str]) -> int:
-    """Measure training or generation beside peers, or what the batch size changes, and print one JSON object."""
+    """Measure training or generation beside peers, and print one JSON object."""
     options = parser().parse_args(argv)
     profile = config.load(options.profile)
     options.student = options.student or profile.student
@@ -261,24 +259,8 @@ def _beside_peers(options, profile, whats: Sequence[str], loads: Sequence[str]) 
     return {"batch": recipe.batch, "rows": rows, "ratios": ratios(rows), **found}
 
 
-def _invariance(options, profile) -> dict:
-    """How many outputs a batch size changes: the same sums in another order can tip a near tie."""
-    from tracekd.bench import peers as bench_peers
-    from tracekd.students import generate, nf4, registry
-
-    problems, tokenizer = _problems(options, profile, "test"), registry.load_tokenizer(options.student)
-    model, limit = generate.loaded(options.student), profile.recipe.max_new_tokens
-    model = nf4.adapted(model, options.adapter) if options.adapter else model
-    sizes = [int(size) for size in options.sizes.split(",")]
-    first, *rest = [bench_peers.ours(model, tokenizer, problems, limit, size) for size in sizes]
-    differ = [bench_peers.differences(problems, first, made, tokenizer) for made in rest]
-    pairs = zip(sizes[1:], differ, strict=True)
-    return {"rows": [{"batch": size, "against": sizes[0], **found} for size, found in pairs]}
-
-
 MEASURES = {
     "train": lambda options, profile: _beside_peers(options, profile, ["train"], LOADS[:1]),
     "generate": lambda options, profile: _beside_peers(options, profile, ["generate"], LOADS[:1]),
     "steady": lambda options, profile: _beside_peers(options, profile, ["train", "generate"], LOADS),
-    "invariance": _invariance,
 }

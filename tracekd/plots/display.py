@@ -9,35 +9,12 @@ from itertools import product
 import pandas as pd
 
 from tracekd.data.problem import Problem
-from tracekd.decompose.derive import Derivation
 from tracekd.traces.corruption import STYLES
 from tracekd.traces.templates import build
 from tracekd.traces.verify import verify
 
 _BORDER = {0: "#EEEEEE", 1: "#F8DCC0", 2: "#BFE0F0"}  # no loss, loss on the trace, loss on the answer
 _NAMES = {0: "read, no loss", 1: "learned: trace", 2: "learned: answer and end token"}
-
-
-def story_table(problem: Problem, derivation: Derivation) -> pd.DataFrame:
-    """A bAbI story sentence by sentence with what the reader makes of it.
-
-    Returns:
-        Columns ``sentence``, ``what follows`` and ``supports the answer`` (a mark), one row per sentence.
-    """
-    notes: dict[int, list[str]] = {i: [] for i in range(len(problem.context))}
-    for step in derivation.steps:
-        if step.kind != "answer":
-            for i in step.facts:
-                notes[i].append(step.text)
-    follows = [" ".join(dict.fromkeys(texts)) for texts in notes.values()]
-    supports = ["●" if i in derivation.evidence else "" for i in notes]
-    return pd.DataFrame({"sentence": problem.context, "what follows": follows, "supports the answer": supports})
-
-
-def step_table(derivation: Derivation) -> pd.DataFrame:
-    """The steps of a derivation: columns ``step``, ``in words`` and ``facts`` (indices)."""
-    rows = [(step.kind, step.text, ", ".join(map(str, step.facts))) for step in derivation.steps]
-    return pd.DataFrame(rows, columns=["step", "in words", "facts"])
 
 
 def corruptions(problem: Problem, seed: int = 0) -> pd.DataFrame:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from tracekd.plots.style import COLOURS, OKABE_ITO, colour_of
-from tracekd.scoring.aligned import CELLS
+from tracekd.plots.style import OKABE_ITO, colour_of
 from tracekd.scoring.answer_source import AGREEMENTS
 from tracekd.stats.intervals import wilson
 
@@ -95,24 +92,6 @@ def matrices(table: pd.DataFrame, axs: np.ndarray, *, title: str = "condition") 
     return axs
 
 
-def move_map(table: pd.DataFrame, ax: Axes, *, title: str) -> Axes:
-    """Counts from published cell (rows) to id-aligned cell (columns), of a part of ``released_tables.moves``."""
-    words = dict(zip(CELLS.values(), ("both", "answer", "trace", "neither"), strict=True)) | {"unevaluated": "skipped"}
-    columns = list(CELLS.values())
-    rows = [name for name in words if name in set(table.published)]
-    counts = table.set_index("published").reindex(index=rows, columns=columns, fill_value=0).to_numpy(float)
-    ax.imshow(counts / max(counts.sum(), 1), cmap="Blues", vmin=0, vmax=0.8, aspect="auto")
-    for (i, j), count in np.ndenumerate(counts):
-        if count:
-            dark = count > 0.45 * counts.sum()
-            ax.text(j, i, f"{int(count)}", ha="center", va="center", fontsize=6, color="white" if dark else "black")
-    ax.set_xticks(range(4), [words[name] for name in columns], rotation=60, fontsize=6)
-    ax.set_yticks(range(len(rows)), [words[name] for name in rows], fontsize=6)
-    ax.set_title(title, fontsize=6.5)
-    ax.tick_params(length=0)
-    return ax
-
-
 def share_bars(table: pd.DataFrame, ax: Axes, *, label: str = "condition") -> Axes:
     """Joint share beside the two conditional shares, with intervals: one line of points per row of ``table``.
 
@@ -180,42 +159,6 @@ def agreement_bars(table: pd.DataFrame, ax: Axes, *, label: str = "condition") -
     ax.set_yticks(range(len(labels)), labels[::-1])
     ax.set(xlim=(0, 1), xlabel="share of outputs (hatched: answer wrong)")
     return _legend_above(ax, 3, columnspacing=1)
-
-
-def ranges(table: pd.DataFrame, ax: Axes, *, label: str, colour: str = "condition", unit: str = "accuracy (%)") -> Axes:
-    """Means with their range over seeds, of ``replicates.over_seeds``, as ``points``; a few seeds carry no interval."""
-    shown = table.rename(columns={"mean": "value", "lowest": "low", "highest": "high"})
-    points(shown, ax, group=label, colour=colour, unit=unit)
-    ax.set_ylim(auto=True)
-    ax.margins(y=0.12)
-    ax.relim()
-    ax.autoscale_view()
-    return ax
-
-
-def bars(
-    table: pd.DataFrame, ax: Axes, *, group: str, colour: str, value: str, order: Sequence[str], unit: str
-) -> Axes:
-    """Plain bars of published numbers that come without an interval, one per row of ``table``.
-
-    Args:
-        table: columns ``group``, ``colour``, ``value``.
-        ax: to draw on.
-        group: column along the x axis.
-        colour: column shown by colour.
-        value: column with the height.
-        order: the values of ``colour`` that are shown.
-        unit: label of the y axis.
-    """
-    groups = list(dict.fromkeys(table[group]))
-    width = 0.8 / len(order)
-    for k, kind in enumerate(order):
-        part = table[table[colour] == kind]
-        x = [groups.index(g) + (k - (len(order) - 1) / 2) * width for g in part[group]]
-        ax.bar(x, part[value], width * 0.95, color=COLOURS.get(kind, OKABE_ITO["yellow"]), label=kind)
-    ax.set_xticks(range(len(groups)), groups)
-    ax.set_ylabel(unit)
-    return _legend_above(ax, 4, columnspacing=1)
 
 
 def leakage(table: pd.DataFrame, ax: Axes) -> Axes:

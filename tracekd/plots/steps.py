@@ -1,4 +1,4 @@
-"""Pictures of steps: timelines, the three-step flow, shares, agreement, lengths. Data and axes in, axes out."""
+"""Pictures of steps: the three-step flow, agreement, lengths. Data and axes in, axes out."""
 
 from __future__ import annotations
 
@@ -8,44 +8,12 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from tracekd.data.facts import Fact, parse
+from tracekd.data.facts import Fact
 from tracekd.data.problem import Problem
-from tracekd.decompose.derive import Derivation
 from tracekd.plots.style import OKABE_ITO, colour_of
 
 _ROLE = {"event": OKABE_ITO["black"], "answer": OKABE_ITO["blue"], "compared": OKABE_ITO["orange"], "other": "#BBBBBB"}
 _MEASURES = {"answers_agree": "answers", "category_agree": "category", "evidence_agree": "evidence"}
-
-
-def timeline(problem: Problem, derivation: Derivation, ax: plt.Axes) -> plt.Axes:
-    """Draw a CoTempQA problem's facts as intervals in years, the event in question shaded over all of them.
-
-    Black: the event. Blue: derived answers. Orange: compared, but no shared time (or left out). Grey: facts of
-    another person or relation. A fact of one date is a dot.
-    """
-    facts = [parse(fact) for fact in problem.context]
-    events = [i for step in derivation.steps if step.kind == "event" for i in step.facts]
-    compared = {i for step in derivation.steps if step.kind == "compare" for i in step.facts[1:]}
-    order = sorted(range(len(facts)), key=lambda i: (i not in events, -(facts[i].span or (0, 0))[0]))[::-1]
-    for row, i in enumerate(order):
-        groups = {"event": events, "answer": derivation.evidence, "compared": compared}
-        colour = _ROLE[next((role for role, found in groups.items() if i in found), "other")]
-        start, end = _years(facts[i])
-        ax.hlines(row, start, end, color=colour, lw=4)
-        if facts[i].point:
-            ax.plot((start + end) / 2, row, "o", color=colour, ms=4)
-    for i in events:
-        ax.axvspan(*_years(facts[i]), color=_ROLE["event"], alpha=0.08, lw=0)
-    stated = [pair for f in facts for pair in zip((f.start, f.end), _years(f), strict=True) if pair[0] is not None]
-    if any(day.precision == "open" for day, _ in stated):  # such a line runs out of the picture
-        years = [year for day, year in stated if day.precision != "open"]
-        ax.set_xlim(min(years) - 1, max(years) + 1)
-    names = [textwrap.shorten(f"{facts[i].subject}: {facts[i].object}", 46, placeholder="…") for i in order]
-    ax.set_yticks(range(len(facts)), names, fontsize=6)
-    ax.set(xlabel="year", ylim=(-0.7, len(facts) - 0.3))
-    handles = [plt.Line2D([], [], color=colour, lw=4, label=role) for role, colour in _ROLE.items()]
-    ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.3, -0.16), ncols=4, fontsize=6.5)
-    return ax
 
 
 def _years(fact: Fact) -> tuple[float, float]:
@@ -79,16 +47,6 @@ def flow(problem: Problem, ax: plt.Axes, width: int = 34) -> plt.Axes:
     return ax
 
 
-def label_shares(table: pd.DataFrame, ax: plt.Axes) -> plt.Axes:
-    """Draw the share of each step label of one data set; ``table`` as from ``gold.shares``."""
-    ax.barh(table.category[::-1], 100 * table.share[::-1], color=OKABE_ITO["sky"])
-    for y, (share, n) in enumerate(zip(table.share[::-1], table.n[::-1], strict=True)):
-        ax.text(100 * share, y, f" {n:,}", va="center", fontsize=6)
-    ax.set(xlabel="share of the set (%)", title=table.dataset.iloc[0])
-    ax.margins(x=0.18)
-    return ax
-
-
 def agreement(table: pd.DataFrame, ax: plt.Axes, legend: bool = True) -> plt.Axes:
     """Draw the shares of problems whose derivation agrees with gold; ``table`` as from ``agreement.summary``."""
     colours = (OKABE_ITO["blue"], OKABE_ITO["orange"], OKABE_ITO["green"])
@@ -118,16 +76,4 @@ def lengths(frame: pd.DataFrame, ax: plt.Axes, unit: str = "words") -> plt.Axes:
         box.set(facecolor=colour_of(name), alpha=0.6)
     ax.set_yticks(range(1, len(names) + 1), names)
     ax.set(xlabel=f"length of the trace ({unit})")
-    return ax
-
-
-def real_and_generated(table: pd.DataFrame, ax: plt.Axes, measure: str = "share", scale: float = 1.0) -> plt.Axes:
-    """Draw one measure of ``compare.compare`` for real (dot) and generated (ring) problems by category."""
-    rows = table[(table.measure == measure) & (table.category != "all")].iloc[::-1].reset_index(drop=True)
-    real, generated, places = scale * rows.real_mean, scale * rows.generated_mean, range(len(rows))
-    ax.hlines(places, real, generated, color="0.7", lw=1)
-    ax.plot(real, places, "o", color=OKABE_ITO["black"], ms=4, label="real")
-    ax.plot(generated, places, "o", mfc="none", color=OKABE_ITO["vermilion"], ms=6, label="generated")
-    ax.set_yticks(places, rows.category, fontsize=6)
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=6.5)
     return ax
