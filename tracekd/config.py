@@ -34,7 +34,6 @@ class Recipe:
         lora_r, lora_alpha, lora_dropout: LoRA as in the paper, on all seven projections.
         habits: ``aligned``, or ``release_rules`` for those of the authors' release: see ``sft.encode_as_published``.
         quantise: hold the student in NF4 (QLoRA), else in plain weights (LoRA).
-        packing: put the examples of a pass in one row without padding; refused where attention would mix them.
     """
 
     epochs: float
@@ -49,7 +48,6 @@ class Recipe:
     lora_alpha: int = 32
     lora_dropout: float = 0.05
     habits: str = "aligned"
-    packing: bool = False
     quantise: bool = True
     room: float = 1.25
     leave_out: float = 0.02
