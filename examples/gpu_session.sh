@@ -19,7 +19,7 @@ import sys
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from tracekd import students
+from tracekd.students import registry as students
 
 tokenizer = students.load_tokenizer("smollm2-135m")
 config = LlamaConfig(

@@ -12,8 +12,6 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import psutil
-
 ROOT = Path(__file__).resolve().parent.parent
 SHOWN = ("torch", "transformers", "peft", "bitsandbytes", "numpy", "pandas", "scipy", "statsmodels")
 DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
@@ -39,6 +37,8 @@ def cores() -> int:
 
 def memory() -> int:
     """Bytes of main memory."""
+    import psutil  # not in the standard library, which is all that `run --check` may need
+
     return psutil.virtual_memory().total
 
 
@@ -48,6 +48,8 @@ def free_memory() -> int:
         import torch
 
         return torch.cuda.mem_get_info()[0]
+    import psutil
+
     return psutil.virtual_memory().available
 
 

@@ -210,7 +210,7 @@ def test_an_evaluation_has_one_row_per_file_and_measure(frame, monkeypatch):
     found = evaluation.Evaluation([PROBLEM, LISTS], paths, table, files, {}, "")
     assert found.conditions == ["correct", "prompted"] and set(found.traced.condition) == {"correct"}
     found = dataclasses.replace(found, frame=frame[0])
-    monkeypatch.setattr(evaluation.students, "load_tokenizer", lambda student: lambda text, **_: {"input_ids": text})
+    monkeypatch.setattr(evaluation.registry, "load_tokenizer", lambda student: lambda text, **_: {"input_ids": text})
     rows = found.outputs_table("S").set_index(["condition", "seed"])
     # A missing problem counts in n; bleu is for students that were taught steps; tokens are letters here.
     assert rows.n.to_dict() == {("vanilla", 1): 2, ("correct", 1): 3, ("correct", 2): 2}

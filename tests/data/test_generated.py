@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracekd.data import problems
+from tracekd.data import splits
 from tracekd.data.facts import parse
 from tracekd.data.problem import CATEGORIES, DATASETS, Problem
 from tracekd.data.synthetic import generated
@@ -34,7 +34,7 @@ def test_same_seed_same_problems_whatever_the_global_state(made):
 
 def test_another_seed_makes_other_problems(made):
     other = generated.generate(made[0].dataset, len(made), seed=122)
-    same = {problems.key(p) for p in made} & {problems.key(p) for p in other}
+    same = {splits.key(p) for p in made} & {splits.key(p) for p in other}
     assert len(same) < len(made) / 10
 
 
@@ -50,8 +50,8 @@ def test_categories_have_their_shares_in_both_splits(made):
 
 
 def test_each_problem_comes_once_with_an_id_of_its_own(made):
-    problems.check(made)
-    assert len({problems.key(p) for p in made}) == len(made)
+    splits.check(made)
+    assert len({splits.key(p) for p in made}) == len(made)
     form = r"babi/[a-z-]+/(train|test)-\d{4}" if made[0].dataset == "babi" else r"\w+/\w+/\d{4}"
     for p in made:
         assert re.fullmatch(form, p.id)
@@ -61,7 +61,7 @@ def test_each_problem_comes_once_with_an_id_of_its_own(made):
 
 def test_the_split_is_the_papers():
     made = generated.generate("cotempqa", 200, seed=3)
-    assert [p.split for p in made] == problems.paper_split([p.category for p in made])
+    assert [p.split for p in made] == splits.paper_split([p.category for p in made])
 
 
 @pytest.mark.parametrize("dataset", DATASETS)

@@ -14,7 +14,7 @@ from conftest import ROOT
 from loopback_hub import Hub
 
 from tracekd import config
-from tracekd.data import hub, problems
+from tracekd.data import hub, problem
 from tracekd.run import open_run
 
 STORY = "1 Ann moved to the attic.\n2 Where is Ann? \tattic\t1\n"
@@ -24,7 +24,7 @@ CARD = "---\nconfigs:\n- config_name: v2.1\n  data_files:\n" + "".join(
 # Run in a process of its own, since the clients read HF_ENDPOINT when they are imported.
 CLIENT = """
 import json, sys
-from tracekd import hub
+from tracekd.data import hub
 hub.ANSWER, hub.ROW, hub.FILE = map(int, sys.argv[1].split(","))  # seconds
 found = {"probe": hub.probe()}
 for name in sys.argv[2:]:
@@ -39,7 +39,7 @@ print(json.dumps(found))
 
 def marco(number, answers=("a lake",), flags=(0, 1)):
     passages = {"is_selected": list(flags), "passage_text": ["a river", "a lake"], "url": ["u", "v"]}
-    label = problems.CATEGORIES["marco"][number % 5]
+    label = problem.CATEGORIES["marco"][number % 5]
     row = {"answers": list(answers), "passages": passages, "query": f"q {number}", "query_id": number}
     return row | {"query_type": label, "wellFormedAnswers": []}
 
@@ -96,14 +96,14 @@ def test_all_three_sets_are_found_in_their_real_layout_and_cached(repositories, 
         asked = list(served.requests)
     assert found["probe"][0] == "hub"
     assert Counter(id.split("/")[1] for id, *_ in found["cotempqa"]) == dict.fromkeys(
-        problems.CATEGORIES["cotempqa"], 10
+        problem.CATEGORIES["cotempqa"], 10
     )
     assert Counter(split for _, split, *_ in found["cotempqa"]) == {"train": 32, "test": 8}
     assert sorted(found["babi"]) == [[f"babi/lists-sets/{s}-0000", s, ["attic"], [0]] for s in ("test", "train")]
     assert "3,773 train" in said  # which stories the authors took is not known
     # Of MS MARCO the 100 training rows: 20 of each type, 4 of them for the test; ids are query ids.
     assert Counter((id.split("/")[1], split) for id, split, *_ in found["marco"]) == {
-        (label, split): n for label in problems.CATEGORIES["marco"] for split, n in (("train", 16), ("test", 4))
+        (label, split): n for label in problem.CATEGORIES["marco"] for split, n in (("train", 16), ("test", 4))
     }
     assert {int(id.split("/")[2]) for id, *_ in found["marco"]} == {*range(50), *range(100, 150)}
     assert not [path for path in asked if "test-00000" in path or "validation-0" in path]
@@ -164,7 +164,7 @@ def test_no_network_at_all(tmp_path):
 def test_a_gated_model_says_where_its_licence_is_accepted(tmp_path):
     code = """
 import json
-from tracekd import students
+from tracekd.students import registry as students
 try:
     students.load_tokenizer("llama-3.2-1b")
 except students.StudentUnavailable as error:
@@ -173,7 +173,7 @@ except students.StudentUnavailable as error:
     (tmp_path / "models").mkdir()
     with Hub(tmp_path, lambda path: "gated") as served:
         said, _ = client(served.address, tmp_path / "cache", code=code)
-    assert "licence" in said and LOGIN in said
+    assert "Llama 3.2 Community" in said and LOGIN in said
 
 
 def test_auto_is_decided_once_for_a_run_and_can_be_decided_anew(tmp_path, monkeypatch, capsys):

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tracekd.data import forms, load_marco, problems
+from tracekd.data import forms, load_marco, problem, problems
 from tracekd.data.marco_records import check_row
 from tracekd.data.problem import DataUnavailable
 
-TYPES = problems.CATEGORIES["marco"]
+TYPES = problem.CATEGORIES["marco"]
 
 
 def record(number=0, **changes):

@@ -15,7 +15,7 @@ from test_load_marco import columns, official, record
 from test_own_set import lines, own, small
 
 from tracekd.config import ROOT
-from tracekd.data import forms, hub, load_babi, load_cotempqa, problems
+from tracekd.data import forms, hub, load_babi, load_cotempqa, problem, problems, splits
 
 ASKED = "While Ada Poe was working for Acme, which employer did Ada Poe work for at the same time?"
 ROW = {
@@ -266,7 +266,7 @@ def test_the_hub_has_the_sets(caplog):
     assert len(hub.hub_cotempqa()) == 4748
     found = hub.hub_babi()
     counts = Counter((p.category, p.split) for p in found)
-    assert set(counts) == {(c, s) for c in problems.CATEGORIES["babi"] for s in ("train", "test")}
+    assert set(counts) == {(c, s) for c in problem.CATEGORIES["babi"] for s in ("train", "test")}
     assert all(100 <= n <= 1000 for n in counts.values())
     assert all(p.evidence and p.answers for p in found)
 
@@ -282,7 +282,7 @@ SAMPLES = {
     "records.jsonl": lines(record(0), official(record(1)), record(2, query_type="numeric", answers=[])),
     "dev.json": columns([official(record(4)), official(record(5))]),
     "mine.jsonl": lines(*small(), own(5, split="test"), own(6, "thing", evidence=0)),
-    "kept.jsonl": lines(problems.as_row(problems.Problem("a/b/1", "a", "b", ("x", "y"), "q", ("x",), (0,), "test"))),
+    "kept.jsonl": lines(problem.as_row(problem.Problem("a/b/1", "a", "b", ("x", "y"), "q", ("x",), (0,), "test"))),
 }
 # The place in the file, or what is wrong with the whole of it.
 WHERE = re.compile(
@@ -328,5 +328,5 @@ def test_mutated_files_give_problems_or_a_message_with_file_and_line(tmp_path, c
         assert name in str(error)
         assert WHERE.search(str(error)), error
     else:
-        for p in problems.check(found):
+        for p in splits.check(found):
             assert p.context and all(isinstance(text, str) and len(text) > 0 for text in (*p.context, *p.answers))

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tracekd
-from tracekd.data import custom, forms, problems
+from tracekd.data import custom, forms, problem, problems
 from tracekd.decompose.agreement import compare_all
 from tracekd.decompose.derive import derive
 from tracekd.scoring import aligned
 from tracekd.traces import templates
 from tracekd.traces.verify import verify
 
-EXAMPLE = Path(tracekd.__file__).parent / "example_own_set.jsonl"
+EXAMPLE = Path(tracekd.__file__).parent / "data" / "example_own_set.jsonl"
 
 
 def own(number, category="place", **changes):
@@ -85,7 +85,7 @@ def test_errors_name_line_and_value(tmp_path, change, words):
 @settings(max_examples=1000, deadline=None)
 @given(st.text(alphabet="aB1 .,;:'\"()[]{}<>/-*+#&|?°é‘", min_size=1, max_size=9))
 def test_every_accepted_answer_is_scored_right_when_it_is_given(text):
-    p = problems.Problem("own/a/1", "own", "a", ("It is so.", "Other."), "q?", (text,), (0,), "test")
+    p = problem.Problem("own/a/1", "own", "a", ("It is so.", "Other."), "q?", (text,), (0,), "test")
     try:
         custom.check_scorable(list(p.context), [text])
     except ValueError:

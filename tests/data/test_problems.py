@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from tracekd.config import load
 from tracekd.data import problems as P
-from tracekd.data.problem import Problem
+from tracekd.data import splits
+from tracekd.data.problem import CATEGORIES, DataUnavailable, Problem
 from tracekd.run import Run
 
 
@@ -40,7 +41,7 @@ def test_real_cotempqa_has_the_papers_splits_and_numbers(shared_data):
     assert Counter(p.category for p in split["test"]) == {"equal": 87, "overlap": 131, "during": 619, "mix": 113}
     assert len({p.id for p in loaded}) == len(loaded) == 1567 + 950
     assert all(p.evidence for p in loaded)
-    assert P.near_duplicates(split["train"], split["test"]) == {"n": 950, "near": 0, "same": 0}
+    assert splits.near_duplicates(split["train"], split["test"]) == {"n": 950, "near": 0, "same": 0}
     # The authors number their test files through during (3,096 problems), equal (436) and mix.
     first = json.loads((shared_data / "cotempqa" / "mix_test.jsonl").read_text().splitlines()[0])
     by_id = {p.id: p for p in loaded}
@@ -61,9 +62,9 @@ def test_real_babi_counts_and_leaks(shared_data, caplog):
     assert caplog.records[-1].args == ("babi", 117, 33, 84)
     split = by_split(loaded)
     assert (len(split["train"]), len(split["test"])) == (3656, 376)
-    assert set(Counter(p.category for p in loaded)) == set(P.CATEGORIES["babi"])
+    assert set(Counter(p.category for p in loaded)) == set(CATEGORIES["babi"])
     # 256 of 376: the gold facts and the question are those of a training problem, in another context.
-    assert P.near_duplicates(split["train"], split["test"]) == {"n": 376, "near": 256, "same": 0}
+    assert splits.near_duplicates(split["train"], split["test"]) == {"n": 376, "near": 256, "same": 0}
     for path in ("README.md", "notebooks/06_released_outputs.ipynb", "notebooks/08_paper_check.ipynb"):
         assert re.search("256 of (376 bAbI|bAbI's 376)", (ROOT / path).read_text(encoding="utf-8"))
 
@@ -76,9 +77,9 @@ def test_leaks_and_repeats_leave_training_and_the_test_split_stays_whole():
     left = P.drop_leaks([twin, near, replace(near, id="own/a/repeat"), one, again])
     assert [p.id for p in left] == ["own/a/train-4", "own/a/test-1", "own/a/test-2"]
     # fact 0 is the gold fact of all of them, and the question is one: both test problems have a near twin.
-    assert P.near_duplicates([near], [one, again]) == {"n": 2, "near": 2, "same": 0}
-    assert "2 of 2 test problems (100.0%)" in P.near_duplicate_lines({"own": [near]}, {"own": [one, again]})
-    assert P.near_duplicates([twin], [one]) == {"n": 1, "near": 0, "same": 1}
+    assert splits.near_duplicates([near], [one, again]) == {"n": 2, "near": 2, "same": 0}
+    assert "2 of 2 test problems (100.0%)" in splits.near_duplicate_lines({"own": [near]}, {"own": [one, again]})
+    assert splits.near_duplicates([twin], [one]) == {"n": 1, "near": 0, "same": 1}
 
 
 @pytest.mark.parametrize(
@@ -144,7 +145,7 @@ def test_sources_that_are_none_are_named(tmp_path):
     assert P.label_of("babi", str(tmp_path)) == "real problems (local files)"
     assert P.label_of("marco", str(tmp_path)) == "GENERATED problems"
     for dataset, expected in (("babi", r"train\.csv"), ("cotempqa", r"equal\.json"), ("marco", "parquet")):
-        with pytest.raises(P.DataUnavailable, match=expected):
+        with pytest.raises(DataUnavailable, match=expected):
             P.read_folder(dataset, tmp_path / "babi")
 
 

@@ -4,12 +4,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tracekd.data import problems
+from tracekd.data import custom, problem, problems
 from tracekd.data.load_marco import most_words
 from tracekd.data.problem import Problem
 from tracekd.decompose import derive_cli
 from tracekd.decompose.agreement import KINDS, compare_all, remainder, summary
-from tracekd.decompose.derive import Rules, derive, plug
+from tracekd.decompose.derive import derive
 from tracekd.decompose.derive_babi import derive as babi
 from tracekd.decompose.derive_cotempqa import derive as cotempqa
 from tracekd.decompose.derive_cotempqa import relate
@@ -185,16 +185,14 @@ def test_marco_passage_by_bm25():
     assert got.evidence == (1,) and got.answers == () and "free-text" in got.underivable
 
 
-def test_rules_of_ones_own():
+def test_rules_of_a_custom_set(monkeypatch):
     p = Problem("mine/a/0", "mine", "a", ("x", "y"), "q", ("y",), (1,), "test")
     assert "no rules" in derive(p).underivable
-    plug("mine", Rules(lambda p: "a", lambda p: (1,)))
+    monkeypatch.setitem(custom.RULES, "mine", custom.Rules(lambda p: "a", lambda p: (1,)))
     assert derive(p).category == "a" and derive(p).evidence == (1,)
-    plug("mine", Rules(None, lambda p: (7,)))
+    monkeypatch.setitem(custom.RULES, "mine", custom.Rules(None, lambda p: (7,)))
     with pytest.raises(ValueError, match="index 7"):
         derive(p)
-    with pytest.raises(ValueError, match="another name"):
-        plug("babi", Rules())
 
 
 def test_summary_and_remainder_add_up():
@@ -207,7 +205,7 @@ def test_summary_and_remainder_add_up():
 
 def test_command_prints_one_json_object(tmp_path, capsys):
     made = problems.load("babi", "generated", size=44, seed=2)
-    write_jsonl(tmp_path / "own.jsonl", map(problems.as_row, made))
+    write_jsonl(tmp_path / "own.jsonl", map(problem.as_row, made))
     assert derive_cli.main([str(tmp_path / "own.jsonl"), "--list"]) == 0
     got = json.loads(capsys.readouterr().out)
     assert got["n"] == 44 and got["underivable"] == 0 and got["disagreements"] == []

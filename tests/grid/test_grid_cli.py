@@ -5,9 +5,9 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from tracekd.grid import commands
 from tracekd.io.records import read_jsonl
 
-DRIVER = Path(__file__).with_name("one_update.py")
+DRIVER = ROOT / "tests" / "one_update.py"
 LAUNCH = [
     sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1",
     "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0",

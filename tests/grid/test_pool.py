@@ -127,7 +127,7 @@ def test_memory_bounds_the_workers(monkeypatch, gib, workers):
     monkeypatch.setattr(machine, "has_gpu", lambda: False)
     monkeypatch.setattr(machine, "cores", lambda: 8)
     monkeypatch.setattr(machine, "free_memory", lambda: gib * 2**30)
-    monkeypatch.setattr(pool.students, "weights_bytes", lambda _: 2**29)
+    monkeypatch.setattr(pool.registry, "weights_bytes", lambda _: 2**29)
     assert pool.fitting("smollm2-135m") == workers
 
 

@@ -10,6 +10,7 @@ import pytest
 from tracekd.pipeline import artefacts, provenance
 from tracekd.pipeline.notebook_run import open_run
 from tracekd.plots import steps
+from tracekd.run import opening
 from tracekd.traces.templated import TEACHER
 
 REAL = "real problems (local files)"
@@ -32,7 +33,7 @@ def fig():
 
 
 def test_opening_says_what_a_reader_must_know(run):
-    text = artefacts.opening(run)
+    text = opening(run)
     for word in ("smoke", "121", "tiny-random", "GENERATED problems", "torch", "CPU"):
         assert word in text
 

@@ -25,7 +25,7 @@ MISSPELT = [
     (["run", "--scale", "1-7"], "--ratings"),
     (["train", "--profile", "smoke", "--condition", "corect"], "'correct'"),
     (["train", "--profile", "smoke", "--shard", "4/4"], "i/n"),
-    (["teacher", __file__, "--url", "http://localhost:9/v1", "--model", "m", "--temperature", "9"], "0 to 2"),
+    (["teacher", __file__, "--url", "http://localhost:9/v1", "--model", "m", "--temperature=-1"], "-1.0"),
     (["generate", "--profile", "smoek"], "'smoke'"),
     (["intervene", "--profile", "smoke", "--conditon", "correct"], "'--condition'"),
     (["export", "--profile", "smoke", "--condition", "vanila"], "'vanilla'"),

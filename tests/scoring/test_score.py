@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracekd.data import problems
+from tracekd.data.problem import read_problems
 from tracekd.io.records import read_jsonl
 from tracekd.scoring import aligned, author_outputs, grader_examples
 from tracekd.scoring.grader_examples import CASES, LISTS, NOTHING, PROBLEM, REFERENCES, RIGHT, T
@@ -74,7 +74,7 @@ def test_shared_outputs_get_the_wanted_verdicts(shared_data):
     folder = shared_data.parent / "cases" / "outputs"
     if not folder.is_dir():
         pytest.skip(f"no cases at {folder}")
-    known = {p.id: p for p in problems.read_problems(folder / "problems.jsonl")}
+    known = {p.id: p for p in read_problems(folder / "problems.jsonl")}
     wanted = {row["id"]: row["want"] for row in json.loads((folder / "expect.json").read_text())}
     rows = aligned.verdicts(known, read_jsonl(folder / "outputs.jsonl"), aligned.JoinErrors())
     assert {row["id"]: row["answer_correct"] for row in rows} == wanted

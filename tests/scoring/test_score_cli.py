@@ -4,9 +4,9 @@ import csv
 import gzip
 import json
 import tracemalloc
-from pathlib import Path
 
 import pytest
+from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -141,7 +141,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path, rules):
 
 
 def test_a_custom_set_is_scored_by_its_own_ids(capsys, tmp_path):
-    example = Path(score_cli.__file__).with_name("example_own_set.jsonl")
+    example = ROOT / "tracekd" / "data" / "example_own_set.jsonl"
     test = [p for p in load("", str(example)) if p.split == "test"]
     short = test[0].id.rpartition("/")[2]
     lines = [{"id": short, "text": f"Answer: {test[0].answers[0]}"}, {"id": test[1].id, "text": "<answer>no</answer>"}]

@@ -16,7 +16,6 @@ from typing import Any
 
 from tracekd import config
 from tracekd.command_line import Parser, file_or_folder, profile_name
-from tracekd.data import hub, problems
 from tracekd.pipeline import notebooks, steps
 
 EXAMPLE = """\
@@ -60,7 +59,7 @@ def options(argv: list[str]) -> argparse.Namespace:
     try:
         config.set_leave_out(args.leave_out)
         if args.data and args.data != "auto":
-            args.data = problems.check_source(args.data)
+            args.data = _checked_source(args.data)
         if args.test_share:
             config.check_test_share(args.test_share)
         if args.texts not in (None, "", "auto", "templated") and not Path(args.texts).exists():
@@ -71,6 +70,15 @@ def options(argv: list[str]) -> argparse.Namespace:
     except (ValueError, FileNotFoundError) as error:
         parser.error(str(error))
     return args
+
+
+def _checked_source(source: str) -> str:
+    """``problems.check_source``; before the set-up, when its packages are not there yet, the source as it is."""
+    try:
+        from tracekd.data import problems
+    except ModuleNotFoundError:
+        return source  # the run that follows the set-up looks at it again
+    return problems.check_source(source)
 
 
 def _given(args: argparse.Namespace) -> dict[str, Any]:
@@ -183,6 +191,8 @@ def run(args: argparse.Namespace, folder: Path) -> int:
 
 def _settings(args: argparse.Namespace, folder: Path) -> Settings:
     """Decide on data source, ratings and texts, and print what was decided."""
+    from tracekd.data import hub, problems
+
     profile = config.with_test_share(config.load(folder.name))
     wanted = args.data or os.environ.get("TRACEKD_DATA") or profile.data
     source = problems.check_source(hub.settle(wanted, folder, anew=args.data == "auto"))

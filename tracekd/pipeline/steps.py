@@ -15,6 +15,7 @@ from typing import Any
 
 from tracekd.config import ROOT, Profile
 from tracekd.io.records import CODE, fingerprint, hash_of_files, replacing, sha256, write_json
+from tracekd.machine import versions
 from tracekd.pipeline import notebooks
 
 PACKAGE = ROOT / "tracekd"
@@ -39,8 +40,6 @@ def inputs(
     The notebook's prose does not count. ``source`` is the data source in effect, ``given`` the parameters passed to the
     notebook, ``folder`` the run's. Recorded data are in ``figures/data`` beside the ``package``.
     """
-    from tracekd.pipeline.artefacts import versions  # imports pandas, which the runner's --help and --check do without
-
     found = {"the notebook's code": sha256(notebooks.code(notebook))}
     for name, value in given.items():
         path = Path(value) if isinstance(value, str) and value else None

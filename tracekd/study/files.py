@@ -212,7 +212,7 @@ def _melt(frame: pd.DataFrame, file: str) -> pd.DataFrame:
         block = block.assign(rating=frame[column], response=frame["line"].astype(str))
         block["order"] = frame[page["order"]] if "order" in page else ""
         if seconds is not None:  # of the page, or of all pages: shared equally among its answers
-            given = frame[seconds].str.replace(",", ".")
+            given = frame[seconds].map(lambda text: text.replace(",", ".") if isinstance(text, str) else text)
             block["seconds"] = (pd.to_numeric(given, errors="coerce") / shared).astype(object).fillna(given)
         blocks.append(block)
     return pd.concat(blocks, ignore_index=True)

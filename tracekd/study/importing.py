@@ -228,7 +228,7 @@ def points(rows: pd.DataFrame, ranges: Mapping[str, tuple], labels: Mapping[str,
     made = pd.DataFrame({"point": text.where(listed).map(labels).astype(float), "rule": ""}, index=rows.index)
     made.loc[listed & made["point"].isna(), "rule"] = "label_without_point"
     made.loc[empty, "rule"] = "missing_rating"
-    number = text.str.extract(NUMBER).bfill(axis=1)[0].str.replace(",", ".").astype(float)
+    number = text.str.extract(NUMBER).bfill(axis=1)[0].astype(object).str.replace(",", ".").astype(float)
     groups = rows["item"].map(scale_of()).where(~is_check(rows["item"]), "check").where(~listed & ~empty)
     words: dict[str, float] = {}
     for name in (*SCALES, "check"):
