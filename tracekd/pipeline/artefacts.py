@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FIGURES = ROOT / "figures"
+RECORDED = FIGURES / "data"  # records that runs and commands keep, committed
 COLUMNS = [
     "id", "kind", "caption", "notebook", "function", "files", "data", "student", "source", "n", "seed", "profile",
     "commit",

@@ -22,11 +22,6 @@ class NotebookRun(run.Run):
         """Save a table as CSV, Markdown and LaTeX with a manifest row: see ``artefacts.save_table``."""
         artefacts.save_table(self, frame, name, **about)
 
-    def artefacts(self):
-        """The manifest rows that this notebook has written, for its last section."""
-        rows = artefacts.manifest(self.folder / "figures")
-        return rows[rows.notebook == self.notebook][["id", "kind", "caption", "n", "student", "source"]]
-
     def say(self, text: str) -> None:
         """Show ``text`` as rendered Markdown in a notebook (and as plain text elsewhere)."""
         display(Markdown(text))
