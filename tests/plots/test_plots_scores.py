@@ -64,3 +64,14 @@ def test_agreement_bars_fill_the_width(ax):
                           "n": [5, 2, 1, 1, 1], "answers_right": [5, 1, 0, 1, 0]})  # fmt: skip
     scores.agreement_bars(table, ax)
     assert sum(bar.get_width() for bar in ax.patches) == pytest.approx(1)
+
+
+def test_a_condition_has_one_marker_whatever_stands_before_it(ax):
+    table = pd.DataFrame({"dataset": "a", "condition": ["vanilla", "correct", "r1 (templated)"], "value": 0.5})
+    table = table.assign(low=0.4, high=0.6)
+    markers = []
+    for shown in (table, table[1:]):
+        ax.clear()
+        scores.points(shown, ax, group="dataset", colour="condition")
+        markers.append({c.get_label(): c.lines[0].get_marker() for c in ax.containers})
+    assert markers[1] == {"correct": "D", "r1 (templated)": "v"} and markers[0] == markers[1] | {"vanilla": "s"}

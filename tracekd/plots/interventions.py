@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from tracekd.analysis.forced_words import FEWEST
 from tracekd.interventions.variants import VARIANTS
-from tracekd.plots.style import COLOURS, OKABE_ITO, colour_of, plain
+from tracekd.plots.style import OKABE_ITO, colour_of, marker_of
 
 VARIANT_NAMES = {
     "own": "own", "gold": "gold", "wrong_label": "wrong\nlabel", "wrong_facts": "wrong\nfacts",
@@ -42,7 +42,7 @@ def variant_accuracy(table: pd.DataFrame, ax: Axes, *, outcome: str = "answer_co
         x = np.arange(len(names)) + (k - (len(kinds) - 1) / 2) * step
         low, high = (part.value - part.low).clip(lower=0), (part.high - part.value).clip(lower=0)
         colour = colour_of(kind)
-        ax.errorbar(x, part.value, [low, high], fmt=_marker(kind), ms=3.5, lw=1, color=colour, label=kind)
+        ax.errorbar(x, part.value, [low, high], fmt=marker_of(kind), ms=3.5, lw=1, color=colour, label=kind)
         if "own" in names and not np.isnan(part.value["own"]):
             ax.axhline(part.value["own"], color=colour, lw=0.6, ls=":", zorder=0)
     for x in np.arange(1, len(names), 2):
@@ -62,12 +62,6 @@ def _problems(table: pd.DataFrame, variant: str) -> str:
     """The number of problems behind a variant's points, ``n = 12``; the range where conditions differ."""
     n = table[table.variant == variant].n
     return f"n = {n.min():.0f}" if n.min() == n.max() else f"n = {n.min():.0f}\N{EN DASH}{n.max():.0f}"
-
-
-def _marker(condition: str) -> str:
-    """A condition's marker, the same in every picture."""
-    name = plain(condition)
-    return "osD^vPX*"[list(COLOURS).index(name)] if name in COLOURS else "o"
 
 
 def follow_bars(table: pd.DataFrame, ax: Axes) -> Axes:

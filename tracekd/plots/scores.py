@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from tracekd.plots.style import OKABE_ITO, colour_of
+from tracekd.plots.style import OKABE_ITO, colour_of, marker_of
 from tracekd.scoring.answer_source import AGREEMENTS
 from tracekd.stats.intervals import wilson
 
@@ -56,7 +56,8 @@ def points(
         part = table[table[colour] == kind]
         x = np.array([groups.index(g) for g in part[group]]) + (k - (len(kinds) - 1) / 2) * step
         shown = colours.get(kind, OKABE_ITO["grey"]) if colours else colour_of(str(kind))
-        style = {"fmt": "osD^vPX*"[k % 8], "ms": 3.5, "lw": 1, "color": shown, "label": str(kind)}
+        marker = "osD^vPX*"[k % 8] if colours else marker_of(str(kind))
+        style = {"fmt": marker, "ms": 3.5, "lw": 1, "color": shown, "label": str(kind)}
         ax.errorbar(x, part.value, _gaps(part.value, part.low, part.high), **style)
     ax.set_xticks(range(len(groups)), [str(g).replace(" ", "\n", 1) for g in groups])
     ax.set(xlim=(-0.5, len(groups) - 0.5), ylim=(-0.02, 1.02), ylabel=unit)

@@ -14,7 +14,12 @@ COLOURS = {
     "incorrect": OKABE_ITO["vermilion"], "r1": OKABE_ITO["green"], "r1_summary": OKABE_ITO["sky"],
     "r1_explanation": OKABE_ITO["purple"], "swapped": OKABE_ITO["orange"],
     "wrong_label": OKABE_ITO["sky"], "wrong_facts": OKABE_ITO["orange"], "filler": OKABE_ITO["purple"],
+    "few_shot": OKABE_ITO["grey"], "few_shot_traces": OKABE_ITO["grey"], "any": OKABE_ITO["green"],
+    "foreign": OKABE_ITO["purple"], "natural": OKABE_ITO["orange"], "natural_correct": OKABE_ITO["blue"],
+    "natural_incorrect": OKABE_ITO["vermilion"], "incorrect_uniform": OKABE_ITO["orange"],
+    "incorrect_as_published": OKABE_ITO["purple"],
 }  # fmt: skip
+MARKERS = dict(zip(COLOURS, "osD^vPX*<>p<>hHd8psX", strict=True))  # one for each condition, the same in every picture
 STYLE = {
     "figure.figsize": (3.35, 2.5), "figure.dpi": 150, "figure.constrained_layout.use": True,
     "savefig.dpi": 200, "savefig.bbox": "tight",
@@ -35,6 +40,11 @@ def use_style() -> None:
 def colour_of(condition: str) -> str:
     """A training condition's colour, the same for ``r1`` and ``r1 (templated)``; grey for any other word."""
     return COLOURS.get(plain(condition), OKABE_ITO["grey"])
+
+
+def marker_of(condition: str) -> str:
+    """A training condition's marker, the same in every picture; a circle for any other word."""
+    return MARKERS.get(plain(condition), "o")
 
 
 def plain(condition: str) -> str:
