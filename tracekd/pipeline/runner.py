@@ -283,19 +283,16 @@ def publish_current(settings: Settings) -> None:
 
 
 def report(folder: Path) -> None:
-    """Print how the paper's claims fare where notebook 08 has tested them, else which artefacts there are."""
+    """Print how the paper's claims fare where notebook 08 has tested them, else where the artefacts are listed."""
     from tracekd.pipeline.artefacts import table_path
 
     figures = folder / "figures"
-    claims, numbers = table_path("08_claims", figures), table_path("08_ledger", figures)
-    if claims.exists() and numbers.exists():
+    tested, numbers = table_path("08_claims", figures), table_path("08_ledger", figures)
+    if tested.exists() and numbers.exists():
         import pandas as pd
 
-        from tracekd.analysis import claims as ledger
+        from tracekd.analysis import claims
 
-        print("\n" + "\n".join(ledger.short(pd.read_csv(claims), pd.read_csv(numbers, dtype={"seed": str}))))
-    elif rows := steps.rows(figures):
-        width = max(len(row["id"]) for row in rows)
-        print(f"\nartefacts in {shown(figures)}:")
-        for row in rows:
-            print(f"  {row['id']:<{width}}  {row['kind']:<6}  n {row['n']:<6}  {row['caption'][:70]}")
+        print("\n" + "\n".join(claims.short(pd.read_csv(tested), pd.read_csv(numbers, dtype={"seed": str}))))
+    elif (figures / "MANIFEST.csv").exists():
+        print(f"\nfigures and tables: {shown(figures / 'MANIFEST.csv')}")
