@@ -28,11 +28,12 @@ def test_no_placeholder_is_left():
     assert re.findall(r"\{[A-Z][A-Z_]*\}", README) == []
 
 
-def test_every_relative_link_and_image_exists():
-    links = re.findall(r"\]\(([^)\s]+)\)", README)
-    assert len(links) > 5
+@pytest.mark.parametrize("path", [ROOT / "README.md", *ROOT.glob("notebooks/*.md")], ids=lambda path: path.name)
+def test_every_relative_link_and_image_exists(path):
+    links = re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8"))
+    assert links
     local = [link.partition("#")[0] for link in links if not re.match(r"https?://|mailto:|#", link)]
-    assert [link for link in local if not (ROOT / link).exists()] == []
+    assert [link for link in local if not (path.parent / link).exists()] == []
 
 
 def test_every_profile_stands_in_the_table():
@@ -42,7 +43,7 @@ def test_every_profile_stands_in_the_table():
 
 
 def test_every_command_stands_in_the_list():
-    listed = re.findall(r"^- (.*?): ", section("Commands"), re.MULTILINE)
+    listed = re.findall(r"^- .*$", section("Commands"), re.MULTILINE)
     assert sorted(re.findall(r"`(\w+)`", " ".join(listed))) == sorted(__main__.COMMANDS)
 
 
@@ -440,7 +441,7 @@ def test_the_claims_table_is_small_and_nothing_beside_it_is_unchecked():
     student, level = claim_of(CORRECT), f"{intervals.LEVEL:.0%}"
     no_outputs = "cannot be checked: the release has no outputs for it"
     exact, missing = followed("answer metric"), followed("answer metric", no_outputs)
-    assert numbers(lines[0]) == [level, f"{student.n}", f"{student.seeds}", f"{student.seeds}"]
+    assert numbers(lines[0]) == [f"{student.n}", f"{student.seeds}", level]
     assert numbers(lines[1]) == [f"{exact}", f"{exact + missing}", f"{missing}"]
     assert len(lines) == 2
 
