@@ -18,11 +18,13 @@ OPENING = ("Question", "Goes in", "Comes out", "Takes")
 MOST_CELLS, MOST_LINES, MOST_IMPORTS = 28, 15, 8  # of a notebook, of a code cell, of the library
 CLOSING = ("## What was found", "## Limits", "## Next")
 # What a row's source may say in a run on generated problems. Beside these, a notebook shows only committed counts of
-# the real files (01), recorded benches (03, 04), simulated ratings and published means (05), the released outputs (06),
-# planted students (07), and the recorded replication beside the printed numbers (08).
+# the real files (01), recorded benches (03), the grader's invented examples (04), simulated ratings and published means
+# (05), the released outputs (06), simulated students (07), and the recorded replication beside the printed numbers (08).
 GENERATED = "GENERATED problems([,;] TEMPLATED traces)?"
-SOURCES = dict.fromkeys(("03", "04"), rf"{GENERATED}|recorded bench(es)?") | {
+SOURCES = {
+    "03": rf"{GENERATED}|recorded bench(es)?",
     "02": GENERATED,
+    "04": rf"{GENERATED}|invented problems",
     "01": rf"{GENERATED}|real files \(committed counts\)( and GENERATED problems)?",
     "05": rf"{GENERATED}|SIMULATED .*|simulated .*|arXiv 2505\.13792",
     "06": r"the authors' released outputs \(May 2025\)",
