@@ -58,9 +58,8 @@ def code_cells(path: Path) -> list[dict]:
 
 
 def parsed(path: Path) -> list[ast.Module]:
-    """The code cells as syntax trees; lines for the shell or IPython count as ``pass``."""
-    sources = [re.sub(r"^([ \t]*)[!%].*$", r"\1pass", code, flags=re.MULTILINE) for code in notebooks.code(path)]
-    return [ast.parse(source) for source in sources]
+    """The code cells as syntax trees: all are plain Python, without lines for the shell or IPython."""
+    return [ast.parse(code) for code in notebooks.code(path)]
 
 
 @each

@@ -44,20 +44,31 @@ def needed(dependencies: Iterable[str]) -> list[str]:
     return asked
 
 
+def _pip_install(asked: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-m", "pip", "install", "-q", *asked], capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(
+            f"pip could not install what tracekd needs into {sys.prefix}:\n{done.stderr.strip()[-1500:]}\n"
+            "Run ./run_all.sh once, which makes an environment in .venv, and start Jupyter from that environment."
+        )
+
+
 def install() -> None:
     """Install what is missing, and let programs that the notebook starts find this copy of tracekd.
+
+    If that fails or is interrupted, tracekd cannot be imported afterwards, so that the cell tries again when rerun.
 
     Raises:
         RuntimeError: pip failed; the message has its last lines.
     """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     print("Installing the packages that tracekd needs and this Python lacks ...", flush=True)
-    command = [sys.executable, "-m", "pip", "install", "-q", *needed(project["dependencies"])]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(
-            f"pip could not install what tracekd needs into {sys.prefix}:\n{done.stderr.strip()[-1500:]}\n"
-            "Run ./run_all.sh once, which makes an environment in .venv, and start Jupyter from that environment."
-        )
+    try:
+        _pip_install(needed(project["dependencies"]))
+    except BaseException:
+        sys.path.remove(str(ROOT))
+        for name in [name for name in sys.modules if name.split(".")[0] == "tracekd"]:
+            del sys.modules[name]
+        raise
     importlib.invalidate_caches()
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
