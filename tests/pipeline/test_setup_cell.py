@@ -86,7 +86,7 @@ def python(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def environment(source, python, tmp_path) -> dict[str, str]:
+def environment(source, python) -> dict[str, str]:
     """Variables of a bare machine: no tracekd on any path, no network, the published address at ``source``."""
     left = {k: v for k, v in os.environ.items() if not k.startswith(("TRACEKD_", "PYTHON", "PIP_", "JUPYTER"))}
     wheels = python.parents[2] / "wheels"
