@@ -33,12 +33,20 @@ SOURCES = {
 }
 ADDRESS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
 SETUP = """\
-# On Colab: fetch the repository and install it. Elsewhere: does nothing.
+# Make tracekd importable where it is not yet (on Colab, say): clone it if need be, then install what is missing.
+import importlib.util
+import os
+import subprocess
 import sys
 
-if "google.colab" in sys.modules:
-    !git clone -q {url} && pip install -q -e {name}
-    %cd {name}/notebooks"""
+if getattr(importlib.util.find_spec("tracekd"), "origin", None) is None:
+    if not os.path.exists("../tracekd/config.py"):  # this is not the folder notebooks/
+        if not os.path.exists("{name}"):
+            subprocess.run(["git", "clone", "-q", "{url}"], check=True)
+        os.chdir("{name}/notebooks")
+    sys.path.insert(0, os.path.dirname(os.getcwd()))
+    sys.modules.pop("tracekd", None)  # an earlier import may have taken the cloned folder for an empty package
+    importlib.import_module("tracekd.pipeline.requirements").install()"""
 
 each = pytest.mark.parametrize("path", PATHS, ids=[path.stem for path in PATHS])
 
@@ -52,9 +60,8 @@ def code_cells(path: Path) -> list[dict]:
 
 
 def parsed(path: Path) -> list[ast.Module]:
-    """The code cells as syntax trees; lines for the shell or IPython count as ``pass``."""
-    sources = [re.sub(r"^([ \t]*)[!%].*$", r"\1pass", code, flags=re.MULTILINE) for code in notebooks.code(path)]
-    return [ast.parse(source) for source in sources]
+    """The code cells as syntax trees: all are plain Python, without lines for the shell or IPython."""
+    return [ast.parse(code) for code in notebooks.code(path)]
 
 
 @each

@@ -105,10 +105,9 @@ def test_every_place_spells_the_address_of_pyproject():
     owner, name = re.fullmatch(r"https://github\.com/([\w.-]+)/([\w.-]+)", url).groups()
     forms = {
         r"colab\.research\.google\.com/github/([\w.-]+/[\w.-]+)/": f"{owner}/{name}",
-        r"git clone (?:-q )?(https?://[\w./-]+)": url,
+        r"git\W+clone\W+(?:-q\W+)?(https?://[\w./-]+)": url,
         r'repository-code: "([^"]*)': url,
-        r"pip install -q -e ([\w-][\w.-]*)": name,
-        r"%cd ([\w.-]+)/notebooks": name,
+        r"chdir\(\W+([\w.-]+)/notebooks": name,
     }
     paths = [ROOT / "README.md", ROOT / "CITATION.cff", *ROOT.glob("notebooks/*.ipynb")]
     found = [(form, spelt) for path in paths for form in forms for spelt in re.findall(form, path.read_text())]
