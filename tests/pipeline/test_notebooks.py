@@ -19,7 +19,7 @@ MOST_CELLS, MOST_LINES, MOST_IMPORTS = 35, 60, 27  # of a notebook, of a code ce
 CLOSING = ("## What was found", "## Limits", "## Artefacts", "## Next")
 # What a row's source may say in a run on generated problems. Beside these, a notebook shows only committed counts of
 # the real files (01), recorded benches (03, 04), simulated ratings and published means (05), the released outputs (06),
-# planted students (07), and the recorded replication beside the printed numbers (08).
+# planted students (07), the recorded replication beside the printed numbers (08), and a student from scratch (09).
 GENERATED = "GENERATED problems([,;] TEMPLATED traces)?"
 SOURCES = dict.fromkeys(("03", "04"), rf"{GENERATED}|recorded bench(es)?") | {
     "02": GENERATED,
@@ -27,6 +27,7 @@ SOURCES = dict.fromkeys(("03", "04"), rf"{GENERATED}|recorded bench(es)?") | {
     "05": rf"{GENERATED}|SIMULATED .*|simulated .*|arXiv 2505\.13792",
     "06": r"the authors' released outputs \(May 2025\)",
     "07": rf"{GENERATED}|SIMULATED students on GENERATED problems",
+    "09": "GENERATED one-fact problems",
     "08": r"(arXiv 2505\.13792 and its release; )?recorded: .*problems.*",
 }
 ADDRESS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
