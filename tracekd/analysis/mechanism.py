@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tracekd.analysis.recorded import FOLDER
 from tracekd.analysis.narrative import INCONCLUSIVE, NOT_TESTED
+from tracekd.analysis.recorded import FOLDER
 from tracekd.grid.mechanism import FILE
 from tracekd.interventions.from_scratch_training import VARIANTS
 from tracekd.stats.bootstrap import bootstrap
@@ -66,8 +66,8 @@ def levels(final: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -
         repeats: resamples.
 
     Returns:
-        One row per ``smeared``, ``facts``, ``kind``, ``steps`` and ``variant``: ``value``, ``low``, ``high`` (0..1), ``seeds``,
-        ``learned`` (seeds with at least 90% right answers), ``n`` (problems per seed).
+        One row per ``smeared``, ``facts``, ``kind``, ``steps`` and ``variant``: ``value``, ``low``, ``high`` (0..1),
+        ``seeds``, ``learned`` (seeds with at least 90% right answers), ``n`` (problems per seed).
     """
     rows = []
     keys = ["smeared", "facts", "kind", "steps", "variant"]
@@ -98,7 +98,11 @@ def judged(measured: pd.DataFrame, smeared: bool, facts: int = 5) -> pd.DataFram
     lies below; across it is inconclusive; under ``FEWEST`` seeds nothing is tested. Of several lengths of training the
     shortest counts.
     """
-    part = measured[(measured.facts == facts) & (measured.smeared == smeared)].sort_values("steps").drop_duplicates(["kind", "variant"])
+    part = (
+        measured[(measured.facts == facts) & (measured.smeared == smeared)]
+        .sort_values("steps")
+        .drop_duplicates(["kind", "variant"])
+    )
     cells = part.set_index(["kind", "variant"])
     found = predictions()
     found["measured"] = [_words(cells, cell) for cell in zip(found.kind, found.variant, strict=True)]

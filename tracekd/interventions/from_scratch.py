@@ -42,9 +42,12 @@ KINDS: Mapping[str, str] = {
 FORCED = ("gold", "wrong_facts", "all_wrong", "other", "masked", "empty")
 _STATED = {"gold": "right", "wrong_facts": "one_wrong", "other": "foreign"}
 # Few words: with 24 people and places the lookup took three times as many steps to form.
-PEOPLE = tuple("Ada Ben Carla Daniel Emma Fred Gina Hugo John Mary Sandra Tom".split())
-PLACES = tuple("attic barn bathroom bedroom cellar garage garden hall kitchen library office school".split())
-THINGS = tuple("apple ball book cup football hat key lamp milk pen ring rope".split())
+PEOPLE = ("Ada", "Ben", "Carla", "Daniel", "Emma", "Fred", "Gina", "Hugo", "John", "Mary", "Sandra", "Tom")
+PLACES = (
+    "attic", "barn", "bathroom", "bedroom", "cellar", "garage", "garden", "hall", "kitchen", "library", "office",
+    "school",
+)  # fmt: skip
+THINGS = ("apple", "ball", "book", "cup", "football", "hat", "key", "lamp", "milk", "pen", "ring", "rope")
 WENT = re.compile(r"(\w+) went to the (\w+)\.")
 
 
@@ -202,7 +205,10 @@ class Student(nn.Module):
         self.words, self.places = nn.Embedding(len(WORDS), width), nn.Embedding(LONGEST, width)
         for table in (self.words, self.places):
             nn.init.normal_(table.weight, std=0.2)  # with 0.02 the first layer did not find the word before in time
-        self.blocks, self.norm = nn.Sequential(*(Block(width, heads, smeared) for _ in range(layers))), nn.LayerNorm(width)
+        self.blocks, self.norm = (
+            nn.Sequential(*(Block(width, heads, smeared) for _ in range(layers))),
+            nn.LayerNorm(width),
+        )
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """Logits (batch, length, words) of token ids (batch, length)."""
