@@ -21,7 +21,7 @@ from tracekd.io.records import read_jsonl
 from tracekd.scoring.aligned import verdict
 from tracekd.traces import templates
 
-TINY = Setting("right", steps=4, looks=2, test=6, problems=40, smeared=True)
+TINY = Setting("right", steps=4, looks=2, test=6, problems=40)
 FACTS, SEEDS = st.integers(2, 8), st.integers(0, 10**6)
 
 
@@ -96,6 +96,15 @@ def test_a_target_survives_tokens_and_is_judged_like_its_text(facts, seed, kind)
         assert (found["facts_stated"], found["status"]) == (wanted["facts_stated"], wanted["status"])
 
 
+def test_an_empty_and_a_broken_trace_stay_what_they_are():
+    problem, _ = one(2, 0)
+    right = problem.answers[0]
+    empty = verdict(problem, world.decode(world.encode(f"<think></think> <answer>{right}</answer>")))
+    assert empty["answer_correct"] and empty["status"] == "no_trace" and empty["facts_stated"] is None
+    broken = verdict(problem, world.decode(world.encode(f"<think> Ada Ada {right} </think> <answer>{right}</answer>")))
+    assert broken["facts_stated"] == ("Ada", f"Ada went to the {right}.")
+
+
 def test_every_word_has_one_token_and_one_role():
     assert len(set(world.WORDS)) == len(world.WORDS)
     assert not {*world.PEOPLE, *world.PLACES, *world.THINGS} & {*templates.render("babi", world.CATEGORY, ()).split()}
@@ -149,8 +158,7 @@ def test_rows_are_the_projects_and_its_tables_take_them():
 def test_right_and_wrong_traces_teach_retrieval_and_only_the_right_one_is_followed():
     """The one real training: 0.2 is chance with five facts; seeds are fixed, so the bits are."""
     right, wrong = (
-        training.finished(Setting(kind, smeared=True, steps=220, looks=1, test=50))["curve"][-1]
-        for kind in ("right", "one_wrong")
+        training.finished(Setting(kind, steps=220, looks=1, test=50))["curve"][-1] for kind in ("right", "one_wrong")
     )
     assert right["own"] > 40 and right["gold"] > 40 and right["wrong_facts"] < 10
     assert wrong["own"] > 40 and wrong["wrong_facts"] > 40

@@ -39,8 +39,8 @@ def settings(
     for seed, (name, steps) in itertools.product(seeds, STUDENTS.items()):
         if name in students:
             about = {"seed": seed, "smeared": name == "smeared"}
-            found += [Setting(kind, k, steps=steps, **about) for kind, k in cells]
-            found += [Setting(kind, k, steps=4 * steps, **about) for kind, k in longer]
+            found += [Setting(kind, k, steps=steps, looks=12, **about) for kind, k in cells]
+            found += [Setting(kind, k, steps=4 * steps, looks=12, **about) for kind, k in longer]
     return found
 
 

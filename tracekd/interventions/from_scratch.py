@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 
 from tracekd.data.problem import Problem
 from tracekd.interventions.implied import MASK, implied
@@ -23,8 +24,7 @@ from tracekd.traces import templates
 from tracekd.traces.templates import Trace
 from tracekd.traces.training_interventions import DOTS
 
-LABEL = "GENERATED one-fact problems"
-CATEGORY = "single-supporting-fact"
+LABEL, CATEGORY = "GENERATED one-fact problems", "single-supporting-fact"
 KINDS: Mapping[str, str] = {
     "none": "no trace",
     "right": "the right fact",
@@ -34,44 +34,34 @@ KINDS: Mapping[str, str] = {
     "foreign": "a fact of no context",
     "filler": "dots, as many as a fact has words here",
     "masked": "the right fact, its answer masked",
-    "wrong_25": "one wrong fact in 25% of the problems, else the right one",
-    "wrong_50": "one wrong fact in 50% of the problems, else the right one",
-    "wrong_75": "one wrong fact in 75% of the problems, else the right one",
+    **{f"wrong_{n}": f"one wrong fact in {n}% of the problems, else the right one" for n in (25, 50, 75)},
 }
 # Given traces in the order in which tables show them; names as in ``variants.VARIANTS`` where the trace is the same.
 FORCED = ("gold", "wrong_facts", "all_wrong", "other", "masked", "empty")
 _STATED = {"gold": "right", "wrong_facts": "one_wrong", "other": "foreign"}
 # Few words: with 24 people and places the lookup took three times as many steps to form.
 PEOPLE = ("Ada", "Ben", "Carla", "Daniel", "Emma", "Fred", "Gina", "Hugo", "John", "Mary", "Sandra", "Tom")
-PLACES = (
-    "attic", "barn", "bathroom", "bedroom", "cellar", "garage", "garden", "hall", "kitchen", "library", "office",
-    "school",
-)  # fmt: skip
+PLACES = ("attic", "barn", "bath", "cellar", "garage", "garden", "gym", "hall", "kitchen", "office", "shop", "zoo")
 THINGS = ("apple", "ball", "book", "cup", "football", "hat", "key", "lamp", "milk", "pen", "ring", "rope")
 WENT = re.compile(r"(\w+) went to the (\w+)\.")
 
 
 def problems(count: int, facts: int, rng: np.random.Generator, *, distractors: int = 0, split: str = "train"):
-    """Draw problems in which a question could ask for ``facts`` facts of the context.
+    """Draw a list of ``count`` problems (``Problem``) in which a question could ask for ``facts`` facts of the context.
 
     Args:
-        count: how many.
+        count: of problems.
         facts: K; as many people, each at another place. The gold one is equally likely at each position.
         rng: decides everything.
         distractors: further sentences of the context ("Tom took the milk there."), which no question asks for.
         split: of the problems, part of their ids.
 
-    Returns:
-        A list of ``Problem``.
-
     Raises:
         ValueError: fewer than two facts, or more sentences than there are people or things.
     """
     if facts < 2 or facts + distractors > len(PEOPLE) or not 0 <= distractors <= len(THINGS):
-        raise ValueError(
-            f"facts={facts}, distractors={distractors}: expected 2 facts or more, at most {len(PEOPLE)} sentences in "
-            f"all and {len(THINGS)} distractors"
-        )
+        most = f"at most {len(PEOPLE)} sentences in all, {len(THINGS)} distractors"
+        raise ValueError(f"facts={facts}, distractors={distractors}: expected 2 facts or more, {most}")
     return [_problem(i, facts, distractors, rng, split) for i in range(count)]
 
 
@@ -93,10 +83,8 @@ def trace(problem: Problem, kind: str, rng: np.random.Generator) -> Trace:
     Raises:
         ValueError: unknown kind.
     """
-    if kind == "none":
-        return Trace("vanilla", "")
-    if kind == "filler":
-        return Trace(kind, f"{DOTS} {DOTS}")
+    if kind in ("none", "filler"):
+        return Trace("vanilla", "") if kind == "none" else Trace(kind, f"{DOTS} {DOTS}")
     facts = stated(problem, kind, rng)
     return Trace(kind, templates.render("babi", CATEGORY, facts), CATEGORY, facts)
 
@@ -127,12 +115,9 @@ def stated(problem: Problem, kind: str, rng: np.random.Generator) -> tuple[str, 
 
 def given_traces(problem: Problem, rng: np.random.Generator) -> list[Variant]:
     """The traces of ``FORCED`` that are put before a problem's answer, as ``forced.row`` takes them."""
-    found = []
-    for name in FORCED:
-        facts = () if name == "empty" else stated(problem, _STATED.get(name, name), rng)
-        text = templates.render("babi", CATEGORY, facts) if facts else ""
-        found.append(Variant(name, text, implied(problem, facts or None)))
-    return found
+    facts = {name: stated(problem, _STATED.get(name, name), rng) for name in FORCED[:-1]}
+    texts = {name: templates.render("babi", CATEGORY, facts[name]) for name in facts} | {"empty": ""}
+    return [Variant(name, texts[name], implied(problem, facts.get(name))) for name in FORCED]
 
 
 # Tokens: the words that differ between problems; "went to the", full stops and the label carry nothing here.
@@ -151,22 +136,18 @@ def encode(text: str) -> list[int]:
 
 def decode(tokens: Sequence[int]) -> str:
     """Tokens as an output in the project's form: a trace's facts as sentences, so that ``verdict`` reads them."""
-    return re.sub(r"(?<=<think> )(.*?)(?= </think>|$)", _sentences, " ".join(WORDS[i] for i in tokens))
+    return re.sub(r"(?<=<think>)(.*?)(?=</think>|$)", _sentences, " ".join(WORDS[i] for i in tokens))
 
 
 def _sentences(trace: re.Match) -> str:
-    words, facts = trace[1].split(), []
-    while words:
-        fact = words[0] in PEOPLE and len(words) > 1 and words[1] in (*PLACES, MASK)
-        facts.append(f"{words[0]} went to the {words[1]}." if fact else words[0])
-        words = words[2 if fact else 1 :]
-    return templates.render("babi", CATEGORY, facts)
+    found = re.findall(rf"({'|'.join(PEOPLE)}) ({'|'.join((*PLACES, MASK))})|(\S+)", trace[1])
+    facts = [f"{who} went to the {where}." if who else word for who, where, word in found]
+    return templates.render("babi", CATEGORY, facts) if facts else ""
 
 
 def padded(rows: Sequence[Sequence[int]]) -> torch.Tensor:
     """Token ids as a tensor (rows, longest), padded at the end, where no earlier position looks."""
-    longest = max(map(len, rows))
-    return torch.tensor([[*row, *[PAD] * (longest - len(row))] for row in rows])
+    return pad_sequence([torch.tensor(row) for row in rows], batch_first=True, padding_value=PAD)
 
 
 class Block(nn.Module):
@@ -183,8 +164,8 @@ class Block(nn.Module):
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """Hidden states (batch, length, width), changed."""
         batch, length, width = hidden.shape
-        parts = self.qkv(self.norms[0](hidden)).view(batch, length, 3, self.heads, -1)
-        query, key, value = parts.permute(2, 0, 3, 1, 4)
+        parts = self.qkv(self.norms[0](hidden)).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        query, key, value = parts
         if self.smear is not None:
             key = key + self.smear.sigmoid() * (F.pad(key[:, :, :-1], (0, 0, 1, 0)) - key)
         mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)

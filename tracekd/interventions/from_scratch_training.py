@@ -35,20 +35,19 @@ class Setting:
         steps: updates; the learning rate rises over the first tenth of them and falls over the last fifth.
         looks: how often the student is asked, evenly spaced, the last time after the last step.
         test: problems that it is asked each time, the same ones for every kind and seed.
-        distractors: see ``from_scratch.problems``.
-        problems: training problems.
+        problems, distractors: training problems, and see ``from_scratch.problems``.
         version: raise it when a change here or in ``from_scratch`` changes a record.
     """
 
     kind: str
     facts: int = 5
     seed: int = 121
-    smeared: bool = False
-    steps: int = 1_200
-    looks: int = 10
+    smeared: bool = True
+    steps: int = 300
+    looks: int = 6
     test: int = 100
-    distractors: int = 0
     problems: int = 20_000
+    distractors: int = 0
     version: int = 1
 
 
@@ -101,12 +100,8 @@ def written(student: Student, starts: Sequence[Sequence[int]], end: int, limit: 
 
 
 @torch.no_grad()
-def replies(student: Student, prompts: Sequence[list[int]], heads: Sequence[list[int]], given: Sequence[Variant],
-            problems: Sequence[Problem]) -> list[forced.Reply]:  # fmt: skip
-    """The greedy answer to each prompt after each head (the given tokens of the turn), scored as ``Reply`` says.
-
-    An answer is one word here; its log-probability is that of this word, without the closing tag.
-    """
+def replies(student: Student, prompts: list, heads: list, given: Sequence[Variant], problems: Sequence[Problem]):
+    """The greedy ``forced.Reply`` to each prompt after each head (tokens); log-probabilities are of the one word."""
     starts = [[*prompt, *head] for prompt, head in zip(prompts, heads, strict=True)]
     last = torch.tensor([len(start) - 1 for start in starts])
     logp = student(padded(starts))[torch.arange(len(starts)), last].log_softmax(-1)
@@ -122,8 +117,8 @@ def replies(student: Student, prompts: Sequence[list[int]], heads: Sequence[list
 def ask(student: Student, setting: Setting, problems: Sequence[Problem], given: Sequence[Sequence[Variant]]):
     """The rows of ``forced.row`` after the student's own trace (``none``: without one) and each given one."""
     name = f"from scratch{', smeared keys' if setting.smeared else ''}, {setting.steps} steps"
-    about = {"student": name, "dataset": f"{setting.facts} facts",
-             "condition": setting.kind, "seed": setting.seed, "source": from_scratch.LABEL}  # fmt: skip
+    about = {"student": name, "dataset": f"{setting.facts} facts", "condition": setting.kind}
+    about |= {"seed": setting.seed, "source": from_scratch.LABEL}
     prompts = [encode(templates.prompt(problem)) for problem in problems]
     heads = written(student, prompts, OPEN, 2 * setting.facts + 6)
     own = []
@@ -140,11 +135,10 @@ def ask(student: Student, setting: Setting, problems: Sequence[Problem], given: 
 
 
 def finished(setting: Setting, rows: bool = False) -> dict:
-    """Train and ask one student on one thread; a JSON-ready record.
+    """Train and ask one student on one thread; return a JSON-ready record.
 
-    Returns:
-        The setting; ``curve``: at each look ``step``, ``loss`` and, by forced trace, how many of the ``test`` answers
-        are right; ``seconds``, ``commit``, ``hardware``; with ``rows`` also those of the last look (``ask``).
+    It has the setting; ``curve``: at each look ``step``, ``loss`` and, by forced trace, how many of the ``test``
+    answers are right; ``seconds``, ``commit``, ``hardware``; with ``rows`` also those of the last look (``ask``).
     """
     torch.set_num_threads(1)
     started, rng = time.perf_counter(), np.random.default_rng([0, setting.facts])
@@ -154,6 +148,6 @@ def finished(setting: Setting, rows: bool = False) -> dict:
         last = ask(student, setting, asked, given)
         right = Counter(row["variant"] for row in last if row["answer_correct"])
         curve.append({"step": step, "loss": loss, **{name: right[name] for name in VARIANTS}})
-    about = {"seconds": round(time.perf_counter() - started, 1), "commit": machine.commit()}
-    about |= {"hardware": machine.hardware(), "source": from_scratch.LABEL}
-    return {**asdict(setting), **about, "curve": curve, **({"rows": last} if rows else {})}
+    about = {"seconds": round(time.perf_counter() - started, 1), "source": from_scratch.LABEL}
+    about |= {"commit": machine.commit(), "hardware": machine.hardware(), "curve": curve}
+    return {**asdict(setting), **about, **({"rows": last} if rows else {})}
