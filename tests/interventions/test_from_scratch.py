@@ -17,7 +17,7 @@ from tracekd.interventions import from_scratch as world
 from tracekd.interventions import from_scratch_training as training
 from tracekd.interventions import tables
 from tracekd.interventions.from_scratch_training import Setting
-from tracekd.io.records import read_jsonl
+from tracekd.io.records import append_jsonl, read_jsonl
 from tracekd.scoring.aligned import verdict
 from tracekd.traces import templates
 
@@ -218,3 +218,25 @@ def test_a_prediction_is_judged_by_the_interval_over_seeds(right, word):
     assert judged.loc[("one_wrong", "own"), "measured"].startswith(f"{np.mean(right) / 100:.2f}")
     assert judged.loc[("right", "own"), "measured"] == record.NOT_TESTED
     assert record.summary(judged.reset_index()).set_index("account").loc["trace is the reasoning", word] >= 1
+
+
+def test_the_command_records_what_is_finished(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path))
+    monkeypatch.setattr(mechanism, "settings", lambda *chosen: [TINY])
+    (tmp_path / "mechanism").mkdir()
+    made = training.finished(TINY)
+    append_jsonl(tmp_path / "mechanism" / "trainings.jsonl", [made])
+    assert record.recorded(tmp_path).empty
+    assert mechanism.main(["--record"], tmp_path) == 0
+    looks = record.recorded(tmp_path)
+    assert looks.step.tolist() == [2, 4] and looks.own.tolist() == [look["own"] for look in made["curve"]]
+    assert looks.smeared.dtype == bool and set(looks.commit.astype(str)) == {made["commit"]}
+    assert f"{made['curve'][-1]['own']}/6 right by itself" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("text", "numbers"), [("2,5", [2, 5]), ("121-123", [121, 122, 123]), ("1,4-5", [1, 4, 5])])
+def test_numbers_of_the_command(text, numbers, capsys):
+    assert mechanism.parser().parse_args(["--seeds", text]).seeds == numbers
+    with pytest.raises(SystemExit):
+        mechanism.parser().parse_args(["--seeds", f"{text},x"])
+    assert f"{text},x" in capsys.readouterr().err

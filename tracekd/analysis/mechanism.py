@@ -41,7 +41,9 @@ ACCOUNTS = {
 
 def recorded(folder: Path = FOLDER) -> pd.DataFrame:
     """The recorded trainings (``grid.mechanism.table``) in a folder such as ``figures/data``; empty where none are."""
-    return pd.read_csv(folder / FILE) if (folder / FILE).exists() else pd.DataFrame()
+    if not (folder / FILE).exists():
+        return pd.DataFrame()
+    return pd.read_csv(folder / FILE, dtype={"commit": str}).astype({"smeared": bool})
 
 
 def shares(looks: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -93,7 +94,10 @@ def table(records: Iterable[dict]) -> pd.DataFrame:
 
 def _numbers(text: str) -> list[int]:
     """Whole numbers, comma-separated; ``121-140`` are all from one to the other."""
-    ends = [[int(end) for end in part.split("-")] for part in text.split(",")]
+    try:
+        ends = [[int(end) for end in part.split("-")] for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected whole numbers such as 2,5 or 121-140") from None
     return [number for part in ends for number in range(part[0], part[-1] + 1)]
 
 
