@@ -10,11 +10,12 @@ from tracekd.interventions.from_scratch import KINDS
 from tracekd.plots.style import OKABE_ITO
 
 FORCED_STYLE = {
-    "own": ("its own", OKABE_ITO["black"]), "gold": ("the right fact", OKABE_ITO["blue"]),
+    "own": ("no forced trace", OKABE_ITO["black"]), "gold": ("the right fact", OKABE_ITO["blue"]),
     "wrong_facts": ("one wrong fact", OKABE_ITO["vermilion"]), "all_wrong": ("all wrong facts", OKABE_ITO["orange"]),
     "empty": ("empty", OKABE_ITO["sky"]),
 }  # fmt: skip
-_COLOURS = dict(zip(KINDS, [*OKABE_ITO.values(), "#8C564B", "#BCBD22"], strict=True))
+_NAMES = ("black", "blue", "vermilion", "orange", "green", "purple", "grey", "sky", "yellow", "yellow", "yellow")
+_COLOURS = {kind: OKABE_ITO[name] for kind, name in zip(KINDS, _NAMES, strict=True)}
 
 
 def ordered(kinds) -> list[str]:
