@@ -23,6 +23,7 @@ COMMANDS = {
     "train": "train the adapters of a profile, or a shard of them",
     "generate": "let the students of a profile answer",
     "intervene": "let trained students answer after forced traces",
+    "mechanism": "train small students from scratch on right, wrong and blind traces",
     "derive": "derive category, evidence and answer from context and question alone",
     "leakage": "count what wrong traces reveal of the right answer",
     "score": "score outputs: status, steps, answers",
@@ -47,6 +48,8 @@ def main_of(command: str) -> Callable[[list[str]], int]:
             from tracekd.grid.commands import main_generate as main
         case "intervene":
             from tracekd.grid.commands import main_intervene as main
+        case "mechanism":
+            from tracekd.grid.mechanism import main
         case "derive":
             from tracekd.decompose.derive_cli import main
         case "leakage":

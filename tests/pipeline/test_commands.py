@@ -29,6 +29,7 @@ MISSPELT = [
     (["generate", "--profile", "smoek"], "'smoke'"),
     (["intervene", "--profile", "smoke", "--conditon", "correct"], "'--condition'"),
     (["export", "--profile", "smoke", "--condition", "vanila"], "'vanilla'"),
+    (["mechanism", "--kinds", "right,al_wrong"], "'all_wrong'"),
     (["derive", "--dataset", "cotempq", "x"], "'cotempqa'"),
     (["leakage", "--kind", "macthed"], "'matched'"),
     (["score", "--dataset", "babi", "--rules", "alinged", "--problems", ".", "--outputs", "."], "'aligned'"),

@@ -19,7 +19,8 @@ MOST_CELLS, MOST_LINES, MOST_IMPORTS = 28, 15, 8  # of a notebook, of a code cel
 CLOSING = ("## What was found", "## Limits", "## Next")
 # What a row's source may say in a run on generated problems. Beside these, a notebook shows only committed counts of
 # the real files (01), recorded benches (03), the grader's invented examples (04), simulated ratings and published means
-# (05), released outputs (06), simulated students (07), and the recorded replication beside the printed numbers (08).
+# (05), released outputs (06), simulated students (07), the recorded replication beside the printed numbers (08), and a
+# student trained from scratch (09).
 GENERATED = "GENERATED problems([,;] TEMPLATED traces)?"
 SOURCES = {
     "03": rf"{GENERATED}|recorded bench(es)?",
@@ -29,6 +30,7 @@ SOURCES = {
     "05": rf"{GENERATED}|SIMULATED .*|simulated .*|arXiv 2505\.13792( and its release)?",
     "06": r"the authors' released outputs \(May 2025\)",
     "07": rf"{GENERATED}|SIMULATED students on GENERATED problems",
+    "09": "GENERATED one-fact problems",
     "08": r"(arXiv 2505\.13792 and its release; )?recorded: .*problems.*",
 }
 ADDRESS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]

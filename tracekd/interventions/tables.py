@@ -60,7 +60,8 @@ def levels(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -
     Columns beside those of the module's text: ``variant``, ``outcome`` (``answer_correct`` in 0..1, ``logp_gold`` in
     nats).
     """
-    return contrasts(table, {v: {v: 1} for v in VARIANTS}, "variant", rng, repeats)
+    names = dict.fromkeys([*VARIANTS, *table.variant])
+    return contrasts(table, {v: {v: 1} for v in names}, "variant", rng, repeats)
 
 
 def changes(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
@@ -100,9 +101,9 @@ def follow_shares(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 
 
 
 def wide(part: pd.DataFrame, outcome: str) -> pd.DataFrame:
-    """One row per (problem, seed), one column per variant."""
+    """One row per (problem, seed), one column per variant; those of ``VARIANTS`` are always there, and come first."""
     found = part.pivot(index=["id", "seed"], columns="variant", values=outcome)
-    return found.reindex(columns=list(VARIANTS)).astype(float)
+    return found.reindex(columns=list(dict.fromkeys([*VARIANTS, *found.columns]))).astype(float)
 
 
 def contrasts(

@@ -1,0 +1,197 @@
+"""GENERATED one-fact problems, the traces that may be taught on them, and a student small enough to train from scratch.
+
+A context says of K people where each of them went; the question asks for one of them, so exactly one fact is gold. The
+sentences have the form of bAbI's single-supporting-fact, so ``derive``, ``verdict`` and ``forced`` read them unchanged.
+The taught answer is always right; the taught trace is one of ``KINDS``. A two-layer transformer is the least that can
+look a fact up by its name (Olsson and others 2022, arXiv 2209.11895).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
+
+from tracekd.data.problem import Problem
+from tracekd.interventions.implied import MASK, implied
+from tracekd.interventions.variants import Variant
+from tracekd.traces import templates
+from tracekd.traces.templates import Trace
+from tracekd.traces.training_interventions import DOTS
+
+LABEL, CATEGORY = "GENERATED one-fact problems", "single-supporting-fact"
+KINDS: Mapping[str, str] = {
+    "none": "no trace",
+    "right": "the right fact",
+    "one_wrong": "one wrong fact of the context",
+    "all_wrong": "all wrong facts of the context",
+    "any": "one fact of the context, drawn blind",
+    "foreign": "a fact of no context",
+    "filler": "dots, as many as a fact has words here",
+    "masked": "the right fact, its answer masked",
+    **{f"wrong_{n}": f"one wrong fact in {n}% of the problems, else the right one" for n in (25, 50, 75)},
+}
+# Given traces in the order in which tables show them; names as in ``variants.VARIANTS`` where the trace is the same.
+FORCED = ("gold", "wrong_facts", "all_wrong", "other", "masked", "empty")
+_STATED = {"gold": "right", "wrong_facts": "one_wrong", "other": "foreign"}
+# Few words: with 24 people and places the lookup took three times as many steps to form.
+PEOPLE = ("Ada", "Ben", "Carla", "Daniel", "Emma", "Fred", "Gina", "Hugo", "John", "Mary", "Sandra", "Tom")
+PLACES = ("attic", "barn", "bath", "cellar", "garage", "garden", "gym", "hall", "kitchen", "office", "shop", "zoo")
+THINGS = ("apple", "ball", "book", "cup", "football", "hat", "key", "lamp", "milk", "pen", "ring", "rope")
+WENT = re.compile(r"(\w+) went to the (\w+)\.")
+
+
+def problems(count: int, facts: int, rng: np.random.Generator, *, distractors: int = 0, split: str = "train"):
+    """Draw a list of ``count`` problems (``Problem``) in which a question could ask for ``facts`` facts of the context.
+
+    Args:
+        count: of problems.
+        facts: K; as many people, each at another place. The gold one is equally likely at each position.
+        rng: decides everything.
+        distractors: further sentences of the context ("Tom took the milk there."), which no question asks for.
+        split: of the problems, part of their ids.
+
+    Raises:
+        ValueError: fewer than two facts, or more sentences than there are people or things.
+    """
+    if facts < 2 or facts + distractors > len(PEOPLE) or not 0 <= distractors <= len(THINGS):
+        most = f"at most {len(PEOPLE)} sentences in all, {len(THINGS)} distractors"
+        raise ValueError(f"facts={facts}, distractors={distractors}: expected 2 facts or more, {most}")
+    return [_problem(i, facts, distractors, rng, split) for i in range(count)]
+
+
+def _problem(number: int, facts: int, distractors: int, rng: np.random.Generator, split: str) -> Problem:
+    people = [PEOPLE[i] for i in rng.permutation(len(PEOPLE))[: facts + distractors]]
+    places = [PLACES[i] for i in rng.permutation(len(PLACES))[:facts]]
+    things = [THINGS[i] for i in rng.permutation(len(THINGS))[:distractors]]
+    said = [f"{who} went to the {where}." for who, where in zip(people, places, strict=False)]
+    said += [f"{who} took the {what} there." for who, what in zip(people[facts:], things, strict=True)]
+    order, asked = rng.permutation(len(said)).tolist(), int(rng.integers(facts))
+    name, question = f"babi/{CATEGORY}/one-fact-{split}-{number:05d}", f"Where is {people[asked]}?"
+    context = tuple(said[i] for i in order)
+    return Problem(name, "babi", CATEGORY, context, question, (places[asked],), (order.index(asked),), split)
+
+
+def trace(problem: Problem, kind: str, rng: np.random.Generator) -> Trace:
+    """The trace of one of ``KINDS`` (or ``wrong_N``, N percent) that a student is taught on a problem.
+
+    Raises:
+        ValueError: unknown kind.
+    """
+    if kind in ("none", "filler"):
+        return Trace("vanilla", "") if kind == "none" else Trace(kind, f"{DOTS} {DOTS}")
+    facts = stated(problem, kind, rng)
+    return Trace(kind, templates.render("babi", CATEGORY, facts), CATEGORY, facts)
+
+
+def stated(problem: Problem, kind: str, rng: np.random.Generator) -> tuple[str, ...]:
+    """The facts that a trace of a kind states, in context order; see ``trace``."""
+    asked_for = [fact for fact in problem.context if WENT.fullmatch(fact)]
+    wrong = [fact for fact in asked_for if fact not in problem.facts]
+    if dose := re.fullmatch(r"wrong_(\d+)", kind):
+        kind = "one_wrong" if 100 * rng.random() < int(dose[1]) else "right"
+    match kind:
+        case "right":
+            return problem.facts
+        case "one_wrong":
+            return (wrong[rng.integers(len(wrong))],)
+        case "all_wrong":
+            return tuple(wrong)
+        case "any":
+            return (asked_for[rng.integers(len(asked_for))],)
+        case "foreign":
+            context = " ".join(problem.context)
+            who, where = ([word for word in words if word not in context] for words in (PEOPLE, PLACES))
+            return (f"{who[rng.integers(len(who))]} went to the {where[rng.integers(len(where))]}.",)
+        case "masked":
+            return tuple(fact.replace(f"{problem.answers[0]}.", f"{MASK}.") for fact in problem.facts)
+    raise ValueError(f"trace kind {kind!r}: expected one of {', '.join(KINDS)}")
+
+
+def given_traces(problem: Problem, rng: np.random.Generator) -> list[Variant]:
+    """The traces of ``FORCED`` that are put before a problem's answer, as ``forced.row`` takes them."""
+    facts = {name: stated(problem, _STATED.get(name, name), rng) for name in FORCED[:-1]}
+    texts = {name: templates.render("babi", CATEGORY, facts[name]) for name in facts} | {"empty": ""}
+    return [Variant(name, texts[name], implied(problem, facts.get(name))) for name in FORCED]
+
+
+# Tokens: the words that differ between problems; "went to the", full stops and the label carry nothing here.
+_MARKS = ("<pad>", "Question", "<think>", "</think>", "<answer>", "</answer>", "took", MASK, DOTS)
+WORDS = (*_MARKS, *PEOPLE, *PLACES, *THINGS)
+IDS = {word: i for i, word in enumerate(WORDS)}
+_TOKEN = re.compile(r"</?(?:think|answer)>|\.\.\.|\w+")
+PAD, OPEN, END = IDS["<pad>"], IDS["<answer>"], IDS["</answer>"]
+LONGEST = 96  # tokens of a sequence
+
+
+def encode(text: str) -> list[int]:
+    """The tokens of a prompt, trace or target: those of its words that are in ``WORDS``, in order."""
+    return [IDS[word] for word in _TOKEN.findall(text) if word in IDS]
+
+
+def decode(tokens: Sequence[int]) -> str:
+    """Tokens as an output in the project's form: a trace's facts as sentences, so that ``verdict`` reads them."""
+    return re.sub(r"(?<=<think>)(.*?)(?=</think>|$)", _sentences, " ".join(WORDS[i] for i in tokens))
+
+
+def _sentences(trace: re.Match) -> str:
+    found = re.findall(rf"({'|'.join(PEOPLE)}) ({'|'.join((*PLACES, MASK))})|(\S+)", trace[1])
+    facts = [f"{who} went to the {where}." if who else word for who, where, word in found]
+    return templates.render("babi", CATEGORY, facts) if facts else ""
+
+
+def padded(rows: Sequence[Sequence[int]]) -> torch.Tensor:
+    """Token ids as a tensor (rows, longest), padded at the end, where no earlier position looks."""
+    return pad_sequence([torch.tensor(row) for row in rows], batch_first=True, padding_value=PAD)
+
+
+class Block(nn.Module):
+    """Causal attention, then an MLP, each after a layer norm and added to what came in."""
+
+    def __init__(self, width: int, heads: int, smeared: bool):
+        """Make weights from torch's current seed; ``smeared``: see ``Student``."""
+        super().__init__()
+        self.smear = nn.Parameter(torch.zeros(heads, 1, 1)) if smeared else None
+        self.heads, self.norms = heads, nn.ModuleList([nn.LayerNorm(width), nn.LayerNorm(width)])
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Hidden states (batch, length, width), changed."""
+        batch, length, width = hidden.shape
+        parts = self.qkv(self.norms[0](hidden)).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        query, key, value = parts
+        if self.smear is not None:
+            key = key + self.smear.sigmoid() * (F.pad(key[:, :, :-1], (0, 0, 1, 0)) - key)
+        mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+        hidden = hidden + self.out(mixed.transpose(1, 2).reshape(batch, length, width))
+        return hidden + self.mlp(self.norms[1](hidden))
+
+
+class Student(nn.Module):
+    """A causal transformer over ``WORDS`` with learned positions and tied embeddings.
+
+    ``smeared`` keys mix in, by a learned share per head, the key of the word before (Olsson and others 2022), so that
+    the first half of a lookup, which word stands after which, need not be learned.
+    """
+
+    def __init__(self, smeared: bool, width: int = 64, layers: int = 2, heads: int = 2):
+        """Make weights from torch's current seed."""
+        super().__init__()
+        self.words, self.places = nn.Embedding(len(WORDS), width), nn.Embedding(LONGEST, width)
+        for table in (self.words, self.places):
+            nn.init.normal_(table.weight, std=0.2)  # with 0.02 the first layer did not find the word before in time
+        self.blocks, self.norm = (
+            nn.Sequential(*(Block(width, heads, smeared) for _ in range(layers))),
+            nn.LayerNorm(width),
+        )
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        """Logits (batch, length, words) of token ids (batch, length)."""
+        hidden = self.words(ids) + self.places.weight[: ids.shape[1]]
+        return self.norm(self.blocks(hidden)) @ self.words.weight.T
