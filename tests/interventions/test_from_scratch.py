@@ -225,7 +225,7 @@ def test_the_command_records_what_is_finished(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(mechanism, "settings", lambda *chosen: [TINY])
     (tmp_path / "mechanism").mkdir()
     made = training.finished(TINY)
-    append_jsonl(tmp_path / "mechanism" / "trainings.jsonl", [made])
+    append_jsonl(tmp_path / "mechanism" / "trainings.jsonl", [made, {**made, "version": 0}])  # an older one is left out
     assert record.recorded(tmp_path).empty
     assert mechanism.main(["--record"], tmp_path) == 0
     looks = record.recorded(tmp_path)

@@ -128,5 +128,6 @@ def main(argv: list[str], folder: Path = ROOT / "figures" / "data") -> int:
         about += ", smeared keys" if record["smeared"] else ""
         print(f"{number}/{len(wanted)} {about}, {record['steps']} steps: {share}; {record['seconds']} s", flush=True)
     if options.record:
-        print(write_table(folder / FILE, table(recover_jsonl(path))))
+        whole = [record for record in recover_jsonl(path) if record["version"] == Setting.version]
+        print(write_table(folder / FILE, table(whole)))
     return 0
