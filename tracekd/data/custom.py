@@ -135,7 +135,7 @@ def usable(path: str | Path, problems: list[Problem]) -> Counter[str]:
 
 
 def _distinct(path: Path, labels: list[str]) -> None:
-    """Refuse labels that cannot be told apart, or read back, as scoring compares them."""
+    """Refuse labels that scoring would confuse with each other or could not read back."""
     seen: dict[str, str] = {}
     for label in labels:
         plain = normalise(label)

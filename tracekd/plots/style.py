@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import matplotlib as mpl
 
-# Okabe and Ito's palette (2008), told apart under the common colour-vision deficiencies.
+# Okabe and Ito's palette (2008), distinct under the common colour-vision deficiencies.
 OKABE_ITO = {
     "black": "#000000", "orange": "#E69F00", "sky": "#56B4E9", "green": "#009E73",
     "yellow": "#F0E442", "blue": "#0072B2", "vermilion": "#D55E00", "purple": "#CC79A7", "grey": "#7F7F7F",

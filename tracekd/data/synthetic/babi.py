@@ -18,12 +18,12 @@ PEOPLE, PLACES, OBJECTS = _WORDS["people"], _WORDS["places"], _WORDS["objects"]
 def make(category: str, rng: np.random.Generator) -> dict:
     """One story of a task type as the parts of a ``Problem``: context, question, answers, evidence, meta."""
     while True:
-        told, question, answer, evidence = MAKERS[category](rng)
+        sentences, question, answer, evidence = MAKERS[category](rng)
         # A supporting sentence that comes twice would leave open which of the two supports.
-        if all(told.count(told[i]) == 1 for i in evidence):
+        if all(sentences.count(sentences[i]) == 1 for i in evidence):
             break
     answers, evidence = tuple(answer.split(",")), tuple(sorted(evidence))
-    return {"context": tuple(told), "question": question, "answers": answers, "evidence": evidence, "meta": {}}
+    return {"context": tuple(sentences), "question": question, "answers": answers, "evidence": evidence, "meta": {}}
 
 
 def _move(rng, who: str, where: str) -> str:
@@ -45,8 +45,8 @@ def single_supporting_fact(rng) -> Story:
         cast = [cast[0], cast[0]]
     where = several(rng, PLACES, 2)
     asked = 1 if cast[0] == cast[1] else between(rng, 0, 1)
-    told = [_move(rng, who, place) for who, place in zip(cast, where, strict=True)]
-    return told, f"Where is {cast[asked]}?", where[asked], [asked]
+    sentences = [_move(rng, who, place) for who, place in zip(cast, where, strict=True)]
+    return sentences, f"Where is {cast[asked]}?", where[asked], [asked]
 
 
 def conjunction(rng) -> Story:
@@ -57,8 +57,8 @@ def conjunction(rng) -> Story:
     where = several(rng, PLACES, 2)
     asked = pick(rng, cast if cast[2] in second else first)
     fact = 1 if asked in second else 0
-    told = [_move(rng, " and ".join(pair), place) for pair, place in zip((first, second), where, strict=True)]
-    return told, f"Where is {asked}?", where[fact], [fact]
+    sentences = [_move(rng, " and ".join(pair), place) for pair, place in zip((first, second), where, strict=True)]
+    return sentences, f"Where is {asked}?", where[fact], [fact]
 
 
 def two_supporting_facts(rng) -> Story:
@@ -68,10 +68,10 @@ def two_supporting_facts(rng) -> Story:
     """
     length = int(weighted(rng, _WORDS["find_lengths"]))
     cast, things = several(rng, PEOPLE, 4), several(rng, OBJECTS, 3)
-    told, moved, holder, lies_in = [], {}, {}, {}
+    sentences, moved, holder, lies_in = [], {}, {}, {}
     found = None
-    while len(told) < length or len(told) % 2 or found is None:
-        step, draw = len(told), rng.random()
+    while len(sentences) < length or len(sentences) % 2 or found is None:
+        step, draw = len(sentences), rng.random()
         # Near the end someone who carries a thing acts, so that stories end at about the drawn length.
         ending = step >= length - 2
         who = pick(rng, [w for w, _ in holder.values()] if ending and holder else cast)
@@ -81,49 +81,49 @@ def two_supporting_facts(rng) -> Story:
         if free and (not holder if ending else draw < 0.3 and len(holder) < 2):
             what, found = pick(rng, free), None
             holder[what] = (who, step)
-            told.append(_grab(rng, who, what))
+            sentences.append(_grab(rng, who, what))
         elif draw < 0.55 and mine and here:
             what = pick(rng, mine)
             del holder[what]
             lies_in[what], found = here, (what, here, [moved[who][0], step])
-            told.append(_drop(rng, who, what))
+            sentences.append(_drop(rng, who, what))
         else:
             where = pick(rng, [place for place in PLACES if place != here])
             moved[who] = (step, where)
             found = (what := pick(rng, mine), where, [holder[what][1], step]) if mine else None
-            told.append(_move(rng, who, where))
+            sentences.append(_move(rng, who, where))
     what, where, evidence = found
-    return told, f"Where is the {what}?", where, evidence
+    return sentences, f"Where is the {what}?", where, evidence
 
 
 def _carrying(rng, none_share: float, two_share: float, hand: bool) -> tuple[list[str], str, list[str], list[int]]:
     """Moves, then two sentences that decide what one person carries: sentences, person, things, evidence."""
     length = int(weighted(rng, _WORDS["carry_lengths"]))
     cast, (what, other) = several(rng, PEOPLE, 4), several(rng, OBJECTS, 2)
-    told = [_move(rng, pick(rng, cast), pick(rng, PLACES)) for _ in range(length - 2)]
+    sentences = [_move(rng, pick(rng, cast), pick(rng, PLACES)) for _ in range(length - 2)]
     who, draw = cast[0], rng.random()
     grab = _grab(rng, who, what)
     if draw < none_share:
         gone = f"{who} {pick(rng, _WORDS['hands'])} the {what} to {cast[1]}." if hand and rng.random() < 0.55 else None
-        return [*told, grab, gone or _drop(rng, who, what)], who, [], [length - 2, length - 1]
+        return [*sentences, grab, gone or _drop(rng, who, what)], who, [], [length - 2, length - 1]
     if draw < none_share + two_share:
-        return [*told, grab, _grab(rng, who, other)], who, [what, other], [length - 2, length - 1]
+        return [*sentences, grab, _grab(rng, who, other)], who, [what, other], [length - 2, length - 1]
     if rng.random() < 0.3:
-        return [*told, grab, _move(rng, pick(rng, cast), pick(rng, PLACES))], who, [what], [length - 2]
+        return [*sentences, grab, _move(rng, pick(rng, cast), pick(rng, PLACES))], who, [what], [length - 2]
     before = _grab(rng, cast[1], other) if rng.random() < 0.35 else _move(rng, pick(rng, cast), pick(rng, PLACES))
-    return [*told, before, grab], who, [what], [length - 1]
+    return [*sentences, before, grab], who, [what], [length - 1]
 
 
 def counting(rng) -> Story:
     """How many things does a person carry: none, one or two."""
-    told, who, things, evidence = _carrying(rng, none_share=0.195, two_share=0.015, hand=True)
-    return told, f"How many objects is {who} carrying?", ("none", "one", "two")[len(things)], evidence
+    sentences, who, things, evidence = _carrying(rng, none_share=0.195, two_share=0.015, hand=True)
+    return sentences, f"How many objects is {who} carrying?", ("none", "one", "two")[len(things)], evidence
 
 
 def lists_sets(rng) -> Story:
     """Which things does a person carry, in the order in which they were taken."""
-    told, who, things, evidence = _carrying(rng, none_share=0.105, two_share=0.025, hand=False)
-    return told, f"What is {who} carrying?", ",".join(things) or "nothing", evidence
+    sentences, who, things, evidence = _carrying(rng, none_share=0.105, two_share=0.025, hand=False)
+    return sentences, f"What is {who} carrying?", ",".join(things) or "nothing", evidence
 
 
 def time_reasoning(rng) -> Story:
@@ -136,17 +136,17 @@ def time_reasoning(rng) -> Story:
         who = pick(rng, others)
         if visits.get(who, 0) < 2:
             visits[who] = visits.get(who, 0) + 1
-    told, evidence, asked = [], [], None
+    sentences, evidence, asked = [], [], None
     for who, n in visits.items():
         where = several(rng, _WORDS["outdoors"], n)
         for when, place in zip(_WORDS["day"], where, strict=False):
             sentence = _move(rng, who, place)[:-1]
             front = rng.random() < 0.45
-            told.append(f"{when.capitalize()} {sentence}." if front else f"{sentence} {when}.")
+            sentences.append(f"{when.capitalize()} {sentence}." if front else f"{sentence} {when}.")
         if who == cast[0]:
             evidence, asked = [n - 2, n - 1], where[-2:]
-    told, evidence = shuffled(rng, told, evidence)
-    return told, f"Where was {cast[0]} before the {asked[1]}?", asked[0], evidence
+    sentences, evidence = shuffled(rng, sentences, evidence)
+    return sentences, f"Where was {cast[0]} before the {asked[1]}?", asked[0], evidence
 
 
 MAKERS = {

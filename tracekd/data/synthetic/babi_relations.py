@@ -13,7 +13,7 @@ _OFFSETS = {"above": (0, 1), "below": (0, -1), "to the left of": (-1, 0), "to th
 
 
 def two_arg_relations(rng) -> Story:
-    """Three rooms on a line, told in two sentences; one names the room asked for."""
+    """Three rooms on a line, placed by two sentences; one names the room asked for."""
     left, middle, right = several(rng, _WORDS["places"], 3)
     way = pick(rng, tuple(_OPPOSITE))
     near = [(left, way, middle), (middle, _OPPOSITE[way], left)]
@@ -21,10 +21,10 @@ def two_arg_relations(rng) -> Story:
     facts = several(rng, [pick(rng, near), pick(rng, far)], 2)
     asked = int(rng.random() * 2)
     subject, direction, other = facts[asked]
-    told = [f"The {a} is {d} of the {b}." for a, d, b in facts]
+    sentences = [f"The {a} is {d} of the {b}." for a, d, b in facts]
     if rng.random() < 0.5:
-        return told, f"What is {direction} of the {other}?", subject, [asked]
-    return told, f"What is the {subject} {direction} of?", other, [asked]
+        return sentences, f"What is {direction} of the {other}?", subject, [asked]
+    return sentences, f"What is the {subject} {direction} of?", other, [asked]
 
 
 def basic_deduction(rng) -> Story:
@@ -35,11 +35,11 @@ def basic_deduction(rng) -> Story:
     names = several(rng, _NAMES, 4)
     kind_of = {name: pick(rng, kinds) for name in names}
     asked = pick(rng, names)
-    told = [f"{plurals[k].capitalize()} are afraid of {plurals[fears[k]]}." for k in kinds]
-    told += [f"{name} is a {kind_of[name]}." for name in names]
+    sentences = [f"{plurals[k].capitalize()} are afraid of {plurals[fears[k]]}." for k in kinds]
+    sentences += [f"{name} is a {kind_of[name]}." for name in names]
     evidence = [kinds.index(kind_of[asked]), 4 + names.index(asked)]
-    told, evidence = shuffled(rng, told, evidence)
-    return told, f"What is {asked.lower()} afraid of?", fears[kind_of[asked]], evidence
+    sentences, evidence = shuffled(rng, sentences, evidence)
+    return sentences, f"What is {asked.lower()} afraid of?", fears[kind_of[asked]], evidence
 
 
 def basic_induction(rng) -> Story:
@@ -48,10 +48,10 @@ def basic_induction(rng) -> Story:
     rest = [*kinds[1:3], pick(rng, kinds[1:])]
     kind_of = dict(zip(names, [kinds[0], kinds[0], *rest], strict=True))
     colour_of = {name: pick(rng, _WORDS["colours"]) for name in names[1:]}
-    told = [f"{name} is a {kind_of[name]}." for name in names]
-    told += [f"{name} is {colour_of[name]}." for name in names[1:]]
-    told, evidence = shuffled(rng, told, [0, 1, 5])
-    return told, f"What color is {names[0]}?", colour_of[names[1]], evidence
+    sentences = [f"{name} is a {kind_of[name]}." for name in names]
+    sentences += [f"{name} is {colour_of[name]}." for name in names[1:]]
+    sentences, evidence = shuffled(rng, sentences, [0, 1, 5])
+    return sentences, f"What color is {names[0]}?", colour_of[names[1]], evidence
 
 
 def positional_reasoning(rng) -> Story:
@@ -59,13 +59,13 @@ def positional_reasoning(rng) -> Story:
     middle, *ends = several(rng, _WORDS["shapes"], 3)
     ways = several(rng, tuple(_OFFSETS), 2)
     at = {middle: (0, 0)} | {end: _OFFSETS[way] for end, way in zip(ends, ways, strict=True)}
-    told = [_placed(rng, end, way, middle) for end, way in zip(ends, ways, strict=True)]
+    sentences = [_placed(rng, end, way, middle) for end, way in zip(ends, ways, strict=True)]
     first, second = several(rng, ends, 2)
     dx, dy = at[first][0] - at[second][0], at[first][1] - at[second][1]
     true = [w for w, (x, y) in _OFFSETS.items() if x * dx > 0 or y * dy > 0]
     holds = rng.random() < 0.5
     way = pick(rng, true if holds else [w for w in _OFFSETS if w not in true])
-    return told, f"Is the {first} {way} the {second}?", "yes" if holds else "no", [0, 1]
+    return sentences, f"Is the {first} {way} the {second}?", "yes" if holds else "no", [0, 1]
 
 
 def _placed(rng, thing: str, way: str, other: str) -> str:
@@ -92,11 +92,11 @@ def size_reasoning(rng) -> Story:
         if alone:
             break
     small, large, i, j = pick(rng, alone)
-    told = [_sized(rng, order[a], order[b]) for a, b in pairs]
+    sentences = [_sized(rng, order[a], order[b]) for a, b in pairs]
     a, b = several(rng, [(order[small]), (order[large])], 2)
     if rng.random() < 0.5:
-        return told, f"Is the {a} bigger than the {b}?", "yes" if a == order[large] else "no", sorted((i, j))
-    return told, f"Does the {a} fit in the {b}?", "yes" if a == order[small] else "no", sorted((i, j))
+        return sentences, f"Is the {a} bigger than the {b}?", "yes" if a == order[large] else "no", sorted((i, j))
+    return sentences, f"Does the {a} fit in the {b}?", "yes" if a == order[small] else "no", sorted((i, j))
 
 
 def _sized(rng, small: str, large: str) -> str:
