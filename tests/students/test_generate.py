@@ -77,6 +77,14 @@ def test_adapter_does_something_and_is_merged_only_where_that_is_exact(problems,
     assert layers and not any(layer.merged for layer in layers)
 
 
+def test_the_head_sees_whole_rows_also_where_several_prompts_are_read_at_once(problems):
+    """Of a slice of the states torch multiplies row by row, each time with a copy of the head's weights."""
+    model, seen = generate.loaded("tiny-random"), []
+    model.get_output_embeddings().register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].is_contiguous()))
+    list(generate.answer(model, registry.load_tokenizer("tiny-random"), problems, max_new_tokens=2, batch=8))
+    assert len(seen) > 2 and all(seen)
+
+
 def test_every_problem_once_in_any_batch_size(problems, adapter, tmp_path):
     texts = []
     for batch in (1, 3, 10):
