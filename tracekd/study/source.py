@@ -97,12 +97,13 @@ def _rows(path: Path) -> list[dict]:
         with path.open(encoding="utf-8-sig", newline="") as handle:
             reader = csv.DictReader(handle, strict=True)
             rows = [{**row, "file": path.name, "line": reader.line_num} for row in reader]
+            names = reader.fieldnames or ()
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path.name}: no CSV file in UTF-8 ({error}): give it as the survey page wrote it") from None
-    if missing := [column for column in COLUMNS if column not in (reader.fieldnames or ())]:
+    if missing := [column for column in COLUMNS if column not in names]:
         raise ValueError(f"{path.name}: no column {', '.join(missing)}: the long format has {', '.join(COLUMNS)}")
     if broken := [row["line"] for row in rows if None in row or None in row.values()]:
-        raise ValueError(f"{path.name}, line {broken[0]}: expected {len(reader.fieldnames)} cells, as in the header")
+        raise ValueError(f"{path.name}, line {broken[0]}: expected {len(names)} cells, as in the header")
     return rows
 
 
@@ -126,5 +127,5 @@ def _checked(rows: pd.DataFrame) -> pd.DataFrame:
                 f"{first.file}, line {first.line}: {column} {first[column]!r} ({(~good).sum()} rows): "
                 f"expected {EXPECTED[column]}"
             )
-    ratings = rows.assign(**given, **number).astype({"rating": int, "order": float, "seconds": float})
+    ratings = given.assign(**number).astype({"rating": int, "order": float, "seconds": float})
     return ratings.assign(trace_type=ratings["trace_type"].mask(check, ""))
