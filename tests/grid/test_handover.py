@@ -8,8 +8,8 @@ teacher               train --texts, survey build --traces
 train (SFT sets)      survey build --traces, export (and TRL: ``test_export``)
 generate              score, intervene, export (the card's results)
 score --csv           any reader of tables
-survey check          survey check, run --ratings
-survey page           survey check (in a real browser: ``test_survey``)
+survey read           survey read, run --ratings
+survey page           survey read (in a real browser: ``test_survey``)
 ====================  ====================================================================
 """
 
@@ -24,7 +24,7 @@ import pytest
 from tracekd import __main__
 from tracekd.data.problem import read_problems
 from tracekd.io.records import read_jsonl, write_jsonl
-from tracekd.study import survey_build, survey_cli
+from tracekd.study import survey, survey_cli
 from tracekd.study.simulate import simulate
 from tracekd.study.source import open_study
 
@@ -122,7 +122,7 @@ def test_a_teachers_texts_are_trained_on_and_shown_in_the_survey(runs, teacher, 
 
 
 def test_sft_sets_are_shown_in_the_survey(runs, tmp_path, monkeypatch):
-    monkeypatch.setattr(survey_build, "fetch", lambda: (["var jsPsych;"], "licence"))
+    monkeypatch.setattr(survey, "fetch", lambda: (["var jsPsych;"], "licence"))
     page = tmp_path / "page.html"
     call("survey", "build", "--dataset", "babi", "--traces", runs / "sft/babi/correct/train.jsonl", "--output", page)
     assert "<think>" not in page.read_text(encoding="utf-8")
@@ -138,11 +138,11 @@ def test_problems_of_a_run_are_an_own_set(runs, tmp_path):
     assert list((tmp_path / "runs/smoke/adapters/mine/vanilla").rglob("record.json"))
 
 
-def test_clean_ratings_are_read_again_unchanged(tmp_path):
+def test_ratings_that_were_read_are_read_again_unchanged(tmp_path):
     simulate(np.random.default_rng(1)).to_csv(tmp_path / "raw.csv", index=False)
     first, second = tmp_path / "first.csv", tmp_path / "second.csv"
-    call("survey", "check", tmp_path / "raw.csv", "--output", first, "--scale", "1-7")
-    call("survey", "check", first, "--output", second)
+    call("survey", "read", tmp_path / "raw.csv", "--output", first)
+    call("survey", "read", first, "--output", second)
     assert first.read_text() == second.read_text()
     pd.testing.assert_frame_equal(
         open_study(str(first), np.random.default_rng(1)).ratings,

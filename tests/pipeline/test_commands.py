@@ -7,7 +7,7 @@ import pytest
 
 from tracekd import __main__
 
-HELP = [[name] for name in __main__.COMMANDS] + [["survey", name] for name in ("build", "check", "pictures")]
+HELP = [[name] for name in __main__.COMMANDS] + [["survey", name] for name in ("build", "read")]
 MISSPELT = [
     (["run", "--profile", "smke"], "'smoke'"),
     (["run", "--only", "03_qlora_trian"], "'03_qlora_train'"),
@@ -22,7 +22,6 @@ MISSPELT = [
     (["run", "--ratings", "nowhere.csv"], "'nowhere.csv'"),
     (["run", "--texts", "nowhere.jsonl"], "'nowhere.jsonl'"),
     (["run", "--seed", "x"], "'x'"),
-    (["run", "--scale", "1-7"], "--ratings"),
     (["train", "--profile", "smoke", "--condition", "corect"], "'correct'"),
     (["train", "--profile", "smoke", "--shard", "4/4"], "i/n"),
     (["teacher", __file__, "--url", "http://localhost:9/v1", "--model", "m", "--temperature=-1"], "-1.0"),
@@ -37,8 +36,7 @@ MISSPELT = [
     (["tune", "--conditions", "corect"], "'correct'"),
     (["bench", "trian"], "'train'"),
     (["student", "smollm2-135n"], "'smollm2-135m'"),
-    (["survey", "chek"], "'check'"),
-    (["survey", "check", __file__, "--scale", "7"], "1-7"),
+    (["survey", "raed"], "'read'"),
     (["trian"], "'train'"),
     (["--profile", "smoke", "run"], "the command comes first"),
 ]
@@ -57,7 +55,7 @@ TAKE_FILES = {
     "derive": ["derive", "{}"],
     "teacher": ["teacher", "{}", "--url", "http://localhost:9/v1", "--model", "m"],
     "score outputs": ["score", "--dataset", "babi", "--problems", "{}", "--outputs", __file__],
-    "survey check": ["survey", "check", "{}"],
+    "survey read": ["survey", "read", "{}"],
     "survey build": ["survey", "build", "--traces", "{}"],
     "run ratings": ["run", "--only", "05", "--profile", "smoke", "--ratings", "{}"],
     "train data": ["train", "--profile", "smoke", "--data", "{}"],

@@ -11,11 +11,16 @@ import numpy as np
 import pytest
 
 from tracekd.data.problem import Problem
-from tracekd.study import files, importing, simulate, survey, survey_build, survey_cli
 from tracekd.study import ratings as study
+from tracekd.study import simulate, source, survey, survey_cli
 from tracekd.traces import freeform
 
 KINDS = study.TRACE_TYPES
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM_FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
 PATIENCE = 120  # seconds that a condition may take on a busy machine
 PROBLEMS = [
     Problem(
@@ -27,19 +32,23 @@ PROBLEMS = [
 ]  # fmt: skip
 
 
-def shown(problems=PROBLEMS):
+def shown():
     """Test traces; the R1 kinds are marked templated."""
     return [
-        survey.show(p, k, f"{k} says </script><b>so</b>, {p.id}.\nThus {p.answers[0]}.", source, "generated")
-        for p in problems
+        {
+            "problem": p.id, "trace_type": k, "context": p.context, "question": p.question, "answer": p.answers[0],
+            "trace": f"{k} says </script><b>so</b>, {p.id}.\nThus {p.answers[0]}.", "source": source,
+            "data": "generated",
+        }
+        for p in PROBLEMS
         for k, source in zip(KINDS, ["templated"] * 3 + ["rules"], strict=True)
-    ]
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("blocks", [1, 2])
-def test_within_orders_are_balanced(blocks):
+def test_orders_are_balanced(blocks):
     problems = [f"p{i}" for i in range(4 * blocks)]
-    found = survey.sequences(problems, KINDS, "within")
+    found = survey.sequences(problems)
     assert len(found) == 16
     for order in found:
         assert Counter(kind for _, kind in order) == dict.fromkeys(KINDS, blocks)
@@ -52,24 +61,13 @@ def test_within_orders_are_balanced(blocks):
     assert len(follows) == 12 and set(follows.values()) == {4}
 
 
-def test_between_orders_show_one_kind_each():
-    found = survey.sequences(["a", "b", "c"], KINDS, "between")
-    assert all(len({kind for _, kind in order}) == 1 for order in found)
-    assert Counter(order[0][1] for order in found) == dict.fromkeys(KINDS, 6)  # 3 problems: a doubled square of 6
-
-
 @pytest.mark.parametrize(
     ("call", "named"),
     [
-        (lambda: survey.sequences(["a", "b"], KINDS, "within"), "2 problems"),
-        (lambda: survey.sequences(["a"], KINDS, "mixed"), "'mixed'"),
-        (lambda: survey.plan(shown()[:-1]), "cotempqa/equal/0003 correct"),
+        (lambda: survey.sequences(["a", "b"]), "2 problems"),
         (lambda: survey.plan(shown(), post="lab.example"), "'lab.example'"),
-        (lambda: survey.show(PROBLEMS[0], "r1", " ", "teacher", "generated"), "cotempqa/equal/0000"),
-        (lambda: survey.show(PROBLEMS[0], "swapped", "x", "teacher", "generated"), "'swapped'"),
-        (lambda: survey.choose(PROBLEMS, 5, np.random.default_rng(1)), "5 problems"),
-        (lambda: survey.page(survey.plan(shown()), ["'</script>'"], ""), "</script"),
-        (lambda: survey_build.check(b"something else", *survey_build.PACKAGES[0][::2]), "jspsych"),
+        (lambda: survey_cli.choose(PROBLEMS, 5, np.random.default_rng(1)), "5 problems"),
+        (lambda: survey.check(b"something else", *survey.PACKAGES[0][::2]), "jspsych"),
     ],
 )
 def test_what_cannot_be_shown_is_refused_by_name(call, named):
@@ -90,8 +88,8 @@ def test_texts_of_traces_cannot_break_the_page():
 def scripts():
     """JsPsych from npm, or a skip that says why it is not to be had."""
     try:
-        return survey_build.fetch()
-    except RuntimeError as error:
+        return survey.fetch()
+    except FileNotFoundError as error:
         pytest.skip(f"the survey needs jsPsych from npm: {error}")
 
 
@@ -99,14 +97,14 @@ def scripts():
 def chromium(tmp_path_factory):
     """Headless Chromium, started once: a cold start may take a minute. Or a skip that says what is missing."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed (the dev extra has it)")
-    program = next((p for name in survey_build.CHROMIUM if (p := shutil.which(name))), None)
+    program = next((p for name in CHROMIUM if (p := shutil.which(name))), None)
     driver = shutil.which("chromedriver")
     if not program or not driver:
         pytest.skip("chromium or chromedriver is not installed (Debian: chromium, chromium-driver)")
     options = webdriver.ChromeOptions()
     options.binary_location = program
     profile = tmp_path_factory.mktemp("profile")
-    for flag in (*survey_build.CHROMIUM_FLAGS, f"--user-data-dir={profile}", "--window-size=1000,900"):
+    for flag in (*CHROMIUM_FLAGS, f"--user-data-dir={profile}", "--window-size=1000,900"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     found = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
@@ -192,7 +190,7 @@ def begin(browser):
 
 def test_a_participant_fills_it_in_reloads_and_downloads(scripts, browser, tmp_path):
     page = tmp_path / "survey.html"
-    page.write_text(survey.page(survey.plan(shown(), study="trial"), *scripts), encoding="utf-8")
+    page.write_text(survey.page(survey.plan(shown()), *scripts), encoding="utf-8")
     browser.get(page.as_uri() + "?sequence=6")
     begin(browser)
     given = {number: rate(browser, number) for number in (1, 2)}
@@ -207,21 +205,17 @@ def test_a_participant_fills_it_in_reloads_and_downloads(scripts, browser, tmp_p
     heading(browser, "Thank you")
     browser.refresh()
     heading(browser, "Thank you")
-    for kind in ("csv", "json"):
-        css(browser, f"#{kind}")[0].click()
-    wait(browser, lambda: len([*tmp_path.glob("trial_P*.csv"), *tmp_path.glob("trial_P*.json")]) == 2, "downloads")
-    order = survey.sequences([p.id for p in PROBLEMS], KINDS, "within")[5]
-    for path in (*tmp_path.glob("trial_P*.csv"), *tmp_path.glob("trial_P*.json")):
-        cleaned = importing.clean(files.read(path))
-        assert cleaned.report.empty
-        ratings = cleaned.ratings
-        assert len(ratings) == 4 * 7 + 2 and ratings["seconds"].ge(0).all()
-        for number, (problem, kind) in enumerate(order, start=1):
-            rows = ratings[ratings["order"] == number]
-            assert dict(zip(rows["item"], rows["rating"], strict=True)) == given[number]
-            assert set(rows["problem"]) == {problem}
-            assert set(rows.loc[~study.is_check(rows["item"]), "trace_type"]) == {kind}
-        assert not study.careless(ratings)["failed_checks"].any()
+    css(browser, "#csv")[0].click()
+    wait(browser, lambda: list(tmp_path.glob("ratings_P*.csv")), "the download")
+    data = source.read(tmp_path)
+    ratings = data.ratings
+    assert data.left_out == {} and len(ratings) == 4 * 7 + 2 and ratings["seconds"].ge(0).all()
+    for number, (problem, kind) in enumerate(survey.sequences([p.id for p in PROBLEMS])[5], start=1):
+        rows = ratings[ratings["order"] == number]
+        assert dict(zip(rows["item"], rows["rating"], strict=True)) == given[number]
+        assert set(rows["problem"]) == {problem}
+        assert set(rows.loc[~study.is_check(rows["item"]), "trace_type"]) == {kind}
+    assert not study.careless(ratings)["failed_checks"].any()
     severe = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
     assert not severe
     assert not [r for r in requests(browser) if r.startswith("http")], "the page must not ask the network for anything"
@@ -236,7 +230,7 @@ def test_keyboard_alone_labels_and_a_phone(scripts, browser, tmp_path):
     from selenium.webdriver import ActionChains, Keys
 
     page = tmp_path / "survey.html"
-    page.write_text(survey.page(survey.plan(shown(), study="keys"), *scripts), encoding="utf-8")
+    page.write_text(survey.page(survey.plan(shown()[::-1]), *scripts), encoding="utf-8")
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride", {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
     )
@@ -274,7 +268,7 @@ def server():
             self.reply(204)
 
         def do_POST(self):
-            posts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            posts.append(self.rfile.read(int(self.headers["Content-Length"])))
             self.reply(503 if len(posts) == 1 else 200)
 
         def reply(self, status):
@@ -292,44 +286,36 @@ def server():
     found.shutdown()
 
 
-def test_finished_answers_are_posted_and_a_failure_is_told(scripts, browser, server, tmp_path):
+def test_finished_answers_are_posted_and_a_failure_is_named(scripts, browser, server, tmp_path):
     address, posts = server
     page = tmp_path / "survey.html"
-    plan = survey.plan(shown(PROBLEMS[:1]), "between", post=address, study="post")
-    page.write_text(survey.page(plan, *scripts), encoding="utf-8")
+    page.write_text(survey.page(survey.plan(shown(), post=address), *scripts), encoding="utf-8")
     browser.get(page.as_uri() + "?sequence=2&participant=P7")
     begin(browser)
-    given = rate(browser, 1, of=1)
+    given = [rate(browser, number) for number in (1, 2, 3, 4)]
     heading(browser, "Thank you")
     status = browser.find_element("id", "sent")
-    wait(browser, lambda: "503" in status.text, "the failure is told")
+    wait(browser, lambda: "503" in status.text, "the failure is named")
     css(browser, "#again")[0].click()
     wait(browser, lambda: "have been sent" in status.text, "the second try")
-    (tmp_path / "posts").mkdir()
-    (tmp_path / "posts" / "1.json").write_text(json.dumps(posts[1]))
-    ratings = importing.clean(files.read(tmp_path / "posts")).ratings
-    assert set(ratings["participant"]) == {"P7"} and study.design(ratings) == "between"
-    assert dict(zip(ratings["item"], ratings["rating"], strict=True)) == given
+    (tmp_path / "post.csv").write_bytes(posts[1])
+    ratings = source.read(tmp_path / "post.csv").ratings
+    assert ratings["rating"].tolist() == [point for answers in given for point in answers.values()]
     browser.refresh()
     heading(browser, "Thank you")
     assert len(posts) == 2, "answers are sent once"
 
 
-def test_own_traces_are_read_from_sft_sets(tmp_path):
+def test_own_traces_are_read_from_sft_sets_and_a_teachers_texts(tmp_path):
     path = tmp_path / "set.jsonl"
     rows = [
         {"id": "a/b/1", "condition": "r1", "target": "<think>one\ntwo</think> <answer>x</answer>"},
-        {"id": "a/b/1", "condition": "r1_summary", "text": "short", "source": "templated"},
         {"id": "a/b/1", "condition": "swapped", "target": "<think>x</think> y", "teacher": "templated"},
         {"id": "a/b/1", "condition": "correct", "target": "<think>x</think> y", "teacher": ""},
     ]
     path.write_text("\n".join(json.dumps(row) for row in rows))
-    assert survey_cli.given_traces([path]) == {
-        ("a/b/1", "r1"): ("one\ntwo", "teacher"),
-        ("a/b/1", "r1_summary"): ("short", "templated"),
-        ("a/b/1", "swapped"): ("x", "templated"),
-        ("a/b/1", "correct"): ("x", "rules"),
-    }
+    found = {("a/b/1", "r1"): ("one\ntwo", "teacher"), ("a/b/1", "correct"): ("x", "rules")}
+    assert survey_cli.given_traces([path]) == found
     # What the command `teacher` writes.
     freeform.keep(path, [freeform.Texts("a/b/2", "a-model", "long", "", "because")])
     assert survey_cli.given_traces([path]) == {
@@ -339,31 +325,26 @@ def test_own_traces_are_read_from_sft_sets(tmp_path):
     path.write_text('{"id": "a/b/1", "condition": "vanilla", "target": "<answer>x</answer>"}')
     with pytest.raises(ValueError, match="record 1"):
         survey_cli.given_traces([path])
+    path.write_text(json.dumps(rows[1]))
+    with pytest.raises(ValueError, match=r"set\.jsonl"):
+        survey_cli.given_traces([path])
 
 
 def test_build_command_takes_templated_traces_and_marks_them(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(survey_build, "fetch", lambda: (["var jsPsych;"], "licence"))
-    for design, count in (("within", 16), ("between", 16)):
-        page = tmp_path / f"{design}.html"
-        assert survey_cli.main(["build", "--dataset", "babi", "--design", design, "--output", str(page)]) == 0
-        plan = json.loads(page.read_text(encoding="utf-8").split('id="plan">')[1].split("</script>")[0])
-        assert len(plan["sequences"]) == count and len(plan["shown"]) == 16
-        kinds = {(s["trace_type"], s["source"]) for s in plan["shown"]}
-        assert kinds == {("correct", "rules"), *((k, "templated") for k in KINDS[:3])}
-        assert {s["data"] for s in plan["shown"]} == {"generated"}
-    assert "R1: templated" in capsys.readouterr().out
-    ids = list(dict.fromkeys(s["problem"] for s in plan["shown"]))[::-1]
-    survey_cli.main(["build", "--dataset", "babi", "--ids", *ids, "--output", str(page)])
-    again = json.loads(page.read_text(encoding="utf-8").split('id="plan">')[1].split("</script>")[0])
-    assert list(dict.fromkeys(s["problem"] for s in again["shown"])) == ids
-    with pytest.raises(ValueError, match="babi/nothing"):
-        survey_cli.main(["build", "--dataset", "babi", "--ids", "babi/nothing", "--output", str(page)])
-    with pytest.raises(ValueError, match="0 of 0"):
+    monkeypatch.setattr(survey, "fetch", lambda: (["var jsPsych;"], "licence"))
+    page = tmp_path / "page.html"
+    assert survey_cli.main(["build", "--dataset", "babi", "--output", str(page)]) == 0
+    plan = json.loads(page.read_text(encoding="utf-8").split('id="plan">')[1].split("</script>")[0])
+    assert len(plan["sequences"]) == 16 and len(plan["shown"]) == 16
+    kinds = {(s["trace_type"], s["source"]) for s in plan["shown"]}
+    assert kinds == {("correct", "rules"), *((k, "templated") for k in KINDS[:3])}
+    assert {s["data"] for s in plan["shown"]} == {"generated"} and "r1: templated" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="4 problems asked for, 0"):
         survey_cli.main(["build", "--dataset", "marco", "--output", str(page)])
 
 
-def test_check_command(tmp_path, capsys):
+def test_read_command(tmp_path, capsys):
     simulate.simulate(np.random.default_rng(1)).to_csv(tmp_path / "r.csv", index=False)
-    assert survey_cli.main(["check", str(tmp_path / "r.csv"), "--output", str(tmp_path / "clean.csv")]) == 0
-    assert "3000 answers of 100 participants, within design" in capsys.readouterr().out
-    assert (tmp_path / "clean_report.csv").exists()
+    assert survey_cli.main(["read", str(tmp_path / "r.csv"), "--output", str(tmp_path / "all.csv")]) == 0
+    assert "100 participants, 3000 answers; source: ratings file r.csv; left out: nothing" in capsys.readouterr().out
+    assert len(source.read(tmp_path / "all.csv").ratings) == 3000

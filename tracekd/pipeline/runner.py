@@ -37,10 +37,7 @@ def _parser() -> Parser:
     add("--texts", metavar="FILE", help="a teacher's texts (file or folder), auto or templated; else TRACEKD_TEXTS")
     add("--seed", type=int, metavar="N", help="first seed; default: each notebook's own, 121")
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="any notebook parameter")
-    add("--ratings", type=file_or_folder, metavar="PATH", help="ratings file or folder of exports for the human study")
-    add("--scale", default="", help="scale of the ratings (default 1-5), as in `survey check`")
-    add("--labels", default="", metavar="FILE", help="points of their answers, as in `survey check`")
-    add("--status", action="append", default=[], help="status of real answers, as in `survey check`")
+    add("--ratings", type=file_or_folder, metavar="PATH", help="the survey's answers, a CSV file or a folder of them")
     add("--leave-out", metavar="SHARE", help="largest share of problems too long for the student (0.02)")
     add("--force", action="store_true", help="run also what is current")
     add("--publish", action="store_true", help="then make this run the committed one")
@@ -96,8 +93,6 @@ def _given(args: argparse.Namespace) -> dict[str, Any]:
             given[name] = text
     if args.ratings:
         given["RATINGS"] = str(args.ratings.resolve())
-    elif args.scale or args.labels or args.status:
-        raise ValueError("--scale, --labels and --status say how ratings are read: give --ratings PATH too")
     if args.seed is not None:
         given["SEED"] = args.seed
     if args.data and args.data != "auto":  # what auto has come to is stored in the run's folder
@@ -199,10 +194,9 @@ def _settings(args: argparse.Namespace, folder: Path) -> Settings:
     datasets = problems.datasets_of(source)
     print(f"profile {profile.name}: {profile.about}; everything goes to {shown(folder)}")
     if args.ratings:
-        from tracekd.study.survey_cli import checked
+        from tracekd.study.source import read
 
-        how = {"scale": args.scale, "labels": args.labels, "status": args.status}
-        args.given["RATINGS"] = str(checked(args.ratings, folder / "ratings", **how))
+        print(f"ratings: {read(args.ratings)}")  # what is wrong with them is said before any notebook runs
     print("\n".join(f"data: {dataset}: {problems.label_of(dataset, source)}" for dataset in datasets))
     return Settings(profile, source, folder, args.given, take_texts(args.texts, profile, source, datasets))
 

@@ -1,31 +1,16 @@
-"""Pictures of the human study. Each takes tables and an axes, and returns the axes."""
+"""Pictures of the human study. Each takes tables and a figure or axes, and returns it."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
 from tracekd.plots.style import COLOURS, OKABE_ITO
-from tracekd.study.ratings import DESIGNS, LABELS, POINTS, SCALES, published_mean, questionnaire
+from tracekd.study.ratings import LABELS, POINTS, SCALES, published_mean, questionnaire
 
 # Brown to blue-green with a grey middle (ColorBrewer BrBG, colour-blind safe); lightness falls towards both ends.
 DIVERGING = ("#a6611a", "#dfc27d", "#d9d9d9", "#80cdc1", "#018571")
-
-
-def survey_pages(pictures: dict[str, Path], fig: plt.Figure) -> plt.Figure:
-    """The survey's pages (``source.pictures``) on one figure."""
-    layout = [["desktop", "consent"], ["desktop", "phone"], ["desktop", "end"]]
-    axs = fig.subplot_mosaic(layout, height_ratios=[1.75, 5.1, 1.6], width_ratios=[1, 0.9])
-    titles = {"desktop": "a trace and its items", "consent": "consent", "phone": "on a phone", "end": "end"}
-    for name, ax in axs.items():
-        ax.imshow(plt.imread(pictures[name]), interpolation="antialiased", interpolation_stage="rgba")
-        ax.set_title(titles[name], loc="left")
-        ax.set(xticks=[], yticks=[], anchor="N")
-        ax.spines[:].set(visible=True, color="#bbbbbb")
-    return fig
 
 
 def likert(shares: pd.DataFrame, anchors: list[str], ax: plt.Axes) -> plt.Axes:
@@ -76,18 +61,16 @@ def ratings(shares: pd.DataFrame, described: pd.DataFrame, fig: plt.Figure) -> p
     return fig
 
 
-def power_curves(curves: pd.DataFrame, fig: plt.Figure, wanted: float = 0.8) -> plt.Figure:
-    """Power (``simulate.power``) against the true difference per design, Wilson 95% bands; dotted: ``wanted``."""
-    looks = {"any": ("any difference", "o", "blue", "-"), "pair": ("one pair, 0.05 / 6", "s", "vermilion", "--")}
-    axs = fig.subplots(1, 2, sharey=True)
-    for ax, design in zip(axs, DESIGNS, strict=True):
-        for test, (label, marker, colour, line) in looks.items():
-            some = curves[(curves["design"] == design) & (curves["test"] == test)]
-            ax.fill_between(some["effect"], some["low"], some["high"], color=OKABE_ITO[colour], alpha=0.2, lw=0)
-            ax.plot(some["effect"], some["power"], line, marker=marker, ms=3, color=OKABE_ITO[colour], label=label)
-        ax.axhline(wanted, color="black", lw=0.6, ls=":")
-        ax.set(ylim=(-0.02, 1.03), xlabel="true difference (points)")
-        ax.set_title(f"{design}, n = {curves['participants'].iloc[0]}", loc="left")
-    axs[0].set_ylabel(f"power ({curves['repeats'].iloc[0]} simulated studies per point)")
-    axs[1].legend(loc="lower right")
-    return fig
+def power_curves(curves: pd.DataFrame, ax: plt.Axes, wanted: float = 0.8) -> plt.Axes:
+    """Power (``simulate.power``) against the true difference, Wilson 95% bands; dotted: ``wanted``."""
+    looks = {"any": ("any difference", "o", "blue", "-"), "pair": ("one pair, at 0.05 / 6", "s", "vermilion", "--")}
+    for test, (label, marker, colour, line) in looks.items():
+        some = curves[curves["test"] == test]
+        ax.fill_between(some["effect"], some["low"], some["high"], color=OKABE_ITO[colour], alpha=0.2, lw=0)
+        ax.plot(some["effect"], some["power"], line, marker=marker, ms=3, color=OKABE_ITO[colour], label=label)
+    ax.axhline(wanted, color="black", lw=0.6, ls=":")
+    ax.set(ylim=(-0.02, 1.03), xlabel="true difference (points)")
+    ax.set_ylabel(f"power ({curves['repeats'].iloc[0]} simulated studies per point)")
+    ax.set_title(f"power of a study with n = {curves['participants'].iloc[0]}", loc="left")
+    ax.legend(loc="lower right")
+    return ax

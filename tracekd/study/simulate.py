@@ -16,8 +16,8 @@ from scipy.optimize import brentq
 
 from tracekd.stats.intervals import wilson
 from tracekd.study import ratings as study
-from tracekd.study.ratings import COLUMNS, DESIGNS, POINTS, SCALES, TRACE_TYPES, latin_square, published_mean, scale_of
-from tracekd.study.stats import TESTS
+from tracekd.study.ratings import COLUMNS, POINTS, SCALES, TRACE_TYPES, latin_square, published_mean, scale_of
+from tracekd.study.stats import DECIMALS, friedman, wilcoxon_p
 
 CUTS = np.arange(1, 5) + 0.5
 # Means that no source of ours states. Guesses: between the published ends, in the order that the paper describes.
@@ -25,9 +25,8 @@ ASSUMED = {
     "interpretability": {"r1_summary": 3.9, "r1_explanation": 4.3},
     "cognitive_load": {"r1_summary": 3.8, "r1_explanation": 3.0, "correct": 2.3},
 }
-
-ALPHA = 0.05
-PAIRS = len(TRACE_TYPES) * (len(TRACE_TYPES) - 1) // 2
+# The level that each test's p is held against; a pair's is the one that Holm's method asks of the smallest p of six.
+LEVELS = {"any": 0.05, "pair": 0.05 / 6}
 EFFECTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.2)
 
 
@@ -65,8 +64,6 @@ def assumption_table() -> pd.DataFrame:
     spread = "standard deviation, points before rounding"
     rows += [
         ("participants", ASSUME.participants, "published", "Prolific, United States"),
-        ("design", "within", "assumed", "each participant rates all four trace types, each on one problem"),
-        ("items", len(scale_of()), "assumed", "the questionnaire's; the paper's wording is not in our sources"),
         ("spread of participants", ASSUME.person_sd, "assumed", spread),
         ("spread of liking for a trace type", ASSUME.kind_sd, "assumed", spread),
         ("spread of single answers", ASSUME.answer_sd, "assumed", spread),
@@ -104,7 +101,7 @@ def _shift(noise: np.ndarray, wanted: float) -> float:
 
 
 def simulate(rng: np.random.Generator) -> pd.DataFrame:
-    """SIMULATED ratings of a within design, whose sample means are the wanted ones as nearly as whole ratings allow.
+    """SIMULATED ratings whose sample means are the wanted ones as nearly as whole ratings allow.
 
     Returns:
         The long format of ``ratings``, attention checks included; problems are ``simulated/1`` to ``simulated/4``.
@@ -139,23 +136,20 @@ def simulate(rng: np.random.Generator) -> pd.DataFrame:
     return frame.sort_values(["person", "order"], kind="stable")[list(COLUMNS)].reset_index(drop=True)
 
 
-def p_values(table: pd.DataFrame, design: str) -> dict[str, float]:
-    """P of the analysis' test over all trace types, and of the first against the second type, uncorrected."""
-    whole, pair = TESTS[design]
-    return {"any": whole(table)["p"], "pair": pair(table, *table.columns[:2])}
-
-
-def simulate_scores(rng: np.random.Generator, means: dict[str, float], design: str, people: int, items: int = 4):
+def simulate_scores(rng: np.random.Generator, means: dict[str, float], people: int, items: int = 4) -> pd.DataFrame:
     """SIMULATED scores of one scale, participants x trace types: means hold in expectation, nobody is careless."""
     shape = (people, len(means), items)
     noise = rng.normal(0, ASSUME.person_sd, (people, 1, 1)) + rng.normal(0, ASSUME.kind_sd, (*shape[:2], 1))
     spread = float(np.sqrt(ASSUME.person_sd**2 + ASSUME.kind_sd**2 + ASSUME.answer_sd**2))
     level = np.array([latent_mean(m, spread) for m in means.values()])[:, None]
     table = rounded(noise + rng.normal(0, ASSUME.answer_sd, shape) + level).mean(axis=2)
-    if design == "between":
-        group = np.arange(people) % len(means)
-        table = np.where(group[:, None] == np.arange(len(means)), table, np.nan)
     return pd.DataFrame(table, columns=list(means))
+
+
+def p_values(table: pd.DataFrame) -> dict[str, float]:
+    """P of the analysis' tests: over all trace types (``any``), and of the first two (``pair``), uncorrected."""
+    first, second = (table[kind] for kind in table.columns[:2])
+    return {"any": friedman(table)["p"], "pair": wilcoxon_p((first - second).round(DECIMALS))}
 
 
 def power(
@@ -164,43 +158,35 @@ def power(
     participants: int = 100,
     effects: tuple[float, ...] = EFFECTS,
     base: float = 3.5,
-    designs: tuple[str, ...] = DESIGNS,
 ) -> pd.DataFrame:
-    """Share of simulated studies in which a test rejects, for each design and effect.
+    """Share of simulated studies in which a test rejects, for each effect, by the levels of ``LEVELS``.
 
-    One trace type's mean rating differs by ``effect`` points from ``base``, which the three others share. The pair is
-    tested at 0.05 / 6: the level that Holm's method asks of the smallest p of six. A between design has a quarter of
-    the participants per trace type.
+    One trace type's mean rating differs by ``effect`` points from ``base``, which the three others share.
 
     Returns:
-        design, test (``any``: over all four types; ``pair``), participants, effect, repeats (simulated studies), power
-        (0 to 1), low, high (95%, Wilson).
+        test (``any``: over all four types; ``pair``), participants, effect, repeats (simulated studies), power (0 to
+        1), low, high (95%, Wilson).
     """
     rows = []
-    for design in designs:
-        for effect in effects:
-            means = {TRACE_TYPES[0]: base + effect} | dict.fromkeys(TRACE_TYPES[1:], base)
-            found = [p_values(simulate_scores(rng, means, design, participants), design) for _ in range(repeats)]
-            for test, level in (("any", ALPHA), ("pair", ALPHA / PAIRS)):
-                hits = sum(p[test] < level for p in found)
-                low, high = wilson(hits, repeats)
-                rows.append((design, test, participants, effect, repeats, hits / repeats, low, high))
-    columns = ["design", "test", "participants", "effect", "repeats", "power", "low", "high"]
-    return pd.DataFrame(rows, columns=columns)
+    for effect in effects:
+        means = {TRACE_TYPES[0]: base + effect} | dict.fromkeys(TRACE_TYPES[1:], base)
+        found = [p_values(simulate_scores(rng, means, participants)) for _ in range(repeats)]
+        for test, level in LEVELS.items():
+            hits = sum(p[test] < level for p in found)
+            rows.append((test, participants, effect, repeats, hits / repeats, *wilson(hits, repeats)))
+    return pd.DataFrame(rows, columns=["test", "participants", "effect", "repeats", "power", "low", "high"])
 
 
-def minimum_detectable(curves: pd.DataFrame, wanted: float = 0.8) -> pd.DataFrame:
-    """The effect at which a curve first reaches ``wanted``, between its points by straight lines.
+def minimum_detectable(curves: pd.DataFrame, wanted: float = 0.8) -> dict[str, float]:
+    """Each test's effect (points) at which its curve first reaches ``wanted``, by straight lines between its points.
 
-    Returns:
-        design, test, participants, power (wanted), effect (points; missing where the curve does not reach it).
+    Missing where the curve does not reach it.
     """
-    rows = []
-    for key, curve in curves.groupby(["design", "test", "participants"], sort=False):
-        curve = curve.sort_values("effect")
+    found = {}
+    for test, curve in curves.groupby("test", sort=False):
         # Chance may bend a curve down; power itself does not fall as the effect grows.
         x, y = curve["effect"].to_numpy(), np.maximum.accumulate(curve["power"].to_numpy())
         i = int(np.argmax(y >= wanted))
         at = x[i] if i == 0 else x[i - 1] + (wanted - y[i - 1]) * (x[i] - x[i - 1]) / (y[i] - y[i - 1])
-        rows.append((*key, wanted, at if y[-1] >= wanted else np.nan))
-    return pd.DataFrame(rows, columns=["design", "test", "participants", "power", "effect"])
+        found[test] = float(at) if y[-1] >= wanted else np.nan
+    return found

@@ -1,41 +1,37 @@
-"""The ratings that notebook 05 works on: a real file, or SIMULATED ones that say so in every artefact."""
+"""The ratings that notebook 05 works on: the survey page's downloads, or SIMULATED ratings that say so everywhere."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import csv
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from tracekd.config import ROOT
-from tracekd.study import ratings as study
-from tracekd.study.files import read
-from tracekd.study.importing import Cleaned, clean
+from tracekd.study.ratings import COLUMNS, POINTS, TRACE_TYPES, is_check, scale_of
 from tracekd.study.simulate import simulate
 
 STAMP = "SIMULATED"
-PICTURE_FOLDER = ROOT / "figures" / "data"
+EXPECTED = {
+    "participant": "an id",
+    "trace_type": f"{', '.join(TRACE_TYPES)}, or nothing for a check",
+    "item": f"{', '.join(scale_of())}, or check_1 to check_5",
+    "rating": "a whole number from 1 to 5",
+    "order": "the trace's place in the participant's sequence: 1, 2, ...",
+    "seconds": "a number of seconds, or nothing",
+}
 
 
 @dataclass(frozen=True)
 class Study:
-    """Cleaned ratings, whether they are simulated, and their source in words for captions and the manifest."""
+    """Ratings in the long format of ``ratings``, their source in words, and how many rows were left out, by reason."""
 
-    cleaned: Cleaned
-    simulated: bool
+    ratings: pd.DataFrame
     source: str
-
-    @property
-    def ratings(self) -> pd.DataFrame:
-        """The long format of ``ratings``."""
-        return self.cleaned.ratings
-
-    @property
-    def design(self) -> str:
-        """``within`` or ``between``."""
-        return study.design(self.ratings)
+    simulated: bool = False
+    left_out: dict[str, int] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -56,59 +52,80 @@ class Study:
         shown = frame.style.hide().format(precision=2, na_rep="").format("{:.1e}", subset=list(p), na_rep="")
         return shown.set_caption(f"{STAMP} ratings") if self.simulated else shown
 
+    def __str__(self) -> str:
+        """Participants, answers, source and what was left out, in one line."""
+        dropped = "; ".join(f"{reason}: {rows} rows" for reason, rows in self.left_out.items()) or "nothing"
+        return f"{self.n} participants, {len(self.ratings)} answers; source: {self.source}; left out: {dropped}"
 
-def open_study(path: str, rng: np.random.Generator) -> Study:
-    """Read and clean the ratings at ``path``, or simulate some where it is empty.
+
+def open_study(path: str | Path, rng: np.random.Generator) -> Study:
+    """The ratings at ``path`` (see ``read``), or simulated ones where it is empty."""
+    return read(path) if path else Study(simulate(rng), f"{STAMP} ratings (tracekd.study.simulate)", True)
+
+
+def read(path: str | Path) -> Study:
+    """Read ratings: a CSV file in the long format, or a folder of the files that participants downloaded.
+
+    Answers that a participant gave a second time at the same place are left out, as a file saved twice has them; so
+    are participants who did not rate every item for every trace type. Both are counted. Participants are numbered anew
+    in the order of their ids, so that ids of a recruiting platform stay in the files.
 
     Raises:
-        ValueError: the file cannot be read or cleaned; see ``files.read`` and ``importing.clean``.
+        ValueError: no file, a column is missing, a value is not what ``EXPECTED`` says, or nothing is left.
     """
-    if not path:
-        return Study(clean(simulate(rng)), True, f"{STAMP} ratings (tracekd.study.simulate)")
-    return Study(clean(read(path)), False, f"ratings file {Path(path).name}")
+    path = Path(path)
+    files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
+    if not files:
+        raise ValueError(f"{path.name}/: no .csv file: give the folder with the files that the survey page downloads")
+    rows = _checked(pd.DataFrame([row for file in files for row in _rows(file)], columns=[*COLUMNS, "file", "line"]))
+    whole = rows.drop_duplicates(["participant", "order", "item"])
+    rated = whole[~is_check(whole["item"])].drop_duplicates(["participant", "trace_type", "item"])
+    complete = rated.groupby("participant").size() == len(TRACE_TYPES) * len(scale_of())
+    ratings = whole[whole["participant"].isin(complete.index[complete])]
+    left_out = {"given twice": len(rows) - len(whole), "incomplete participants": len(whole) - len(ratings)}
+    if ratings.empty:
+        raise ValueError(f"{path.name}: no participant rated all items for all trace types ({len(rows)} rows read)")
+    ids = [f"P{i + 1:04d}" for i in pd.factorize(ratings["participant"], sort=True)[0]]
+    ratings = ratings.assign(participant=ids).sort_values(["participant", "order"], kind="stable")
+    left_out = {reason: count for reason, count in left_out.items() if count}
+    return Study(ratings[list(COLUMNS)].reset_index(drop=True), f"ratings file {path.name}", left_out=left_out)
 
 
-def pictures() -> dict[str, Path]:
-    """Name to file of the pictures that ``python -m tracekd survey pictures`` took; empty where there are none."""
-    return {path.stem.removeprefix("05_survey_"): path for path in sorted(PICTURE_FOLDER.glob("05_survey_*.png"))}
+def _rows(path: Path) -> list[dict]:
+    """The rows of one file as text, with ``file`` and ``line``."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as handle:
+            reader = csv.DictReader(handle, strict=True)
+            rows = [{**row, "file": path.name, "line": reader.line_num} for row in reader]
+            names = reader.fieldnames or ()
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path.name}: no CSV file in UTF-8 ({error}): give it as the survey page wrote it") from None
+    if missing := [column for column in COLUMNS if column not in names]:
+        raise ValueError(f"{path.name}: no column {', '.join(missing)}: the long format has {', '.join(COLUMNS)}")
+    if broken := [row["line"] for row in rows if None in row or None in row.values()]:
+        raise ValueError(f"{path.name}, line {broken[0]}: expected {len(names)} cells, as in the header")
+    return rows
 
 
-def reliability_words(reliability: pd.DataFrame) -> str:
-    """``stats.reliability`` as Markdown: one line per scale."""
-    lines = []
-    for scale, rows in reliability.groupby("scale", sort=False):
-        found = [f"{study.LABELS[r.trace_type]} {r.value:.2f} [{r.low:.2f}, {r.high:.2f}]" for r in rows.itertuples()]
-        lines.append(f"- Cronbach's alpha, {scale} (n = {rows['n'].max()}): {'; '.join(found)}")
-    return "\n".join(lines)
-
-
-def summary(data: Study, detectable: pd.DataFrame, described: pd.DataFrame, pairs: pd.DataFrame, rho: pd.DataFrame):
-    """What the notebook found, as Markdown.
-
-    Args:
-        data: the ratings.
-        detectable: of ``simulate.minimum_detectable``.
-        described: of ``stats.describe``.
-        pairs: of ``stats.compare``.
-        rho: of ``stats.against_accuracy``.
-    """
-    least = detectable[detectable["test"] == "pair"].set_index("design")["effect"]
-    first, last = (study.published_mean("interpretability", kind) for kind in ("r1", "correct"))
-    lines = [
-        f"Published: interpretability is {first:.2f} for `r1` and {last:.2f} for `correct`, {last - first:.2f} points "
-        "apart.",
-        f"Under the assumed spreads, 100 participants find a difference of {least['within']:.2f} points between two "
-        f"trace types with power 0.8 in a within design, {least['between']:.2f} points in a between design.",
-    ]
-    for scale, rows in pairs.groupby("scale", sort=False):
-        top = described[described["scale"] == scale].sort_values("mean").iloc[-1]
-        lines.append(
-            f"In these {'SIMULATED ' if data.simulated else ''}ratings {int((rows['p_holm'] < 0.05).sum())} of "
-            f"{len(rows)} pairs differ in {scale}; `{top['trace_type']}` has the highest mean, {top['mean']:.2f} "
-            f"[{top['low']:.2f}, {top['high']:.2f}], n = {top['n']}. Without careless participants "
-            f"{int(rows['same_verdict'].sum())} verdicts stay."
-        )
-    found = ", ".join(f"{row.student} {row.rho:+.1f} (p = {row.p:.2f})" for row in rho.itertuples())
-    test = " This is no test of the paper's claim: the ratings are partly assumed." if data.simulated else ""
-    lines.append(f"Rank correlation of interpretability with accuracy, n = {rho['n'].max()}: {found}.{test}")
-    return "\n".join(f"- {line}" for line in lines)
+def _checked(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with numbers as numbers; ValueError names the first value that is not as ``EXPECTED``."""
+    given = rows[list(COLUMNS)].apply(lambda column: column.str.strip())
+    number = given[["rating", "order", "seconds"]].apply(pd.to_numeric, errors="coerce")
+    check = given["item"].str.fullmatch("check_[1-5]")
+    right = {
+        "participant": given["participant"].ne(""),
+        "trace_type": given["trace_type"].isin(TRACE_TYPES) | check,
+        "item": given["item"].isin(scale_of()) | check,
+        "rating": number["rating"].isin(POINTS),
+        "order": number["order"].ge(1) & number["order"].mod(1).eq(0),
+        "seconds": number["seconds"].between(0, np.inf, inclusive="left") | given["seconds"].eq(""),
+    }
+    for column, good in right.items():
+        if not good.all():
+            first = rows[~good].iloc[0]
+            raise ValueError(
+                f"{first.file}, line {first.line}: {column} {first[column]!r} ({(~good).sum()} rows): "
+                f"expected {EXPECTED[column]}"
+            )
+    ratings = given.assign(**number).astype({"rating": int, "order": float, "seconds": float})
+    return ratings.assign(trace_type=ratings["trace_type"].mask(check, ""))

@@ -1,115 +1,82 @@
-"""The rating survey: who sees which trace of which problem when, written into one page that needs no server.
+"""The rating survey as one page that needs no server: who sees which trace of which problem when.
 
-Within: each participant sees every trace type, each on another problem. Between: one trace type on several problems.
+Each participant sees every trace type, each on another problem. jsPsych comes from npm, checked against pinned hashes.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+import subprocess
+import tarfile
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
+from tracekd.study.ratings import TRACE_TYPES, latin_square, questionnaire
 
-from tracekd.data.problem import Problem
-from tracekd.study.ratings import DESIGNS, LABELS, TRACE_TYPES, latin_square, questionnaire
-
-TEMPLATE = Path(__file__).with_name("survey.html")
-
-
-def show(problem: Problem, trace_type: str, text: str, source: str, data: str) -> dict:
-    """One problem with one trace, as a participant sees it.
-
-    ``source`` of the trace: ``rules``, a teacher's name or ``client``, or ``templated``; ``data`` of the problem: such
-    as ``generated``.
-
-    Raises:
-        ValueError: an unknown trace type, or an empty text.
-    """
-    if trace_type not in TRACE_TYPES:
-        raise ValueError(f"trace type {trace_type!r} is not one of {', '.join(TRACE_TYPES)}")
-    if not text.strip():
-        raise ValueError(f"{problem.id}: the {trace_type} trace is empty; there is nothing to rate")
-    return {
-        "problem": problem.id, "trace_type": trace_type, "context": list(problem.context), "question": problem.question,
-        "trace": text.strip(), "answer": ", ".join(problem.answers), "source": source, "data": data,
-    }  # fmt: skip
+# Packages, versions and the registry's own sha512 of their archives.
+PACKAGES = (
+    (
+        "jspsych", "8.3.0",
+        "sha512-UrwSVG14v8oRX6WFQ1L6uuGT0G7KgRDSH48iKIVIQI+yMRGAlvg+tEUNFKe/1xZxgk3kZiZ5xP0AnpPqPj1zkg==",
+    ),
+    (
+        "@jspsych/plugin-survey-html-form", "2.1.0",
+        "sha512-jM9xSaojD7+xqL7yVjn7FUmboH3QAFBAaNOLBSUNJNQpGaJmGRtjrmlPggLp24Bnjd/jkjnThFj+z88Mgr67gQ==",
+    ),
+)  # fmt: skip
 
 
-def sequences(problems: Sequence[str], kinds: Sequence[str], design: str) -> list[list[tuple[str, str]]]:
+def sequences(problems: Sequence[str]) -> list[list[tuple[str, str]]]:
     """Orders of (problem, trace type), one list per sequence; participants are spread over the sequences.
 
-    Within, k kinds and a multiple of k problems: k * k sequences. The kinds follow a Williams square in each block of k
-    pages; the problems shift by one from one group of k sequences to the next, so that over all sequences each problem
-    meets each kind, and comes at each place of its block, equally often. Between: one kind per sequence, on all
-    problems, whose order follows a Latin square.
+    The trace types follow a Williams square in each block of four pages; the problems shift by one from one group of
+    four sequences to the next, so that over all 16 sequences each problem meets each trace type, and comes at each
+    place of its block, equally often.
 
     Raises:
-        ValueError: an unknown design, or too few problems for the design.
+        ValueError: the number of problems is no multiple of four.
     """
-    k, m = len(kinds), len(problems)
-    if design not in DESIGNS:
-        raise ValueError(f"design {design!r} is unknown: {' or '.join(DESIGNS)}")
-    if m < 1 or (design == "within" and m % k):
-        raise ValueError(
-            f"{m} problems do not fit: within a participant, {k} trace types need {k}, {2 * k}, ... problems"
-        )
-    if design == "between":
-        return [[(problems[i], kind) for i in row] for row in latin_square(m) for kind in kinds]
-    blocks = [problems[start : start + k] for start in range(0, m, k)]
+    k = len(TRACE_TYPES)
+    if not problems or len(problems) % k:
+        raise ValueError(f"{len(problems)} problems: {k} trace types need {k}, {2 * k}, {3 * k}, ... problems")
+    blocks = [problems[start : start + k] for start in range(0, len(problems), k)]
     return [
-        [(block[(j + shift) % k], kinds[c]) for block in blocks for j, c in enumerate(row)]
+        [(block[(j + shift) % k], TRACE_TYPES[c]) for block in blocks for j, c in enumerate(row)]
         for shift in range(k)
         for row in latin_square(k)
     ]
 
 
-def plan(
-    shown: Sequence[dict], design: str = "within", *, items: Path | None = None, post: str = "", study: str = "study"
-) -> dict:
+def plan(shown: Sequence[dict], post: str = "") -> dict:
     """Everything the page needs, as one JSON object.
 
     Args:
-        shown: what ``show`` gives, for every problem with every trace type that takes part.
-        design: ``within`` or ``between``.
-        items: another questionnaire file; None for ``survey_items.toml``.
+        shown: each problem with each trace type: problem, trace_type, context, question, trace, answer, source (of the
+            trace) and data (of the problem).
         post: address that finished answers are sent to; "" for download only.
-        study: short name, kept in each answer.
 
     Raises:
-        ValueError: a problem lacks a trace type, or the design does not fit.
+        ValueError: the address is none, or the problems do not fit (see ``sequences``).
     """
-    keys = [(s["problem"], s["trace_type"]) for s in shown]
-    problems = list(dict.fromkeys(problem for problem, _ in keys))
-    kinds = [kind for kind in TRACE_TYPES if kind in {kind for _, kind in keys}]
-    missing = [f"{p} {kind}" for p in problems for kind in kinds if (p, kind) not in keys]
-    if missing:
-        raise ValueError(f"each problem needs each trace type; missing: {', '.join(missing[:5])}")
     if post and not post.startswith(("https://", "http://")):
         raise ValueError(f"post address {post!r} must begin with https:// (or http:// for a trial)")
-    made = {
-        "study": study, "design": design, "post": post, "questionnaire": dict(questionnaire(items)),
-        "shown": list(shown),
-        "sequences": [[keys.index(key) for key in order] for order in sequences(problems, kinds, design)],
-    }  # fmt: skip
-    # Answers stored in a browser belong to this very plan: another one of the same name starts afresh.
+    keys = [(s["problem"], s["trace_type"]) for s in shown]
+    orders = sequences(list(dict.fromkeys(problem for problem, _ in keys)))
+    made = {"post": post, "questionnaire": questionnaire(), "shown": list(shown)}
+    made["sequences"] = [[keys.index(key) for key in order] for order in orders]
+    # Answers stored in a browser belong to this very plan: another one starts afresh.
     made["version"] = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:8]
     return made
 
 
 def page(the_plan: dict, scripts: Sequence[str], licences: str) -> str:
-    """The finished page: ``survey.html`` with the plan, the scripts and their licences put in.
-
-    Raises:
-        ValueError: a script would end the page's script element early.
-    """
-    if any("</script" in script.lower() for script in scripts):
-        raise ValueError("a script contains '</script': it cannot be inlined as it is")
+    """The finished page: ``survey.html`` with the plan, the scripts and their licences put in."""
     # In JSON, < may be written \u003c, so that no text of a trace can end the element or start another.
     content = json.dumps(the_plan, ensure_ascii=False).replace("<", "\\u003c")
-    html = TEMPLATE.read_text(encoding="utf-8")
+    html = Path(__file__).with_name("survey.html").read_text(encoding="utf-8")
     for mark, text in {
         "<!--LICENCES-->": "<!--\n" + licences.replace("--", "- -") + "\n-->",
         "<!--SCRIPTS-->": "\n".join(f"<script>\n{script}\n</script>" for script in scripts),
@@ -120,24 +87,40 @@ def page(the_plan: dict, scripts: Sequence[str], licences: str) -> str:
     return html
 
 
-def choose(problems: Sequence[Problem], count: int, rng: np.random.Generator) -> list[Problem]:
-    """``count`` problems with evidence, spread over the categories as evenly as they allow.
+def check(archive: bytes, name: str, integrity: str) -> None:
+    """Compare an archive with its pinned hash; ValueError where they differ."""
+    found = "sha512-" + base64.b64encode(hashlib.sha512(archive).digest()).decode()
+    if found != integrity:
+        raise ValueError(f"{name}: the archive's hash is {found[:24]}..., expected {integrity[:24]}...: it is not used")
+
+
+def fetch() -> tuple[list[str], str]:
+    """Fetch, check and unpack the packages in temporary folders.
+
+    Returns:
+        Their browser scripts, in order, and one text with their copyrights (the licence's text is in ``survey.html``).
 
     Raises:
-        ValueError: fewer problems have evidence.
+        FileNotFoundError: npm is missing or its registry does not answer.
+        ValueError: an archive is not the pinned one.
     """
-    able = [p for p in problems if p.evidence]
-    if len(able) < count:
-        raise ValueError(f"{count} problems asked for, {len(able)} of {len(problems)} have evidence (and all traces)")
-    shuffled = [able[i] for i in rng.permutation(len(able))]
-    turn = pd.Series([p.category for p in shuffled], dtype=str).groupby(lambda i: shuffled[i].category).cumcount()
-    return [shuffled[i] for i in turn.sort_values(kind="stable").index[:count]]
-
-
-def describe(the_plan: dict) -> str:
-    """Two lines on a plan for the command line."""
-    shown, orders = the_plan["shown"], the_plan["sequences"]
-    sources = sorted({f"{LABELS[s['trace_type']]}: {s['source']}" for s in shown})
-    data = f"{len({s['problem'] for s in shown})} problems ({', '.join(sorted({s['data'] for s in shown}))})"
-    pages = f"{len(orders)} sequences of {len(orders[0])} pages"
-    return f"{the_plan['design']} design, {data}, {pages}\ntraces: {'; '.join(sources)}"
+    scripts, notices = [], []
+    for name, version, integrity in PACKAGES:
+        with tempfile.TemporaryDirectory() as folder:
+            command = ["npm", "pack", f"{name}@{version}", "--ignore-scripts"]
+            try:
+                subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=True)
+            except (OSError, subprocess.SubprocessError) as error:
+                reason = (getattr(error, "stderr", "") or str(error)).strip().splitlines()[-1]
+                message = f"npm could not fetch {name}@{version} ({reason}): build the page where Node.js and npm work"
+                raise FileNotFoundError(message) from None
+            archive = next(Path(folder).glob("*.tgz"))
+            check(archive.read_bytes(), name, integrity)
+            with tarfile.open(archive) as tar:
+                script = tar.extractfile("package/dist/index.browser.min.js").read().decode()
+                author = json.loads(tar.extractfile("package/package.json").read()).get("author")
+        # The maps are not inlined; without this line browsers ask the network for them.
+        scripts.append("\n".join(line for line in script.splitlines() if not line.startswith("//# sourceMappingURL")))
+        author = author["name"] if isinstance(author, dict) else author
+        notices.append(f"{name} {version}, MIT licence, copyright (c) {author} and the jsPsych contributors")
+    return scripts, "\n".join(notices)
