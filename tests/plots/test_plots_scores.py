@@ -59,13 +59,6 @@ def test_shares_and_phi_with_undefined_rows(ax):
     assert [t.get_text() for t in ax.texts] == ["undefined: trace or answer never varies"]
 
 
-def test_agreement_bars_fill_the_width(ax):
-    table = pd.DataFrame({"condition": "a", "agreement": list(scores.AGREEMENT_COLOURS),
-                          "n": [5, 2, 1, 1, 1], "answers_right": [5, 1, 0, 1, 0]})  # fmt: skip
-    scores.agreement_bars(table, ax)
-    assert sum(bar.get_width() for bar in ax.patches) == pytest.approx(1)
-
-
 def test_a_condition_has_one_marker_whatever_stands_before_it(ax):
     table = pd.DataFrame({"dataset": "a", "condition": ["vanilla", "correct", "r1 (templated)"], "value": 0.5})
     table = table.assign(low=0.4, high=0.6)

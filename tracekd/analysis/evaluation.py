@@ -14,11 +14,8 @@ from tracekd.data.problem import Problem
 from tracekd.data.problems import kept, training_set
 from tracekd.data.splits import near_duplicate_lines
 from tracekd.grid import run_grid
-from tracekd.scoring import robustness
-from tracekd.scoring.release_rules import GoldRows
 from tracekd.scoring.released_verdicts import write_table
-from tracekd.scoring.score_runs import verdict_frame, without_text
-from tracekd.scoring.similarity import trace_likeness
+from tracekd.scoring.score_runs import trace_likeness, verdict_frame, without_text
 from tracekd.students import registry, sft
 from tracekd.students.outputs import evaluation_problems
 from tracekd.traces import freeform
@@ -59,12 +56,12 @@ class Evaluation:
     def outputs_table(self, student: str) -> pd.DataFrame:
         """How the outputs of each file could be read, and how like the gold traces their traces are, and how long.
 
-        Columns of ``tables.statuses`` and ``similarity.trace_likeness`` (its ``outputs`` are ``compared`` here, its
+        Columns of ``tables.statuses`` and ``score_runs.trace_likeness`` (its ``outputs`` are ``compared`` here, its
         tokens those of ``student``).
         """
         found = trace_likeness(self.problems, self.paths, registry.load_tokenizer(student))
         found = found.rename(columns={"outputs": "compared"})
-        found.loc[~found.condition.isin(STEPPED), ["bleu", "rouge_l"]] = None  # not taught the form of a gold trace
+        found.loc[~found.condition.isin(STEPPED), "rouge_l"] = None  # not taught the form of a gold trace
         counted = tables.statuses(self.frame, self.files, _FILE)
         return counted.merge(freeform.spelled(found, self.teachers), how="left", on=list(_FILE))
 
@@ -78,12 +75,6 @@ class Evaluation:
         checked = gold_free.at_inference(self.traced, rng, repeats)
         checked["measure"] = "gold-free check: " + checked.measure
         return pd.concat([answers, steps, checked], ignore_index=True)
-
-    def rewritten(self, limit: int) -> tuple[pd.DataFrame, int]:
-        """``robustness.table`` of at most ``limit`` outputs per file and as many gold targets, and their number."""
-        outputs = robustness.sample(self.problems, self.paths, limit)
-        gold_rows = GoldRows(p for p in self.problems if p.split == "test")
-        return robustness.table(robustness.counts(outputs, gold_rows)), len(outputs)
 
 
 def evaluate(run) -> Evaluation:

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from tracekd.scoring.aligned import CELLS
-from tracekd.scoring.answer_source import AGREEMENTS
 from tracekd.stats import bootstrap, intervals
 
 STEPS = ("classification", "retrieval", "trace")
@@ -180,29 +179,3 @@ def contrasts(
             table.insert(table.columns.get_loc(name) + 1, adjusted, found)
         table.insert(table.columns.get_loc("tost_holm") + 1, "equivalent", table.tost_holm < 0.05)
     return table
-
-
-def agreements(frame: pd.DataFrame, by: Sequence[str] = BY) -> pd.DataFrame:
-    """Where the answer came from: one row per group and kind, with n, share of the group, and answers right in it."""
-    rows = []
-    for group, part in _groups(frame, by):
-        for kind in AGREEMENTS:
-            those = part[part.agreement == kind]
-            share = intervals.share(len(those), len(part))
-            row = group | {"agreement": kind, "n": len(those)} | {name: share[name] for name in ENDS[:3]}
-            rows.append(row | {"answers_right": int(those.answer_correct.sum())})
-    return pd.DataFrame(rows)
-
-
-def masked(frame: pd.DataFrame, by: Sequence[str] = BY) -> pd.DataFrame:
-    """Phi of the answer with the trace, with the trace whose answers are masked, and with the label alone.
-
-    The label names no answer, so what it shares with the answer is not there by copying.
-    """
-    names = {"trace": "trace", "trace, answers masked": "masked_trace", "label": "classification"}
-    rows = []
-    for group, part in _groups(frame, by):
-        for name, step in names.items():
-            found = intervals.association_row(cells(part, step))
-            rows.append(group | {"compared": name} | {column: found[column] for column in (*_COUNTS, *_PHI)})
-    return pd.DataFrame(rows)

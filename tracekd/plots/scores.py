@@ -1,4 +1,4 @@
-"""Pictures of the evaluation: accuracy, matrices, shares, phi, agreement, seeds. Data and axes in, axes out."""
+"""Pictures of the evaluation: accuracy, matrices, shares, phi, seeds. Data and axes in, axes out."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from tracekd.plots.style import OKABE_ITO, colour_of, marker_of
-from tracekd.scoring.answer_source import AGREEMENTS
 from tracekd.stats.intervals import wilson
 
 _BLUE, _SKY, _ORANGE, _RED = (OKABE_ITO[name] for name in ("blue", "sky", "orange", "vermilion"))
-AGREEMENT_COLOURS = dict(zip(AGREEMENTS, (_BLUE, _SKY, _RED, "#BBBBBB", OKABE_ITO["yellow"]), strict=True))
 RULE_COLOURS = {"as published": _ORANGE, "id-aligned": _BLUE}
 REVEALED = {
     "excludes": ("exactly the facts that are not gold", _ORANGE),
@@ -135,31 +133,6 @@ def phi_forest(table: pd.DataFrame, ax: Axes, *, label: str, kind: str, colours:
     ax.set_yticks(range(len(labels)), labels[::-1])
     ax.set(ylim=(-0.6, len(labels) - 0.4), xlabel="phi of trace and answer")
     return _legend_above(ax, len(kinds))
-
-
-def agreement_bars(table: pd.DataFrame, ax: Axes, *, label: str = "condition") -> Axes:
-    """Where answers came from, as stacked bars; the hatched, lighter part of each colour is the wrong answers.
-
-    Args:
-        table: of ``tables.agreements`` with columns ``label``, agreement, n, answers_right.
-        ax: to draw on.
-        label: column that names the bars.
-    """
-    labels = list(dict.fromkeys(table[label]))
-    totals = table.groupby(label, sort=False).n.sum()
-    left = dict.fromkeys(labels, 0.0)
-    for kind, colour in AGREEMENT_COLOURS.items():
-        for number, (_, row) in enumerate(table[table.agreement == kind].iterrows()):
-            name, total = row[label], max(totals[row[label]], 1)
-            style = {"color": colour, "height": 0.7, "left": left[name]}
-            y, right, wrong = len(labels) - 1 - labels.index(name), row.answers_right, row.n - row.answers_right
-            ax.barh(y, right / total, label=None if number else kind, **style)
-            style["left"] += right / total
-            ax.barh(y, wrong / total, alpha=0.45, hatch="////", lw=0, **style)
-            left[name] += (right + wrong) / total
-    ax.set_yticks(range(len(labels)), labels[::-1])
-    ax.set(xlim=(0, 1), xlabel="share of outputs (hatched: answer wrong)")
-    return _legend_above(ax, 3, columnspacing=1)
 
 
 def leakage(table: pd.DataFrame, ax: Axes) -> Axes:
