@@ -12,7 +12,6 @@ import pandas as pd
 
 from tracekd.analysis.recorded import ORDER, SIZE, of_sizes
 from tracekd.analysis.tables import accuracy
-from tracekd.interventions import effects
 from tracekd.interventions import tables as given
 from tracekd.stats import bootstrap, intervals
 from tracekd.traces import freeform
@@ -240,7 +239,7 @@ def forced(asked: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000, *
         few: own right or wrong traces below which there is no observed difference.
 
     Returns:
-        columns training_problems, quantity, reveals and those of ``effects.effects``. ``quantity`` is ``effect`` (of a
+        columns training_problems, quantity, reveals and those of ``tables.effects``. ``quantity`` is ``effect`` (of a
         right trace); ``accuracy`` after the trace in ``effect``; ``follows`` (share of answers that follow ``effect``
         where trace and context disagree); ``training`` (trained on correct minus on incorrect traces).
     """
@@ -249,9 +248,9 @@ def forced(asked: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000, *
         return lambda rows: given.by_reveals(rows, lambda part: make(part, rng, repeats))
 
     levels = _by_size(asked, by_reveals(given.levels)).rename(columns={"variant": "effect"})
-    moved = _by_size(asked, by_reveals(effects.effects))
+    moved = _by_size(asked, by_reveals(given.effects))
     follows = _by_size(asked, lambda rows: given.follow_shares(rows, rng, repeats))
-    between = _by_size(asked, lambda rows: effects.between_conditions(rows, rng, repeats=repeats))
+    between = _by_size(asked, lambda rows: given.between_conditions(rows, rng, repeats=repeats))
     own = asked[asked.variant == "own"].groupby(["dataset", "condition", SIZE]).trace_correct
     rare = own.sum()[(own.sum() < few) | (own.size() - own.sum() < few)].index
     rare = moved.set_index(["dataset", "condition", SIZE]).index.isin(rare)
