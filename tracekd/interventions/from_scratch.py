@@ -22,8 +22,8 @@ from tracekd.interventions.implied import MASK, implied
 from tracekd.interventions.variants import Variant
 from tracekd.traces import templates
 from tracekd.traces.templates import Trace
-from tracekd.traces.training_interventions import DOTS
 
+DOTS = "..."  # a word that says nothing
 LABEL, CATEGORY = "GENERATED one-fact problems", "single-supporting-fact"
 KINDS: Mapping[str, str] = {
     "none": "no trace",
