@@ -194,8 +194,14 @@ def test_what_counts_as_right(reply, gold):
     assert right(ROOM, reply) is gold
 
 
+def test_several_answers_are_right_as_a_list_of_all():
+    two = replace(ROOM, answers=("hall", "den"))
+    assert all(right(two, said) for said in ("hall and den", "**Answer:**\n- den\n- hall", "['hall', 'den']"))
+    assert not any(right(two, said) for said in ("hall", "hall, den and loft"))
+
+
 def test_r1s_own_final_messages_are_judged(shared_data):
-    """The release kept 183 messages by its lenient metric; prose and lists joined by "and" are not taken here."""
+    """The release kept 183 messages by its lenient metric; answers in prose are not taken here."""
     real = problems.load("cotempqa", str(shared_data))
     made = run_texts.read(shared_data / "r1", real)
     by_id = {p.id: p for p in [*real, *made.added]}

@@ -22,6 +22,7 @@ from tracekd.command_line import Parser
 from tracekd.data.problem import Problem
 from tracekd.data.problems import check_source, datasets_of, load
 from tracekd.io.records import append_jsonl, recover_jsonl, sha256
+from tracekd.labels import fact_set
 from tracekd.scoring.aligned import verdict
 from tracekd.traces.freeform import Texts, clean, fingerprint, keep
 from tracekd.traces.templates import prompt
@@ -149,11 +150,13 @@ def read(completion: Any) -> tuple[str, str]:
 
 
 def right(problem: Problem, reply: str) -> bool:
-    """Whether a reply is right by the verdict on outputs: all of it, or what follows its last "Answer:".
+    """Whether a reply, or what follows its last "Answer:", is right by the verdict on outputs, or lists gold alone.
 
     An answer in prose is not taken: its problem is left out, and counted as wrong.
     """
-    return any(verdict(problem, text)["answer_correct"] for text in (reply, _FINAL.split(reply)[-1].strip(" *_`\n")))
+    final = _FINAL.split(reply)[-1].strip(" *_`\n")
+    listed = fact_set(re.split(r"[,;\n]|\band\b", final))
+    return listed == fact_set(problem.answers) or any(verdict(problem, t)["answer_correct"] for t in (reply, final))
 
 
 def collect(problems: Sequence[Problem], teacher: Teacher) -> tuple[list[Texts], dict[str, Any]]:
