@@ -333,12 +333,12 @@ def test_own_traces_are_read_from_sft_sets_and_a_teachers_texts(tmp_path):
 def test_build_command_takes_templated_traces_and_marks_them(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(survey, "fetch", lambda: (["var jsPsych;"], "licence"))
     page = tmp_path / "page.html"
-    assert survey_cli.main(["build", "--dataset", "babi", "--output", str(page)]) == 0
+    assert survey_cli.main(["build", "--dataset", "cotempqa", "--output", str(page)]) == 0
     plan = json.loads(page.read_text(encoding="utf-8").split('id="plan">')[1].split("</script>")[0])
     assert len(plan["sequences"]) == 16 and len(plan["shown"]) == 16
     kinds = {(s["trace_type"], s["source"]) for s in plan["shown"]}
     assert kinds == {("correct", "rules"), *((k, "templated") for k in KINDS[:3])}
-    assert {s["data"] for s in plan["shown"]} == {"generated"} and "r1: templated" in capsys.readouterr().out
+    assert {s["data"] for s in plan["shown"]} == {"generated"} and "R1: templated" in capsys.readouterr().out
     with pytest.raises(ValueError, match="4 problems asked for, 0"):
         survey_cli.main(["build", "--dataset", "marco", "--output", str(page)])
 
