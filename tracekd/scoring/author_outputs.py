@@ -9,11 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tracekd.data.forms import read_any
 from tracekd.data.load_babi import babi_problem
 from tracekd.data.load_cotempqa import cotempqa_problem
 from tracekd.data.problem import CATEGORIES, Problem
-from tracekd.data.problems import read_folder
+from tracekd.data.problems import read_any, read_folder
 
 _NAME = re.compile(r"(?P<adapter>.+?)_default(?:_(?P<category>\w+))?\.jsonl(?:\.gz)?$")
 _CONDITIONS = (

@@ -33,7 +33,7 @@ _OTHER_FORM = (KeyError, TypeError, AttributeError, IndexError, RecursionError)
 
 
 def test_problems(path: Path, dataset: str | None) -> dict[str, Problem]:
-    """The test problems at ``path`` by id, in any form that ``forms.read_any`` knows, or a known set's folder.
+    """The test problems at ``path`` by id, in any form that ``problems.read_any`` knows, or a known set's folder.
 
     Raises:
         FileNotFoundError: there is nothing at ``path``.

@@ -9,9 +9,8 @@ from pathlib import Path
 
 from tracekd.command_line import Parser, file_or_folder
 from tracekd.config import nearest
-from tracekd.data.forms import FORMS, read_any
 from tracekd.data.problem import DATASETS, Problem
-from tracekd.data.problems import datasets_of, load
+from tracekd.data.problems import FORMS, datasets_of, load, read_any
 from tracekd.io.records import read_jsonl
 from tracekd.teacher.client import ABOUT, Endpoint, Teacher, collect, estimate
 from tracekd.traces.freeform import keep
