@@ -34,8 +34,8 @@ _FACT = re.compile(
     rf"(?:\s+(?:from ({_STATED}) to ({_STATED})|in ({_STATED})))?\s*\.?$",
     re.DOTALL,
 )
-# The time of a fact in another form, which is not read: a time word, then a number.
-_OTHER_TIME = re.compile(r"\s+((?:from|between|in|on|since|until|before|after|about)\s.*\d.*)$")
+# The time of a fact in another form, which is not read: the last time word before a number.
+_OTHER_TIME = re.compile(r"(.+)\s((?:from|between|in|on|since|until|before|after|about)\s.*\d.*)$")
 _DATE = re.compile(r"(?:([A-Z][a-z]+)(?: (\d{1,2}))?, )?(\d{3,4})$")
 # Quotation marks and spaces that one text may write in two ways.
 _PLAIN = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u201c": '"', "\u201d": '"', "\u00a0": " "})
@@ -117,8 +117,8 @@ def parse(fact: str) -> Fact:
         first, last = (read_date(at or start), read_date(at or end)) if at or start else (None, None)
     except ValueError:
         return Fact(*names, thing, None, None, False, fact, f"in {at}" if at else f"from {start} to {end}")
-    if first is None and (other := _OTHER_TIME.search(thing)):
-        return Fact(*names, thing[: other.start()], None, None, False, fact, other[1])
+    if first is None and (other := _OTHER_TIME.match(thing)):
+        return Fact(*names, other[1], None, None, False, fact, other[2])
     return Fact(*names, thing, first, last, bool(at), fact)
 
 
