@@ -71,7 +71,7 @@ class Profile:
         conditions, also: trained on every data set, and further ones by data set.
         untrained: conditions in which the student is asked as it is: see ``few_shot.UNTRAINED``.
         epochs_of: passes of some conditions, in place of the recipe's.
-        marco: settings of real MS MARCO: ``test_share`` and ``evidence`` of ``load_marco.problems_of``.
+        marco: settings of real MS MARCO: ``test_share`` of ``load_marco.problems_of``.
         datasets: those that the profile runs on; empty: all.
         live: the data sets whose students are trained, answer and are scored in a run; empty: all. Of the others the
             sets are built, and the recorded results are shown.

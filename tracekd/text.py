@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 
 ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]\w{1,30});", re.IGNORECASE)
@@ -102,6 +103,16 @@ def _numbers(text: str) -> str:
         if text.count(mark) % 2:  # an unpaired one is no quotation mark
             text = re.sub(rf"(?<=\d){mark}(?!\w)", mark.translate(_ASIDE), text)
     return re.sub(r"([$€£¥<>~]) (?=[-.\d])|(\d) (?=%)", r"\1\2", text)
+
+
+def same_label(stated: str | None, right: str) -> bool:
+    """Whether a stated label is the right one; a label that is not stated is not."""
+    return stated is not None and normalise(stated) == normalise(right)
+
+
+def fact_set(facts: Iterable[str]) -> frozenset[str]:
+    """Normalised facts; what is empty after normalisation is left out."""
+    return frozenset(filter(None, map(normalise, facts)))
 
 
 def word_f1(stated: str, gold: str) -> float:

@@ -1,5 +1,7 @@
 """Generated problems: the planted truth is found again from the text alone, by the rules for the real files."""
 
+import hashlib
+import json
 import re
 from collections import Counter
 from dataclasses import replace
@@ -10,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracekd.data import splits
-from tracekd.data.facts import parse
-from tracekd.data.problem import CATEGORIES, DATASETS, Problem
+from tracekd.data.load_marco import NO_ANSWER
+from tracekd.data.problem import CATEGORIES, DATASETS, Problem, as_row
 from tracekd.data.synthetic import generated
-from tracekd.data.synthetic.marco import NO_ANSWER, PUBLISHED_MEANS, TOPICS
+from tracekd.data.synthetic.marco import TOPICS
 from tracekd.decompose.derive import derive
 
+# Means in words over all queries, as published (``shares`` in generated_words.toml has the source).
+PUBLISHED_MEANS = {"answer_words": 14.911, "fact_words": 56.253}
 SIZE = {"cotempqa": 240, "marco": 240, "babi": 400}
 seeds = st.integers(0, 2**31 - 1)
 few = settings(max_examples=15, deadline=None)
@@ -26,27 +30,23 @@ def made(request):
     return generated.generate(request.param, SIZE[request.param], seed=121)
 
 
-def test_same_seed_same_problems_whatever_the_global_state(made):
-    np.random.seed(7)
-    again = generated.generate(made[0].dataset, len(made), seed=121)
-    assert again == made
+# Committed tables rest on these draws: sha256 of the problems of seed 121, in the sizes above.
+DRAWN = {"cotempqa": "98f0e4eca5a06cd4", "marco": "6bbbd22b20707483", "babi": "b2325222701785b7"}
 
 
-def test_another_seed_makes_other_problems(made):
-    other = generated.generate(made[0].dataset, len(made), seed=122)
-    same = {splits.key(p) for p in made} & {splits.key(p) for p in other}
-    assert len(same) < len(made) / 10
+def test_what_a_seed_draws_never_changes(made):
+    rows = "".join(json.dumps(as_row(p)) + "\n" for p in made)
+    assert generated.generate(made[0].dataset, len(made), seed=122) != made
+    assert hashlib.sha256(rows.encode()).hexdigest()[:16] == DRAWN[made[0].dataset]
 
 
-def test_categories_have_their_shares_in_both_splits(made):
-    shares = generated.SHARES[made[0].dataset]
+def test_a_fifth_of_each_category_is_tested(made):
     counts = Counter(p.category for p in made)
     for category in CATEGORIES[made[0].dataset]:
-        target = len(made) * shares[category] / sum(shares.values())
-        assert counts[category] == pytest.approx(target, abs=2.5)
         tested = sum(p.category == category and p.split == "test" for p in made)
         assert tested == max(1, round(0.2 * counts[category]))
-    assert list(dict.fromkeys(p.category for p in made)) == list(CATEGORIES[made[0].dataset])
+    if made[0].dataset == "cotempqa":
+        assert [p.split for p in made] == splits.paper_split([p.category for p in made])
 
 
 def test_each_problem_comes_once_with_an_id_of_its_own(made):
@@ -57,11 +57,6 @@ def test_each_problem_comes_once_with_an_id_of_its_own(made):
         assert re.fullmatch(form, p.id)
         assert p.id.split("/")[:2] == [p.dataset, p.category]
         assert all(0 <= i < len(p.context) for i in p.evidence) and tuple(sorted(set(p.evidence))) == p.evidence
-
-
-def test_the_split_is_the_papers():
-    made = generated.generate("cotempqa", 200, seed=3)
-    assert [p.split for p in made] == splits.paper_split([p.category for p in made])
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
@@ -92,34 +87,6 @@ def test_gold_steps_follow_from_context_and_question(dataset, seed):
         assert all(p.context.count(fact) == 1 for fact in p.facts)
         if dataset == "babi":
             assert derive(replace(p, context=p.facts)).answers == p.answers, p
-
-
-# A date may be all of its days, its first day, or the real files' number with 0 for what is not stated.
-READINGS = (
-    lambda fact: (fact.start.first, fact.end.last),
-    lambda fact: (fact.start.first, fact.end.first),
-    lambda fact: fact.span,
-)
-
-
-def relation(a, b) -> str:
-    (s, e), (t, f) = a, b
-    if (s, e) == (t, f):
-        return "equal"
-    if e < t or f < s:
-        return "none"
-    return "during" if (s <= t and f <= e) or (t <= s and e <= f) else "overlap"
-
-
-@few
-@given(seeds)
-def test_planted_relations_hold_under_every_reading_of_dates(seed):
-    for p in generated.generate("cotempqa", 40, seed):
-        facts = [parse(fact) for fact in p.context]
-        (event,) = [f for f in facts if f.subject in p.question and f"{f.object}, wh" in p.question]
-        for reading in READINGS:
-            kinds = {relation(reading(facts[i]), reading(event)) for i in p.evidence}
-            assert kinds == {p.category} if p.category != "mix" else len(kinds) > 1, p
 
 
 # MARCO: which passages tell what is asked for, by the wording.

@@ -1,4 +1,4 @@
-"""MS MARCO in every form that people have: right values, counts of what is left out, and errors that name the place."""
+"""MS MARCO: right values, counts of what is left out, and errors that name the place."""
 
 import gzip
 import json
@@ -9,53 +9,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tracekd.data import forms, load_marco, problem, problems
-from tracekd.data.marco_records import check_row
+from tracekd.data import load_marco, problem, problems
+from tracekd.data.load_marco import check_row
 from tracekd.data.problem import DataUnavailable
 
 TYPES = problem.CATEGORIES["marco"]
 
 
 def record(number=0, **changes):
-    """One record in the Hub's form of v2.1: passages as lists side by side."""
+    """One record in the Hub's form."""
     passages = {"passage_text": ["a river", "a lake"], "is_selected": [0, 1], "url": ["u", "v"]}
     found = {"query": f"what is {number}", "query_type": "ENTITY", "passages": passages, "answers": ["a lake"]}
     return {**found, "query_id": 100 + number, "wellFormedAnswers": []} | changes
-
-
-def official(row):
-    """The same record as the official download has it: passages as a list of objects, no form of answers a text."""
-    columns = zip(*row["passages"].values(), strict=True)
-    passages = [dict(zip(row["passages"], values, strict=True)) for values in columns]
-    return {**row, "passages": passages, "wellFormedAnswers": "[]"}
 
 
 def lines(rows):
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 
-def columns(rows):
-    return json.dumps({name: {str(i): row[name] for i, row in enumerate(rows)} for name in rows[0]})
-
-
-def page(rows):
-    return json.dumps(
-        {"features": [], "rows": [{"row_idx": i, "row": r, "truncated_cells": []} for i, r in enumerate(rows)]}
-    )
-
-
-FORMS = {
-    "hub.jsonl": lines,
-    "official.jsonl": lambda rows: lines(map(official, rows)),
-    "dev_v2.1.json": lambda rows: columns([official(row) for row in rows]),
-    "page.json": page,
-    "indented.json": lambda rows: json.dumps(rows, indent=1),
-    "bom.jsonl": lambda rows: "\ufeff" + lines(rows),
-    "v1.1.jsonl": lambda rows: lines({**row, "query_type": row["query_type"].lower()} for row in rows),
-}
-
-
-@pytest.mark.parametrize("name", [*FORMS, "packed.jsonl.gz", "train-00000-of-00001.parquet"])
+@pytest.mark.parametrize("name", ["hub.jsonl", "bom.jsonl", "v1.1.jsonl", "packed.jsonl.gz", "train-00000.parquet"])
 def test_every_form_gives_the_same_problems(tmp_path, name):
     rows = [record(i) for i in range(10)]
     rows[3] |= {"answers": [], "passages": {"passage_text": ["a"], "is_selected": [0], "url": ["u"]}}
@@ -66,9 +38,10 @@ def test_every_form_gives_the_same_problems(tmp_path, name):
     elif name.endswith(".parquet"):
         pd.DataFrame(rows).to_parquet(tmp_path / name)
     else:
-        (tmp_path / name).write_text(FORMS[name](rows), encoding="utf-8")
-    found = load_marco.local_marco(tmp_path)
-    assert [replace(p, split="") for p in forms.read_any(tmp_path / name)] == [replace(p, split="") for p in found]
+        old = [{**row, "query_type": "entity"} for row in rows] if "v1.1" in name else rows
+        (tmp_path / name).write_text("\ufeff" * ("bom" in name) + lines(old), encoding="utf-8")
+    found = load_marco.read_folder(tmp_path)
+    assert [replace(p, split="") for p in problems.read_any(tmp_path / name)] == [replace(p, split="") for p in found]
     assert [p.id for p in found] == [f"marco/ENTITY/{100 + i}" for i in range(10)]
     # The second passage is the selected one; where nothing answers (3, 4) nothing is evidence.
     assert [p.evidence for p in found] == [(1,), (1,), (1,), (), (), (1,), (1,), (1,), (1,), (1,)]
@@ -77,100 +50,53 @@ def test_every_form_gives_the_same_problems(tmp_path, name):
     assert found[0].context == ("a river", "a lake")
 
 
-def test_a_hub_folder_is_read_without_its_hidden_test_split(tmp_path, caplog):
+def test_hidden_records_repeats_and_missing_selections_are_counted(tmp_path, caplog):
     """The Hub's test split sorts first, has no answers and ``is_selected`` -1: read, it would fill the set."""
     hidden = [record(500 + i, answers=[], passages={"passage_text": ["a"], "is_selected": [-1]}) for i in range(20)]
-    folder = tmp_path / "v2.1"
-    folder.mkdir()
-    pd.DataFrame(hidden).to_parquet(folder / "test-00000-of-00001.parquet")
-    pd.DataFrame([record(i) for i in range(5)]).to_parquet(folder / "train-00000-of-00001.parquet")
-    pd.DataFrame([record(i) for i in range(5, 8)]).to_parquet(folder / "validation-00000-of-00001.parquet")
-    found = load_marco.local_marco(tmp_path)
-    assert [p.id.rsplit("/", 1)[1] for p in found] == [str(100 + i) for i in range(8)]
-    assert caplog.records[0].args == ("test-00000-of-00001.parquet",)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"answers": None},
-        {"answers": []},
-        {"passages": {"passage_text": ["a"], "is_selected": [-1]}},
-        {"answers": None, "passages": {"passage_text": ["a"]}},
-    ],
-)
-def test_a_file_with_hidden_labels_is_left_out_with_its_count(tmp_path, caplog, changes):
-    (tmp_path / "x.jsonl").write_text(lines(record(i, **changes) for i in range(6)))
+    pd.DataFrame(hidden).to_parquet(tmp_path / "test-00000-of-00001.parquet")
     with pytest.raises(DataUnavailable, match=str(tmp_path)):
-        load_marco.local_marco(tmp_path)
-    assert caplog.records[0].args[1:] == (6,)
-
-
-def test_single_hidden_records_and_missing_selections_are_counted(tmp_path, caplog):
-    rows = [record(i) for i in range(6)]
-    rows[1]["passages"] = {"passage_text": ["a", "b"], "is_selected": [-1, -1]}
+        load_marco.read_folder(tmp_path)
+    rows = [*(record(i) for i in range(6)), record(0, query="another")]
+    rows[1]["answers"] = None
     rows[2]["passages"] = {"passage_text": ["a", "b"], "is_selected": [0, 0]}
-    (tmp_path / "x.jsonl").write_text(lines(rows))
-    found = load_marco.local_marco(tmp_path)
+    (tmp_path / "x.jsonl").write_text("\n" + lines(rows))
+    caplog.clear()
+    found = load_marco.read_folder(tmp_path)
     assert [p.id[-3:] for p in found] == ["100", "102", "103", "104", "105"]
     assert found[1].evidence == () and found[1].answers == ("a lake",)
-    assert [record.args[1:] for record in caplog.records] == [(1,), (5,)]  # one hidden; one of five without a selection
-
-
-def test_ids_come_once_and_are_the_position_within_the_type_where_there_are_none(tmp_path, caplog):
-    (tmp_path / "x.jsonl").write_text("\n" + lines([record(0), record(1), record(0, query="another")]))
-    assert [p.question for p in load_marco.local_marco(tmp_path)] == ["what is 0", "what is 1"]
-    assert caplog.records[0].args == (1, f"{tmp_path}/x.jsonl, line 4")
-    rows = [record(i, query_type=t, query_id=None) for i, t in enumerate(("ENTITY", "PERSON", "ENTITY"))]
-    (tmp_path / "x.jsonl").write_text(lines(rows))
-    found = load_marco.local_marco(tmp_path)
-    assert [p.id for p in found] == ["marco/ENTITY/0000", "marco/PERSON/0000", "marco/ENTITY/0001"]
+    assert [record.args for record in caplog.records] == [
+        ("test-00000-of-00001.parquet", 20),
+        ("x.jsonl", 1),
+        (1, f"{tmp_path}/x.jsonl, line 8"),
+        (1, 5),  # one of five without a selected passage
+    ]
 
 
 @pytest.mark.parametrize(
     ("changes", "field", "value"),
     [
-        ({"query": None}, "query", "missing"),
+        ({"query": None}, "query", "None"),
         ({"query": " "}, "query", "' '"),
         ({"query_type": "COLOUR"}, "query_type", "'COLOUR'"),
+        ({"query_id": "a/b"}, "query_id", "'a/b'"),
         ({"answers": "a lake"}, "answers", "'a lake'"),
-        ({"answers": [3]}, r"answers\[0\]", "3"),
-        ({"passages": "text"}, "passages", "'text'"),
+        ({"answers": [3]}, "answers", r"\[3\]"),
+        ({"passages": "text"}, "passages.passage_text", "None"),
         ({"passages": {"passage_text": "a river", "is_selected": [1]}}, "passages.passage_text", "'a river'"),
         ({"passages": {"passage_text": ["a", "b"], "is_selected": [1]}}, "passages.is_selected", r"\[1\]"),
         ({"passages": {"passage_text": ["a"], "is_selected": [2]}}, "passages.is_selected", r"\[2\]"),
-        ({"passages": {"passage_text": ["a"]}}, "passages.is_selected", "missing"),
-        ({"passages": [{"passage_text": 1, "is_selected": 1}]}, r"passages.passage_text\[0\]", "1"),
-        ({"query_id": "a/b"}, "query_id", "'a/b'"),
     ],
 )
 def test_a_field_that_cannot_be_read_is_named_with_file_line_and_value(tmp_path, changes, field, value):
     (tmp_path / "x.jsonl").write_text(lines([record(0), record(1, **changes)]))
     with pytest.raises(ValueError, match=rf"x\.jsonl, line 2: field '{field}' is .*{value}.*, expected "):
-        load_marco.local_marco(tmp_path)
+        load_marco.read_folder(tmp_path)
 
 
-def test_files_that_are_no_json_or_parquet_are_named_with_the_line(tmp_path):
-    for name, content, place in (
-        ("a.jsonl", lines([record()]).encode() + b"{oops\n", r"a\.jsonl, line 2"),
-        ("b.json", b'{"query": {"0": "q"},\n "answers"', r"b\.json: .*line 2"),
-        ("c.jsonl.gz", gzip.compress(b"x" * 5000)[:20], r"c\.jsonl\.gz"),
-        ("d.parquet", b"PAR1nothing", r"d\.parquet"),
-        ("e.jsonl", "{}".encode("utf-16"), r"e\.jsonl"),
-        ("h.jsonl", lines([record(query="a \ud800")]).encode(), r"h\.jsonl, line 1.*ud800"),
-        ("i.json", json.dumps([record(query="a \ud800")]).encode(), r"i\.json, item 0: field 'query'.*ud800"),
-        ("f.jsonl", b"\n\n", r"f\.jsonl holds no MS MARCO record"),
-        (
-            "g.json",
-            b'{"query": {"7": "q"}, "answers": {"8": []}}',
-            r"g\.json, line 1, row 7: field 'answers'",
-        ),
-    ):
-        path = tmp_path / name
-        path.write_bytes(content)
-        with pytest.raises(ValueError, match=place):
-            load_marco.local_marco(tmp_path)
-        path.unlink()
+def test_a_file_that_is_no_parquet_is_named(tmp_path):
+    (tmp_path / "d.parquet").write_bytes(b"PAR1nothing")
+    with pytest.raises(ValueError, match=r"d\.parquet"):
+        load_marco.read_folder(tmp_path)
 
 
 def test_a_large_set_is_drawn_by_type_as_the_authors_did(caplog):
@@ -202,8 +128,7 @@ def test_a_shuffled_stream_is_read_until_each_type_is_full(caplog):
 
     found = load_marco.draw(stream(1000), np.random.default_rng(1), per_type=4, until_full=True)
     assert Counter(row.query_type for row in found) == dict.fromkeys(TYPES, 4)
-    assert len(taken) == 20
-    assert not caplog.records
+    assert len(taken) == 20 and not caplog.records
     load_marco.draw(stream(18), np.random.default_rng(1), per_type=4, until_full=True)
     assert caplog.records[0].args == (4, {"LOCATION": 3, "PERSON": 3})
 
@@ -213,18 +138,6 @@ def test_the_authors_rule_takes_the_passage_with_most_words_of_an_answer():
     assert load_marco.most_words(context, ("red house on a hill",)) == (1,)  # 5 words; the third has 4
     assert load_marco.most_words(context, ("hill", "the red house")) == (0,)  # 3 words in each, the first
     assert load_marco.most_words(context, ("Yes",)) == () == load_marco.most_words(context, ())
-
-
-def test_evidence_and_test_share_are_settings(tmp_path):
-    texts = {"passage_text": ["a lake", "b"], "is_selected": [0, 1]}
-    (tmp_path / "marco").mkdir()
-    (tmp_path / "marco" / "x.jsonl").write_text(lines(record(i, passages=texts) for i in range(10)))
-    found = problems.load("marco", str(tmp_path), evidence="most_words", test_share=0.5)
-    assert {p.evidence for p in found} == {(0,)}
-    assert Counter(p.split for p in found) == {"train": 5, "test": 5}
-    for option in ({"evidence": "best"}, {"test_share": 1.5}):
-        with pytest.raises(ValueError, match=str(*option.values())):
-            problems.load("marco", str(tmp_path), **option)
 
 
 def test_the_real_records(shared_data):
@@ -240,3 +153,5 @@ def test_the_real_records(shared_data):
     # 20% of each type, rounded: 72 + 27 + 11 + 6 + 2; with the grid's share 122 + 46 + 19 + 10 + 3.
     assert Counter(p.split for p in found)["test"] == 118
     assert Counter(p.split for p in problems.load("marco", str(shared_data), test_share=0.338))["test"] == 200
+    with pytest.raises(ValueError, match=r"1\.5"):
+        problems.load("marco", str(shared_data), test_share=1.5)

@@ -133,7 +133,7 @@ def test_problems_of_a_run_are_an_own_set(runs, tmp_path):
     for row in rows:
         row["id"] = row["id"].replace("babi", "mine")
     write_jsonl(tmp_path / "mine.jsonl", rows)
-    call("derive", tmp_path / "mine.jsonl", "--dataset", "babi")
+    call("derive", tmp_path / "mine.jsonl")
     call("train", "--profile", "smoke", "--data", tmp_path / "mine.jsonl", "--condition", "vanilla")
     assert list((tmp_path / "runs/smoke/adapters/mine/vanilla").rglob("record.json"))
 

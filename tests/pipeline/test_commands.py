@@ -29,7 +29,7 @@ MISSPELT = [
     (["intervene", "--profile", "smoke", "--conditon", "correct"], "'--condition'"),
     (["export", "--profile", "smoke", "--condition", "vanila"], "'vanilla'"),
     (["mechanism", "--kinds", "right,al_wrong"], "'all_wrong'"),
-    (["derive", "--dataset", "cotempq", "x"], "'cotempqa'"),
+    (["derive", "x", "--lst"], "'--list'"),
     (["leakage", "--kind", "macthed"], "'matched'"),
     (["score", "--dataset", "babi", "--rules", "alinged", "--problems", ".", "--outputs", "."], "'aligned'"),
     (["replication", "--profiles", "replicaton"], "'replication'"),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import calendar
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
-
-from tracekd.data.dates import NATIVE, Day, read_date, read_period, split_time
 
 # Each relation's phrases in the real files, in present and past tense.
 _TENSES = {
@@ -23,15 +23,52 @@ _TENSES = {
 PHRASES = {phrase: relation for relation, phrases in _TENSES.items() for phrase in phrases}
 RELATIONS = tuple(_TENSES)
 TRIPLES = ("S1_R1_O2", "S1_R2_O2", "S2_R1_O1", "S2_R1_O2", "S2_R2_O2")
+MONTHS = [
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+]  # fmt: skip
 
-_PHRASE = "|".join(PHRASES).replace(" ", r"\s+")
-_FACT = re.compile(rf"(.+?)\s+({_PHRASE})\s+(?:the (?<=member of the ))?(.+)$", re.DOTALL)
-# The set's own form in one step, which nearly all facts have.
-_NATIVE = re.compile(
-    rf"(.+?) ({'|'.join(PHRASES)}) (?:the (?<=member of the ))?(.+?) (?:from ({NATIVE}) to ({NATIVE})|in ({NATIVE}))\.$"
+_STATED = r"(?:[A-Z][a-z]+(?: \d{1,2})?, )?\d{3,4}"
+_FACT = re.compile(
+    rf"(.+?)\s+({'|'.join(PHRASES)})\s+(?:the (?<=member of the ))?(.+?)"
+    rf"(?:\s+(?:from ({_STATED}) to ({_STATED})|in ({_STATED})))?\s*\.?$",
+    re.DOTALL,
 )
+# The time of a fact in another form, which is not read: the last time word before a number.
+_OTHER_TIME = re.compile(r"(.+)\s((?:from|between|in|on|since|until|before|after|about)\s.*\d.*)$")
+_DATE = re.compile(r"(?:([A-Z][a-z]+)(?: (\d{1,2}))?, )?(\d{3,4})$")
 # Quotation marks and spaces that one text may write in two ways.
 _PLAIN = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u201c": '"', "\u201d": '"', "\u00a0": " "})
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One stated date as the span of days that it may mean.
+
+    Attributes:
+        first, last: the span's first and last day as proleptic ordinals.
+        order: ``year * 10000 + month * 100 + day`` with 0 for what is not stated, which is how CoTempQA orders dates:
+            "2003" comes before "January, 2003".
+        text: the date as written.
+    """
+
+    first: int
+    last: int
+    order: int
+    text: str
+
+
+@lru_cache(maxsize=65536)
+def read_date(text: str) -> Day:
+    """Read "2019", "March, 2019" or "March 11, 2019"; ``ValueError`` where it is none, or no day of the calendar."""
+    match = _DATE.match(text)
+    if match is None or match[1] not in (None, *MONTHS):
+        raise ValueError(f"date {text!r}: expected one such as '2019', 'March, 2019' or 'March 11, 2019'")
+    year, month, day = int(match[3]), MONTHS.index(match[1]) + 1 if match[1] else 0, int(match[2] or 0)
+    last_month = month or 12
+    first = date(year, month or 1, day or 1)
+    last = date(year, last_month, day or calendar.monthrange(year, last_month)[1])
+    return Day(first.toordinal(), last.toordinal(), year * 10000 + month * 100 + day, text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +81,7 @@ class Fact:
         start, end: the stated dates; the same ``Day`` for "in DATE", None where no time is stated or read.
         point: True for "in DATE", False for "from DATE to DATE".
         text: the sentence itself.
-        span: first and last date as comparable numbers (``Day.order``), None where ``start`` is.
-        unread: the stated time where it has no known form, else "".
-        native: whether the time is written as in CoTempQA's own files.
+        unread: the stated time where it has not CoTempQA's form, else "".
     """
 
     subject: str
@@ -56,9 +91,12 @@ class Fact:
     end: Day | None
     point: bool
     text: str
-    span: tuple[int, int] | None
     unread: str = ""
-    native: bool = True
+
+    @property
+    def span(self) -> tuple[int, int] | None:
+        """First and last date as comparable numbers (``Day.order``), None where no time is read."""
+        return None if self.start is None else (self.start.order, self.end.order)
 
 
 @lru_cache(maxsize=65536)
@@ -70,34 +108,18 @@ def plain(text: str) -> str:
 @lru_cache(maxsize=65536)
 def parse(fact: str) -> Fact:
     """Read one fact sentence, such as ``A works for B from 1999 to May, 2001``; ``ValueError`` without a relation."""
-    if native := _native(fact):
-        return native
-    match = _FACT.match(fact.replace("\u00a0", " ").strip().removesuffix(".").rstrip())
+    match = _FACT.match(fact)
     if match is None:
         raise ValueError(f"fact {fact!r} holds none of the relation phrases {sorted(PHRASES)}: reword it with one")
-    subject, phrase, rest = match.groups()
-    thing, time = split_time(rest)
-    names = (subject, PHRASES[" ".join(phrase.split())], thing.rstrip())
-    if not time:
-        return Fact(*names, None, None, False, fact, None)
-    try:
-        period = read_period(time)
-    except ValueError:
-        return Fact(*names, None, None, False, fact, None, time, False)
-    span = (period.start.order, period.end.order)
-    return Fact(*names, period.start, period.end, period.point, fact, span, "", period.native)
-
-
-def _native(fact: str) -> Fact | None:
-    if (match := _NATIVE.match(fact)) is None:
-        return None
     subject, phrase, thing, start, end, at = match.groups()
+    names = (subject, PHRASES[phrase])
     try:
-        first = read_date(at or start)
-        last = first if at else read_date(end)
+        first, last = (read_date(at or start), read_date(at or end)) if at or start else (None, None)
     except ValueError:
-        return None
-    return Fact(subject, PHRASES[phrase], thing, first, last, bool(at), fact, (first.order, last.order))
+        return Fact(*names, thing, None, None, False, fact, f"in {at}" if at else f"from {start} to {end}")
+    if first is None and (other := _OTHER_TIME.match(thing)):
+        return Fact(*names, other[1], None, None, False, fact, other[2])
+    return Fact(*names, thing, first, last, bool(at), fact)
 
 
 def answer_slot(fact: str, triple: str) -> str:
@@ -110,9 +132,5 @@ def answer_slot(fact: str, triple: str) -> str:
 
 def answer_evidence(context: Sequence[str], answers: Iterable[str], triple: str) -> tuple[int, ...]:
     """Indices of the facts whose whole answer slot equals a gold answer (letter case and spaces aside)."""
-    gold = {_same(answer) for answer in answers}
-    return tuple(i for i, fact in enumerate(context) if _same(answer_slot(fact, triple)) in gold)
-
-
-def _same(text: str) -> str:
-    return plain(text).casefold()
+    gold = {plain(answer).casefold() for answer in answers}
+    return tuple(i for i, fact in enumerate(context) if plain(answer_slot(fact, triple)).casefold() in gold)

@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 import logging
 import queue
-import re
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -19,8 +18,7 @@ from typing import Any
 import numpy as np
 
 from tracekd.data import load_babi, load_cotempqa
-from tracekd.data.load_marco import draw, problems_of
-from tracekd.data.marco_records import Row, check_row
+from tracekd.data.load_marco import Row, check_row, draw, problems_of
 from tracekd.data.problem import CATEGORIES, DataUnavailable, Problem
 from tracekd.io.locks import waiting
 from tracekd.io.records import read_jsonl, write_json, write_jsonl
@@ -29,16 +27,13 @@ log = logging.getLogger(__name__)
 REPOSITORIES = {"cotempqa": "Warrieryes/CotempQA", "marco": "microsoft/ms_marco", "babi": "facebook/babi_qa"}
 BABI_ARCHIVE = "data/tasks_1-20_v1-2.tar.gz"
 # Longest waits in seconds: for the Hub to answer at all, for the next row of a stream, for one file of up to 20 MB.
+# The clients' own time-outs bound neither the look-up of a name nor the wait that a busy server asks for.
 ANSWER, ROW, FILE = 10, 120, 300
-_ACCESS = "log in with `hf auth login` (or HF_TOKEN), and accept the terms on its Hub page if it has any"
-_ADVICE = {
-    401: _ACCESS,
-    403: _ACCESS,
-    404: "check that the name is spelt right and the repository still exists",
-    429: "wait a few minutes, since the Hub counts requests, or log in with `hf auth login` for a higher limit",
-    **dict.fromkeys((500, 502, 503, 504), "try again later: the Hub itself has trouble"),
-}
-_CONNECT = "check the connection (and HTTPS_PROXY, HF_ENDPOINT, HF_HUB_OFFLINE), then run again"
+ADVICE = (
+    "You can: check the connection (HTTPS_PROXY, HF_ENDPOINT, HF_HUB_OFFLINE) and run again, later where the Hub is "
+    "busy; log in with `hf auth login` where it wants that; give a folder with the files (--data PATH); or use "
+    "generated problems (--data generated), which need no network"
+)
 
 
 def hub_cotempqa() -> list[Problem]:
@@ -47,25 +42,20 @@ def hub_cotempqa() -> list[Problem]:
     return [problem for file in files for problem in load_cotempqa.read_file(file)]
 
 
-def hub_babi(tasks: Iterable[str | int] | None = None) -> list[Problem]:
-    """BAbI v1.2 from its own archive on the Hub.
-
-    Taken are the archive's own splits and the first question of each story. The paper's files hold 3,773 training and
-    376 test problems; which stories they took for the test is not in our sources.
-    """
+def hub_babi() -> list[Problem]:
+    """BAbI v1.2 from its own archive on the Hub: its own splits, the first question of each story."""
     log.warning(
         "babi: the archive's own train and test split, the first question of each story; which stories the authors "
         "took is not in our sources (theirs: 3,773 train, 376 test)"
     )
-    return load_babi.read_archive(hub_file(REPOSITORIES["babi"], BABI_ARCHIVE), tasks)
+    return load_babi.read_archive(hub_file(REPOSITORIES["babi"], BABI_ARCHIVE))
 
 
-def hub_marco(*, seed: int = 121, test_share: float | None = None, evidence: str = "selected") -> list[Problem]:
+def hub_marco(*, seed: int = 121, test_share: float | None = None) -> list[Problem]:
     """MS MARCO QA v2.1 as the authors drew it: 1,000 training and 200 test problems of each of the five query types.
 
     The Hub's training split is streamed in an order drawn by ``seed`` until every type is full. The chosen rows are
-    stored in the Hub's cache, so that the draw repeats. Which ones the authors took is not in our sources. For
-    ``test_share`` and ``evidence`` see ``load_marco.problems_of``.
+    stored in the Hub's cache, so that the draw repeats. Which ones the authors took is not in our sources.
     """
     from huggingface_hub.constants import HF_HUB_CACHE
 
@@ -76,19 +66,16 @@ def hub_marco(*, seed: int = 121, test_share: float | None = None, evidence: str
         chosen = draw(labelled, np.random.default_rng(seed), until_full=True)
         write_jsonl(stored, (row._asdict() for row in chosen))
     rows = [Row(*(tuple(v) if isinstance(v, list) else v for v in row.values())) for row in read_jsonl(stored)]
-    return problems_of(rows, test_share=test_share, evidence=evidence)
+    return problems_of(rows, test_share=test_share)
 
 
 def _streamed(seed: int) -> Iterator[tuple[str, dict]]:
     """The Hub's training rows in an order drawn by ``seed`` (files shuffled, rows within a buffer), with progress."""
-    from datasets import config, load_dataset
+    from datasets import load_dataset
     from tqdm import tqdm
 
     name = REPOSITORIES["marco"]
     ask(name)
-    # The client below retries five times itself; another 20 rounds with waits of up to a minute look as if all hung.
-    config.STREAMING_READ_MAX_RETRIES = config.STREAMING_OPEN_MAX_RETRIES = 1
-    config.STREAMING_READ_RATE_LIMIT_RETRY_INTERVAL = config.STREAMING_READ_SERVER_UNAVAILABLE_RETRY_INTERVAL = ANSWER
     with reaching(name), tqdm(desc="MS MARCO from the Hub, about 20,000 rows", unit="row", mininterval=5) as bar:
         stream = bounded(lambda: load_dataset(name, "v2.1", split="train", streaming=True), ROW)
         rows = iter(stream.shuffle(seed=seed, buffer_size=5000))
@@ -108,19 +95,16 @@ def hub_file(repository: str, name: str) -> Path:
         return Path(bounded(lambda: hf_hub_download(repository, name, repo_type="dataset"), FILE))
 
 
-def ask(repository: str) -> str:
-    """The commit at which the Hub has a data set, or ``DataUnavailable`` within ``ANSWER`` seconds."""
+def ask(repository: str) -> None:
+    """Ask the Hub for a data set's entry; ``DataUnavailable`` within ``ANSWER`` seconds where it does not answer."""
     from huggingface_hub import HfApi
 
     with reaching(repository):
-        return bounded(lambda: HfApi().dataset_info(repository, timeout=ANSWER).sha, ANSWER)
+        bounded(lambda: HfApi().dataset_info(repository, timeout=ANSWER), ANSWER)
 
 
 def bounded(call: Callable[[], Any], seconds: float) -> Any:
-    """What ``call`` returns or raises within so many seconds, else ``TimeoutError``; the thread is left alone.
-
-    The clients' own time-outs do not bound a look-up of a name, nor the wait that a busy server asks for.
-    """
+    """What ``call`` returns or raises within so many seconds, else ``TimeoutError``; the thread is left alone."""
     done: queue.SimpleQueue = queue.SimpleQueue()
 
     def work() -> None:
@@ -142,44 +126,13 @@ def bounded(call: Callable[[], Any], seconds: float) -> Any:
 @contextmanager
 def reaching(what: str) -> Iterator[None]:
     """Turn what the clients raise (dozens of kinds) into ``DataUnavailable`` with the reason and what to do."""
-    from huggingface_hub import get_session
-
-    hooks = get_session().event_hooks
-    if _busy not in hooks["response"]:
-        get_session().event_hooks = {**hooks, "response": [*hooks["response"], _busy]}
     try:
         yield
     except DataUnavailable:
         raise
     except Exception as error:
-        status = _status(error)
         line = next(iter(str(error).splitlines()), "")[:200]
-        raise DataUnavailable(
-            f"{what} could not be loaded ({f'HTTP {status}' if status else f'{type(error).__name__}: {line}'}). "
-            f"You can: {_ADVICE.get(status, _CONNECT)}; give a folder with the files (--data PATH); "
-            "or use generated problems (--data generated), which need no network."
-        ) from error
-
-
-def _busy(response: Any) -> None:
-    """Fail at once where a reply 429 asks for a wait of over ``ANSWER`` seconds: the client would sleep that long."""
-    from huggingface_hub.utils import hf_raise_for_status
-
-    if response.status_code == 429:
-        limit = re.search(r"\bt=(\d+)", response.headers.get("ratelimit", ""))
-        wait = response.headers.get("Retry-After", limit[1] if limit else "0")
-        if not (wait.isdigit() and int(wait) <= ANSWER):
-            response.read()
-            hf_raise_for_status(response)
-
-
-def _status(error: BaseException | None) -> int | None:
-    """The HTTP status code of the outermost error in a chain that has any."""
-    while error is not None:
-        if (status := getattr(getattr(error, "response", None), "status_code", None)) is not None:
-            return status
-        error = error.__cause__ or error.__context__
-    return None
+        raise DataUnavailable(f"{what} could not be loaded ({type(error).__name__}: {line}). {ADVICE}.") from error
 
 
 @cache

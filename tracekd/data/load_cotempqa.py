@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import logging
 import re
-from contextlib import suppress
 from pathlib import Path
 
-from tracekd.data.dates import UNREAD_HELP
 from tracekd.data.facts import TRIPLES, answer_evidence, parse
 from tracekd.data.problem import CATEGORIES, DataUnavailable, Problem, check_fields
 from tracekd.data.splits import paper_split
@@ -20,12 +17,6 @@ log = logging.getLogger(__name__)
 SIZES = {"during": 3096, "equal": 436, "mix": 563, "overlap": 653}
 EXPECTED = "equal.json, overlap.json, during.json and mix.json, or *_train.jsonl and *_test.jsonl of the same names"
 _NAME = re.compile(r"(equal|overlap|during|mix)(?:_(train|test))?\.jsonl?(?:\.gz)?$")
-
-
-def category_of(path: Path) -> tuple[str, str]:
-    """Category and part (``train``, ``test``, or "" for a whole file) by a file's name; "" for other names."""
-    match = _NAME.match(path.name)
-    return (match[1], match[2] or "") if match else ("", "")
 
 
 def read_folder(folder: Path) -> list[Problem]:
@@ -53,38 +44,36 @@ def _first(folder: Path, stem: str) -> Path | None:
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
-def read_file(path: str | Path, split: str | None = None) -> list[Problem]:
-    """Read one of CoTempQA's files; its name says category and part (see ``category_of``).
+def read_file(path: Path) -> list[Problem]:
+    """Read one of CoTempQA's files; its name says category and part, a whole file gets the paper's split.
 
     Ids are ``cotempqa/CATEGORY/POSITION`` with the position in the Hub's file: the line's number in a whole file,
-    else from ``index``. Under another file name the label is unknown ("unlabelled" in the id).
-
-    Args:
-        path: plain or ``.gz``, one JSON object a line.
-        split: for all problems; by default the file's part, and for a whole file the paper's split.
+    else from ``index``.
 
     Raises:
-        ValueError: a field is missing or wrong, or an index comes twice; names file, line, field and value.
+        ValueError: another file name, a field that is missing or wrong, or an index that comes twice; names file,
+            line, field and value.
     """
-    path = Path(path)
-    category, part = category_of(path)
+    if (match := _NAME.match(path.name)) is None:
+        raise ValueError(f"{path}: the name of a file of CoTempQA says its category: expected {EXPECTED}")
+    category, part = match.groups()
     rows = list(numbered_jsonl(path))
-    splits = [split or part] * len(rows) if split or part else paper_split([category] * len(rows))
-    problems, unread, lines = [], [], {}
-    for place, ((line, row), own_split) in enumerate(zip(rows, splits, strict=True)):
+    splits = [part] * len(rows) if part else paper_split([category] * len(rows))
+    problems, lines = [], {}
+    for place, ((line, row), split) in enumerate(zip(rows, splits, strict=True)):
         try:
             number = _number(row, category, part) if part else place
             if number in lines:
                 raise ValueError(f"index {row['index']!r} is in line {lines[number]} too: each comes once")
-            row = _checked(row)
-            problem = cotempqa_problem(row, category or row.get("category", ""), number, own_split)
+            check_fields(row, ("question", "triple_element"), ("facts", "answer"))
+            if row["triple_element"] not in TRIPLES:
+                raise ValueError(f"triple_element is {row['triple_element']!r}, expected one of {', '.join(TRIPLES)}")
+            problems.append(cotempqa_problem(row, category, number, split))
         except ValueError as error:
             raise ValueError(f"{path}, line {line}: {error}") from error
         lines[number] = line
-        unread += [fact.unread for fact in map(parse, problem.context) if fact.unread]
-        problems.append(problem)
-    if unread:
-        log.warning("%s: %d times are not read, such as %r: %s", path.name, len(unread), unread[0], UNREAD_HELP)
+    if unread := [fact.unread for p in problems for fact in map(parse, p.context) if fact.unread]:
+        log.warning("%s: %d times are not read, such as %r", path.name, len(unread), unread[0])
     if unanswered := sum(not p.evidence for p in problems):
         log.warning("%s: in %d of %d problems no fact holds a gold answer", path.name, unanswered, len(problems))
     return problems
@@ -97,24 +86,6 @@ def _number(row: dict, category: str, part: str) -> int:
         last = first + SIZES[category] - 1
         raise ValueError(f"index is {index!r}, expected a whole number from {first} to {last}")
     return index - first
-
-
-def _checked(row: dict) -> dict:
-    """The row with lists as lists, also where a list was written out as a text ("['A ...', 'B ...']")."""
-    row = {name: _listed(value) if name in ("facts", "answer") else value for name, value in row.items()}
-    check_fields(row, ("question", "triple_element"), ("facts", "answer"))
-    if row["triple_element"] not in TRIPLES:
-        raise ValueError(f"triple_element is {row['triple_element']!r}, expected one of {', '.join(TRIPLES)}")
-    if not isinstance(row.get("category", ""), str):
-        raise ValueError(f"category is {row['category']!r}, expected a text")
-    return row
-
-
-def _listed(value: object) -> object:
-    if isinstance(value, str) and value.strip().startswith("["):
-        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
-            return ast.literal_eval(value.strip())
-    return value
 
 
 def cotempqa_problem(row: dict, category: str, number: int, split: str) -> Problem:

@@ -1,4 +1,7 @@
-"""MS MARCO QA as Problems: drawn by query type, split, with their evidence; what is left out is counted and logged."""
+"""MS MARCO QA, v1.1 and v2.1 in the Hub's record form: checked, drawn by query type, split, with their evidence.
+
+What is left out is counted and logged.
+"""
 
 from __future__ import annotations
 
@@ -6,28 +9,38 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from tracekd.data.marco_records import NO_ANSWER, Row, check_row, read
+from tracekd.config import check_test_share
 from tracekd.data.problem import CATEGORIES, DataUnavailable, Problem
 from tracekd.data.splits import paper_split
+from tracekd.io.records import numbered_jsonl
 
 log = logging.getLogger(__name__)
 
+NO_ANSWER = "No Answer Present."
 # The authors took 6,000 problems, 1,000 of them for the test: of each of the five query types 1,000 and 200.
 PER_TYPE, TEST_PER_TYPE = 1200, 200
-SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet")
-EVIDENCE = ("selected", "most_words")
-# A file whose first records all lack an answer has hidden labels (about one v1.1 record in thirty has none).
-_LOOK = 1000
-_HUB_TEST = re.compile(r"test-\d+-of-\d+.*\.parquet")
+SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
 
 
-def local_marco(folder: Path, *, seed: int = 121, test_share: float | None = None, evidence: str = "selected"):
+class Row(NamedTuple):
+    """One checked record. ``answers`` is None where the labels are hidden, empty where nothing answers."""
+
+    place: str
+    query_id: str
+    query_type: str
+    query: str
+    context: tuple[str, ...]
+    selected: tuple[int, ...]
+    answers: tuple[str, ...] | None
+
+
+def read_folder(folder: Path, *, seed: int = 121, test_share: float | None = None) -> list[Problem]:
     """Read the MS MARCO files in ``folder`` and below it: see ``draw`` and ``problems_of``.
 
     Raises:
@@ -35,40 +48,79 @@ def local_marco(folder: Path, *, seed: int = 121, test_share: float | None = Non
         ValueError: a record that cannot be read.
     """
     files = sorted(path for path in folder.rglob("*") if path.name.endswith(SUFFIXES) and path.is_file())
-    tests = [path for path in files if _HUB_TEST.fullmatch(path.name)]
-    for path in tests:
-        log.warning("marco: %s is left out: the labels of the Hub's test split are hidden", path.name)
-    rows = draw(chain.from_iterable(labelled(path) for path in files if path not in tests), np.random.default_rng(seed))
+    rows = draw(chain.from_iterable(map(labelled, files)), np.random.default_rng(seed))
     if not rows:
         raise DataUnavailable(
             f"no labelled MS MARCO record in {folder} ({len(files)} files): expected {', '.join(SUFFIXES)} files with "
-            "query, query_type, passages and answers, such as train-00000-of-00007.parquet or dev_v2.1.json"
+            "query, query_id, query_type, passages and answers, such as train-00000-of-00007.parquet"
         )
-    return problems_of(rows, test_share=test_share, evidence=evidence)
+    return problems_of(rows, test_share=test_share)
 
 
-def load_file(path: Path) -> list[Problem]:
+def read_file(path: Path) -> list[Problem]:
     """All labelled problems of one file, with no draw."""
     return problems_of(draw(labelled(path), np.random.default_rng(0), per_type=None))
 
 
 def labelled(path: Path) -> Iterator[Row]:
-    """The checked records of a file whose labels are not hidden; what is left out is counted and logged."""
-    rows = (check_row(raw, place) for place, raw in read(path))
-    first = list(islice(rows, _LOOK))
-    if not first:
-        raise ValueError(f"{path} holds no MS MARCO record: expected at least one with query, passages and answers")
-    if not any(row.answers for row in first):
-        log.warning("marco: %s is left out: none of its first %d records has an answer", path.name, len(first))
-        return
+    """The checked records of a file whose labels are not hidden, as those of the Hub's test split are."""
     hidden = 0
-    for row in chain(first, rows):
-        if row.answers is None:
-            hidden += 1
-        else:
+    for row in (check_row(raw, place) for place, raw in _records(path)):
+        hidden += row.answers is None
+        if row.answers is not None:
             yield row
     if hidden:
         log.warning("marco: %s: %d records left out, their labels are hidden", path.name, hidden)
+
+
+def _records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each record as it is, with its place: file and line, or row of a parquet file."""
+    if path.suffix != ".parquet":
+        yield from ((f"{path}, line {number}", row) for number, row in numbered_jsonl(path))
+        return
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        batches = pyarrow.parquet.ParquetFile(path).iter_batches(1000)
+        rows = (row for batch in batches for row in batch.to_pylist())
+        yield from ((f"{path}, row {number}", row) for number, row in enumerate(rows))
+    except (pyarrow.ArrowException, OSError) as error:
+        raise ValueError(f"{path}: not a whole parquet file ({error})") from error
+
+
+def check_row(raw: dict[str, Any], place: str) -> Row:
+    """One record, checked field by field.
+
+    Raises:
+        ValueError: a field is missing or has another type; the message names place, field, value and expectation.
+    """
+    query, number, label, answers = (raw.get(name) for name in ("query", "query_id", "query_type", "answers"))
+    passages = raw.get("passages") if isinstance(raw.get("passages"), dict) else {}
+    texts, flags = passages.get("passage_text"), passages.get("is_selected")
+    types, size = CATEGORIES["marco"], len(texts) if isinstance(texts, list) else 0
+    right_flags = isinstance(flags, list) and len(flags) == size and all(flag in (-1, 0, 1) for flag in flags)
+    for field, value, right, expected in (
+        ("query", query, isinstance(query, str) and query.strip(), "a text that is not empty"),
+        ("query_id", number, re.fullmatch(r"\d{1,40}", str(number)), "a whole number"),
+        ("query_type", label, isinstance(label, str) and label.strip().upper() in types, f"one of {', '.join(types)}"),
+        ("answers", answers, answers is None or _texts(answers), "a list of texts, empty where nothing answers"),
+        ("passages.passage_text", texts, size and _texts(texts), "a list of one or more texts"),
+        ("passages.is_selected", flags, right_flags, f"a list of {size} flags, each 0, 1 or -1 (hidden)"),
+    ):
+        if not right:
+            raise ValueError(f"{place}: field {field!r} is {repr(value)[:80]}, expected {expected}")
+    if answers is not None:  # v1.1 has an empty list where nothing answers, v2.1 "No Answer Present."
+        stripped = (text.strip() for text in answers)
+        answers = tuple(dict.fromkeys(text for text in stripped if text and text.rstrip(".") != NO_ANSWER.rstrip(".")))
+    if all(flag < 0 for flag in flags):
+        answers = None
+    selected = tuple(i for i, flag in enumerate(flags) if flag > 0)
+    return Row(place, str(number), label.strip().upper(), query, tuple(texts), selected, answers)
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
 
 def draw(
@@ -86,10 +138,10 @@ def draw(
     seen: set[str] = set()
     counts, again = Counter(), []
     for number, row in enumerate(rows):
-        if row.query_id is not None and row.query_id in seen:
+        if row.query_id in seen:
             again.append(row)
             continue
-        seen.add(row.query_id or "")
+        seen.add(row.query_id)
         counts[row.query_type] += 1
         of_type = chosen[row.query_type]
         if per_type is None or len(of_type) < per_type:
@@ -107,47 +159,33 @@ def draw(
     return [row for _, row in sorted(chain.from_iterable(chosen.values()), key=lambda pair: pair[0])]
 
 
-def problems_of(rows: list[Row], *, test_share: float | None = None, evidence: str = "selected") -> list[Problem]:
-    """Rows as Problems: ids by ``query_id`` (else by position in the type), evidence, split by query type.
+def problems_of(rows: list[Row], *, test_share: float | None = None) -> list[Problem]:
+    """Rows as Problems: ids by ``query_id``, the selected passages as evidence, split by query type.
 
     Args:
         rows: checked rows, none with hidden labels.
         test_share: share of test problems in each type; None as in the paper: 200 of 1,200 where a type has 1,200
             problems, else 20%.
-        evidence: ``selected`` (the passages marked ``is_selected``) or ``most_words`` (the authors' rule). Nothing is
-            evidence where nothing answers.
-
-    Raises:
-        ValueError: ``test_share`` or ``evidence`` is none of these.
     """
-    if evidence not in EVIDENCE:
-        raise ValueError(f"evidence {evidence!r} of MS MARCO: expected one of {', '.join(EVIDENCE)}")
-    numbers: Counter[str] = Counter()
     counts = Counter(row.query_type for row in rows)
     shares = {t: TEST_PER_TYPE / PER_TYPE if n == PER_TYPE else 0.2 for t, n in counts.items()}
-    splits = paper_split([row.query_type for row in rows], shares if test_share is None else check_share(test_share))
+    share = shares if test_share is None else check_test_share(test_share)
+    splits = paper_split([row.query_type for row in rows], share)
     problems = []
     for row, split in zip(rows, splits, strict=True):
-        name = f"marco/{row.query_type}/{row.query_id or format(numbers[row.query_type], '04d')}"
-        numbers[row.query_type] += row.query_id is None
-        gold = row.selected if evidence == "selected" else most_words(row.context, row.answers)
-        answers, gold = (row.answers, gold) if row.answers else ((NO_ANSWER,), ())
+        name = f"marco/{row.query_type}/{row.query_id}"
+        answers, gold = (row.answers, row.selected) if row.answers else ((NO_ANSWER,), ())
         problems.append(Problem(name, "marco", row.query_type, row.context, row.query, answers, gold, split))
     if bare := sum(p.answers != (NO_ANSWER,) and not p.evidence for p in problems):
         log.warning("marco: %d of %d records have an answer and no selected passage: no gold passage", bare, len(rows))
     return problems
 
 
-def check_share(share: float | str) -> float:
-    """``share`` as a number between 0 and 1, both excluded, else a ``ValueError``."""
-    with suppress(ValueError):
-        if 0 < float(share) < 1:
-            return float(share)
-    raise ValueError(f"test share {share!r}: expected a number between 0 and 1, such as 0.2")
-
-
 def most_words(context: tuple[str, ...], answers: tuple[str, ...]) -> tuple[int, ...]:
-    """The authors' rule: the first passage that shares most different words with an answer, if any shares one."""
+    """The authors' rule: the first passage that shares most different words with an answer, if any shares one.
+
+    ``figures/data/marco_evidence.csv`` has how often it names a selected passage.
+    """
     wanted = [set(re.findall(r"\w+", answer.casefold())) for answer in answers]
     passages = [set(re.findall(r"\w+", passage.casefold())) for passage in context]
     shared = [max((len(words & passage) for words in wanted), default=0) for passage in passages]

@@ -66,10 +66,6 @@ class Problem:
         return tuple(self.context[i] for i in self.evidence)
 
 
-_KINDS = {name: str for name in ("id", "dataset", "category", "question", "split")} | {"meta": dict}
-_ITEMS = {"context": str, "answers": str, "evidence": int}
-
-
 def check_fields(row: Mapping, texts: Sequence[str], lists: Sequence[str]) -> None:
     """Raise a ``ValueError`` unless the fields of a row hold texts, or lists of texts, that are not empty."""
     if missing := [name for name in (*texts, *lists) if name not in row]:
@@ -81,6 +77,10 @@ def check_fields(row: Mapping, texts: Sequence[str], lists: Sequence[str]) -> No
             raise ValueError(f"{name} is {repr(row[name])[:80]}, expected {expected}")
 
 
+_KINDS = dict.fromkeys(("id", "dataset", "category", "question", "split"), str) | {"meta": dict}
+_ITEMS = {"context": str, "answers": str, "evidence": int}
+
+
 def as_row(problem: Problem) -> dict:
     """A problem as a JSON-ready dictionary."""
     return {**problem.__dict__, "meta": dict(problem.meta)}
@@ -90,14 +90,14 @@ def read_problems(path: str | Path) -> list[Problem]:
     """Read problems as ``as_row`` writes them; ``ValueError`` where a field is missing, unknown or of another type."""
     problems = []
     for number, row in numbered_jsonl(path):
-        where = f"{path}, line {number}"
-        if wrong := {*_KINDS, *_ITEMS} ^ set(row):
-            needed = ", ".join(Problem.__dataclass_fields__)
-            raise ValueError(f"{where}: {min(wrong)!r} missing or unknown; fields needed: {needed}")
-        for name, value in row.items():
-            kind = _KINDS.get(name, list)
-            if not isinstance(value, kind) or not all(type(item) is _ITEMS[name] for item in value if kind is list):
-                expected = f"a list of {_ITEMS[name].__name__}" if kind is list else kind.__name__
-                raise ValueError(f"{where}: {name} is {str(value)[:80]!r}, expected {expected}")
+        if wrong := sorted(name for name in {*_KINDS, *_ITEMS, *row} if not _fits(name, row.get(name))):
+            found = repr(row.get(wrong[0]))[:80]
+            raise ValueError(f"{path}, line {number}: field {wrong[0]!r} is {found}: expected as runs store it")
         problems.append(Problem(**{**row, **{name: tuple(row[name]) for name in _ITEMS}}))
     return problems
+
+
+def _fits(name: str, value: object) -> bool:
+    if name in _ITEMS:
+        return isinstance(value, list) and all(type(item) is _ITEMS[name] for item in value)
+    return isinstance(value, _KINDS.get(name, ()))

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from tracekd.config import ROOT, nearest
 from tracekd.data import custom, hub, load_babi, load_cotempqa, load_marco
 from tracekd.data.problem import DATASETS, Problem, as_row, read_problems
 from tracekd.data.splits import check, count_labels, drop_leaks, select
 from tracekd.data.synthetic import generated
-from tracekd.io.records import CODE, fingerprint, hash_of_files, write_json, write_jsonl
+from tracekd.io.records import CODE, fingerprint, hash_of_files, read_jsonl, write_json, write_jsonl
 
 # Sizes of the real sets, which generated sets take unless a profile says otherwise.
 GENERATED_SIZE = {"cotempqa": 4748, "marco": 6000, "babi": 4149}
-_FOLDERS = {"cotempqa": load_cotempqa.read_folder, "babi": load_babi.read_folder, "marco": load_marco.local_marco}
+FORMS = (
+    "CoTempQA JSON lines; bAbI CSV or archive; MS MARCO JSON lines or parquet; or your own set (notebooks/OWN_DATA.md)"
+)
+_FOLDERS = {"cotempqa": load_cotempqa.read_folder, "babi": load_babi.read_folder, "marco": load_marco.read_folder}
 _HUB = {"cotempqa": hub.hub_cotempqa, "babi": hub.hub_babi, "marco": hub.hub_marco}
 
 
@@ -36,7 +37,7 @@ def check_source(source: str) -> str:
     path = Path(source).expanduser()
     expected = "expected 'auto', 'generated', 'hub', a folder with cotempqa/, babi/ or marco/, or a file of problems"
     if path.is_file():
-        custom.usable(path, drop_leaks(custom.read_own(path)[0], quiet=True))
+        custom.load_own(path)
     elif not any((path / name).is_dir() for name in (*DATASETS, "released")):
         found = "none of the data sets is in that folder" if path.exists() else "no such file or folder"
         raise ValueError(f"data source {source!r}: {found}; {expected}")
@@ -69,8 +70,7 @@ def load(
     *,
     size: int | None = None,
     seed: int = 121,
-    tasks: Iterable[str | int] | None = None,
-    **marco: Any,
+    test_share: float | None = None,
 ) -> list[Problem]:
     """Load both splits of one data set, checked.
 
@@ -79,8 +79,7 @@ def load(
         source: ``generated``, ``hub``, a folder, or the JSON-lines file of a custom set.
         size: how many problems to generate; real sources are read whole.
         seed: of the generator, and of the draw from the whole of MS MARCO.
-        tasks: bAbI's tasks by name or number instead of the paper's 11; ``("all",)`` for all 20.
-        marco: ``test_share`` and ``evidence`` of MS MARCO (see ``load_marco.problems_of``).
+        test_share: of real MS MARCO, see ``load_marco.problems_of``.
 
     Raises:
         DataUnavailable: the Hub or the folder does not have it.
@@ -93,15 +92,55 @@ def load(
         raise ValueError(f"no data set {dataset!r}: {nearest(dataset, DATASETS)}")
     if source_of(dataset, source) == "generated":
         return count_labels(check(generated.generate(dataset, size or GENERATED_SIZE[dataset], seed=seed)))
-    options = {"marco": {"seed": seed, **marco}, "babi": {"tasks": tasks}}.get(dataset, {})
+    options = {"seed": seed, "test_share": test_share} if dataset == "marco" else {}
     if source == "hub":
         return count_labels(check(drop_leaks(_HUB[dataset](**options))))
     return read_folder(dataset, Path(source) / dataset, **options)
 
 
-def read_folder(dataset: str, folder: Path, **options: Any) -> list[Problem]:
+def read_folder(dataset: str, folder: Path, **options: float | None) -> list[Problem]:
     """``load`` for a folder of any name that holds the files of one known set."""
     return count_labels(check(drop_leaks(_FOLDERS[dataset](folder, **options))))
+
+
+def read_any(path: str | Path, dataset: str | None = None) -> list[Problem]:
+    """Read a file of problems: one of the known sets, of a run's stored problems, or a custom set; plain or ``.gz``.
+
+    Args:
+        path: the file; the form is known by its ending, else by the fields of its first line.
+        dataset: the set that the file must be of.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the file is of another set, holds no problem, or a line is wrong.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}: give one with problems ({FORMS})")
+    kind = _kind(path)
+    if dataset and kind not in (dataset, "stored", "own"):
+        raise ValueError(f"{path} has the form of {kind}, not that of {dataset}: expected {FORMS}")
+    readers = {
+        "cotempqa": load_cotempqa.read_file,
+        "babi": load_babi.read_file,
+        "marco": load_marco.read_file,
+        "stored": read_problems,
+        "own": custom.load_own,
+    }
+    if not (problems := readers[kind](path)):
+        raise ValueError(f"{path}: none of its problems can be used, see the lines before: expected at least one")
+    return problems
+
+
+def _kind(path: Path) -> str:
+    if path.suffix == ".parquet":
+        return "marco"
+    if path.name.endswith((".csv", ".csv.gz", ".tar.gz", ".tgz")):
+        return "babi"
+    first = next(read_jsonl(path), {})
+    if "dataset" in first and "meta" in first:
+        return "stored"
+    return "marco" if "passages" in first else "cotempqa" if "triple_element" in first else "own"
 
 
 def problems_path(run, dataset: str) -> Path:

@@ -19,11 +19,11 @@ def key(problem: Problem) -> tuple[frozenset[str], str]:
     return frozenset(problem.context), problem.question
 
 
-def drop_leaks(problems: list[Problem], quiet: bool = False) -> list[Problem]:
+def drop_leaks(problems: list[Problem]) -> list[Problem]:
     """Drop training problems that are in the test split too, and repeated training problems; log how many.
 
     The authors' test split stays as it is, repeated problems included. A training problem is a repeat where question
-    and context agree, in order. ``quiet`` leaves the log message out.
+    and context agree, in order.
     """
     test = {key(p) for p in problems if p.split == "test"}
     seen, left, leaks = set(), [], 0
@@ -35,7 +35,7 @@ def drop_leaks(problems: list[Problem], quiet: bool = False) -> list[Problem]:
                 continue
             seen.add(exact)
         left.append(problem)
-    if (dropped := len(problems) - len(left)) and not quiet:
+    if dropped := len(problems) - len(left):
         text = (
             "%s: %d training problems left out: %d are in the test split (in any order of sentences), %d repeat another"
         )
@@ -43,20 +43,10 @@ def drop_leaks(problems: list[Problem], quiet: bool = False) -> list[Problem]:
     return left
 
 
-def near_duplicates(train: Iterable[Problem], test: Iterable[Problem]) -> dict[str, int]:
-    """How many test problems share question and gold facts with a training problem, in another context.
-
-    Returns:
-        ``n`` (test problems), ``near`` (near twins), ``same`` (leaks by ``key``; none after ``drop_leaks``).
-    """
-    train, test = list(train), list(test)
-    near = {(p.facts, p.question) for p in train}
-    same = {key(p) for p in train}
-    return {
-        "n": len(test),
-        "near": sum((p.facts, p.question) in near for p in test),
-        "same": sum(key(p) in same for p in test),
-    }
+def near_duplicates(train: Iterable[Problem], test: list[Problem]) -> int:
+    """How many test problems share question and gold facts with a training problem, in another context."""
+    known = {(p.facts, p.question) for p in train}
+    return sum((p.facts, p.question) in known for p in test)
 
 
 def near_duplicate_lines(train: Mapping[str, list[Problem]], test: Mapping[str, list[Problem]]) -> str:
@@ -64,7 +54,7 @@ def near_duplicate_lines(train: Mapping[str, list[Problem]], test: Mapping[str, 
     lines = []
     for dataset, asked in test.items():
         twins = near_duplicates(train[dataset], asked)
-        share = f"{twins['near']} of {twins['n']} test problems ({100 * twins['near'] / max(twins['n'], 1):.1f}%)"
+        share = f"{twins} of {len(asked)} test problems ({100 * twins / max(len(asked), 1):.1f}%)"
         lines.append(f"- **{dataset}**: {share} have the question and the gold facts of a training problem.")
     return "\n".join(lines)
 

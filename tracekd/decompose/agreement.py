@@ -10,7 +10,7 @@ from tracekd.data.facts import answer_slot, parse
 from tracekd.data.problem import Problem
 from tracekd.decompose import derive_cotempqa
 from tracekd.decompose.derive import Derivation, derive
-from tracekd.decompose.derive_cotempqa import NO_SHARED_TIME, UNREAD
+from tracekd.decompose.derive_cotempqa import NO_SHARED_TIME, UNREAD, relate
 from tracekd.stats.intervals import wilson
 from tracekd.text import normalise
 
@@ -26,33 +26,54 @@ KINDS = {
     "event stands twice in the context": "noise",
     "gold relation does not follow from the dates": "noise",
     "date in a form that is not read": "limit",
-    "dates in other forms than the data set's own": "limit",
     "story allows several answers": "noise",
     "another sentence says the same": "convention",
     "free-text answer is not derived": "limit",
     "question form has another type": "limit",
     "nothing is selected, BM25 still ranks": "convention",
     "BM25 ranks another passage first": "limit",
-    "own rules name other steps": "limit",
     "not derivable": "limit",
     "unexplained": "limit",
 }
+
+
+def step_sizes(problems: Iterable[Problem]) -> pd.DataFrame:
+    """Step labels and sizes.
+
+    Returns:
+        One row per data set and category: ``n`` (problems), ``share`` (of the set, 0 to 1), and means per problem:
+        ``facts``, ``gold_facts``, ``answers``, ``words`` (of context and question).
+    """
+    frame = pd.DataFrame(
+        {
+            "dataset": p.dataset,
+            "category": p.category,
+            "facts": len(p.context),
+            "gold_facts": len(p.evidence),
+            "answers": len(p.answers),
+            "words": sum(len(text.split()) for text in (*p.context, p.question)),
+        }
+        for p in problems
+    )
+    groups = frame.groupby(["dataset", "category"], sort=False)
+    table = groups.mean(numeric_only=True).reset_index()
+    table.insert(2, "n", groups.size().to_numpy())
+    table.insert(3, "share", table.n / table.groupby("dataset").n.transform("sum"))
+    return table
 
 
 def compare(problem: Problem) -> dict[str, object]:
     """Compare a problem's derivation with its gold; sets of texts are compared as normalised.
 
     Returns:
-        ``id``, ``dataset``, ``category``; ``answers_agree``, ``category_agree`` (None without a gold label),
-        ``evidence_agree``; ``underivable`` (bool); ``kind`` of disagreement (a key of ``KINDS``, or empty); ``reason``
-        (why nothing was derived, or the kind).
+        ``id``, ``dataset``, ``category``; ``answers_agree``, ``category_agree``, ``evidence_agree``; ``underivable``
+        (bool); ``kind`` of disagreement (a key of ``KINDS``, or empty); ``reason`` (why nothing was derived, or the
+        kind).
     """
     got = derive(problem)
-    answers = _same(got.answers) == _same(problem.answers)
-    category = None if not problem.category else got.category == problem.category
+    answers, category = _same(got.answers) == _same(problem.answers), got.category == problem.category
     evidence = _same(problem.context[i] for i in got.evidence) == _same(problem.facts)
-    agree = answers and evidence and category is not False
-    kind = "" if agree else _kind(problem, got, answers, category is not False, evidence)
+    kind = "" if answers and category and evidence else _kind(problem, got, answers, category)
     return {
         "id": problem.id,
         "dataset": problem.dataset,
@@ -90,13 +111,9 @@ def _same(texts: Iterable[str]) -> set[str]:
     return {normalise(text) for text in texts}
 
 
-def _kind(problem: Problem, got: Derivation, answers: bool, category: bool, evidence: bool) -> str:
+def _kind(problem: Problem, got: Derivation, answers: bool, category: bool) -> str:
     if problem.dataset == "cotempqa":
         return _cotempqa_kind(problem, got, answers, category)
-    if problem.dataset == "babi":
-        if got.underivable:
-            return "not derivable"
-        return "another sentence says the same" if answers else "story allows several answers"
     if problem.dataset == "marco":
         if not category:
             return "question form has another type"
@@ -104,9 +121,9 @@ def _kind(problem: Problem, got: Derivation, answers: bool, category: bool, evid
             return "nothing is selected, BM25 still ranks"
         same = got.evidence == problem.evidence
         return "free-text answer is not derived" if same else "BM25 ranks another passage first"
-    if got.category is None or not got.evidence:
+    if got.underivable:
         return "not derivable"
-    return "free-text answer is not derived" if category and evidence else "own rules name other steps"
+    return "another sentence says the same" if answers else "story allows several answers"
 
 
 def _cotempqa_kind(problem: Problem, got: Derivation, answers: bool, category: bool) -> str:
@@ -114,8 +131,6 @@ def _cotempqa_kind(problem: Problem, got: Derivation, answers: bool, category: b
         return "date in a form that is not read"
     if got.underivable and got.underivable != NO_SHARED_TIME:
         return "not derivable"
-    if any(not parse(problem.context[i]).native for step in got.steps for i in step.facts):
-        return "dates in other forms than the data set's own"
     if answers:
         return "unexplained" if category else "gold relation does not follow from the dates"
     if sum(step.kind == "event" for step in got.steps) > 1:
@@ -131,7 +146,7 @@ def _cotempqa_answers_kind(problem: Problem, got: Derivation) -> str:
     for event, other in (step.facts for step in (*got.steps, *literal.steps) if step.kind == "compare"):
         name = normalise(answer_slot(problem.context[other], problem.meta["triple_element"]))
         compared.add(name)
-        if derive_cotempqa.relate(parse(problem.context[event]).span, parse(problem.context[other]).span):
+        if relate(parse(problem.context[event]).span, parse(problem.context[other]).span):
             sharing.add(name)
     if gold - compared:
         return "gold adds answers to another question"
@@ -140,9 +155,9 @@ def _cotempqa_answers_kind(problem: Problem, got: Derivation) -> str:
     if gold == fitting:
         habit = "to the relation asked for" if gold < derived else "answers that the one-date habit drops"
         return f"gold keeps {habit}"
-    if gold <= fitting:
-        return "gold keeps some of several answers that fit"
-    return "gold adds an answer of another relation"
+    return (
+        "gold keeps some of several answers that fit" if gold <= fitting else "gold adds an answer of another relation"
+    )
 
 
 def shares(counts: pd.DataFrame, by: Sequence[str] = ("dataset", "category", "part")) -> pd.DataFrame:

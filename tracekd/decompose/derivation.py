@@ -13,13 +13,11 @@ class Step:
         kind: what is done, such as ``event``, ``compare`` or ``move``.
         text: the step in words, true of this problem.
         facts: indices of the context facts that it uses.
-        spans: the compared intervals as ``(start, end)`` texts; empty where the step compares no dates.
     """
 
     kind: str
     text: str
     facts: tuple[int, ...] = ()
-    spans: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,22 +35,17 @@ _EVENT = {
     "chair": ("was the chair of ",),
     "head": ("was the head of ",),
 }
-# The set's own questions all begin with "While"; custom ones may not.
-_OPENING = re.compile(r"\A(?:while|whilst|when|(?:during|at) the time (?:that|when|in which)) ", re.IGNORECASE)
 # The relation asked for, by the words after the event; the first that fits decides.
-_ASKED = tuple(
-    (re.compile(pattern), relation)
-    for pattern, relation in (
-        (r"which position\b|who (?:also held|was also holding) the position", "position"),
-        (r"which employer\b|who (?:also worked|was also working) for", "employer"),
-        (r"which political party\b|which party\b|who was also a member of", "member"),
-        (r"which school\b|who (?:also attended|was also attending)", "school"),
-        (r"which (?:sports |football )?team\b|who (?:also played|was also playing) for", "team"),
-        (r"(?:which|who)\b.*\bowned\b|which owner\b", "owner"),
-        (r"(?:which|who)\b.*\bchair\b", "chair"),
-        (r"(?:which|who)\b.*\bhead\b", "head"),
-    )
-)
+_ASKED = {
+    "position": r"which position\b|who (?:also held|was also holding) the position",
+    "employer": r"which employer\b|who (?:also worked|was also working) for",
+    "member": r"which political party\b|which party\b|who was also a member of",
+    "school": r"which school\b|who (?:also attended|was also attending)",
+    "team": r"which (?:sports |football )?team\b|who (?:also played|was also playing) for",
+    "owner": r"(?:which|who)\b.*\bowned\b|which owner\b",
+    "chair": r"(?:which|who)\b.*\bchair\b",
+    "head": r"(?:which|who)\b.*\bhead\b",
+}
 
 Span = tuple[int, int]
 # Beginnings of reasons that others look for.
@@ -70,10 +65,10 @@ def derive(context: Sequence[str], question: str, habits: bool = True) -> Deriva
         facts = [parse(fact) for fact in context]
     except ValueError as error:
         return _none(str(error))
-    events, rest = _events(facts, _OPENING.sub("While ", plain(question)))
+    events, rest = _events(facts, plain(question))
     if not events:
         return _none("no fact states the event in question")
-    relation = next((name for pattern, name in _ASKED if pattern.match(rest)), None)
+    relation = next((name for name, pattern in _ASKED.items() if re.match(pattern, rest)), None)
     if relation is None:
         return _none("the question asks for no known relation")
     asked_who = rest.startswith("who")
@@ -105,7 +100,7 @@ def _compared(
     steps, shared = [], {}
     for i in events:
         start, end = stated(facts[i])
-        steps.append(Step("event", f"The event in question lasts from {start} to {end}.", (i,), ((start, end),)))
+        steps.append(Step("event", f"The event in question lasts from {start} to {end}.", (i,)))
     for i in candidates:
         # The first event that it shares time with, if any.
         related = ((relate(facts[event].span, facts[i].span), event) for event in events)
@@ -113,13 +108,12 @@ def _compared(
         ours, theirs = stated(facts[by]), stated(facts[i])
         verdict = f"relation {name}" if name else "no shared time"
         text = f"{theirs[0]} to {theirs[1]} against {ours[0]} to {ours[1]}: {verdict}."
-        steps.append(Step("compare", text, (by, i), (ours, theirs)))
+        steps.append(Step("compare", text, (by, i)))
         if name:
             shared[i] = name
     if habits:
         shared = _other_relations(facts, facts[events[0]], shared, relation)
-    if habits and len(events) == 1:
-        of_one_date = _one_date(facts, facts[events[0]], shared, kind)
+        of_one_date = _one_date(facts, facts[events[0]], shared, kind) if len(events) == 1 else shared
         if len(of_one_date) < len(shared):
             steps.append(Step("habit", "The data set keeps the facts of one date only.", tuple(of_one_date)))
         shared = of_one_date

@@ -8,20 +8,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from tracekd.data.facts import Fact
 from tracekd.data.problem import Problem
 from tracekd.plots.style import OKABE_ITO, colour_of
 
-_ROLE = {"event": OKABE_ITO["black"], "answer": OKABE_ITO["blue"], "compared": OKABE_ITO["orange"], "other": "#BBBBBB"}
 _MEASURES = {"answers_agree": "answers", "category_agree": "category", "evidence_agree": "evidence"}
-
-
-def _years(fact: Fact) -> tuple[float, float]:
-    """A fact's interval in years, from its first possible day to its last."""
-    if fact.start is None:
-        return float("nan"), float("nan")
-    # Ordinal 1 is the first day of the year 1; a year has 365.2425 days on average.
-    return 1 + (fact.start.first - 1) / 365.2425, 1 + fact.end.last / 365.2425
 
 
 def flow(problem: Problem, ax: plt.Axes, width: int = 34) -> plt.Axes:

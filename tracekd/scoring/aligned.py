@@ -9,9 +9,8 @@ from typing import Any
 
 from tracekd.data.problem import Problem
 from tracekd.decompose.derive import derive
-from tracekd.labels import fact_set, same_label
 from tracekd.scoring.reading import read_answers, split_output
-from tracekd.text import normalise, rouge_l, word_f1
+from tracekd.text import fact_set, normalise, rouge_l, same_label, word_f1
 from tracekd.traces.leakage import reveals
 from tracekd.traces.templates import read
 

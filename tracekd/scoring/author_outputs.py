@@ -10,11 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from tracekd.data.forms import read_any
 from tracekd.data.load_babi import babi_problem
 from tracekd.data.load_cotempqa import cotempqa_problem
 from tracekd.data.problem import CATEGORIES, Problem
-from tracekd.data.problems import read_folder
+from tracekd.data.problems import read_any, read_folder
 from tracekd.io.records import read_jsonl
 
 _NAME = re.compile(r"(.+?)_default(?:_(\w+))?\.jsonl(?:\.gz)?$")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tracekd.data.marco_records import NO_ANSWER
+from tracekd.data.load_marco import NO_ANSWER
 from tracekd.data.problem import Problem
 from tracekd.io.records import read_jsonl
 from tracekd.scoring import release_rules

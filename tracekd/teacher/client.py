@@ -22,8 +22,8 @@ from tracekd.command_line import Parser
 from tracekd.data.problem import Problem
 from tracekd.data.problems import check_source, datasets_of, load
 from tracekd.io.records import append_jsonl, recover_jsonl, sha256
-from tracekd.labels import fact_set
 from tracekd.scoring.aligned import verdict
+from tracekd.text import fact_set
 from tracekd.traces.freeform import Texts, clean, fingerprint, keep
 from tracekd.traces.templates import prompt
 

@@ -12,8 +12,7 @@ from functools import lru_cache
 
 from tracekd.data.problem import Problem
 from tracekd.decompose.derive import derive
-from tracekd.labels import fact_set
-from tracekd.text import normalise
+from tracekd.text import fact_set, normalise
 
 # From harmless to worst. Deriving is worse than naming: a named answer stands among other words.
 LEVELS = ("none", "excludes", "names", "derives")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tracekd.data.problem import Problem
-from tracekd.labels import fact_set, same_label
+from tracekd.text import fact_set, same_label
 from tracekd.traces.templates import Trace, read
 
 

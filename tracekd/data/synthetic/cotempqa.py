@@ -1,15 +1,30 @@
-"""Generated CoTempQA problems: what else held while something held, among facts that did not."""
+"""Generated CoTempQA problems: what else held while something held, among facts that did not.
+
+A stated date is a day, a month or a year. Every planted relation is true under three readings of dates, so that no
+convention changes the truth of a generated problem: from the first day of the start to the last day of the end; from
+first day to first day; and the real files' own, by (year, month, day) with 0 for what is not stated.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import date
+
 import numpy as np
 
+from tracekd.data.facts import MONTHS, Day, read_date
 from tracekd.data.synthetic.draws import VOCABULARY, between, fill, pick, several, weighted
-from tracekd.data.synthetic.intervals import Interval, anywhere, elsewhere, event, related
 
 # Wordings, and shares counted in the real files.
 _WORDS = VOCABULARY["cotempqa"]
 _VERBS, _OTHERS = _WORDS["verbs"], _WORDS["others"]
+# Precision of dates, as in the real files: "from A to B" facts, and "in D" facts.
+_FROM_PRECISION = {"year": 55, "day": 31, "month": 14}
+_IN_PRECISION = {"year": 43, "day": 30, "month": 27}
+_UNIT = {"year": 365, "month": 30, "day": 1}
+# The real files end in 2023; 90% of their dates lie between 1899 and 2019, so the few early ones are left out here.
+_EARLIEST, _LATEST = date(1850, 1, 1).toordinal(), date(2023, 6, 30).toordinal()
+_TRIES = 60
 
 
 def make(category: str, rng: np.random.Generator) -> dict:
@@ -31,7 +46,7 @@ def make(category: str, rng: np.random.Generator) -> dict:
         facts += [_fact(cast.subject(held), held, thing, when) for when in golds]
         size = 10 if rng.random() < 0.78 else between(rng, 11, 17)
         facts += [_fact(cast.subject(held), held, thing, elsewhere(rng, main)) for _ in range(size - len(facts))]
-        slots = [fact[0] for fact in facts[1 : len(golds) + 1]]
+        slots = [fact[1] for fact in facts[1 : len(golds) + 1]]
         ask = _WORDS["ask_subject"][held].format(o=thing)
     else:
         facts += [_fact(other, asked, cast.thing(asked), when) for when in golds]
@@ -40,7 +55,7 @@ def make(category: str, rng: np.random.Generator) -> dict:
         ask = _asked(triple, other, asked)
     order = several(rng, range(len(facts)), len(facts))
     return {
-        "context": tuple(_sentence(*facts[i]) for i in order),
+        "context": tuple(facts[i][0] for i in order),
         "question": f"While {subject} {_WORDS['while'][held]} {thing}, {ask} {pick(rng, _WORDS['tails'])}?",
         "answers": tuple(several(rng, slots, len(slots))),
         "evidence": tuple(place for place, i in enumerate(order) if 1 <= i <= len(golds)),
@@ -113,12 +128,10 @@ def _tense(rng) -> bool:
     return rng.random() < 0.13
 
 
-def _fact(subject: str, kind: str, thing: str, when: Interval, past: bool = False) -> tuple:
-    return subject, kind, thing, when, past and kind == "employer"
-
-
-def _sentence(subject: str, kind: str, thing: str, when: Interval, past: bool) -> str:
-    return f"{subject} {'worked for' if past else _VERBS[kind]} {thing} {when.words}."
+def _fact(subject: str, kind: str, thing: str, when: Interval, past: bool = False) -> tuple[str, str, str]:
+    """The sentence of a fact, its subject and its object; only employers are said in the past tense."""
+    verb = "worked for" if past and kind == "employer" else _VERBS[kind]
+    return f"{subject} {verb} {thing} {when.words}.", subject, thing
 
 
 def _asked(triple: str, who: str, kind: str) -> str:
@@ -127,3 +140,119 @@ def _asked(triple: str, who: str, kind: str) -> str:
     if triple == "S2_R1_O2" and kind == "school":
         return f"which school was {who} attending"
     return _WORDS["ask_object"][kind].format(s=who)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A dated interval, worded "from START to END" or "in DATE" (``point``)."""
+
+    start: Day
+    end: Day
+    point: bool = False
+
+    @property
+    def words(self) -> str:
+        """The interval as a fact states it."""
+        return f"in {self.start.text}" if self.point else f"from {self.start.text} to {self.end.text}"
+
+
+def relation(a: Interval, b: Interval) -> str:
+    """``equal``, ``during`` (one lies in the other), ``overlap`` (in part), ``none``, or ``unclear``.
+
+    Unclear means that the readings of the dates differ, or that the intervals only touch.
+    """
+    readings = ("first", "last"), ("first", "first"), ("order", "order")
+    found = {
+        _relation(*(getattr(day, name) for i in (a, b) for day, name in zip((i.start, i.end), names, strict=True)))
+        for names in readings
+    }
+    return found.pop() if len(found) == 1 else "unclear"
+
+
+def _relation(s: int, e: int, t: int, f: int) -> str:
+    if (s, e) == (t, f):
+        return "equal"
+    if e < t or f < s:
+        return "none"
+    if (s <= t and f <= e) or (t <= s and e <= f):
+        return "during"
+    return "unclear" if e == t or f == s else "overlap"
+
+
+def from_to(rng: np.random.Generator, start: int, length: int, precision: str | None = None) -> Interval:
+    """An interval "from A to B" that starts about ``start`` and is about ``length`` days long."""
+    precision = precision or weighted(rng, _FROM_PRECISION)
+    first = _stated(start, precision)
+    # The end falls into a later unit than the start: "from 1990 to 1990" is not said.
+    later = first.first + _UNIT[precision] + 31 * (precision != "day")
+    return Interval(first, _stated(max(start + min(length, _LATEST - start), later), precision))
+
+
+def at(rng: np.random.Generator, day: int) -> Interval:
+    """An interval "in D" that holds the given day."""
+    stated = _stated(day, weighted(rng, _IN_PRECISION))
+    return Interval(stated, stated, point=True)
+
+
+def _stated(day: int, precision: str) -> Day:
+    """The day, month or year of a day."""
+    when = date.fromordinal(day)
+    month = MONTHS[when.month - 1]
+    words = {"year": f"{when.year}", "month": f"{month}, {when.year}", "day": f"{month} {when.day}, {when.year}"}
+    return read_date(words[precision])
+
+
+def length(rng: np.random.Generator, scale: float = 4.0) -> int:
+    """Days that a stay lasts: log-normal around ``scale`` years, as skewed as the real ones, at most 40 years."""
+    return int(min(40.0, scale * np.exp(rng.standard_normal())) * 365)
+
+
+def event(rng: np.random.Generator, wanted: str) -> Interval:
+    """The interval of the event in question, of a form that allows the wanted relations."""
+    start = date(between(rng, 1900, 2012), between(rng, 1, 12), between(rng, 1, 28)).toordinal()
+    if wanted == "equal":
+        return at(rng, start) if rng.random() < 0.62 else from_to(rng, start, length(rng, 2.5))
+    if wanted == "during" and rng.random() < 0.24:
+        return at(rng, start)
+    return from_to(rng, start, 400 + length(rng, 5.0 if wanted == "overlap" else 3.0))
+
+
+def related(rng: np.random.Generator, to: Interval, wanted: str, point: bool = False) -> Interval | None:
+    """An interval (a single date with ``point``) in the wanted relation to another, or None if the tries run out."""
+    if wanted == "equal":
+        return to
+    for _ in range(_TRIES):
+        inside = to.start.first + int(rng.random() * (to.end.last - to.start.first + 1))
+        found = at(rng, inside) if point else _proposal(rng, to, wanted, inside)
+        if relation(found, to) == wanted:
+            return found
+    return None
+
+
+def _proposal(rng: np.random.Generator, to: Interval, wanted: str, inside: int) -> Interval:
+    first, last = to.start.first, to.end.last
+    precision = "day" if ", " in to.words and rng.random() < 0.6 else None
+    if wanted == "overlap":
+        if rng.random() < 0.5:
+            return from_to(rng, inside, last - inside + length(rng, 3.0), precision)
+        start = first - length(rng, 3.0)
+        return from_to(rng, start, inside - start, precision)
+    if to.end.first > first and rng.random() < 0.1:
+        return from_to(rng, inside, (last - inside) // 2)
+    start = first - int(length(rng) * rng.random())
+    return from_to(rng, start, last - start + int(length(rng) * rng.random()), precision)
+
+
+def elsewhere(rng: np.random.Generator, to: Interval) -> Interval:
+    """An interval that has no day in common with another and does not touch it."""
+    while True:
+        found = anywhere(rng, to)
+        if found.end.last + 1 < to.start.first or to.end.last + 1 < found.start.first:
+            return found
+
+
+def anywhere(rng: np.random.Generator, near: Interval) -> Interval:
+    """An interval in the decades around another, in any relation to it."""
+    offset = pick(rng, (-1, 1)) * int(365 * min(45.0, 9.0 * np.exp(0.9 * rng.standard_normal())))
+    start = min(max((near.start.first if offset < 0 else near.end.last) + offset, _EARLIEST), _LATEST - 1500)
+    return from_to(rng, start, length(rng, 3.0)) if rng.random() < 0.5 else at(rng, start)

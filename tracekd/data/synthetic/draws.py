@@ -61,12 +61,9 @@ def _pieces(text: str) -> tuple[str, ...]:
 
 
 def fill(rng: np.random.Generator, text: str, given: Mapping[str, str | Sequence[str]] | None = None) -> str:
-    """A text with its slots filled.
+    """A text with its slots filled from ``given`` (values, or lists to draw from), else from the common vocabulary.
 
-    Args:
-        rng: the generator to draw from.
-        text: ``{3-48}`` becomes a whole number in that range, ``{year}`` a year, ``{name}`` an entry of that list.
-        given: values for slots, or lists to draw from, before the common vocabulary.
+    ``{3-48}`` becomes a whole number in that range, ``{year}`` a year, ``{name}`` an entry of the list of that name.
     """
     pieces = _pieces(text)
     return "".join(_slot(rng, piece, given or {}) if i % 2 else piece for i, piece in enumerate(pieces))

@@ -5,8 +5,6 @@ Every problem is made up. Answers and evidence are computed from the planted wor
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 
@@ -15,11 +13,7 @@ from tracekd.data.synthetic import babi, cotempqa, marco
 from tracekd.data.synthetic.draws import VOCABULARY, quotas
 
 SHARES: dict[str, dict[str, float]] = VOCABULARY["shares"]
-_MAKERS: dict[str, Callable] = {
-    "cotempqa": cotempqa.make,
-    "marco": marco.make,
-    "babi": babi.make,
-}
+_MAKERS = {"cotempqa": cotempqa.make, "marco": marco.make, "babi": babi.make}
 # A draw that repeats an earlier problem is drawn again; this many times in a row means that the space is used up.
 _TRIES = 2000
 
@@ -28,9 +22,9 @@ def generate(dataset: str, size: int, seed: int, split_share: float = 0.2) -> li
     """Make ``size`` problems of one set, category after category in the order of ``CATEGORIES``.
 
     Args:
-        dataset: ``cotempqa``, ``marco`` or ``babi``.
-        size: problems in all, train and test together; at least two per category.
-        seed: the same seed gives the same problems; a non-negative whole number.
+        dataset: a name in ``DATASETS``.
+        size: problems in all, at least two per category.
+        seed: the same seed gives the same problems.
         split_share: share of each category that goes to the test split, between 0 and 1 (the paper: 0.2).
 
     Returns:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tracekd.data.marco_records import NO_ANSWER
+from tracekd.data.load_marco import NO_ANSWER
 from tracekd.data.problem import CATEGORIES
 from tracekd.data.synthetic.draws import VOCABULARY, between, fill, pick, several
 
-# Published means in words over all queries (source: ``shares`` in generated_words.toml).
-PUBLISHED_MEANS = {"question_words": 6.373, "answer_words": 14.911, "fact_words": 56.253}
 # Share of queries without an answer. Not stated in the published statistics; inferred: their histogram of answer
 # lengths holds about 546,000 answers, and train and dev have 909,824 queries between them.
 UNANSWERED = 0.4
