@@ -12,7 +12,7 @@ from tracekd.interventions import prefill
 from tracekd.interventions.implied import Implied
 from tracekd.interventions.variants import Variant, variants
 from tracekd.students import registry, sft
-from tracekd.students.nf4 import unpack
+from tracekd.students.registry import unpack
 from tracekd.traces import templates
 
 LIMIT = 12
