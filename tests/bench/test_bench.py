@@ -58,7 +58,8 @@ def test_ratios_and_the_table_are_medians_over_rounds(monkeypatch):
 
 
 @pytest.mark.skipif(find_spec("trl") is None, reason="TRL, a peer and no requirement, is not installed")
-def test_trl_finds_the_same_loss_on_the_same_batch():
+def test_trl_finds_the_same_loss_on_the_same_batch(monkeypatch):
+    monkeypatch.setenv(machine.COMPUTE, "fp32")
     problems = [p for p in generate("babi", 110, seed=3) if p.split == "train"][:4]
     encoded = sft.encode_all(sft.build(problems, "correct", seed=1), registry.load_tokenizer("tiny-random"), 4096)
     found = peers.losses_on_one_batch("tiny-random", encoded, load("smoke").recipe)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import tempfile
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 import torch
 from transformers import TrainerCallback
 
+from tracekd import machine
 from tracekd.config import Recipe
 from tracekd.data.problem import Problem
 from tracekd.scoring.aligned import verdict
@@ -95,8 +97,12 @@ def training(name: str, student: str, recipe: Recipe) -> Callable[[Sequence[sft.
 
 
 def losses_on_one_batch(student: str, encoded: Sequence[sft.Encoded], recipe: Recipe) -> dict[str, float]:
-    """The loss (nats per token) of ``ours`` and ``trl_best`` on the same examples before any training."""
-    found = {}
+    """The loss (nats per token) of ``ours`` and ``trl_best`` on the same examples before any training.
+
+    On a CPU in fp32, for the rest of this process.
+    """
+    os.environ[machine.COMPUTE], found = "fp32", {}
+    machine.cpu_compute.cache_clear()
     for name in ("ours", "trl_best"):
         with tempfile.TemporaryDirectory() as folder:
             made = trainer(name, encoded, student, recipe, Path(folder))

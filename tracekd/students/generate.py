@@ -67,12 +67,15 @@ def adapted(model, adapter: Path):
 
     Where every weight is in fp32, the adapter's products are added to a copy of the weights, which is the same function
     up to fp32's rounding and spares two small products per layer. Weights in fewer bits would be rounded anew by that,
-    and change the student: there the adapter stays beside them, to be taken off by ``unload``.
+    and change the student: there the adapter stays beside them, to be taken off by ``unload``, in bf16 beside bf16 as in
+    training.
     """
     from peft import PeftModel
 
     exact = all(weight.dtype == torch.float32 for weight in model.parameters())
-    wrapped = PeftModel.from_pretrained(copy.deepcopy(model) if exact else model, str(adapter))
+    plain_bf16 = all(weight.dtype == torch.bfloat16 for weight in model.parameters())
+    base = copy.deepcopy(model) if exact else model
+    wrapped = PeftModel.from_pretrained(base, str(adapter), autocast_adapter_dtype=not plain_bf16)
     return (wrapped.merge_and_unload() if exact else wrapped).eval()
 
 

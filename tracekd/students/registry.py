@@ -86,12 +86,15 @@ def load_config(name: str):
     return _loaded(name, AutoConfig.from_pretrained)
 
 
-def compute_dtype():
-    """What matrices are multiplied in: fp32 on a CPU; on a GPU bf16 where it has it in hardware, else fp16."""
+def compute_dtype(name: str):
+    """What a student's matrices are multiplied in: on a GPU bf16 where it has it in hardware, else fp16.
+
+    On a CPU: fp32 for a student too small to gain, else what ``machine.cpu_compute`` says.
+    """
     import torch
 
     if not torch.cuda.is_available():
-        return torch.float32
+        return torch.float32 if weights_bytes(name) < SMALL else getattr(torch, machine.KINDS[machine.cpu_compute()])
     return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
 
 
@@ -112,10 +115,10 @@ def weights_bytes(name: str) -> int:
     return files or 4 * 1_200_000_000
 
 
-def load_model(name: str, *, quantise: bool = True):
+def load_model(name: str, *, quantise: bool = True, dtype=None):
     """The student's model on the best device: NF4 with double quantisation, or plain weights.
 
-    NF4 as in QLoRA (Dettmers et al. 2023, arXiv 2305.14314), computed in ``compute_dtype``.
+    NF4 as in QLoRA (Dettmers et al. 2023, arXiv 2305.14314), computed in ``dtype`` (None: see ``compute_dtype``).
 
     Raises:
         StudentUnavailable: see ``resolve``; or bitsandbytes is missing.
@@ -125,11 +128,12 @@ def load_model(name: str, *, quantise: bool = True):
 
     if weights_bytes(name) < SMALL:
         torch.set_num_threads(1)
-    options = {"dtype": compute_dtype(), "device_map": "cuda:0" if torch.cuda.is_available() else "cpu"}
+    dtype = dtype or compute_dtype(name)
+    options = {"dtype": dtype, "device_map": "cuda:0" if torch.cuda.is_available() else "cpu"}
     if quantise:
         options["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=compute_dtype(),
+            bnb_4bit_compute_dtype=dtype,
         )  # fmt: skip
     model = _loaded(name, AutoModelForCausalLM.from_pretrained, **options)
     model.generation_config.pad_token_id = load_tokenizer(name).pad_token_id
@@ -140,23 +144,27 @@ def load_base(name: str, quantise: bool = True):
     """The model that adapters are put on, in training and in evaluation: in NF4, or in plain weights.
 
     On a CPU NF4's weights are dequantised, if they take at most an eighth of the memory: they have the 16 values per
-    block that NF4 has left them, to the last bit of fp32. This saves unpacking them in every pass, and makes evaluation
-    the same function as training, where bitsandbytes' own CPU path rounds differently. They are stored as a file, which
-    all processes map into their memory and none copies.
+    block that NF4 has left them, in fp32 to the last bit, in bf16 rounded once. This saves unpacking them in every
+    pass, and makes evaluation the same function as training, where bitsandbytes' own CPU path rounds differently. They
+    are stored as a file, which all processes map into their memory and none copies.
 
     Raises:
         StudentUnavailable: see ``load_model``.
     """
     if not quantise or machine.has_gpu() or weights_bytes(name) > PART * machine.memory():
         return load_model(name, quantise=quantise)
-    folder = embedded.cache_folder() / f"nf4-{sha256(identity(name))[:12]}"
+    kind = "bf16-" if compute_dtype(name).itemsize == 2 else ""
+    folder = embedded.cache_folder() / f"nf4-{kind}{sha256(identity(name))[:12]}"
     return load_model(str(embedded.made(folder, lambda empty: _store_unpacked(name, empty))), quantise=False)
 
 
 def _store_unpacked(name: str, folder: Path) -> None:
     """Write a student's dequantised weights, configuration and tokenizer."""
-    model = unpack(load_model(name))
+    import torch
+
+    model = unpack(load_model(name, dtype=torch.float32))
     embedded.forget_quantiser(model)
+    torch.nn.Module.to(model, compute_dtype(name))  # the model's own ``to`` still thinks that it is packed
     model.save_pretrained(folder)
     load_tokenizer(name).save_pretrained(folder)
 

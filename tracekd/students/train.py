@@ -63,9 +63,11 @@ def lora_model(student: str, recipe: Recipe, seed: int, *, checkpointing: bool =
     return model.train()  # bitsandbytes repacks weights in bf16, with loss, on some CPUs at the first evaluation
 
 
-def arguments(recipe: Recipe, seed: int, folder: Path, steps: int, at_once: int) -> TrainingArguments:
+def arguments(
+    recipe: Recipe, dtype: torch.dtype, seed: int, folder: Path, steps: int, at_once: int
+) -> TrainingArguments:
     """The paper's optimiser settings, with what differs between a GPU and a CPU; ``at_once`` examples in a pass."""
-    cuda, dtype = torch.cuda.is_available(), registry.compute_dtype()
+    cuda = torch.cuda.is_available()
     return TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=recipe.epochs,
@@ -95,11 +97,11 @@ def trainer_of(
 ) -> CompletionTrainer:
     """The trainer of one adapter, which writes its checkpoints below ``folder``."""
     updates = -(-len(encoded) // (recipe.batch * recipe.accumulation)) * recipe.epochs
-    config, size = registry.load_config(student), registry.compute_dtype().itemsize
-    at_once, checkpointing = memory.plan(config, size, recipe.batch, max(map(len, encoded)))
+    config, dtype = registry.load_config(student), registry.compute_dtype(student)
+    at_once, checkpointing = memory.plan(config, dtype.itemsize, recipe.batch, max(map(len, encoded)))
     trainer = CompletionTrainer(
         model=lora_model(student, recipe, seed, checkpointing=checkpointing),
-        args=arguments(recipe, seed, folder, int(updates), at_once),
+        args=arguments(recipe, dtype, seed, folder, int(updates), at_once),
         train_dataset=features(encoded),
         data_collator=Collator(registry.load_tokenizer(student).pad_token_id),
         callbacks=[progress] if progress else None,
@@ -159,7 +161,7 @@ def _train(student, examples, recipe, seed, folder, name) -> dict:
         "longest_target": max(len(e.target_ids) for e in encoded),
         "epochs": recipe.epochs, "steps": trainer.state.global_step, "seconds": round(progress.seconds, 1),
         "mean_loss": sum(losses) / len(losses), "peak_gib": memory.peak(), "processes": 1,
-        "compute": str(registry.compute_dtype()).removeprefix("torch."),
+        "compute": str(registry.compute_dtype(student)).removeprefix("torch."),
         "recipe": asdict(recipe), "hardware": hardware(), "commit": commit(),
     }  # fmt: skip
     return _save(trainer, folder, record)
