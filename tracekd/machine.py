@@ -36,10 +36,22 @@ def cores() -> int:
 
 
 def memory() -> int:
-    """Bytes of main memory."""
+    """Bytes of main memory that this process may use: the machine's, or its container's or batch job's if less."""
     import psutil  # not in the standard library, which is all that `run --check` may need
 
-    return psutil.virtual_memory().total
+    return min(psutil.virtual_memory().total, *_allowed())
+
+
+def _allowed(root: Path = Path("/sys/fs/cgroup"), of: Path = Path("/proc/self/cgroup")) -> list[int]:
+    """The limits of the control groups of this process (Linux), one more than it can reach where there is none."""
+    found = [2**63]
+    for line in of.read_text().splitlines() if of.exists() else ():
+        _, kind, group = line.split(":", 2)
+        if kind in ("", "memory"):  # version 2 has one tree for all, version 1 one for memory
+            file = root / kind / group.strip("/") / ("memory.limit_in_bytes" if kind else "memory.max")
+            said = file.read_text().strip() if file.exists() else "max"
+            found += [int(said)] if said.isdigit() else []
+    return found
 
 
 def free_memory() -> int:
@@ -50,7 +62,7 @@ def free_memory() -> int:
         return torch.cuda.mem_get_info()[0]
     import psutil
 
-    return psutil.virtual_memory().available
+    return min(psutil.virtual_memory().available, memory())
 
 
 @cache

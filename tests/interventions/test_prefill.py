@@ -132,7 +132,7 @@ def test_a_scored_answer_that_is_greedy_is_the_answer(tokenizer, model, monkeypa
         optimiser.step()
         optimiser.zero_grad()
     ask = prefill.Prefill(tuned.eval(), tokenizer, max_new_tokens=LIMIT)
-    monkeypatch.setattr(prefill, "greedy", None)  # it must not be needed
+    monkeypatch.setattr(prefill, "continued", None)  # it must not be needed
     (reply,) = ask(problem, [Variant("empty", "")])
     plain = separate(tuned, tokenizer, problem, Variant("empty", ""))
     expected = f"<think></think> <answer>{templates.answer_text(problem)}</answer>", True, len(turn.gold)

@@ -77,6 +77,15 @@ def test_adapter_does_something_and_is_merged_only_where_that_is_exact(problems,
     assert layers and not any(layer.merged for layer in layers)
 
 
+def test_the_head_sees_whole_rows_also_where_several_prompts_are_read_at_once(problems):
+    """Of a slice of the states torch multiplies row by row, each time with a copy of the head's weights."""
+    model, seen = generate.loaded("tiny-random"), []
+    model.get_output_embeddings().register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].is_contiguous()))
+    tokenizer = registry.load_tokenizer("tiny-random")
+    list(generate.answer(model, tokenizer, generate.batches(tokenizer, model.config, problems, limit=2, batch=8), 2))
+    assert len(seen) > 2 and all(seen)
+
+
 def test_every_problem_once_in_any_batch_size(problems, adapter, tmp_path):
     texts = []
     for batch in (1, 3, 10):
@@ -157,7 +166,7 @@ def test_a_roomy_cache_holds_what_a_plain_one_holds(lengths, kept):
 @pytest.mark.parametrize("begin", [0, 1, 40])
 def test_sharing_what_prompts_begin_with_changes_nothing(begin, monkeypatch):
     """Logits and greedy continuations with the beginning run once, against each prompt run whole by itself."""
-    model = registry.load_base("tiny-random").eval()
+    model = generate.loaded("tiny-random")
     shared = list(range(100, 100 + begin))
     prompts = [shared + list(range(300 + 20 * i, 305 + 20 * i + 3 * i)) for i in range(9, 0, -1)]
     monkeypatch.setattr(decode, "SPARED", 1)

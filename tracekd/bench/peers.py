@@ -143,7 +143,7 @@ def generation(name: str, student: str, recipe: Recipe) -> Callable[[Sequence[Pr
     It returns tokens_per_second (new tokens), peak_gib (of the process) and the outputs.
     """
     tokenizer = registry.load_tokenizer(student)
-    model = (registry.load_base(student) if name == "ours" else registry.load_model(student)).eval()
+    model = generate.loaded(student) if name == "ours" else registry.load_model(student).eval()
 
     def turn(problems: Sequence[Problem], limit: int = recipe.max_new_tokens) -> dict:
         started, batch = _now(), recipe.generate_batch

@@ -16,7 +16,7 @@ from tracekd.scoring.reading import split_output
 from tracekd.text import normalise
 from tracekd.traces import templates
 
-VERSION = 3  # raise it when a change here or in ``prefill`` changes what a row says
+VERSION = 4  # raise it when a change here or in ``prefill`` changes what a row says
 
 
 @dataclass(frozen=True)

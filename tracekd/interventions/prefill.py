@@ -21,7 +21,7 @@ from tracekd.interventions.forced import Reply
 from tracekd.interventions.implied import key
 from tracekd.interventions.variants import Variant
 from tracekd.students import sft
-from tracekd.students.decode import greedy, left_padded
+from tracekd.students.decode import continued, prefill, selected
 from tracekd.traces import templates
 
 OPEN, CLOSE = "<answer>", "</answer>"
@@ -77,39 +77,41 @@ class Prefill:
     def __call__(self, problem: Problem, given: Sequence[Variant]) -> list[Reply]:
         """One reply per variant, in their order."""
         turns = [tokenise(self.tokenizer, problem, variant) for variant in given]
-        prompt = sft.prompt_ids(self.tokenizer, templates.prompt(problem))
+        prompt, pad = sft.prompt_ids(self.tokenizer, templates.prompt(problem)), self.tokenizer.pad_token_id
+        state = prefill(self.model, [prompt + turn.given for turn in turns], pad)
         jobs = [(i, turn.gold) for i, turn in enumerate(turns)]
         jobs += [(i, turn.implied) for i, turn in enumerate(turns) if turn.implied is not None]
-        scores = self._score(prompt, [(turns[i].given, answer) for i, answer in jobs])
         found: list[list[float]] = [[] for _ in turns]
         written = {}
-        for (i, answer), (logp, likeliest) in zip(jobs, scores, strict=True):
+        for (i, answer), (logp, likeliest) in zip(jobs, self._score(state, jobs), strict=True):
             found[i].append(logp)
             # A scored answer whose every token was the likeliest one is the greedy answer: nothing is left to decode.
             if likeliest and len(answer) <= self.max_new_tokens and CLOSE in self._text(answer):
                 written[i] = answer, True
-        left = [i for i in range(len(turns)) if i not in written]
-        if left:
-            pad, prompts = self.tokenizer.pad_token_id, [prompt + turns[i].given for i in left]
-            made = greedy(self.model, prompts, end=self.end, pad=pad, limit=self.max_new_tokens)
+        if left := [i for i in range(len(turns)) if i not in written]:
+            (logits, cache, mask), rows = state, torch.tensor(left, device=self.model.device)
+            state = logits[rows], selected(cache, rows), mask[rows]
+            made = continued(self.model, *state, end=self.end, limit=self.max_new_tokens)
             written |= {i: self._closed(*one) for i, one in zip(left, made, strict=True)}
         return [self._reply(turn, *written[i], *found[i]) for i, turn in enumerate(turns)]
 
-    def _score(self, prompt: list[int], jobs: list[tuple[list[int], list[int]]]) -> list[tuple[float, bool]]:
-        """Of each (given, answer): the answer's log-probability, and whether every token of it was the likeliest."""
-        device = self.model.device
-        cache = self.model(input_ids=torch.tensor([prompt], device=device), use_cache=True, logits_to_keep=1)
-        cache.past_key_values.batch_repeat_interleave(len(jobs))
-        ids, mask = left_padded([given + answer for given, answer in jobs], self.tokenizer.pad_token_id, device)
-        mask = torch.nn.functional.pad(mask, (len(prompt), 0), value=1)
+    def _score(self, state: tuple, jobs: list[tuple[int, list[int]]]) -> list[tuple[float, bool]]:
+        """Of each (row of ``state``, answer): its log-probability, and whether every token of it was the likeliest."""
+        (logits, cache, mask), device = state, self.model.device
+        rows = torch.tensor([i for i, _ in jobs], device=device)
         longest = max(len(answer) for _, answer in jobs)
-        logits = self.model(
-            input_ids=ids, attention_mask=mask, position_ids=(mask.cumsum(1) - 1)[:, len(prompt) :],
-            past_key_values=cache.past_key_values, use_cache=True, logits_to_keep=longest + 1,
-        ).logits.float()  # fmt: skip
+        # Padded at the right: no token sees what comes after it.
+        ids = [answer + [self.tokenizer.pad_token_id] * (longest - len(answer)) for _, answer in jobs]
+        ids, mask = torch.tensor(ids, device=device), mask[rows]
+        positions = mask.sum(1, keepdim=True) + torch.arange(longest, device=device)
+        after = self.model(
+            input_ids=ids, attention_mask=torch.cat([mask, torch.ones_like(ids)], dim=1), position_ids=positions,
+            past_key_values=selected(cache, rows), use_cache=True,
+        ).logits  # fmt: skip
         scores = []
-        for row, (_, answer) in zip(logits, jobs, strict=True):
-            target, before = torch.tensor(answer, device=device), row[-len(answer) - 1 : -1]
+        for row, first, (_, answer) in zip(after, logits[rows], jobs, strict=True):
+            target = torch.tensor(answer, device=device)
+            before = torch.cat([first[None], row[: len(answer) - 1]]).float()
             logp = before.log_softmax(-1).gather(-1, target[:, None]).sum()
             scores.append((float(logp), bool((before.argmax(-1) == target).all())))
         return scores

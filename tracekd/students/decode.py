@@ -49,6 +49,14 @@ def left_padded(rows: Sequence[Sequence[int]], pad: int, device) -> tuple[torch.
     return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
 
 
+def selected(cache: Cache, rows: torch.Tensor) -> Cache:
+    """A cache of its own with these rows (B,) of ``cache``, each as often as it is named."""
+    made = Cache(layer_class_to_replicate=RoomyLayer)
+    for number, layer in enumerate(cache.layers):
+        made.update(layer.keys[rows], layer.values[rows], number)
+    return made
+
+
 def prefill(model, prompts: Sequence[Sequence[int]], pad: int):
     """Run the shared beginning of all prompts once, and their rests a few rows at a time, padded to the longest.
 
@@ -115,11 +123,16 @@ def greedy(model, prompts: Sequence[Sequence[int]], *, end: int, pad: int, limit
     Returns:
         In the order of ``prompts``: the new token ids without ``end``, and whether ``end`` came.
     """
-    logits, cache, mask = prefill(model, prompts, pad)
+    return continued(model, *prefill(model, prompts, pad), end=end, limit=limit)
+
+
+@torch.inference_mode()
+def continued(model, logits: torch.Tensor, cache: Cache, mask: torch.Tensor, *, end: int, limit: int):
+    """As ``greedy``, from what ``prefill`` returned; the cache is used up."""
     positions = mask.sum(1, keepdim=True) - 1
-    made: list[list[int]] = [[] for _ in prompts]
-    ended = [False] * len(prompts)
-    rows = torch.arange(len(prompts), device=model.device)  # which prompt each row of the batch belongs to
+    made: list[list[int]] = [[] for _ in logits]
+    ended = [False] * len(logits)
+    rows = torch.arange(len(logits), device=model.device)  # which prompt each row of the batch belongs to
     for step in range(limit):
         chosen = logits.argmax(-1)
         for row, token in zip(rows.tolist(), chosen.tolist(), strict=True):
