@@ -19,9 +19,9 @@ import sys
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from tracekd.students import registry as students
+from tracekd.students import registry
 
-tokenizer = students.load_tokenizer("smollm2-135m")
+tokenizer = registry.load_tokenizer("smollm2-135m")
 config = LlamaConfig(
     vocab_size=128_256, hidden_size=2048, intermediate_size=8192, num_hidden_layers=16, num_attention_heads=32,
     num_key_value_heads=8, head_dim=64, tie_word_embeddings=True, rope_theta=500_000.0, max_position_embeddings=131_072,
@@ -38,7 +38,6 @@ done
 bench train-smollm2 train --profile gpu -n 512 --batch 64 --against trl,trl_best
 bench generate-llama-1b generate --profile gpu --student "$shape" -n 256 --rounds 1 --against plain,authors
 bench generate-smollm2 generate --profile gpu -n 256 --against plain,authors
-bench invariance-smollm2 invariance --profile gpu -n 128 --sizes 1,16,64,256
 
 echo "== the gpu profile"
 python -m tracekd run --profile gpu 2>&1 | tee "$out/run.log" | tail -20

@@ -69,7 +69,7 @@ class Profile:
             trained on, answered (notebook 04), and answered again after forced traces (notebook 07).
         generated: problems to generate by data set.
         conditions, also: trained on every data set, and further ones by data set.
-        untrained: conditions in which the student is asked as it is: see ``few_shot.UNTRAINED``.
+        untrained: conditions in which the student is asked as it is: see ``outputs.UNTRAINED``.
         epochs_of: passes of some conditions, in place of the recipe's.
         marco: settings of real MS MARCO: ``test_share`` of ``load_marco.problems_of``.
         datasets: those that the profile runs on; empty: all.

@@ -102,14 +102,16 @@ def _speedup() -> float:
 
 def commit() -> str:
     """The commit of the code that runs, with ``+`` when the library differs from it; ``unknown`` outside git."""
-    asked = ["git", "-C", str(ROOT), "describe", "--always", "--exclude=*", "--abbrev=10"]
-    dirty = ["git", "-C", str(ROOT), "status", "--porcelain", "--", "tracekd"]
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(ROOT), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
     try:
-        name = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
-        changed = subprocess.run(dirty, capture_output=True, text=True, check=True).stdout.strip()
+        name = git("describe", "--always", "--exclude=*", "--abbrev=10")
+        return name + ("+" if git("status", "--porcelain", "--", "tracekd") else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return name + ("+" if changed else "")
 
 
 def hardware() -> str:

@@ -15,11 +15,10 @@ FORMAT = "{desc}: {percentage:3.0f}%|{bar:10}| {elapsed}<{remaining}{postfix}"
 class Bar:
     """How far one job is: shown here, or sent to the display that all workers share."""
 
-    def __init__(self, label: str, total: int, *, unit: str, done: int = 0, hidden: bool = False):
+    def __init__(self, label: str, total: int, *, unit: str, done: int = 0):
         """Begin at ``done`` of ``total`` units."""
         self.label, self.about, self.started = label, {"total": total, "unit": unit}, time.monotonic()
-        self.display = None if send or hidden else Together("", {label: total})
-        self.hidden = hidden
+        self.display = None if send else Together("", {label: total})
         self.at(done)
 
     def at(self, done: int, tokens: int = 0, loss: float | None = None) -> None:
@@ -28,7 +27,7 @@ class Bar:
         message = {**self.about, "done": done, "rate": rate, "loss": loss}
         if self.display:
             self.display.at(self.label, message)
-        elif not self.hidden:
+        else:
             send(message)
 
     def close(self) -> None:
@@ -54,42 +53,34 @@ class Together:
         self.bar = tqdm(total=sum(sizes.values()), desc=self._head(), bar_format=FORMAT, mininterval=2, smoothing=0)
 
     def _head(self) -> str:
-        if not self.what:
-            return next(iter(self.sizes))
-        return f"{sum(share == 1 for share in self.shares.values())} of {len(self.sizes)} {self.what}"
+        done = sum(share == 1 for share in self.shares.values())
+        return f"{done} of {len(self.sizes)} {self.what}" if self.what else next(iter(self.sizes))
 
     def at(self, label: str, message: dict) -> None:
         """Take a worker's message (see ``Bar``); what was done when the job began took no time here."""
         share = message["done"] / max(message["total"], 1)
         if label not in self.running:
             self.bar.initial += self.sizes[label] * share
-        self.running[label] = message
-        self._move(label, min(share, 0.999) if self.what else share)
+        self.running[label], self.shares[label] = message, min(share, 0.999) if self.what else share
+        self._show()
 
     def finished(self, label: str) -> None:
         """Count a job as done."""
         self.running.pop(label, None)
-        self._move(label, 1.0)
+        self.shares[label] = 1.0
+        self._show()
 
-    def _move(self, label: str, share: float) -> None:
-        self.shares[label] = share
+    def _show(self) -> None:
+        now = []
+        for name, said in self.running.items():
+            loss = "" if said["loss"] is None else f"loss {said['loss']:.3f}"
+            now.append(f"{name if self.what else ''} {said['unit']} {said['done']}/{said['total']} {loss}".strip())
+        if rate := sum(said["rate"] for said in self.running.values()):
+            now.append(f"{rate:.0f} tokens/s")
         self.bar.set_description_str(self._head(), refresh=False)
-        now = [
-            f"{name if self.what else ''} {m['unit']} {m['done']}/{m['total']} {_loss(m['loss'])}"
-            for name, m in self.running.items()
-        ]
-        rate = _rate(sum(m["rate"] for m in self.running.values()))
-        self.bar.set_postfix_str("; ".join(filter(None, [*map(str.strip, now), rate])), refresh=False)
-        self.bar.update(sum(self.sizes[name] * part for name, part in self.shares.items()) - self.bar.n)
+        self.bar.set_postfix_str("; ".join(now), refresh=False)
+        self.bar.update(sum(self.sizes[name] * share for name, share in self.shares.items()) - self.bar.n)
 
     def close(self) -> None:
         """Leave the bar as it is."""
         self.bar.close()
-
-
-def _loss(loss: float | None) -> str:
-    return "" if loss is None else f"loss {loss:.3f}"
-
-
-def _rate(rate: float) -> str:
-    return f"{rate:.0f} tokens/s" if rate else ""

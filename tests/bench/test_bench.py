@@ -27,24 +27,34 @@ def test_training_and_generation_are_measured_quiet_and_beside_a_busy_loop(capsy
     assert differ["plain"] == {"n": 8, "text": 0, "verdict": 0} and differ["authors"]["n"] == 1
 
 
-def test_ratios_are_medians_over_rounds(monkeypatch):
+def rows(contender, workers, threads, load, *rates):
+    about = {"what": "train", "contender": contender, "workers": workers, "threads": threads, "load": load}
+    return [{**about, "round": i, "tokens_per_second": rate, "peak_gib": i} for i, rate in enumerate(rates)]
+
+
+def test_ratios_and_the_table_are_medians_over_rounds(monkeypatch):
     monkeypatch.setattr(machine, "cores", lambda: 2)
     assert commands.ways(["trl"]) == [commands.Way("ours", 1, 2), commands.Way("ours", 2, 1), commands.Way("trl", 1, 2)]
-
-    def rows(contender, workers, threads, load, *rates):
-        about = {"what": "train", "contender": contender, "workers": workers, "threads": threads, "load": load}
-        return [{**about, "round": i, "tokens_per_second": rate} for i, rate in enumerate(rates)]
-
     quiet, busy = commands.LOADS
-    found = commands.ratios(
-        rows("ours", 1, 2, quiet, 10, 20, 40) + rows("ours", 2, 1, quiet, 30, 30, 30)
-        + rows("trl", 1, 2, quiet, 5, 5, 40) + rows("ours", 1, 2, busy, 5, 16, 16)
-    )  # fmt: skip
-    one, workers, trl = found
+    made = [*rows("ours", 1, 2, quiet, 10, 20, 40), *rows("ours", 2, 1, quiet, 30, 30, 30)]
+    made += rows("trl", 1, 2, quiet, 5, 5, 40)
+    one, workers, trl = commands.ratios([*made, *rows("ours", 1, 2, busy, 5, 16, 16)])
     # ours over trl: 2, 4, 1; the pool over trl: 6, 6, 0.75; beside the loop: 0.5, 0.8, 0.4
     assert (trl["quiet"], trl["ours_over_this"], trl["pool_over_this"]) == (5, 2, 6)
     assert one["beside_busy_loop"] == 0.5 and "beside_busy_loop" not in trl
     assert workers["pool_over_this"] == 1
+    about = dict.fromkeys(("dataset", "profile", "student", "hardware", "date", "source"), "x") | {"n": 4}
+    differ = {"trl": {"n": 3, "text": 2, "verdict": 1}}
+    found = benches.contenders([
+        {"what": "train", "rows": made, "outputs_that_differ": differ, **about},
+        {"what": "steady", "rows": made, **about},
+    ])  # fmt: skip
+    columns = ["contender", "workers", "tokens_per_second", "ratio", "peak_gib", "n", "turns"]
+    # ours by one process over the pool: 1/3, 2/3, 4/3
+    assert found[columns].to_numpy().tolist() == [
+        ["ours", 1, 20, 1, 2, 4, 3], ["ours", 2, 30, pytest.approx(2 / 3), 2, 4, 3], ["trl", 1, 5, 2, 2, 3, 3],
+    ]  # fmt: skip
+    assert found.iloc[-1][["texts_differ", "verdicts_differ"]].tolist() == [2, 1]
 
 
 @pytest.mark.skipif(find_spec("trl") is None, reason="TRL, a peer and no requirement, is not installed")
@@ -73,25 +83,3 @@ def test_an_unknown_or_missing_peer_is_named(monkeypatch):
     monkeypatch.setattr(commands.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(ValueError, match="pip install trl"):
         commands.peers("trl", commands.PEERS["train"])
-
-
-def test_the_table_takes_medians_and_reads_records_of_both_forms():
-    about = dict.fromkeys(("dataset", "profile", "student", "hardware", "date", "source"), "x") | {"n": 4}
-    rates = [("ours", 100.0), ("ours", 300.0), ("ours", 200.0), ("trl", 100.0), ("trl", 100.0), ("trl", 100.0)]
-    first = [{"trainer": name, "tokens_per_second": rate, "peak_gib": 1.0} for name, rate in rates]
-    second = [
-        {"contender": "ours", "workers": workers, "tokens_per_second": rate, "peak_gib": 1.0}
-        for workers, rate in ((1, 9.0), (2, 18.0))
-    ] + [{"contender": "plain", "workers": 1, "tokens_per_second": 6.0, "peak_gib": 2.0}]
-    differ = {"plain": {"n": 3, "text": 2, "verdict": 1}}
-    found = benches.contenders(
-        [{"what": "train", "rows": first, **about},
-         {"what": "generate", "rows": second, "outputs_that_differ": differ, **about},
-         {"what": "steady", "rows": second, **about}]
-    )  # fmt: skip
-    columns = ["contender", "workers", "tokens_per_second", "ratio", "n"]
-    assert found[columns].to_numpy().tolist() == [
-        ["ours", 1, 200.0, 1.0, 4], ["trl", 1, 100.0, 2.0, 4],
-        ["ours", 1, 9.0, 1.0, 4], ["ours", 2, 18.0, 0.5, 4], ["plain", 1, 6.0, 1.5, 3],
-    ]  # fmt: skip
-    assert found.iloc[-1][["texts_differ", "verdicts_differ"]].tolist() == [2, 1]

@@ -11,7 +11,7 @@ from tracekd import __main__
 from tracekd.grid import export, model_card
 from tracekd.io.records import read_jsonl
 from tracekd.students import adapters, registry, sft
-from tracekd.students.batches import IGNORED
+from tracekd.students.trainer import IGNORED
 from tracekd.traces import freeform
 
 

@@ -11,7 +11,7 @@ from tracekd.data.synthetic.generated import generate
 from tracekd.interventions import prefill
 from tracekd.interventions.variants import Implied, Variant, variants
 from tracekd.students import registry, sft
-from tracekd.students.nf4 import unpack
+from tracekd.students.registry import unpack
 from tracekd.traces import templates
 
 LIMIT = 12

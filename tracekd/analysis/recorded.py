@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from tracekd.config import ROOT
-from tracekd.students.few_shot import UNTRAINED
+from tracekd.students.outputs import UNTRAINED
 from tracekd.traces.freeform import CONDITIONS as FREEFORM
 
 FOLDER = ROOT / "figures" / "data"

@@ -25,7 +25,7 @@ from tracekd.run import Run, open_run
 from tracekd.scoring import score_runs
 from tracekd.scoring.released_verdicts import write_table
 from tracekd.students import adapters, outputs, sft
-from tracekd.students.few_shot import UNTRAINED
+from tracekd.students.outputs import UNTRAINED
 from tracekd.teacher.run_texts import training_problems
 from tracekd.text import repetition
 

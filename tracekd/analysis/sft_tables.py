@@ -11,7 +11,7 @@ from tracekd.data.problem import DATASETS, Problem
 from tracekd.data.problems import kept as kept_problems
 from tracekd.data.problems import load
 from tracekd.data.splits import select
-from tracekd.students import lengths, registry, sft
+from tracekd.students import registry, sft
 from tracekd.teacher import run_texts
 from tracekd.traces import freeform, templates
 from tracekd.traces.verify import verify
@@ -74,7 +74,7 @@ def tokens(run, sets: Mapping[tuple[str, str], Sequence[sft.Example]]) -> pd.Dat
     """
     tokenizer, limit = registry.load_tokenizer(run.student), run.profile.recipe.max_tokens
     rows, teachers = [], sft.teachers(sets)
-    for (dataset, condition), made in lengths.fitting(sets, run.student, run.profile.recipe).items():
+    for (dataset, condition), made in sft.fitting(sets, run.student, run.profile.recipe).items():
         examples = sft.encode_all(made, tokenizer, limit)
         parts = pd.DataFrame(
             {"read": len(e.prompt_ids), "trace": e.parts.count(sft.TRACE), "answer": e.parts.count(sft.ANSWER)}

@@ -1,4 +1,4 @@
-"""Tables of training, for notebook 03: tokens of the SFT sets, cost of each adapter, losses by part of the target."""
+"""Tables of training, for notebook 03: cost of each adapter, losses by part of the target."""
 
 from __future__ import annotations
 
@@ -6,32 +6,13 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from tracekd.students import sft
 from tracekd.students.adapters import adapter_path
-from tracekd.students.lengths import Sets
 from tracekd.traces import freeform
 
 COST = [
     "dataset", "condition", "seed", "n", "supervised_tokens", "total_tokens", "steps", "seconds", "tokens_per_second",
     "mean_loss", "peak_gib", "hardware",
 ]  # fmt: skip
-
-
-def token_counts(sets: Sets, tokenizer, max_tokens: int) -> pd.DataFrame:
-    """One row per SFT set: dataset, condition, prompt, trace, answer (mean tokens per example), longest, n."""
-    rows = []
-    for (dataset, condition), examples in sets.items():
-        encoded = sft.encode_all(examples, tokenizer, max_tokens)
-        parts = pd.DataFrame(
-            {
-                "prompt": [len(e.prompt_ids) for e in encoded],
-                "trace": [e.parts.count(sft.TRACE) for e in encoded],
-                "answer": [e.parts.count(sft.ANSWER) for e in encoded],
-            }
-        )
-        about = {"dataset": dataset, "condition": condition}
-        rows.append({**about, **parts.mean(), "longest": parts.sum(axis=1).max(), "n": len(parts)})
-    return freeform.spelled(pd.DataFrame(rows), sft.teachers(sets))
 
 
 def cost(adapters: pd.DataFrame, teachers: Mapping) -> pd.DataFrame:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import statistics
 from pathlib import Path
 
 import pandas as pd
@@ -11,10 +10,10 @@ import pandas as pd
 from tracekd import config
 
 FOLDER = config.ROOT / "figures" / "data"
-ABOUT = ("source", "hardware", "date")
+ABOUT = ["what", "dataset", "profile", "student", "source", "hardware", "date"]
 CONTENDER = [
-    "what", "dataset", "profile", "student", "contender", "workers", "tokens_per_second", "ratio", "peak_gib", "n",
-    "turns", "texts_differ", "verdicts_differ", *ABOUT,
+    *ABOUT[:4], "contender", "workers", "tokens_per_second", "ratio", "peak_gib", "n", "turns", "texts_differ",
+    "verdicts_differ", *ABOUT[4:],
 ]  # fmt: skip
 
 
@@ -37,22 +36,15 @@ def contenders(found: list[dict]) -> pd.DataFrame:
         (examples or problems per turn), texts_differ, verdicts_differ (generation: outputs that are not ours).
     """
     rows = []
-    for record in found:
-        if record["what"] not in ("train", "generate"):
-            continue
-        turns: dict[tuple, list[dict]] = {}
-        for row in record["rows"]:  # the first records name a contender by its trainer or way, and have one process
-            name = row.get("contender") or row.get("trainer") or row["way"]
-            turns.setdefault((name, row.get("workers", 1)), []).append(row)
-        rates = {way: [row["tokens_per_second"] for row in of] for way, of in turns.items()}
-        for (name, workers), of in turns.items():
-            pairs = zip(rates["ours", 1], rates[name, workers], strict=True)
+    for record in (record for record in found if record["what"] in ("train", "generate")):
+        turns = pd.DataFrame(record["rows"])
+        ours = turns[(turns.contender == "ours") & (turns.workers == 1)].set_index("round").tokens_per_second
+        for (name, workers), of in turns.groupby(["contender", "workers"], sort=False):
             differ = record.get("outputs_that_differ", {}).get(name, {})
+            rate = of.set_index("round").tokens_per_second
             rows.append({
-                **{column: record[column] for column in ("what", "dataset", "profile", "student", *ABOUT)},
-                "contender": name, "workers": workers,
-                "tokens_per_second": statistics.median(rates[name, workers]),
-                "ratio": statistics.median(a / b for a, b in pairs), "peak_gib": max(row["peak_gib"] for row in of),
+                **{column: record[column] for column in ABOUT}, "contender": name, "workers": workers,
+                "tokens_per_second": rate.median(), "ratio": (ours / rate).median(), "peak_gib": of.peak_gib.max(),
                 "n": differ.get("n", record["n"]), "turns": len(of),
                 "texts_differ": differ.get("text"), "verdicts_differ": differ.get("verdict"),
             })  # fmt: skip

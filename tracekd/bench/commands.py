@@ -14,51 +14,59 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
 from tracekd import config, machine
 from tracekd.bench.benches import FOLDER
-from tracekd.command_line import Parser, each_of, profile_name
+from tracekd.command_line import Parser, profile_name
 from tracekd.config import nearest
 from tracekd.data.problems import check_source, label_of, load
 from tracekd.data.splits import select
 from tracekd.grid import pool
 from tracekd.io.records import write_json
-from tracekd.machine import commit, hardware
 from tracekd.run import Run
-from tracekd.students import sft
+from tracekd.students import registry, sft
 
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "trl")
 PEERS = {"train": ("trl", "trl_best"), "generate": ("plain", "authors")}
 LOADS = ("quiet", "beside a busy loop")
 
 
-def parser() -> Parser:
-    """The command's options."""
+@dataclass(frozen=True)
+class Way:
+    """A contender in so many processes of so many threads; each process does the whole turn."""
+
+    contender: str
+    workers: int
+    threads: int
+
+
+def main(argv: list[str]) -> int:
+    """Measure training or generation beside peers, and print one JSON object."""
     made = Parser("bench", main.__doc__, "python -m tracekd bench train --against trl,trl_best --data PATH --rounds 2")
-    made.add_argument("what", choices=tuple(MEASURES), help="steady: both, quiet and beside a busy loop")
+    made.add_argument("what", choices=("train", "generate", "steady"), help="steady: both, also beside a busy loop")
     made.add_argument("--against", default="", help="peers, comma-separated: trl, trl_best (train); plain, authors")
     made.add_argument("--profile", type=profile_name, default="cpu", help="whose student and recipe")
     made.add_argument("--student", help="another than the profile's: a name, folder or Hub id")
     made.add_argument("--data", default="generated")
     made.add_argument("--dataset", default="babi")
-    made.add_argument("--condition", type=each_of(sft.CONDITIONS), default="correct")
     made.add_argument("-n", type=int, default=16, help="examples or problems per turn")
     made.add_argument("--authors-n", type=int, default=1, help="problems for the authors' way, which is slow")
     made.add_argument("--rounds", type=int, default=2, help="turns of each contender")
     made.add_argument("--batch", type=int, help="examples per update, or problems at once (default: the recipe's)")
     made.add_argument("--new-tokens", type=int, default=64, help="most tokens of an answer")
     made.add_argument("--record", action="store_true", help="write the result to figures/data/, for notebook 03")
-    return made
-
-
-def main(argv: list[str]) -> int:
-    """Measure training or generation beside peers, and print one JSON object."""
-    options = parser().parse_args(argv)
+    options = made.parse_args(argv)
     profile = config.load(options.profile)
     options.student = options.student or profile.student
-    found = {**_about(options), **MEASURES[options.what](options, profile)}
+    found = {
+        **{name: getattr(options, name) for name in ("what", "student", "profile", "dataset")},
+        "condition": "correct", "n": options.n, "source": label_of(options.dataset, check_source(options.data)),
+        "hardware": machine.hardware(),
+        "versions": {name: version(name) for name in PACKAGES if importlib.util.find_spec(name)},
+        "commit": machine.commit(), "date": datetime.now(UTC).strftime("%Y-%m-%d"), **beside_peers(options, profile),
+    }  # fmt: skip
     print(json.dumps(found, indent=1))
     if options.record:
         where = re.sub(r"\W+", "-", found["hardware"].split(",")[0]).strip("-")
@@ -67,18 +75,34 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _about(options) -> dict:
-    versions = {}
-    for name in PACKAGES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return {
-        **{name: getattr(options, name) for name in ("what", "student", "profile", "dataset", "condition", "n")},
-        "source": label_of(options.dataset, check_source(options.data)), "hardware": hardware(), "versions": versions,
-        "commit": commit(), "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-    }  # fmt: skip
+def beside_peers(options, profile) -> dict:
+    """The batch, a row per turn, their ratios, and how far our outputs and losses are those of the peers."""
+    from tracekd.bench import peers as bench_peers  # loads torch
+
+    student, tokenizer = options.student, registry.load_tokenizer(options.student)
+    whats = ["train", "generate"] if options.what == "steady" else [options.what]
+    others = peers(options.against, [name for what in whats for name in PEERS[what]])
+    recipe = replace(
+        profile.recipe, epochs=1, batch=options.batch or profile.recipe.batch, accumulation=1,
+        max_new_tokens=options.new_tokens, generate_batch=options.batch or profile.recipe.generate_batch,
+    )  # fmt: skip
+    rows, found, encoded = [], {}, []
+    for what in whats:
+        items = _problems(options, profile, "train" if what == "train" else "test")
+        if what == "train":
+            items = encoded = sft.encode_all(sft.build(items, "correct", seed=121), tokenizer, recipe.max_tokens)
+        mine = [name for name in others if name in PEERS[what]]
+        loads = LOADS if options.what == "steady" else LOADS[:1]
+        rows += measure(what, (student, items, recipe, options.authors_n), ways(mine), options.rounds, loads)
+        if what == "generate":
+            last = {row["contender"]: row["outputs"] for row in rows if row["what"] == what}
+            found["outputs_that_differ"] = {
+                name: bench_peers.differences(items, last["ours"], last[name], tokenizer) for name in mine
+            }
+    rows = [{name: value for name, value in row.items() if name != "outputs"} for row in rows]
+    if set(others) & set(PEERS["train"]):
+        found["losses_on_one_batch"] = bench_peers.losses_on_one_batch(student, encoded[: recipe.batch], recipe)
+    return {"batch": recipe.batch, "rows": rows, "ratios": ratios(rows), **found}
 
 
 def _problems(options, profile, split: str) -> list:
@@ -103,15 +127,6 @@ def peers(text: str, known: Sequence[str]) -> list[str]:
     return wanted
 
 
-@dataclass(frozen=True)
-class Way:
-    """A contender in so many processes of so many threads; each process does the whole turn."""
-
-    contender: str
-    workers: int
-    threads: int
-
-
 def ways(others: Sequence[str]) -> list[Way]:
     """Ours as one process on all cores and as one single-threaded worker per core; each peer on all cores."""
     cores = machine.cores()
@@ -120,14 +135,9 @@ def ways(others: Sequence[str]) -> list[Way]:
 
 
 def measure(what: str, task: tuple, contenders: Sequence[Way], rounds: int, loads: Sequence[str]) -> list[dict]:
-    """Each way in turn, for ``rounds`` rounds under each load.
+    """Each way in turn, for ``rounds`` rounds under each of the ``loads``.
 
-    Args:
-        what: ``train`` or ``generate``.
-        task: arguments of ``_work`` after these: student, items, recipe, problems for the authors' way.
-        contenders: the ways.
-        rounds: turns of each way under each load.
-        loads: of ``LOADS``.
+    ``task``: student, items, recipe and the number of problems for the authors' way.
 
     Returns:
         Rows: what, contender, workers, threads, load, round, tokens_per_second (of all workers together), peak_gib (of
@@ -208,12 +218,11 @@ def ratios(rows: Sequence[dict]) -> list[dict]:
     """
     rates: dict[tuple, list[float]] = {}
     for row in rows:
-        rates.setdefault((row["what"], row["contender"], row["workers"], row["threads"], row["load"]), []).append(
-            row["tokens_per_second"]
-        )
+        way = row["what"], row["contender"], row["workers"], row["threads"], row["load"]
+        rates.setdefault(way, []).append(row["tokens_per_second"])
     made = []
-    for (what, *way, beside), quiet in rates.items():
-        if beside != "quiet":
+    for (what, *way, under), quiet in rates.items():
+        if under != "quiet":
             continue
         row = {"what": what, **dict(zip(("contender", "workers", "threads"), way, strict=True))}
         row["quiet"] = statistics.median(quiet)
@@ -227,40 +236,3 @@ def ratios(rows: Sequence[dict]) -> list[dict]:
 
 def _ratio(above: Sequence[float], below: Sequence[float]) -> float:
     return statistics.median(a / b for a, b in zip(above, below, strict=True))
-
-
-def _beside_peers(options, profile, whats: Sequence[str], loads: Sequence[str]) -> dict:
-    from tracekd.bench import peers as bench_peers
-    from tracekd.students import registry
-
-    student = options.student
-    others = peers(options.against, [name for what in whats for name in PEERS[what]])
-    recipe, tokenizer = profile.recipe, registry.load_tokenizer(student)
-    recipe = replace(
-        recipe, epochs=1, batch=options.batch or recipe.batch, accumulation=1, max_new_tokens=options.new_tokens,
-        generate_batch=options.batch or recipe.generate_batch,
-    )  # fmt: skip
-    rows, found, encoded = [], {}, []
-    for what in whats:
-        items = _problems(options, profile, "train" if what == "train" else "test")
-        if what == "train":
-            examples = sft.build(items, options.condition, seed=121)
-            items = encoded = sft.encode_all(examples, tokenizer, recipe.max_tokens)
-        mine = [name for name in others if name in PEERS[what]]
-        rows += measure(what, (student, items, recipe, options.authors_n), ways(mine), options.rounds, loads)
-        if what == "generate":
-            last = {row["contender"]: row["outputs"] for row in rows if row["what"] == what}
-            found["outputs_that_differ"] = {
-                name: bench_peers.differences(items, last["ours"], last[name], tokenizer) for name in mine
-            }
-    rows = [{name: value for name, value in row.items() if name != "outputs"} for row in rows]
-    if set(others) & set(PEERS["train"]):
-        found["losses_on_one_batch"] = bench_peers.losses_on_one_batch(student, encoded[: recipe.batch], recipe)
-    return {"batch": recipe.batch, "rows": rows, "ratios": ratios(rows), **found}
-
-
-MEASURES = {
-    "train": lambda options, profile: _beside_peers(options, profile, ["train"], LOADS[:1]),
-    "generate": lambda options, profile: _beside_peers(options, profile, ["generate"], LOADS[:1]),
-    "steady": lambda options, profile: _beside_peers(options, profile, ["train", "generate"], LOADS),
-}

@@ -20,6 +20,7 @@ from tracekd.students import decode, generate, memory, registry, sft, train
 from tracekd.traces import templates
 
 SEED = 121
+STEPS = ("status", "classification_correct", "retrieval_correct", "answer_correct")
 Outputs = dict[str, tuple[list[int], bool]]  # problem id to token ids, and whether the end token came
 
 
@@ -45,40 +46,31 @@ def _now() -> float:
     return time.perf_counter()
 
 
-def trl(encoded: Sequence[sft.Encoded], student: str, recipe: Recipe, folder: Path, *, best: bool = False):
-    """TRL's SFTTrainer on the same tokens and labels.
+def trainer(name: str, encoded: Sequence[sft.Encoded], student: str, recipe: Recipe, folder: Path):
+    """A contender's trainer: ``ours``, or TRL's SFTTrainer on the same tokens and labels, ``trl`` or ``trl_best``.
 
-    Its defaults are gradient checkpointing, bf16 autocast and random order. ``best`` is the faster setting here: no
-    checkpointing, like lengths together, bf16 only on a GPU.
+    TRL's defaults are gradient checkpointing, bf16 autocast and random order. ``trl_best`` is the faster setting here:
+    no checkpointing, like lengths together, bf16 only on a GPU.
     """
+    if name == "ours":
+        return train.trainer_of(student, encoded, recipe, SEED, folder)
     from datasets import Dataset
-    from peft import LoraConfig
     from trl import SFTConfig, SFTTrainer
 
     rows = [{k: f[k] for k in ("input_ids", "labels")} for f in train.features(encoded)]
     cuda = torch.cuda.is_available()
-    setting = {"gradient_checkpointing": False, "bf16": cuda, "train_sampling_strategy": "group_by_length"}
+    best = {"gradient_checkpointing": False, "bf16": cuda, "train_sampling_strategy": "group_by_length"}
     config = SFTConfig(
         output_dir=str(folder), per_device_train_batch_size=recipe.batch, num_train_epochs=recipe.epochs,
         gradient_accumulation_steps=recipe.accumulation, learning_rate=recipe.learning_rate, use_cpu=not cuda,
         seed=SEED, report_to="none", logging_steps=1, save_strategy="no", disable_tqdm=True, max_length=None,
-        dataloader_pin_memory=cuda, **(setting if best else {}),
+        dataloader_pin_memory=cuda, **(best if name == "trl_best" else {}),
     )  # fmt: skip
-    lora = LoraConfig(
-        r=recipe.lora_r, lora_alpha=recipe.lora_alpha, lora_dropout=recipe.lora_dropout,
-        target_modules=registry.TARGETS, task_type="CAUSAL_LM",
-    )  # fmt: skip
-    model, tokenizer = registry.load_model(student, quantise=recipe.quantise), registry.load_tokenizer(student)
     return SFTTrainer(
-        model=model, args=config, train_dataset=Dataset.from_list(rows), peft_config=lora, processing_class=tokenizer
-    )
-
-
-def trainer(name: str, encoded: Sequence[sft.Encoded], student: str, recipe: Recipe, folder: Path):
-    """A contender's trainer: ``ours``, ``trl`` or ``trl_best``."""
-    if name == "ours":
-        return train._trainer(student, encoded, registry.load_tokenizer(student), recipe, SEED, folder)
-    return trl(encoded, student, recipe, folder, best=name == "trl_best")
+        model=registry.load_model(student, quantise=recipe.quantise), args=config,
+        train_dataset=Dataset.from_list(rows), peft_config=train.lora_config(recipe),
+        processing_class=registry.load_tokenizer(student),
+    )  # fmt: skip
 
 
 def training(name: str, student: str, recipe: Recipe) -> Callable[[Sequence[sft.Encoded]], dict]:
@@ -95,8 +87,7 @@ def training(name: str, student: str, recipe: Recipe) -> Callable[[Sequence[sft.
             collate = made.data_collator
             made.data_collator = lambda rows: counts.append(sum(len(r["input_ids"]) for r in rows)) or collate(rows)
             made.add_callback(clock)
-            with registry.quiet():
-                made.train()
+            made.train()
         passes = len(counts) // len(clock.seconds)
         tokens = [sum(counts[first : first + passes]) for first in range(0, len(counts), passes)]
         rates = [n / s for n, s in zip(tokens, clock.seconds, strict=True)]
@@ -128,9 +119,8 @@ def plain(model, tokenizer, problems: Sequence[Problem], limit: int, batch: int,
     end, pad, found = sft.end_token(tokenizer), tokenizer.pad_token_id, {}
     for first in range(0, len(problems), batch):
         part = problems[first : first + batch]
-        ids, mask = decode.left_padded(
-            [sft.prompt_ids(tokenizer, templates.prompt(p)) for p in part], pad, model.device
-        )
+        rows = [sft.prompt_ids(tokenizer, templates.prompt(p)) for p in part]
+        ids, mask = decode.left_padded(rows, pad, model.device)
         made = model.generate(
             input_ids=ids, attention_mask=mask, max_new_tokens=limit, do_sample=False, temperature=None, top_p=None,
             top_k=None, eos_token_id=end, pad_token_id=pad, use_cache=cache,
@@ -142,8 +132,9 @@ def plain(model, tokenizer, problems: Sequence[Problem], limit: int, batch: int,
 
 def ours(model, tokenizer, problems: Sequence[Problem], limit: int, batch: int) -> Outputs:
     """``generate.answer``: sorted by length, shared beginnings run once, finished rows leave."""
-    batches = generate.answer(model, tokenizer, problems, max_new_tokens=limit, batch=batch)
-    return {p.id: (tokens, ended) for part in batches for p, tokens, ended in part}
+    cut = generate.batches(tokenizer, model.config, problems, limit=limit, batch=batch)
+    parts = generate.answer(model, tokenizer, cut, limit)
+    return {p.id: (tokens, ended) for part in parts for p, tokens, ended in part}
 
 
 def generation(name: str, student: str, recipe: Recipe) -> Callable[[Sequence[Problem]], dict]:
@@ -155,12 +146,12 @@ def generation(name: str, student: str, recipe: Recipe) -> Callable[[Sequence[Pr
     model = generate.loaded(student) if name == "ours" else registry.load_model(student).eval()
 
     def turn(problems: Sequence[Problem], limit: int = recipe.max_new_tokens) -> dict:
-        started = _now()
+        started, batch = _now(), recipe.generate_batch
         if name == "ours":
-            made = ours(model, tokenizer, problems, limit, recipe.generate_batch)
+            made = ours(model, tokenizer, problems, limit, batch)
         else:
             one = name == "authors"
-            made = plain(model, tokenizer, problems, limit, 1 if one else recipe.generate_batch, cache=not one)
+            made = plain(model, tokenizer, problems, limit, 1 if one else batch, cache=not one)
         rate = sum(len(ids) for ids, _ in made.values()) / (_now() - started)
         return {"tokens_per_second": rate, "peak_gib": memory.peak(), "outputs": made}
 
@@ -169,12 +160,11 @@ def generation(name: str, student: str, recipe: Recipe) -> Callable[[Sequence[Pr
 
 def differences(problems: Sequence[Problem], first: Outputs, second: Outputs, tokenizer) -> dict:
     """How many outputs differ: n (problems in both), text (token ids), verdict (status, trace steps or answer)."""
+
+    def judged(problem: Problem, output: tuple[list[int], bool]) -> list:
+        found = verdict(problem, tokenizer.decode(output[0], skip_special_tokens=True), output[1])
+        return [found[step] for step in STEPS]
+
     both = [p for p in problems if p.id in first and p.id in second]
-    judged = [[_verdict(p, outputs[p.id], tokenizer) for p in both] for outputs in (first, second)]
-    texts = sum(first[p.id] != second[p.id] for p in both)
-    return {"n": len(both), "text": texts, "verdict": sum(a != b for a, b in zip(*judged, strict=True))}
-
-
-def _verdict(problem: Problem, output: tuple[list[int], bool], tokenizer) -> tuple:
-    found = verdict(problem, tokenizer.decode(output[0], skip_special_tokens=True), output[1])
-    return tuple(found[name] for name in ("status", "classification_correct", "retrieval_correct", "answer_correct"))
+    verdicts = sum(judged(p, first[p.id]) != judged(p, second[p.id]) for p in both)
+    return {"n": len(both), "text": sum(first[p.id] != second[p.id] for p in both), "verdict": verdicts}

@@ -87,7 +87,7 @@ def open_grid(command: str, about: str | None, argv: list[str], jobs) -> tuple[R
 
 
 def main_train(argv: list[str]) -> int:
-    """Train each missing adapter; under ``accelerate launch`` or ``torchrun`` all processes share each one."""
+    """Train each missing adapter."""
     run, todo, options = open_grid("train", main_train.__doc__, argv, adapters.jobs)
     for row in run_grid.train(run, todo, options.workers).itertuples() if todo else ():
         if int(os.environ.get("RANK", 0)) == 0:

@@ -19,7 +19,7 @@ from tracekd.io.records import read_jsonl, write_jsonl
 from tracekd.run import Run
 from tracekd.scoring.aligned import verdict
 from tracekd.scoring.reading import split_output
-from tracekd.students import adapters, lengths, sft
+from tracekd.students import adapters, outputs, sft
 from tracekd.traces import freeform, natural
 
 SUFFIX = "-natural"
@@ -58,7 +58,7 @@ def fresh_problems(run: Run, dataset: str, problems: Sequence[Problem]) -> list[
             "answer: give its `train` a smaller number in profiles.toml"
         )
     chosen = select(rest, run.profile.train.get(dataset, "all"), run.rng(f"{dataset}/natural"))
-    chosen = lengths.answerable(base, dataset, chosen)
+    chosen = outputs.answerable(base, dataset, chosen)
     print(f"{dataset}: {len(chosen)} training problems to answer, of {len(rest)} that no {TAUGHT} student has seen")
     return chosen
 
@@ -118,7 +118,7 @@ def _taught(base: Run, dataset: str, problems: Sequence[Problem]) -> list[sft.Ex
     chosen = training_set(base, dataset, list(problems))
     rules = [c for c in base.profile.conditions_of(dataset) if c in ("vanilla", "correct", "incorrect")]
     sets = {(dataset, c): sft.build(chosen, c, seed=base.seed) for c in rules}
-    return lengths.fitting(sets, base.student, base.profile.recipe)[dataset, TAUGHT]
+    return sft.fitting(sets, base.student, base.profile.recipe)[dataset, TAUGHT]
 
 
 def _check(base: Run, examples: Sequence[sft.Example], dataset: str, seed: int) -> None:

@@ -11,9 +11,9 @@ import pandas as pd
 from tracekd.grid import forced_traces, natural_answers, pool
 from tracekd.grid.pool import Task
 from tracekd.io.locks import waiting
-from tracekd.students import adapters, lengths, outputs
+from tracekd.students import adapters, outputs, sft
 from tracekd.students.adapters import Job, adapter_path, read_record
-from tracekd.students.few_shot import UNTRAINED
+from tracekd.students.outputs import UNTRAINED
 
 
 def train(run, jobs: Sequence[Job] | None = None, workers: int | None = None) -> pd.DataFrame:
@@ -28,7 +28,7 @@ def train(run, jobs: Sequence[Job] | None = None, workers: int | None = None) ->
         print("trained in this profile: {}; notebook 08 has recorded results of {}".format(*named))
     with waiting(run.path("sft")):  # shards and processes that start together make the sets once
         natural_answers.prepare(run)
-        sets = lengths.training_sets(run)
+        sets = sft.training_sets(run)
     todo = [job for job in jobs if not adapters.finished(run, sets[job[:2]], *job)]
     tasks = [Task(job, _letters(sets[job[:2]]) * run.profile.recipe_of(job[1]).epochs) for job in todo]
     work(run, "train", tasks, wanted(run, todo, workers), "adapters")

@@ -12,7 +12,7 @@ import traceback
 from functools import cached_property
 
 from tracekd import progress
-from tracekd.students import lengths, memory
+from tracekd.students import memory, sft
 from tracekd.students.adapters import Job, adapter_path
 
 
@@ -30,7 +30,7 @@ class Doer:
     @cached_property
     def sets(self):
         """The SFT sets."""
-        return lengths.training_sets(self.run)
+        return sft.training_sets(self.run)
 
     @cached_property
     def asker(self):

