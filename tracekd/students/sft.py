@@ -14,6 +14,7 @@ from tracekd.data.problem import Problem
 from tracekd.data.problems import kept as kept_problems
 from tracekd.data.problems import marker as problems_marker
 from tracekd.io.records import CODE, hash_of_files, read_jsonl, sha256, write_json, write_jsonl
+from tracekd.students import registry
 from tracekd.teacher import run_texts
 from tracekd.traces import freeform, natural, templated, templates, training_interventions
 
