@@ -1,4 +1,4 @@
-"""The grid from the command line: train or answer for one profile, whole or a shard of it, on one machine or many."""
+"""The grid from the command line: train, answer or export for one profile, whole or a shard of it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tracekd.command_line import Parser, profile_name
-from tracekd.config import nearest, set_leave_out
+from tracekd.config import nearest
 from tracekd.grid import run_grid
+from tracekd.io.records import write_jsonl
 from tracekd.run import Run, open_run
-from tracekd.students import adapters, outputs
+from tracekd.students import adapters, outputs, sft
 from tracekd.students.adapters import Job
 
 
@@ -50,12 +51,9 @@ def parser(command: str, about: str | None) -> Parser:
     made.add_argument("--profile", type=profile_name, default="cpu", help="default: cpu")
     made.add_argument("--data", default="", help="generated, hub or a folder (default: the profile's)")
     if command in ("train", "export"):
-        made.add_argument(
-            "--texts", default="", help="a teacher's texts, file or folder, or templated (default: TRACEKD_TEXTS, auto)"
-        )
+        made.add_argument("--texts", default="", help="a teacher's texts, or templated (default: TRACEKD_TEXTS, auto)")
     made.add_argument("--first-seed", type=int, default=121, help="of the run; its other seeds follow")
     made.add_argument("--shard", default="0/1", metavar="i/n", help="do every n-th job, beginning with the i-th from 0")
-    made.add_argument("--leave-out", metavar="SHARE", help="largest share of problems too long for the student (0.02)")
     made.add_argument("--workers", type=int, metavar="N", help="processes at once (default: cores, as memory allows)")
     made.add_argument("--list", action="store_true", help="print this shard's jobs and do nothing")
     for name in ("dataset", "condition", "seed"):
@@ -72,7 +70,6 @@ def open_grid(command: str, about: str | None, argv: list[str], jobs) -> tuple[R
     options = parser(command, about).parse_args(argv)
     if options.workers is not None and options.workers < 1:
         raise ValueError(f"--workers {options.workers}: expected 1 or more")
-    set_leave_out(options.leave_out)
     run = open_run(command, options.profile, options.first_seed, options.data, getattr(options, "texts", ""))
     screen = logging.StreamHandler()
     screen.setLevel(logging.WARNING)
@@ -109,3 +106,24 @@ def main_intervene(argv: list[str]) -> int:
     if todo:
         print(*run_grid.intervene(run, todo, options.workers), sep="\n")
     return 0
+
+
+def main_export(argv: list[str]) -> int:
+    """Write the SFT sets as JSON lines that other trainers read, DATASET/CONDITION.jsonl.
+
+    A row has id, dataset, condition and teacher, and the chat in two parts, ``prompt`` and ``completion``: TRL puts the
+    loss on the completion alone and sees the same tokens as ``tracekd train``.
+    """
+    run, jobs, options = open_grid("export", main_export.__doc__, argv, adapters.jobs)
+    for (dataset, condition), examples in sft.kept(run).items() if jobs else ():
+        if any(job[:2] == (dataset, condition) for job in jobs):
+            path = options.output / dataset / f"{condition}.jsonl"
+            print(f"{path}: {write_jsonl(path, map(exported, examples))} examples; {run.label_of(dataset)}")
+    return 0
+
+
+def exported(example: sft.Example) -> dict:
+    """One training example as a row of ``export``."""
+    about = {name: getattr(example, name) for name in ("id", "dataset", "condition", "teacher")}
+    prompt = [{"role": "user", "content": example.prompt}]
+    return {**about, "prompt": prompt, "completion": [{"role": "assistant", "content": example.target}]}

@@ -63,7 +63,7 @@ def finished(run, examples: Sequence[sft.Example], dataset: str, condition: str,
     """Whether an adapter is there, whole, and of exactly these examples, student and recipe."""
     folder, examples = adapter_path(run, dataset, condition, seed), sft.of_seed(examples, seed)
     record = read_record(folder)
-    if record is None or record["key"] != key(run.student, examples, run.profile.recipe_of(condition), seed):
+    if record is None or record["key"] != key(run.student, examples, run.profile.recipe, seed):
         return False
     return damaged(folder, record) is None and teacher_of(record, condition) == sft.teacher_of(examples)
 

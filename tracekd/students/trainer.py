@@ -13,7 +13,6 @@ import torch
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback
 
-from tracekd.io import checksums
 from tracekd.io.records import write_json
 from tracekd.progress import Bar
 from tracekd.students import losses, sft
@@ -128,13 +127,12 @@ class Progress(TrainerCallback):
         return self.before + time.time() - self.started
 
     def on_save(self, args, state, control, **_):
-        """Write the seconds to the checkpoint and seal it once all processes have written their parts."""
+        """Write the seconds to the checkpoint, last, once all processes have written their parts."""
         folder = Path(args.output_dir, f"checkpoint-{state.global_step}")
         if torch.distributed.is_initialized():
             torch.distributed.barrier()
         if state.is_world_process_zero and folder.is_dir():
             write_json(folder / "elapsed.json", {"seconds": self.seconds})
-            checksums.seal(folder)
 
     def on_train_begin(self, args, state, control, **_):
         """Open the bar."""
