@@ -1,16 +1,15 @@
 """What one of our commands writes, every other of our commands reads.
 
-====================  ====================================================================
+====================  =================================================
 written by            read by
-====================  ====================================================================
+====================  =================================================
 train (problems)      derive, teacher, score, train --data as an own set
 teacher               train --texts, survey build --traces
-train (SFT sets)      survey build --traces, export (and TRL: ``test_export``)
-generate              score, intervene, export (the card's results)
+train (SFT sets)      survey build --traces
+generate              score
 score --csv           any reader of tables
 survey check          survey check, run --ratings
-survey page           survey check (in a real browser: ``test_survey``)
-====================  ====================================================================
+====================  =================================================
 """
 
 import json
@@ -66,13 +65,6 @@ def test_outputs_are_scored_and_the_verdicts_are_a_table(runs, tmp_path, capsys)
     assert [found[k] for k in ("n", "malformed", "unknown", "duplicate", "missing")] == [32, 0, 0, 0, 58]
     rows = pd.read_csv(table)
     assert len(rows) == 32 and rows["answer_correct"].sum() == found["answer"]
-
-
-def test_outputs_are_answered_again_after_given_traces(runs, monkeypatch):
-    monkeypatch.setenv("TRACEKD_RUNS", str(runs.parent))
-    call("intervene", "--profile", "smoke", "--dataset", "babi", "--condition", "correct")
-    rows = list(read_jsonl(runs / "interventions/babi/correct-121.jsonl"))
-    assert len({row["id"] for row in rows}) == 6
 
 
 @pytest.fixture(scope="module")

@@ -13,16 +13,10 @@ MISSPELT = [
     (["run", "--only", "03_qlora_trian"], "'03_qlora_train'"),
     (["run", "smoke"], "--profile smoke"),
     (["run", "--onyl", "04"], "'--only'"),
-    (["run", "--leave-out", "2"], "0.1"),
-    (["run", "--set", "PROFIL=3"], "'PROFILE'"),
-    (["run", "--set", "SEED=3"], "--seed"),
-    (["run", "--set", "SIZE"], "NAME=VALUE"),
     (["run", "--data", "nowhere"], "'nowhere'"),
-    (["run", "--test-share", "1.5"], "'1.5'"),
     (["run", "--ratings", "nowhere.csv"], "'nowhere.csv'"),
     (["run", "--texts", "nowhere.jsonl"], "'nowhere.jsonl'"),
     (["run", "--seed", "x"], "'x'"),
-    (["run", "--scale", "1-7"], "--ratings"),
     (["train", "--profile", "smoke", "--condition", "corect"], "'correct'"),
     (["train", "--profile", "smoke", "--shard", "4/4"], "i/n"),
     (["teacher", __file__, "--url", "http://localhost:9/v1", "--model", "m", "--temperature=-1"], "-1.0"),
@@ -33,14 +27,13 @@ MISSPELT = [
     (["derive", "--dataset", "cotempq", "x"], "'cotempqa'"),
     (["leakage", "--kind", "macthed"], "'matched'"),
     (["score", "--dataset", "babi", "--rules", "alinged", "--problems", ".", "--outputs", "."], "'aligned'"),
-    (["replication", "--profiles", "replicaton"], "'replication'"),
+    (["replication", "--profiles", "gird"], "'grid'"),
     (["tune", "--conditions", "corect"], "'correct'"),
     (["bench", "trian"], "'train'"),
     (["student", "smollm2-135n"], "'smollm2-135m'"),
     (["survey", "chek"], "'check'"),
     (["survey", "check", __file__, "--scale", "7"], "1-7"),
     (["trian"], "'train'"),
-    (["--profile", "smoke", "run"], "the command comes first"),
 ]
 FILES = {
     "missing": None,
@@ -68,7 +61,7 @@ TAKE_FILES = {
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
     monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path / "runs"))
-    for name in ("TRACEKD_DATA", "TRACEKD_TEXTS", "TRACEKD_DEBUG", "TRACEKD_LEAVE_OUT"):
+    for name in ("TRACEKD_DATA", "TRACEKD_TEXTS", "TRACEKD_DEBUG"):
         monkeypatch.setenv(name, "")  # what a command sets is taken back afterwards
     monkeypatch.chdir(tmp_path)
 

@@ -13,7 +13,6 @@ from tracekd import config
 from tracekd.pipeline import artefacts, notebooks, publish, runner, steps
 
 PATHS = notebooks.find()
-COMPLETE = [f"{number:02}" for number in range(1, 6)]  # the pipeline proper; later notebooks come on top
 OPENING = ("Question", "Goes in", "Comes out", "Takes")
 MOST_CELLS, MOST_LINES, MOST_IMPORTS = 28, 15, 8  # of a notebook, of a code cell, of the library
 CLOSING = ("## What was found", "## Limits", "## Next")
@@ -100,7 +99,7 @@ def test_parameters_are_few_explained_and_default_to_the_published_run(path):
 def test_prose_leads_and_code_is_short(path):
     cells = notebooks.cells(path)
     code = code_cells(path)
-    assert 20 <= len(cells) <= MOST_CELLS
+    assert len(cells) <= MOST_CELLS
     assert max(len(cell["source"].splitlines()) for cell in code) <= MOST_LINES
     assert len(cells) - len(code) >= len(code), "at least as many cells of prose as of code"
     for tree in parsed(path):
@@ -112,15 +111,11 @@ def test_prose_leads_and_code_is_short(path):
 
 
 @each
-def test_kernel_is_the_plain_one(path):
-    kernel = raw(path)["metadata"]["kernelspec"]
-    assert kernel == {"display_name": "Python 3", "language": "python", "name": "python3"}
-
-
-@each
 def test_committed_outputs_are_whole_clean_and_of_this_code(path):
     """Ran top to bottom without error; no time, no widget state, no path of a machine."""
     code = code_cells(path)
+    kernel = raw(path)["metadata"]["kernelspec"]
+    assert kernel == {"display_name": "Python 3", "language": "python", "name": "python3"}
     assert any(cell["outputs"] for cell in code), "committed with outputs: ./run_all.sh --publish"
     assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
     assert not [out for cell in code for out in cell["outputs"] if out["output_type"] == "error"]
@@ -131,11 +126,6 @@ def test_committed_outputs_are_whole_clean_and_of_this_code(path):
         outputs = [{**out, "text": "".join(out.get("text", []))} for out in cell.get("outputs", [])]
         for said in [cell["source"], *(t for out in outputs for t in publish._texts(out))]:
             assert publish.machine_path(said) is None, f"cell {number}"
-
-
-def test_no_number_is_left_out_and_none_is_given_twice():
-    numbers = [int(path.stem[:2]) for path in PATHS]
-    assert numbers == sorted(set(numbers))
 
 
 # The manifest that is committed.
@@ -175,17 +165,12 @@ def check_stamps(figures: Path, rows: list[dict[str, str]]) -> None:
 def test_committed_figures_have_their_rows():
     rows = check_manifest(ROOT / "figures")
     assert "smoke" not in {row["profile"] for row in rows}, "smoke runs are no results"
-    if not any(row["function"] for row in rows):
-        pytest.skip("published before artefacts carried stamps and functions: ./run_all.sh --publish")
     assert [row["id"] for row in rows if not row["function"]] == []
     check_stamps(ROOT / "figures", rows)
 
 
 def test_smoke_profile_runs_every_notebook(tmp_path, monkeypatch, capfd):
     """All notebooks in order on generated problems and a random student; then a second run that has nothing to do."""
-    missing = [number for number in COMPLETE if not any(path.name.startswith(number) for path in PATHS)]
-    if missing:
-        pytest.skip(f"notebooks {', '.join(missing)} are not there yet")
     monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path))
     monkeypatch.delenv("TRACEKD_DATA", raising=False)
     assert runner.main(["--profile", "smoke"]) == 0, capfd.readouterr().err

@@ -159,11 +159,6 @@ def test_started_in_notebooks_no_clone_is_made(python, environment, source):
     assert not (source / "notebooks/tracekd").exists()
 
 
-def test_programs_that_a_notebook_starts_find_tracekd(python, environment, source):
-    call = "subprocess.run([sys.executable, '-c', 'import tracekd.config as c; print(c.ROOT)'], cwd='/', check=True)"
-    assert script(python, "\n".join([CELL, call]), source / "notebooks", environment).endswith(f"{source}\n")
-
-
 def test_where_tracekd_can_be_imported_nothing_changes(python, environment, empty, source):
     """Twice, as by a reader who runs the cell again: no clone, no pip, the same folder and path."""
     environment = {**environment, "PYTHONPATH": str(source), "GIT_CONFIG_KEY_0": "url./nowhere.insteadOf"}
