@@ -18,11 +18,7 @@ from tracekd.students.adapters import Job
 
 
 def shard(items: Sequence, text: str) -> list:
-    """Every n-th of ``items`` for shard ``i/n`` (0 <= i < n), so that sets and sizes mix.
-
-    Raises:
-        ValueError: ``text`` is not of that form.
-    """
+    """Every n-th of ``items`` for shard ``i/n`` (0 <= i < n), so that sets and sizes mix."""
     number, _, of = text.partition("/")
     if not (number.isdigit() and of.isdigit() and int(number) < int(of)):
         raise ValueError(f"shard {text!r}: expected i/n with 0 <= i < n, such as 0/4 to 3/4")
@@ -30,11 +26,7 @@ def shard(items: Sequence, text: str) -> list:
 
 
 def chosen(everything: Sequence[Job], options: argparse.Namespace) -> list[Job]:
-    """The jobs that the options leave.
-
-    Raises:
-        ValueError: an option names a data set, condition or seed that the grid does not have.
-    """
+    """The jobs that the options leave; ValueError where one names what the grid does not have."""
     found = list(everything)
     for place, name in enumerate(("dataset", "condition", "seed")):
         wanted = getattr(options, name)

@@ -59,11 +59,8 @@ def fresh_problems(run: Run, dataset: str, problems: Sequence[Problem]) -> list[
 def prepare(run: Run) -> None:
     """Write the wrong traces of every seed's student (``natural.traces_path``), where the run has natural conditions.
 
-    Whatever was answered before is kept; a kill loses at most a batch. Says how many outputs became traces.
-
-    Raises:
-        FileNotFoundError: the student is not trained, or on other examples; the message has the command.
-        ValueError: no output has a wrong trace.
+    Whatever was answered before is kept; a kill loses at most a batch. A student that is not trained on just the
+    present examples is a FileNotFoundError with the command, one without a wrong trace a ValueError.
     """
     if not (wanted := [d for d in run.live if natural.conditions_of(run, d)]):
         return

@@ -38,10 +38,8 @@ def train(run, jobs: Sequence[Job] | None = None, workers: int | None = None) ->
 def generate(run, jobs: Sequence[Job] | None = None, workers: int | None = None) -> list[Path]:
     """Let every student of the run (or of ``jobs``) answer its test problems; returns the outputs files, one per job.
 
-    Nothing is trained. An untrained student has no seed and counts under the run's first one.
-
-    Raises:
-        FileNotFoundError: adapters are missing; the message has the command that trains them.
+    Nothing is trained: missing adapters are a FileNotFoundError with the command. An untrained student has no seed and
+    counts under the run's first one.
     """
     jobs = outputs.jobs(run) if jobs is None else jobs
     check(run, "train", [job for job in jobs if job[1] not in UNTRAINED and not read_record(adapter_path(run, *job))])
@@ -62,10 +60,8 @@ def _length(run, job: Job) -> float:
 def intervene(run, jobs: Sequence[Job] | None = None, workers: int | None = None) -> list[Path]:
     """Let every trained student of the run (or of ``jobs``) answer after the nine forced traces.
 
-    A kill loses at most the problem in flight. Returns the rows files, one per job.
-
-    Raises:
-        FileNotFoundError: adapters or outputs are missing; the message has the command that makes them.
+    A kill loses at most the problem in flight. Returns the rows files, one per job. Missing adapters or outputs are a
+    FileNotFoundError with the command that makes them.
     """
     jobs = adapters.jobs(run) if jobs is None else jobs
     check(run, "train", [job for job in jobs if not read_record(adapter_path(run, *job))])

@@ -10,7 +10,9 @@ from pathlib import Path
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # safetensors gives the system's number in its text; torch.save only says that its archive came out wrong.
-SAID = re.compile(rf"os error ({'|'.join(map(str, NO_ROOM))})\b|unexpected pos|PytorchStreamWriter failed|iostream error")
+SAID = re.compile(
+    rf"os error ({'|'.join(map(str, NO_ROOM))})\b|unexpected pos|PytorchStreamWriter failed|iostream error"
+)
 
 
 class DiskFull(OSError):

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from tracekd.config import ROOT
 from tracekd.io.records import replacing
@@ -35,18 +32,19 @@ def head(source: str) -> str:
     return next((line for line in lines if line and not line.startswith("#")), "")[:70]
 
 
-class Progress(logging.Handler):
+class Progress:
     """Print what a notebook is doing: a line for each cell, and every 15 seconds the progress bar inside that cell.
 
-    It listens to papermill's log, where the kernel's stderr arrives, and there to lines that rewrite themselves.
+    It is the file for the kernel's stderr, which it hands on to the log, and looks there for lines that rewrite
+    themselves.
     """
 
     EVERY = 15.0  # seconds between two lines of a cell
 
-    def __init__(self, name: str, cells: list[dict[str, Any]]):
+    def __init__(self, name: str, cells: list[dict[str, Any]], log: TextIO):
         """Start the clock; ``cells`` are those of the committed notebook, which papermill may add one to."""
-        super().__init__(logging.WARNING)
-        self.name, self.numbers = name, {cell.get("id"): number for number, cell in enumerate(cells, 1)}
+        self.name, self.log = name, log
+        self.numbers = {cell.get("id"): number for number, cell in enumerate(cells, 1)}
         self.cell, self.source = 0, ""
         self.started = self.said = time.monotonic()
 
@@ -55,11 +53,16 @@ class Progress(logging.Handler):
         """Time since the start."""
         return time.monotonic() - self.started
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Show the state of a progress bar; what else a kernel writes to stderr goes to the log file only."""
-        _, rewrites, last = record.getMessage().rstrip().rpartition("\r")
+    def write(self, text: str) -> None:
+        """Take what a kernel writes to stderr; the state of a progress bar is shown."""
+        self.log.write(text)
+        _, rewrites, last = text.rstrip().rpartition("\r")
         if rewrites and last.strip() and time.monotonic() - self.said >= self.EVERY:
             self._show(last.strip())
+
+    def flush(self) -> None:
+        """Push the log to the disk."""
+        self.log.flush()
 
     def _show(self, what: str) -> None:
         self.said = time.monotonic()
@@ -71,24 +74,6 @@ class Progress(logging.Handler):
         if cell["cell_type"] == "code" and cell.get("id") in self.numbers:
             self.cell, self.source = self.numbers[cell.get("id")], cell["source"]
             self._show(head(self.source))
-
-
-@contextmanager
-def _logging(path: Path, progress: Progress) -> Iterator[None]:
-    """Send papermill's account of a run, the notebook's own output included, to a file and to ``progress`` alone."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, mode="w", encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-    logger = logging.getLogger("papermill")
-    before = logger.handlers, logger.propagate, logger.level
-    logger.handlers, logger.propagate = [handler, progress], False
-    logger.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        logger.handlers, logger.propagate, level = before
-        logger.setLevel(level)
-        handler.close()
 
 
 def _environment() -> None:
@@ -130,25 +115,27 @@ def execute(source: Path, target: Path, log: Path, given: dict[str, Any]) -> flo
     from nbconvert.filters import strip_ansi
 
     _environment()
-    progress = Progress(source.stem, notebooks.cells(source))
     target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with _logging(log, progress):
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w", encoding="utf-8") as file:
+        progress = Progress(source.stem, notebooks.cells(source), file)
+        try:
             done = papermill.execute_notebook(
                 source.resolve(), target.resolve(), given, cwd=source.resolve().parent, progress_bar=False,
-                log_output=True, autosave_cell_every=60, on_cell_start=progress.on_cell_start,
+                stdout_file=file, stderr_file=progress, autosave_cell_every=60, on_cell_start=progress.on_cell_start,
                 # Warnings of the kernel's own machinery belong to no notebook.
                 extra_arguments=["--IPKernelApp.log_level=40"],
             )  # fmt: skip
-    except papermill.PapermillExecutionError as error:
-        with log.open("a", encoding="utf-8") as file:
+        except papermill.PapermillExecutionError as error:
             file.write(strip_ansi("\n".join(error.traceback)) + "\n")
-        if error.ename in BAD_INPUT:
-            kind = NotebookFailed if error.ename == "DiskFull" else ValueError
-            raise kind(f"{progress.name}, cell {progress.cell}: {error.evalue}\n  all of it: {log}") from error
-        raise _failure(progress, log, f"{error.ename}: {error.evalue}") from error
-    except (DeadKernelError, CellTimeoutError) as error:
-        raise _failure(progress, log, f"the kernel died, often for want of memory ({type(error).__name__})") from error
+            file.flush()
+            if error.ename in BAD_INPUT:
+                kind = NotebookFailed if error.ename == "DiskFull" else ValueError
+                raise kind(f"{progress.name}, cell {progress.cell}: {error.evalue}\n  all of it: {log}") from error
+            raise _failure(progress, log, f"{error.ename}: {error.evalue}") from error
+        except (DeadKernelError, CellTimeoutError) as error:
+            why = f"the kernel died, often for want of memory ({type(error).__name__})"
+            raise _failure(progress, log, why) from error
     with replacing(target.with_suffix(".html")) as temporary:
         temporary.write_text(HTMLExporter().from_notebook_node(done)[0], encoding="utf-8")
     return progress.seconds

@@ -44,31 +44,15 @@ def options(argv: list[str]) -> argparse.Namespace:
     add("--list", action="store_true", help="show notebooks and profiles, run nothing")
     add("--check", action="store_true", help="check the options, run nothing")
     args = parser.parse_args(argv)
+    for option, words in (("data", ("auto", "hub", "generated")), ("texts", ("auto", "templated"))):
+        value = getattr(args, option)
+        if value and value not in words and not Path(value).exists():
+            parser.error(f"--{option} {value!r}: no such file or folder, and none of {', '.join(words)}")
     try:
-        if args.data and args.data != "auto":
-            args.data = _checked_source(args.data)
-        if args.texts not in (None, "", "auto", "templated") and not Path(args.texts).exists():
-            raise FileNotFoundError(f"--texts {args.texts!r}: no such file; --texts templated takes the rules' own")
         args.paths = notebooks.select(args.only)
-    except (ValueError, FileNotFoundError) as error:
+    except ValueError as error:
         parser.error(str(error))
     return args
-
-
-def _checked_source(source: str) -> str:
-    """``problems.check_source``; before the set-up, when its packages are not there yet, the source as it is."""
-    try:
-        from tracekd.data import problems
-    except ModuleNotFoundError:
-        return source  # the run that follows the set-up looks at it again
-    return problems.check_source(source)
-
-
-def default_profile() -> str:
-    """``gpu`` where there is one, else ``cpu``."""
-    from tracekd import machine
-
-    return "gpu" if machine.has_gpu() else "cpu"
 
 
 def shown(path: Path) -> str:
@@ -89,11 +73,13 @@ def main(argv: list[str]) -> int:
         print(listing())
     if args.list or args.check:
         return 0
+    from tracekd import machine
     from tracekd.io.locks import locked
 
-    runs = Path(os.environ.get("TRACEKD_RUNS") or config.ROOT / "runs").resolve()
-    with locked(runs / (args.profile or default_profile())):
-        return run(args, runs / (args.profile or default_profile()))
+    profile = args.profile or ("gpu" if machine.has_gpu() else "cpu")
+    folder = Path(os.environ.get("TRACEKD_RUNS") or config.ROOT / "runs").resolve() / profile
+    with locked(folder):
+        return run(args, folder)
 
 
 @dataclass
@@ -140,7 +126,7 @@ def _settings(args: argparse.Namespace, folder: Path) -> Settings:
     if args.seed is not None:
         given["SEED"] = args.seed
     if args.data and args.data != "auto":  # what auto has come to is stored in the run's folder
-        given["DATA"] = args.data
+        given["DATA"] = source
     if args.ratings:
         given["RATINGS"] = _checked_ratings(args.ratings, folder)
     for dataset in problems.datasets_of(source):
