@@ -16,22 +16,6 @@ PATHS = notebooks.find()
 OPENING = ("Question", "Goes in", "Comes out", "Takes")
 MOST_CELLS, MOST_LINES, MOST_IMPORTS = 28, 15, 8  # of a notebook, of a code cell, of the library
 CLOSING = ("## What was found", "## Limits", "## Next")
-# What a row's source may say in a run on generated problems. Beside these, a notebook shows only committed counts of
-# the real files (01), recorded benches (03), the grader's invented examples (04), simulated ratings and published means
-# (05), released outputs (06), simulated students (07), the recorded replication beside the printed numbers (08), and a
-# student trained from scratch (09).
-GENERATED = "GENERATED problems([,;] TEMPLATED traces)?"
-SOURCES = {
-    "03": rf"{GENERATED}|recorded bench(es)?",
-    "02": GENERATED,
-    "04": rf"{GENERATED}|invented problems",
-    "01": rf"{GENERATED}|real files \(committed counts\)( and GENERATED problems)?",
-    "05": rf"{GENERATED}|SIMULATED .*|simulated .*|arXiv 2505\.13792( and its release)?",
-    "06": r"the authors' released outputs \(May 2025\)",
-    "07": rf"{GENERATED}|SIMULATED students on GENERATED problems",
-    "09": "GENERATED one-fact problems",
-    "08": r"(arXiv 2505\.13792 and its release; )?recorded: .*problems.*",
-}
 ADDRESS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
 SETUP = """\
 # Make tracekd importable where it is not yet (on Colab, say): clone it if need be, then install what is missing.
@@ -180,8 +164,6 @@ def test_smoke_profile_runs_every_notebook(tmp_path, monkeypatch, capfd):
     assert [row["id"] for row in rows if not row["function"]] == []
     by_notebook = {row["notebook"] for row in rows}
     assert by_notebook == {path.stem for path in PATHS}, "each notebook leaves a figure or a table"
-    for row in rows:
-        assert re.fullmatch(SOURCES[row["notebook"][:2]], row["source"]), f"{row['id']}: {row['source']}"
     assert {row["profile"] for row in rows} == {"smoke"}
     for path in PATHS:
         assert steps.executed(folder, path.stem).with_suffix(".html").stat().st_size > 10_000
