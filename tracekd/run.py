@@ -60,10 +60,6 @@ class Run:
         """The student's name in artefacts."""
         return self.profile.student
 
-    def source_of(self, dataset: str) -> str:
-        """Where ``dataset`` comes from in this run: ``generated``, ``hub`` or a folder that has it."""
-        return problems.source_of(dataset, self.source)
-
     def label_of(self, dataset: str) -> str:
         """The data source of one set in words, for captions: ``GENERATED problems`` or which real ones."""
         return problems.label_of(dataset, self.source)
