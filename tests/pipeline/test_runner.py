@@ -74,12 +74,6 @@ def test_notebooks_are_chosen_by_number_or_name(house):
     assert [path.stem for path in notebooks.select("02_second.ipynb")] == ["02_second"]
 
 
-def test_only_parameters_that_differ_are_passed(house):
-    path = write(house / "notebooks", "01_first")
-    assert notebooks.assign(path, {"PROFILE": "cpu", "SEED": 121}) == {}
-    assert notebooks.assign(path, {"PROFILE": "smoke", "SEED": 121, "RATINGS": "x"}) == {"PROFILE": "smoke"}
-
-
 def test_run_skip_rerun_publish(house, capsys):
     """The life of a run, with real kernels: run, skip, run what an edit touches, publish."""
     first = write(house / "notebooks", "01_first", f"FOLDER = {str(house / 'runs')!r}", TABLE, "print(PROFILE, SEED)")

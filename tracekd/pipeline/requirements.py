@@ -37,26 +37,18 @@ def needed(dependencies: Iterable[str]) -> list[str]:
 def install() -> None:
     """Install what is missing, and let programs that the notebook starts find this copy of tracekd.
 
-    If that fails or is interrupted, tracekd cannot be imported afterwards, so that the cell tries again when rerun.
-
     Raises:
         RuntimeError: pip failed; the message has its last lines.
     """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     print("Installing the packages that tracekd needs and this Python lacks ...", flush=True)
-    pip, installed = [sys.executable, "-m", "pip", "install", "-q"], False
-    try:
-        done = subprocess.run([*pip, *needed(project["dependencies"])], capture_output=True, text=True)
-        installed = done.returncode == 0
-    finally:
-        if not installed:
-            sys.path.remove(str(ROOT))
-            for name in [name for name in sys.modules if name.split(".")[0] == "tracekd"]:
-                del sys.modules[name]
-    if not installed:
+    command = [sys.executable, "-m", "pip", "install", "-q", *needed(project["dependencies"])]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
         raise RuntimeError(
             f"pip could not install what tracekd needs into {sys.prefix}:\n{done.stderr.strip()[-1500:]}\n"
-            "Run ./run_all.sh once, which makes an environment in .venv, and start Jupyter from that environment."
+            "Restart the kernel to try again. Or run ./run_all.sh once, which makes an environment in .venv, and start "
+            "Jupyter from that environment."
         )
     importlib.invalidate_caches()
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
