@@ -24,7 +24,7 @@ def test_every_profile_is_whole(name):
     for sizes in (profile.generated, profile.train, profile.test, profile.interventions):
         assert set(sizes) == set(DATASETS)
     # Each of these is read beside another profile's grid.
-    beside = ("training-interventions", "grid-r1-as-released", "grid-corruption", "grid-mechanism", "grid-natural")
+    beside = ("grid-r1-as-released", "grid-corruption", "grid-mechanism", "grid-natural")
     assert name in beside or profile.conditions == ("vanilla", "correct", "incorrect")
 
 
@@ -38,16 +38,6 @@ def test_an_heir_changes_only_what_it_says():
 def test_unknown_profiles_give_the_nearest():
     with pytest.raises(ValueError, match=r"'smok'.*'smoke'"):
         config.load("smok")
-
-
-@pytest.mark.parametrize(("share", "works"), [("0.2", True), ("0", False), ("1", False), ("x", False)])
-def test_the_test_share_is_between_0_and_1(monkeypatch, share, works):
-    monkeypatch.setenv("TRACEKD_TEST_SHARE", share)
-    if works:
-        assert config.with_test_share(config.load("cpu")).marco["test_share"] == 0.2
-    else:
-        with pytest.raises(ValueError, match=repr(share)):
-            config.with_test_share(config.load("cpu"))
 
 
 def test_draws_follow_seed_and_name():
@@ -80,10 +70,9 @@ def test_auto_takes_the_folder_r1_beside_cotempqa(tmp_path):
     assert find_texts("", replace(smoke, texts="templated"), source) == ""
 
 
-def test_a_profile_may_run_on_one_set_and_give_conditions_passes_of_their_own(tmp_path):
-    profile = replace(config.load("smoke"), datasets=("cotempqa",), epochs_of={"r1": 2})
+def test_a_profile_may_run_on_one_set(tmp_path):
+    profile = replace(config.load("smoke"), datasets=("cotempqa",))
     assert Run("x", profile, 121, "generated", tmp_path).datasets == ("cotempqa",)
-    assert profile.recipe_of("r1").epochs == 2 and profile.recipe_of("vanilla") == profile.recipe
     (tmp_path / "own.jsonl").write_text("")
     with pytest.raises(ValueError, match=r"cotempqa.*own"):
         Run("x", profile, 121, str(tmp_path / "own.jsonl"), tmp_path).datasets  # noqa: B018

@@ -7,72 +7,35 @@ expected; 1 for anything else that failed; 130 when stopped.
 from __future__ import annotations
 
 import gzip
+import importlib
 import logging
 import os
 import sys
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 from tracekd.command_line import failed
 from tracekd.config import nearest
 from tracekd.io import disk
 
+# Name: module and function, so that `run --check` works before torch is installed; and what it does.
 COMMANDS = {
-    "run": "run the notebooks of a profile (what ./run_all.sh does)",
-    "train": "train the adapters of a profile, or a shard of them",
-    "generate": "let the students of a profile answer",
-    "intervene": "let trained students answer after forced traces",
-    "mechanism": "train small students from scratch on right, wrong and blind traces",
-    "derive": "derive category, evidence and answer from context and question alone",
-    "leakage": "count what wrong traces reveal of the right answer",
-    "score": "score outputs: status, steps, answers",
-    "teacher": "ask a teacher for free-form traces",
-    "replication": "show which parts of the replication are finished; record its verdicts",
-    "tune": "try recipes on a validation split of the training problems",
-    "bench": "measure training, generation and scoring beside their peers",
-    "export": "write SFT sets as JSON lines for other trainers, and the adapters' model cards",
-    "student": "fetch a student and say where it is",
-    "survey": "build the rating survey and read its answers",
+    "run": ("pipeline.runner:main", "run the notebooks of a profile (what ./run_all.sh does)"),
+    "train": ("grid.commands:main_train", "train the adapters of a profile, or a shard of them"),
+    "generate": ("grid.commands:main_generate", "let the students of a profile answer"),
+    "intervene": ("grid.commands:main_intervene", "let trained students answer after forced traces"),
+    "mechanism": ("grid.mechanism:main", "train small students from scratch on right, wrong and blind traces"),
+    "derive": ("decompose.derive_cli:main", "derive category, evidence and answer from context and question alone"),
+    "leakage": ("analysis.leakage:main", "count what wrong traces reveal of the right answer"),
+    "score": ("scoring.score_cli:main", "score outputs: status, steps, answers"),
+    "teacher": ("teacher.client:main", "ask a teacher for free-form traces"),
+    "replication": ("analysis.replication:main", "show which parts of the grid are finished; record their verdicts"),
+    "tune": ("students.tune:main", "try recipes on a validation split of the training problems"),
+    "bench": ("bench.commands:main", "measure training, generation and scoring beside their peers"),
+    "export": ("grid.commands:main_export", "write SFT sets as JSON lines for other trainers"),
+    "student": ("students.registry:main", "fetch a student and say where it is"),
+    "survey": ("study.survey_cli:main", "build the rating survey and read its answers"),
 }
-
-
-def main_of(command: str) -> Callable[[list[str]], int]:
-    """The function of a command. Its module is imported here, so that `run --check` works before torch is installed."""
-    match command:
-        case "run":
-            from tracekd.pipeline.runner import main
-        case "train":
-            from tracekd.grid.commands import main_train as main
-        case "generate":
-            from tracekd.grid.commands import main_generate as main
-        case "intervene":
-            from tracekd.grid.commands import main_intervene as main
-        case "mechanism":
-            from tracekd.grid.mechanism import main
-        case "derive":
-            from tracekd.decompose.derive_cli import main
-        case "leakage":
-            from tracekd.analysis.leakage import main
-        case "score":
-            from tracekd.scoring.score_cli import main
-        case "teacher":
-            from tracekd.teacher.client import main
-        case "replication":
-            from tracekd.analysis.replication import main
-        case "tune":
-            from tracekd.students.tune import main
-        case "bench":
-            from tracekd.bench.commands import main
-        case "export":
-            from tracekd.grid.export import main
-        case "student":
-            from tracekd.students.registry import main
-        case "survey":
-            from tracekd.study.survey_cli import main
-    return main
-
-
 # Paths that are given wrong are bad input, like a wrong value; so are compressed files that broke off, and JSON nested
 # without end.
 BAD_INPUT = (
@@ -96,15 +59,14 @@ def main(argv: list[str] | None = None) -> int:
     logging.raiseExceptions = bool(os.environ.get("TRACEKD_DEBUG"))
     if not argv or argv[0] in ("-h", "--help"):
         print("usage: python -m tracekd COMMAND [options]; COMMAND --help says more\n")
-        print("\n".join(f"  {name:<11} {about}" for name, about in COMMANDS.items()))
+        print("\n".join(f"  {name:<11} {about}" for name, (_, about) in COMMANDS.items()))
         return 0 if argv else 2
     if argv[0] not in COMMANDS:
-        first = "the command comes first, such as python -m tracekd run --profile smoke"
-        hint = first if argv[0].startswith("-") else nearest(argv[0], list(COMMANDS))
-        print(f"tracekd: no command {argv[0]!r}: {hint}", file=sys.stderr)
+        print(f"tracekd: no command {argv[0]!r}: {nearest(argv[0], list(COMMANDS))}", file=sys.stderr)
         return 2
+    module, function = COMMANDS[argv[0]][0].split(":")
     try:
-        return main_of(argv[0])(argv[1:]) or 0
+        return getattr(importlib.import_module(f"tracekd.{module}"), function)(argv[1:]) or 0
     except SystemExit as stop:  # argparse: 0 for --help, 2 for options that are wrong
         return stop.code if isinstance(stop.code, int) else 2
     except BrokenPipeError:

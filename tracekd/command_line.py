@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -27,37 +27,19 @@ class Parser(argparse.ArgumentParser):
         """Exit 2 with one line, not the whole usage."""
         self.exit(2, f"{self.prog}: {message}\n(--help lists the options)\n")
 
-    def parse_args(self, args: Sequence[str] | None = None, namespace=None) -> argparse.Namespace:
-        """Parse; an unknown option or a value in the wrong place is an error that names the right one."""
-        args = list(sys.argv[1:] if args is None else args)
-        known = {option for action in self._every_action() for option in action.option_strings}
-        # Said before what is missing: a misspelt option is why it is missing.
-        for word in (word.split("=")[0] for word in args if word.startswith("--") and word != "--"):
-            if word not in known:
-                self.error(self._misplaced(word))
-        found, extra = self.parse_known_args(args, namespace)
+    def parse_known_args(self, args: Sequence[str] | None = None, namespace=None):
+        """Parse; what is left over is an error that names the nearest option."""
+        found, extra = super().parse_known_args(args, namespace)
+        if extra and extra[0] in names():
+            self.error(f"{extra[0]!r} is in no place for a value: did you mean --profile {extra[0]}?")
         if extra:
-            self.error(self._misplaced(extra[0]))
-        return found
+            known = [option for action in self._actions for option in action.option_strings]
+            self.error(f"no option or value {extra[0]!r} here: {nearest(extra[0].split('=')[0], known)}")
+        return found, extra
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
             raise argparse.ArgumentError(action, f"no {value!r} here: {nearest(str(value), list(action.choices))}")
-
-    def _every_action(self) -> Iterator[argparse.Action]:
-        for action in self._actions:
-            yield action
-            if isinstance(action, argparse._SubParsersAction):
-                for parser in action.choices.values():
-                    yield from parser._every_action()
-
-    def _misplaced(self, given: str) -> str:
-        actions = [action for action in self._every_action() if action.option_strings]
-        if given.startswith("-"):
-            known = [option for action in actions for option in action.option_strings]
-            return f"no option {given!r}: {nearest(given.split('=')[0], known)}"
-        hint = f"did you mean --profile {given}?" if given in names() else "values follow an option"
-        return f"{given!r} is in no place for a value: {hint}"
 
 
 def profile_name(text: str) -> str:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import os
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 HABITS = ("aligned", "as_published")
-LEAVE_OUT = "TRACEKD_LEAVE_OUT"  # variable that replaces leave_out of every recipe
 
 
 @dataclass(frozen=True)
@@ -24,15 +22,14 @@ class Recipe:
         epochs: passes over the training problems.
         learning_rate: peak, after a warm-up over ``warmup`` of the steps; then a cosine down to 0.
         batch, accumulation: an update learns from ``batch`` x ``accumulation`` examples, over all devices together.
-        max_tokens: longest example. A problem with a longer one is left out of every condition and counted
-            (``release_rules``: cut, and counted).
+        max_tokens: longest example. A problem with a longer one is left out of every condition and counted.
         leave_out: largest share of a data set's problems that may be left out as too long; beyond it the run stops.
         max_new_tokens: most tokens generated per answer; an output that reaches it is ``truncated``.
         room: a trained student may generate up to this many times its longest training target; 0: no more than
             ``max_new_tokens``.
         generate_batch: most problems generated at once; fewer where their caches would not fit into memory.
         lora_r, lora_alpha, lora_dropout: LoRA as in the paper, on all seven projections.
-        habits: ``aligned``, or ``release_rules`` for those of the authors' release: see ``sft.encode_as_published``.
+        habits: ``aligned``, or ``as_published`` for those of the authors' release: see ``sft.encode_as_published``.
         quantise: hold the student in NF4 (QLoRA), else in plain weights (LoRA).
     """
 
@@ -53,9 +50,7 @@ class Recipe:
     leave_out: float = 0.02
 
     def __post_init__(self):
-        """Refuse what no training can mean."""
-        if not 0 <= self.leave_out <= 1:
-            raise ValueError(f"leave_out {self.leave_out!r} of a recipe: expected a share from 0 to 1, such as 0.02")
+        """Refuse unknown habits."""
         if self.habits not in HABITS:
             raise ValueError(f"habits {self.habits!r} of a recipe: {nearest(self.habits, HABITS)}")
 
@@ -70,7 +65,6 @@ class Profile:
         generated: problems to generate by data set.
         conditions, also: trained on every data set, and further ones by data set.
         untrained: conditions in which the student is asked as it is: see ``outputs.UNTRAINED``.
-        epochs_of: passes of some conditions, in place of the recipe's.
         marco: settings of real MS MARCO: ``test_share`` of ``load_marco.problems_of``.
         datasets: those that the profile runs on; empty: all.
         live: the data sets whose students are trained, answer and are scored in a run; empty: all. Of the others the
@@ -96,17 +90,12 @@ class Profile:
     marco: dict[str, Any] = field(default_factory=dict)
     datasets: tuple[str, ...] = ()
     untrained: tuple[str, ...] = ("prompted",)
-    epochs_of: dict[str, float] = field(default_factory=dict)
     texts: str = "auto"
     live: tuple[str, ...] = ()
 
     def conditions_of(self, dataset: str) -> tuple[str, ...]:
         """The training conditions of one data set: ``conditions``, and what ``also`` adds for it."""
         return (*self.conditions, *self.also.get(dataset, ()))
-
-    def recipe_of(self, condition: str) -> Recipe:
-        """The recipe that a condition is trained with."""
-        return replace(self.recipe, epochs=self.epochs_of.get(condition, self.recipe.epochs))
 
     def live_of(self, datasets: Sequence[str]) -> tuple[str, ...]:
         """Those of a source's data sets whose students are trained and asked; a reader's own set always is."""
@@ -149,46 +138,4 @@ def load(name: str) -> Profile:
             own[key] = entry.pop(key)
     entry = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
     entry["also"] = {dataset: tuple(conditions) for dataset, conditions in entry.get("also", {}).items()}
-    if os.environ.get(LEAVE_OUT):
-        own["leave_out"] = _share(os.environ[LEAVE_OUT], LEAVE_OUT)
     return Profile(name=name, recipe=Recipe(**own), **entry)
-
-
-def _share(text: str, name: str, least: float = 0.0, below: float = 1.0) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = -1.0
-    if not least <= share <= below:
-        raise ValueError(f"{name} {text!r}: expected a number from 0 to 1, such as 0.1")
-    return share
-
-
-def set_leave_out(share: str | None) -> None:
-    """Set ``leave_out`` for every profile of this process and of the notebooks that it runs.
-
-    Raises:
-        ValueError: not a number from 0 to 1.
-    """
-    if share is not None:
-        os.environ[LEAVE_OUT] = str(_share(share, "--leave-out"))
-
-
-def check_test_share(share: str) -> float:
-    """The share of MS MARCO's problems that are tested, between 0 and 1 with both excluded.
-
-    Raises:
-        ValueError: another number, or none.
-    """
-    return _share(share, "test share", least=1e-9, below=1 - 1e-9)
-
-
-def with_test_share(profile: Profile) -> Profile:
-    """The profile with the share of MS MARCO's test problems that ``TRACEKD_TEST_SHARE`` gives, where it is set.
-
-    Raises:
-        ValueError: see ``check_test_share``.
-    """
-    if not (share := os.environ.get("TRACEKD_TEST_SHARE")):
-        return profile
-    return replace(profile, marco={**profile.marco, "test_share": check_test_share(share)})

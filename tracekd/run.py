@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tracekd import machine
-from tracekd.config import ROOT, Profile, load, with_test_share
+from tracekd.config import ROOT, Profile, load
 from tracekd.data import problems
 from tracekd.data.hub import settle
 from tracekd.io.records import sha256
@@ -18,7 +18,7 @@ from tracekd.teacher.run_texts import find_texts
 
 @dataclass
 class Run:
-    """A profile with its seed, data source and folder.
+    """A profile with its seed, data source and folder, below which everything is written.
 
     Everything is written below ``folder``; ``figures/`` in it has the shape of the repository's ``figures/``.
     ``texts`` is a file or folder of a teacher's texts (see ``run_texts.read``), "" for the templated ones.
@@ -43,11 +43,7 @@ class Run:
 
     @property
     def datasets(self) -> tuple[str, ...]:
-        """The data sets of the source, or those of them that the profile names.
-
-        Raises:
-            ValueError: the profile names none of the source's.
-        """
+        """The data sets of the source, or those of them that the profile names; ValueError where it names none."""
         found, named = problems.datasets_of(self.source), self.profile.datasets
         if named and not set(found) & set(named):
             raise ValueError(
@@ -65,10 +61,6 @@ class Run:
         """The student's name in artefacts."""
         return self.profile.student
 
-    def source_of(self, dataset: str) -> str:
-        """Where ``dataset`` comes from in this run: ``generated``, ``hub`` or a folder that has it."""
-        return problems.source_of(dataset, self.source)
-
     def label_of(self, dataset: str) -> str:
         """The data source of one set in words, for captions: ``GENERATED problems`` or which real ones."""
         return problems.label_of(dataset, self.source)
@@ -77,9 +69,8 @@ class Run:
     def source_label(self) -> str:
         """The data source in words, for captions: real or generated, by set where they differ."""
         labels = {dataset: self.label_of(dataset) for dataset in self.datasets}
-        if len(set(labels.values())) == 1:
-            return next(iter(labels.values()))
-        return "; ".join(f"{dataset}: {label}" for dataset, label in labels.items())
+        alike = len(set(labels.values())) == 1
+        return labels.popitem()[1] if alike else "; ".join(f"{dataset}: {label}" for dataset, label in labels.items())
 
 
 def opening(run) -> str:
@@ -101,8 +92,8 @@ def open_run(
         notebook: its name, such as ``04_evaluate``.
         profile: a name in ``profiles.toml``.
         seed: the first seed of the run; every random draw follows from it.
-        data: ``auto``, ``generated``, ``hub``, a folder, or "" for ``TRACEKD_DATA`` where set, else the profile's own;
-            ``auto`` is decided once for the run's folder.
+        data: ``auto`` (decided once for the run's folder), ``generated``, ``hub``, a folder, or "" for
+            ``TRACEKD_DATA``, else the profile's own.
         texts: see ``run_texts.find_texts``.
         kind: ``Run`` for commands; notebooks add saving, see ``notebook_run``.
 
@@ -110,7 +101,7 @@ def open_run(
         ValueError: unknown profile, or a data source that is neither a known word nor a folder.
         FileNotFoundError: there is no file of that name: see ``run_texts.find_texts``.
     """
-    settings = with_test_share(load(profile))
+    settings = load(profile)
     if seed != settings.seeds[0]:
         # The replicates follow the first seed: 121, 122, 123 in the paper.
         settings = replace(settings, seeds=tuple(seed + i for i in range(len(settings.seeds))))

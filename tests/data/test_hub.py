@@ -175,7 +175,7 @@ def test_auto_is_decided_once_for_a_run_and_can_be_decided_anew(tmp_path, monkey
     assert hub.settle("generated", tmp_path) == "generated"
 
 
-def test_notebooks_take_what_auto_came_to_and_the_test_share(tmp_path, monkeypatch):
+def test_notebooks_take_what_auto_came_to(tmp_path, monkeypatch):
     monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path))
     monkeypatch.delenv("TRACEKD_DATA", raising=False)
     answers = iter([("generated", "no network"), ("hub", "the Hub answers")])
@@ -185,8 +185,3 @@ def test_notebooks_take_what_auto_came_to_and_the_test_share(tmp_path, monkeypat
     (tmp_path / "data" / "marco").mkdir(parents=True)
     monkeypatch.setenv("TRACEKD_DATA", str(tmp_path / "data"))
     assert open_run("x", "cpu").source == str(tmp_path / "data")  # local files go before
-    monkeypatch.setenv("TRACEKD_TEST_SHARE", "0.3")
-    assert open_run("x", "smoke").profile.marco == {"test_share": 0.3}
-    monkeypatch.setenv("TRACEKD_TEST_SHARE", "all")
-    with pytest.raises(ValueError, match="'all'"):
-        open_run("x", "smoke")

@@ -1,21 +1,18 @@
 """What one of our commands writes, every other of our commands reads.
 
-====================  ====================================================================
+====================  =================================================
 written by            read by
-====================  ====================================================================
+====================  =================================================
 train (problems)      derive, teacher, score, train --data as an own set
 teacher               train --texts, survey build --traces
-train (SFT sets)      survey build --traces, export (and TRL: ``test_export``)
-generate              score, intervene, export (the card's results)
+train (SFT sets)      survey build --traces
+generate              score
 score --csv           any reader of tables
 survey read           survey read, run --ratings
 survey page           survey read (in a real browser: ``test_survey``)
-====================  ====================================================================
-"""
+====================  ============================================================="""
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pandas as pd
@@ -68,57 +65,14 @@ def test_outputs_are_scored_and_the_verdicts_are_a_table(runs, tmp_path, capsys)
     assert len(rows) == 32 and rows["answer_correct"].sum() == found["answer"]
 
 
-def test_outputs_are_answered_again_after_given_traces(runs, monkeypatch):
-    monkeypatch.setenv("TRACEKD_RUNS", str(runs.parent))
-    call("intervene", "--profile", "smoke", "--dataset", "babi", "--condition", "correct")
-    rows = list(read_jsonl(runs / "interventions/babi/correct-121.jsonl"))
-    assert len({row["id"] for row in rows}) == 6
-
-
-@pytest.fixture(scope="module")
-def teacher():
-    """An OpenAI-compatible server that answers every question of the run right."""
-    gold = {}
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            text = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["messages"][-1]["content"]
-            answers = next((a for question, a in gold.items() if question in text), ("a summary",))
-            message = {"role": "assistant", "content": ", ".join(answers), "reasoning_content": "I look at the years."}
-            choice = {"index": 0, "message": message, "finish_reason": "stop"}
-            usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
-            about = {"id": "x", "object": "chat.completion", "created": 0, "model": "stand-in"}
-            body = json.dumps({**about, "choices": [choice], "usage": usage}).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=http.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{http.server_port}/v1", gold
-    http.shutdown()
-    http.server_close()
-
-
-def test_a_teachers_texts_are_trained_on_and_shown_in_the_survey(runs, teacher, tmp_path, monkeypatch):
-    url, gold = teacher
-    problems = runs / "problems/cotempqa.jsonl"
-    gold.update({p.question: p.answers for p in read_problems(problems)})
+def test_a_teachers_texts_are_trained_on_and_shown_in_the_survey(runs, tmp_path):
+    problems = read_problems(runs / "problems/cotempqa.jsonl")[:60]
     texts = tmp_path / "texts.jsonl"
-    call("teacher", problems, "--url", url, "--model", "stand-in", "--limit", 60, "--out", texts, "--go")
-    own = list(read_jsonl(texts))
-    # Two generated problems may ask the same question; the stand-in knows one answer to it.
-    assert len({row["id"] for row in own}) == len(own) >= 59
-    one = ["--profile", "smoke", "--dataset", "cotempqa", "--condition", "r1"]
-    call("train", *one, "--texts", texts)
+    write_jsonl(texts, ({"id": p.id, "teacher": "stand-in", "trace": "I look at the years."} for p in problems))
+    call("train", "--profile", "smoke", "--dataset", "cotempqa", "--condition", "r1", "--texts", texts)
     record = json.loads((tmp_path / "runs/smoke/adapters/cotempqa/r1/seed121/record.json").read_text())
     assert record["teacher"] == "stand-in"
-    assert {key[0] for key in survey_cli.given_traces([texts])} == {row["id"] for row in own}
+    assert {key[0] for key in survey_cli.given_traces([texts])} == {p.id for p in problems}
 
 
 def test_sft_sets_are_shown_in_the_survey(runs, tmp_path, monkeypatch):

@@ -13,8 +13,7 @@ from tracekd.io.locks import Busy, locked
 from tracekd.io.records import read_jsonl, write_jsonl
 from tracekd.run import Run
 from tracekd.scoring import aligned
-from tracekd.scoring.reading import split_output
-from tracekd.students import adapters, generate, outputs, registry, sft
+from tracekd.students import adapters, outputs, registry, sft
 from tracekd.traces import leakage  # fmt: skip
 
 
@@ -64,15 +63,6 @@ def test_nine_rows_a_problem_for_every_trained_student(run, paths):
         assert about == {("tiny-random", condition, 121, "GENERATED problems", record["key"], identity)}
 
 
-def test_own_traces_are_those_of_the_outputs(run, paths):
-    for path in paths:
-        outputs = {o["id"]: o for o in read_jsonl(run.path("outputs", path.parent.name, path.name))}
-        for row in read_jsonl(path):
-            if row["variant"] == "own":
-                output = outputs[row["id"]]
-                assert bool(row["left_out"]) == (split_output(output["text"], output["finished"])[1] is None)
-
-
 def test_what_is_there_is_not_asked_again_and_loads_nothing(run, paths, monkeypatch):
     before, times = [p.read_bytes() for p in paths], loaded(monkeypatch)
     assert run_grid.intervene(run) == paths
@@ -102,12 +92,6 @@ def test_two_at_once_are_refused(run, paths):
     with locked(paths[0]), pytest.raises(Busy, match="another process"):
         run_grid.intervene(run)
     paths[0].write_text(whole)
-
-
-def test_an_untrained_adapter_is_named(run):
-    asker = generate.Asker("tiny-random", run.profile.recipe)
-    with pytest.raises(FileNotFoundError, match="03_qlora_train"):
-        forced_traces.complete(run, asker, [], "babi", "correct", 999)
 
 
 def test_what_may_be_committed_holds_no_text(paths):

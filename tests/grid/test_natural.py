@@ -110,11 +110,3 @@ def test_what_is_missing_is_named_with_the_command(runs, tmp_path):
     profile = config.load("grid-natural")
     assert (profile.datasets, profile.seeds, profile.train["babi"]) == (("babi",), (121, 122, 123), 1000)
     assert natural_answers.base_of(replace(run, profile=profile)).folder.name == "grid"
-
-
-def test_all_natural_conditions_state_steps(runs):
-    p = kept(runs[1])["babi"][0]
-    trace = templates.build(p, "incorrect", seed=1)
-    write_jsonl(natural.traces_path(runs[1], "babi", 9), [{"id": p.id, "trace": trace.text}])
-    made = natural.build_all(runs[1], "babi", [replace(p, split="train")], "natural", 9)[p.id]
-    assert (made.classification, made.retrieval) == (trace.classification, trace.retrieval)

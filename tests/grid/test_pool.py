@@ -1,31 +1,26 @@
 """Workers: the same files whatever their number, killed or not, and nobody left over."""
 
-import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import psutil
 import pytest
+from conftest import ROOT
 from safetensors.torch import load_file
 
 from tracekd import machine, progress
 from tracekd.grid import pool
 from tracekd.io.records import read_jsonl
-from tracekd.pipeline import execute
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
-def command(runs, name, *more, **options):
+def command(runs, name, *more):
     argv = [sys.executable, "-m", "tracekd", name, "--profile", "smoke", "--dataset", "babi", *more]
     environment = {**os.environ, "TRACEKD_RUNS": str(runs), "PYTHONPATH": str(ROOT), "TRACEKD_DATA": ""}
-    return subprocess.Popen(
-        argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
-    )
+    return subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def whole(runs, name, *more):
@@ -70,40 +65,28 @@ def test_two_workers_make_what_one_does(one, tmp_path):
     assert not list(tmp_path.rglob("worker-*.log"))
 
 
-def children(process):
-    """Its workers, once one has come so far that the display shows it."""
-    return [p for p in psutil.Process(process.pid).children(recursive=True) if "tracekd.grid.worker" in p.cmdline()]
+def workers_of(process):
+    return [p for p in psutil.Process(process.pid).children(recursive=True) if "spawn_main" in " ".join(p.cmdline())]
 
 
-def until(true, seconds=240):
+def begun(runs, seconds=240):
+    """Wait until a training has begun."""
     end = time.monotonic() + seconds
-    while not (found := true()):
+    while not list(runs.rglob(".train.lock")):
         assert time.monotonic() < end, "the moment never came"
-        time.sleep(0.05)
-    return found
+        time.sleep(0.02)
 
 
-def checkpointed(runs):
-    return lambda: list(runs.rglob("checkpoints/*/checkpoint-*/trainer_state.json"))
-
-
-def test_a_killed_worker_is_started_again_and_changes_no_number(one, tmp_path):
+@pytest.mark.parametrize("killed", ["a worker", "the process that started them"])
+def test_after_a_kill_nobody_is_left_over_and_a_second_run_goes_on_to_the_same_numbers(one, tmp_path, killed):
     process = command(tmp_path, "train", "--workers", "2")
-    until(checkpointed(tmp_path))
-    children(process)[1].send_signal(signal.SIGKILL)
-    said = process.communicate(timeout=600)[0]
-    assert process.returncode == 0, said[-3000:]
-    assert "was killed (SIGKILL)" in said
-    assert losses(tmp_path) == losses(one)
-
-
-def test_workers_end_with_the_process_that_started_them_and_what_they_made_goes_on(one, tmp_path):
-    process = command(tmp_path, "train", "--workers", "2")
-    until(checkpointed(tmp_path))
-    workers = children(process)
+    begun(tmp_path)
+    workers = workers_of(process)
     assert len(workers) == 2
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    (workers[0] if killed == "a worker" else process).send_signal(signal.SIGKILL)
+    said = process.communicate(timeout=600)[0]
+    if killed == "a worker":
+        assert process.returncode == 1 and "ended with code -9" in said and "Traceback" not in said
     assert not psutil.wait_procs(workers, timeout=60)[1]
     whole(tmp_path, "train", "--workers", "1")
     assert losses(tmp_path) == losses(one)
@@ -111,9 +94,7 @@ def test_workers_end_with_the_process_that_started_them_and_what_they_made_goes_
 
 def test_an_error_in_a_worker_is_one_line_here(one, tmp_path):
     """The adapter that is damaged is named as if the work were done in this process."""
-    runs = tmp_path / "runs"
-    subprocess.run(["cp", "-r", one, runs], check=True)
-    subprocess.run(["rm", "-r", runs / "smoke" / "outputs"], check=True)
+    runs = shutil.copytree(one, tmp_path / "runs", ignore=shutil.ignore_patterns("outputs"))
     next(runs.rglob("correct/seed121/adapter_model.safetensors")).write_bytes(b"x" * 99)
     process = command(runs, "generate", "--workers", "2")
     said = process.communicate(timeout=300)[0]
@@ -144,26 +125,9 @@ def test_one_bar_shows_all_jobs_by_their_sizes(capsys):
 
 
 @pytest.mark.parametrize("code", ["from tracekd.__main__ import main; main(['--help'])", "import tracekd.grid.commands",
-                                  "import tracekd.pipeline.runner, tracekd.pipeline.execute",
-                                  "import tracekd.grid.run_grid"])  # fmt: skip
+                                  "import tracekd.pipeline.runner, tracekd.pipeline.execute"])  # fmt: skip
 def test_nothing_loads_torch_that_does_no_arithmetic_with_it(code):
     found = "print([m for m in ('torch', 'transformers', 'datasets') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", f"import sys; {code}; {found}"], capture_output=True, text=True,
                           cwd=ROOT, check=True)  # fmt: skip
     assert done.stdout.splitlines()[-1] == "[]"
-
-
-def test_the_bar_inside_a_cell_reaches_the_terminal(capsys, monkeypatch):
-    """What papermill logs of a kernel's stderr: the last state of a line that rewrites itself, and nothing else."""
-    monkeypatch.setattr(execute.Progress, "EVERY", 0.05)
-    shown = execute.Progress("03_train", 9, None)
-    shown.on_cell_start({"cell_type": "code", "source": "adapters = train()", "metadata": {}}, 3)
-    logger = logging.getLogger("papermill.of.this.test")
-    logger.addHandler(shown)
-    logger.warning("a warning of a library\n")
-    logger.warning("\r0 of 3 adapters: 1%\r1 of 3 adapters: 40% babi step 12/64 loss 0.410, 190 tokens/s")
-    said = []
-    until(lambda: said.append(capsys.readouterr().out) or "190 tokens/s" in "".join(said))
-    shown.close()
-    logger.removeHandler(shown)
-    assert "cell  4/9" in "".join(said) and "warning" not in "".join(said) and "1%\r" not in "".join(said)

@@ -1,13 +1,13 @@
 """Artefacts: complete manifests, stamps on what is not real, tables that print well."""
 
-import functools
 from types import ModuleType
 
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from tracekd.pipeline import artefacts, provenance
+from tracekd.pipeline import artefacts
+from tracekd.pipeline import steps as run_steps
 from tracekd.pipeline.notebook_run import open_run
 from tracekd.plots import steps
 from tracekd.run import opening
@@ -41,18 +41,14 @@ def test_opening_says_what_a_reader_must_know(run):
 def test_artefacts_leave_files_data_and_one_manifest_row(run, fig):
     frame = pd.DataFrame({"a_b": ["x%", "y"], "share": [0.25, float("nan")]})
     for _ in range(2):  # the second save replaces the first
-        run.save_figure(fig, "04_f", caption="A line.", n=3, data=frame, by=steps.lengths)
-        run.save_table(frame, "04_t", caption="A table.", n=2, by=[steps.lengths, artefacts.stamp_of])
+        run.save_figure(fig, "04_f", caption="A line.", n=3, data=frame)
+        run.save_table(frame, "04_t", caption="A table.", n=2)
     folder = run.folder / "figures"
-    rows = artefacts.manifest(folder)
-    assert list(rows.id) == ["04_f", "04_t"]
-    assert list(rows.columns) == artefacts.COLUMNS
-    assert (rows != "").all().all()
-    assert list(rows.function) == [
-        "tracekd.plots.steps.lengths", "tracekd.plots.steps.lengths tracekd.pipeline.artefacts.stamp_of",
-    ]  # fmt: skip
-    for files, data in zip(rows["files"], rows.data, strict=True):
-        assert all((folder / f).stat().st_size > 0 for f in [*files.split(), data])
+    rows = run_steps.rows(folder)
+    assert [row["id"] for row in rows] == ["04_f", "04_t"]
+    assert all(value for row in rows for column, value in row.items() if column != "function")
+    for row in rows:
+        assert all((folder / file).stat().st_size > 0 for file in run_steps.files(row))
     assert r"x\%" in (folder / "tables/04_t.tex").read_text()
     pd.testing.assert_frame_equal(pd.read_csv(artefacts.table_path("04_t", folder)), frame)
     pd.testing.assert_frame_equal(pd.read_csv(artefacts.data_path("04_f.csv", folder)), frame)
@@ -94,8 +90,7 @@ def test_whatever_is_not_real_is_stamped(run, fig, name, source, frame, tag):
         (".tex", f"\\footnotesize {tag.replace('_', chr(92) + '_')}"),
     ):
         assert (stamp in artefacts.table_path(f"{name}_t", folder).with_suffix(suffix).read_text()) == bool(tag)
-    rows = artefacts.manifest(folder)
-    assert all(part in source for source in rows.source for part in tag.split("; "))
+    assert all(part in row["source"] for row in run_steps.rows(folder) for part in tag.split("; "))
 
 
 @pytest.mark.parametrize("where", ["outside lower center", "outside upper center"])
@@ -108,40 +103,25 @@ def test_a_stamp_and_a_legend_of_the_figure_are_at_opposite_edges(run, fig, wher
     assert (stamp.get_window_extent().y0 > fig.bbox.height / 2) == ("lower" in where)
 
 
-def test_the_stamp_is_written_once(run, fig):
-    for _ in range(2):
-        run.save_figure(fig, "04_f", caption="A line.", n=3)
-    assert [text.get_text() for text in fig.texts if text.get_gid()] == ["GENERATED problems"]
-
-
-CELLS = [
-    "",
-    "verdicts = tables.summary()\nshares = tables.accuracy(verdicts, 'x')\nother = tables.moves()",
-    "this is no code",
-    "shares = shares.merge(other).round(3)\nparts = [1]",
-    "fig.legend()\nplots_steps.lengths(shares, ax)\nrun.save_figure(fig, '04_f')\n"
-    "run.save_table(shares[['n']], '04_t')\nrun.save_table(tables.status(other), data.name('05_u'))\n"
-    "run.save_table(pd.concat([tables.status(part) for part in parts]), f'04_{x}')",
-]
+CELLS = ["", "other = tables.moves()\nshares = tables.accuracy()", "this is no code", "parts = [1]"]
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "found"),
+    ("cell", "kind", "found"),
     [
-        ("04_f", "figure", "lengths"),
-        ("04_t", "table", "accuracy summary"),  # what built ``shares``, and what that was built from
-        ("05_u_SIMULATED", "table", "status moves"),
-        ("04_v", "table", "status"),
+        ("plots_steps.lengths(tables.status(), ax)", "figure", "lengths"),  # it takes ax
+        ("tables.status(parts)", "figure", "status"),
+        ("save(tables.status(tables.moves()))", "table", "status moves"),
+        ("save(shares)", "table", "moves accuracy"),  # of the last cell that calls any
     ],
 )
-def test_the_functions_behind_an_artefact_are_read_off_the_cells(name, kind, found):
+def test_the_functions_behind_an_artefact_are_read_off_the_cells(cell, kind, found):
     tables = ModuleType("tracekd.analysis.tables")
-    for each in ("summary", "accuracy", "moves", "status"):
+    for each in ("accuracy", "moves", "status"):
         exec(f"def {each}(frame=None): pass", vars(tables))
-    tables.summary = functools.cache(tables.summary)
-    names = {"__name__": "__main__", "In": CELLS, "tables": tables, "plots_steps": steps, "pd": pd}
-    names["functions"] = provenance.functions
-    exec(f"found = functions(None, {name!r}, {kind!r})", names)
+    names = {"__name__": "__main__", "In": [*CELLS, cell], "tables": tables, "plots_steps": steps}
+    names["functions"] = artefacts.functions
+    exec(f"found = functions({kind!r})", names)
     assert [function.rpartition(".")[2] for function in names["found"].split()] == found.split()
 
 

@@ -13,12 +13,7 @@ MISSPELT = [
     (["run", "--only", "03_qlora_trian"], "'03_qlora_train'"),
     (["run", "smoke"], "--profile smoke"),
     (["run", "--onyl", "04"], "'--only'"),
-    (["run", "--leave-out", "2"], "0.1"),
-    (["run", "--set", "PROFIL=3"], "'PROFILE'"),
-    (["run", "--set", "SEED=3"], "--seed"),
-    (["run", "--set", "SIZE"], "NAME=VALUE"),
     (["run", "--data", "nowhere"], "'nowhere'"),
-    (["run", "--test-share", "1.5"], "'1.5'"),
     (["run", "--ratings", "nowhere.csv"], "'nowhere.csv'"),
     (["run", "--texts", "nowhere.jsonl"], "'nowhere.jsonl'"),
     (["run", "--seed", "x"], "'x'"),
@@ -32,13 +27,12 @@ MISSPELT = [
     (["derive", "x", "--lst"], "'--list'"),
     (["leakage", "--kind", "macthed"], "'matched'"),
     (["score", "--dataset", "babi", "--rules", "alinged", "--problems", ".", "--outputs", "."], "'aligned'"),
-    (["replication", "--profiles", "replicaton"], "'replication'"),
+    (["replication", "--profiles", "gird"], "'grid'"),
     (["tune", "--conditions", "corect"], "'correct'"),
     (["bench", "trian"], "'train'"),
     (["student", "smollm2-135n"], "'smollm2-135m'"),
     (["survey", "raed"], "'read'"),
     (["trian"], "'train'"),
-    (["--profile", "smoke", "run"], "the command comes first"),
 ]
 FILES = {
     "missing": None,
@@ -66,7 +60,7 @@ TAKE_FILES = {
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
     monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path / "runs"))
-    for name in ("TRACEKD_DATA", "TRACEKD_TEXTS", "TRACEKD_DEBUG", "TRACEKD_LEAVE_OUT"):
+    for name in ("TRACEKD_DATA", "TRACEKD_TEXTS", "TRACEKD_DEBUG"):
         monkeypatch.setenv(name, "")  # what a command sets is taken back afterwards
     monkeypatch.chdir(tmp_path)
 

@@ -13,26 +13,9 @@ from tracekd import config
 from tracekd.pipeline import artefacts, notebooks, publish, runner, steps
 
 PATHS = notebooks.find()
-COMPLETE = [f"{number:02}" for number in range(1, 6)]  # the pipeline proper; later notebooks come on top
 OPENING = ("Question", "Goes in", "Comes out", "Takes")
 MOST_CELLS, MOST_LINES, MOST_IMPORTS = 28, 15, 8  # of a notebook, of a code cell, of the library
 CLOSING = ("## What was found", "## Limits", "## Next")
-# What a row's source may say in a run on generated problems. Beside these, a notebook shows only committed counts of
-# the real files (01), recorded benches (03), the grader's invented examples (04), simulated ratings and published means
-# (05), released outputs (06), simulated students (07), the recorded replication beside the printed numbers (08), and a
-# student trained from scratch (09).
-GENERATED = "GENERATED problems([,;] TEMPLATED traces)?"
-SOURCES = {
-    "03": rf"{GENERATED}|recorded bench(es)?",
-    "02": GENERATED,
-    "04": rf"{GENERATED}|invented problems",
-    "01": rf"{GENERATED}|real files \(committed counts\)( and GENERATED problems)?",
-    "05": rf"{GENERATED}|SIMULATED .*|simulated .*|arXiv 2505\.13792( and its release)?",
-    "06": r"the authors' released outputs \(May 2025\)",
-    "07": rf"{GENERATED}|SIMULATED students on GENERATED problems",
-    "09": "GENERATED one-fact problems",
-    "08": r"(arXiv 2505\.13792 and its release; )?recorded: .*problems.*",
-}
 ADDRESS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
 SETUP = """\
 # Make tracekd importable where it is not yet (on Colab, say): clone it if need be, then install what is missing.
@@ -100,7 +83,7 @@ def test_parameters_are_few_explained_and_default_to_the_published_run(path):
 def test_prose_leads_and_code_is_short(path):
     cells = notebooks.cells(path)
     code = code_cells(path)
-    assert 20 <= len(cells) <= MOST_CELLS
+    assert len(cells) <= MOST_CELLS
     assert max(len(cell["source"].splitlines()) for cell in code) <= MOST_LINES
     assert len(cells) - len(code) >= len(code), "at least as many cells of prose as of code"
     for tree in parsed(path):
@@ -112,15 +95,11 @@ def test_prose_leads_and_code_is_short(path):
 
 
 @each
-def test_kernel_is_the_plain_one(path):
-    kernel = raw(path)["metadata"]["kernelspec"]
-    assert kernel == {"display_name": "Python 3", "language": "python", "name": "python3"}
-
-
-@each
 def test_committed_outputs_are_whole_clean_and_of_this_code(path):
     """Ran top to bottom without error; no time, no widget state, no path of a machine."""
     code = code_cells(path)
+    kernel = raw(path)["metadata"]["kernelspec"]
+    assert kernel == {"display_name": "Python 3", "language": "python", "name": "python3"}
     assert any(cell["outputs"] for cell in code), "committed with outputs: ./run_all.sh --publish"
     assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
     assert not [out for cell in code for out in cell["outputs"] if out["output_type"] == "error"]
@@ -131,11 +110,6 @@ def test_committed_outputs_are_whole_clean_and_of_this_code(path):
         outputs = [{**out, "text": "".join(out.get("text", []))} for out in cell.get("outputs", [])]
         for said in [cell["source"], *(t for out in outputs for t in publish._texts(out))]:
             assert publish.machine_path(said) is None, f"cell {number}"
-
-
-def test_no_number_is_left_out_and_none_is_given_twice():
-    numbers = [int(path.stem[:2]) for path in PATHS]
-    assert numbers == sorted(set(numbers))
 
 
 # The manifest that is committed.
@@ -175,17 +149,12 @@ def check_stamps(figures: Path, rows: list[dict[str, str]]) -> None:
 def test_committed_figures_have_their_rows():
     rows = check_manifest(ROOT / "figures")
     assert "smoke" not in {row["profile"] for row in rows}, "smoke runs are no results"
-    if not any(row["function"] for row in rows):
-        pytest.skip("published before artefacts carried stamps and functions: ./run_all.sh --publish")
     assert [row["id"] for row in rows if not row["function"]] == []
     check_stamps(ROOT / "figures", rows)
 
 
 def test_smoke_profile_runs_every_notebook(tmp_path, monkeypatch, capfd):
     """All notebooks in order on generated problems and a random student; then a second run that has nothing to do."""
-    missing = [number for number in COMPLETE if not any(path.name.startswith(number) for path in PATHS)]
-    if missing:
-        pytest.skip(f"notebooks {', '.join(missing)} are not there yet")
     monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path))
     monkeypatch.delenv("TRACEKD_DATA", raising=False)
     assert runner.main(["--profile", "smoke"]) == 0, capfd.readouterr().err
@@ -195,8 +164,6 @@ def test_smoke_profile_runs_every_notebook(tmp_path, monkeypatch, capfd):
     assert [row["id"] for row in rows if not row["function"]] == []
     by_notebook = {row["notebook"] for row in rows}
     assert by_notebook == {path.stem for path in PATHS}, "each notebook leaves a figure or a table"
-    for row in rows:
-        assert re.fullmatch(SOURCES[row["notebook"][:2]], row["source"]), f"{row['id']}: {row['source']}"
     assert {row["profile"] for row in rows} == {"smoke"}
     for path in PATHS:
         assert steps.executed(folder, path.stem).with_suffix(".html").stat().st_size > 10_000

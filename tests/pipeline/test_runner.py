@@ -1,5 +1,6 @@
 """The runner on throw-away notebooks: what is skipped and why, what is refused, what a failure leaves, publishing."""
 
+import io
 import json
 import os
 import shutil
@@ -10,13 +11,13 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from filelock import FileLock
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from packaging.requirements import Requirement
 
 from tracekd import __main__
 from tracekd.data import hub
-from tracekd.pipeline import notebooks, publish, runner, steps
+from tracekd.io.locks import locked
+from tracekd.pipeline import execute, notebooks, publish, runner, steps
 
 PARAMETERS = 'PROFILE = "cpu"  # the dial\nSEED = 121  # of every draw\nDATA = ""  # source'
 # Leaves one table with its manifest row, as save_table does.
@@ -66,26 +67,11 @@ def test_texts_are_refused_where_no_condition_takes_them(house, capsys, monkeypa
     assert os.environ["TRACEKD_TEXTS"] == "templated"
 
 
-def test_a_notebook_needs_exactly_one_parameters_cell(house):
-    path = write(house / "notebooks", "01_first")
-    book = nbformat.read(path, as_version=4)
-    book.cells[1].metadata.tags = []
-    nbformat.write(book, path)
-    with pytest.raises(ValueError, match=r"01_first.* 0 cells"):
-        notebooks.parameters(path)
-
-
 def test_notebooks_are_chosen_by_number_or_name(house):
     for name in ("01_first", "02_second", "10_tenth"):
         write(house / "notebooks", name)
     assert [path.stem for path in notebooks.select("10, 1")] == ["01_first", "10_tenth"]
     assert [path.stem for path in notebooks.select("02_second.ipynb")] == ["02_second"]
-
-
-def test_only_parameters_that_differ_are_passed(house):
-    path = write(house / "notebooks", "01_first")
-    assert notebooks.assign(path, {"PROFILE": "cpu", "SEED": 121}) == {}
-    assert notebooks.assign(path, {"PROFILE": "smoke", "SEED": 121, "RATINGS": "x"}) == {"PROFILE": "smoke"}
 
 
 def test_run_skip_rerun_publish(house, capsys):
@@ -95,10 +81,8 @@ def test_run_skip_rerun_publish(house, capsys):
     before = first.read_text(), second.read_text()
     assert runner.main(["--profile", "smoke"]) == 0
     said = capsys.readouterr().out
-    assert "2 notebooks: 01_first, 02_second; none has run here yet" in said
     assert "01_first: runs because it has not finished here yet" in said
     assert "cell  5/5" in said and "print(PROFILE, SEED)" in said
-    assert "MANIFEST.csv" in said
     for suffix in ("ipynb", "html"):
         assert (house / "runs/smoke/notebooks" / f"01_first.{suffix}").exists()
     assert "smoke 121" in (house / "runs/smoke/logs/01_first.log").read_text()
@@ -106,7 +90,7 @@ def test_run_skip_rerun_publish(house, capsys):
 
     assert runner.main(["--profile", "smoke"]) == 0
     said = capsys.readouterr().out
-    assert "2 took 0:" in said and "01_first: unchanged since 20" in said and "02_second: unchanged since" in said
+    assert "01_first: unchanged since 20" in said and "02_second: unchanged since" in said
 
     book = nbformat.read(second, as_version=4)
     book.cells[0].source = "# 02. Better prose"
@@ -120,7 +104,7 @@ def test_run_skip_rerun_publish(house, capsys):
         runner.main(["--profile", "smoke", "--only", "01", "--publish"])
     assert runner.main(["--profile", "smoke", "--publish"]) == 0
     said = capsys.readouterr().out
-    assert "01_first: unchanged" in said and "02_second: runs because the notebook's code changed" in said
+    assert "01_first: unchanged" in said and "02_second: runs because changed: the notebook's code" in said
     check_published(house)
 
 
@@ -164,21 +148,31 @@ def test_data_that_cannot_be_read_are_named_without_a_traceback(house, tmp_path,
 def test_a_run_ends_with_the_claims_that_notebook_08_tested(house, capsys):
     tables = house / "runs/smoke/figures/tables"
     tables.mkdir(parents=True)
-    committed = publish.ROOT / "figures" / "tables"
-    shutil.copy(committed / "08_claims.csv", tables)
-    runner.report(house / "runs/smoke")
-    assert capsys.readouterr().out == ""  # one table of two is not enough
-    shutil.copy(committed / "08_ledger.csv", tables)
+    for name in ("08_claims", "08_ledger"):
+        runner.report(house / "runs/smoke")
+        assert capsys.readouterr().out == ""  # one table of two is not enough
+        shutil.copy(publish.ROOT / f"figures/tables/{name}.csv", tables)
     runner.report(house / "runs/smoke")
     assert "(08_claims)" in capsys.readouterr().out
 
 
 def test_two_runs_on_one_folder_exclude_each_other(house, capsys):
     write(house / "notebooks", "01_first")
-    (house / "runs/smoke").mkdir()
-    with FileLock(house / "runs/smoke/.lock"):
-        assert runner.main(["--profile", "smoke"]) == 1
+    with locked(house / "runs/smoke"):
+        assert __main__.main(["run", "--profile", "smoke"]) == 1
     assert "runs/smoke" in capsys.readouterr().err
+
+
+def test_the_bar_inside_a_cell_reaches_the_terminal(capsys, monkeypatch):
+    """Of what a kernel writes to stderr: the last state of a line that rewrites itself, and nothing else."""
+    monkeypatch.setattr(execute.Progress, "EVERY", 0)
+    shown = execute.Progress("03_train", [{"id": "a"}, {"id": "b"}], log := io.StringIO())
+    shown.on_cell_start(cell={"cell_type": "code", "source": "adapters = train()", "id": "b"}, cell_index=2)
+    for text in ("a warning of a library\n", "\r0 of 3 adapters: 1%\r1 of 3 adapters: 40%, 190 tokens/s"):
+        shown.write(text)
+    said = capsys.readouterr().out
+    assert "cell  2/2" in said and "190 tokens/s" in said and "warning" not in said and " 1%" not in said
+    assert "warning" in log.getvalue()
 
 
 # Steps.
@@ -199,7 +193,7 @@ def stage(house):
         return steps.inputs(house / f"notebooks/{stem}.ipynb", **about, folder=folder, package=package)
 
     def why(stem="04_evaluate", **more):
-        return steps.reason(folder, stem, inputs(stem, **more), {"01_decompose", "04_evaluate"})
+        return steps.reason(folder, stem, inputs(stem, **more))
 
     for stem in ("01_decompose", "04_evaluate"):
         assert why(stem) == "it has not finished here yet"
@@ -214,47 +208,35 @@ def stage(house):
 @pytest.mark.parametrize(
     "edit",
     [
-        lambda package: (
-            next(package.rglob("derive_babi.py")).open("a").write("\nEDITED = 1\n")
-        ),  # a rule of decomposition
+        lambda package: next(package.rglob("derive_babi.py")).open("a").write("\nEDITED = 1\n"),
         lambda package: next(package.rglob("profiles.toml")).open("a").write("\n[new]\n"),
-        lambda package: next(package.rglob("published.csv")).open("a").write("x\n"),
         lambda package: next(package.rglob("text.py")).unlink(),
-        lambda package: [(package / "sub").mkdir(), (package / "sub" / "new.py").write_text("")],
-        lambda package: [(package / "sub").mkdir(), next(package.rglob("text.py")).rename(package / "sub" / "text.py")],
+        lambda package: next(package.rglob("text.py")).rename(package / "moved.py"),
     ],
-    ids=["rule edited", "profile", "table", "module gone", "sub-package", "module moved"],
+    ids=["rule of decomposition", "profile", "module gone", "module moved"],
 )
 def test_any_change_of_the_package_runs_01_again(stage, edit):
     _, package, _, why = stage
     edit(package)
-    assert why("01_decompose") == "the package tracekd changed"
-
-
-def test_what_is_no_source_of_the_package_does_not_count(stage):
-    _, package, _, why = stage
-    (package / "__pycache__").mkdir()
-    (package / "__pycache__" / "text.cpython-311.pyc").write_bytes(b"x")
-    (package / "notes.txt").write_text("x")
-    assert why("01_decompose") is None
+    assert why("01_decompose") == "changed: the package tracekd"
 
 
 def test_steps_see_parameters_profile_data_texts_earlier_steps_and_lost_files(stage):
     house, _, folder, why = stage
-    assert why(SEED=5) == "parameter SEED is new"
-    assert "profile cpu is new" in why(profile="cpu")
+    assert why(SEED=5) == "changed: parameter SEED"
+    assert "profile cpu" in why(profile="cpu")
     data = house / "real"
     data.mkdir()
-    assert why(source=str(data)).startswith("the data source changed")
+    assert why(source=str(data)).startswith("changed: the data source")
     ratings = house / "ratings.csv"
     ratings.write_text("1\n")
-    assert why(RATINGS=str(ratings)) == "parameter RATINGS is new"
-    assert why(texts=str(ratings)) == "the teacher's texts is new"
+    assert why(RATINGS=str(ratings)) == "changed: parameter RATINGS"
+    assert why(texts=str(ratings)) == "changed: the teacher's texts"
     steps.record(folder, "01_decompose", {}, 1.0)
     record = json.loads((folder / "steps.json").read_text())
     record["01_decompose"]["finished"] = "later"
     (folder / "steps.json").write_text(json.dumps(record))
-    assert why() == "01_decompose ran again"
+    assert why() == "changed: 01_decompose"
     steps.executed(folder, "04_evaluate").unlink()
     assert why() == "notebooks/04_evaluate.ipynb is missing"
 
@@ -266,32 +248,28 @@ def test_recorded_data_count_and_what_a_run_publishes_does_not(stage):
     (house / "figures/data/08_finding.csv").write_text("1\n")
     assert why() is None
     (house / "figures/data/leakage_real.csv").write_text("1\n")
-    assert why() == "a recorded file in figures/data changed"
+    assert why() == "changed: a recorded file in figures/data"
 
 
 def test_adapters_and_outputs_that_a_command_adds_run_04_again_and_not_01(stage):
     _, _, folder, why = stage
     (folder / "outputs/babi").mkdir(parents=True)
     (folder / "outputs/babi/correct-121.jsonl").write_text("{}\n")
-    assert why() == "the run's outputs is new"
+    assert why() == "changed: the run's outputs"
     assert why("01_decompose") is None
 
 
-def test_artefacts_that_are_no_longer_made_leave_the_manifest(tmp_path):
+def test_a_step_that_runs_again_leaves_no_old_artefact(tmp_path):
     figures = tmp_path / "figures"
     figures.mkdir()
-    rows = [
-        {"id": name, "notebook": book, "files": f"{name}.csv", "data": ""}
-        for name, book in [("a", "01"), ("b", "01"), ("c", "02")]
-    ]
-    for row in rows:
-        (figures / row["files"]).write_text("x")
-    for name in "ac":
-        os.utime(figures / f"{name}.csv", (1000, 1000))
+    rows = [{"id": n, "notebook": book, "files": f"{n}.csv", "data": "both"} for n, book in (("a", "01"), ("b", "02"))]
+    for name in ("a.csv", "b.csv", "both"):
+        (figures / name).write_text("x")
     steps.write_rows(figures, rows)
-    assert steps.drop_old(tmp_path, "01", started=2000) == ["a"]
-    assert [row["id"] for row in steps.rows(figures)] == ["b", "c"]
-    assert not (figures / "a.csv").exists() and (figures / "c.csv").exists()
+    steps.record(tmp_path, "01", {}, 1.0)
+    steps.forget(tmp_path, "01")
+    assert [row["id"] for row in steps.rows(figures)] == ["b"] and steps.read(tmp_path) == {}
+    assert sorted(path.name for path in figures.iterdir()) == ["MANIFEST.csv", "b.csv", "both"]
 
 
 # Publishing.
@@ -382,5 +360,4 @@ def test_the_lock_holds_every_dependency_in_a_version_that_pyproject_allows():
 @pytest.mark.parametrize("script", ["run_all.sh", ".ci/run"])
 def test_scripts_parse_and_may_be_executed(script):
     path = publish.ROOT / script
-    assert os.access(path, os.X_OK)
-    assert subprocess.run(["bash", "-n", path]).returncode == 0
+    assert os.access(path, os.X_OK) and subprocess.run(["bash", "-n", path]).returncode == 0

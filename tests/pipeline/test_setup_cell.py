@@ -159,11 +159,6 @@ def test_started_in_notebooks_no_clone_is_made(python, environment, source):
     assert not (source / "notebooks/tracekd").exists()
 
 
-def test_programs_that_a_notebook_starts_find_tracekd(python, environment, source):
-    call = "subprocess.run([sys.executable, '-c', 'import tracekd.config as c; print(c.ROOT)'], cwd='/', check=True)"
-    assert script(python, "\n".join([CELL, call]), source / "notebooks", environment).endswith(f"{source}\n")
-
-
 def test_where_tracekd_can_be_imported_nothing_changes(python, environment, empty, source):
     """Twice, as by a reader who runs the cell again: no clone, no pip, the same folder and path."""
     environment = {**environment, "PYTHONPATH": str(source), "GIT_CONFIG_KEY_0": "url./nowhere.insteadOf"}
@@ -185,21 +180,10 @@ def test_pip_is_asked_for_all_but_keeps_what_is_fixed_or_imported():
     ]
 
 
-def test_a_failed_installation_says_why_and_can_be_tried_again(python, environment, source, without):
-    """In one process: first pip finds nothing, then, say with a network, it does."""
-    cell = source.parent / "cell.py"
-    cell.write_text(CELL)
-    code = f"""
-import os
-cell, links = open({str(cell)!r}).read(), os.environ.pop("PIP_FIND_LINKS")
-try:
-    exec(cell)
-except RuntimeError as error:
-    print(error)
-os.environ["PIP_FIND_LINKS"] = links
-exec(cell)
-import {AWAY}
-{WHERE}"""
-    said = script(python, code, source / "notebooks", environment)
-    assert f"into {python.parents[1]}:" in said and f"No matching distribution found for {AWAY}" in said
-    assert said.splitlines()[-1] == f"from {source} in {source / 'notebooks'}"
+def test_a_failed_installation_says_why(python, environment, source, without):
+    environment.pop("PIP_FIND_LINKS")
+    done = subprocess.run(
+        [python, "-c", CELL], cwd=source / "notebooks", env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert f"into {python.parents[1]}:" in done.stderr and f"No matching distribution found for {AWAY}" in done.stderr

@@ -88,7 +88,7 @@ def _target_repetition(run: Run, job: tuple, record: Mapping) -> float:
     """Mean repetition of the texts that an adapter was taught; NaN where the run holds other texts by now."""
     path = sft.set_path(run, *job[:2])
     taught = [sft.Example(**row) for row in read_jsonl(path)] if path.exists() else []
-    if adapters.key(run.student, taught, run.profile.recipe_of(job[1]), job[2]) != record["key"]:
+    if adapters.key(run.student, taught, run.profile.recipe, job[2]) != record["key"]:
         return math.nan
     return float(pd.Series([repetition(e.target) for e in taught], dtype=float).mean())
 

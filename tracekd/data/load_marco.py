@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tracekd.config import check_test_share
 from tracekd.data.problem import CATEGORIES, DataUnavailable, Problem
 from tracekd.data.splits import paper_split
 from tracekd.io.records import numbered_jsonl
@@ -169,8 +168,9 @@ def problems_of(rows: list[Row], *, test_share: float | None = None) -> list[Pro
     """
     counts = Counter(row.query_type for row in rows)
     shares = {t: TEST_PER_TYPE / PER_TYPE if n == PER_TYPE else 0.2 for t, n in counts.items()}
-    share = shares if test_share is None else check_test_share(test_share)
-    splits = paper_split([row.query_type for row in rows], share)
+    if test_share is not None and not 0 < test_share < 1:
+        raise ValueError(f"test share {test_share!r}: expected a number between 0 and 1, such as 0.2")
+    splits = paper_split([row.query_type for row in rows], shares if test_share is None else test_share)
     problems = []
     for row, split in zip(rows, splits, strict=True):
         name = f"marco/{row.query_type}/{row.query_id}"

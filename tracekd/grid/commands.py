@@ -1,4 +1,4 @@
-"""The grid from the command line: train or answer for one profile, whole or a shard of it, on one machine or many."""
+"""The grid from the command line: train, answer or export for one profile, whole or a shard of it."""
 
 from __future__ import annotations
 
@@ -9,19 +9,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tracekd.command_line import Parser, profile_name
-from tracekd.config import nearest, set_leave_out
+from tracekd.config import nearest
 from tracekd.grid import run_grid
+from tracekd.io.records import write_jsonl
 from tracekd.run import Run, open_run
-from tracekd.students import adapters, outputs
+from tracekd.students import adapters, outputs, sft
 from tracekd.students.adapters import Job
 
 
 def shard(items: Sequence, text: str) -> list:
-    """Every n-th of ``items`` for shard ``i/n`` (0 <= i < n), so that sets and sizes mix.
-
-    Raises:
-        ValueError: ``text`` is not of that form.
-    """
+    """Every n-th of ``items`` for shard ``i/n`` (0 <= i < n), so that sets and sizes mix."""
     number, _, of = text.partition("/")
     if not (number.isdigit() and of.isdigit() and int(number) < int(of)):
         raise ValueError(f"shard {text!r}: expected i/n with 0 <= i < n, such as 0/4 to 3/4")
@@ -29,11 +26,7 @@ def shard(items: Sequence, text: str) -> list:
 
 
 def chosen(everything: Sequence[Job], options: argparse.Namespace) -> list[Job]:
-    """The jobs that the options leave.
-
-    Raises:
-        ValueError: an option names a data set, condition or seed that the grid does not have.
-    """
+    """The jobs that the options leave; ValueError where one names what the grid does not have."""
     found = list(everything)
     for place, name in enumerate(("dataset", "condition", "seed")):
         wanted = getattr(options, name)
@@ -50,12 +43,9 @@ def parser(command: str, about: str | None) -> Parser:
     made.add_argument("--profile", type=profile_name, default="cpu", help="default: cpu")
     made.add_argument("--data", default="", help="generated, hub or a folder (default: the profile's)")
     if command in ("train", "export"):
-        made.add_argument(
-            "--texts", default="", help="a teacher's texts, file or folder, or templated (default: TRACEKD_TEXTS, auto)"
-        )
+        made.add_argument("--texts", default="", help="a teacher's texts, or templated (default: TRACEKD_TEXTS, auto)")
     made.add_argument("--first-seed", type=int, default=121, help="of the run; its other seeds follow")
     made.add_argument("--shard", default="0/1", metavar="i/n", help="do every n-th job, beginning with the i-th from 0")
-    made.add_argument("--leave-out", metavar="SHARE", help="largest share of problems too long for the student (0.02)")
     made.add_argument("--workers", type=int, metavar="N", help="processes at once (default: cores, as memory allows)")
     made.add_argument("--list", action="store_true", help="print this shard's jobs and do nothing")
     for name in ("dataset", "condition", "seed"):
@@ -72,7 +62,6 @@ def open_grid(command: str, about: str | None, argv: list[str], jobs) -> tuple[R
     options = parser(command, about).parse_args(argv)
     if options.workers is not None and options.workers < 1:
         raise ValueError(f"--workers {options.workers}: expected 1 or more")
-    set_leave_out(options.leave_out)
     run = open_run(command, options.profile, options.first_seed, options.data, getattr(options, "texts", ""))
     screen = logging.StreamHandler()
     screen.setLevel(logging.WARNING)
@@ -109,3 +98,24 @@ def main_intervene(argv: list[str]) -> int:
     if todo:
         print(*run_grid.intervene(run, todo, options.workers), sep="\n")
     return 0
+
+
+def main_export(argv: list[str]) -> int:
+    """Write the SFT sets as JSON lines that other trainers read, DATASET/CONDITION.jsonl.
+
+    A row has id, dataset, condition and teacher, and the chat in two parts, ``prompt`` and ``completion``: TRL puts the
+    loss on the completion alone and sees the same tokens as ``tracekd train``.
+    """
+    run, jobs, options = open_grid("export", main_export.__doc__, argv, adapters.jobs)
+    for (dataset, condition), examples in sft.kept(run).items() if jobs else ():
+        if any(job[:2] == (dataset, condition) for job in jobs):
+            path = options.output / dataset / f"{condition}.jsonl"
+            print(f"{path}: {write_jsonl(path, map(exported, examples))} examples; {run.label_of(dataset)}")
+    return 0
+
+
+def exported(example: sft.Example) -> dict:
+    """One training example as a row of ``export``."""
+    about = {name: getattr(example, name) for name in ("id", "dataset", "condition", "teacher")}
+    prompt = [{"role": "user", "content": example.prompt}]
+    return {**about, "prompt": prompt, "completion": [{"role": "assistant", "content": example.target}]}

@@ -46,16 +46,7 @@ def chosen(run) -> dict[str, list[Problem]]:
 def complete(run, asker, problems: Sequence[Problem], dataset: str, condition: str, seed: int) -> Path:
     """Fill the rows file of one student, from where it stopped; rows of another adapter or output are replaced.
 
-    Args:
-        run: the open run.
-        asker: a ``generate.Asker``, which loads the student.
-        problems: to intervene on.
-        dataset: with ``condition`` and ``seed``, which student.
-        condition: of the training.
-        seed: of the training.
-
-    Raises:
-        FileNotFoundError: the student is not trained.
+    ``asker`` is a ``generate.Asker``, which loads the student. FileNotFoundError where that is not trained.
     """
     from tracekd.interventions.prefill import Prefill  # it needs torch; whoever only looks for rows does not
 

@@ -47,13 +47,8 @@ def settings(
 def complete(path: Path, wanted: Iterable[Setting], workers: int | None = None) -> Iterator[dict]:
     """Yield the record of each setting, those in ``path`` first; the others are trained and appended one by one.
 
-    Args:
-        path: JSON lines; a kill loses the trainings in flight.
-        wanted: what to train.
-        workers: processes, of one thread each; None: one per core.
-
-    Raises:
-        locks.Busy: another process writes to ``path``.
+    A kill loses the trainings in flight. ``workers`` are processes of one thread each (None: one per core); ``rows``:
+    see ``from_scratch_training.finished``.
     """
     left, names = dict.fromkeys(wanted), tuple(Setting.__dataclass_fields__)
     with locked(path):
@@ -77,10 +72,8 @@ def complete(path: Path, wanted: Iterable[Setting], workers: int | None = None) 
 def table(records: Iterable[dict]) -> pd.DataFrame:
     """One row per look, sorted.
 
-    Returns:
-        ``smeared``, ``kind``, ``facts``, ``seed``, ``steps`` of the training; ``step`` of the look and its ``loss``
-        (nats per token); by forced trace how many of ``n`` answers are right; ``source``, ``seconds``, ``commit``,
-        ``hardware``.
+    Columns: ``smeared``, ``kind``, ``facts``, ``seed``, ``steps`` of the training; ``step`` of the look, its ``loss``
+    (nats per token), right answers of ``n`` by forced trace; ``source``, ``seconds``, ``commit``, ``hardware``.
     """
     rows = []
     for record in records:
@@ -108,7 +101,6 @@ def parser() -> Parser:
     made.add_argument("--seeds", type=_numbers, default=[*range(121, 141)], help="such as 121,122 or 121-140")
     made.add_argument("--workers", type=int, default=1, metavar="N", help="processes at once, one thread each")
     made.add_argument("--record", action="store_true", help=f"write what is finished to figures/data/{FILE}")
-    made.add_argument("--list", action="store_true", help="say how many trainings these are and do nothing")
     return made
 
 
@@ -116,9 +108,6 @@ def main(argv: list[str], folder: Path = ROOT / "figures" / "data") -> int:
     """Train the from-scratch students of notebook 09, once per trace kind, number of facts and seed; resumable."""
     options = parser().parse_args(argv)
     wanted = settings(options.kinds.split(","), options.k, options.seeds, options.students.split(","))
-    if options.list:
-        print(f"{len(wanted)} trainings")
-        return 0
     path = Path(os.environ.get("TRACEKD_RUNS") or ROOT / "runs") / "mechanism" / "trainings.jsonl"
     for number, record in enumerate(complete(path, wanted, options.workers), 1):
         last, about = record["curve"][-1], f"{record['kind']}, {record['facts']} facts, seed {record['seed']}"

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tracekd.config import load, with_test_share
+from tracekd.config import load
 from tracekd.data import splits
 from tracekd.data.problem import Problem
 from tracekd.data.problems import kept as kept_problems
@@ -27,27 +27,20 @@ TAUGHT = "correct"
 
 
 def base_of(run: Run) -> Run:
-    """The run whose ``correct`` students answer.
-
-    Raises:
-        ValueError: the profile's name does not say whose.
-    """
+    """The run whose ``correct`` students answer; ValueError where the profile's name does not say whose."""
     name = run.profile.name.removesuffix(SUFFIX)
     if name == run.profile.name:
         raise ValueError(
             f"profile {name!r} has natural conditions: expected a name NAME{SUFFIX}, NAME trains the student"
         )
-    profile = replace(with_test_share(load(name)), seeds=run.profile.seeds)
+    profile = replace(load(name), seeds=run.profile.seeds)
     return replace(run, profile=profile, folder=run.folder.with_name(name), texts="")
 
 
 def fresh_problems(run: Run, dataset: str, problems: Sequence[Problem]) -> list[Problem]:
     """The training problems to answer: as many as the profile's ``train`` says, of those the student has not seen.
 
-    A problem with the question and the set of sentences of a seen one counts as seen.
-
-    Raises:
-        ValueError: none is left.
+    A problem with the question and the set of sentences of a seen one counts as seen. ValueError where none is left.
     """
     base = base_of(run)
     seen = {splits.key(p) for p in training_set(base, dataset, list(problems))}
@@ -66,18 +59,15 @@ def fresh_problems(run: Run, dataset: str, problems: Sequence[Problem]) -> list[
 def prepare(run: Run) -> None:
     """Write the wrong traces of every seed's student (``natural.traces_path``), where the run has natural conditions.
 
-    Whatever was answered before is kept; a kill loses at most a batch. Says how many outputs became traces.
-
-    Raises:
-        FileNotFoundError: the student is not trained, or on other examples; the message has the command.
-        ValueError: no output has a wrong trace.
+    Whatever was answered before is kept; a kill loses at most a batch. A student that is not trained on just the
+    present examples is a FileNotFoundError with the command, one without a wrong trace a ValueError.
     """
     if not (wanted := [d for d in run.live if natural.conditions_of(run, d)]):
         return
     from tracekd.students.generate import Asker  # loads torch
 
     base, problems = base_of(run), kept_problems(run)
-    asker = Asker(run.student, base.profile.recipe_of(TAUGHT))
+    asker = Asker(run.student, base.profile.recipe)
     for dataset in wanted:
         asked = fresh_problems(run, dataset, problems[dataset])
         examples = _taught(base, dataset, problems[dataset])
@@ -98,8 +88,7 @@ def prepare(run: Run) -> None:
 def wrong_traces(problems: Sequence[Problem], outputs: Sequence[dict]) -> tuple[list[dict], Counter]:
     """Outputs that can be read (status ``ok``) and whose trace is not correct, as rows ``id`` and ``trace``.
 
-    Returns:
-        The rows in the problems' order, and how many outputs are ``correct``, ``wrong``, or of another status.
+    Also how many outputs are ``correct``, ``wrong``, or of another status.
     """
     said = {row["id"]: row for row in outputs}
     rows, counts = [], Counter()

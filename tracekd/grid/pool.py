@@ -1,4 +1,4 @@
-"""Workers: each job of a grid in single-threaded processes of its own, which end with the one that started them.
+"""Workers: each job of a grid in a single-threaded process of its own, which ends with the one that started it.
 
 Threads that share a matrix product wait for each other: two threads of one training did 1.5 times the work of one, and
 0.55 times beside another program on one core. Two processes do twice.
@@ -6,24 +6,20 @@ Threads that share a matrix product wait for each other: two threads of one trai
 
 from __future__ import annotations
 
-import base64
-import importlib
-import json
 import os
-import pickle
-import queue
-import signal
-import subprocess
-import sys
 import threading
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import connection, get_context, parent_process
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from tracekd import machine
-from tracekd.config import ROOT
-from tracekd.progress import Together
-from tracekd.students import registry
-from tracekd.students.adapters import Job
+from tracekd import machine, progress
+from tracekd.grid import forced_traces
+from tracekd.students import outputs, registry, sft
+from tracekd.students.adapters import Job, adapter_path
 
 # One thread for each library that may do a worker's arithmetic; read when the process loads them.
 SINGLE = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1")
@@ -51,9 +47,8 @@ class Task:
 
     job: Job
     size: float
-    tries: int = 0
-    worker: subprocess.Popen | None = None
-    error: dict | None = None
+    worker: BaseProcess | None = None
+    log: Path | None = None
 
     @property
     def label(self) -> str:
@@ -74,98 +69,110 @@ def fitting(student: str) -> int:
     return max(1, min(machine.cores(), int(free // (1.6 * 2**30 + 2 * weights))))
 
 
-class Pool:
-    """Starts workers, shows their progress, and ends them, whatever happens."""
+def doing(run, kind: str) -> Callable[..., object]:
+    """The function that does a job of ``kind`` (train, generate or intervene); what the jobs share is loaded once."""
+    if kind == "train":
+        from tracekd.students.train import train
 
-    def __init__(self, run, kind: str, workers: int):
-        """Take the run, what to do (a ``kind`` of ``worker.Doer``), and how many workers at once."""
-        self.run, self.kind, self.size = run, kind, workers
-        self.running: list[Task] = []
-        self.messages: queue.Queue = queue.Queue()
+        sets, recipe = sft.training_sets(run), run.profile.recipe
+        return lambda d, c, s: train(run.student, sets[d, c], recipe, seed=s, folder=adapter_path(run, d, c, s))
+    from tracekd.students.generate import Asker, answer_job
 
-    def do(self, tasks: list[Task], what: str) -> None:
-        """Do all tasks, the longest first.
+    asker = Asker(run.student, run.profile.recipe)
+    if kind == "generate":
+        problems = outputs.evaluation_problems(run)
+        return lambda *job: answer_job(run, asker, problems, *job)
+    chosen = forced_traces.chosen(run)
+    return lambda d, c, s: forced_traces.complete(run, asker, chosen[d], d, c, s)
 
-        Raises:
-            WorkerFailed: a worker was killed twice over the same job, or failed with an error that is not ours.
-            ValueError, FileNotFoundError, or an error of tracekd's own: what a worker raised.
-        """
-        waiting = sorted(tasks, key=lambda task: -task.size)
-        display = Together(what, {task.label: task.size for task in tasks})
-        try:
-            while waiting or self.running:
-                while waiting and len(self.running) < self.size:
-                    self._start(waiting.pop(0))
-                task, message = self.messages.get()
-                if message is None:
-                    self.running.remove(task)
-                    if self._finished(task):
-                        display.finished(task.label)
-                    else:
-                        waiting.insert(0, task)
-                elif "error" in message:
-                    task.error = message
-                else:
-                    display.at(task.label, message)
-        finally:
-            for task in self.running:
-                task.worker.kill()
-                task.worker.wait()
-            display.close()
 
-    def _log(self, task: Task) -> Path:
-        return self.run.path("logs", f"worker-{self.kind}-{task.label.replace('/', '-')}-{os.getpid()}.log")
+def do(run, kind: str, tasks: list[Task], what: str, workers: int) -> None:
+    """Do all tasks by so many workers at once, the longest first, under one progress bar for ``what``.
 
-    def _start(self, task: Task) -> None:
-        self.running.append(task)
-        paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        with self._log(task).open("a", encoding="utf-8") as errors:
-            task.worker = subprocess.Popen(
-                [sys.executable, "-m", "tracekd.grid.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=errors, encoding="utf-8",
-                env={**os.environ, **SINGLE, **HEAP, **settings(), "PYTHONPATH": paths},
-            )  # fmt: skip
-        threading.Thread(target=self._listen, args=(task, task.worker), daemon=True).start()
-        try:
-            work = pickle.dumps((self.run, self.kind, task.job, self.size))
-            task.worker.stdin.write(base64.b64encode(work).decode() + "\n")
-            task.worker.stdin.flush()  # and left open: its end tells the worker that we are gone
-        except OSError:
-            pass  # it is dead already, which ``_listen`` finds out
+    Raises:
+        WorkerFailed: a worker was killed, or failed with an error that is not ours.
+        ValueError, OSError, or an error of tracekd's own: what a worker raised.
+    """
+    waiting, running = sorted(tasks, key=lambda task: -task.size), {}
+    display = progress.Together(what, {task.label: task.size for task in tasks})
+    try:
+        while waiting or running:
+            while waiting and len(running) < workers:
+                task = waiting.pop(0)
+                running[_start(run, kind, task, workers)] = task
+            for pipe in connection.wait(running):
+                _take(pipe, running, display)
+    finally:
+        for task in running.values():
+            task.worker.kill()
+            task.worker.join()
+        display.close()
 
-    def _listen(self, task: Task, worker: subprocess.Popen) -> None:
-        for line in worker.stdout:
-            self.messages.put((task, json.loads(line)))
-        worker.wait()
-        self.messages.put((task, None))
 
-    def _finished(self, task: Task) -> bool:
-        """Whether a worker that has ended did its job; False if it was killed and is to try once more."""
-        code = task.worker.returncode
-        if code == 0:
-            self._log(task).unlink(missing_ok=True)
-            return True
-        if task.error:
-            raise _error(task.error)
-        if task.tries or code > 0:
-            lines = self._log(task).read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL:]
+def _take(pipe: connection.Connection, running: dict, display: progress.Together) -> None:
+    """Take one message of a worker: how far it is, its error, or its end."""
+    task = running[pipe]
+    try:
+        message = pipe.recv()
+    except (EOFError, OSError):
+        del running[pipe]
+        task.worker.join()
+        if code := task.worker.exitcode:
+            end = "\n    ".join(task.log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL:])
             raise WorkerFailed(
-                f"a worker ended with code {code} at {self.kind} {task.label}; run again to go on where it stopped; "
-                f"--workers 1 takes less memory. The end of {self._log(task)}:\n    " + "\n    ".join(lines)
-            )
-        task.tries, self.size = task.tries + 1, max(1, self.size - 1)
-        name = signal.Signals(-code).name
-        print(f"a worker at {task.label} was killed ({name}), often for lack of memory: it goes on where it stopped, "
-              f"with at most {self.size} at once")  # fmt: skip
-        return False
+                f"a worker ended with code {code} at {task.label} (-9: killed, often for lack of memory): run again, "
+                f"which goes on where it stopped; --workers 1 takes less memory. The end of {task.log}:\n    {end}"
+            ) from None
+        display.finished(task.label)
+    else:
+        if isinstance(message, Exception):
+            raise message
+        display.at(task.label, message)
 
 
-def _error(said: dict) -> Exception:
-    """A worker's error in its own class if that is ours or plain, else ``WorkerFailed`` with the traceback."""
-    module, name, message = said["module"], said["error"], said["message"]
-    if name in ("ValueError", "FileNotFoundError") or module.startswith("tracekd"):
-        kind = getattr(importlib.import_module(module), name)
-        error = kind.__new__(kind)
-        Exception.__init__(error, message)
-        return error
-    return WorkerFailed(f"{name}: {message}\n{said['traceback']}")
+@contextmanager
+def _environment(values: Mapping[str, str]):
+    """Set variables for the processes that are started meanwhile."""
+    before = dict(os.environ)
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name in values:
+            os.environ.pop(name)
+        os.environ.update(before)
+
+
+def _start(run, kind: str, task: Task, workers: int) -> connection.Connection:
+    """Start the worker of a task; return the pipe with its messages."""
+    context = get_context("spawn")
+    reader, writer = context.Pipe(duplex=False)
+    task.log = run.path("logs", f"worker-{kind}-{task.label.replace('/', '-')}.log")
+    task.worker = context.Process(target=_work, args=(writer, task.log, run, kind, task.job, workers), daemon=True)
+    with _environment({**SINGLE, **HEAP, **settings()}):
+        task.worker.start()
+    writer.close()  # the worker's copy is the last, so that its end is seen
+    return reader
+
+
+def _work(pipe: connection.Connection, log: Path, run, kind: str, job: Job, workers: int) -> None:
+    """Do one job in a process of its own, which sends its progress and its error through the pipe."""
+    for stream in (1, 2):  # what the libraries print goes to the log
+        os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    from tracekd.students import memory  # loads torch
+
+    progress.send, memory.workers = pipe.send, workers
+    try:
+        doing(run, kind)(*job)
+    except Exception as error:
+        traceback.print_exc()
+        if isinstance(error, ValueError | OSError) or type(error).__module__.startswith("tracekd"):
+            pipe.send(error)
+        raise SystemExit(1) from error
+    log.unlink(missing_ok=True)
+
+
+def _end_with_parent() -> None:
+    parent_process().join()
+    os._exit(1)

@@ -19,8 +19,7 @@ from tracekd.students.outputs import UNTRAINED
 def train(run, jobs: Sequence[Job] | None = None, workers: int | None = None) -> pd.DataFrame:
     """Train every adapter of a run (or of ``jobs``) that is missing, or was made of other examples or settings.
 
-    Returns:
-        One row per adapter: dataset, condition, seed and the record's columns.
+    Returns one row per adapter: dataset, condition, seed and the record's columns (see ``train.train``).
     """
     jobs = adapters.jobs(run) if jobs is None else jobs
     if others := [d for d in run.datasets if d not in run.live]:
@@ -30,26 +29,17 @@ def train(run, jobs: Sequence[Job] | None = None, workers: int | None = None) ->
         natural_answers.prepare(run)
         sets = sft.training_sets(run)
     todo = [job for job in jobs if not adapters.finished(run, sets[job[:2]], *job)]
-    tasks = [Task(job, _letters(sets[job[:2]]) * run.profile.recipe_of(job[1]).epochs) for job in todo]
-    work(run, "train", tasks, wanted(run, todo, workers), "adapters")
+    tasks = [Task(job, sum(len(e.prompt) + len(e.target) for e in sets[job[:2]])) for job in todo]
+    work(run, "train", tasks, workers, "adapters")
     rows = [{"dataset": d, "condition": c, **read_record(adapter_path(run, d, c, s))} for d, c, s in jobs]
     return pd.DataFrame(rows).drop(columns=["recipe", "key"], errors="ignore")
 
 
-def _letters(examples) -> int:
-    return sum(len(e.prompt) + len(e.target) for e in examples)
-
-
 def generate(run, jobs: Sequence[Job] | None = None, workers: int | None = None) -> list[Path]:
-    """Let every student of the run (or of ``jobs``) answer its test problems. Nothing is trained.
+    """Let every student of the run (or of ``jobs``) answer its test problems; returns the outputs files, one per job.
 
-    An untrained student has no seed and counts under the run's first one.
-
-    Returns:
-        The outputs files, one per job.
-
-    Raises:
-        FileNotFoundError: adapters are missing; the message has the command that trains them.
+    Nothing is trained: missing adapters are a FileNotFoundError with the command. An untrained student has no seed and
+    counts under the run's first one.
     """
     jobs = outputs.jobs(run) if jobs is None else jobs
     check(run, "train", [job for job in jobs if job[1] not in UNTRAINED and not read_record(adapter_path(run, *job))])
@@ -57,7 +47,7 @@ def generate(run, jobs: Sequence[Job] | None = None, workers: int | None = None)
         asked = outputs.evaluation_problems(run)
     todo = [job for job in jobs if not outputs.answered(run, asked[job[0]], *job)]
     tasks = [Task(job, len(asked[job[0]]) * _length(run, job)) for job in todo]
-    work(run, "generate", tasks, wanted(run, todo, workers), "students")
+    work(run, "generate", tasks, workers, "students")
     return [outputs.outputs_path(run, *job) for job in jobs]
 
 
@@ -70,14 +60,8 @@ def _length(run, job: Job) -> float:
 def intervene(run, jobs: Sequence[Job] | None = None, workers: int | None = None) -> list[Path]:
     """Let every trained student of the run (or of ``jobs``) answer after the nine forced traces.
 
-    A kill loses at most the problem in flight.
-
-    Returns:
-        The rows files, one per job.
-
-    Raises:
-        FileNotFoundError: adapters or outputs are missing; the message has the command that makes them.
-        locks.Busy: another process writes one of the files.
+    A kill loses at most the problem in flight. Returns the rows files, one per job. Missing adapters or outputs are a
+    FileNotFoundError with the command that makes them.
     """
     jobs = adapters.jobs(run) if jobs is None else jobs
     check(run, "train", [job for job in jobs if not read_record(adapter_path(run, *job))])
@@ -86,7 +70,7 @@ def intervene(run, jobs: Sequence[Job] | None = None, workers: int | None = None
     check(run, "generate", [job for job in jobs if not outputs.answered(run, asked[job[0]], *job)])
     todo = [job for job in jobs if not forced_traces.answered(run, chosen[job[0]], *job)]
     tasks = [Task(job, float(len(chosen[job[0]]))) for job in todo]
-    work(run, "intervene", tasks, wanted(run, todo, workers), "students")
+    work(run, "intervene", tasks, workers, "students")
     return [forced_traces.rows_path(run, *job) for job in jobs]
 
 
@@ -101,26 +85,17 @@ def check(run, command: str, missing: Sequence[Job]) -> None:
         )
 
 
-def wanted(run, todo: Sequence[Job], asked: int | None) -> int:
-    """How many workers to start: ``asked``, else one per core as memory allows.
+def work(run, kind: str, tasks: list[Task], workers: int | None, what: str) -> None:
+    """Do the tasks by ``workers`` processes (None: one per core as memory allows), or in this process for one.
 
     The 2-layer random student learns in less time than a process needs to start, so it stays in this one.
     """
-    if not todo or int(os.environ.get("WORLD_SIZE", 1)) > 1:
-        return 1
-    if asked is None and run.student == "tiny-random":
-        return 1
-    return max(1, asked or pool.fitting(run.student))
-
-
-def work(run, kind: str, tasks: list[Task], workers: int, what: str) -> None:
-    """Do the tasks, in this process if one worker is enough; print first how they are done."""
+    here = int(os.environ.get("WORLD_SIZE", 1)) > 1 or (workers is None and run.student == "tiny-random")
+    workers = 1 if here or not tasks else workers or pool.fitting(run.student)
     if tasks and workers > 1:  # also for one task, so that a resumed one is computed by one thread again
         print(f"{kind}: {len(tasks)} {what} by {workers} workers of one thread each", flush=True)
-        pool.Pool(run, kind, workers).do(tasks, what)
+        pool.do(run, kind, tasks, what, workers)
     elif tasks:
-        from tracekd.grid.worker import Doer  # loads torch
-
-        doer = Doer(run, kind)
+        job = pool.doing(run, kind)
         for task in tasks:
-            doer.do(task.job)
+            job(*task.job)

@@ -1,1 +1,1 @@
-"""Files: atomic writes, records as JSON lines, locks, checksums, and the forms in which outputs come."""
+"""Files: atomic writes, records as JSON lines, locks, a full disk."""

@@ -14,30 +14,25 @@ class Busy(RuntimeError):
 
 
 @contextmanager
+def waiting(path: Path, timeout: float = -1) -> Iterator[None]:
+    """Hold the lock of ``path`` (a file beside it, ``.NAME.lock``), which ends with the process; wait for it first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.parent / f".{path.name}.lock", timeout=timeout):
+        yield
+
+
+@contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of ``path`` (a file beside it, ``.NAME.lock``), which ends with the process, however it ends.
+    """Hold the lock of ``path`` like ``waiting``, but do not wait.
 
     Raises:
-        Busy: another process holds it; the message names the place and the ways on.
+        Busy: another process holds it; the message names the place and what to do.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path.parent / f".{path.name}.lock")
     try:
-        lock.acquire(timeout=0)
+        with waiting(path, timeout=0):
+            yield
     except Timeout as error:
         raise Busy(
             f"another process is writing {path}: wait for it and run again, which goes on where it stopped; "
             "or work in another folder (TRACEKD_RUNS); shards of one grid must have different numbers"
         ) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
-def waiting(path: Path) -> Iterator[None]:
-    """Hold the lock of ``path`` like ``locked``, but wait for it: for short work that all want to find done."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.parent / f".{path.name}.lock"):
-        yield

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: JSON lines, tables, checksums."""
+"""Files that are whole or not there: JSON lines and tables; hashes of files and data."""
 
 from __future__ import annotations
 
@@ -22,10 +22,7 @@ from tracekd.io.disk import writing
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on a clean exit it takes the name, on an error it is removed.
 
-    A reader sees the old file or the new one, never half of one. Missing folders are made.
-
-    Raises:
-        disk.DiskFull: no room; the message names ``path``.
+    A reader sees the old file or the new one, never half of one. No room is a ``disk.DiskFull``.
     """
     path = Path(path)
     with writing(path):
@@ -66,7 +63,7 @@ def fingerprint(source: str) -> str:
 
 
 CODE = (".py", ".toml", ".csv", ".html", ".jsonl")  # files of the package that may change what it makes
-# Data that a run writes into figures/data begin with the notebook's number; recorded data, and pictures, do not count.
+# Data that a run writes into figures/data begin with the notebook's number; recorded data do not.
 WRITTEN_BY_RUNS = re.compile(r"\d\d_.*\.csv(\.gz)?")
 
 
@@ -76,25 +73,14 @@ def hash_of_files(folder: Path, suffixes: tuple[str, ...] = ()) -> str:
     return sha256([[str(p.relative_to(folder)), sha256(p)] for p in files if not suffixes or p.suffix in suffixes])
 
 
-# Byte-order marks; the four bytes of UTF-32 begin with UTF-16's two.
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
+_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _NO_TEXT = (b"PK\x03\x04", b"\x1f\x8b", b"%PDF", b"PAR1", b"\xd0\xcf\x11\xe0")
 _ESCAPED = re.compile("[\udc80-\udcff]")  # a byte that is no UTF-8, as ``surrogateescape`` reads it
 _BROKEN = (UnicodeError, EOFError, gzip.BadGzipFile, zlib.error)
 
 
 def open_text(path: str | Path, errors: str = "strict"):
-    """Open a plain or ``.gz`` text file for reading: UTF-8, or what its byte-order mark says.
-
-    Raises:
-        ValueError: it is an archive, a workbook or another file that is not text.
-    """
+    """Open a plain or ``.gz`` text file: UTF-8, or what its byte-order mark says; ValueError if it is no text."""
     path = Path(path)
     packed = path.suffix == ".gz"
     try:
@@ -103,24 +89,17 @@ def open_text(path: str | Path, errors: str = "strict"):
     except _BROKEN as error:
         raise ValueError(f"{path}: not a whole .gz file ({error}): fetch or pack it again") from error
     if start.startswith(_NO_TEXT):
-        raise ValueError(
-            f"{path} begins with {start!r}, so it is no text file: export it as JSON lines or CSV in UTF-8"
-        )
+        raise ValueError(f"{path} begins with {start!r}, so it is no text file: export JSON lines or CSV in UTF-8")
     encoding = next((name for mark, name in _MARKS if start.startswith(mark)), "utf-8")
     return (gzip.open if packed else open)(path, "rt", encoding=encoding, errors=errors)
 
 
 def read_text(path: str | Path) -> str:
-    """The whole text of a file as ``open_text`` opens it, without byte-order marks, with plain line ends.
-
-    Raises:
-        ValueError: it cannot be decoded; the message names file and line.
-    """
+    """The text of a file with plain line ends; ValueError with file and line where it cannot be decoded."""
     return "".join(_lines(path))
 
 
 def _lines(path: str | Path) -> Iterator[str]:
-    """The lines of a file without byte-order marks; what cannot be decoded is named by file and line."""
     number = 0
     try:
         with open_text(path, errors="surrogateescape") as file:
@@ -144,7 +123,6 @@ def numbered_jsonl(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line, object) of a JSON-lines file, plain or ``.gz``; lines count from 1, empty ones are passed over.
 
     Raises:
-        FileNotFoundError: the file is not there.
         ValueError: a line is not a JSON object, or cannot be decoded; the message names file and line.
     """
     for number, line in enumerate(_lines(path), 1):
@@ -178,11 +156,7 @@ def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> int:
 
 
 def append_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Append ``rows`` and push them to the disk, so that a kill loses at most what was not yet appended.
-
-    Raises:
-        disk.DiskFull: no room; part of a line may be left, which ``recover_jsonl`` cuts off.
-    """
+    """Append ``rows`` and push them to the disk; part of a line that a kill leaves is cut off by ``recover_jsonl``."""
     with writing(Path(path)), Path(path).open("a", encoding="utf-8") as file:
         file.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
         file.flush()

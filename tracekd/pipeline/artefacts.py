@@ -6,31 +6,30 @@ and ``MANIFEST.csv``.
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
-from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from tracekd.config import ROOT
 from tracekd.io.records import replacing, write_csv
 from tracekd.machine import commit
-from tracekd.pipeline.provenance import functions
+from tracekd.pipeline import steps
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from matplotlib.figure import Figure
 
 FIGURES = ROOT / "figures"
 RECORDED = FIGURES / "data"  # records that runs and commands keep, committed
-COLUMNS = [
-    "id", "kind", "caption", "notebook", "function", "files", "data", "student", "source", "n", "seed", "profile",
-    "commit",
-]  # fmt: skip
 DASH = "\N{EN DASH}"
 # What is not real, by the word that says so, and the tag where the source has no words of its own.
 STAMPS = {"GENERATED": "GENERATED problems", "SIMULATED": "SIMULATED data", "TEMPLATED": "TEMPLATED traces"}
-By = Callable | Iterable[Callable] | None
 
 
 def table_path(stem: str, figures: Path = FIGURES) -> Path:
@@ -41,12 +40,6 @@ def table_path(stem: str, figures: Path = FIGURES) -> Path:
 def data_path(name: str, figures: Path = FIGURES) -> Path:
     """A file of a figure's data, or of records, such as ``leakage_real.csv``."""
     return figures / "data" / name
-
-
-def manifest(figures: Path) -> pd.DataFrame:
-    """A folder's ``MANIFEST.csv`` as strings; empty with the right columns where there is none yet."""
-    path = figures / "MANIFEST.csv"
-    return pd.read_csv(path, dtype=str, keep_default_na=False) if path.exists() else pd.DataFrame(columns=COLUMNS)
 
 
 def stamp_of(source: str, *said: str, frame: pd.DataFrame | None = None) -> str:
@@ -79,7 +72,6 @@ def save_figure(
     data: pd.DataFrame | str | None = None,
     student: str | None = None,
     source: str | None = None,
-    by: By = None,
 ) -> None:
     """Save ``fig`` as PDF and PNG, its data as CSV below ``data/``, and its manifest row.
 
@@ -94,7 +86,6 @@ def save_figure(
         data: the frame that was plotted, or the name of a file in ``data/`` that holds it.
         student: short name; None for the run's, "" where no student took part.
         source: data source in words; None for the run's.
-        by: the function or functions that draw it; None: see ``provenance.functions``.
 
     Raises:
         ValueError: an empty caption.
@@ -113,7 +104,7 @@ def save_figure(
         write_csv(folder / "data" / f"{name}.csv", data)
         data = f"{name}.csv"
     data = f"data/{data}" if data else ""
-    _record(run, name, "figure", caption, n, data, student, source, tag, by, [f"{name}.pdf", f"{name}.png"])
+    _record(run, name, "figure", caption, n, data, student, source, tag, [f"{name}.pdf", f"{name}.png"])
 
 
 def _stamp(fig: Figure, tag: str) -> None:
@@ -133,13 +124,12 @@ def save_table(
     student: str | None = None,
     source: str | None = None,
     digits: int = 3,
-    by: By = None,
 ) -> None:
     """Save ``frame`` below ``tables/`` as CSV (six digits), Markdown and LaTeX (``digits``), and its manifest row.
 
     Markdown and LaTeX show p-values (columns ``p``, ``p_value``, ``p_holm``, ``NAME_p`` and so on) that would round
     to nothing as ``<0.001``, and a dash for what is undefined; the CSV keeps the numbers. Both carry the stamp of data
-    that are not all real (see ``stamp_of``). Arguments and errors: see ``save_figure``; ``by`` builds the frame.
+    that are not all real (see ``stamp_of``). Arguments and errors: see ``save_figure``.
     """
     path = table_path(name, run.path("figures", "MANIFEST.csv").parent)
     source = run.source_label if source is None else source
@@ -160,7 +150,7 @@ def save_table(
         with replacing(path.with_suffix(suffix)) as temporary:
             temporary.write_text(content, encoding="utf-8")
     files = [f"tables/{name}{suffix}" for suffix in (".csv", ".md", ".tex")]
-    _record(run, name, "table", caption, n, files[0], student, source, tag, by, files)
+    _record(run, name, "table", caption, n, files[0], student, source, tag, files)
 
 
 def _is_p(name: str) -> bool:
@@ -178,17 +168,50 @@ def _shown(value: object, digits: int, is_p: bool) -> object:
     return f"{value:.{digits}f}"
 
 
-def _record(run, name, kind, caption, n, data, student, source, tag, by, files) -> None:
+def _record(run, name, kind, caption, n, data, student, source, tag, files) -> None:
     """Put one row into the manifest, in place of the row that had its id."""
     if not caption.strip():
         raise ValueError(f"artefact {name!r} needs a caption: what is shown, in which unit")
     missing = [part for part in tag.split("; ") if part and part not in source]
     row = {
         "id": name, "kind": kind, "caption": " ".join(caption.split()), "notebook": run.notebook,
-        "function": functions(by, name, kind), "files": " ".join(files), "data": data,
+        "function": functions(kind), "files": " ".join(files), "data": data,
         "student": run.student if student is None else student, "source": "; ".join([source, *missing]),
         "n": str(n), "seed": str(run.seed), "profile": run.profile.name, "commit": commit(),
     }  # fmt: skip
-    rows = manifest(run.folder / "figures")
-    rows = pd.concat([rows[rows.id != name], pd.DataFrame([row])]).sort_values("id")
-    write_csv(run.folder / "figures" / "MANIFEST.csv", rows[COLUMNS])
+    figures = run.folder / "figures"
+    steps.write_rows(figures, [*(old for old in steps.rows(figures) if old["id"] != name), row])
+
+
+def functions(kind: str) -> str:
+    """``module.function`` of each of our functions that the notebook cell which saves an artefact calls.
+
+    Of a figure those that draw (take ``ax``) alone. Where the cell calls none: those of the last cell that does. The
+    cells that have run are in the kernel's ``In``.
+    """
+    frame: Any = sys._getframe()
+    while frame and not ("In" in frame.f_globals and frame.f_globals.get("__name__") == "__main__"):
+        frame = frame.f_back
+    called: list[Callable] = []
+    for source in reversed(frame.f_globals["In"] if frame else []):
+        called = called or _called(source, frame.f_globals)
+    drawn = [f for f in called if kind == "figure" and {"ax", "axes"} & set(inspect.signature(f).parameters)]
+    return " ".join(dict.fromkeys(f"{f.__module__}.{f.__qualname__}" for f in drawn or called))
+
+
+def _called(source: str, names: dict[str, Any]) -> list[Callable]:
+    """The library's functions that a cell calls, in the order of its syntax tree; none of one that is no code."""
+    try:
+        calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    except SyntaxError:
+        return []
+    found = []
+    for call in calls:
+        first, *rest = ast.unparse(call.func).split(".")
+        value = names.get(first)
+        for part in rest:
+            value = getattr(value, part, None)
+        value = getattr(value, "__wrapped__", value)  # of a cached function
+        if inspect.isfunction(value) and value.__module__.startswith("tracekd") and value.__name__ != "open_run":
+            found.append(value)
+    return found

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from IPython.display import Markdown, display
 
 from tracekd import run
@@ -14,13 +12,8 @@ from tracekd.plots import style
 class NotebookRun(run.Run):
     """A run that saves artefacts below its folder."""
 
-    def save_figure(self, fig, name: str, **about: Any) -> None:
-        """Save a figure as PDF and PNG with its data, stamp and manifest row: see ``artefacts.save_figure``."""
-        artefacts.save_figure(self, fig, name, **about)
-
-    def save_table(self, frame, name: str, **about: Any) -> None:
-        """Save a table as CSV, Markdown and LaTeX with a manifest row: see ``artefacts.save_table``."""
-        artefacts.save_table(self, frame, name, **about)
+    save_figure = artefacts.save_figure
+    save_table = artefacts.save_table
 
     def say(self, text: str) -> None:
         """Show ``text`` as rendered Markdown in a notebook (and as plain text elsewhere)."""

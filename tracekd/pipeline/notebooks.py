@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import ast
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 from tracekd.config import ROOT, nearest
 
 FOLDER = ROOT / "notebooks"
-# What the three parameters that each notebook has stand for; the runner's own options set them.
-OPTIONS = {"PROFILE": "--profile", "SEED": "--seed", "DATA": "--data"}
 
 
 def cells(path: Path) -> list[dict[str, Any]]:
@@ -28,35 +25,13 @@ def code(path: Path) -> list[str]:
     return [cell["source"] for cell in cells(path) if cell["cell_type"] == "code"]
 
 
-def title(path: Path) -> str:
-    """The first heading without its number, or "" if there is none."""
-    for cell in cells(path):
-        if cell["cell_type"] == "markdown" and (found := re.search(r"^# (?:\d+\. )?(.+)$", cell["source"], re.M)):
-            return found[1].strip()
-    return ""
-
-
 def parameters(path: Path) -> dict[str, Any]:
-    """Names and default values in the notebook's one ``parameters`` cell.
-
-    Raises:
-        ValueError: no such cell or several, or a value that is not a Python literal.
-    """
+    """Names and default values in the notebook's one ``parameters`` cell; ValueError where there is none or several."""
     tagged = [cell for cell in cells(path) if "parameters" in cell["metadata"].get("tags", [])]
     if len(tagged) != 1:
-        raise ValueError(
-            f"{path.name} has {len(tagged)} cells with the tag 'parameters', expected 1, which takes values given to it"
-        )
-    found = {}
-    for statement in ast.parse(tagged[0]["source"]).body:
-        target = statement.targets[0] if isinstance(statement, ast.Assign) else getattr(statement, "target", None)
-        try:
-            found[target.id] = ast.literal_eval(statement.value)
-        except (AttributeError, ValueError) as error:
-            raise ValueError(
-                f"{path.name}: the parameters cell may hold only NAME = literal, found {ast.unparse(statement)!r}"
-            ) from error
-    return found
+        raise ValueError(f"{path.name} has {len(tagged)} cells with the tag 'parameters', expected 1")
+    assigned = [statement for statement in ast.parse(tagged[0]["source"]).body if isinstance(statement, ast.Assign)]
+    return {statement.targets[0].id: ast.literal_eval(statement.value) for statement in assigned}
 
 
 def find(folder: Path | None = None) -> list[Path]:
@@ -65,11 +40,7 @@ def find(folder: Path | None = None) -> list[Path]:
 
 
 def select(wanted: str | None, folder: Path | None = None) -> list[Path]:
-    """The notebooks named in ``wanted``, a comma list of numbers or names; all of them for None.
-
-    Raises:
-        ValueError: a name that no notebook has; the message gives the nearest.
-    """
+    """The notebooks named in ``wanted``, a comma list of numbers or names, or all; ValueError for an unknown name."""
     known = {path.stem: path for path in find(folder)}
     if wanted is None:
         return list(known.values())
@@ -89,16 +60,3 @@ def assign(path: Path, wanted: dict[str, Any]) -> dict[str, Any]:
     """
     known = parameters(path)
     return {name: value for name, value in wanted.items() if name in known and known[name] != value}
-
-
-def check(paths: list[Path], wanted: dict[str, Any]) -> None:
-    """Require that each name in ``wanted`` is a parameter of at least one of the notebooks.
-
-    Raises:
-        ValueError: a name that none of them takes, with the nearest; or a broken parameters cell.
-    """
-    known = {name: path.stem for path in paths for name in parameters(path)}
-    for name in wanted:
-        if name not in known and name not in OPTIONS:
-            where = ", ".join(path.stem for path in paths)
-            raise ValueError(f"no notebook parameter {name!r} in {where}: {nearest(name, list(known))}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,33 +18,28 @@ if TYPE_CHECKING:
 
 FIGURES = ROOT / "figures"
 # Timing and editor state, in the spelling of nbstripout's --extra-keys.
-NOTEBOOK_KEYS = ("papermill", "widgets", "execution", "signature")
-CELL_KEYS = ("papermill", "execution", "collapsed", "scrolled")
-STRIPPED = [f"metadata.{key}" for key in NOTEBOOK_KEYS] + [f"cell.metadata.{key}" for key in CELL_KEYS]
-# Bytes in base64 hold any short path by chance.
-UNREAD = ("image/png", "image/jpeg", "application/pdf")
+STRIPPED = [f"metadata.{key}" for key in ("papermill", "widgets", "execution", "signature")]
+STRIPPED += [f"cell.metadata.{key}" for key in ("papermill", "execution", "collapsed", "scrolled")]
 # A widget (a progress bar, mostly) cannot be drawn without its state, and its text form shows how it began.
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def machine_path(text: str) -> str | None:
     """The first path of this machine, or of some user's home, in ``text``; None if there is none."""
-    here = {str(folder) for folder in (ROOT, ROOT.parent, Path.home(), sys.prefix, sys.base_prefix)}
-    here.update(str(Path(folder).resolve()) for folder in list(here))
+    folders = (ROOT, ROOT.parent, Path.home(), sys.prefix, sys.base_prefix)
+    here = {str(path) for folder in folders for path in (Path(folder), Path(folder).resolve())}
     # "/" and "/usr" are in a home-less container's variables, and in innocent text.
     prefixes = [re.escape(folder) for folder in sorted(here, key=len, reverse=True) if len(folder) > 4]
-    temporary = {tempfile.gettempdir(), "/tmp", "/var/folders"}
-    prefixes += [re.escape(folder) + r"(?=[/\\])" for folder in sorted(temporary)]
-    prefixes += [r"/(?:home|Users)/\w+(?=/)", r"/root(?=/)", r"[A-Z]:\\+Users\\+\w+"]
+    prefixes += [r"/(?:tmp|root|var/folders)(?=/)", r"/(?:home|Users)/\w+(?=/)", r"[A-Z]:\\+Users\\+\w+"]
     found = re.search(rf"(?<![\w.])(?:{'|'.join(prefixes)})(?![\w-])[^\s\"'<>]*", text)
     return found[0] if found else None
 
 
 def _texts(output: dict) -> Iterator[str]:
-    """All text in a cell's output, whatever its kind."""
-    yield from filter(None, (output.get("text"), output.get("evalue"), *output.get("traceback", [])))
+    """All text in a cell's output but the bytes of pictures, in which base64 holds any short path by chance."""
+    yield output.get("text", "")
     for kind, value in output.get("data", {}).items():
-        if kind not in UNREAD:
+        if not kind.startswith("image/"):
             yield value if isinstance(value, str) else str(value)
 
 
@@ -118,10 +112,7 @@ def _copy_figures(source: Path, target: Path, profile: str) -> int:
 def publish(paths: list[Path], folder: Path) -> list[str]:
     """Give the notebooks the outputs of the run in ``folder`` and copy its artefacts; return lines that say so.
 
-    Nothing is written unless every notebook and table passes.
-
-    Raises:
-        ValueError: see ``published``; or a table holds a path of this machine.
+    Nothing is written unless every notebook and table passes (ValueErrors: see ``published``).
     """
     import nbformat
 

@@ -66,11 +66,8 @@ def made_by_commands(notebook: Path, folder: Path) -> dict[str, str]:
     return {f"the run's {name}": fingerprint(str(folder / name)) for name in names if (folder / name).exists()}
 
 
-def reason(folder: Path, name: str, wanted: dict[str, str], steps: set[str]) -> str | None:
-    """Why the step must run with the inputs ``wanted``, in words; None if what it left is current.
-
-    ``steps`` are the names of all steps, to tell "ran again" from "changed".
-    """
+def reason(folder: Path, name: str, wanted: dict[str, str]) -> str | None:
+    """Why the step must run with the inputs ``wanted``, in words; None if what it left is current."""
     entry = read(folder).get(name)
     if entry is None:
         return "it has not finished here yet"
@@ -83,8 +80,7 @@ def reason(folder: Path, name: str, wanted: dict[str, str], steps: set[str]) -> 
     changed = [key for key in {**wanted, **before} if wanted.get(key) != before.get(key)]
     if not changed:
         return None
-    verb = "ran again" if changed[0] in steps else "changed" if changed[0] in before else "is new"
-    return f"{changed[0]} {verb}" + (f" (and {len(changed) - 1} more)" if len(changed) > 1 else "")
+    return "changed: " + ", ".join(changed)
 
 
 def read(folder: Path) -> dict[str, dict[str, Any]]:
@@ -101,8 +97,13 @@ def record(folder: Path, name: str, inputs: dict[str, str], seconds: float) -> N
 
 
 def forget(folder: Path, name: str) -> None:
-    """Remove a step's record before it runs again: from here on its artefacts may be half new."""
+    """Remove a step's record and artefacts before it runs again, so that nothing stays that it no longer makes."""
     write_json(folder / "steps.json", {step: entry for step, entry in read(folder).items() if step != name})
+    figures = folder / "figures"
+    old = rows(figures)
+    remaining = [row for row in old if row["notebook"] != name]
+    delete_files(figures, old, remaining)
+    write_rows(figures, remaining)
 
 
 def executed(folder: Path, name: str) -> Path:
@@ -122,26 +123,14 @@ def files(row: dict[str, str]) -> list[str]:
 
 
 def write_rows(figures: Path, kept: list[dict[str, str]]) -> None:
-    """Write a ``MANIFEST.csv`` sorted by id, in one piece; nothing at all for no rows."""
-    if kept:
-        with replacing(figures / "MANIFEST.csv") as temporary, temporary.open("w", encoding="utf-8", newline="") as out:
-            writer = csv.DictWriter(out, fieldnames=list(kept[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(sorted(kept, key=lambda row: row["id"]))
-
-
-def drop_old(folder: Path, name: str, started: float) -> list[str]:
-    """Remove artefacts that a step, ``started`` then (seconds since the epoch), no longer makes; return their ids."""
-    figures = folder / "figures"
-    remaining, old = [], []
-    for row in rows(figures):
-        made = [figures / file for file in row["files"].split()]
-        stale = row["notebook"] == name and any(not p.exists() or p.stat().st_mtime < started - 2 for p in made)
-        (old if stale else remaining).append(row)
-    if old:
-        delete_files(figures, old, remaining)
-        write_rows(figures, remaining)
-    return [row["id"] for row in old]
+    """Write a ``MANIFEST.csv`` sorted by id, in one piece; remove it where there are no rows."""
+    if not kept:
+        (figures / "MANIFEST.csv").unlink(missing_ok=True)
+        return
+    with replacing(figures / "MANIFEST.csv") as temporary, temporary.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.DictWriter(out, fieldnames=list(kept[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(sorted(kept, key=lambda row: row["id"]))
 
 
 def delete_files(figures: Path, old: list[dict[str, str]], remaining: list[dict[str, str]]) -> None:

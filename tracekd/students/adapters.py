@@ -64,5 +64,5 @@ def finished(run, examples: Sequence[sft.Example], dataset: str, condition: str,
     folder = adapter_path(run, dataset, condition, seed)
     if (record := read_record(folder)) is None:
         return False
-    wanted = key(run.student, sft.of_seed(examples, seed), run.profile.recipe_of(condition), seed)
+    wanted = key(run.student, sft.of_seed(examples, seed), run.profile.recipe, seed)
     return record["key"] == wanted and damaged(folder, record) is None

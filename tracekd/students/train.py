@@ -14,7 +14,7 @@ from peft.tuners.lora import LoraLayer
 from transformers import PrinterCallback, TrainingArguments, set_seed
 
 from tracekd.config import Recipe
-from tracekd.io import checksums, disk
+from tracekd.io import disk
 from tracekd.io.locks import locked
 from tracekd.io.records import sha256, write_json, write_jsonl
 from tracekd.machine import commit, hardware
@@ -111,12 +111,12 @@ def trainer_of(
 
 
 def whole_checkpoint(folder: Path) -> str | None:
-    """The newest checkpoint whose seal is unbroken; others are removed."""
+    """The newest checkpoint that was written to its end; others are removed."""
     steps = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True)
     for path in steps:
-        if (wrong := checksums.broken(path)) is None:
+        if (path / "elapsed.json").exists():  # written last
             return str(path)
-        log.warning("%s is removed: %s", path, wrong)
+        log.warning("%s is removed: it was not written to its end", path)
         shutil.rmtree(path, ignore_errors=True)
     return None
 
