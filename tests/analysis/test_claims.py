@@ -21,7 +21,7 @@ def ends(low: float, high: float) -> dict:
 ASKED = claims.load()
 
 
-def tested(verdicts, repeats=50, asked_by="paper") -> pd.DataFrame:
+def judged(verdicts, repeats=50, asked_by="paper") -> pd.DataFrame:
     return claims.tested(verdicts, rng(), repeats, ASKED[ASKED.asked_by == asked_by])
 
 
@@ -63,7 +63,7 @@ def test_mirrored_and_narrower_intervals_decide_consistently(value, half, share)
 
 
 def test_where_nobody_answers_right_there_is_nothing_to_test():
-    found = tested(frame({"vanilla": [0] * 60, "correct": [0] * 60, "incorrect": [1] * 9 + [0] * 51}))
+    found = judged(frame({"vanilla": [0] * 60, "correct": [0] * 60, "incorrect": [1] * 9 + [0] * 51}))
     found = found[found.dataset == "babi"]
     assert set(found.verdict) == {claims.NOT_TESTED} and set(found.fewest) <= {0, 9}
     assert set(found.reason) == {"one seed; fewer than 10 problems of a kind"}
@@ -72,10 +72,10 @@ def test_where_nobody_answers_right_there_is_nothing_to_test():
 def test_what_was_not_run_says_so_and_one_seed_too():
     # Two seeds, no difference in any of 120 problems. Bonett and Price: -+ 1.645 sqrt(2 / 122^2) = 0.019, within 0.05.
     whole = frame({"vanilla": [1, 0] * 60, "correct": [1, 0] * 60}, seeds=(1, 2))
-    row = tested(whole, 200).set_index(["claim", "dataset"]).loc[RAISE, "babi"]
+    row = judged(whole, 200).set_index(["claim", "dataset"]).loc[RAISE, "babi"]
     assert (row.estimate, row.n, row.seeds, row.verdict, row.reason) == (0, 120, 2, claims.SUPPORTED, "")
     assert row.high90 == pytest.approx(1.645 * 2**0.5 / 122, abs=1e-4)
-    found = tested(whole[whole.seed == 1], 200).set_index(["claim", "dataset"])
+    found = judged(whole[whole.seed == 1], 200).set_index(["claim", "dataset"])
     assert len(found) == 5 * 3 + 6  # five claims on three sets, six on CoTempQA
     assert tuple(found.loc[(RAISE, "babi"), ["verdict", "reason"]]) == (claims.NOT_TESTED, "one seed")
     for key in ((RAISE, "marco"), ("Swapped R1 traces destroy accuracy, compared with no traces", "cotempqa")):
@@ -86,7 +86,7 @@ def test_students_are_compared_with_those_trained_on_as_many_problems():
     """At 1,000 the pair differs by half, at 256 not at all; taken together it would be a quarter."""
     much = frame({"vanilla": [1, 0] * 20, "correct": [1, 1] * 20, "prompted": [0, 0] * 20})
     little = frame({"vanilla": [1, 0] * 20, "correct": [1, 0] * 20}, size=256, seeds=(1, 2))
-    whole = tested(pd.concat([little, much]), 200)
+    whole = judged(pd.concat([little, much]), 200)
     found = whole[(whole.claim == RAISE) & (whole.dataset == "babi")]
     assert found[["training_problems", "estimate", "seeds"]].to_numpy().tolist() == [[1000, 0.5, 1], [256, 0.0, 2]]
     # The overview has the largest size that was tested: one seed is none.
@@ -96,9 +96,9 @@ def test_students_are_compared_with_those_trained_on_as_many_problems():
 def test_claims_on_incorrect_traces_are_split_by_what_a_wrong_trace_reveals():
     """Where the wrong facts reveal nothing incorrect loses all, where they exclude it loses none; together a half."""
     ours = frame({"correct": [1] * 40, "incorrect": [1] * 20 + [0] * 20}, seeds=(1, 2))
-    assert set(tested(ours.assign(drawn_reveals="")).reveals) == {"all"}
+    assert set(judged(ours.assign(drawn_reveals="")).reveals) == {"all"}
     flag = np.where(ours.id.str[1:].astype(int) < 20, "excludes", "none")
-    found = tested(ours.assign(drawn_reveals=flag)).query("dataset == 'babi'")
+    found = judged(ours.assign(drawn_reveals=flag)).query("dataset == 'babi'")
     rows = found[(found["first"] == "incorrect") & (found.second == "correct")].set_index("reveals")
     assert rows.estimate.to_dict() == {"all": -0.5, "excludes": 0.0, "none": -1.0}
     assert rows.n.to_dict() == {"all": 40, "excludes": 20, "none": 20}
@@ -115,7 +115,7 @@ def test_our_questions_are_tested_on_what_the_profiles_record():
     grid = frame({"correct": [0] * 40, "incorrect": quarter, "incorrect_uniform": quarter}, seeds=(1,))
     natural = {"natural": quarter, "natural_correct": [1] * 40, "natural_incorrect": quarter}
     ours = pd.concat([grid, frame(natural, seeds=(1, 2), size=700)])
-    found = tested(ours, 500, "us").query("dataset == 'babi'").set_index(["first", "second"])
+    found = judged(ours, 500, "us").query("dataset == 'babi'").set_index(["first", "second"])
     lower, same = found.loc[("natural", "natural_correct")], found.loc[("natural", "natural_incorrect")]
     assert (lower.estimate, lower.seeds, lower.training_problems) == (-0.25, 2, 700)
     assert (lower.verdict, same.estimate, same.reason) == (claims.NOT_SUPPORTED, 0, "")
@@ -128,7 +128,7 @@ def test_claims_are_tested_on_answerable_questions():
     right = [0] * 20 + [1] * 20
     always = frame({"correct": right, "vanilla": [0] * 40}, {"correct": right}, dataset="marco")
     always["answerable"] = always.answer_correct.groupby(always.id).transform("sum") == 0
-    row = tested(always).query("dataset == 'marco'").set_index("claim")
+    row = judged(always).query("dataset == 'marco'").set_index("claim")
     assert (row.loc[AFTER].n, row.loc[AFTER].verdict, row.loc[RAISE].estimate) == (20, claims.NOT_TESTED, 0)
     # Of all questions, the same outputs would have shown a perfect tie.
     assert claims.tie(always, "correct", rng(), 50)["value"] == 1
@@ -141,7 +141,7 @@ def test_the_ledger_names_a_place_for_each_number_and_the_report_counts_them():
     checked = pd.DataFrame([{**about, "kind": kind, "verdict": verdict} for kind, verdict in verdicts.items()])
     listed = claims.numbers(pd.concat([checked, checked[:1]]))
     assert list(listed) == claims.NUMBERS and listed.artefact[0].tolist() == ["06_accuracy", "06_accuracy"]
-    lines = claims.short(tested(frame({"vanilla": [1, 0] * 20, "correct": [1, 0] * 20})), listed)
+    lines = claims.short(judged(frame({"vanilla": [1, 0] * 20, "correct": [1, 0] * 20})), listed)
     assert lines[-3:] == [
         "  follows to the digit: answer metric 2", "  cannot be checked: study 1", "  see 06_claims: claim 1",
     ]  # fmt: skip

@@ -31,7 +31,7 @@ SOURCES = {
     "06": r"the authors' released outputs \(May 2025\)",
     "07": rf"{GENERATED}|SIMULATED students on GENERATED problems",
     "09": "GENERATED one-fact problems",
-    "08": r"arXiv 2505\.13792 and its release|(arXiv 2505\.13792 and its release; )?recorded: .*problems.*",
+    "08": r"(arXiv 2505\.13792 and its release; )?recorded: .*problems.*",
 }
 ADDRESS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
 SETUP = """\

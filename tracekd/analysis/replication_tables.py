@@ -148,7 +148,7 @@ def by_trace(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 20
     Of students taught correct or incorrect traces, on answerable questions; no row on fewer than ``FEWEST_SHOWN``
     problems.
     """
-    some = verdicts[verdicts.condition.isin(["correct", "incorrect"]) & verdicts.answerable]
+    some = verdicts[verdicts.condition.isin(["correct", "incorrect"]) & verdicts.answerable].drop(columns="category")
     found = accuracy(some, "answer_correct", rng, repeats, ["dataset", "source", SIZE, "condition", "trace_correct"])
     return found[found.problems >= FEWEST_SHOWN]
 

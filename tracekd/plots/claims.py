@@ -93,10 +93,10 @@ def hero(phi: pd.DataFrame, forced: pd.DataFrame, titles: tuple[str, str]) -> Fi
     shown = forced.assign(
         variant=pd.Categorical(forced.variant, list(FORCED)),
         trace=forced.variant.map(FORCED),
-        line=forced.dataset + ", n = " + forced.n.astype(str) + "\ntaught " + forced.condition + " traces",
+        line=forced.dataset + ", taught\n" + forced.condition + " traces, n = " + forced.n.astype(str),
     ).sort_values(["dataset", "condition", "variant"])
     students = phi.assign(line=phi.dataset + ", " + phi.student.str.removesuffix("-Instruct"))
-    fig, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.6), width_ratios=[1.1, 1])
+    fig, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.6), width_ratios=[1, 1])
     scores.phi_forest(students, left, label="line", kind="rules", colours=RULE_COLOURS)
     scores.forest(shown, right, label="line", kind="trace", colours=FORCED_COLOURS, unit="share of answers right")
     right.set_xlim(-0.02, 1.02)
