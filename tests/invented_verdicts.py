@@ -1,4 +1,4 @@
-"""Invented verdicts and printed numbers for the tests of the replication, its claims and the ledger."""
+"""Invented verdicts for the tests of the replication, its claims and its pictures."""
 
 import numpy as np
 import pandas as pd
@@ -21,16 +21,3 @@ def frame(answers: dict, traces: dict | None = None, seeds=(1,), dataset="babi",
         for c, given in answers.items() for seed in seeds for i, right in enumerate(given)
     ]  # fmt: skip
     return pd.DataFrame(rows)
-
-
-def checked() -> pd.DataFrame:
-    """Five printed numbers, as ``paper_check.check`` returns them."""
-    about = {"dataset": "babi", "category": "all", "student": "theirs", "condition": "correct", "seed": "", "unit": ""}
-    rows = [
-        {**about, "kind": "answer metric", "measure": "acc", "printed": 90.0, "verdict": "follows to the digit"},
-        {**about, "kind": "answer metric", "measure": "f1", "printed": 91.0, "verdict": "follows to the digit"},
-        {**about, "kind": "matrix", "measure": "trace both", "printed": 86, "verdict": "follows to the digit"},
-        {**about, "kind": "matrix", "measure": "answer correct", "printed": 355, "verdict": "follows to the digit"},
-        {**about, "kind": "study", "condition": "r1", "measure": "load", "printed": 4.59, "verdict": "cannot be: x"},
-    ]
-    return pd.DataFrame(rows).assign(as_published=np.nan, aligned=np.nan)

@@ -185,15 +185,10 @@ def test_the_main_size_has_all_three_conditions_on_a_common_seed():
     assert recorded.of_sizes(pd.DataFrame(), sizes).empty
 
 
-def test_conditions_categories_and_sources_are_named_in_full():
-    ours = frame({"correct": [1], "r1": [1], "swapped": [0]}).assign(category="equal")
+def test_conditions_and_sources_are_named_in_full():
+    ours = frame({"correct": [1], "r1": [1], "swapped": [0]})
     named = ["correct", "r1 (templated)", "swapped (templated)"]
     assert freeform.spelled(ours.drop(columns="teacher"), recorded.teachers(ours)).condition.tolist() == named
-    assert recorded.trained_on(ours, {"babi": 1000}) == "babi 1,000 (equal)"
-    answerable = [True, False] * 2 + [True]
-    many = pd.DataFrame({"category": [f"kind {i}" for i in range(5)], "id": range(5), "answerable": answerable})
-    assert recorded.categories_of(many) == "5 categories; 2 of 5 unanswerable"
-    assert recorded.categories_of(many[many.answerable]) == "kind 0, kind 2, kind 4"
     both = pd.concat([ours.assign(source="real problems"), ours.assign(dataset="marco", source="GENERATED problems")])
     assert recorded.sources(both) == "babi: real problems; marco: GENERATED problems"
     assert recorded.sources(both[both.dataset == "babi"]) == "real problems"

@@ -1,4 +1,4 @@
-"""Tables of the replication: estimates by hand on invented verdicts."""
+"""Tables of the replication: estimates by hand on invented verdicts, and forced traces of the recording."""
 
 import numpy as np
 import pandas as pd
@@ -26,87 +26,55 @@ def test_tie_is_the_gap_between_answers_after_right_and_wrong_traces():
     # After right traces 2 of 3 answers are right, after wrong ones 1 of 4: 2/3 - 1/4.
     table = frame({"correct": [1, 1, 0, 1, 0, 0, 0]}, {"correct": [1, 1, 1, 0, 0, 0, 0]})
     found = rtab.tie(table, "correct", rng(), 200)
-    assert found["value"] == pytest.approx(2 / 3 - 1 / 4)
-    assert found["fewest"] == 3 and found["right_traces"] == pytest.approx(3 / 7)
+    assert (found["value"], found["fewest"]) == (pytest.approx(2 / 3 - 1 / 4), 3)
     none = rtab.tie(frame({"correct": [1, 0]}), "correct", rng(), 10)  # no right trace: no gap
-    assert none == {"n": 2, "seeds": 1, "fewest": 0, "right_traces": 0.0}
+    assert none == {"n": 2, "seeds": 1, "fewest": 0}
     assert rtab.tie(frame({"vanilla": [1, 0]}), "correct", rng(), 10) == {}
 
 
-def test_shares_by_trace_pool_the_seeds_and_leave_out_what_a_few_problems_say():
-    # 24 right traces, 16 with right answers; 19 wrong ones, too few to show.
+def test_answers_by_trace_pool_the_seeds_and_leave_out_what_a_few_problems_say():
+    # 24 right traces, 16 with right answers; 19 wrong ones, too few to show; a question without an answer counts not.
     answers, traces = [1] * 16 + [0] * 8 + [1] * 6 + [0] * 13, [1] * 24 + [0] * 19
-    table = frame({"correct": answers}, {"correct": traces})
-    shares = rtab.shares_by_trace(pd.concat([table, table.assign(seed=2)]), rng(), 200).iloc[0]
-    assert (shares.n, shares.seeds, shares.joint) == (43, 2, pytest.approx(16 / 43))
-    assert shares.p_answer_given_trace == pytest.approx(2 / 3)
-    assert shares.p_answer_given_trace_low < 2 / 3 < shares.p_answer_given_trace_high
-    assert np.isnan(shares.p_answer_given_not_trace) and np.isnan(shares.p_answer_given_not_trace_low)
+    table = frame({"correct": answers, "vanilla": answers}, {"correct": traces}, seeds=(1, 2))
+    table = pd.concat([table, table[:1].assign(id="none", answerable=False, trace_correct=True)])
+    (row,) = rtab.by_trace(table, rng(), 200).itertuples()
+    assert (row.condition, row.trace_correct, row.problems, row.outputs) == ("correct", True, 24, 48)
+    assert row.value == pytest.approx(2 / 3) and row.low < 2 / 3 < row.high
     # All 24 right: a resample of them is too, so Wilson's interval stands, 24 / (24 + 1.96^2) to 1.
-    row = rtab.shares_by_trace(frame({"correct": [1] * 24 + [0] * 19}, {"correct": traces}), rng(), 200).iloc[0]
-    assert row.p_answer_given_trace_low == pytest.approx(24 / (24 + 1.959964**2)) and row.p_answer_given_trace_high == 1
-    more = frame({"correct": [*answers, 1]}, {"correct": [*traces, 0]})
-    assert rtab.shares_by_trace(more, rng(), 20).p_answer_given_not_trace[0] == pytest.approx(7 / 20)
-
-
-def test_problems_by_number_of_gold_facts():
-    # One fact: 12 right traces, all answers right; 10 wrong ones, 5 answers right: 17 of 22, tie 1 - 1/2. Three facts:
-    # 2 problems, too few for a tie. None: left out.
-    answers, traces = [1] * 12 + [1, 0] * 5 + [1, 0, 1], [1] * 12 + [0] * 12 + [0]
-    ours = frame({"correct": answers}, {"correct": traces}, seeds=(1, 2))
-    assert rtab.by_kind(ours, ours, rng(), rng(), 50).empty  # records of the first edition, answerable questions alone
-    facts = {f"p{i}": 1 if i < 22 else 3 if i < 24 else 0 for i in range(25)}
-    with_facts = ours.assign(n_facts=ours.id.map(facts))
-    found = rtab.by_kind(with_facts, with_facts, rng(), rng(), 50).set_index(["kind", "measure"])
-    assert set(found.index) == {("one fact", "exact"), ("one fact", "tie"), ("more facts", "exact")}
-    exact, tied = found.loc[("one fact", "exact")], found.loc[("one fact", "tie")]
-    assert (exact.problems, exact.value, tied.value) == (22, pytest.approx(17 / 22), pytest.approx(0.5))
-    assert tied.low < 0.5 < tied.high and exact.t_low < exact.value < exact.t_high
-    assert found.loc[("more facts", "exact")].value == 0.5
+    row = rtab.by_trace(frame({"correct": [1] * 24 + [0] * 19}, {"correct": traces}), rng(), 200).iloc[0]
+    assert (row.low, row.high) == (pytest.approx(24 / (24 + 1.959964**2)), 1)
 
 
 def test_free_text_is_measured_three_ways_where_questions_are_unanswerable():
     ours = frame({"correct": [1, 0, 1, 0]}, dataset="marco").assign(answerable=[True, True, False, False])
     ours = ours.assign(answer_f1=[1.0, 0.5, 1.0, 0.0], answer_rouge_l=0.25, declined=[True, False, False, False])
-    value = rtab.by_kind(ours, ours, rng(), rng(), 50).set_index(["kind", "measure"]).value
-    assert value["answerable"].to_dict() == {"exact": 0.5, "F1": 0.75, "ROUGE-L": 0.25, "declines": 0.5}
-    assert value["unanswerable"]["F1"] == 0.5 and value["unanswerable"]["declines"] == 0
+    babi = frame({"correct": [1]}).assign(answer_f1=1.0, answer_rouge_l=np.nan)
+    value = rtab.by_answerable(pd.concat([ours, babi]), rng(), 50).set_index(["answerable", "measure"]).value
+    assert value.xs(True).to_dict() == {"exact": 0.5, "F1": 0.75, "ROUGE-L": 0.25, "declines": 0.5}
+    assert value[False, "F1"] == 0.5 and value[False, "declines"] == 0 and len(value) == 8
+    assert rtab.by_answerable(babi, rng(), 50).empty
 
 
-def test_accuracies_have_their_seeds_and_what_was_cut():
-    ours = pd.concat([frame({"r1": [1, 0, 0, 0]}, seeds=(1,)), frame({"r1": [1, 1, 0, 0]}, seeds=(2,))])
-    both = pd.concat([frame({"vanilla": [1, 0, 0, 0]}, size=256), ours, frame({"prompted": [0] * 4})])
-    found = rtab.accuracies(both, rng(), 100)
-    assert found.condition.tolist() == ["r1 (templated)", "vanilla", "prompted"]  # largest training first
-    row = found.iloc[0]
-    assert (row.value, row.lowest, row.highest, row.cut, row.contains_value) == (0.375, 0.25, 0.5, 0.25, 0.375)
-
-
-def test_the_figures_groups_are_the_sizes_that_can_be_compared():
-    """R1's students at another size than the main grid's stand beside the baselines of their own size."""
+def test_accuracies_are_in_the_figures_order_with_what_was_cut():
+    """Untrained first, then each size with the paper's conditions before ours; nothing on 19 problems."""
     right = [1, 0] * 10
-    shares = rtab.accuracies(
-        pd.concat([
-            frame({"prompted": right, "vanilla": right, "correct": right, "natural": right}, dataset="cotempqa"),
-            frame({"vanilla": right, "correct": right, "r1": right}, size=183, dataset="cotempqa"),
-            frame({"incorrect": right}, size=64, dataset="cotempqa"),  # no baseline
-            frame({"vanilla": [1] * 19, "correct": [1] * 19}, dataset="marco"),  # too few problems
-        ]), rng(), 20,
-    )  # fmt: skip
-    found = rtab.by_condition(shares, {"cotempqa": 1000, "marco": 1000})
-    assert found[["group", "condition"]].to_numpy().tolist() == [
-        ["cotempqa 1,000", "prompted"], ["cotempqa 1,000", "vanilla"], ["cotempqa 1,000", "correct"],
-        ["cotempqa 183", "vanilla"], ["cotempqa 183", "correct"], ["cotempqa 183", "r1 (templated)"],
+    seeds = [frame({"r1": [1, *right[1:]], "vanilla": right}, seeds=(s,), size=183, dataset="cotempqa") for s in (1, 2)]
+    seeds[1].loc[0, "answer_correct"] = False
+    other = {"natural": right, "correct": right, "vanilla": right, "prompted": right}
+    ours = [*seeds, frame(other, dataset="cotempqa"), frame({"vanilla": [1] * 19}, dataset="marco")]
+    found = rtab.accuracies(pd.concat(ours), rng(), 20)
+    row = found[found.condition == "r1 (templated)"].iloc[0]
+    assert (row.value, row.cut, row.contains, row.problems, row.seeds) == (0.475, 0.05, 0.5, 20, 2)  # 19 of 40, 1 of 20
+    shown = rtab.by_condition(found)
+    assert shown[["training_problems", "condition"]].to_numpy().tolist() == [
+        [0, "prompted"], [1000, "vanilla"], [1000, "correct"], [1000, "natural"], [183, "vanilla"],
+        [183, "r1 (templated)"],
     ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def replicated():
-    return recorded.load()
-
-
-def test_forced_traces_of_the_recording(replicated):
+def test_forced_traces_of_the_recording():
     """Counted by hand on the rows: accuracy is a mean, the total effect that of gold minus both wrong."""
+    replicated = recorded.load()
     main = recorded.of_sizes(replicated.verdicts, recorded.main_sizes(replicated.verdicts))
     asked = freeform.spelled(replicated.interventions, recorded.teachers(main))
     asked = asked[(asked.dataset == "babi") & asked.condition.isin(["correct", "incorrect"])]
@@ -121,9 +89,8 @@ def test_forced_traces_of_the_recording(replicated):
     apart = rows[rows.disagrees.eq(True) & (rows.variant != "own")]
     follows = apart.follows.eq("trace").groupby(apart.id).mean().mean()
     assert by_name["follows", "trace"] == pytest.approx(follows)
-    assert "correct minus incorrect" in set(found.condition[found.quantity == "training"])
-    few = rtab.forced(asked, rng(), 20, few=10**6)
-    assert "observed" in set(found.effect) and "observed" not in set(few.effect)
-    panels = rtab.forced_panels(asked, replicated.verdicts, {"babi": size}, rng(), 50)
-    assert set(panels.variant) == {"own", "gold", "both_wrong", "empty"} and (panels.n >= 20).all()
-    assert rtab.forced_panels(asked, replicated.verdicts, {"babi": 7}, rng(), 50).empty
+    panel = rtab.forced_panel(asked, replicated.verdicts, {"babi": size}, rng(), 50)
+    assert set(panel.variant) == {"gold", "both_wrong", "empty"} and (panel.n >= 20).all()
+    gold = panel[(panel.condition == "correct") & (panel.variant == "gold")].value.iloc[0]
+    assert gold == pytest.approx(right["gold"])
+    assert rtab.forced_panel(asked, replicated.verdicts, {"babi": 7}, rng(), 50).empty

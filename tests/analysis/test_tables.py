@@ -7,12 +7,11 @@ import pandas as pd
 import pytest
 
 from tracekd import text
-from tracekd.analysis import evaluation, narrative, tables
+from tracekd.analysis import evaluation, tables
 from tracekd.data.problem import Problem
 from tracekd.io.records import write_jsonl
 from tracekd.scoring import score_runs
 from tracekd.scoring.grader_examples import LISTS, PROBLEM, RIGHT
-from tracekd.stats import intervals
 
 
 @pytest.fixture
@@ -121,7 +120,7 @@ def test_seeds_that_repeat_change_no_test_and_no_interval():
     flags = [(True, True)] * 12 + [(True, False)] * 6 + [(False, True)] * 5 + [(False, False)] * 9
     table = pd.DataFrame(flags, columns=["trace_correct", "answer_correct"])
     table = table.assign(
-        id=table.index, dataset="d", condition="c", seed=121, classification_correct=table.trace_correct,
+        id=table.index, dataset="d", condition="c", seed=121, category="k", classification_correct=table.trace_correct,
         retrieval_correct=True,
     )  # fmt: skip
     seeds = pd.concat([table, table.assign(seed=122), table.assign(seed=123)], ignore_index=True)
@@ -185,15 +184,6 @@ def test_verdicts_carry_what_the_wrong_trace_of_their_problem_reveals(tmp_path):
     assert found.drawn_reveals.to_dict() == {"babi/a/1": "excludes", "babi/a/2": "none"}
 
 
-def test_an_association_sentence_names_correction_and_power():
-    row = intervals.association_row({"both": 12, "answer_only": 5, "trace_only": 6, "neither": 9})
-    # chi2 = 32 (12 * 9 - 6 * 5)^2 / (18 * 14 * 17 * 15) = 3.03, p = 0.082; phi with 80% power sqrt(7.849 / 32) = 0.50.
-    assert all(value in narrative.association_sentence(row, "x") for value in ("p = 0.082", "0.50", "80%"))
-    # Significant alone, not after correction: the sentence has the corrected p and the power.
-    held = narrative.association_sentence(row | {"p_value": 0.03, "p_holm": 0.09}, "x")
-    assert "p = 0.09" in held and "80%" in held
-
-
 def test_repetition_counts_word_sequences_that_come_again():
     """By hand: of the five sequences abcd, bcda, cdab, dabc, abcd the last stands twice."""
     assert text.repetition("a b c d a b c d") == pytest.approx(0.2)
@@ -204,10 +194,12 @@ def test_an_evaluation_has_one_row_per_file_and_measure(frame, monkeypatch):
     table, paths = frame
     files = pd.DataFrame({"dataset": "cotempqa", "condition": ["vanilla", "correct", "correct"], "seed": [1, 1, 2],
                           "missing": [0, 1, 0]})  # fmt: skip
-    table = table.assign(condition=table.condition.replace("vanilla", "prompted"))
-    found = evaluation.Evaluation([PROBLEM, LISTS], paths, table, files, {}, "")
-    assert found.conditions == ["correct", "prompted"] and set(found.traced.condition) == {"correct"}
-    found = dataclasses.replace(found, frame=frame[0])
+    prompted = table.assign(condition=table.condition.replace("vanilla", "prompted"))
+    found = evaluation.Evaluation([PROBLEM, LISTS], paths, prompted, files, {}, "")
+    assert set(found.traced.condition) == {"correct"}
+    pair = found.contrasts(0.05).iloc[0]  # "trained minus prompted", whatever comes first in the frame
+    assert (pair["first"], pair.second) == ("correct", "prompted")
+    found = dataclasses.replace(found, frame=table)
     monkeypatch.setattr(evaluation.registry, "load_tokenizer", lambda student: lambda text, **_: {"input_ids": text})
     rows = found.outputs_table("S").set_index(["condition", "seed"])
     # A missing problem counts in n; rouge_l is for students that were taught steps; tokens are letters here.
@@ -218,3 +210,4 @@ def test_an_evaluation_has_one_row_per_file_and_measure(frame, monkeypatch):
     assert "label right" not in measured.loc["vanilla"].index
     assert measured.not_checked["correct", "gold-free check: passes"] + measured.outputs[
         "correct", "gold-free check: passes"] == 4  # fmt: skip
+    assert found.contrasts(0.05).measure.tolist() == ["answer exactly right", "contains the answer"]

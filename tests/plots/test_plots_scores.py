@@ -7,8 +7,11 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from conftest import ROOT
+from invented_verdicts import frame, rng
 
-from tracekd.plots import scores
+from tracekd.analysis import claims as tested_claims
+from tracekd.analysis import replication_tables as rtab
+from tracekd.plots import claims, scores, style
 from tracekd.stats import intervals
 
 CELLS = {"both": 30, "answer_only": 20, "trace_only": 10, "neither": 40}
@@ -16,9 +19,12 @@ CELLS = {"both": 30, "answer_only": 20, "trace_only": 10, "neither": 40}
 
 @pytest.fixture
 def ax():
-    fig, ax = plt.subplots()
-    yield ax
-    plt.close(fig)
+    yield plt.subplots()[1]
+    plt.close("all")
+
+
+def ticks(ax) -> list[str]:
+    return [t.get_text() for t in ax.get_yticklabels()]
 
 
 def test_the_style_is_set_by_a_call_and_not_by_an_import():
@@ -32,21 +38,26 @@ def test_the_style_is_set_by_a_call_and_not_by_an_import():
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
-def test_points_stand_where_the_table_says(ax):
-    table = pd.DataFrame({"dataset": ["a", "a"], "condition": ["vanilla", "correct"], "value": [0.4, 0.6],
-                          "low": [0.3, 0.5], "high": [0.5, 0.7]})  # fmt: skip
+def test_points_stand_where_the_table_says_with_one_marker_per_condition(ax):
+    table = pd.DataFrame({"dataset": ["babi", "babi", "marco"], "condition": ["vanilla", "correct", "r1 (templated)"],
+                          "value": [0.4, 0.6, 0.5], "low": 0.3, "high": 0.7})  # fmt: skip
     assert scores.points(table, ax, group="dataset", colour="condition") is ax
-    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["vanilla", "correct"]
-    assert [float(c.lines[0].get_ydata()[0]) for c in ax.containers] == [0.4, 0.6]
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["vanilla", "correct", "r1 (templated)"]
+    assert [c.lines[0].get_xdata().tolist() for c in ax.containers] == [[0.4], [0.6], [0.5]]
+    assert [c.lines[0].get_marker() for c in ax.containers] == ["s", "D", "v"]
+    assert ticks(ax) == ["MS MARCO", "bAbI"]  # from below
+    ax.clear()
+    scores.points(table[1:], ax, group="condition", colour="condition")
+    assert ax.get_legend() is None and [c.lines[0].get_marker() for c in ax.containers] == ["D", "v"]
 
 
 def test_a_matrix_shows_counts_and_intervals_and_the_rest_is_off():
     fig, axs = plt.subplots(1, 2)
-    scores.matrices(pd.DataFrame([CELLS | {"condition": "correct"}]), axs)
+    scores.matrices(pd.DataFrame([CELLS | {"condition": "babi, correct"}]), axs)
     words = [t.get_text() for t in axs[0].texts]
     low, high = intervals.wilson(30, 100)
     assert words[:2] == ["30\n30%", f"{100 * low:.0f} to {100 * high:.0f}%"] and len(words) == 8
-    assert axs[0].axison and not axs[1].axison
+    assert axs[0].axison and not axs[1].axison and axs[0].get_title() == "bAbI, correct"
     plt.close(fig)
 
 
@@ -54,6 +65,9 @@ def test_shares_and_phi_with_undefined_rows(ax):
     table = pd.DataFrame([{"condition": name, "rules": "id-aligned", **intervals.association_row(cells)}
                           for name, cells in (("a", CELLS), ("b", {"neither": 5}))])  # fmt: skip
     scores.share_bars(table, ax)
+    # 30 of 100 both; 30 of 40 after a right trace, 20 of 60 after a wrong one; b has no right trace.
+    drawn = [c.lines[0].get_xdata().tolist() for c in ax.containers]
+    assert drawn == [[0.3, 0.0], [0.75], pytest.approx([1 / 3, 0.0])]
     ax.clear()
     scores.phi_forest(table, ax, label="condition", kind="rules", colours=scores.RULE_COLOURS)
     assert [t.get_text() for t in ax.texts] == ["undefined: trace or answer never varies"]
@@ -68,3 +82,40 @@ def test_a_condition_has_one_marker_whatever_stands_before_it(ax):
         scores.points(shown, ax, group="dataset", colour="condition")
         markers.append({c.get_label(): c.lines[0].get_marker() for c in ax.containers})
     assert markers[1] == {"correct": "D", "r1 (templated)": "v"} and markers[0] == markers[1] | {"vanilla": "s"}
+
+
+def test_names_are_their_owners():
+    assert style.named("babi (GENERATED), cotempqa; 5 of marco, 04_matrices_babi, babies") == (
+        "bAbI (GENERATED), CoTempQA; 5 of MS MARCO, 04_matrices_babi, babies"
+    )
+
+
+def test_accuracy_has_a_line_per_training_and_a_panel_per_set(ax):
+    right = [1, 0] * 10
+    ours = pd.concat([frame({"prompted": right, "vanilla": right, "few_shot_traces": right}),
+                      frame({"vanilla": [1] * 30}, dataset="cotempqa", size=183)])  # fmt: skip
+    fig = claims.accuracy(rtab.by_condition(rtab.accuracies(ours, rng(), 20)))
+    assert [ax.get_title(loc="left") for ax in fig.axes] == ["bAbI, n = 20 problems", "CoTempQA, n = 30 problems"]
+    assert ticks(fig.axes[1]) == ["vanilla, 183"] and "prompted" in ticks(fig.axes[0])
+
+
+def test_the_forest_has_a_panel_per_unit_and_the_verdict_beside_each_line(ax):
+    right, traces = [1, 0] * 60, [1, 0] * 58 + [1, 1, 0, 0]  # 59 of 60 right after right traces, 1 of 60 after wrong
+    ours = frame({"vanilla": right, "correct": right, "incorrect": right}, {"correct": traces}, seeds=(1, 2))
+    table = tested_claims.tested(ours, rng(), 200)
+    fig = claims.claim_forest(table[table.verdict != tested_claims.NOT_TESTED])
+    assert [len(ticks(ax)) for ax in fig.axes] == [3, 1]  # three pairs of trainings; the tie with the trace
+    words = [text.get_text() for text in fig.axes[1].texts]
+    assert words == ["Answers are as often right after wrong traces as after right ones", "not supported"]
+
+
+def test_the_hero_shows_both_tables(ax):
+    phi = pd.DataFrame({"dataset": "babi", "student": "Q-Instruct", "rules": ["as printed", "id-aligned"]})
+    phi = phi.assign(phi=[0.0, 0.5], phi_low=[-0.1, 0.4], phi_high=[0.1, 0.6])
+    forced = pd.DataFrame({"dataset": "marco", "condition": "correct", "variant": ["both_wrong", "gold", "empty"]})
+    forced = forced.assign(value=[0.1, 0.9, 0.5], low=0.05, high=0.95, n=42)
+    left, right = claims.hero(phi, forced, ("One", "Two")).axes
+    assert [ax.get_title(loc="left") for ax in (left, right)] == ["(a) One", "(b) Two"]
+    assert ticks(left) == ["bAbI, Q"] and ticks(right) == ["MS MARCO, taught\ncorrect traces, n = 42"]
+    drawn = {c.get_label(): c.lines[0].get_xdata()[0] for c in right.containers}
+    assert drawn == {"right trace": 0.9, "no trace": 0.5, "wrong trace": 0.1}

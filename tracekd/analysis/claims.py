@@ -1,20 +1,140 @@
-"""The ledger: every printed number and claim beside what follows here, what was replicated, and the verdict."""
+"""The paper's claims, in our words, and our own questions, tested on the replication; and every printed number.
+
+An estimate is a difference between two training conditions on the same problems, averaged over seeds, or between
+answers after right and after wrong steps within one condition. ``low`` to ``high`` resamples problems and seeds, and
+``t_low`` to ``t_high`` is the two-way random-effects t interval (``bootstrap.crossed``). A seed sets a training's first
+weights and its order, not its problems.
+
+Rules of decision, by the ends of a 90% interval (level 0.05) and a margin:
+
+* ``not lower`` (non-inferiority): supported above minus the margin, not supported below it.
+* ``not higher``: supported below the margin, not supported above it.
+* ``no difference`` (equivalence by two one-sided tests, Schuirmann 1987): supported within the margin on both sides,
+  not supported beyond it on one.
+* ``higher``, ``lower`` (superiority by the margin): supported beyond the margin on their side, not supported short of
+  it.
+
+Anything else is inconclusive, and so is a decision that only one of the two intervals gives: two or three seeds are too
+few for the bootstrap alone. A claim is not tested where a test would mean nothing; ``reason`` says why.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
 
 import numpy as np
 import pandas as pd
 
-from tracekd.analysis import paper_check
-from tracekd.analysis import released_tables as rt
-from tracekd.analysis import replication_claims as rc
-from tracekd.analysis.narrative import points, seed_count, verdict_words
-from tracekd.analysis.recorded import FOLDER, marked
-from tracekd.analysis.released_tables import OURS, PRINTED, THEIRS
-from tracekd.analysis.tables import STEPS, accuracy, cells, first_seed
+from tracekd.analysis.narrative import INCONCLUSIVE, NOT_SUPPORTED, NOT_TESTED, SUPPORTED, points
+from tracekd.analysis.recorded import SIZE, teachers
+from tracekd.analysis.replication_tables import FEWEST, REPEATS, difference, tie
 from tracekd.traces.templated import TEACHER
+
+MARGIN = 0.05  # five points of accuracy
+TIE_MARGIN = 0.10  # of the difference between answers after right and after wrong steps
+NOT_RUN = "conditions not trained"
+ENDS = ("low", "high", "t_low", "t_high", "low90", "high90", "t_low90", "t_high90", "least_difference")
+MISLEADING = {"incorrect", "natural_incorrect"}  # their wrong traces are the ones that ``drawn_reveals`` is about
+
+
+def load() -> pd.DataFrame:
+    """``claims.csv``: one row per claim of the paper and per question of ours (``asked_by``), tested set by set.
+
+    ``first`` minus ``second`` are training conditions. Without a ``second`` the claim is about the tie of the answer
+    with a ``step``: ``trace``, or ``classification``, the label, which names no answer. To test another, add a row.
+    """
+    return pd.read_csv(files("tracekd.analysis") / "claims.csv", keep_default_na=False)
+
+
+def decide(rule: str, found: Mapping, margin: float) -> str:
+    """The verdict of a rule (see the module's text) on an estimate with ``low90``, ``high90`` and ``t_`` ends."""
+    ends = [(found["low90"], found["high90"])]
+    if found.get("t_low90", np.nan) == found.get("t_low90", np.nan):
+        ends.append((found["t_low90"], found["t_high90"]))
+    verdicts = {_by_interval(rule, low, high, margin) for low, high in ends}
+    return verdicts.pop() if len(verdicts) == 1 else INCONCLUSIVE
+
+
+def _by_interval(rule: str, low: float, high: float, margin: float) -> str:
+    above, below = low > margin, high < -margin
+    supported, not_supported = {
+        "not lower": (low > -margin, below),
+        "not higher": (high < margin, above),
+        "no difference": (-margin < low and high < margin, above or below),
+        "higher": (above, high < margin),
+        "lower": (below, low > -margin),
+    }[rule]
+    return SUPPORTED if supported else NOT_SUPPORTED if not_supported else INCONCLUSIVE
+
+
+def tested(
+    verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = REPEATS, claims: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Every claim (of ``load``) on each of its data sets, for each training size with both conditions.
+
+    Answerable questions alone: without an answer, a right trace states no fact and the right answer declines, which is
+    one decision.
+
+    Returns:
+        claim, dataset, source, reveals (``all``; for claims on incorrect traces also what the wrong trace drawn for a
+        problem reveals), training_problems (0: not trained), teacher, rule, first, second, step, margin, estimate with
+        its 95% and 90% intervals, least_difference (that these problems and seeds show with 80% power), n, seeds,
+        by_seed, fewest, verdict, reason.
+    """
+    rows = []
+    claims = load() if claims is None else claims
+    for claim, dataset in [(one, dataset) for one in claims.itertuples() for dataset in one.datasets.split()]:
+        part = verdicts[(verdicts.dataset == dataset) & verdicts.answerable]
+        for reveals, some in _parts(part, claim):
+            sizes = [(size, _found(claim, of_size, rng, repeats)) for size, of_size in some.groupby(SIZE)]
+            made = [(size, found) for size, found in reversed(sizes) if found]
+            made = made or [(0, {})] * (reveals == "all")
+            rows += [_row(claim, dataset, some, size, found) | {"reveals": reveals} for size, found in made]
+    return pd.DataFrame(rows)
+
+
+def _parts(part: pd.DataFrame, claim) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The problems together, and for claims on incorrect traces by what the wrong trace drawn for each reveals."""
+    yield "all", part
+    if "drawn_reveals" in part and MISLEADING & {claim.first, claim.second}:
+        yield from part[part.drawn_reveals.fillna("") != ""].groupby("drawn_reveals", sort=True)
+
+
+def _found(claim, part: pd.DataFrame, rng: np.random.Generator, repeats: int) -> dict:
+    if claim.second:
+        return difference(part, claim.first, claim.second, rng, repeats)
+    return tie(part, claim.first, rng, repeats, claim.step)
+
+
+def _row(claim, dataset: str, part: pd.DataFrame, size: int, found: Mapping) -> dict:
+    margin = MARGIN if claim.second else TIE_MARGIN
+    named = teachers(part[part[SIZE] == size])
+    wrote = [named.get((dataset, name), "") for name in (claim.first, claim.second)]
+    reason = _not_tested(part, wrote, found)
+    return {
+        "claim": claim.claim, "dataset": dataset, "source": part.source.iloc[0] if len(part) else "",
+        "reveals": "all", SIZE: size, "teacher": " and ".join(sorted(set(wrote) - {""})), "rule": claim.rule,
+        "first": claim.first, "second": claim.second, "step": claim.step, "margin": margin,
+        "estimate": found.get("value", np.nan), **{name: found.get(name, np.nan) for name in ENDS},
+        "n": found.get("n", 0), "seeds": found.get("seeds", 0),
+        "by_seed": "; ".join(f"{value:+.3f}" for value in found.get("by_seed", ())), "fewest": found.get("fewest", 0),
+        "verdict": NOT_TESTED if reason else decide(claim.rule, found, margin), "reason": reason,
+    }  # fmt: skip
+
+
+def _not_tested(part: pd.DataFrame, wrote: list[str], found: Mapping) -> str:
+    """Why a test would mean nothing; empty where it means something."""
+    if not found:
+        return NOT_RUN
+    reasons = {
+        "one seed": found["seeds"] == 1,
+        "traces written by rules": TEACHER in wrote,
+        "generated problems": part.source.astype(str).str.contains("GENERATED").any(),
+        f"fewer than {FEWEST} problems of a kind": found["fewest"] < FEWEST,
+    }
+    return "; ".join(reason for reason, holds in reasons.items() if holds)
+
 
 # Where each kind of printed number is looked into: notebook and artefact.
 PLACES = {
@@ -26,160 +146,42 @@ PLACES = {
     "seeds": ("06_released_outputs", "paper_check"),
     "study": ("05_human_study", "05_published_means"),
 }
-NUMBERS = (
+NUMBERS = [
     "kind", "dataset", "category", "student", "condition", "seed", "measure", "unit", "printed", "as_published",
-    "aligned", "replicated", "replicated_low", "replicated_high", "replicated_problems", "replicated_outputs",
-    "replicated_source", "verdict", "notebook", "artefact",
-)  # fmt: skip
+    "aligned", "verdict", "notebook", "artefact",
+]  # fmt: skip
 
 
-def beside_release(tested: pd.DataFrame, folder: Path = FOLDER) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """``claims`` and ``paper_check.check`` from the recorded verdicts on the authors' outputs in ``folder``."""
-    release = rt.load(folder)
-    claimed = claims(tested, release.contrasts, release.compared, rt.r1_accuracies(release.printed))
-    return marked(claimed), paper_check.check(release.printed, release.verdicts)
+def numbers(checked: pd.DataFrame) -> pd.DataFrame:
+    """The ledger: every row of ``paper_check.check`` with the notebook and artefact that look into it."""
+    places = [PLACES[kind] for kind in checked.kind]
+    return checked.assign(notebook=[n for n, _ in places], artefact=[a for _, a in places])[NUMBERS]
 
 
-def numbers(checked: pd.DataFrame, verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000):
-    """Every printed number with its counterparts; columns ``NUMBERS``.
-
-    Args:
-        checked: of ``paper_check.check``.
-        verdicts: of ``recorded.of_sizes``, one student. Beside a printed accuracy of the same set, condition and
-            category stands its accuracy (percent, 95% interval), beside a printed count that of its first seed. Empty
-            where nothing of the kind was replicated: templated traces are not the paper's, and a number over all
-            categories has no counterpart where a category that is printed of its set was not tested.
-        rng: of the intervals.
-        repeats: resamples.
-    """
-    verdicts = verdicts[verdicts.teacher != TEACHER]
-    shares, counts = _shares(verdicts, rng, repeats), _counts(verdicts)
-    part_only = _without_a_category(checked, verdicts)
-    source = verdicts.groupby("dataset").source.first()
-    rows = []
-    for row in checked.to_dict("records"):
-        found, key = {}, (row["dataset"], row["category"], row["condition"])
-        if key[:2] not in part_only and row["kind"] in ("answer metric", "seeds") and row["measure"] == "acc":
-            found = shares.get(key, {})
-        elif key[:2] not in part_only and row["kind"] == "matrix":
-            found = counts.get((*key, row["measure"]), {})
-        if found:
-            found = {**found, "replicated_source": source[row["dataset"]]}
-        notebook, artefact = PLACES[row["kind"]]
-        rows.append({**row, **found, "notebook": notebook, "artefact": artefact})
-    return pd.DataFrame(rows).reindex(columns=list(NUMBERS))
+def overview(claimed: pd.DataFrame) -> pd.DataFrame:
+    """One row per claim, one column per data set: difference in points, n, verdict, at the largest size tested."""
+    rows = claimed[claimed.reveals == "all"]
+    rows = rows.assign(untested=rows.verdict == NOT_TESTED).sort_values("untested", kind="stable")
+    rows = rows.drop_duplicates(["claim", "dataset"])
+    cells = [_cell(row) for row in rows.itertuples()]
+    order = claimed.claim.unique()
+    return rows.assign(cell=cells).pivot(index="claim", columns="dataset", values="cell").reindex(order).fillna("")
 
 
-def _without_a_category(checked: pd.DataFrame, verdicts: pd.DataFrame) -> set[tuple[str, str]]:
-    """(data set, "all") of the sets for which a category is printed that ``verdicts`` has no problem of."""
-    printed = checked[checked.kind.isin(["answer metric", "seeds"]) & (checked.category != "all")]
-    tested = set(zip(verdicts.dataset, verdicts.category, strict=True))
-    pairs = zip(printed.dataset, printed.category, strict=True)
-    return {(dataset, "all") for dataset, category in pairs if (dataset, category) not in tested}
-
-
-def _shares(verdicts: pd.DataFrame, rng, repeats: int) -> dict[tuple, dict]:
-    by = ["dataset", "category", "condition"]
-    if verdicts.empty:
-        return {}
-    whole = pd.concat([verdicts.assign(category="all"), verdicts])
-    return {
-        (row["dataset"], row["category"], row["condition"]): {
-            "replicated": 100 * row["value"], "replicated_low": 100 * row["low"], "replicated_high": 100 * row["high"],
-            "replicated_problems": row["problems"], "replicated_outputs": row["outputs"],
-        }
-        for row in accuracy(whole, "answer_correct", rng, repeats, by).to_dict("records")
-    }  # fmt: skip
-
-
-def _counts(verdicts: pd.DataFrame) -> dict[tuple, dict]:
-    """Counts of the first seed under the measures' printed names, such as ``trace both`` and ``answer correct``."""
-    found = {}
-    for (dataset, condition), part in first_seed(verdicts).groupby(["dataset", "condition"], sort=False):
-        made = {f"{step} {cell}": n for step in STEPS for cell, n in cells(part, step).items()}
-        made |= {f"{step} correct": int(part[f"{step}_correct"].sum()) for step in (*STEPS, "answer")}
-        made["unevaluated"] = int((part.status == "no_trace").sum())
-        for measure, count in made.items():
-            size = {"replicated_problems": part.id.nunique(), "replicated_outputs": len(part)}
-            found[dataset, "all", condition, measure] = {"replicated": count, **size}
-    return found
-
-
-def claims(tested: pd.DataFrame, contrasts: pd.DataFrame, trace: pd.DataFrame, r1: pd.DataFrame) -> pd.DataFrame:
-    """``replication_claims.tested`` with ``published`` and ``rescored`` beside it, in words, one entry per student.
-
-    ``contrasts``, ``trace`` and ``r1`` are of ``released_tables``: ``contrasts``, ``compared``, ``r1_accuracies``.
-    """
-    rows = [row | _beside(row, contrasts, trace, r1) for row in tested.to_dict("records")]
-    return pd.DataFrame(rows).assign(notebook="08_paper_check", artefact="08_claims")
-
-
-def _beside(row: dict, contrasts, trace, r1) -> dict[str, str]:
-    if {row["first"], row["second"]} & {"r1", "swapped"}:
-        return {"published": _r1(row, r1), "rescored": "no outputs in the release"}
-    if row["second"]:
-        found = {rules: _pair(row, contrasts[contrasts.rules == rules]) for rules in (THEIRS, OURS)}
-        return {"published": found[THEIRS], "rescored": found[OURS]}
-    part = trace[(trace.step == row["step"]) & (trace.dataset == row["dataset"]) & (trace.condition == row["first"])]
-    found = {rules: _link(part[part.rules == rules]) for rules in (PRINTED, OURS)}
-    return {"published": found[PRINTED], "rescored": found[OURS]}
-
-
-def _pair(row: dict, part: pd.DataFrame) -> str:
-    """Differences ``first - second`` of the authors' students; the table may hold the pair the other way round."""
-    names, words = [row["first"], row["second"]], []
-    for pair in part[part.dataset == row["dataset"]].to_dict("records"):
-        found = [pair["difference"], pair["low"], pair["high"]]
-        if [pair["second"], pair["first"]] == names:
-            found = [-found[0], -found[2], -found[1]]
-        elif [pair["first"], pair["second"]] != names:
-            continue
-        words.append(f"{pair['student'].removesuffix('-Instruct')} {points(*found)} (n = {pair['n']})")
-    return "; ".join(words) or "no outputs in the release"
-
-
-def _link(part: pd.DataFrame) -> str:
-    gaps = (part.p_answer_given_trace - part.p_answer_given_not_trace).set_axis(part.student).dropna()
-    words = [f"{student.removesuffix('-Instruct')} {points(gap)}" for student, gap in gaps.items()]
-    return "; ".join(words) or "not in the release"
-
-
-def _r1(row: dict, r1: pd.DataFrame) -> str:
-    """Differences of the mean over categories, in points, on the categories that are printed of both conditions."""
-    wide = r1.pivot_table(index=["student", "category"], columns="condition", values="value", sort=False)
-    if not {row["first"], row["second"]} <= set(wide):
-        return "not in the release"
-    words, whole = [], r1.category.nunique()
-    for student, gaps in (wide[row["first"]] - wide[row["second"]]).groupby("student", sort=False):
-        fewer = "" if gaps.count() == whole else f" ({gaps.count()} of {whole} categories)"
-        words.append(f"{student.removesuffix('-Instruct')} {gaps.mean():+.1f}{fewer}")
-    return "; ".join(words)
+def _cell(row) -> str:
+    gap, reason = points(row.estimate, row.low, row.high), row.reason if isinstance(row.reason, str) else ""
+    found = f"{gap}, n = {row.n}: " if gap else ""
+    return f"{found}{row.verdict}{f' ({reason})' if reason else ''}"
 
 
 def short(claimed: pd.DataFrame, listed: pd.DataFrame) -> list[str]:
     """The ledger in about twenty lines: each claim with its verdicts, then the printed numbers by how they came out."""
     lines = ["the paper's claims in our words, set by set, tested on the open student (08_claims):"]
-    questions = {claim.sentence for claim in rc.QUESTIONS}
-    for claim, part in claimed.groupby("claim", sort=False):
-        run = part[(part.reason != rc.NOT_RUN) & (part.reveals == "all")]
-        words = [f"{row.dataset} {_estimate(row)}: {verdict_words(row)}" for row in marked(run).itertuples()]
-        if words or claim not in questions:
-            lines.append(f"  {claim}: {'; '.join(words) or f'{rc.NOT_TESTED} ({rc.NOT_RUN})'}")
+    for claim, row in overview(claimed).iterrows():
+        lines.append(f"  {claim}: " + "; ".join(f"{dataset} {cell}" for dataset, cell in row.items() if cell))
     lines.append("every printed number (08_ledger):")
     verdicts = listed.verdict.str.partition(":")[0].where(listed.kind != "claim", "see 06_claims")
     for verdict, part in listed.groupby(verdicts, sort=False):
         kinds = ", ".join(f"{kind} {n}" for kind, n in part.kind.value_counts(sort=False).items())
         lines.append(f"  {verdict}: {kinds}")
-    have = listed[listed.replicated.notna()]
-    distinct = len(have.drop_duplicates(["dataset", "category", "condition", "measure"]))
-    many = f"{len(have)} of {len(listed)}, {distinct} distinct quantities (students and seeds share one)"
-    lines.append(f"  with a counterpart of our own: {many}")
     return lines
-
-
-def _estimate(row) -> str:
-    traces = f", {row.teacher} traces" if isinstance(row.teacher, str) and row.teacher else ""
-    trained = f"trained on {row.training_problems:,}{traces}, {seed_count(row.seeds)}"
-    cut = f"; cut at the limit and counted as wrong: {row.cut}" if isinstance(row.cut, str) and row.cut else ""
-    estimate = f"{points(row.estimate, row.low, row.high)} points" if row.estimate == row.estimate else "no estimate"
-    return f"{estimate} on {row.n} problems ({trained}{cut})"

@@ -26,14 +26,10 @@ _FILE = ("dataset", "condition", "seed")
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The outputs of a run and their verdicts, conditions in longhand.
+    """The outputs of a run (``paths``) on its ``problems`` and their verdicts, conditions in longhand.
 
-    Attributes:
-        problems: all problems of the run.
-        paths: the outputs files.
-        frame, files: of ``score_runs.verdict_frame``.
-        teachers: of ``sft.teachers``.
-        twins: a sentence per data set on training problems that nearly are test problems.
+    ``frame`` and ``files`` are of ``score_runs.verdict_frame``, ``teachers`` of ``sft.teachers``; ``twins`` says how
+    many training problems nearly are test problems.
     """
 
     problems: Sequence[Problem]
@@ -48,11 +44,6 @@ class Evaluation:
         """The verdicts on students that were taught to write the steps."""
         return self.frame[self.frame.condition.isin(STEPPED)]
 
-    @property
-    def conditions(self) -> list[str]:
-        """The prompted student last, so that a difference reads "trained minus prompted"."""
-        return sorted(dict.fromkeys(self.frame.condition), key="prompted".__eq__)
-
     def outputs_table(self, student: str) -> pd.DataFrame:
         """How the outputs of each file could be read, and how like the gold traces their traces are, and how long.
 
@@ -66,15 +57,24 @@ class Evaluation:
         return counted.merge(freeform.spelled(found, self.teachers), how="left", on=list(_FILE))
 
     def accuracies(self, rng: np.random.Generator, repeats: int) -> pd.DataFrame:
-        """Accuracy of answers and, for students that were taught steps, of steps and of the gold-free check.
-
-        Columns of ``tables.accuracies`` and ``not_checked``; see ``gold_free.at_inference``.
-        """
+        """``tables.accuracies`` of answers and, where steps were taught, of steps and ``gold_free.at_inference``."""
         answers = tables.accuracies(self.frame, tables.ANSWERS, rng, repeats)
         steps = tables.accuracies(self.traced, tables.RIGHT, rng, repeats)
         checked = gold_free.at_inference(self.traced, rng, repeats)
         checked["measure"] = "gold-free check: " + checked.measure
         return pd.concat([answers, steps, checked], ignore_index=True)
+
+    def contrasts(self, margin: float) -> pd.DataFrame:
+        """``tables.contrasts`` by exact match and by the milder measure (column ``measure``).
+
+        The prompted student comes last, so that a difference reads "trained minus prompted".
+        """
+        order = sorted(dict.fromkeys(self.frame.condition), key="prompted".__eq__)
+        columns = ("answer_correct", "answer_contains")
+        found = [
+            tables.contrasts(self.frame, margin, c, order=order).assign(measure=tables.ANSWERS[c]) for c in columns
+        ]
+        return pd.concat(found, ignore_index=True)
 
 
 def evaluate(run) -> Evaluation:

@@ -13,13 +13,7 @@ from tracekd.analysis.tables import BY, accuracy
 def at_inference(
     frame: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000, by: Sequence[str] = BY
 ) -> pd.DataFrame:
-    """How often the gold-free check agrees with the verdict by gold on the trace, and what it buys.
-
-    Args:
-        frame: verdicts with ``passes_check`` (see ``aligned``; rows where the check does not apply are left out).
-        rng: of the bootstrap, see ``tables.accuracy``.
-        repeats: of the bootstrap.
-        by: columns that make a group.
+    """How often the check agrees with the verdict by gold on the trace (``passes_check``), and what it buys.
 
     Returns:
         Columns of ``tables.accuracy`` after ``by`` and ``measure``, and ``not_checked``, the group's outputs that the
@@ -36,10 +30,9 @@ def at_inference(
         "answer right, trace fails": (checked[~passed], "answer_correct"),
     }
     made = [accuracy(part, column, rng, repeats, by).assign(measure=name) for name, (part, column) in parts.items()]
-    found = pd.concat(made)
-    if found.empty:
-        return pd.DataFrame(columns=[*by, "measure", "value", "low", "high", "not_checked"])
+    order = [*by, "measure"]
+    if (found := pd.concat(made)).empty:
+        return pd.DataFrame(columns=[*order, "value", "low", "high", "not_checked"])
     left = frame.passes_check.isna().groupby([frame[name] for name in by], observed=True).sum()
     found = found.merge(left.rename("not_checked").reset_index(), on=list(by), how="left")
-    order = [*by, "measure"]
     return found[[*order, *found.columns.drop(order)]].sort_values(list(by), kind="stable", ignore_index=True)

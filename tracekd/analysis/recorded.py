@@ -43,7 +43,7 @@ ORDER = (*UNTRAINED, *CORE, *FREEFORM)  # of the paper's conditions
 
 @dataclass(frozen=True)
 class Recorded:
-    """The recorded replication, as ``replication.record`` writes it; ``forced`` may be empty."""
+    """The recorded replication, as ``replication.record`` writes it; ``interventions`` may be empty."""
 
     verdicts: pd.DataFrame
     adapters: pd.DataFrame
@@ -88,7 +88,7 @@ def main_sizes(frame: pd.DataFrame) -> dict[str, int]:
 
 
 def of_sizes(frame: pd.DataFrame, sizes: Mapping[str, int]) -> pd.DataFrame:
-    """The rows of each data set's size in ``sizes``, with those of the prompted student."""
+    """The rows of each data set's size in ``sizes``, with those of the students without training."""
     if frame.empty:
         return frame
     return frame[(frame[SIZE] == 0) | (frame[SIZE] == frame.dataset.map(sizes))]
@@ -118,21 +118,7 @@ def sources(frame: pd.DataFrame) -> str:
     return "; ".join(f"{names}: {source}" for source, names in by_source.items())
 
 
-def categories_of(frame: pd.DataFrame) -> str:
-    """Which categories of problems a frame has: up to four names, or how many; and how many are unanswerable."""
-    names, asked = sorted(frame.category.unique()), frame.drop_duplicates("id")
-    words = ", ".join(names) if len(names) <= 4 else f"{len(names)} categories"
-    without = int((~asked.answerable).sum())
-    return f"{words}; {without} of {len(asked)} unanswerable" if without else words
-
-
 def counted(frame: pd.DataFrame) -> str:
     """How many problems of which set a frame has, for captions: ``375 problems of babi, 218 of cotempqa``."""
     parts = [f"{n} of {dataset}" for dataset, n in frame.groupby("dataset").id.nunique().items()]
     return ", ".join(parts).replace(" of", " problems of", 1)
-
-
-def trained_on(frame: pd.DataFrame, sizes: Mapping[str, int]) -> str:
-    """The training sizes of each data set in words, with the categories of its test problems in ``frame``."""
-    parts = {dataset: categories_of(part) for dataset, part in frame.groupby("dataset")}
-    return "; ".join(f"{dataset} {sizes[dataset]:,} ({words})" for dataset, words in parts.items())

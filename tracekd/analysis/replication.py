@@ -15,7 +15,7 @@ import pandas as pd
 
 from tracekd import config
 from tracekd.analysis import recorded
-from tracekd.analysis.recorded import FILES, SIZE, load, main_sizes, of_sizes, sources, trained_on  # noqa: F401 - test_readme
+from tracekd.analysis.recorded import FILES, SIZE
 from tracekd.command_line import Parser
 from tracekd.data.problems import kept, label_of
 from tracekd.grid import forced_traces as intervention_grid
@@ -33,10 +33,7 @@ PROFILES = ("grid", "grid-r1", "grid-r1-as-released", "grid-corruption", "grid-m
 
 
 def finished(run: Run) -> tuple[list[tuple], list[tuple]]:
-    """The jobs (dataset, condition, seed) of a run that are answered in full, and the others.
-
-    An outputs file counts where it holds an output of every test problem, made by the adapter that is there now.
-    """
+    """The jobs (dataset, condition, seed) of a run that its adapters have answered in full, and the others."""
     asked, done, rest = outputs.evaluation_problems(run), [], []
     for job in outputs.jobs(run):
         (done if outputs.answered(run, asked[job[0]], *job) else rest).append(job)
@@ -62,14 +59,10 @@ def _teacher(run: Run, job: tuple) -> str:
     return adapters.teacher_of(adapters.read_record(adapters.adapter_path(run, *job)), job[1])
 
 
-def _drawn(run: Run) -> dict[str, int]:
-    """How many training problems a run draws, by data set."""
-    return {dataset: len(training_problems(run, dataset, part)) for dataset, part in kept(run).items()}
-
-
 def _sized(run: Run, frame: pd.DataFrame) -> pd.DataFrame:
     """``frame``, which has ``dataset`` and ``condition``, with ``training_problems`` and ``profile``."""
-    size = frame.dataset.map(_drawn(run)).where(~frame.condition.isin(UNTRAINED), 0)
+    drawn = {dataset: len(training_problems(run, dataset, part)) for dataset, part in kept(run).items()}
+    size = frame.dataset.map(drawn).where(~frame.condition.isin(UNTRAINED), 0)
     return frame.assign(**{SIZE: size, "profile": run.profile.name})
 
 
@@ -98,9 +91,7 @@ def forced_traces(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
     chosen = intervention_grid.chosen(run)
     whole = [j for j in jobs if j[1] not in UNTRAINED and intervention_grid.answered(run, chosen[j[0]], *j)]
     rows = intervention_grid.read(intervention_grid.rows_path(run, *job) for job in whole)
-    if not rows:
-        return pd.DataFrame()
-    return _sized(run, intervention_grid.without_text(tables.frame(rows)))
+    return _sized(run, intervention_grid.without_text(tables.frame(rows))) if rows else pd.DataFrame()
 
 
 def record(runs: Sequence[Run], folder: Path = recorded.FOLDER) -> recorded.Recorded:
@@ -125,7 +116,7 @@ def record(runs: Sequence[Run], folder: Path = recorded.FOLDER) -> recorded.Reco
         else:
             with replacing(folder / name) as temporary:
                 table.to_csv(temporary, index=False, lineterminator="\n", float_format="%.6g")
-    return load(folder)
+    return recorded.load(folder)
 
 
 def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -136,14 +127,10 @@ def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def merged(old: Sequence[pd.DataFrame], fresh: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
-    """Recorded tables with this machine's rows in place of the same jobs' earlier ones; all other rows stay.
+    """Recorded verdicts, adapters and interventions with this machine's rows in place of the same jobs' earlier ones.
 
     Forced answers stay as long as their adapter does. What the first edition recorded, without a profile, leaves when
     its data set is recorded anew. The order of the rows is the same whichever machine records first.
-
-    Args:
-        old: recorded verdicts, adapters and interventions.
-        fresh: the same of this machine.
 
     Raises:
         ValueError: two profiles have the same job at the same size.
@@ -157,18 +144,17 @@ def merged(old: Sequence[pd.DataFrame], fresh: Sequence[pd.DataFrame]) -> list[p
         dict(zip(_keys(table), table.weights, strict=True)) if len(table) else {} for table in (old[1], fresh[1])
     ]
     anew, retrained = set(fresh[0].dataset), {key for key, w in weights[1].items() if weights[0].get(key, w) != w}
-    return [_in_order(_joined([before[~_leaves(before, after, anew, retrained)], after]))
-            for before, after in zip(old, fresh, strict=True)]  # fmt: skip
+    made = []
+    for before, after in zip(old, fresh, strict=True):
+        again = {*_keys(after), *retrained}
+        leaves = before.profile.isna() & before.dataset.isin(anew)
+        leaves |= pd.Series([key in again for key in _keys(before)], before.index, dtype=bool)
+        made.append(_in_order(_joined([before[~leaves], after])))
+    return made
 
 
 def _keys(table: pd.DataFrame) -> list[tuple]:
     return list(table[list(recorded.KEY)].itertuples(index=False, name=None))
-
-
-def _leaves(before: pd.DataFrame, after: pd.DataFrame, anew: set[str], retrained: set[tuple]) -> pd.Series:
-    again = {*_keys(after), *retrained}
-    first_edition = before.profile.isna() & before.dataset.isin(anew)
-    return first_edition | pd.Series([key in again for key in _keys(before)], before.index, dtype=bool)
 
 
 def _check_profiles(jobs: pd.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""Tables of the replication: costs, accuracy, kinds of problems, forced traces; differences and ties over seeds.
+"""Tables of the replication: costs, accuracy, forced traces; differences and ties over seeds.
 
 Estimates are over the problems and seeds that all compared conditions have, with ``bootstrap.crossed``'s intervals.
 """
@@ -11,31 +11,28 @@ import numpy as np
 import pandas as pd
 
 from tracekd.analysis.recorded import ORDER, SIZE, of_sizes
+from tracekd.analysis.tables import accuracies as accuracies_of
 from tracekd.analysis.tables import accuracy
 from tracekd.interventions import tables as given
 from tracekd.stats import bootstrap, intervals
 from tracekd.traces import freeform
 
-FEWEST = 10  # problems of each kind below which there is no estimate of a tie, and no verdict
+FEWEST = 10  # problems of each kind below which there is no verdict on a tie
 FEWEST_SHOWN = 20  # problems below which a figure has no point
 REPEATS = 20_000  # resamples: the ends of intervals then move by less than 0.1 points from one seed to the next
 BY = ["dataset", "source", SIZE, "condition", "teacher"]
 VARIANTS = ("own", "gold", "wrong_label", "wrong_facts", "both_wrong", "masked", "empty")
 EFFECTS = (
-    "observed", "total_all", "facts_given_right_label", "label_given_right_facts", "total", "natural_direct",
-    "natural_indirect",
+    "total_all", "facts_given_right_label", "label_given_right_facts", "total", "natural_direct", "natural_indirect",
 )  # fmt: skip
 
 
 def costs(adapters: pd.DataFrame) -> pd.DataFrame:
-    """What each condition's trainings cost, means over seeds; one row per ``BY``, ``condition`` in longhand."""
-    made = adapters.groupby(BY, sort=False).agg(
-        seeds=("seed", "nunique"), examples=("n", "first"), supervised_tokens=("supervised_tokens", "mean"),
-        total_tokens=("total_tokens", "mean"), repetition=("target_repetition", "mean"),
-        minutes=("seconds", lambda s: s.mean() / 60), loss=("mean_loss", "mean"),
-        hardware=("hardware", lambda h: "; ".join(sorted(set(h)))),
-        commits=("commit", lambda c: " ".join(sorted(set(c)))),
-    )  # fmt: skip
+    """What each condition's trainings cost: seeds and means over them; one row per ``BY``, in longhand."""
+    costs = ["n", "supervised_tokens", "total_tokens", "target_repetition", "seconds", "mean_loss"]
+    groups = adapters.groupby(BY, sort=False)
+    made = groups[costs].mean().assign(minutes=lambda t: t.pop("seconds") / 60)
+    made.insert(0, "seeds", groups.seed.nunique())
     return freeform.spelled(made.reset_index())
 
 
@@ -43,38 +40,27 @@ def accuracies(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 
     """Share of right answers per ``BY``, largest training first.
 
     Returns:
-        columns of ``tables.accuracy``; lowest and highest (seed); contains_value, contains_low, contains_high (outputs
-        that contain the answer); cut (share of outputs that ran into the limit); repetition (mean).
+        columns of ``tables.accuracy``; contains (share of outputs that contain the answer); cut (share of outputs that
+        ran into the limit).
     """
     shares = accuracy(verdicts, "answer_correct", rng, repeats, BY)
-    each = verdicts.groupby([*BY, "seed"], sort=False).answer_correct.mean()
-    spread = each.groupby(BY, sort=False).agg(lowest="min", highest="max").reset_index()
-    mild = accuracy(verdicts, "answer_contains", rng, repeats, BY).set_index(BY)[["value", "low", "high"]]
-    cut = verdicts.assign(cut=verdicts.status == "truncated").groupby(BY, sort=False)[["cut", "repetition"]].mean()
-    for other in (spread, mild.add_prefix("contains_").reset_index(), cut.reset_index()):
-        shares = shares.merge(other, on=BY)
+    mild = accuracy(verdicts, "answer_contains", rng, repeats, BY)[[*BY, "value"]]
+    cut = verdicts.assign(cut=verdicts.status == "truncated").groupby(BY, sort=False).cut.mean()
+    shares = shares.merge(mild.rename(columns={"value": "contains"}), on=BY).merge(cut.reset_index(), on=BY)
     order = {"by": ["dataset", SIZE], "ascending": [True, False], "kind": "stable", "ignore_index": True}
     return freeform.spelled(shares.sort_values(**order))
 
 
-ENDS = ("value", "low", "high", "t_low", "t_high")
+def by_condition(shares: pd.DataFrame) -> pd.DataFrame:
+    """The rows of ``accuracies`` in the figure's order: by data set, untrained first, larger trainings before smaller.
 
-
-def by_condition(shares: pd.DataFrame, sizes: Mapping[str, int]) -> pd.DataFrame:
-    """The rows of ``accuracies`` for the figure: the paper's conditions, untrained students beside the main size.
-
-    Returns:
-        the rows of each size that has students trained on no and on correct traces, in the order of conditions, with
-        ``group`` (data set and training problems).
+    Within a size the paper's conditions come first, then ours as they were recorded. Rows on fewer than
+    ``FEWEST_SHOWN`` problems are left out.
     """
-    base = shares.condition.str.partition(" (")[0]
-    part = shares.assign(place=base.map({name: k for k, name in enumerate(ORDER)})).dropna(subset="place")
-    size = part[SIZE].where(part[SIZE] > 0, part.dataset.map(sizes))
-    part = part.assign(group=part.dataset + " " + size.map("{:,}".format))
-    whole = set(part.group[part.condition == "vanilla"]) & set(part.group[part.condition == "correct"])
-    part = part[part.group.isin(whole) & (part.problems >= FEWEST_SHOWN)].assign(shown_size=-size)
-    part = part.sort_values(["dataset", "shown_size", "place"], kind="stable", ignore_index=True)
-    return part.drop(columns=["place", "shown_size"])
+    place = shares.condition.str.partition(" (")[0].map({name: k for k, name in enumerate(ORDER)}).fillna(len(ORDER))
+    part = shares.assign(place=place, size=-shares[SIZE].where(shares[SIZE] > 0, np.inf))
+    part = part[part.problems >= FEWEST_SHOWN].sort_values(["dataset", "size", "place"], kind="stable")
+    return part.drop(columns=["place", "size"]).reset_index(drop=True)
 
 
 def cube(frame: pd.DataFrame, conditions: Sequence[str], columns: Sequence[str] = ("answer_correct",)) -> np.ndarray:
@@ -114,7 +100,7 @@ def tie(
 
     Returns:
         as ``difference``, without an estimate where the step is right in all outputs or in none; fewest (problems where
-        it is right, or where it is wrong, with any seed), right_traces (share of outputs where it is right, 0..1).
+        it is right, or where it is wrong, with any seed).
     """
     units = _by_step(frame, condition, step)
     if not units.size:
@@ -123,10 +109,7 @@ def tie(
     found = found or {"n": len(units), "seeds": units.shape[1]}  # all right, or all wrong: nothing to compare
     if "low" in found and found["low"] == found["high"]:  # answers that are all alike: resampling shows no width
         found |= dict.fromkeys(("low", "high", "low90", "high90", *bootstrap.T_ENDS), np.nan)
-    return found | {
-        "fewest": int(units[..., [0, 2]].any(axis=1).sum(axis=0).min()),
-        "right_traces": float(units[..., 0].mean()),
-    }
+    return found | {"fewest": int(units[..., [0, 2]].any(axis=1).sum(axis=0).min())}
 
 
 def _by_step(frame: pd.DataFrame, condition: str, step: str = "trace") -> np.ndarray:
@@ -148,120 +131,48 @@ def _estimate(units: np.ndarray, statistic, rng: np.random.Generator, repeats: i
     return bootstrap.crossed(units, statistic, rng, repeats) | {"by_seed": statistic(units.mean(axis=0)).tolist()}
 
 
-def shares_by_trace(frame: pd.DataFrame, rng: np.random.Generator, repeats: int = REPEATS) -> pd.DataFrame:
-    """How often trace and answer are both right, and the answer after right and after wrong traces, over all seeds.
+def by_answerable(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
+    """``tables.accuracies`` of exact match, F1, ROUGE-L and declining, of the sets with unanswerable questions.
 
-    Returns:
-        columns dataset, condition, n (problems), seeds, right_outputs and wrong_outputs (with such a trace), and
-        right_traces (share of outputs), joint, p_answer_given_trace, p_answer_given_not_trace (0..1), each with
-        ``_low`` and ``_high`` (95%; Wilson's where all answers are alike). NaN below ``FEWEST_SHOWN`` problems.
+    Its groups: dataset, training_problems, condition, answerable.
     """
-    # Name: the statistic, and whose problems it counts.
-    statistics = {
-        "right_traces": (lambda means: means[:, 0], [0, 2]),
-        "joint": (lambda means: means[:, 1], [0, 2]),
-        "p_answer_given_trace": (lambda means: _after(means, 0), [0]),
-        "p_answer_given_not_trace": (lambda means: _after(means, 2), [2]),
-    }
-    rows = []
-    for (dataset, condition), part in frame.groupby(["dataset", "condition"], sort=False, observed=True):
-        units = _by_step(part, condition)
-        row = {"dataset": dataset, "condition": condition, "n": units.shape[0], "seeds": units.shape[1]}
-        row |= {"right_outputs": int(units[..., 0].sum()), "wrong_outputs": int(units[..., 2].sum())}
-        for name, (statistic, places) in statistics.items():
-            many = int(units[..., places].any(axis=(1, 2)).sum())
-            found = _estimate(units, statistic, rng, repeats) if many >= FEWEST_SHOWN else {}
-            if found and found["value"] in (0, 1):
-                found["low"], found["high"] = intervals.wilson(int(found["value"]) * many, many)
-            found = found or dict.fromkeys(("value", "low", "high"), np.nan)
-            row |= {name: found["value"], f"{name}_low": found["low"], f"{name}_high": found["high"]}
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def by_kind(verdicts: pd.DataFrame, main: pd.DataFrame, rng, rng_facts, repeats: int = 2000) -> pd.DataFrame:
-    """Answers by kind of problem: answerable and not, where a set has both; and by number of gold facts.
-
-    Args:
-        verdicts: of all sizes, for the first split.
-        main: of the main sizes, for the second.
-        rng: of the first split's intervals.
-        rng_facts: of the second's.
-        repeats: resamples.
-
-    Returns:
-        columns dataset, training_problems, condition, kind, measure, value, low, high, t_low, t_high, problems, seeds.
-    """
-    parts = [_by_answerable(verdicts, rng, repeats), _by_facts(main, rng_facts)]
-    columns = ["dataset", SIZE, "condition", "kind", "measure", *ENDS, "problems", "seeds"]
-    return pd.concat([part.reindex(columns=columns) for part in parts if len(part)] or [pd.DataFrame(columns=columns)])
-
-
-def _by_answerable(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int) -> pd.DataFrame:
-    """``exact``, ``F1``, ``ROUGE-L``, ``declines`` by whether a question has an answer, for sets that have both."""
     some = verdicts[~verdicts.groupby("dataset").answerable.transform("all").astype(bool)]
-    measures = {"exact": "answer_correct", "F1": "answer_f1", "ROUGE-L": "answer_rouge_l", "declines": "declined"}
-    parts = [
-        accuracy(some, column, rng, repeats, ["dataset", SIZE, "condition", "answerable"]).assign(measure=name)
-        for name, column in measures.items()
-        if column in some and len(some)
-    ]
-    if not parts:
-        return pd.DataFrame()
-    table = pd.concat(parts, ignore_index=True)
-    return table.assign(kind=np.where(table.answerable.astype(bool), "answerable", "unanswerable"))
+    measures = {"answer_correct": "exact", "answer_f1": "F1", "answer_rouge_l": "ROUGE-L", "declined": "declines"}
+    return accuracies_of(some, measures, rng, repeats, ["dataset", SIZE, "condition", "answerable"])
 
 
-def _by_facts(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = REPEATS) -> pd.DataFrame:
-    """Accuracy (``exact``) and ``tie`` of trace and answer for problems with one, two and more gold facts.
+def by_trace(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
+    """``tables.accuracy`` of answers after the student's own right and wrong traces (``trace_correct``).
 
-    Without a tie below ``FEWEST`` problems with a right or a wrong trace; nothing where ``n_facts`` is not recorded.
+    Of students taught correct or incorrect traces, on answerable questions; no row on fewer than ``FEWEST_SHOWN``
+    problems.
     """
-    many = verdicts[verdicts.n_facts > 0] if "n_facts" in verdicts else verdicts.head(0).assign(n_facts=0)
-    many = many.assign(kind=np.select([many.n_facts == 1, many.n_facts == 2], ["one fact", "two facts"], "more facts"))
-    rows, by = [], ["dataset", SIZE, "condition", "kind"]
-    for key, part in many.groupby(by, sort=False):
-        right, tied = accuracy(part, "answer_correct", rng, repeats, by).iloc[0], tie(part, key[2], rng, repeats)
-        head = dict(zip(by, key, strict=True)) | {"problems": right.problems, "seeds": right.seeds}
-        rows.append({**head, "measure": "exact", **right[list(ENDS)]})
-        if tied.get("fewest", 0) >= FEWEST:
-            rows.append({**head, "measure": "tie", **{name: tied[name] for name in ENDS}})
-    return pd.DataFrame(rows)
+    some = verdicts[verdicts.condition.isin(["correct", "incorrect"]) & verdicts.answerable].drop(columns="category")
+    found = accuracy(some, "answer_correct", rng, repeats, ["dataset", "source", SIZE, "condition", "trace_correct"])
+    return found[found.problems >= FEWEST_SHOWN]
 
 
-def forced(asked: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000, *, few: int = FEWEST) -> pd.DataFrame:
-    """What answers do after forced traces, size by size.
-
-    Args:
-        asked: forced answers, of ``recorded.load``, conditions in longhand.
-        rng: of the intervals.
-        repeats: resamples.
-        few: own right or wrong traces below which there is no observed difference.
+def forced(asked: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
+    """What right answers do after forced traces (``asked``: of ``recorded.load``, in longhand), size by size.
 
     Returns:
-        columns training_problems, quantity, reveals and those of ``tables.effects``. ``quantity`` is ``effect`` (of a
-        right trace); ``accuracy`` after the trace in ``effect``; ``follows`` (share of answers that follow ``effect``
-        where trace and context disagree); ``training`` (trained on correct minus on incorrect traces).
+        columns training_problems, quantity, reveals (what a problem's wrong trace reveals, or all) and those of
+        ``tables.effects``. ``quantity`` is ``effect`` (of a right trace), ``accuracy`` (after the trace in
+        ``effect``) or ``follows`` (share of answers that follow ``effect`` where trace and context disagree).
     """
 
-    def by_reveals(make: Callable) -> Callable:
-        return lambda rows: given.by_reveals(rows, lambda part: make(part, rng, repeats))
+    def by_reveals(make: Callable) -> pd.DataFrame:
+        return _by_size(asked, lambda rows: given.by_reveals(rows, lambda part: make(part, rng, repeats)))
 
-    levels = _by_size(asked, by_reveals(given.levels)).rename(columns={"variant": "effect"})
-    moved = _by_size(asked, by_reveals(given.effects))
+    levels = by_reveals(given.levels).rename(columns={"variant": "effect"})
+    moved = by_reveals(given.effects)
     follows = _by_size(asked, lambda rows: given.follow_shares(rows, rng, repeats))
-    between = _by_size(asked, lambda rows: given.between_conditions(rows, rng, repeats=repeats))
-    own = asked[asked.variant == "own"].groupby(["dataset", "condition", SIZE]).trace_correct
-    rare = own.sum()[(own.sum() < few) | (own.size() - own.sum() < few)].index
-    rare = moved.set_index(["dataset", "condition", SIZE]).index.isin(rare)
-    moved = moved[moved.effect.isin(EFFECTS) & (moved.n > 0) & ((moved.effect != "observed") | ~rare)]
     follows = follows[follows.variant == "given"].drop(columns="variant").rename(columns={"follows": "effect"})
-    between = between.assign(condition=between["first"] + " minus " + between["second"])
     parts = {
-        "effect": moved, "accuracy": levels[levels.effect.isin(VARIANTS)],
+        "effect": moved[moved.effect.isin(EFFECTS) & (moved.n > 0)],
+        "accuracy": levels[levels.effect.isin(VARIANTS)],
         "follows": follows.assign(outcome="answer_correct", reveals="all"),
-        "training": between[between.n > 0].drop(columns=["first", "second"]).assign(reveals="all"),
-    }  # fmt: skip
+    }
     table = pd.concat([part.assign(quantity=name) for name, part in parts.items()], ignore_index=True)
     table = table[table.outcome == "answer_correct"].drop(columns="outcome")
     first = [SIZE, "quantity"]
@@ -275,15 +186,16 @@ def _by_size(frame: pd.DataFrame, make: Callable[[pd.DataFrame], pd.DataFrame]) 
     return table[[SIZE, *table.columns.drop(SIZE)]]
 
 
-def forced_panels(
+def forced_panel(
     asked: pd.DataFrame, verdicts: pd.DataFrame, sizes: Mapping[str, int], rng: np.random.Generator, repeats: int = 2000
 ) -> pd.DataFrame:
-    """Accuracy after the student's own, the gold, a wrong and no trace, for the figure.
+    """Accuracy after the gold, no and a wrong trace of students taught correct or incorrect ones, for the figure.
 
-    On answerable questions at the main sizes; nothing on fewer than ``FEWEST_SHOWN`` problems.
+    On answerable questions at the main sizes; nothing on fewer than ``FEWEST_SHOWN`` problems. Columns of ``levels``.
     """
     some = of_sizes(asked[asked.id.isin(verdicts.id[verdicts.answerable])], sizes)
+    some = some[some.condition.isin(["correct", "incorrect"]) & some.variant.isin(["gold", "empty", "both_wrong"])]
     if some.empty:
         return some
     levels = given.levels(some, rng, repeats)
-    return levels[levels.variant.isin(["own", "gold", "both_wrong", "empty"]) & (levels.n >= FEWEST_SHOWN)]
+    return levels[(levels.outcome == "answer_correct") & (levels.n >= FEWEST_SHOWN)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -14,13 +14,17 @@ from tracekd.stats import bootstrap, intervals
 STEPS = ("classification", "retrieval", "trace")
 BY = ("dataset", "condition")
 LEAST = 6  # problems: an exact McNemar test of five that all go one way has p = 2 / 2^5 > 0.05
+ENDS = ("value", "low", "high", "t_low", "t_high")
+# Names of flags and numbers in 0..1: how right an answer is, strictly and by two milder measures; how right the steps.
+ANSWERS = {"answer_correct": "answer exactly right", "answer_contains": "contains the answer", "answer_f1": "mean F1"}
+RIGHT = {
+    "classification_correct": "label right", "retrieval_correct": "facts right", "trace_correct": "trace right",
+    "answer_correct": "answer right", "retrieval_any": "any gold fact",
+}  # fmt: skip
 
 
 def first_seed(frame: pd.DataFrame, by: Sequence[str] = BY) -> pd.DataFrame:
-    """The rows of each group's first seed; all rows where there are no seeds.
-
-    Tests and intervals count problems. A second seed asks the same problems again and adds none.
-    """
+    """The rows of each group's first seed, or all: tests count problems, and a second seed adds none."""
     if "seed" not in frame or frame.seed.isna().all():
         return frame
     return frame[frame.seed == frame.groupby(list(by), observed=True).seed.transform("min")]
@@ -51,22 +55,13 @@ def accuracy(
     return pd.DataFrame(rows)
 
 
-ENDS = ("value", "low", "high", "t_low", "t_high")
-# Names of flags and numbers in 0..1: how right an answer is, strictly and by two milder measures; how right the steps.
-ANSWERS = {"answer_correct": "answer exactly right", "answer_contains": "contains the answer", "answer_f1": "mean F1"}
-RIGHT = {
-    "classification_correct": "label right", "retrieval_correct": "facts right", "trace_correct": "trace right",
-    "answer_correct": "answer right", "retrieval_any": "any gold fact",
-}  # fmt: skip
-
-
 def accuracies(
-    frame: pd.DataFrame, measures: Mapping[str, str], rng: np.random.Generator, repeats: int = 2000
+    frame: pd.DataFrame, measures: Mapping[str, str], rng: np.random.Generator, repeats: int = 2000, by=BY
 ) -> pd.DataFrame:
-    """``accuracy`` of each column in ``measures`` by data set and condition, its name in the column ``measure``."""
-    found = [accuracy(frame, column, rng, repeats).assign(measure=name) for column, name in measures.items()]
-    found = pd.concat(found, ignore_index=True)
-    return found[[*BY, "measure", *found.columns.drop([*BY, "measure"])]]
+    """``accuracy`` of each column in ``measures`` that there is, its name in the column ``measure`` after ``by``."""
+    found = [accuracy(frame, c, rng, repeats, by).assign(measure=name) for c, name in measures.items() if c in frame]
+    found, first = pd.concat(found, ignore_index=True), [*by, "measure"]
+    return found[[*first, *found.columns.drop(first)]] if len(found) else pd.DataFrame(columns=[*first, *ENDS])
 
 
 def by_problem(part: pd.DataFrame, column: str) -> pd.Series:
@@ -95,8 +90,7 @@ def _macro(values: pd.Series, category: pd.Series, found: dict, rng: np.random.G
 def statuses(frame: pd.DataFrame, files: pd.DataFrame | None = None, by: Sequence[str] = BY) -> pd.DataFrame:
     """How many outputs have each status; a row's counts add up to its ``n``.
 
-    ``files``, the second frame of ``score_runs.verdict_frame``, adds the column ``missing``: problems asked without
-    an output, which count in ``n``.
+    ``files``, the second frame of ``score_runs.verdict_frame``, adds ``missing``: problems asked without an output.
     """
     table = frame.groupby([*by, "status"], sort=False, observed=True).size().unstack(fill_value=0)
     if files is not None:
@@ -112,34 +106,25 @@ def cells(frame: pd.DataFrame, step: str) -> dict[str, int]:
     return {name: int(((right == a) & (answer == b)).sum()) for (a, b), name in CELLS.items()}
 
 
-def _groups(frame: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict, pd.DataFrame]]:
-    """What names each group, and its rows of the first seed (see ``first_seed``)."""
-    for key, part in first_seed(frame, by).groupby(list(by), sort=False, observed=True):
-        yield dict(zip(by, key, strict=True)), part
-
-
 def associations(frame: pd.DataFrame, by: Sequence[str] = BY, steps: Sequence[str] = STEPS) -> pd.DataFrame:
     """One row per group and step: the 2x2 counts and all of ``intervals.association_row``, p-values Holm-adjusted.
 
     Only the first seed of a group enters; ``replication_tables`` has the differences over all seeds.
     """
     table = pd.DataFrame(
-        group | {"step": step, **intervals.association_row(cells(part, step))}
-        for group, part in _groups(frame, by)
+        dict(zip(by, key, strict=True)) | {"step": step, **intervals.association_row(cells(part, step))}
+        for key, part in first_seed(frame, by).groupby(list(by), sort=False, observed=True)
         for step in steps
     )
     return table.assign(p_holm=intervals.holm(table.p_value))
 
 
-_COUNTS = ("n", "both", "answer_only", "trace_only", "neither")
-_PHI = ("phi", "phi_low", "phi_high")
-
-
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """The columns of ``associations`` that a reader needs, in reading order; the data file of a figure has all."""
     first = table.columns[: table.columns.get_loc("step") + 1]
-    shares = ("joint", "p_answer_given_trace", "p_answer_given_not_trace")
-    return table[[*first, *_COUNTS, *shares, *_PHI, "chi2", "expected_min", "test", "p_value", "p_holm"]]
+    wanted = ["n", "both", "answer_only", "trace_only", "neither", "joint", "p_answer_given_trace"]
+    wanted += ["p_answer_given_not_trace", "phi", "phi_low", "phi_high", "chi2", "expected_min", "test", "p_value"]
+    return table[[*first, *wanted, "p_holm"]]
 
 
 def contrasts(

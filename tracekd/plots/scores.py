@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 """Pictures of the evaluation: accuracy, matrices, shares, phi, seeds. Data and axes in, axes out."""
+=======
+"""Pictures of the evaluation: estimates by condition, matrices, shares, phi. Data and axes in, axes out."""
+>>>>>>> analysis/thin-analysis
 
 from __future__ import annotations
 
@@ -6,7 +10,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+<<<<<<< HEAD
 from tracekd.plots.style import OKABE_ITO, colour_of, marker_of
+=======
+from tracekd.plots.style import OKABE_ITO, colour_of, marker_of, named
+>>>>>>> analysis/thin-analysis
 from tracekd.stats.intervals import wilson
 
 _BLUE, _SKY, _ORANGE, _RED = (OKABE_ITO[name] for name in ("blue", "sky", "orange", "vermilion"))
@@ -29,37 +37,72 @@ def _gaps(middle, low, high) -> np.ndarray:
     return np.clip([middle - low, high - middle], 0, None)
 
 
-def _legend_above(ax: Axes, ncols: int, **options) -> Axes:
-    ax.legend(ncols=ncols, loc="lower center", bbox_to_anchor=(0.5, 1.0), **options)
+def forest(
+    table: pd.DataFrame, ax: Axes, *, label: str, kind: str, colours: dict[str, str] | None = None, unit: str = "share"
+) -> Axes:
+    """Estimates with 95% intervals: one line per value of ``label``, one coloured point per value of ``kind``.
+
+    Args:
+        table: columns ``label``, ``kind``, value, low, high; a line without any value says that it is undefined.
+        ax: to draw on.
+        label: column that names the lines.
+        kind: column shown by colour and marker, with a legend unless each line has one point.
+        colours: kind to colour; default: the conditions' own.
+        unit: label of the x axis.
+    """
+    lines, kinds = list(dict.fromkeys(table[label])), list(dict.fromkeys(table[kind]))
+    single = table[label].is_unique
+    step = 0 if single else min(0.25, 0.8 / len(kinds))
+    for k, name in enumerate(kinds):
+        part = table[(table[kind] == name) & table.value.notna()]
+        places = [len(lines) - 1 - lines.index(line) + ((len(kinds) - 1) / 2 - k) * step for line in part[label]]
+        colour, marker = (colours[name], "osD^vP"[k % 6]) if colours else (colour_of(str(name)), marker_of(str(name)))
+        style = {"fmt": marker, "ms": 3.5, "lw": 1, "color": colour, "label": named(str(name))}
+        if len(part):
+            ax.errorbar(part.value, places, xerr=_gaps(part.value, part.low, part.high), **style)
+    for name, part in table.groupby(label, sort=False):
+        if part.value.isna().all():
+            place, words = len(lines) - 1 - lines.index(name), "undefined: trace or answer never varies"
+            ax.text(0.01, place, words, fontsize=6, color="#555555", va="center")
+    ax.set_yticks(range(len(lines)), [named(str(line)) for line in lines[::-1]])
+    ax.set(ylim=(-0.6, len(lines) - 0.4), xlabel=unit)
+    if not single:
+        ax.legend(ncols=min(len(kinds), 4), loc="lower center", bbox_to_anchor=(0.5, 1.0), columnspacing=1)
     return ax
 
 
-def points(
-    table: pd.DataFrame, ax: Axes, *, group: str, colour: str, colours: dict[str, str] | None = None,
-    unit: str = "share of problems",
-) -> Axes:  # fmt: skip
-    """Estimates with intervals: one cluster per value of ``group``, one coloured point per value of ``colour``.
+def points(table: pd.DataFrame, ax: Axes, *, group: str, colour: str, unit: str = "share of problems") -> Axes:
+    """Shares in 0..1 by ``group`` (lines) and ``colour`` (conditions): see ``forest``."""
+    forest(table, ax, label=group, kind=colour, unit=unit).set_xlim(-0.02, 1.02)
+    return ax
 
-    Args:
-        table: columns ``group``, ``colour``, value, low, high (0..1).
-        ax: to draw on.
-        group: column along the x axis.
-        colour: column shown by colour and marker.
-        colours: value to colour; default: the conditions' own.
-        unit: label of the y axis.
-    """
-    groups, kinds = list(dict.fromkeys(table[group])), list(dict.fromkeys(table[colour]))
-    step = 0.7 / max(len(kinds), 1)
-    for k, kind in enumerate(kinds):
-        part = table[table[colour] == kind]
-        x = np.array([groups.index(g) for g in part[group]]) + (k - (len(kinds) - 1) / 2) * step
-        shown = colours.get(kind, OKABE_ITO["grey"]) if colours else colour_of(str(kind))
-        marker = "osD^vPX*"[k % 8] if colours else marker_of(str(kind))
-        style = {"fmt": marker, "ms": 3.5, "lw": 1, "color": shown, "label": str(kind)}
-        ax.errorbar(x, part.value, _gaps(part.value, part.low, part.high), **style)
-    ax.set_xticks(range(len(groups)), [str(g).replace(" ", "\n", 1) for g in groups])
-    ax.set(xlim=(-0.5, len(groups) - 0.5), ylim=(-0.02, 1.02), ylabel=unit)
-    return _legend_above(ax, min(len(kinds), 4), columnspacing=1, handletextpad=0.3)
+
+def share_bars(table: pd.DataFrame, ax: Axes, *, label: str = "condition") -> Axes:
+    """Joint share beside the two conditional shares of ``tables.associations``, one step: see ``forest``."""
+    parts = [
+        table[[label]].assign(share=words, value=table[name], low=table[f"{name}_low"], high=table[f"{name}_high"])
+        for name, (words, _) in SHARES.items()
+    ]
+    forest(pd.concat(parts), ax, label=label, kind="share", colours=dict(SHARES.values())).set_xlim(-0.02, 1.02)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), handletextpad=0.3)
+    return ax
+
+
+def phi_forest(table: pd.DataFrame, ax: Axes, *, label: str, kind: str, colours: dict[str, str]) -> Axes:
+    """Phi with its interval (columns phi, phi_low, phi_high; -1..1): see ``forest``."""
+    shown = table.rename(columns={"phi": "value", "phi_low": "low", "phi_high": "high"})
+    ax.axvline(0, color="#999999", lw=0.6)
+    return forest(shown, ax, label=label, kind=kind, colours=colours, unit="phi of trace and answer")
+
+
+def matrices(table: pd.DataFrame, axs: np.ndarray, *, title: str = "condition") -> np.ndarray:
+    """A heat map per row of ``table`` (see ``matrix``) on the axes ``axs``; axes left over are switched off."""
+    flat = np.ravel(axs)
+    for ax, (_, row) in zip(flat, table.iterrows(), strict=False):
+        matrix(row, ax, title=str(row[title]), step=row.get("step", "trace"))
+    for ax in flat[len(table) :]:
+        ax.axis("off")
+    return axs
 
 
 def matrix(row: pd.Series, ax: Axes, *, title: str, step: str = "trace") -> Axes:
@@ -75,12 +118,13 @@ def matrix(row: pd.Series, ax: Axes, *, title: str, step: str = "trace") -> Axes
         ax.text(j, i + 0.3, f"{100 * low:.0f} to {100 * high:.0f}%", fontsize=5.5, **style)
     ax.set_xticks([0, 1], ["right", "wrong"])
     ax.set_yticks([0, 1], ["right", "wrong"], rotation=90, va="center")
-    ax.set(xlabel="answer", ylabel=step, title=title)
+    ax.set(xlabel="answer", ylabel=step, title=named(title))
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     return ax
 
 
+<<<<<<< HEAD
 def matrices(table: pd.DataFrame, axs: np.ndarray, *, title: str = "condition") -> np.ndarray:
     """A heat map per row of ``table`` (see ``matrix``) on the axes ``axs``; axes left over are switched off."""
     flat = np.ravel(axs)
@@ -135,12 +179,12 @@ def phi_forest(table: pd.DataFrame, ax: Axes, *, label: str, kind: str, colours:
     return _legend_above(ax, len(kinds))
 
 
+=======
+>>>>>>> analysis/thin-analysis
 def leakage(table: pd.DataFrame, ax: Axes) -> Axes:
-    """How many wrong traces reveal the answer, in percent with 95% Wilson intervals, one cluster per kind.
+    """How many wrong traces reveal the answer, in percent with 95% Wilson intervals, one cluster per ``kind``.
 
-    Args:
-        table: rows of ``leakage.row`` with ``kind``.
-        ax: to draw on.
+    ``table`` has rows of ``leakage.row``.
 
     Raises:
         ValueError: a row of fewer than 20 problems.
@@ -153,7 +197,8 @@ def leakage(table: pd.DataFrame, ax: Axes) -> Axes:
         middle, low, high = 100 * np.array(shares).T
         style = {"color": colour, "error_kw": {"lw": 0.7}, "label": words}
         ax.barh(places, middle, 0.24, xerr=_gaps(middle, low, high), **style)
-    ax.set_yticks(range(len(table)), [f"{kind} (n = {n:,})" for kind, n in zip(table.kind, table.n, strict=True)])
+    labels = [f"{named(kind)} (n = {n:,})" for kind, n in zip(table.kind, table.n, strict=True)]
+    ax.set_yticks(range(len(table)), labels)
     ax.set(xlabel="share of wrong traces (%)", xlim=(0, 100))
     ax.invert_yaxis()
     return ax

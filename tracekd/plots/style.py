@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import matplotlib as mpl
 
 # Okabe and Ito's palette (2008), distinct under the common colour-vision deficiencies.
@@ -20,6 +22,7 @@ COLOURS = {
     "incorrect_as_published": OKABE_ITO["purple"],
 }  # fmt: skip
 MARKERS = dict(zip(COLOURS, "osD^vPX*<>p<>hHd8psX", strict=True))  # one for each condition, the same in every picture
+NAMES = {"babi": "bAbI", "cotempqa": "CoTempQA", "marco": "MS MARCO"}  # data sets as their owners write them
 STYLE = {
     "figure.figsize": (3.35, 2.5), "figure.dpi": 150, "figure.constrained_layout.use": True,
     "savefig.dpi": 200, "savefig.bbox": "tight",
@@ -50,3 +53,8 @@ def marker_of(condition: str) -> str:
 def plain(condition: str) -> str:
     """A training condition without the teacher that ``freeform.longhand`` adds."""
     return condition.partition(" (")[0]
+
+
+def named(text: str) -> str:
+    """``text`` with the names of the data sets as their owners write them."""
+    return re.sub(rf"\b({'|'.join(NAMES)})\b", lambda found: NAMES[found[0]], text)
