@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""Pictures of the evaluation: accuracy, matrices, shares, phi, seeds. Data and axes in, axes out."""
-=======
 """Pictures of the evaluation: estimates by condition, matrices, shares, phi. Data and axes in, axes out."""
->>>>>>> analysis/thin-analysis
 
 from __future__ import annotations
 
@@ -10,11 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-<<<<<<< HEAD
-from tracekd.plots.style import OKABE_ITO, colour_of, marker_of
-=======
 from tracekd.plots.style import OKABE_ITO, colour_of, marker_of, named
->>>>>>> analysis/thin-analysis
 from tracekd.stats.intervals import wilson
 
 _BLUE, _SKY, _ORANGE, _RED = (OKABE_ITO[name] for name in ("blue", "sky", "orange", "vermilion"))
@@ -124,63 +116,6 @@ def matrix(row: pd.Series, ax: Axes, *, title: str, step: str = "trace") -> Axes
     return ax
 
 
-<<<<<<< HEAD
-def matrices(table: pd.DataFrame, axs: np.ndarray, *, title: str = "condition") -> np.ndarray:
-    """A heat map per row of ``table`` (see ``matrix``) on the axes ``axs``; axes left over are switched off."""
-    flat = np.ravel(axs)
-    for ax, (_, row) in zip(flat, table.iterrows(), strict=False):
-        matrix(row, ax, title=str(row[title]), step=row.get("step", "trace"))
-    for ax in flat[len(table) :]:
-        ax.axis("off")
-    return axs
-
-
-def share_bars(table: pd.DataFrame, ax: Axes, *, label: str = "condition") -> Axes:
-    """Joint share beside the two conditional shares, with intervals: one line of points per row of ``table``.
-
-    Args:
-        table: of ``tables.associations``, one step.
-        ax: to draw on.
-        label: column that names the rows.
-    """
-    places = np.arange(len(table))[::-1]
-    for k, (name, (words, colour)) in enumerate(SHARES.items()):
-        gaps = _gaps(table[name], table[f"{name}_low"], table[f"{name}_high"])
-        style = {"fmt": "Dos"[k], "ms": 3.5, "lw": 1, "color": colour, "label": words}
-        ax.errorbar(table[name], places + (1 - k) * 0.22, xerr=gaps, **style)
-    ax.set_yticks(places, table[label])
-    ax.set(ylim=(-0.6, len(table) - 0.4), xlim=(-0.02, 1.02), xlabel="share")
-    return _legend_above(ax, 1, handletextpad=0.3)
-
-
-def phi_forest(table: pd.DataFrame, ax: Axes, *, label: str, kind: str, colours: dict[str, str]) -> Axes:
-    """Phi with its interval: one line per value of ``label``, one coloured point per value of ``kind``.
-
-    Args:
-        table: columns ``label``, ``kind``, phi, phi_low, phi_high (-1..1; NaN: a line without any is "undefined").
-        ax: to draw on.
-        label: column that names the lines.
-        kind: column shown by colour.
-        colours: kind to colour.
-    """
-    labels, kinds = list(dict.fromkeys(table[label])), list(dict.fromkeys(table[kind]))
-    for k, name in enumerate(kinds):
-        seen = table[(table[kind] == name) & table.phi.notna()]
-        y = len(labels) - 1 - np.array([labels.index(v) for v in seen[label]]) + ((len(kinds) - 1) / 2 - k) * 0.25
-        style = {"fmt": "osD"[k % 3], "ms": 3.5, "lw": 1, "color": colours[name], "label": name}
-        ax.errorbar(seen.phi, y, xerr=[seen.phi - seen.phi_low, seen.phi_high - seen.phi], **style)
-    for name, part in table.groupby(label, sort=False):
-        if part.phi.isna().all():
-            place = len(labels) - 1 - labels.index(name)
-            ax.text(0.01, place, "undefined: trace or answer never varies", fontsize=6, color="#555555", va="center")
-    ax.axvline(0, color="#999999", lw=0.6)
-    ax.set_yticks(range(len(labels)), labels[::-1])
-    ax.set(ylim=(-0.6, len(labels) - 0.4), xlabel="phi of trace and answer")
-    return _legend_above(ax, len(kinds))
-
-
-=======
->>>>>>> analysis/thin-analysis
 def leakage(table: pd.DataFrame, ax: Axes) -> Axes:
     """How many wrong traces reveal the answer, in percent with 95% Wilson intervals, one cluster per ``kind``.
 
