@@ -10,7 +10,7 @@ from tracekd import text
 from tracekd.analysis import evaluation, tables
 from tracekd.data.problem import Problem
 from tracekd.io.records import write_jsonl
-from tracekd.scoring import score_runs, similarity
+from tracekd.scoring import score_runs
 from tracekd.scoring.grader_examples import LISTS, PROBLEM, RIGHT
 
 
@@ -147,10 +147,9 @@ def test_missing_problems_are_counted(tmp_path):
 
 def test_likeness(frame):
     _, paths = frame
-    found = similarity.trace_likeness([PROBLEM, LISTS], paths).set_index(["condition", "seed"])
-    assert found.loc[("vanilla", 1), "traces"] == 0 and np.isnan(found.loc[("vanilla", 1), "bleu"])
+    found = score_runs.trace_likeness([PROBLEM, LISTS], paths).set_index(["condition", "seed"])
+    assert found.loc[("vanilla", 1), "traces"] == 0 and np.isnan(found.loc[("vanilla", 1), "rouge_l"])
     # Seed 2 states the gold trace letter for letter.
-    assert found.loc[("correct", 2), "bleu"] == pytest.approx(100)
     assert found.loc[("correct", 2), "rouge_l"] == pytest.approx(1)
     assert found.loc[("correct", 2), "new_tokens"] == 30
     # "a b c" against "a c d": common subsequence a c, 2 of 3 and 2 of 3.
@@ -203,9 +202,9 @@ def test_an_evaluation_has_one_row_per_file_and_measure(frame, monkeypatch):
     found = dataclasses.replace(found, frame=table)
     monkeypatch.setattr(evaluation.registry, "load_tokenizer", lambda student: lambda text, **_: {"input_ids": text})
     rows = found.outputs_table("S").set_index(["condition", "seed"])
-    # A missing problem counts in n; bleu is for students that were taught steps; tokens are letters here.
+    # A missing problem counts in n; rouge_l is for students that were taught steps; tokens are letters here.
     assert rows.n.to_dict() == {("vanilla", 1): 2, ("correct", 1): 3, ("correct", 2): 2}
-    assert np.isnan(rows.bleu["vanilla", 1]) and rows.tokens["correct", 2] == len(RIGHT)
+    assert np.isnan(rows.rouge_l["vanilla", 1]) and rows.tokens["correct", 2] == len(RIGHT)
     measured = found.accuracies(np.random.default_rng(1), 50).set_index(["condition", "measure"])
     assert measured.value["correct", "answer exactly right"] == 0.75 and measured.value["correct", "label right"] == 0.5
     assert "label right" not in measured.loc["vanilla"].index

@@ -6,7 +6,6 @@ from collections import Counter, defaultdict
 import pytest
 
 from tracekd.data.problem import Problem
-from tracekd.io.records import read_jsonl
 from tracekd.scoring import author_outputs, release_rules
 
 
@@ -86,14 +85,10 @@ def _scored(shared_data, dataset):
     problems = author_outputs.test_problems(dataset, shared_data)
     by_id, rows, found = {p.id: p for p in problems}, release_rules.GoldRows(problems), {}
     for path in sorted((shared_data / "released" / dataset).glob("*.jsonl.gz")):
-        adapter, joiner = author_outputs.adapter_of(path), author_outputs.Joiner(problems)
-        by = defaultdict(list)
-        for number, row in enumerate(read_jsonl(path), 1):
-            output = joiner.output(row, adapter, number)
-            problem = by_id.get(output["id"]) or author_outputs.problem_of(row, dataset, number)
-            by[problem.category if dataset == "cotempqa" else "all"].append(
-                release_rules.verdict(problem, output["text"], rows)
-            )
+        adapter, by = author_outputs.adapter_of(path), defaultdict(list)
+        for output in author_outputs.read(path, by_id):
+            verdict = release_rules.verdict(output["problem"], output["text"], rows)
+            by[verdict["category"] if dataset == "cotempqa" else "all"].append(verdict)
         for category, verdicts in by.items():
             name = adapter.name + (f"_{adapter.category}" if adapter.category else "")
             found[dataset, category, name] = verdicts

@@ -39,13 +39,8 @@ def checked(release):
     ],
 )
 def test_file_names_say_adapter(name, expected):
-    found = author_outputs.adapter_of(name)
-    assert (found.student, found.condition, found.category) == expected
-
-
-def test_other_names_are_refused():
-    with pytest.raises(ValueError, match="correct-121"):
-        author_outputs.adapter_of("correct-121.jsonl")
+    assert author_outputs.adapter_of(name)[1:] == expected
+    assert author_outputs.adapter_of("correct-121.jsonl") is None
 
 
 def test_tables_hold_no_text(table):
@@ -94,10 +89,8 @@ def test_compact_check_keeps_every_row_and_matrix(checked):
     assert r1.printed == pytest.approx(62.98, abs=0.01) and r1.measure == "acc, mean of 4"
 
 
-def test_claims_are_filled(release, table):
-    found = released_claims.claims(
-        release.compared, release.contrasts, rt.r1_conditions(release.printed), release.printed
-    )
+def test_claims_are_filled(release):
+    found = released_claims.claims(release)
     assert found.evidence.str.contains(r"\d").all() and not found.evidence.str.contains("nan").any()
     assert set(found.verdict) <= {"supported", "not supported", "inconclusive", "not tested"} and len(found) == 13
     verdict = found.set_index("statement").verdict
@@ -106,20 +99,9 @@ def test_claims_are_filled(release, table):
     trace = release.compared[release.compared.step == "trace"]
     ours = trace[(trace.rules == rt.OURS) & (trace.title == "cotempqa, Qwen3-1.7B, correct")].iloc[0]
     assert [ours[c] for c in rt.CELLS] == [305, 125, 17, 503]
-    said = released_claims.sentences(release, 0.05)
-    assert len(said) == 6 + 12 and all("id-aligned" in sentence for sentence in said)
-
-
-def test_the_gold_free_check_agrees_and_buys_accuracy(table):
-    rows = table[table.student == "Llama-3.2-1B-Instruct"]
-    found = rt.gold_free_check(rows, np.random.default_rng(1))
-    assert set(found.condition) == {"correct", "incorrect"}
-    found = found[found.condition == "correct"].set_index(["dataset", "measure"])
-    # 234 of 950 CoTempQA traces pass, and all of their answers are right.
-    passing = found.loc[("cotempqa", "answer right, trace passes")]
-    assert passing.outputs == 234 and passing.value == 1
-    assert found.loc[("cotempqa", "agrees with gold"), "value"] > 0.98
-    assert (found.not_checked == 0).all()
+    # The committed table has these rows, and then what the R1 sets hold.
+    committed = pd.read_csv(ROOT / "figures" / "tables" / "06_claims.csv")
+    assert found.to_dict("list") == committed[:13].to_dict("list")
 
 
 def test_accuracies_are_on_the_problems_of_all_conditions(table):
@@ -176,13 +158,16 @@ def test_recorded_tables_are_those_of_the_released_files(shared_data):
     assert len(said) == 2 and all(" 0 verdicts moved" in sentence and "NOT" not in sentence for sentence in said)
 
 
-def test_a_moved_verdict_is_counted_and_without_files_the_recorded_ones_count(table, tmp_path):
-    babi = released_verdicts.read(RECORDED, "babi")
-    recorded = released_verdicts.as_bytes(babi)
-    assert released_verdicts.moved(babi, recorded) == 0
-    assert released_verdicts.moved(babi.assign(answer_correct=~babi.answer_correct), recorded) == len(babi)
-    assert released_verdicts.moved(babi[1:], recorded) == len(babi)  # every row is another one
+def test_a_moved_verdict_is_counted_and_without_files_the_recorded_ones_count(tmp_path):
+    babi, path = released_verdicts.read(RECORDED, "babi"), RECORDED / released_verdicts.table_name("babi")
+    assert released_verdicts.moved(babi, path) == 0
+    assert released_verdicts.moved(babi.assign(answer_correct=~babi.answer_correct), path) == len(babi)
+    assert released_verdicts.moved(babi[1:], path) == len(babi)  # every row is another one
     assert len(rt.check_recorded(tmp_path, RECORDED)) == 1
+    copy = released_verdicts.write_table(tmp_path / path.name, babi)
+    assert released_verdicts.moved(babi, copy) == 0
+    written = copy.read_bytes()
+    assert released_verdicts.write_table(copy, babi).read_bytes() == written
 
 
 def test_published_csv_is_what_the_release_says(shared_data):

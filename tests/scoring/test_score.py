@@ -22,11 +22,10 @@ def test_grader_examples(problem, text, finished, expected, note):
     assert found["cell"] == aligned.CELLS[found["trace_correct"], found["answer_correct"]]
 
 
-def test_the_table_of_examples_refuses_a_verdict_that_moved(monkeypatch):
-    assert len(grader_examples.table()) == len(CASES)
-    monkeypatch.setattr(grader_examples, "CASES", [CASES[0]._replace(expected=("ok", False, True, True))])
-    with pytest.raises(ValueError, match=CASES[0].note):
-        grader_examples.table()
+def test_the_table_of_examples_shows_these_verdicts():
+    shown = grader_examples.table()
+    got = shown[["status", "classification", "retrieval", "answer"]].itertuples(index=False, name=None)
+    assert list(got) == [case.expected for case in CASES]
 
 
 def test_degrees_beside_the_verdict():
@@ -61,11 +60,12 @@ def test_score_joins_by_id_and_counts_what_it_cannot_join():
         {"id": PROBLEM.id, "text": "<answer>['Other']</answer>", "finished": True},
         {"id": "cotempqa/equal/9999", "text": "x"},
         {"id": 7},
+        {"id": NOTHING.id, "text": "x", "finished": "false"},
     ]
     errors = aligned.JoinErrors()
     rows = list(aligned.verdicts({p.id: p for p in (PROBLEM, LISTS, NOTHING)}, outputs, errors))
     assert [(row["id"], row["answer_correct"]) for row in rows] == [(LISTS.id, False), (PROBLEM.id, True)]
-    assert errors.counts == {"malformed": 1, "unknown": 1, "duplicate": 1, "missing": 1}
+    assert errors.counts == {"malformed": 2, "unknown": 1, "duplicate": 1, "missing": 1}
     assert errors.named["missing"] == [NOTHING.id]
 
 
@@ -86,13 +86,11 @@ def test_released_prompted_outputs_begin_with_answer(shared_data):
     known = {p.id: p for p in author_outputs.test_problems("cotempqa", shared_data)}
     begin, right = 0, {}
     for path in sorted((shared_data / "released" / "cotempqa").glob("*_default_*.jsonl.gz")):
-        joiner, adapter = author_outputs.Joiner(known.values()), author_outputs.adapter_of(path)
-        for number, row in enumerate(read_jsonl(path), 1):
-            begin += row["prediction"].lstrip().startswith("Answer:")
-            output = joiner.output(row, adapter, number)
-            problem = known.get(output["id"]) or author_outputs.problem_of(row, "cotempqa", number)
-            found = aligned.verdict(problem, output["text"])["answer_correct"]
-            right[adapter.student] = right.get(adapter.student, 0) + found
+        student = author_outputs.adapter_of(path).student
+        for output in author_outputs.read(path, known):
+            begin += output["text"].lstrip().startswith("Answer:")
+            found = aligned.verdict(output["problem"], output["text"])["answer_correct"]
+            right[student] = right.get(student, 0) + found
     assert (begin, right) == (1548, {"Llama-3.2-1B-Instruct": 91, "Qwen3-1.7B": 0})
 
 

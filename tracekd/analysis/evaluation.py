@@ -15,8 +15,7 @@ from tracekd.data.problems import kept, training_set
 from tracekd.data.splits import near_duplicate_lines
 from tracekd.grid import run_grid
 from tracekd.scoring.released_verdicts import write_table
-from tracekd.scoring.score_runs import verdict_frame, without_text
-from tracekd.scoring.similarity import trace_likeness
+from tracekd.scoring.score_runs import trace_likeness, verdict_frame, without_text
 from tracekd.students import registry, sft
 from tracekd.students.outputs import evaluation_problems
 from tracekd.traces import freeform
@@ -46,10 +45,10 @@ class Evaluation:
         return self.frame[self.frame.condition.isin(STEPPED)]
 
     def outputs_table(self, student: str) -> pd.DataFrame:
-        """Columns of ``tables.statuses`` and, with the tokens of ``student``, of ``similarity.trace_likeness``."""
+        """Columns of ``tables.statuses`` and, with the tokens of ``student``, of ``score_runs.trace_likeness``."""
         found = trace_likeness(self.problems, self.paths, registry.load_tokenizer(student))
         found = found.rename(columns={"outputs": "compared"})
-        found.loc[~found.condition.isin(STEPPED), ["bleu", "rouge_l"]] = None  # not taught the form of a gold trace
+        found.loc[~found.condition.isin(STEPPED), "rouge_l"] = None  # not taught the form of a gold trace
         counted = tables.statuses(self.frame, self.files, _FILE)
         return counted.merge(freeform.spelled(found, self.teachers), how="left", on=list(_FILE))
 

@@ -20,14 +20,10 @@ NAN = float("nan")
 
 
 def check(published: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    """Check every row of ``published.load()``.
-
-    Args:
-        published: the printed numbers.
-        table: the released verdicts, of ``released_tables.verdict_tables``.
+    """Check every row of ``published.load()`` on the released verdicts (``released_tables.Release``).
 
     Returns:
-        The printed rows with ``printed`` (their value), ``release_rules`` (the same rule on the released outputs),
+        The printed rows with ``printed`` (their value), ``as_published`` (the same rule on the released outputs),
         ``aligned`` (the id-aligned counterpart, in the same unit), ``difference`` (as published here minus printed)
         and ``verdict``. NaN where there is nothing to compute from.
     """
@@ -94,17 +90,15 @@ def _claim(row: Mapping, table: pd.DataFrame) -> tuple[float, float, str]:
 def summary(checked: pd.DataFrame) -> pd.DataFrame:
     """How many printed numbers of each kind and set have each verdict."""
     short = checked.assign(verdict=checked.verdict.where(checked.kind != "claim", "see the claim's own row"))
-    counts = short.groupby(["kind", "dataset", "verdict"], sort=False).size()
-    return counts.rename("numbers").reset_index()
+    return short.groupby(["kind", "dataset", "verdict"], sort=False).size().rename("numbers").reset_index()
 
 
 def compact(checked: pd.DataFrame) -> pd.DataFrame:
     """The paper check at reading length: one row per published row, matrix, mean or statement.
 
-    Returns:
-        columns ``what``, ``measure``, ``printed``, ``release_rules``, ``aligned``, ``difference``, ``verdict``. An
-        answer row shows its acc and the verdict on all five numbers; a matrix its count of trace and answer both right
-        and the verdict on all its numbers; R1 and seed results the mean of acc over categories (and seeds).
+    An answer row shows its acc and the verdict on all five numbers; a matrix its count of trace and answer both right
+    and the verdict on all its numbers; R1 and seed results the mean of acc over categories (and seeds). Columns
+    ``what``, ``measure``, ``printed``, ``as_published``, ``aligned``, ``difference``, ``verdict``.
     """
     parts = []
     shown = {"answer metric": "acc", "matrix": "trace both"}

@@ -7,17 +7,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from tracekd.analysis import paper_check
-from tracekd.analysis.narrative import (  # fmt: skip
-    INCONCLUSIVE,
-    NOT_SUPPORTED,
-    NOT_TESTED,
-    SUPPORTED,
-    association_sentence,
-    contrast_sentence,
-    p_words,
-    percent,
-)
-from tracekd.analysis.released_tables import OURS, PRINTED, THEIRS, Release, dependent, three_steps
+from tracekd.analysis.narrative import INCONCLUSIVE, NOT_SUPPORTED, NOT_TESTED, SUPPORTED, p_words, percent
+from tracekd.analysis.released_tables import OURS, PRINTED, THEIRS, Release, dependent, r1_accuracies, three_steps
 
 SMALL = ("Llama-3.2-1B-Instruct", "Qwen3-1.7B")
 REFERENCES = {"vanilla": "no traces", "correct": "correct ones"}
@@ -41,33 +32,17 @@ def followed(checked: pd.DataFrame) -> str:
     )
 
 
-def sentences(release: Release, margin: float) -> list[str]:
-    """The association of students trained on correct traces and each contrast with incorrect ones, id-aligned."""
-    compared, contrasts = (table[table.rules == OURS] for table in (release.compared, release.contrasts))
-    right = compared[(compared.step == "trace") & (compared.condition == "correct")]
-    pairs = contrasts[contrasts["second"] == "incorrect"].to_dict("records")
-    said = [association_sentence(row, f"{row['title']}, id-aligned") for row in right.to_dict("records")]
-    return said + [f"{r['dataset']}, {r['student']}, id-aligned: {contrast_sentence(r, margin)}" for r in pairs]
-
-
-def claims(
-    compared: pd.DataFrame, contrasts: pd.DataFrame, r1: pd.DataFrame, numbers: pd.DataFrame
-) -> pd.DataFrame:  # fmt: skip
+def claims(release: Release) -> pd.DataFrame:
     """One row per statement of the paper: ``statement``, ``evidence`` and ``verdict``, filled from the tables.
 
     Verdicts rest on the id-aligned outputs unless the evidence says otherwise, and on tests at 0.05 after Holm's
     adjustment over their table.
-
-    Args:
-        compared: of ``released_tables.compared``.
-        contrasts: of ``released_tables.contrasts``.
-        r1: of ``released_tables.r1_conditions``.
-        numbers: ``published.load()``.
     """
-    trace = compared[compared.step == "trace"]
+    compared, contrasts, numbers = release.compared, release.contrasts, release.printed
     found = [
-        _share(compared, numbers), *_independence(trace), *(_incorrect(contrasts, name) for name in REFERENCES),
-        _qwen(contrasts), *_babi(contrasts), _marco(numbers), _r1(r1),
+        _share(compared, numbers), *_independence(compared[compared.step == "trace"]),
+        *(_incorrect(contrasts, name) for name in REFERENCES),
+        _qwen(contrasts), *_babi(contrasts), _marco(numbers), _r1(r1_accuracies(numbers)),
         ("People rate R1 traces least interpretable.",
          "Two of four means are printed (r1 3.39, correct 4.86); the ratings are not in our sources.", NOT_TESTED),
     ]  # fmt: skip
@@ -76,8 +51,7 @@ def claims(
 
 def _share(compared: pd.DataFrame, numbers: pd.DataFrame) -> tuple[str, str, str]:
     said = numbers[(numbers.kind == "claim") & numbers.measure.str.contains("led to")].iloc[0]
-    steps = three_steps(compared)
-    printed, theirs, ours, label = steps.to_dict("records")
+    printed, theirs, ours, label = three_steps(compared).to_dict("records")
     given, named = "p_answer_given_trace", [percent(row["p_answer_given_trace"]) for row in (printed, theirs)]
     aligned, by_label = (percent(row[given], row[f"{given}_low"], row[f"{given}_high"]) for row in (ours, label))
     evidence = (
@@ -149,9 +123,8 @@ def _pairs(contrasts: pd.DataFrame, **wanted: str) -> pd.DataFrame:
     return contrasts[(contrasts[list(wanted)] == list(wanted.values())).all(axis=1)]
 
 
-def _one(contrasts, rules, first, second, dataset, student) -> Mapping:
-    found = _pairs(contrasts, rules=rules, first=first, second=second, dataset=dataset, student=student)
-    return found.iloc[0].to_dict()
+def _one(contrasts: pd.DataFrame, **wanted: str) -> Mapping:
+    return _pairs(contrasts, **wanted).iloc[0].to_dict()
 
 
 def _ahead(rows: list[Mapping], sign: int) -> str:
@@ -167,17 +140,16 @@ def _gap(row: Mapping) -> str:
 def _qwen(contrasts: pd.DataFrame) -> tuple[str, str, str]:
     words = []
     for rules in (THEIRS, OURS):
-        rows = [_one(contrasts, rules, first, "incorrect", "cotempqa", "Qwen3-1.7B") for first in REFERENCES]
+        wanted = {"rules": rules, "second": "incorrect", "dataset": "cotempqa", "student": "Qwen3-1.7B"}
+        rows = [_one(contrasts, first=first, **wanted) for first in REFERENCES]
         verdict = _ahead(rows, -1)
         words.append(f"{rules}: {', '.join(map(_gap, rows))}, {verdict}")
     return "On CoTempQA incorrect traces give Qwen3-1.7B its best accuracy.", "; ".join(words) + ".", verdict
 
 
 def _babi(contrasts: pd.DataFrame) -> list[tuple[str, str, str]]:
-    rows = {
-        student: [_one(contrasts, OURS, "vanilla", second, "babi", student) for second in ("correct", "incorrect")]
-        for student in SMALL
-    }
+    wanted, seconds = {"rules": OURS, "first": "vanilla", "dataset": "babi"}, ("correct", "incorrect")
+    rows = {name: [_one(contrasts, student=name, second=other, **wanted) for other in seconds] for name in SMALL}
     every = "; ".join(f"{student}: {', '.join(map(_gap, found))}" for student, found in rows.items())
     llama = rows[SMALL[0]][1]
     ahead = _ahead([row for found in rows.values() for row in found], 1)
@@ -202,6 +174,7 @@ def _marco(numbers: pd.DataFrame) -> tuple[str, str, str]:
 
 
 def _r1(r1: pd.DataFrame) -> tuple[str, str, str]:
+    r1 = r1.groupby(["student", "condition"], sort=False).value.agg(value="mean", categories="size").reset_index()
     best = r1.sort_values("value").groupby("student").tail(1).set_index("student")
     words = [f"{s}: {row.condition} {row.value:.2f}%" for s, row in best.iterrows()]
     swapped = r1[r1.condition == "swapped"]

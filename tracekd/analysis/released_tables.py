@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from tracekd.analysis import gold_free, published, tables
+from tracekd.analysis import published, tables
 from tracekd.scoring import released_verdicts
 from tracekd.stats import intervals
 
@@ -20,7 +20,7 @@ ORDER = ("vanilla", "correct", "incorrect")
 
 
 class Release(NamedTuple):
-    """Verdicts on the released outputs, the printed numbers, and the tables of ``compared`` and ``contrasts``."""
+    """Verdicts on the released outputs of both sets, the printed numbers, and ``compared`` and ``contrasts``."""
 
     verdicts: pd.DataFrame
     printed: pd.DataFrame
@@ -30,8 +30,9 @@ class Release(NamedTuple):
 
 def load(folder: str | Path, margin: float = 0.05) -> Release:
     """Read the recorded verdicts in ``folder`` and the printed numbers; ``margin`` is that of the equivalence tests."""
-    verdicts, printed = verdict_tables(folder), published.load()
-    return Release(verdicts, printed, compared(printed, both_rules(verdicts)), contrasts(verdicts, margin))
+    parts = [released_verdicts.read(folder, dataset).assign(dataset=dataset) for dataset in released_verdicts.DATASETS]
+    verdicts, printed = pd.concat(parts, ignore_index=True), published.load()
+    return Release(verdicts, printed, compared(printed, verdicts), contrasts(verdicts, margin))
 
 
 def check_recorded(source: str | Path, folder: str | Path) -> list[str]:
@@ -45,30 +46,13 @@ def check_recorded(source: str | Path, folder: str | Path) -> list[str]:
     sources, said = pd.read_csv(Path(folder) / released_verdicts.SOURCES), []
     for dataset in released_verdicts.DATASETS:
         fresh, files = released_verdicts.build(source, dataset)
-        recorded = (Path(folder) / released_verdicts.table_name(dataset)).read_bytes()
-        moved = released_verdicts.moved(fresh, recorded)
+        moved = released_verdicts.moved(fresh, Path(folder) / released_verdicts.table_name(dataset))
         same = set(files.sha256) == set(sources.sha256[sources.dataset == dataset])
         if same and moved:
             raise ValueError(f"{dataset}: {moved} of {len(fresh)} verdicts moved on unchanged files: record them anew")
         words = "as recorded" if same else "NOT as recorded"
         said.append(f"{dataset}: {len(files)} files scored afresh, checksums {words}, {moved} verdicts moved.")
     return said
-
-
-def verdict_tables(folder: str | Path) -> pd.DataFrame:
-    """The verdict tables of both sets in one frame, with a column ``dataset``."""
-    parts = [released_verdicts.read(folder, dataset).assign(dataset=dataset) for dataset in released_verdicts.DATASETS]
-    return pd.concat(parts, ignore_index=True)
-
-
-def both_rules(table: pd.DataFrame) -> pd.DataFrame:
-    """The verdicts under either rule set in long form, with a column ``rules``.
-
-    ``as published`` has the outputs that the release's matrices evaluate, ``id-aligned`` one output per test problem.
-    """
-    theirs = table[table.pub_evaluated]
-    theirs = theirs.assign(**{flag: theirs[f"pub_{flag}"] for flag in FLAGS}, cell=theirs.pub_cell, rules=THEIRS)
-    return pd.concat([theirs, table[table.joined == "test"].assign(rules=OURS)], ignore_index=True)
 
 
 def trained(table: pd.DataFrame) -> pd.DataFrame:
@@ -78,41 +62,30 @@ def trained(table: pd.DataFrame) -> pd.DataFrame:
 
 def contrasts(table: pd.DataFrame, margin: float = 0.05) -> pd.DataFrame:
     """``tables.contrasts`` of the fine-tuned students' conditions under both rule sets, with a column ``rules``."""
-    columns = {THEIRS: "pub_answer_correct", OURS: "answer_correct"}
     found = [
         tables.contrasts(trained(table), margin, column, ("dataset", "student"), ORDER).assign(rules=rules)
-        for rules, column in columns.items()
+        for rules, column in ((THEIRS, "pub_answer_correct"), (OURS, "answer_correct"))
     ]
     return pd.concat(found, ignore_index=True)
 
 
 def accuracies(table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """``tables.accuracy`` of each student's conditions on the problems that it answered under all of them.
-
-    Returns:
-        its columns, and ``title`` (set, student and number of problems).
-    """
-    test = trained(table)
-    conditions = test.groupby(["dataset", "student"]).condition.transform("nunique")
-    common = test[test.groupby(["dataset", "student", "id"]).condition.transform("nunique") == conditions]
-    n = common.groupby(["dataset", "student"]).id.transform("nunique").astype(str)
+    """``tables.accuracy`` of each student's conditions on the problems that it answered under all; and ``title``."""
+    test, student = trained(table), ["dataset", "student"]
+    conditions = test.groupby(student).condition.transform("nunique")
+    common = test[test.groupby([*student, "id"]).condition.transform("nunique") == conditions]
+    n = common.groupby(student).id.transform("nunique").astype(str)
     title = common.dataset + " " + common.student.str.removesuffix("-Instruct") + "\nn = " + n
     common = common.assign(title=title, condition=pd.Categorical(common.condition, ORDER, ordered=True))
     common = common.sort_values(["title", "condition"], kind="stable")
     return tables.accuracy(common, "answer_correct", rng, by=("dataset", "student", "title", "condition"))
 
 
-def gold_free_check(table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """``gold_free.at_inference`` of the students trained on correct and on incorrect traces."""
-    return gold_free.at_inference(trained(table)[trained(table).condition != "vanilla"], rng, by=BY)
-
-
 def printed_associations(published: pd.DataFrame) -> pd.DataFrame:
     """The printed confusion matrices put through ``intervals.association_row``: one row per matrix and ``step``."""
     rows = []
-    part = published[published.kind == "matrix"]
-    for key, group in part.groupby(list(BY), sort=False):
-        values = dict(zip(group.measure, group.value, strict=True))
+    for key, group in published[published.kind == "matrix"].groupby(list(BY), sort=False):
+        values = group.set_index("measure").value
         for step in tables.STEPS:
             counts = {cell: int(values[f"{step} {cell}"]) for cell in CELLS}
             rows.append({**dict(zip(BY, key, strict=True)), "step": step, **intervals.association_row(counts)})
@@ -126,20 +99,17 @@ def r1_accuracies(published: pd.DataFrame) -> pd.DataFrame:
     return part[["student", "condition", "category", "value"]]
 
 
-def r1_conditions(published: pd.DataFrame) -> pd.DataFrame:
-    """Published accuracy on the R1 subset: mean over its categories, in percent, and how many it is a mean of."""
-    groups = r1_accuracies(published).groupby(["student", "condition"], sort=False).value
-    return groups.agg(value="mean", categories="size").reset_index()
-
-
-def compared(published: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
+def compared(published: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
     """Every trace-bearing adapter's associations as printed, as published and aligned, with ``rules`` and ``title``.
 
-    ``frame`` is of ``both_rules``.
+    ``as published`` has the outputs that the release's matrices evaluate, ``id-aligned`` one output per test problem.
     """
-    stated = frame[frame.condition.isin(["correct", "incorrect"])]
+    stated = verdicts[verdicts.condition.isin(["correct", "incorrect"])]
+    theirs = stated[stated.pub_evaluated]
+    theirs = theirs.assign(**{flag: theirs[f"pub_{flag}"] for flag in FLAGS})
     parts = [printed_associations(published).assign(rules=PRINTED)]
-    parts += [tables.associations(stated[stated.rules == rules], BY).assign(rules=rules) for rules in (THEIRS, OURS)]
+    parts += [tables.associations(theirs, BY).assign(rules=THEIRS)]
+    parts += [tables.associations(stated[stated.joined == "test"], BY).assign(rules=OURS)]
     table = pd.concat(parts, ignore_index=True)
     title = table.dataset + ", " + table.student.str.replace("-Instruct", "") + ", " + table.condition
     order = pd.Categorical(table.rules, [PRINTED, THEIRS, OURS], ordered=True)
@@ -170,11 +140,9 @@ def three_steps(compared: pd.DataFrame) -> pd.DataFrame:
 
 
 def dependent(table: pd.DataFrame, common: bool = False) -> pd.DataFrame:
-    """For each rule set: in how many trace x answer tables independence is rejected.
+    """For each rule set of ``compared``: in how many trace x answer tables independence is rejected.
 
-    Args:
-        table: of ``compared``.
-        common: count only tables (data set, student, condition) for which every rule set has a test.
+    With ``common`` only the tables (data set, student, condition) for which every rule set has a test are counted.
 
     Returns:
         indexed by rules: tables (with a test), small (an expected count below 5: Fisher's exact test), rejected (at

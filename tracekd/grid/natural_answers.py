@@ -18,7 +18,7 @@ from tracekd.data.splits import select
 from tracekd.io.records import read_jsonl, write_jsonl
 from tracekd.run import Run
 from tracekd.scoring.aligned import verdict
-from tracekd.scoring.reading import read_output
+from tracekd.scoring.reading import split_output
 from tracekd.students import adapters, lengths, sft
 from tracekd.traces import freeform, natural
 
@@ -109,7 +109,7 @@ def wrong_traces(problems: Sequence[Problem], outputs: Sequence[dict]) -> tuple[
         kind = ("correct" if found["trace_correct"] else "wrong") if found["status"] == "ok" else found["status"]
         counts[kind] += 1
         if kind == "wrong":
-            rows.append({"id": problem.id, "trace": freeform.clean(read_output(text, finished)[1])})
+            rows.append({"id": problem.id, "trace": freeform.clean(split_output(text, finished)[1])})
     return rows, counts
 
 

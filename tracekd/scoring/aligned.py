@@ -10,7 +10,7 @@ from typing import Any
 from tracekd.data.problem import Problem
 from tracekd.decompose.derive import derive
 from tracekd.labels import fact_set, same_label
-from tracekd.scoring.reading import read_answers, read_output
+from tracekd.scoring.reading import read_answers, split_output
 from tracekd.text import normalise, rouge_l, word_f1
 from tracekd.traces.leakage import reveals
 from tracekd.traces.templates import read
@@ -35,7 +35,7 @@ def verdict(problem: Problem, text: str, finished: bool = True) -> dict[str, Any
 
     A step that is not stated is not correct.
     """
-    status, trace, answer, tagged = read_output(text, finished)
+    status, trace, answer = split_output(text, finished)
     label, facts = read(trace, problem.context) if trace else (None, None)
     stated_facts, gold_facts = fact_set(facts or ()), fact_set(problem.facts)
     precision, recall, _ = overlap(stated_facts, gold_facts) if facts is not None else (0.0, 0.0, 0.0)
@@ -49,7 +49,6 @@ def verdict(problem: Problem, text: str, finished: bool = True) -> dict[str, Any
         "dataset": problem.dataset,
         "category": problem.category,
         "status": status,
-        "tagged": tagged,
         "classification_stated": label,
         "classification_correct": classified,
         "facts_stated": facts,
@@ -80,66 +79,10 @@ def judge_answer(problem: Problem, stated: Sequence[str]) -> tuple[bool, float]:
     return answers == gold, overlap(answers, gold)[2]
 
 
-def spread(items: Sequence, limit: int) -> Sequence:
-    """At most ``limit`` items, evenly spaced: outputs files are in the order of their categories."""
-    return items[:: max(1, -(-len(items) // limit))]
-
-
-KINDS = ("malformed", "unknown", "duplicate", "missing")
-NAMED = 10  # of each kind; all are counted
-
-
-@dataclass
-class JoinErrors:
-    """What was wrong with an outputs file: ``counts`` by kind, and the first ``NAMED`` cases by name.
-
-    Kinds: ``malformed`` (no JSON object, or no ``id`` and ``text``), ``unknown`` (id of no problem), ``duplicate``
-    (a second output for an id; the first one counts), ``missing`` (a problem without output).
-    """
-
-    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
-    named: dict[str, list[str]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
-
-    def add(self, kind: str, name: str) -> None:
-        """Count one case."""
-        self.counts[kind] += 1
-        if len(self.named[kind]) < NAMED:
-            self.named[kind].append(name.encode(errors="replace").decode())  # it may hold half a character
-
-
-Judge = Callable[[Problem, str, bool], dict[str, Any]]
-
-
-def verdicts(
-    problems: Mapping[str, Problem], outputs: Iterable[Mapping], errors: JoinErrors, judge: Judge = verdict
-) -> Iterator[dict[str, Any]]:
-    """Yield one verdict per output in the outputs' order, joined by id; what cannot be joined goes to ``errors``.
-
-    Only the ids are held, so memory does not grow with the outputs' text.
-    """
-    seen: set[str] = set()
-    for number, output in enumerate(outputs, 1):
-        key, text = output.get("id"), output.get("text")
-        if not isinstance(key, str) or not isinstance(text, str):
-            errors.add("malformed", f"output {number}: no 'id' and 'text' strings")
-        elif key not in problems:
-            errors.add("unknown", key)
-        elif key in seen:
-            errors.add("duplicate", key)
-        else:
-            seen.add(key)
-            yield judge(problems[key], text, bool(output.get("finished", True)))
-    for key in problems:
-        if key not in seen:
-            errors.add("missing", key)
-
-
 def passes_check(problem: Problem, verdict: Mapping[str, Any]) -> bool | None:
     """Whether the stated label and facts are those derived from context and question; gold is not used.
 
-    Returns:
-        None where nothing is derived for one of the two steps, so that the check does not apply; False where a step
-        is not stated.
+    None where nothing is derived for one of the two steps, False where a step is not stated.
     """
     derived = derive(problem)
     if derived.category is None or not derived.evidence:
@@ -148,3 +91,54 @@ def passes_check(problem: Problem, verdict: Mapping[str, Any]) -> bool | None:
     if facts is None or not same_label(verdict["classification_stated"], derived.category):
         return False
     return fact_set(facts) == fact_set(problem.context[i] for i in derived.evidence)
+
+
+def spread(items: Sequence, limit: int) -> Sequence:
+    """At most ``limit`` items, evenly spaced: outputs files are in the order of their categories."""
+    return items[:: max(1, -(-len(items) // limit))]
+
+
+KINDS = ("malformed", "unknown", "duplicate", "missing")
+
+
+@dataclass
+class JoinErrors:
+    """What was wrong with an outputs file: the cases by kind.
+
+    ``malformed`` (see ``usable``), ``unknown`` (id of no problem), ``duplicate`` (a second output for an id; the first
+    one counts), ``missing`` (a problem without output).
+    """
+
+    named: dict[str, list[str]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many cases each kind has."""
+        return {kind: len(names) for kind, names in self.named.items()}
+
+
+def usable(output: Mapping) -> bool:
+    """Whether a record has ``id`` and ``text`` as strings, and ``finished``, if at all, as a flag."""
+    texts = (output.get("id"), output.get("text"))
+    return all(isinstance(text, str) for text in texts) and isinstance(output.get("finished", True), bool)
+
+
+Judge = Callable[[Problem, str, bool], dict[str, Any]]
+
+
+def verdicts(
+    problems: Mapping[str, Problem], outputs: Iterable[Mapping], errors: JoinErrors, judge: Judge = verdict
+) -> Iterator[dict[str, Any]]:
+    """Yield one verdict per output in the outputs' order, joined by id; what cannot be joined goes to ``errors``."""
+    seen: set[str] = set()
+    for number, output in enumerate(outputs, 1):
+        if not usable(output):
+            errors.named["malformed"].append(f"output {number}, not with 'id' and 'text': {str(output)[:80]}")
+        elif (key := output["id"]) not in problems:
+            errors.named["unknown"].append(key)
+        elif key in seen:
+            errors.named["duplicate"].append(key)
+        else:
+            seen.add(key)
+            yield judge(problems[key], output["text"], output.get("finished", True))
+    errors.named["missing"] += [key for key in problems if key not in seen]

@@ -1,21 +1,23 @@
-"""The authors' released output files, as they lie: read, named, and joined to problem ids by content."""
+"""Outputs files, ours or the authors' released ones: test problems beside them, and outputs joined to these."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from tracekd.data.forms import read_any
 from tracekd.data.load_babi import babi_problem
 from tracekd.data.load_cotempqa import cotempqa_problem
 from tracekd.data.problem import CATEGORIES, Problem
 from tracekd.data.problems import read_folder
+from tracekd.io.records import read_jsonl
 
-_NAME = re.compile(r"(?P<adapter>.+?)_default(?:_(?P<category>\w+))?\.jsonl(?:\.gz)?$")
+_NAME = re.compile(r"(.+?)_default(?:_(\w+))?\.jsonl(?:\.gz)?$")
 _CONDITIONS = (
     ("-sft-adapter-reasoning-facts-perturbed", "incorrect"),
     ("-sft-adapter-reasoning-facts", "correct"),
@@ -23,8 +25,7 @@ _CONDITIONS = (
 )
 
 
-@dataclass(frozen=True)
-class Adapter:
+class Adapter(NamedTuple):
     """What a released file's name says: adapter, base model, condition, and a prompted CoTempQA file's one category."""
 
     name: str
@@ -33,16 +34,11 @@ class Adapter:
     category: str | None
 
 
-def adapter_of(path: str | Path) -> Adapter:
-    """Read adapter, student and condition from a released file's name.
-
-    Raises:
-        ValueError: the name is none of the release's forms.
-    """
-    match = _NAME.match(Path(path).name)
-    if not match:
-        raise ValueError(f"{Path(path).name!r} is no name of a released file: expected ADAPTER_default.jsonl.gz")
-    name, category = match["adapter"], match["category"]
+def adapter_of(path: str | Path) -> Adapter | None:
+    """Read adapter, student and condition from a released file's name; None for other names."""
+    if not (match := _NAME.match(Path(path).name)):
+        return None
+    name, category = match.groups()
     for ending, condition in _CONDITIONS:
         if name.endswith(ending):
             return Adapter(name, name.removesuffix(ending), condition, category)
@@ -61,92 +57,62 @@ def test_problems(dataset: str | None, path: str | Path) -> list[Problem]:
         ValueError: no problem of the set is there.
     """
     path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"problems {path}: no such file or folder")
-    if not path.is_dir():
-        found = _from_file(dataset, path)
-    elif dataset is None:
+    if path.is_dir() and dataset is None:
         raise ValueError(f"problems {path} is a folder: name the data set too (cotempqa, babi or marco)")
+    if path.is_dir():
+        folder = path / dataset if (path / dataset).is_dir() else path
+        # The release's own test files have the authors' order.
+        names = [f"{c}_test.jsonl" for c in CATEGORIES[dataset]] if dataset == "cotempqa" else ["test.csv"]
+        files = [folder / name for name in names]
+        whole = dataset != "marco" and all(file.exists() for file in files)
+        problems = [p for file in files for p in read_any(file)] if whole else read_folder(dataset, folder)
     else:
-        found = _from_folder(dataset, path / dataset if (path / dataset).is_dir() else path)
+        problems = read_any(path)
+    found = [p for p in problems if p.split == "test" and dataset in (None, p.dataset)]
     if not found:
-        what = f"no test problem{f' of {dataset}' if dataset else ''}"
-        raise ValueError(f"problems {path}: {what} found; give the folder or file that holds it")
+        raise ValueError(f"problems {path}: no test problem of {dataset or 'any set'}; give the file that holds it")
     return found
 
 
 test_problems.__test__ = False  # the name is not pytest's
 
 
-def _from_folder(dataset: str, folder: Path) -> list[Problem]:
-    """From the release's own test files where they are there, which have the authors' order; else by our reader."""
-    if dataset == "cotempqa":
-        files = {c: folder / f"{c}_test.jsonl" for c in CATEGORIES[dataset]}
-        found = [p for file in files.values() if file.exists() for p in _from_file(dataset, file)]
-        rest = {c for c, file in files.items() if not file.exists()}
-        ours = read_folder(dataset, folder) if rest else []
-        return found + [p for p in ours if p.split == "test" and p.category in rest]
-    for name in ("test.csv",) * (dataset == "babi") + (f"{dataset}.jsonl",):
-        if (folder / name).exists():
-            return _from_file(dataset, folder / name)
-    return [p for p in read_folder(dataset, folder) if p.split == "test"]
+def read(path: str | Path, problems: Mapping[str, Problem]) -> Iterator[dict]:
+    """Yield a file's outputs as records with ``id`` and ``text``.
 
+    Ours are yielded as they are; a problem of a custom set may be named by its id in the custom file, without set and
+    category. A released row gets its problem's id by question and context, a repeated problem in file order, and
+    ``problem``. One that asks none of ``problems`` has its own question as ``problem``, with an id ``.../row-N``.
 
-def _from_file(dataset: str | None, path: Path) -> list[Problem]:
-    return [p for p in read_any(path) if p.split == "test" and dataset in (None, p.dataset)]
-
-
-def is_released(row: Mapping) -> bool:
-    """Whether a record has the released files' form (``prediction`` and ``question``, no ``id``)."""
-    return "prediction" in row and "question" in row and "id" not in row
-
-
-def problem_of(row: Mapping, dataset: str, number: int) -> Problem:
-    """A released row's own question as a Problem, for rows that ask none of the test problems; id ``.../row-N``."""
-    if dataset == "cotempqa":
-        fields = {**row, "facts": _list(row["facts"]), "answer": _list(row["gold"])}
-        problem = cotempqa_problem(fields, row["category"], 0, "test")
-    else:
-        fields = {**row, "passages": repr(_list(row["passage"])), "answer": row["gold"]}
-        problem = babi_problem(fields, 0, "test")
-    return replace(problem, id=f"{dataset}/{problem.category}/row-{number:04d}")
-
-
-def _list(value: str | list) -> list:
-    return ast.literal_eval(value) if isinstance(value, str) else list(value)
-
-
-class Joiner:
-    """Gives released rows their problem's id by question and context; a repeated problem in file order."""
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        """Index the test problems by content."""
-        self._ids: dict[tuple, list[str]] = defaultdict(list)
-        for problem in problems:
-            self._ids[problem.question, problem.context].append(problem.id)
-        self._used: dict[tuple, int] = defaultdict(int)
-
-    def output(self, row: Mapping, adapter: Adapter, number: int) -> dict:
-        """A released row as an output record with ``id``, ``text``, ``student``, ``condition``.
-
-        A row that asks no test problem has the id ``row N``, so that it is counted as unknown.
-
-        Raises:
-            ValueError: the row has not the released form.
-        """
-        if not isinstance(row.get("prediction"), str) or not isinstance(row.get("question"), str):
-            raise ValueError(f"row {number}: no 'prediction' and 'question' strings")
-        context = row.get("facts", row.get("passage"))
-        key = (row["question"], tuple(_list(context)))
-        ids = self._ids.get(key, ())
+    Raises:
+        ValueError: a line is no JSON object, or a released row lacks a field; names file and line.
+    """
+    short = {p.id.removeprefix(f"{p.dataset}/{p.category}/"): p.id for p in problems.values()}
+    asked: dict[tuple, list[Problem]] = defaultdict(list)
+    for problem in problems.values():
+        asked[problem.question, problem.context].append(problem)
+    used: Counter = Counter()
+    for number, row in enumerate(read_jsonl(path), 1):
+        if "id" in row or not {"prediction", "question"} <= set(row):
+            key = row.get("id")
+            yield {**row, "id": short.get(key, key)} if isinstance(key, str) and key not in problems else row
+            continue
+        try:
+            context = row["facts"] if "facts" in row else ast.literal_eval(row["passage"])
+            key = row["question"], tuple(context)
+            copies = asked.get(key) or [_own_problem(row, number)]
+        except (KeyError, TypeError, ValueError, SyntaxError) as error:
+            raise ValueError(f"{path}, row {number}: {error!r}; expected the fields of a released file") from error
         # One output more than the problem has copies is a duplicate: it gets the last id again.
-        place = min(self._used[key], len(ids) - 1)
-        self._used[key] += 1
-        return {
-            "id": ids[place] if ids else f"row {number}",
-            "text": row["prediction"],
-            "finished": True,
-            "student": adapter.student,
-            "condition": adapter.condition,
-            "source": "released",
-        }
+        problem = copies[min(used[key], len(copies) - 1)]
+        used[key] += 1
+        yield {"id": problem.id, "text": row["prediction"], "problem": problem}
+
+
+def _own_problem(row: Mapping, number: int) -> Problem:
+    """The question of a released row, as a problem."""
+    if "facts" in row:
+        problem = cotempqa_problem({**row, "answer": row["gold"]}, row["category"], 0, "test")
+    else:
+        problem = babi_problem({**row, "passages": row["passage"], "answer": row["gold"]}, 0, "test")
+    return replace(problem, id=f"{problem.dataset}/{problem.category}/row-{number:04d}")

@@ -21,17 +21,14 @@ LEAD = re.compile(
 )
 # In what follows a trace, a sentence may lead to it: "So the final answer: X"; the last one counts.
 _LEAD_AFTER_TRACE = re.compile(r".*\banswer\b[*_]*(?:\s+is)?\s*:[*_]*", re.DOTALL | re.IGNORECASE)
-# Tags in any spelling: < think >, <THINK>, <thinking>, \<think\>, <think/>.
-_TAG_FORMS = re.compile(r"\\?<\s*(\\?/?)\s*(think|answer)(?:ing)?\s*(/?)\s*\\?>", re.IGNORECASE)
+# Tags in any spelling: < think >, <THINK>, <thinking>.
+_TAG_FORMS = re.compile(r"<\s*(/?)\s*(think|answer)(?:ing)?\s*>", re.IGNORECASE)
 _TAG = re.compile(r"</?(?:think|answer)>|</[a-z]{0,6}\Z")  # the last one was cut off
 _ANSWER = re.compile(r"<answer>(.*?)(</answer>|(?=<answer>|<think>)|\Z)", re.DOTALL)
-_END = re.compile(
-    r"<[|｜](?:im_end|eot_id|eom_id|end_of_text|endoftext|end|end▁of▁sentence|return|eos)[|｜]>|</s>|<eos>|<end_of_turn>",
-    re.IGNORECASE,
-)
-_HEADER = re.compile(
-    r"<\|start_header_id\|>\s*(\w+)\s*<\|end_header_id\|>|(?:<\|im_start\|>|<start_of_turn>)[ \t]*(\w+)"
-    r"|<[|｜](User|Assistant|System)[|｜]>",
+_TURN = re.compile(  # the end of a turn, or the header of one with its role
+    r"<[|｜](?:im_end|eot_id|eom_id|end_of_text|endoftext|end|end▁of▁sentence|return|eos)[|｜]>|</s>|<eos>|<end_of_turn>"
+    r"|<\|start_header_id\|>\s*\w+\s*<\|end_header_id\|>|(?:<\|im_start\|>|<start_of_turn>)[ \t]*\w+"
+    r"|<[|｜](?:User|Assistant|System)[|｜]>",
     re.IGNORECASE,
 )
 _SPECIAL = re.compile(r"<[|｜][\w▁.-]{1,40}[|｜]>|<s>|<bos>|<pad>|\[/?INST\]", re.IGNORECASE)
@@ -44,12 +41,7 @@ _NO_ITEMS = frozenset(["a", "an", "and", "are", "at", "in", "is", "no", "not", "
 
 
 def split_output(text: str, finished: bool = True) -> tuple[str, str | None, str | None]:
-    """Status, trace text and answer text of an output; see ``read_output``."""
-    return read_output(text, finished)[:3]
-
-
-def read_output(text: str, finished: bool = True) -> tuple[str, str | None, str | None, bool]:
-    """Cut an output into status, trace text, answer text, and whether the answer stood in an ``<answer>`` tag.
+    """Cut an output into status, trace text and answer text.
 
     The trace is what the last ``<think>...</think>`` before the answer holds that is not empty; for a lone
     ``</think>`` what stands before it, for a lone ``<think>`` what follows up to ``<answer>``. The answer is what the
@@ -74,34 +66,30 @@ def read_output(text: str, finished: bool = True) -> tuple[str, str | None, str 
         status = "no_trace"
     else:
         status = "ok" if tagged and closed else "untagged"
-    return status, trace, answer, tagged and answer is not None
+    return status, trace, answer
 
 
 def _plain(text: str) -> str:
     """One turn, without tokens of a chat template, its tags in one spelling."""
-    for _ in range(2 if "&" in text else 0):  # some programs escape what is escaped already
+    if "&" in text:
         text = ENTITY.sub(lambda match: html.unescape(match[0]), text)
-    if "\\n" in text and "\n" not in text:  # a JSON string, copied with its escapes; \neq is no line break
-        text = re.sub(r"(?:\\r)?\\n(?![a-z])", "\n", text)
-    if "\\u003" in text:
-        text = text.replace("\\u003c", "<").replace("\\u003e", ">")
     if "<" in text:
-        text = _TAG_FORMS.sub(lambda m: "" if m[3] else f"<{m[1].lstrip(chr(92))}{m[2].lower()}>", text)
+        text = _TAG_FORMS.sub(lambda match: f"<{match[1]}{match[2].lower()}>", text)
         text = _first_turn(text)
     return FENCE.sub("", text)
 
 
 def _first_turn(text: str) -> str:
     """What stands before the first end token or role header that follows an answer; others are taken out."""
-    for match in sorted([*_END.finditer(text), *_HEADER.finditer(text)], key=re.Match.start):
+    for match in _TURN.finditer(text):
         before, after = text[: match.start()], text[match.end() :].lstrip()
         rest = before.rpartition("</think>")[2]
         in_trace = ("<think>" in rest and "<answer>" not in rest) or after.startswith("</think>")
-        said = _SPECIAL.sub("", _HEADER.sub("", _END.sub("", rest)))
-        if not in_trace and _ROLE.sub("", _TAG.sub("", said)).strip():
+        said = _TAG.sub("", _SPECIAL.sub("", _TURN.sub("", rest)))
+        if not in_trace and _ROLE.sub("", said).strip():
             text = before + ("</answer>" if after.startswith("</answer>") else "")
             break
-    return _SPECIAL.sub("", _HEADER.sub("\n", _END.sub("", text)))
+    return _SPECIAL.sub("", _TURN.sub("\n", text))
 
 
 def _parts(text: str, finished: bool) -> tuple[str | None, str | None, bool, bool]:
@@ -123,8 +111,7 @@ def _parts(text: str, finished: bool) -> tuple[str | None, str | None, bool, boo
         if not finished:
             return trace, before, False, False  # cut off within its trace: what stands there is not yet an answer
         if read(inner) != (None, None):
-            inner, _, rest = _at_lead(inner)
-            return inner, rest or before, False, False
+            return inner, before, False, False
         rest = inner if _untagged(inner) else before
     if trace and (match := _LEAD_AFTER_TRACE.match(rest)):
         rest = rest[match.end() :]
@@ -152,14 +139,6 @@ def _traces(text: str) -> tuple[list[tuple[int, int, str]], str]:
     return found, rest
 
 
-def _at_lead(text: str) -> tuple[str, str, str]:
-    """A text cut at a line that begins with "Answer:"."""
-    for match in re.finditer("\n", text):
-        if lead := LEAD.match(text[match.end() :]):
-            return text[: match.start()], lead[0], text[match.end() + lead.end() :]
-    return text, "", ""
-
-
 def _untagged(text: str | None) -> str:
     # A tag without its partner is left over from the template, like the role word.
     return _TAG.sub("", text or "").strip()
@@ -184,10 +163,6 @@ def read_answers(problem: Problem, text: str | None) -> tuple[str, ...]:
     return () if text is None else tuple(item for item in _items(problem, text.strip()) if normalise(item))
 
 
-def _in_context(problem: Problem, name: str) -> bool:
-    return any(f" {normalise(name)} " in f" {normalise(fact)} " for fact in problem.context)
-
-
 def _items(problem: Problem, text: str) -> tuple[str, ...]:
     bare = text.rstrip(". ") if text[:1] in "[({" else text
     if problem.dataset == "marco":
@@ -195,10 +170,9 @@ def _items(problem: Problem, text: str) -> tuple[str, ...]:
         return (text[:1] == "[" and quoted_list(bare)) or (text,)
     if (found := quoted_list(bare)) is not None:
         return found
-    if found := unquoted_list(bare, lambda item: _in_context(problem, item)):
+    facts = [f" {normalise(fact)} " for fact in problem.context]
+    if found := unquoted_list(bare, lambda name: any(f" {normalise(name)} " in fact for fact in facts)):
         return found
-    if (name := re.sub(r"\A\(?1[.)] ", "", text)) != text and "\n" not in text and not _in_context(problem, text):
-        return (name,)
     if text[:1] in "'\"‘“":
         return read_list(text)
     lines = [line for line in text.splitlines() if line.strip()]

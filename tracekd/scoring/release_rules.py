@@ -1,13 +1,10 @@
-"""The release's own scoring rules, to the letter: a second rule set beside the id-aligned verdicts.
-
-Built from a description of the released scorer with its side effects, so that the published numbers can be followed.
-"""
+"""The release's own scoring rules, to the letter, side effects included; built from a description of its scorer."""
 
 from __future__ import annotations
 
 import re
 import string
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -17,7 +14,6 @@ from tracekd.scoring.aligned import CELLS
 from tracekd.scoring.reading import split_output
 from tracekd.traces.templates import answer_text
 
-# The data sets that the release has rules for its matrices of.
 DATASETS = ("cotempqa", "babi")
 METRICS = ("acc", "f1", "p", "r")
 
@@ -108,9 +104,7 @@ def answer_metric(problem: Problem, text: str) -> dict[str, float]:
 
 
 def metric_row(sums: Mapping[str, float], n: int) -> dict[str, float]:
-    """Percent to one decimal over ``n`` outputs, and ``avg``, the mean of acc and f1; empty without outputs."""
-    if not n:
-        return {}
+    """Percent to one decimal over ``n`` outputs, and ``avg``, the mean of acc and f1."""
     mean = {name: 100 * float(sums[name]) / n for name in METRICS}
     mean["avg"] = (mean["acc"] + mean["f1"]) / 2
     # Sums of 0, 1 and simple fractions in floating point: nine digits first, so that halves round as they did.
@@ -122,10 +116,10 @@ class GoldRows:
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         """Index ``problems``, which must stand in the authors' file order (CoTempQA: within each category)."""
-        self._rows: dict[str, list[tuple[str, Problem]]] = {}
+        self._rows: dict[str, list[tuple[str, Problem]]] = defaultdict(list)
         self._found: dict[tuple[str, str], Problem | None] = {}
         for problem in problems:
-            self._rows.setdefault(_file(problem), []).append((answer_text(problem), problem))
+            self._rows[_file(problem)].append((answer_text(problem), problem))
 
     def of(self, problem: Problem) -> Problem | None:
         """The row that the release took as gold for an output of ``problem``; None where no row contains its answer."""
@@ -133,7 +127,7 @@ class GoldRows:
         first = problem.answers[0] if problem.dataset == "cotempqa" else answer_text(problem)
         key = (_file(problem), first)
         if key not in self._found:
-            self._found[key] = next((row for printed, row in self._rows.get(key[0], ()) if first in printed), None)
+            self._found[key] = next((row for printed, row in self._rows[key[0]] if first in printed), None)
         return self._found[key]
 
 

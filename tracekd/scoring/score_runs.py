@@ -1,21 +1,24 @@
-"""Verdicts of our own students' outputs files in one frame, under both rule sets."""
+"""Verdicts of our own students' outputs files in one frame, under both rule sets, and how long their traces are."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from tracekd.data.marco_records import NO_ANSWER
 from tracekd.data.problem import Problem
 from tracekd.io.records import read_jsonl
 from tracekd.scoring import release_rules
-from tracekd.scoring.aligned import JoinErrors, passes_check, verdict, verdicts
-from tracekd.scoring.answer_source import agreement
-from tracekd.text import normalise, repetition
+from tracekd.scoring.aligned import JoinErrors, passes_check, spread, verdict, verdicts
+from tracekd.scoring.reading import split_output
+from tracekd.text import normalise, repetition, rouge_l
 from tracekd.traces.corruption import drawn_reveals
+from tracekd.traces.templates import render
 
 PUBLISHED_FLAGS = (
     "pub_evaluated", "pub_other_row", "pub_classification_correct", "pub_retrieval_correct", "pub_trace_correct",
@@ -45,11 +48,11 @@ def verdict_frame(
         asked without an output.
     """
     known, rows, files = {p.id: p for p in problems}, [], []
-    judge = partial(_judge, release_rules.GoldRows(p for p in known.values() if p.split == "test"))
-    expected: dict[str, set[str]] = {}
-    for problem in (p for part in asked.values() for p in part) if asked else known.values():
-        if problem.split == "test":
-            expected.setdefault(problem.dataset, set()).add(problem.id)
+    test = [p for p in known.values() if p.split == "test"]
+    judge = partial(_judge, release_rules.GoldRows(test))
+    expected: dict[str, set[str]] = defaultdict(set)
+    for problem in (p for part in asked.values() for p in part if p.split == "test") if asked else test:
+        expected[problem.dataset].add(problem.id)
     for path in paths:
         errors, outputs, about = JoinErrors(), list(read_jsonl(path)), {}
         for output in outputs:
@@ -57,7 +60,7 @@ def verdict_frame(
         found = list(verdicts(known, outputs, errors, judge))
         rows += [{**row, **about[row["id"]], "joined": "test"} for row in found]
         dataset = found[0]["dataset"] if found else path.parent.name
-        missing = len(expected.get(dataset, set()) - {row["id"] for row in found})
+        missing = len(expected[dataset] - {row["id"] for row in found})
         name = {"file": f"{path.parent.name}/{path.name}", "dataset": dataset}
         name["condition"] = path.name.rsplit("-", 1)[0]
         files.append({**name, "outputs": len(found), **errors.counts, "missing": missing})
@@ -80,10 +83,39 @@ def _judge(gold_rows: release_rules.GoldRows, problem: Problem, text: str, finis
         "declined": [normalise(answer) for answer in row["answer_stated"]] == [normalise(NO_ANSWER)],
         "passes_check": passes_check(problem, row),
     }
-    published = (*PUBLISHED_FLAGS, "pub_cell")
-    return row | agreement(problem, row) | {name: theirs.get(name.removeprefix("pub_")) for name in published}
+    return row | {name: theirs.get(name.removeprefix("pub_")) for name in (*PUBLISHED_FLAGS, "pub_cell")}
 
 
 def without_text(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame as it may be committed: ids, flags, counts and status, no text of problems or outputs."""
     return frame.drop(columns=[c for c in TEXT if c in frame])
+
+
+def trace_likeness(
+    problems: Iterable[Problem], paths: Iterable[Path], tokenizer=None, limit: int = 300
+) -> pd.DataFrame:
+    """Likeness of traces to the gold ones, and their length, one row per outputs file.
+
+    At most ``limit`` outputs of a file are compared, evenly spaced: ROUGE-L takes milliseconds each.
+
+    Returns:
+        dataset, condition, seed, outputs (compared), traces (outputs that have one), rouge_l (mean, 0..1), words,
+        tokens (of the trace; mean over traces; NaN without ``tokenizer``), new_tokens (mean of all that was generated).
+    """
+    known, rows = {p.id: p for p in problems}, []
+    for path in paths:
+        outputs = [output for output in read_jsonl(path) if output.get("id") in known]
+        about = {name: outputs[0].get(name) if outputs else None for name in ("dataset", "condition", "seed")}
+        outputs = spread(outputs, limit)
+        found = [(known[o["id"]], split_output(o["text"], o.get("finished", True))[1]) for o in outputs]
+        found = [(problem, trace) for problem, trace in found if trace]
+        tokens = [tokenizer(trace, add_special_tokens=False)["input_ids"] for _, trace in found] if tokenizer else []
+        means = {
+            "rouge_l": [rouge_l(trace, render(p.dataset, p.category, p.facts)) for p, trace in found],
+            "words": [len(trace.split()) for _, trace in found],
+            "tokens": [len(ids) for ids in tokens],
+            "new_tokens": [output.get("n_tokens", np.nan) for output in outputs],
+        }
+        means = {name: pd.Series(values, dtype=float).mean() for name, values in means.items()}
+        rows.append({**about, "outputs": len(outputs), "traces": len(found), **means})
+    return pd.DataFrame(rows)
