@@ -9,8 +9,7 @@ import torch
 from tracekd.data.problem import DATASETS
 from tracekd.data.synthetic.generated import generate
 from tracekd.interventions import prefill
-from tracekd.interventions.implied import Implied
-from tracekd.interventions.variants import Variant, variants
+from tracekd.interventions.variants import Implied, Variant, variants
 from tracekd.students import registry, sft
 from tracekd.students.nf4 import unpack
 from tracekd.traces import templates
@@ -81,16 +80,6 @@ def test_shared_equals_separate(model, tokenizer, dataset):
             assert (one.text, one.finished, one.n_tokens) == (text, finished, n), variant.name
 
 
-def test_a_variants_neighbours_change_nothing(model, tokenizer):
-    pool = problems("babi")
-    made = given(pool[0], pool)
-    ask = prefill.Prefill(model, tokenizer, max_new_tokens=LIMIT)
-    for variant, together in zip(made, ask(pool[0], made), strict=True):
-        (alone,) = ask(pool[0], [variant])
-        assert alone.logp_gold == pytest.approx(together.logp_gold, abs=1e-4)
-        assert alone.text == together.text
-
-
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_given_and_scored_tokens_are_those_of_training(tokenizer, dataset):
     """For the gold trace, given and gold tokens are what ``sft.encode`` learns from, but for the end token."""
@@ -138,9 +127,3 @@ def test_a_scored_answer_that_is_greedy_is_the_answer(tokenizer, model, monkeypa
     expected = f"<think></think> <answer>{templates.answer_text(problem)}</answer>", True, len(turn.gold)
     assert (reply.text, reply.finished, reply.n_tokens) == plain[2:] == expected
     assert reply.logp_gold > -1
-
-
-def test_the_limit_ends_an_answer(model, tokenizer):
-    pool = problems("babi")
-    (reply, *_) = prefill.Prefill(model, tokenizer, max_new_tokens=2)(pool[0], given(pool[0], pool))
-    assert reply.n_tokens <= 2

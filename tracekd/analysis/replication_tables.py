@@ -13,7 +13,6 @@ import pandas as pd
 from tracekd.analysis.recorded import ORDER, SIZE, of_sizes
 from tracekd.analysis.tables import accuracies as accuracies_of
 from tracekd.analysis.tables import accuracy
-from tracekd.interventions import effects
 from tracekd.interventions import tables as given
 from tracekd.stats import bootstrap, intervals
 from tracekd.traces import freeform
@@ -158,7 +157,7 @@ def forced(asked: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -
 
     Returns:
         columns training_problems, quantity, reveals (what a problem's wrong trace reveals, or all) and those of
-        ``effects.effects``. ``quantity`` is ``effect`` (of a right trace), ``accuracy`` (after the trace in
+        ``tables.effects``. ``quantity`` is ``effect`` (of a right trace), ``accuracy`` (after the trace in
         ``effect``) or ``follows`` (share of answers that follow ``effect`` where trace and context disagree).
     """
 
@@ -166,7 +165,7 @@ def forced(asked: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -
         return _by_size(asked, lambda rows: given.by_reveals(rows, lambda part: make(part, rng, repeats)))
 
     levels = by_reveals(given.levels).rename(columns={"variant": "effect"})
-    moved = by_reveals(effects.effects)
+    moved = by_reveals(given.effects)
     follows = _by_size(asked, lambda rows: given.follow_shares(rows, rng, repeats))
     follows = follows[follows.variant == "given"].drop(columns="variant").rename(columns={"follows": "effect"})
     parts = {

@@ -14,8 +14,7 @@ import pandas as pd
 
 from tracekd.command_line import Parser, each_of
 from tracekd.config import ROOT
-from tracekd.interventions.from_scratch import KINDS
-from tracekd.interventions.from_scratch_training import Setting, finished
+from tracekd.interventions.from_scratch import KINDS, Setting, finished
 from tracekd.io.locks import locked
 from tracekd.io.records import append_jsonl, recover_jsonl
 from tracekd.machine import cores
@@ -45,14 +44,13 @@ def settings(
     return found
 
 
-def complete(path: Path, wanted: Iterable[Setting], workers: int | None = None, rows: bool = False) -> Iterator[dict]:
+def complete(path: Path, wanted: Iterable[Setting], workers: int | None = None) -> Iterator[dict]:
     """Yield the record of each setting, those in ``path`` first; the others are trained and appended one by one.
 
     Args:
         path: JSON lines; a kill loses the trainings in flight.
         wanted: what to train.
         workers: processes, of one thread each; None: one per core.
-        rows: see ``from_scratch_training.finished``.
 
     Raises:
         locks.Busy: another process writes to ``path``.
@@ -61,13 +59,13 @@ def complete(path: Path, wanted: Iterable[Setting], workers: int | None = None, 
     with locked(path):
         for record in recover_jsonl(path):
             found = Setting(**{name: record[name] for name in names}) if {*names} <= {*record} else None
-            if found in left and (not rows or "rows" in record):
+            if found in left:
                 del left[found]
                 yield record
         if not left:
             return
         with ProcessPoolExecutor(min(workers or cores(), len(left)), mp_context=get_context("spawn")) as pool:
-            waiting = [pool.submit(finished, setting, rows) for setting in left]
+            waiting = [pool.submit(finished, setting) for setting in left]
             try:
                 for done in as_completed(waiting):
                     append_jsonl(path, [done.result()])

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from tracekd.data.problem import Problem
-from tracekd.interventions.implied import key
-from tracekd.interventions.variants import VARIANTS, Variant, variants
+from tracekd.interventions.variants import VARIANTS, Variant, key, variants
 from tracekd.io.records import append_jsonl, recover_jsonl, sha256, write_jsonl
 from tracekd.scoring.aligned import judge_answer, verdict
 from tracekd.scoring.reading import split_output
@@ -45,11 +44,10 @@ Answerer = Callable[[Problem, Sequence[Variant]], list[Reply]]
 
 
 def follows(stated: Sequence[str], gold: Sequence[str], implied_answers: Sequence[str] | None) -> str | None:
-    """What an answer follows, by equality of normalised sets.
+    """What an answer follows, by equality of normalised sets; None where the trace implies nothing.
 
-    ``trace``: equal to the implied answer, which is not the gold one. ``context``: equal to the gold answer, which is
-    not the implied one. ``both``: trace and context imply the same, and the answer is equal to it. ``neither``: equal
-    to none of the two. None where the trace implies nothing.
+    ``trace``: the implied answer, which is not the gold one. ``context``: the gold answer, which is not the implied
+    one. ``both``: the answer that trace and context alike imply. ``neither``: none of the two.
     """
     if implied_answers is None:
         return None
@@ -113,18 +111,6 @@ _REST = (
 )  # fmt: skip
 
 
-def intervene(
-    answerer: Answerer, problems: Iterable[Problem], own: Mapping[str, str | None], others: Sequence[Problem],
-    about: Mapping, seed: int,
-) -> Iterator[list[dict]]:  # fmt: skip
-    """Yield the nine rows of one problem after the other; arguments as in ``run``, ``own``: id to own trace or None."""
-    for problem in problems:
-        made = variants(problem, own.get(problem.id), others=others, seed=seed)
-        there = [variant for variant in made if variant.text is not None]
-        replies = dict(zip((v.name for v in there), answerer(problem, there), strict=True))
-        yield [row(problem, variant, replies.get(variant.name), about) for variant in made]
-
-
 def row_key(
     problems: Sequence[Problem], outputs: Iterable[Mapping], about: Mapping, limit: int | None, seed: int
 ) -> str:
@@ -156,11 +142,14 @@ def run(
     outputs = list(outputs)
     own = {out["id"]: split_output(out["text"], bool(out.get("finished", True)))[1] for out in outputs}
     key_ = row_key(problems, outputs, about, limit, seed)
-    done = whole(path, key_)
-    write_jsonl(path, [row for row in recover_jsonl(path) if row.get("key") == key_ and row["id"] in done])
-    missing = [p for p in problems if p.id not in done]
-    for rows in intervene(answerer, missing, own, problems, {**about, "key": key_}, seed):
-        append_jsonl(path, rows)
+    done, about = whole(path, key_), {**about, "key": key_}
+    write_jsonl(path, [made for made in recover_jsonl(path) if made.get("key") == key_ and made["id"] in done])
+    for problem in problems:
+        if problem.id not in done:
+            made = variants(problem, own.get(problem.id), others=problems, seed=seed)
+            there = [variant for variant in made if variant.text is not None]
+            replies = dict(zip((v.name for v in there), answerer(problem, there), strict=True))
+            append_jsonl(path, [row(problem, variant, replies.get(variant.name), about) for variant in made])
     place = {p.id: i for i, p in enumerate(problems)}
     return sorted(recover_jsonl(path), key=lambda r: (place[r["id"]], VARIANTS.index(r["variant"])))
 

@@ -1,7 +1,7 @@
 """GENERATED one-fact problems, the traces that may be taught on them, and a student small enough to train from scratch.
 
 A context says of K people where each of them went; the question asks for one of them, so exactly one fact is gold. The
-sentences have the form of bAbI's single-supporting-fact, so ``derive``, ``verdict`` and ``forced`` read them unchanged.
+sentences have the form of bAbI's single-supporting-fact, so ``derive`` and ``verdict`` read them unchanged.
 The taught answer is always right; the taught trace is one of ``KINDS``. A two-layer transformer is the least that can
 look a fact up by its name (Olsson and others 2022, arXiv 2209.11895).
 """
@@ -9,7 +9,9 @@ look a fact up by its name (Olsson and others 2022, arXiv 2209.11895).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -17,9 +19,10 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
+from tracekd import machine
 from tracekd.data.problem import Problem
-from tracekd.interventions.implied import MASK, implied
-from tracekd.interventions.variants import Variant
+from tracekd.interventions.variants import MASK
+from tracekd.scoring.aligned import verdict
 from tracekd.traces import templates
 from tracekd.traces.templates import Trace
 from tracekd.traces.training_interventions import DOTS
@@ -36,8 +39,9 @@ KINDS: Mapping[str, str] = {
     "masked": "the right fact, its answer masked",
     **{f"wrong_{n}": f"one wrong fact in {n}% of the problems, else the right one" for n in (25, 50, 75)},
 }
-# Given traces in the order in which tables show them; names as in ``variants.VARIANTS`` where the trace is the same.
-FORCED = ("gold", "wrong_facts", "all_wrong", "other", "masked", "empty")
+# Traces before an answer, in the order of tables; names as in ``variants.VARIANTS`` where the trace is the same.
+VARIANTS = ("own", "gold", "wrong_facts", "all_wrong", "other", "masked", "empty")
+FORCED = VARIANTS[1:]
 _STATED = {"gold": "right", "wrong_facts": "one_wrong", "other": "foreign"}
 # Few words: with 24 people and places the lookup took three times as many steps to form.
 PEOPLE = ("Ada", "Ben", "Carla", "Daniel", "Emma", "Fred", "Gina", "Hugo", "John", "Mary", "Sandra", "Tom")
@@ -47,14 +51,10 @@ WENT = re.compile(r"(\w+) went to the (\w+)\.")
 
 
 def problems(count: int, facts: int, rng: np.random.Generator, *, distractors: int = 0, split: str = "train"):
-    """Draw a list of ``count`` problems (``Problem``) in which a question could ask for ``facts`` facts of the context.
+    """Draw a list of ``count`` problems (``Problem``) of K ``facts``: as many people, each at another place.
 
-    Args:
-        count: of problems.
-        facts: K; as many people, each at another place. The gold one is equally likely at each position.
-        rng: decides everything.
-        distractors: further sentences of the context ("Tom took the milk there."), which no question asks for.
-        split: of the problems, part of their ids.
+    The gold fact is equally likely at each position. ``distractors`` are further sentences of the context ("Tom took
+    the milk there."), which no question asks for; ``split`` is part of the ids.
 
     Raises:
         ValueError: fewer than two facts, or more sentences than there are people or things.
@@ -78,11 +78,7 @@ def _problem(number: int, facts: int, distractors: int, rng: np.random.Generator
 
 
 def trace(problem: Problem, kind: str, rng: np.random.Generator) -> Trace:
-    """The trace of one of ``KINDS`` (or ``wrong_N``, N percent) that a student is taught on a problem.
-
-    Raises:
-        ValueError: unknown kind.
-    """
+    """The trace of one of ``KINDS`` that a student is taught on a problem; ValueError for an unknown kind."""
     if kind in ("none", "filler"):
         return Trace("vanilla", "") if kind == "none" else Trace(kind, f"{DOTS} {DOTS}")
     facts = stated(problem, kind, rng)
@@ -113,11 +109,10 @@ def stated(problem: Problem, kind: str, rng: np.random.Generator) -> tuple[str, 
     raise ValueError(f"trace kind {kind!r}: expected one of {', '.join(KINDS)}")
 
 
-def given_traces(problem: Problem, rng: np.random.Generator) -> list[Variant]:
-    """The traces of ``FORCED`` that are put before a problem's answer, as ``forced.row`` takes them."""
-    facts = {name: stated(problem, _STATED.get(name, name), rng) for name in FORCED[:-1]}
-    texts = {name: templates.render("babi", CATEGORY, facts[name]) for name in facts} | {"empty": ""}
-    return [Variant(name, texts[name], implied(problem, facts.get(name))) for name in FORCED]
+def given_traces(problem: Problem, rng: np.random.Generator) -> dict[str, str]:
+    """The traces of ``FORCED``, by name, that are put before a problem's answer."""
+    stating = {name: stated(problem, _STATED.get(name, name), rng) for name in FORCED[:-1]}
+    return {name: templates.render("babi", CATEGORY, facts) for name, facts in stating.items()} | {"empty": ""}
 
 
 # Tokens: the words that differ between problems; "went to the", full stops and the label carry nothing here.
@@ -195,3 +190,109 @@ class Student(nn.Module):
         """Logits (batch, length, words) of token ids (batch, length)."""
         hidden = self.words(ids) + self.places.weight[: ids.shape[1]]
         return self.norm(self.blocks(hidden)) @ self.words.weight.T
+
+
+BATCH, RATE, WARM_UP, COOL_DOWN = 64, 2e-3, 0.1, 0.2  # examples per step, peak learning rate, shares of the steps
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One training.
+
+    Attributes:
+        kind, distractors: see ``trace`` and ``problems``; ``facts``: K; ``smeared``: see ``Student``.
+        seed: of problems, traces, weights and batches.
+        steps: updates; the learning rate rises over the first tenth of them and falls over the last fifth.
+        looks: how often the student is asked, evenly spaced, the last time after the last step.
+        test: problems that it is asked each time, the same ones for every kind and seed; ``problems``: to train on.
+        version: raise it when a change here changes a record.
+    """
+
+    kind: str
+    facts: int = 5
+    seed: int = 121
+    smeared: bool = True
+    steps: int = 300
+    looks: int = 6
+    test: int = 100
+    problems: int = 20_000
+    distractors: int = 0
+    version: int = 1
+
+
+def examples(problems: Sequence[Problem], kind: str, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and labels (problems, length); -100 on prompt and padding, so the loss falls on trace and answer."""
+    prompts = [encode(templates.prompt(p)) for p in problems]
+    targets = [encode(templates.target(p, trace(p, kind, rng))) for p in problems]
+    ids = padded([[*a, *b] for a, b in zip(prompts, targets, strict=True)])
+    asked = torch.arange(ids.shape[1]) < torch.tensor([len(prompt) for prompt in prompts])[:, None]
+    return ids, ids.masked_fill(asked | (ids == PAD), -100)
+
+
+def train(setting: Setting) -> Iterator[tuple[int, float, Student]]:
+    """Train one student; after each look's steps yield the step, the loss (nats per token) and the student so far."""
+    rng = np.random.default_rng([setting.seed, setting.facts])
+    drawn = problems(setting.problems, setting.facts, rng, distractors=setting.distractors)
+    ids, labels = examples(drawn, setting.kind, rng)
+    torch.manual_seed(setting.seed)
+    student, steps = Student(setting.smeared), setting.steps
+    optimiser = torch.optim.AdamW(student.parameters(), lr=RATE, betas=(0.9, 0.98), weight_decay=0.01)
+    warm, fall = max(WARM_UP * steps, 1), max(COOL_DOWN * steps, 1)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda i: min((i + 1) / warm, 1, (steps - i) / fall))
+    looks = {round(steps * (i + 1) / setting.looks) for i in range(setting.looks)}
+    for step in range(1, steps + 1):
+        rows = torch.from_numpy(rng.integers(len(drawn), size=BATCH))
+        logits = student(ids[rows, :-1])
+        loss = F.cross_entropy(logits.flatten(0, 1), labels[rows, 1:].flatten(), ignore_index=-100)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        if step in looks:
+            yield step, loss.item(), student
+
+
+@torch.no_grad()
+def written(student: Student, starts: Sequence[Sequence[int]], end: int, limit: int) -> list[list[int]]:
+    """What the student writes greedily after each start, up to and with the token ``end``, or ``limit`` tokens."""
+    made: list[list[int]] = [[] for _ in starts]
+    for _ in range(limit):
+        going = [i for i, row in enumerate(made) if end not in row]
+        if not going:
+            break
+        rows = [[*starts[i], *made[i]] for i in going]
+        last = student(padded(rows))[torch.arange(len(rows)), torch.tensor([len(row) - 1 for row in rows])]
+        for i, token in zip(going, last.argmax(-1).tolist(), strict=True):
+            made[i].append(token)
+    return made
+
+
+def right_answers(student: Student, problems: Sequence[Problem], given: Sequence[Mapping[str, str]]) -> dict[str, int]:
+    """How many answers are right after the student's own trace (``none``: without one) and after each given one."""
+    prompts = [encode(templates.prompt(problem)) for problem in problems]
+    heads = {"own": written(student, prompts, OPEN, 2 * max(len(p.context) for p in problems) + 6)}
+    heads |= {name: [encode(f"<think>{one[name]}</think> <answer>") for one in given] for name in FORCED}
+    right = {}
+    for name, begun in heads.items():
+        ends = written(student, [[*prompt, *head] for prompt, head in zip(prompts, begun, strict=True)], END, 3)
+        texts = [decode([*head, *end]) for head, end in zip(begun, ends, strict=True)]
+        judged = [verdict(p, text, END in end) for p, text, end in zip(problems, texts, ends, strict=True)]
+        right[name] = sum(one["answer_correct"] for one in judged)
+    return right
+
+
+def finished(setting: Setting) -> dict:
+    """Train and ask one student on one thread; return a JSON-ready record.
+
+    It has the setting; ``curve``: at each look ``step``, ``loss`` and, by forced trace, how many of the ``test``
+    answers are right; ``seconds``, ``source``, ``commit``, ``hardware``.
+    """
+    torch.set_num_threads(1)
+    started, rng = time.perf_counter(), np.random.default_rng([0, setting.facts])
+    asked = problems(setting.test, setting.facts, rng, distractors=setting.distractors, split="test")
+    given, curve = [given_traces(problem, rng) for problem in asked], []
+    for step, loss, student in train(setting):
+        curve.append({"step": step, "loss": loss, **right_answers(student, asked, given)})
+    about = {"seconds": round(time.perf_counter() - started, 1), "source": LABEL}
+    return asdict(setting) | about | {"commit": machine.commit(), "hardware": machine.hardware(), "curve": curve}

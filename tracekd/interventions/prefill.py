@@ -18,8 +18,7 @@ import torch
 
 from tracekd.data.problem import Problem
 from tracekd.interventions.forced import Reply
-from tracekd.interventions.implied import key
-from tracekd.interventions.variants import Variant
+from tracekd.interventions.variants import Variant, key
 from tracekd.students import sft
 from tracekd.students.decode import greedy, left_padded
 from tracekd.traces import templates

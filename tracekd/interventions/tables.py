@@ -1,24 +1,53 @@
-"""What the rows of ``forced`` show: levels under each trace, changes against the own one, what answers follow.
+"""What the rows of ``forced`` show: levels under each trace, what answers follow, effects of a right trace.
 
 Every table has one row per estimate: ``student``, ``dataset``, ``condition``, what it is, ``value``, ``low``, ``high``
 (95%, over problems and seeds), ``t_low``, ``t_high`` (two-way random-effects t interval, from two seeds on), ``n``
-(problems), ``seeds``; see ``bootstrap.pooled``.
+(problems), ``seeds``; see ``bootstrap.pooled``. An outcome is ``answer_correct`` (0..1) or ``logp_gold`` (nats).
+
+*Mediation.* Treatment T: is the given trace right (gold) or wrong in both steps (both_wrong)? Mediator M: does it name
+the gold answer? Masking sets M to 0 and leaves T at 1, so total = gold - both_wrong, natural direct = masked -
+both_wrong, natural indirect = gold - masked, and total = direct + indirect (Pearl 2001, "Direct and indirect effects",
+UAI; Imai, Keele & Tingley 2010, Psychological Methods 15:309). Notebook 07 says under which assumptions. A wrong trace
+that names the gold answer is not among the variants, so whether T and M interact is not identified.
+
+*2 x 2.* ``label_*`` and ``facts_*`` are controlled direct effects: one step is changed, the other held at a value that
+we set. *Own traces.* ``observed`` is the association in what the student wrote itself; hard problems make both wrong,
+so it is no effect. ``repair`` (gold - own, where the own trace is wrong) and ``breakage`` (own - both_wrong, where it
+is right) are effects on those very problems.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import pandas as pd
 
 from tracekd.interventions.variants import VARIANTS
-from tracekd.stats import bootstrap
+from tracekd.stats import bootstrap, intervals
 
 GROUP = ["student", "dataset", "condition"]
 OUTCOMES = ("answer_correct", "logp_gold")
 FOLLOW_KINDS = ("trace", "context", "neither", "prefers_trace")
 ENDS = ("value", "low", "high", "t_low", "t_high")
+FEWEST = 20  # problems below which no sign is read from an interval and nothing is drawn
+FEW = 10  # own traces of a kind, below which the observed difference has Newcombe's interval
+# What each effect is made of, and on which problems: "all", "mediated" (the gold trace names every gold answer, the
+# wrong and the masked one name none), "own_right", "own_wrong".
+CONTRASTS: dict[str, tuple[dict[str, int], str]] = {
+    "total": ({"gold": 1, "both_wrong": -1}, "mediated"),
+    "natural_direct": ({"masked": 1, "both_wrong": -1}, "mediated"),
+    "natural_indirect": ({"gold": 1, "masked": -1}, "mediated"),
+    "total_all": ({"gold": 1, "both_wrong": -1}, "all"),
+    "label_given_right_facts": ({"gold": 1, "wrong_label": -1}, "all"),
+    "label_given_wrong_facts": ({"wrong_facts": 1, "both_wrong": -1}, "all"),
+    "facts_given_right_label": ({"gold": 1, "wrong_facts": -1}, "all"),
+    "facts_given_wrong_label": ({"wrong_label": 1, "both_wrong": -1}, "all"),
+    "interaction": ({"gold": 1, "wrong_label": -1, "wrong_facts": -1, "both_wrong": 1}, "all"),
+    "repair": ({"gold": 1, "own": -1}, "own_wrong"),
+    "breakage": ({"own": 1, "both_wrong": -1}, "own_right"),
+}  # fmt: skip
 
 
 def frame(rows: Iterable[Mapping]) -> pd.DataFrame:
@@ -41,42 +70,10 @@ def frame(rows: Iterable[Mapping]) -> pd.DataFrame:
     return table.astype({"answer_correct": bool, "trace_correct": bool, "logp_gold": float, "logp_implied": float})
 
 
-def coverage(rows: Iterable[Mapping]) -> pd.DataFrame:
-    """How many (problem, seed, variant) were asked for, ``exist``, imply an answer, and imply another than gold.
-
-    Returns:
-        One row per student, dataset and condition: ``asked``, ``exist``, ``imply``, ``disagree`` (counts).
-    """
-    table = pd.DataFrame(list(rows))
-    exists = table.left_out == ""
-    flags = {"exist": exists, "imply": exists & table.implied.notna(), "disagree": exists & table.disagrees.eq(True)}
-    groups = table.assign(asked=1, **flags).groupby(GROUP, sort=False)
-    return groups[["asked", *flags]].sum().astype(int).reset_index()
-
-
 def levels(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
-    """Accuracy and log-probability of the gold answer under each variant, each on the problems that have it.
-
-    Columns beside those of the module's text: ``variant``, ``outcome`` (``answer_correct`` in 0..1, ``logp_gold`` in
-    nats).
-    """
+    """Both outcomes under each ``variant``, each on the problems that have it; further columns: ``outcome``."""
     names = dict.fromkeys([*VARIANTS, *table.variant])
-    return contrasts(table, {v: {v: 1} for v in names}, "variant", rng, repeats)
-
-
-def changes(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
-    """What each variant changes against the student's own trace, on the problems that have both.
-
-    A student (data set and condition) without any own trace, such as a vanilla one, is compared with the empty trace;
-    ``against`` says which. Other columns as in ``levels``.
-    """
-    owned = set(table[table.variant == "own"].groupby(GROUP).groups)
-    parts = []
-    for name, part in table.groupby(GROUP, sort=False):
-        against = "own" if name in owned else "empty"
-        wanted = {v: {v: 1, against: -1} for v in VARIANTS if v != against}
-        parts.append(contrasts(part, wanted, "variant", rng, repeats).assign(against=against))
-    return pd.concat(parts, ignore_index=True)
+    return _contrasts(table, {v: {v: 1} for v in names}, "variant", rng, repeats)
 
 
 def follow_shares(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
@@ -96,61 +93,76 @@ def follow_shares(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 
         for kind in FOLLOW_KINDS:
             values = part.groupby(["id", "seed"])[kind].mean()
             head = {**dict(zip(GROUP, name, strict=True)), "variant": variant, "follows": kind}
-            rows.append(head | summary(values, "share", rng, repeats))
+            rows.append(head | _summary(values, "share", rng, repeats))
     return pd.DataFrame(rows)
 
 
-def wide(part: pd.DataFrame, outcome: str) -> pd.DataFrame:
-    """One row per (problem, seed), one column per variant; those of ``VARIANTS`` are always there, and come first."""
-    found = part.pivot(index=["id", "seed"], columns="variant", values=outcome)
-    return found.reindex(columns=list(dict.fromkeys([*VARIANTS, *found.columns]))).astype(float)
+def effects(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
+    """The effects of ``CONTRASTS`` and ``observed``; see the module's text.
 
-
-def contrasts(
-    table: pd.DataFrame, wanted: Mapping[str, Mapping[str, int]], column: str, rng: np.random.Generator, repeats: int,
-    about: Callable[[pd.DataFrame], Mapping[str, pd.Index]] | None = None,
-) -> pd.DataFrame:  # fmt: skip
-    """Weighted sums of variants' outcomes, such as gold minus empty, within a problem and then over problems.
-
-    Args:
-        table: from ``frame``.
-        wanted: name of an estimate to the weight of each variant in it.
-        column: what the estimates are, a column of the result.
-        rng: the only source of chance.
-        repeats: resamples.
-        about: from one student's rows to the (id, seed) that an estimate is about, for those not about all.
+    Columns beside those: effect, outcome, contrast (in words), problems (which ones), asked (problems that were asked
+    at all), gold_names (those of them whose gold trace names every gold answer). Without any problem, value and
+    interval are NaN and n is 0.
     """
-    rows = []
-    for name, part in table.groupby(GROUP, sort=False):
-        head, only = dict(zip(GROUP, name, strict=True)), about(part) if about else {}
+    wanted = {name: weights for name, (weights, _) in CONTRASTS.items()}
+    found = _contrasts(table, wanted, "effect", rng, repeats, about=_about)
+    head = {"effect": "observed", "outcome": "answer_correct"}
+    observed = [
+        dict(zip(GROUP, name, strict=True)) | head | _observed(part, rng, repeats)
+        for name, part in table.groupby(GROUP, sort=False)
+    ]
+    found = pd.concat([found, pd.DataFrame(observed)], ignore_index=True)
+    words = {name: _words(weights) for name, weights in wanted.items()}
+    words["observed"] = "own answer right after a right minus after a wrong own trace"
+    problems = {name: which for name, (_, which) in CONTRASTS.items()} | {"observed": "all"}
+    found = found.assign(contrast=found.effect.map(words), problems=found.effect.map(problems))
+    gold = table[table.variant == "gold"]
+    asked = gold.groupby(GROUP, sort=False).id.nunique().rename("asked")
+    named = gold[gold.names_gold.astype(bool)].groupby(GROUP, sort=False).id.nunique()
+    counts = asked.to_frame().assign(gold_names=named).fillna({"gold_names": 0}).astype(int)
+    return found.merge(counts.reset_index(), how="left", on=GROUP)
+
+
+def sign(row: Mapping) -> str:
+    """``above zero`` or ``below zero``; else ``inconclusive``, or ``not tested`` on fewer than ``FEWEST`` problems.
+
+    A sign needs both intervals, the one by resampling and (from two seeds on) the t interval, on one side of zero.
+    """
+    if math.isnan(row["low"]) or row["n"] < FEWEST:
+        return "not tested"
+    t_low, t_high = row.get("t_low", math.nan), row.get("t_high", math.nan)
+    if row["low"] > 0 and not t_low <= 0:
+        return "above zero"
+    return "below zero" if row["high"] < 0 and not t_high >= 0 else "inconclusive"
+
+
+def between_conditions(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
+    """Trained on correct minus trained on incorrect traces, same problems and seeds, under the same kind of trace.
+
+    ``total``: each student after its own trace; ``direct_VARIANT``: both after the same one, controlled direct effects;
+    ``eliminated_VARIANT``: total - direct (VanderWeele 2013, Epidemiology 24:175).
+    Columns: student, dataset, first, second, effect, outcome, and those of the module's text.
+    """
+    rows, first, second = [], "correct", "incorrect"
+    for (student, dataset), part in table.groupby(["student", "dataset"], sort=False):
         for outcome in OUTCOMES:
-            outcomes = wide(part, outcome)
-            for label, weights in wanted.items():
-                values = sum(weight * outcomes[variant] for variant, weight in weights.items())
-                values = values[values.index.isin(only[label])] if label in only else values
-                found = summary(values, kind_of(outcome, sum(weights.values())), rng, repeats)
-                rows.append({**head, column: label, "outcome": outcome, **found})
+            of = {c: _wide(part[part.condition == c], outcome) for c in (first, second)}
+            gap = of[first] - of[second]  # what only one of them has becomes NaN
+            found = {"total": gap["own"]}
+            for variant in ("gold", "both_wrong", "empty"):
+                found[f"direct_{variant}"] = gap[variant]
+                found[f"eliminated_{variant}"] = gap["own"] - gap[variant]
+            for effect, values in found.items():
+                head = {"student": student, "dataset": dataset, "first": first, "second": second, "effect": effect}
+                rows.append(head | {"outcome": outcome} | _summary(values, _kind_of(outcome, 0), rng, repeats))
     return pd.DataFrame(rows)
-
-
-def kind_of(outcome: str, weight: int) -> str:
-    """What an estimate is, for ``bootstrap.pooled``: weights that add up to 1 leave a share, to 0 a difference."""
-    return "other" if outcome != "answer_correct" else "share" if weight else "difference"
-
-
-def summary(values: pd.Series, kind: str, rng: np.random.Generator, repeats: int = 2000) -> dict:
-    """Mean of values that are indexed by (id, seed), with intervals (``bootstrap.pooled``), ``n`` and ``seeds``."""
-    found = bootstrap.pooled(values, rng, repeats, kind)
-    return {name: found[name] for name in (*ENDS, "n", "seeds")}
 
 
 def by_reveals(table: pd.DataFrame, make: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
     """``make`` of the problems together and by what their wrong trace reveals, with the first column ``reveals``.
 
-    Args:
-        table: of ``frame``. A problem counts under what its ``both_wrong`` trace reveals: ``none``, ``excludes``,
-            ``names`` or ``derives``; records without the column have the row ``all`` alone.
-        make: a function of such a table to a table.
+    A problem counts under what its ``both_wrong`` trace reveals: ``none``, ``excludes``, ``names`` or ``derives``;
+    records without the column have the row ``all`` alone.
     """
     parts = {"all": table}
     if "reveals" in table and (table.reveals.fillna("") != "").any():
@@ -159,3 +171,80 @@ def by_reveals(table: pd.DataFrame, make: Callable[[pd.DataFrame], pd.DataFrame]
         parts |= dict(iter(revealed.groupby("reveals", sort=False)))
     made = pd.concat({name: make(part) for name, part in parts.items()}, names=["reveals"])
     return made.reset_index("reveals").reset_index(drop=True)
+
+
+def _wide(part: pd.DataFrame, outcome: str) -> pd.DataFrame:
+    """One row per (problem, seed), one column per variant; those of ``VARIANTS`` are always there, and come first."""
+    found = part.pivot(index=["id", "seed"], columns="variant", values=outcome)
+    return found.reindex(columns=list(dict.fromkeys([*VARIANTS, *found.columns]))).astype(float)
+
+
+def _contrasts(
+    table: pd.DataFrame, wanted: Mapping[str, Mapping[str, int]], column: str, rng: np.random.Generator, repeats: int,
+    about: Callable[[pd.DataFrame], Mapping[str, pd.Index]] | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """Weighted sums of variants' outcomes, such as gold minus empty, within a problem and then over problems.
+
+    ``wanted`` has the weights by name, which is in ``column`` of the result; ``about`` says from one student's rows
+    which (id, seed) an estimate is about, for those not about all.
+    """
+    rows = []
+    for name, part in table.groupby(GROUP, sort=False):
+        head, only = dict(zip(GROUP, name, strict=True)), about(part) if about else {}
+        for outcome in OUTCOMES:
+            outcomes = _wide(part, outcome)
+            for label, weights in wanted.items():
+                values = sum(weight * outcomes[variant] for variant, weight in weights.items())
+                values = values[values.index.isin(only[label])] if label in only else values
+                found = _summary(values, _kind_of(outcome, sum(weights.values())), rng, repeats)
+                rows.append({**head, column: label, "outcome": outcome, **found})
+    return pd.DataFrame(rows)
+
+
+def _kind_of(outcome: str, weight: int) -> str:
+    """What an estimate is, for ``bootstrap.pooled``: weights that add up to 1 leave a share, to 0 a difference."""
+    return "other" if outcome != "answer_correct" else "share" if weight else "difference"
+
+
+def _summary(values: pd.Series, kind: str, rng: np.random.Generator, repeats: int = 2000) -> dict:
+    """Mean of values that are indexed by (id, seed), with intervals (``bootstrap.pooled``), ``n`` and ``seeds``."""
+    found = bootstrap.pooled(values, rng, repeats, kind)
+    return {name: found[name] for name in (*ENDS, "n", "seeds")}
+
+
+def _words(weights: Mapping[str, int]) -> str:
+    terms = " ".join(f"{'+' if weight > 0 else '-'} {name}" for name, weight in weights.items())
+    return terms.removeprefix("+ ")
+
+
+def _about(part: pd.DataFrame) -> dict[str, pd.Index]:
+    """The (id, seed) that each restricted effect is about."""
+    at = part.set_index(["id", "seed"])
+    by = {name: at[at.variant == name] for name in ("own", "gold", "masked", "both_wrong")}
+    named = by["gold"].index[by["gold"].names_gold.astype(bool)]
+    for name in ("masked", "both_wrong"):
+        named = named.intersection(by[name].index[~by[name].names_any.astype(bool)])
+    right = by["own"].trace_correct.astype(bool)
+    only = {"mediated": named, "own_right": by["own"].index[right], "own_wrong": by["own"].index[~right]}
+    return {name: only[which] for name, (_, which) in CONTRASTS.items() if which != "all"}
+
+
+def _observed(part: pd.DataFrame, rng: np.random.Generator, repeats: int) -> dict:
+    """P(answer right | own trace right) minus P(answer right | own trace wrong), as the student wrote them."""
+    own = part[part.variant == "own"]
+    head = {"n": own.id.nunique(), "seeds": own.seed.nunique()}
+    right, answer = own.trace_correct.astype(float), own.answer_correct.astype(float)
+    columns = {"both": right * answer, "right": right, "only": (1 - right) * answer, "wrong": 1 - right}
+    table = own[["id", "seed"]].assign(**columns).set_index(["id", "seed"])
+    counts = dict(table.sum().astype(int))
+    if head["n"] < 2 or not counts["right"] or not counts["wrong"]:
+        return dict.fromkeys(ENDS, np.nan) | head
+    # (problems, seeds, columns); a trace that was not written counts in neither group.
+    units = np.stack([table[name].unstack("seed").fillna(0) for name in columns], axis=-1)
+    found = bootstrap.crossed(units, lambda m: bootstrap.ratio(m[:, :2]) - bootstrap.ratio(m[:, 2:]), rng, repeats)
+    # Few of a kind, or no resample that differs, leave a bootstrap too narrow.
+    few = min(counts["right"], counts["wrong"]) < FEW
+    if head["seeds"] == 1 and (found["low"] == found["high"] or few):
+        cells = (counts["both"], counts["only"], counts["right"] - counts["both"], counts["wrong"] - counts["only"])
+        found |= intervals.association(*cells)["difference"]
+    return {name: found[name] for name in ENDS} | head

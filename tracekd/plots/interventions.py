@@ -1,4 +1,4 @@
-"""Pictures of the interventions: accuracy by forced trace, and what the answers follow. Data and axes in, axes out."""
+"""Pictures of forced traces: accuracy of real students; kinds, learning curves and facts of the from-scratch ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from tracekd.analysis.forced_words import FEWEST
+from tracekd.interventions.tables import FEWEST
 from tracekd.interventions.variants import VARIANTS
 from tracekd.plots.style import OKABE_ITO, colour_of, marker_of
 
@@ -15,25 +15,27 @@ VARIANT_NAMES = {
     "both_wrong": "both\nwrong", "other": "another\nproblem's", "empty": "empty", "shuffled": "shuffled",
     "masked": "answer\nmasked",
 }  # fmt: skip
-FOLLOW_STYLE = {
-    "trace": ("the trace", OKABE_ITO["blue"], "white"),
-    "context": ("the context", OKABE_ITO["orange"], "black"),
-    "neither": ("neither", "#BBBBBB", "black"),
-}
+FORCED_STYLE = {
+    "own": ("no forced trace", OKABE_ITO["black"]), "gold": ("the right fact", OKABE_ITO["blue"]),
+    "wrong_facts": ("one wrong fact", OKABE_ITO["vermilion"]), "all_wrong": ("all wrong facts", OKABE_ITO["orange"]),
+    "empty": ("empty", OKABE_ITO["sky"]),
+}  # fmt: skip
+# In the order of ``from_scratch.KINDS``.
+_COLOURS = {
+    "none": OKABE_ITO["black"], "right": OKABE_ITO["blue"], "one_wrong": OKABE_ITO["vermilion"],
+    "all_wrong": OKABE_ITO["orange"], "any": OKABE_ITO["green"], "foreign": OKABE_ITO["purple"],
+    "filler": OKABE_ITO["grey"], "masked": OKABE_ITO["sky"],
+    **{f"wrong_{n}": OKABE_ITO["yellow"] for n in (25, 50, 75)},
+}  # fmt: skip
 
 
-def variant_accuracy(table: pd.DataFrame, ax: Axes, *, outcome: str = "answer_correct") -> Axes:
+def variant_accuracy(table: pd.DataFrame, ax: Axes) -> Axes:
     """One point with interval per variant and training condition; dotted lines: the level after the own trace.
 
     Below each variant stands the number of problems that have it. Variants on fewer than ``FEWEST`` problems are not
-    drawn.
-
-    Args:
-        table: ``tables.levels`` of one student and data set.
-        ax: to draw on; at least 6 in wide.
-        outcome: ``answer_correct`` or ``logp_gold``.
+    drawn. ``table`` is ``tables.levels`` of one student and data set; ``ax`` is at least 6 in wide.
     """
-    table = table[(table.outcome == outcome) & (table.n >= FEWEST)]
+    table = table[(table.outcome == "answer_correct") & (table.n >= FEWEST)]
     names = [v for v in VARIANTS if v in set(table.variant)]
     kinds = list(dict.fromkeys(table.condition))
     step = 0.62 / max(len(kinds), 1)
@@ -49,11 +51,8 @@ def variant_accuracy(table: pd.DataFrame, ax: Axes, *, outcome: str = "answer_co
         ax.axvspan(x - 0.5, x + 0.5, color="#F4F4F4", zorder=-1, lw=0)
     ax.set_xticks(range(len(names)), [f"{VARIANT_NAMES[name]}\n{_problems(table, name)}" for name in names])
     ax.set(xlim=(-0.5, max(len(names), 1) - 0.5), xlabel="trace put before the answer")
+    ax.set(ylim=(-0.02, 1.02), ylabel="accuracy (share\nof right answers)")
     ax.tick_params(axis="x", length=0)
-    if outcome == "answer_correct":
-        ax.set(ylim=(-0.02, 1.02), ylabel="accuracy (share\nof right answers)")
-    else:
-        ax.set_ylabel("log-probability of the\ngold answer (nats)")
     ax.legend(ncols=min(len(kinds), 4), loc="lower center", bbox_to_anchor=(0.5, 1.0), columnspacing=1)
     return ax
 
@@ -64,37 +63,67 @@ def _problems(table: pd.DataFrame, variant: str) -> str:
     return f"n = {n.min():.0f}" if n.min() == n.max() else f"n = {n.min():.0f}\N{EN DASH}{n.max():.0f}"
 
 
-def follow_bars(table: pd.DataFrame, ax: Axes) -> Axes:
-    """One stacked bar per training condition: answers that follow trace, context or neither, where the two disagree.
+def kinds_by_forced(final: pd.DataFrame, ax: Axes) -> Axes:
+    """One group per trace kind, in it one column of dots per forced trace: a dot is a seed, a bar their mean.
 
-    The whisker is the interval of the share that follows the trace; the number of problems stands at the right.
-    Conditions with fewer than ``FEWEST`` problems are not drawn.
-
-    Args:
-        table: ``tables.follow_shares`` of one student and data set; of it variant ``given``.
-        ax: to draw on.
+    ``final`` is ``analysis.mechanism.last`` of one K and one number of steps per kind; ``ax`` is about 7 in wide.
     """
-    table = table[(table.variant == "given") & (table.n >= FEWEST)]
-    kinds = list(dict.fromkeys(table.condition))
-    left = np.zeros(len(kinds))
-    whisker = table[table.follows == "trace"].set_index("condition").reindex(kinds)
-    for follows, (label, colour, ink) in FOLLOW_STYLE.items():
-        part = table[table.follows == follows].set_index("condition").reindex(kinds)
-        ax.barh(range(len(kinds)), part.value, left=left, color=colour, height=0.62, label=label)
-        for y, value in enumerate(part.value):
-            if follows == "trace" and value > 0.22:  # its right end belongs to the whisker
-                ax.text(0.02, y, f"{value:.0%}", va="center", color=ink, fontsize=7)
-            free = np.nanmax([left[y], whisker.high.iloc[y]])  # the whisker may reach into the other shares
-            if follows != "trace" and left[y] + value - free > 0.08:
-                middle = (free + left[y] + value) / 2
-                ax.text(middle, y, f"{value:.0%}", ha="center", va="center", color=ink, fontsize=7)
-        left += part.value.to_numpy()
-    error = [(whisker.value - whisker.low).clip(lower=0), (whisker.high - whisker.value).clip(lower=0)]
-    ax.errorbar(whisker.value, range(len(kinds)), xerr=error, fmt="none", color="black", lw=1, capsize=2)
-    for y, n in enumerate(whisker.n):
-        ax.text(1.02, y, f"n = {n:.0f}", va="center", fontsize=7, clip_on=False)
-    ax.set_yticks(range(len(kinds)), [k.replace("_", " ") for k in kinds])
-    label = "share of answers that follow ...\n(all given traces, where trace and context disagree)"
-    ax.set(ylim=(max(len(kinds), 1) - 0.5, -0.5), xlim=(0, 1), xlabel=label)
-    ax.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0), columnspacing=1, handlelength=1)
+    kinds, jitter = _ordered(final.kind), np.random.default_rng(0)  # the jitter shows dots that lie on one another
+    for j, (variant, (label, colour)) in enumerate(FORCED_STYLE.items()):
+        for x, kind in enumerate(kinds):
+            part = final[(final.kind == kind) & (final.variant == variant)]
+            at = x + (j - (len(FORCED_STYLE) - 1) / 2) * 0.16
+            spread = jitter.uniform(-0.05, 0.05, len(part))
+            named = label if not x else None
+            ax.plot(at + spread, part.share, "o", ms=2.5, alpha=0.6, mew=0, color=colour, label=named)
+            ax.hlines(part.share.mean(), at - 0.06, at + 0.06, color=colour, lw=1.5)
+    ax.set_xticks(range(len(kinds)), [kind.replace("_", "\n") for kind in kinds])
+    ax.tick_params(axis="x", length=0)
+    ax.legend(title="answer after", ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0), columnspacing=1)
+    return _with_chance(ax, final, "trace that was taught")
+
+
+def learning_curves(looks: pd.DataFrame, ax: Axes) -> Axes:
+    """Share of right answers after the own trace against steps, one thin line per seed.
+
+    ``looks`` is ``analysis.mechanism.shares`` of one K; its ``own`` rows are drawn.
+    """
+    own = looks[looks.variant == "own"]
+    for kind in _ordered(own.kind):
+        for i, (_, part) in enumerate(own[own.kind == kind].groupby(["steps", "seed"])):
+            label = kind.replace("_", " ") if not i else None
+            ax.plot(part.step, part.share, color=_COLOURS[kind], lw=0.8, alpha=0.7, label=label)
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return _with_chance(ax, own, "steps of training")
+
+
+def by_facts(final: pd.DataFrame, ax: Axes, *, variant: str = "own") -> Axes:
+    """Share of right answers after a forced trace by number of facts in the context; a dot is a seed, the line a mean.
+
+    ``final`` is ``analysis.mechanism.last`` of one number of steps per kind; the dotted line marks chance, 1/K.
+    """
+    part = final[final.variant == variant]
+    sizes, kinds = sorted(part.facts.unique()), _ordered(part.kind)
+    for j, kind in enumerate(kinds):
+        shift, rows = (j - (len(kinds) - 1) / 2) * 0.07, part[part.kind == kind]
+        ax.plot(rows.facts.map(sizes.index) + shift, rows.share, "o", ms=2, alpha=0.6, mew=0, color=_COLOURS[kind])
+        means = rows.groupby("facts").share.mean()
+        at = [sizes.index(k) + shift for k in means.index]
+        ax.plot(at, means, color=_COLOURS[kind], lw=1, label=kind.replace("_", " "))
+    ax.plot(range(len(sizes)), [1 / k for k in sizes], ":", color="#888888", lw=0.8, label="chance")
+    ax.set_xticks(range(len(sizes)), sizes)
+    ax.set(ylim=(-0.03, 1.03), xlabel="facts in the context", ylabel="share of right answers")
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return ax
+
+
+def _ordered(kinds) -> list[str]:
+    """Trace kinds in the order in which pictures show them."""
+    return [kind for kind in _COLOURS if kind in set(kinds)]
+
+
+def _with_chance(ax: Axes, table: pd.DataFrame, xlabel: str) -> Axes:
+    """Axes of shares with a dotted line at chance, 1/K."""
+    ax.axhline(1 / table.facts.iloc[0], color="#888888", lw=0.6, ls=":", zorder=0)
+    ax.set(ylim=(-0.03, 1.03), xlabel=xlabel, ylabel="share of right answers")
     return ax

@@ -4,43 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import stats as scipy_stats
 
 from tracekd.stats import intervals
-from tracekd.stats.phi import LEVEL
+from tracekd.stats.intervals import LEVEL, NAN
 
-NAN = float("nan")
 T_ENDS = ("t_low", "t_high", "t_low90", "t_high90")
+CHUNK = 1000  # resamples at once: 5,000 problems then take 40 MB
 
 
 def bootstrap(
-    statistic: Callable[..., float],
-    rng: np.random.Generator,
-    *samples: Sequence | np.ndarray,
-    repeats: int = 2000,
-    level: float = LEVEL,
+    statistic: Callable[..., float], rng: np.random.Generator, *samples: Sequence | np.ndarray, repeats: int = 2000
 ) -> dict[str, float]:
-    """Percentile bootstrap of any statistic of one or more independent samples, such as participants of a study.
+    """Percentile bootstrap (95%) of a statistic of independent samples, drawn anew along their first axis.
 
-    Args:
-        statistic: of the samples, a number; resamples without one (NaN) are left out.
-        rng: the only source of chance.
-        samples: what was sampled along the first axis.
-        repeats: resamples.
-        level: of the interval.
-
-    Returns:
-        ``value``, ``low``, ``high``; the ends are NaN where no resample has a number.
+    Returns ``value``, ``low``, ``high``. Resamples whose statistic is NaN are left out.
     """
     samples = [np.asarray(sample) for sample in samples]
     drawn = np.array([
         statistic(*(sample[rng.integers(len(sample), size=len(sample))] for sample in samples)) for _ in range(repeats)
     ])  # fmt: skip
-    return {"value": float(statistic(*samples)), **_ends(drawn, level)}
+    return {"value": float(statistic(*samples)), **_ends(drawn, LEVEL)}
 
 
 def _ends(drawn: np.ndarray, level: float, mark: str = "") -> dict[str, float]:
@@ -50,76 +37,65 @@ def _ends(drawn: np.ndarray, level: float, mark: str = "") -> dict[str, float]:
 
 
 def crossed_bootstrap(
-    units: np.ndarray,
-    statistic: Callable[[np.ndarray], np.ndarray],
-    rng: np.random.Generator,
-    repeats: int = 2000,
-    levels: Sequence[float] = (LEVEL, 0.9),
+    units: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray], rng: np.random.Generator, repeats: int = 2000
 ) -> dict[str, float]:
     """Percentile bootstrap over problems and seeds: the pigeonhole bootstrap (Owen 2007, Ann. Appl. Stat. 1:386).
 
-    It is too narrow where two or three seeds differ more than problems do; ``crossed`` adds a t interval.
-
-    Args:
-        units: (problems, seeds, columns).
-        statistic: from means (draws, columns) to numbers (draws,); draws without one (NaN) are left out.
-        rng: the only source of chance.
-        repeats: resamples.
-        levels: of the intervals, over the same resamples.
-
-    Returns:
-        ``value``; ``low``, ``high`` of the first level; ``low90``, ``high90`` and so on of the others.
+    ``units`` are (problems, seeds, columns); the statistic takes means (draws, columns) to numbers (draws,), NaN ones
+    are left out. It is too narrow where few seeds differ more than problems do; ``crossed`` adds a t interval.
+    Returns ``value``; ``low``, ``high`` (95%); ``low90``, ``high90`` over the same resamples.
     """
     units = np.asarray(units, float)
-    drawn = np.concatenate([
-        statistic(_redrawn(units, rng, min(CHUNK, repeats - first))) for first in range(0, repeats, CHUNK)
-    ])  # fmt: skip
-    found = {"value": float(statistic(units.mean(axis=(0, 1))[None])[0])}
-    for place, level in enumerate(levels):
-        found |= _ends(drawn, level, f"{100 * level:.0f}" if place else "")
-    return found
+    sizes = [min(CHUNK, repeats - first) for first in range(0, repeats, CHUNK)]
+    drawn = np.concatenate([statistic(_redrawn(units, rng, size)) for size in sizes])
+    value = float(statistic(units.mean(axis=(0, 1))[None])[0])
+    return {"value": value, **_ends(drawn, LEVEL), **_ends(drawn, 0.9, "90")}
 
 
-class Components(NamedTuple):
-    """Variance of one value among problems, among seeds, and of the rest (problem by seed), each 0 or more."""
+def _redrawn(units: np.ndarray, rng: np.random.Generator, draws: int) -> np.ndarray:
+    """Means of ``draws`` resamples, (draws, columns): how often each problem and each seed was drawn, as weights."""
+    weights = []
+    for size in units.shape[:2]:
+        index = rng.integers(size, size=(draws, size)) + size * np.arange(draws)[:, None]
+        weights.append(np.bincount(index.ravel(), minlength=draws * size).reshape(draws, size) / size)
+    by_seed = np.einsum("dp,psc->dsc", weights[0], units, optimize=True)
+    return np.einsum("ds,dsc->dc", weights[1], by_seed)
 
-    problem: float
-    seed: float
-    rest: float
 
+def components(values: np.ndarray) -> tuple[float, float, float]:
+    """Variance of a (problems, seeds) table among problems, among seeds, and of the rest (problem by seed).
 
-def components(values: np.ndarray) -> Components:
-    """Variance components of a (problems, seeds) table by the mean squares of a two-way layout, negative ones as 0.
-
-    Searle, Casella and McCulloch (1992), Variance Components, chapter 4. One seed has the problems' variance alone.
+    By the mean squares of a two-way layout, negative ones as 0 (Searle, Casella and McCulloch 1992, Variance
+    Components, chapter 4). One seed has the problems' variance alone.
     """
     problems, seeds = values.shape
     if seeds == 1:
-        return Components(float(values.var(ddof=1)), 0.0, 0.0)
+        return float(values.var(ddof=1)), 0.0, 0.0
     by_problem, by_seed, mean = values.mean(axis=1), values.mean(axis=0), values.mean()
     rest = ((values - by_problem[:, None] - by_seed + mean) ** 2).sum() / ((problems - 1) * (seeds - 1))
     among = (by_problem.var(ddof=1) - rest / seeds, by_seed.var(ddof=1) - rest / problems)
-    return Components(*(max(float(variance), 0.0) for variance in among), float(rest))
+    return max(float(among[0]), 0.0), max(float(among[1]), 0.0), float(rest)
 
 
-def standard_error(found: Components, problems: int, seeds: int) -> tuple[float, float]:
+def standard_error(found: tuple[float, float, float], problems: int, seeds: int) -> tuple[float, float]:
     """Standard error of a mean over problems and seeds, both random, and its degrees of freedom.
 
     Degrees of freedom: Satterthwaite (1946), Biometrics Bulletin 2:110. With one seed the seeds' variance is left out.
     """
+    by_problem, by_seed, rest = found
     if seeds == 1:
-        return math.sqrt((found.problem + found.rest) / problems), problems - 1
-    squares = (seeds * found.problem + found.rest, problems * found.seed + found.rest, -found.rest)
+        return math.sqrt((by_problem + rest) / problems), problems - 1
+    squares = (seeds * by_problem + rest, problems * by_seed + rest, -rest)
     freedom = (problems - 1, seeds - 1, (problems - 1) * (seeds - 1))
     below = sum(square**2 / df for square, df in zip(squares, freedom, strict=True))
     whole = sum(squares)
     return math.sqrt(whole / (problems * seeds)), whole**2 / below if below else float(freedom[0])
 
 
-def least_difference(found: Components, problems: int, seeds: int, power: float = 0.8, alpha: float = 0.05) -> float:
-    """Least true difference that a two-sided t test at ``alpha`` finds with ``power``: (t_a + t_b) standard errors."""
+def least_difference(found: tuple[float, float, float], problems: int, seeds: int) -> float:
+    """Least true difference that a two-sided t test at 0.05 finds with 80% power: (t_a + t_b) standard errors."""
     error, df = standard_error(found, problems, seeds)
-    return float((scipy_stats.t.ppf(1 - alpha / 2, df) + scipy_stats.t.ppf(power, df)) * error)
+    return float((scipy_stats.t.ppf(0.975, df) + scipy_stats.t.ppf(0.8, df)) * error)
 
 
 def linearised(units: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
@@ -137,8 +113,7 @@ def crossed(
 
     Returns:
         What ``crossed_bootstrap`` returns; ``t_low``, ``t_high`` (95%), ``t_low90``, ``t_high90`` (NaN with one seed);
-        ``least_difference`` (see there) of this many problems and seeds, and its ``components``; ``n`` (problems);
-        ``seeds``.
+        ``least_difference`` (see there) of this many problems and seeds; ``n`` (problems); ``seeds``.
     """
     units = np.asarray(units, float)
     problems, seeds = units.shape[:2]
@@ -152,24 +127,19 @@ def crossed(
         half, half90 = (float(scipy_stats.t.ppf((1 + level) / 2, df)) * error for level in (LEVEL, 0.9))
         ends = (found["value"] + by for by in (-half, half, -half90, half90))
         found |= dict(zip(T_ENDS, ends, strict=True))
-    return found | {"components": parts, "least_difference": least_difference(parts, problems, seeds) or NAN}
+    return found | {"least_difference": least_difference(parts, problems, seeds) or NAN}
 
 
 def pooled(values: pd.Series, rng: np.random.Generator, repeats: int = 2000, kind: str = "other") -> dict[str, float]:
     """Mean of values indexed by (id, seed), each problem counting alike, with the interval that suits them.
 
     Where all values are alike a bootstrap has no width, though the next problem may differ. A ``share`` then has
-    Wilson's interval, and a ``difference`` of -1, 0 or 1 that of ``intervals.paired_difference``, over the problems.
-
-    Args:
-        values: numbers; missing ones are left out.
-        rng: the only source of chance.
-        repeats: resamples.
-        kind: ``share`` (with one seed of zeros and ones: Wilson's interval), ``difference`` or ``other``.
+    Wilson's interval (as with one seed of zeros and ones), a ``difference`` of -1, 0 or 1 that of
+    ``intervals.paired_difference``.
 
     Returns:
         ``value``, ``low``, ``high``, ``t_low``, ``t_high``, ``n`` (problems), ``seeds``, ``interval`` (``crossed``,
-        ``bootstrap``, ``wilson``, ``paired``, or empty below two problems).
+        ``bootstrap``, ``wilson``, ``paired``, or empty below two problems). Missing values are left out.
     """
     wide = values.dropna().astype(float).unstack("seed")
     n, seeds = wide.shape
@@ -192,16 +162,3 @@ def pooled(values: pd.Series, rng: np.random.Generator, repeats: int = 2000, kin
 def ratio(means: np.ndarray) -> np.ndarray:
     """First column over the second, (draws,); NaN where the second is 0."""
     return np.divide(means[:, 0], means[:, 1], out=np.full(len(means), NAN), where=means[:, 1] > 0)
-
-
-CHUNK = 1000  # resamples at once: 5,000 problems then take 40 MB
-
-
-def _redrawn(units: np.ndarray, rng: np.random.Generator, draws: int) -> np.ndarray:
-    """Means of ``draws`` resamples, (draws, columns): how often each problem and each seed was drawn, as weights."""
-    weights = []
-    for size in units.shape[:2]:
-        index = rng.integers(size, size=(draws, size)) + size * np.arange(draws)[:, None]
-        weights.append(np.bincount(index.ravel(), minlength=draws * size).reshape(draws, size) / size)
-    by_seed = np.einsum("dp,psc->dsc", weights[0], units, optimize=True)
-    return np.einsum("ds,dsc->dc", weights[1], by_seed)

@@ -1,4 +1,4 @@
-"""Statistics of 2x2 tables and of paired answers: estimates with intervals, on scipy and statsmodels.
+"""Intervals and tests of 2x2 tables and of paired answers, on scipy and statsmodels.
 
 ``bootstrap`` has the intervals over problems and seeds.
 """
@@ -10,48 +10,44 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy import optimize
 from scipy import stats as scipy_stats
-from statsmodels.stats.contingency_tables import Table2x2
+from scipy.special import softmax
 from statsmodels.stats.contingency_tables import mcnemar as _mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import GofChisquarePower
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from tracekd.stats.phi import LEVEL, phi_interval
-
+LEVEL = 0.95
 NAN = float("nan")
+Z = float(scipy_stats.norm.ppf((1 + LEVEL) / 2))
 
 
-def wilson(hits: int, n: int, level: float = LEVEL) -> tuple[float, float]:
-    """Wilson score interval of a share, in 0..1; NaN where ``n`` is 0.
-
-    Raises:
-        ValueError: ``hits`` is not in 0..n.
-    """
+def wilson(hits: int, n: int) -> tuple[float, float]:
+    """Wilson's 95% score interval of a share, in 0..1; NaN where ``n`` is 0."""
     if not 0 <= hits <= n:
         raise ValueError(f"{hits} hits of {n}: expected a count between 0 and n")
     if n == 0:
         return NAN, NAN
-    low, high = proportion_confint(hits, n, alpha=1 - level, method="wilson")
+    low, high = proportion_confint(hits, n, alpha=1 - LEVEL, method="wilson")
     return float(low), float(high)
 
 
-def share(hits: int, n: int, level: float = LEVEL) -> dict[str, float]:
+def share(hits: int, n: int) -> dict[str, float]:
     """A share with its Wilson interval: ``value``, ``low``, ``high`` in 0..1, and the counts ``hits``, ``n``."""
-    low, high = wilson(hits, n, level)
+    low, high = wilson(hits, n)
     return {"value": hits / n if n else NAN, "low": low, "high": high, "hits": int(hits), "n": int(n)}
 
 
-def association(both: int, answer_only: int, trace_only: int, neither: int, level: float = LEVEL) -> dict[str, Any]:
+def association(both: int, answer_only: int, trace_only: int, neither: int) -> dict[str, Any]:
     """How a step and the answer go together, from the four counts of their table.
 
     Returns:
         ``n``; ``joint`` (both of n), ``p_answer_given_trace`` and ``p_answer_given_not_trace`` as of ``share``;
-        ``difference`` of the two (Newcombe's interval), ``phi`` and ``odds_ratio`` (0.5 is added to each cell where
-        one is empty), each with value, low and high; ``chi2`` (Pearson, 1 degree of freedom, no continuity correction,
-        as the paper has it), ``chi2_p``, ``fisher_p``, ``expected_min`` (least expected count); ``test``: ``chi2``,
-        ``fisher`` where an expected count is below 5, ``undefined`` where a margin is empty; ``p_value``, that of
-        ``test``. What is undefined is NaN.
+        ``difference`` of the two (Newcombe's interval) and ``phi``, each with value, low and high; ``chi2`` (Pearson,
+        1 degree of freedom, no continuity correction, as the paper has it), ``expected_min`` (least expected count);
+        ``test``: ``chi2``, ``fisher`` where an expected count is below 5, ``undefined`` where a margin is empty;
+        ``p_value``, that of ``test``. What is undefined is NaN.
     """
     cells = [both, trace_only, answer_only, neither]  # rows: trace right or wrong; columns: answer right or wrong
     if any(count < 0 or count != int(count) for count in cells):
@@ -59,41 +55,35 @@ def association(both: int, answer_only: int, trace_only: int, neither: int, leve
     n, traced, untraced = sum(cells), both + trace_only, answer_only + neither
     found: dict[str, Any] = {
         "n": n,
-        "joint": share(both, n, level),
-        "p_answer_given_trace": share(both, traced, level),
-        "p_answer_given_not_trace": share(answer_only, untraced, level),
+        "joint": share(both, n),
+        "p_answer_given_trace": share(both, traced),
+        "p_answer_given_not_trace": share(answer_only, untraced),
         "difference": _estimate(),
-        "phi": _estimate(*phi_interval(cells, level)),
-        "odds_ratio": _estimate(),
-        **dict.fromkeys(("chi2", "chi2_p", "fisher_p", "expected_min"), NAN),
-        "test": "undefined",
-        "p_value": NAN,
+        "phi": _estimate(*phi_interval(cells)),
+        **{"chi2": NAN, "expected_min": NAN, "test": "undefined", "p_value": NAN},
     }
     if traced and untraced:
-        ends = confint_proportions_2indep(both, traced, answer_only, untraced, method="newcomb", alpha=1 - level)
+        ends = confint_proportions_2indep(both, traced, answer_only, untraced, method="newcomb", alpha=1 - LEVEL)
         found["difference"] = _estimate(both / traced - answer_only / untraced, *ends)
     table = np.array(cells, float).reshape(2, 2)
     if min(*table.sum(0), *table.sum(1)) == 0:
         return found
-    found["chi2"], found["chi2_p"], _, expected = scipy_stats.chi2_contingency(table, correction=False)
-    found["fisher_p"], found["expected_min"] = scipy_stats.fisher_exact(table).pvalue, expected.min()
-    found["test"] = "chi2" if expected.min() >= 5 else "fisher"
-    found["p_value"] = found[f"{found['test']}_p"]
-    # A shift of 0.5 in every cell (Haldane and Anscombe) keeps the odds ratio finite where a cell is empty.
-    odds = Table2x2(table + 0.5 * (table.min() == 0), shift_zeros=False)
-    found["odds_ratio"] = _estimate(odds.oddsratio, *odds.oddsratio_confint(alpha=1 - level))
-    return {k: float(v) if isinstance(v, np.floating) else v for k, v in found.items()}
+    chi2, chi2_p, _, expected = scipy_stats.chi2_contingency(table, correction=False)
+    large = expected.min() >= 5
+    p_value = chi2_p if large else scipy_stats.fisher_exact(table).pvalue
+    found |= {"chi2": float(chi2), "expected_min": float(expected.min()), "p_value": float(p_value)}
+    return found | {"test": "chi2" if large else "fisher"}
 
 
 def _estimate(value: float = NAN, low: float = NAN, high: float = NAN) -> dict[str, float]:
     return {"value": float(value), "low": float(low), "high": float(high)}
 
 
-def association_row(cells: Mapping[str, int], level: float = LEVEL) -> dict[str, float]:
+def association_row(cells: Mapping[str, int]) -> dict[str, float]:
     """``association`` flattened for a table: shares as ``joint``, ``joint_low``, ``joint_high`` and so on."""
     counts = {name: int(cells.get(name, 0)) for name in ("both", "answer_only", "trace_only", "neither")}
     row: dict[str, Any] = {"n": sum(counts.values()), **counts}
-    for name, value in association(**counts, level=level).items():
+    for name, value in association(**counts).items():
         if isinstance(value, dict):
             row |= {name: value["value"], f"{name}_low": value["low"], f"{name}_high": value["high"]}
         else:
@@ -101,14 +91,62 @@ def association_row(cells: Mapping[str, int], level: float = LEVEL) -> dict[str,
     return row
 
 
+def phi_interval(cells: Sequence[int]) -> tuple[float, float, float]:
+    """Phi of a 2x2 table with its 95% interval, each in -1..1; NaN where a margin is empty.
+
+    The variance is the large-sample one of Bishop, Fienberg and Holland (1975), Discrete Multivariate Analysis, p. 381,
+    which is 0 where phi is 1 or -1. Where a cell has fewer than five counts, ``phi_score_interval`` takes its place.
+    ``cells`` are counts in the order yes-yes, yes-no, no-yes, no-no.
+    """
+    table = np.asarray(cells, float).reshape(2, 2)
+    n = table.sum()
+    (r1, r2), (c1, c2) = table.sum(1), table.sum(0)
+    if min(r1, r2, c1, c2) == 0:
+        return NAN, NAN, NAN
+    phi = _phi(table.ravel())
+    if table.min() < 5:
+        return phi, *phi_score_interval(cells)
+    skew = (r1 - r2) * (c1 - c2) / math.sqrt(r1 * r2 * c1 * c2)
+    square = (r1 - r2) ** 2 / (r1 * r2) + (c1 - c2) ** 2 / (c1 * c2)
+    variance = (1 - phi**2 + phi * (1 + phi**2 / 2) * skew - 0.75 * phi**2 * square) / n
+    half = Z * math.sqrt(max(variance, 0.0))
+    return phi, max(phi - half, -1.0), min(phi + half, 1.0)
+
+
+def phi_score_interval(cells: Sequence[int]) -> tuple[float, float]:
+    """The least and the largest phi among the shares that Pearson's test does not reject, as Wilson's for one share.
+
+    Pearson's test does not reject shares p where ``sum(count^2 / (n p)) - n`` is at most the squared normal quantile.
+    That set is convex, and it holds more than the counts' own shares even where a cell is empty.
+    """
+    counts = np.asarray(cells, float)
+    n = counts.sum()
+    # Shares as a softmax of four free numbers: all positive, with sum 1.
+    inside = {"type": "ineq", "fun": lambda x: 1 - ((counts**2 / (n * softmax(x))).sum() - n) / Z**2}
+    ends = []
+    for sign in (1, -1):
+        reached = [sign * _phi(counts)]
+        for added in (0.1, 0.5, 1.0):  # starts that differ in how far they lie from empty cells
+            found = optimize.minimize(
+                lambda x, sign=sign: sign * _phi(softmax(x)), np.log(counts + added), method="SLSQP",
+                constraints=inside, bounds=[(-30, 30)] * 4, options={"maxiter": 200, "ftol": 1e-9},
+            )  # fmt: skip
+            if inside["fun"](found.x) > -1e-4:
+                reached.append(found.fun)
+        ends.append(float(np.clip(sign * min(reached), -1, 1)))
+    return ends[0], ends[1]
+
+
+def _phi(p: np.ndarray) -> float:
+    a, b, c, d = p
+    return float((a * d - b * c) / math.sqrt((a + b) * (c + d) * (a + c) * (b + d)))
+
+
 def paired_difference(first: Sequence[bool], second: Sequence[bool], level: float = LEVEL) -> dict[str, float]:
     """Share of ``first`` minus share of ``second`` on the same problems, with the interval of Bonett and Price (2012).
 
-    One is added to each discordant count, so that the interval has a width even where nothing differs.
-
-    Returns:
-        ``value``, ``low``, ``high`` in -1..1; ``centre`` and ``se``, the interval's own; ``only_first``,
-        ``only_second``, ``n``.
+    One is added to each discordant count, so that the interval has a width even where nothing differs. Returns
+    ``value``, ``low``, ``high`` in -1..1; ``centre``, ``se`` of the interval; ``only_first``, ``only_second``, ``n``.
     """
     first, second = np.asarray(first, bool), np.asarray(second, bool)
     if len(first) != len(second) or not len(first):
@@ -123,9 +161,9 @@ def paired_difference(first: Sequence[bool], second: Sequence[bool], level: floa
     }  # fmt: skip
 
 
-def mcnemar(first: Sequence[bool], second: Sequence[bool], level: float = LEVEL) -> dict[str, float]:
+def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> dict[str, float]:
     """Exact McNemar test of two conditions on the same problems: ``paired_difference`` and ``p_value``."""
-    found = paired_difference(first, second, level)
+    found = paired_difference(first, second)
     table = [[0, found["only_first"]], [found["only_second"], 0]]
     p_value = float(_mcnemar(table, exact=True).pvalue) if found["only_first"] + found["only_second"] else 1.0
     return {**found, "p_value": p_value}
@@ -133,29 +171,22 @@ def mcnemar(first: Sequence[bool], second: Sequence[bool], level: float = LEVEL)
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
     """Holm's adjusted p-values over a whole table; NaN stays NaN and does not count as a test."""
-    p_values = np.asarray(p_values, float)
-    known = ~np.isnan(p_values)
-    adjusted = np.full(len(p_values), NAN)
+    adjusted = np.array(p_values, float)
+    known = ~np.isnan(adjusted)
     if known.any():
-        adjusted[known] = multipletests(p_values[known], method="holm")[1]
+        adjusted[known] = multipletests(adjusted[known], method="holm")[1]
     return adjusted
 
 
 def tost(first: Sequence[bool], second: Sequence[bool], margin: float, alpha: float = 0.05) -> dict[str, Any]:
     """Two one-sided tests: do two conditions' shares on the same problems differ by less than ``margin``?
 
-    Both tests use the centre and standard error of ``paired_difference``; the ``1 - 2 alpha`` interval lies in
-    the margin exactly where both reject.
-
-    Args:
-        first: verdicts of one condition.
-        second: verdicts of the other, same problems in the same order.
-        margin: largest difference that counts as none, as a share (0.05 = five points).
-        alpha: level of each test.
+    Both tests use the centre and standard error of ``paired_difference``. ``margin`` is the largest difference that
+    counts as none, as a share (0.05 = five points).
 
     Returns:
-        ``value``, ``low``, ``high`` (the 1 - 2 alpha interval), ``margin``, ``p_value`` (the larger one),
-        ``equivalent``, ``n``, and ``detectable``: see ``minimum_detectable``.
+        ``value``, ``low``, ``high`` (the 1 - 2 alpha interval, within the margin exactly where both reject), ``n``,
+        ``margin``, ``p_value`` (the larger one), ``equivalent``, ``detectable`` (of ``minimum_detectable``).
     """
     if not 0 < margin < 1:
         raise ValueError(f"margin {margin}: expected a share between 0 and 1, such as 0.05 for five points")
@@ -166,22 +197,20 @@ def tost(first: Sequence[bool], second: Sequence[bool], margin: float, alpha: fl
     )
     discordant = (found["only_first"] + found["only_second"]) / found["n"]
     return {
-        "value": found["value"], "low": found["low"], "high": found["high"], "margin": margin,
-        "p_value": float(p_value), "equivalent": bool(p_value < alpha), "n": found["n"],
-        "detectable": minimum_detectable(found["n"], discordant),
+        **{name: found[name] for name in ("value", "low", "high", "n")}, "margin": margin, "p_value": float(p_value),
+        "equivalent": bool(p_value < alpha), "detectable": minimum_detectable(found["n"], discordant),
     }  # fmt: skip
 
 
-def minimum_detectable(n: int, discordant: float, power: float = 0.8, alpha: float = 0.05) -> float:
-    """Least difference of two paired shares that McNemar's test finds with the given power (Connor 1987).
+def minimum_detectable(n: int, discordant: float, power: float = 0.8) -> float:
+    """Least difference of two paired shares that McNemar's test at 0.05 finds with the given power (Connor 1987).
 
     The root of ``d sqrt(n) = z_a sqrt(psi) + z_b sqrt(psi - d^2)``, ``psi`` being the share of discordant pairs; NaN
     where ``n`` is too small for any.
     """
-    psi = max(discordant, 1 / n)
-    a, b = scipy_stats.norm.ppf(1 - alpha / 2), scipy_stats.norm.ppf(power)
-    inside = max(n - a**2 + b**2, 0.0)
-    d = float(a * math.sqrt(n * psi) + b * math.sqrt(psi * inside)) / (n + b**2)
+    psi, b = max(discordant, 1 / n), scipy_stats.norm.ppf(power)
+    inside = max(n - Z**2 + b**2, 0.0)
+    d = float(Z * math.sqrt(n * psi) + b * math.sqrt(psi * inside)) / (n + b**2)
     return d if inside and d < psi else NAN
 
 
