@@ -57,7 +57,7 @@ def main_of(command: str) -> Callable[[list[str]], int]:
         case "score":
             from tracekd.scoring.score_cli import main
         case "teacher":
-            from tracekd.teacher.teacher_cli import main
+            from tracekd.teacher.client import main
         case "replication":
             from tracekd.analysis.replication import main
         case "tune":

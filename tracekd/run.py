@@ -21,7 +21,7 @@ class Run:
     """A profile with its seed, data source and folder.
 
     Everything is written below ``folder``; ``figures/`` in it has the shape of the repository's ``figures/``.
-    ``texts`` is a file or folder of a teacher's texts (see ``texts.read``), "" for the templated ones.
+    ``texts`` is a file or folder of a teacher's texts (see ``run_texts.read``), "" for the templated ones.
     """
 
     notebook: str

@@ -28,26 +28,19 @@ def test_the_leakage_table_shows_this_run_and_the_recorded_real_sets(run):
 
 
 def test_right_traces_pass_and_wrong_ones_fail_in_just_the_intended_steps(run):
-    made = sft_tables.verified(run).set_index(["data set", "trace"])
+    made = sft_tables.verified(run).set_index("data set")
     for name, n in SIZES.items():
-        steps = made.loc[name][["classification right", "retrieval right"]]
-        assert {kind: tuple(row) for kind, row in steps.iterrows()} == {
-            "correct": (n, n), "incorrect classification": (0, n), "incorrect retrieval": (n, 0),
-            "incorrect both": (0, 0),
-        }  # fmt: skip
+        assert list(made.loc[name].itertuples(index=False, name=None)) == [
+            ("correct", n, n, n), ("incorrect classification", n, 0, n), ("incorrect retrieval", n, n, 0),
+            ("incorrect both", n, 0, 0),
+        ]  # fmt: skip
 
 
 def test_tokens_are_those_of_the_encoded_examples(run):
     sets = sft.prepare(run)
     made = sft_tables.tokens(run, sets).set_index(["data set", "condition"])
-    tokenizer = registry.load_tokenizer(run.student)
-    encoded = sft.encode_all(sets["babi", "correct"], tokenizer, 2048)
+    encoded = sft.encode_all(sets["babi", "correct"], registry.load_tokenizer(run.student), 2048)
     row = made.loc["babi", "correct"]
     assert row.n == 24 and row["read"] == round(sum(len(e.prompt_ids) for e in encoded) / 24, 1)
     assert row.trace + row.answer == pytest.approx(sum(len(e.target_ids) for e in encoded) / 24, abs=0.11)
     assert made.loc["babi", "vanilla"].trace == 0
-    words, wrote = sft_tables.free_form_lengths(run, sft_tables.generated(121)["cotempqa"])
-    assert "TEMPLATED" in wrote and set(words.condition) >= {"r1", "swapped", "correct"}
-    assert sorted(words.length[words.condition == "r1"]) == sorted(words.length[words.condition == "swapped"])
-    said = list(sft_tables.sentences(sft_tables.verified(run), made.reset_index()))
-    assert "Of 68 correct traces 68 pass" in said[0] and len(said) == 5

@@ -345,7 +345,7 @@ def test_build_command_takes_templated_traces_and_marks_them(tmp_path, monkeypat
     monkeypatch.setattr(survey_build, "fetch", lambda: (["var jsPsych;"], "licence"))
     for design, count in (("within", 16), ("between", 16)):
         page = tmp_path / f"{design}.html"
-        assert survey_cli.main(["build", "--dataset", "babi", "--design", design, "--output", str(page)]) == 0
+        assert survey_cli.main(["build", "--dataset", "cotempqa", "--design", design, "--output", str(page)]) == 0
         plan = json.loads(page.read_text(encoding="utf-8").split('id="plan">')[1].split("</script>")[0])
         assert len(plan["sequences"]) == count and len(plan["shown"]) == 16
         kinds = {(s["trace_type"], s["source"]) for s in plan["shown"]}
@@ -353,11 +353,11 @@ def test_build_command_takes_templated_traces_and_marks_them(tmp_path, monkeypat
         assert {s["data"] for s in plan["shown"]} == {"generated"}
     assert "R1: templated" in capsys.readouterr().out
     ids = list(dict.fromkeys(s["problem"] for s in plan["shown"]))[::-1]
-    survey_cli.main(["build", "--dataset", "babi", "--ids", *ids, "--output", str(page)])
+    survey_cli.main(["build", "--dataset", "cotempqa", "--ids", *ids, "--output", str(page)])
     again = json.loads(page.read_text(encoding="utf-8").split('id="plan">')[1].split("</script>")[0])
     assert list(dict.fromkeys(s["problem"] for s in again["shown"])) == ids
-    with pytest.raises(ValueError, match="babi/nothing"):
-        survey_cli.main(["build", "--dataset", "babi", "--ids", "babi/nothing", "--output", str(page)])
+    with pytest.raises(ValueError, match="cotempqa/nothing"):
+        survey_cli.main(["build", "--dataset", "cotempqa", "--ids", "cotempqa/nothing", "--output", str(page)])
     with pytest.raises(ValueError, match="0 of 0"):
         survey_cli.main(["build", "--dataset", "marco", "--output", str(page)])
 

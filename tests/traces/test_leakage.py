@@ -6,9 +6,7 @@ from collections import Counter
 from itertools import combinations
 from math import comb
 
-import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +15,7 @@ from tracekd.analysis import leakage
 from tracekd.data import problems
 from tracekd.data.problem import Problem
 from tracekd.data.synthetic.generated import generate
-from tracekd.plots import scores
+from tracekd.scoring.aligned import verdict
 from tracekd.traces import corruption, templates
 from tracekd.traces.leakage import LEVELS, RIGHT, excludes, names, reveals
 
@@ -45,6 +43,13 @@ def test_planted_leaks_are_found(facts, level):
     assert reveals(STORY, facts) == level
 
 
+def test_marco_names_an_answer_by_the_whole_reference():
+    passages = ("The town hall was built in 1921 by Ada Lem.", "It was built by Ada.", "Dr. Ada Lem lived there.")
+    answers = ("Ada Lem", "Ada Lem, in 1921")
+    case = Problem("marco/PERSON/1", "marco", "PERSON", passages, "who?", answers, (0,), "train")
+    assert [names(case, (passage,)) for passage in passages] == [True, False, True]
+
+
 def test_facts_that_leave_just_the_gold_ones_exclude():
     two = Problem("babi/x/1", "babi", "x", ("A is B.", "C is D.", "C is D."), "?", ("E",), (0,), "train")
     assert reveals(two, ("C is D.",)) == "excludes"  # a repeated sentence is one fact
@@ -53,14 +58,6 @@ def test_facts_that_leave_just_the_gold_ones_exclude():
     assert reveals(all_gold, ()) == reveals(all_gold, ("A is F.", "C is F.")) == "excludes"
     nothing_gold = Problem("marco/x/1", "marco", "x", ("A.", "B."), "?", ("No Answer Present.",), (), "train")
     assert reveals(nothing_gold, ("A.",)) == reveals(nothing_gold, ("A.", "B.")) == reveals(nothing_gold, ()) == "none"
-
-
-def test_marco_names_an_answer_by_the_whole_reference():
-    passages = ("The town hall was built in 1921 by Ada Lem.", "It was built by Ada.", "Dr. Ada Lem lived there.")
-    case = Problem(
-        "marco/PERSON/1", "marco", "PERSON", passages, "who?", ("Ada Lem", "Ada Lem, in 1921"), (0,), "train"
-    )
-    assert [names(case, (passage,)) for passage in passages] == [True, False, True]
 
 
 def least(problem, number):
@@ -104,7 +101,6 @@ def test_no_real_wrong_facts_reveal_more_than_they_must(shared_data, name):
     if problems.source_of(name, str(shared_data)) == "generated":
         pytest.skip(f"no {name} in {shared_data}")
     counts = check_default(found, 121)
-    print(name, dict(counts))
     # What contexts force, as shares: bAbI's stories are short, the others hardly force anything.
     assert counts["derives"] <= 0.003 * len(found)
     assert counts["names"] <= (0.12 if name == "babi" else 0.015) * len(found)
@@ -130,16 +126,16 @@ def test_the_releases_own_sets_have_the_published_counts(released_sets):
     assert rows["cotempqa"]["derives"] == 0
 
 
-def test_a_released_row_that_fits_no_problem_is_named(shared_data, tmp_path):
+@pytest.mark.parametrize("change", [("[0]", "[99]"), ('"row": 0', '"row": 376'), (', "facts": [0]', "")])
+def test_a_released_row_that_fits_no_problem_is_named(shared_data, tmp_path, change):
     for name in ("babi", "cotempqa"):
         (tmp_path / name).symlink_to(shared_data / name)
     path = tmp_path / leakage.RELEASED_FILE
     path.parent.mkdir()
     good = '{"dataset": "babi", "row": 0, "category": "x", "label": "y", "facts": [0], "as_list": true}'
-    for bad in (good.replace("[0]", "[99]"), good.replace('"row": 0', '"row": 376'), '{"dataset": "babi"}'):
-        path.write_text(f"{good}\n{bad}\n")
-        with pytest.raises(ValueError, match=r"incorrect_traces_test.jsonl, line 2"):
-            leakage.released_traces(tmp_path)
+    path.write_text(f"{good}\n{good.replace(*change)}\n")
+    with pytest.raises(ValueError, match=r"incorrect_traces_test.jsonl, line 2"):
+        leakage.released_traces(tmp_path)
 
 
 def planted(n=40):
@@ -157,15 +153,12 @@ def test_a_planted_leak_fills_its_column():
     # 2 columns, so (2 - 2 - 2 + 1) / 80 = -1/80 nats for the information and for the entropy alike: their ratio is 1.
     assert found["label_share"] == 1
     assert found["label_bits"] == pytest.approx(1 + 1 / 80 / math.log(2))
-    wanted = {"n": 40, "excludes": 40, "names": 0, "derives": 0, "none": 0, "no_choice": 40}
-    assert {name: found[name] for name in wanted} == wanted
-    assert found["form_accuracy"] == found["form_high"] == 1 and found["form_n"] == 40
+    wanted = {"n": 40, "excludes": 40, "names": 0, "derives": 0, "none": 0, "no_choice": 40, "form_n": 40}
+    assert {name: found[name] for name in wanted} == wanted and found["form_accuracy"] == found["form_high"] == 1
     few = leakage.row(planted(19))
     assert math.isnan(few["form_accuracy"]) and few["form_n"] == 19
     naming = leakage.row([w._replace(facts=("It is all new.",)) for w in planted()])
     assert (naming["names"], naming["excludes"]) == (40, 0)
-    with pytest.raises(ValueError, match="at least one problem"):
-        leakage.row([])
 
 
 def least_bits(found):
@@ -178,24 +171,16 @@ def least_bits(found):
 
 
 @pytest.mark.parametrize("name", problems.DATASETS)
-def test_the_default_is_told_by_form_at_most_55_times_in_100(name):
-    found = problems.load(name, "generated", size=1500, seed=3)
+@pytest.mark.parametrize("real", [False, True])
+def test_the_default_is_hard_to_tell_by_form_and_its_labels_carry_the_least(name, real, request):
+    source = str(request.getfixturevalue("shared_data")) if real else "generated"
+    if real and problems.source_of(name, source) == "generated":
+        pytest.skip(f"no {name} in {source}")
+    found = leakage.trained_on(name, source, 121) if real else problems.load(name, source, size=1500, seed=3)
     row = leakage.row(leakage.drawn(found, "matched", 121))
-    print(name, "generated", row)
-    assert row["form_accuracy"] <= 0.55  # chance is 0.5, its standard error about 0.01
-    # Information is at the least that the labels' shares allow, up to the sampling error of 1,500 draws.
-    assert abs(row["label_bits"] - least_bits(found)) < 0.05
-
-
-@pytest.mark.parametrize("name", problems.DATASETS)
-def test_the_default_on_real_sets(shared_data, name):
-    if problems.source_of(name, str(shared_data)) == "generated":
-        pytest.skip(f"no {name} in {shared_data}")
-    found = leakage.trained_on(name, str(shared_data), 121)
-    row = leakage.row(leakage.drawn(found, "matched", 121))
-    print(name, "real", row)
-    # MS MARCO has 425 real problems with a selected passage: standard error of the share about 0.02.
-    assert row["form_accuracy"] <= (0.57 if name == "marco" else 0.55)
+    # Chance is 0.5, its standard error about 0.01; of MS MARCO's 425 real problems with a selected passage 0.02.
+    assert row["form_accuracy"] <= (0.57 if real and name == "marco" else 0.55)
+    # Information is at the least that the labels' shares allow, up to the sampling error of the draws.
     assert abs(row["label_bits"] - least_bits(found)) < 0.08
     assert row["excludes"] <= row["no_choice"]
 
@@ -210,21 +195,7 @@ def test_the_command_prints_one_object_a_set_and_kind(capsys):
     assert stopped.value.code == 2 and "'bobi'" in capsys.readouterr().err
 
 
-def test_the_picture_draws_each_share_and_refuses_few_problems():
-    table = pd.DataFrame([{"kind": "matched", **leakage.row(planted())}])
-    ax = scores.leakage(table, plt.figure().subplots())
-    assert [bar.get_width() for bar in ax.patches] == [100, 0, 0]
-    assert ax.get_yticklabels()[0].get_text() == "matched (n = 40)"
-    with pytest.raises(ValueError, match="19"):
-        scores.leakage(table.assign(n=19), plt.figure().subplots())
-
-
-def test_verdicts_carry_what_the_stated_facts_reveal():
-    from tracekd.scoring.aligned import verdict
-
-    def judged(facts):
-        trace = templates.render("babi", STORY.category, facts)
-        return verdict(STORY, f"<think>{trace}</think> <answer>garden</answer>")["reveals"]
-
-    assert judged(STORY.facts) == RIGHT and judged(("Sandra went to the garden.",)) == "names"
-    assert verdict(STORY, "<answer>garden</answer>")["reveals"] == "none"
+@pytest.mark.parametrize(("facts", "level"), [(STORY.facts, RIGHT), (("Sandra went to the garden.",), "names")])
+def test_verdicts_carry_what_the_stated_facts_reveal(facts, level):
+    trace = templates.render("babi", STORY.category, facts)
+    assert verdict(STORY, f"<think>{trace}</think> <answer>garden</answer>")["reveals"] == level

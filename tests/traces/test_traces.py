@@ -1,42 +1,34 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tracekd.data.problem import Problem
-from tracekd.data.problems import load
 from tracekd.data.splits import count_labels
 from tracekd.traces import templates
 from tracekd.traces.corruption import distractors, label_table, same, wrong_facts, wrong_label
 
+MIX = Problem(
+    "cotempqa/mix/0001", "cotempqa", "mix",
+    ("A works for X in 2001.", "A works for Y in 2002.", "A works for Z from 2001 to 2003."),
+    "While A was working for X, which employer did A work for at the same time?", ("Z",), (2,), "train",
+    {"triple_element": "S1_R1_O2"},
+)  # fmt: skip
+STORY = Problem(
+    "babi/positional-reasoning/train-0001", "babi", "positional-reasoning",
+    ("The red square is above the box.", "The box is to the left of the sphere."),
+    "Is the sphere below the red square?", ("yes",), (0, 1), "train",
+)  # fmt: skip
+
 
 def problem(**changed):
-    plain = {
-        "id": "cotempqa/mix/0001",
-        "dataset": "cotempqa",
-        "category": "mix",
-        "context": ("A works for X in 2001.", "A works for Y in 2002.", "A works for Z from 2001 to 2003."),
-        "question": "While A was working for X, which employer did A work for at the same time?",
-        "answers": ("Z",),
-        "evidence": (2,),
-        "split": "train",
-        "meta": {"triple_element": "S1_R1_O2"},
-    }
-    return Problem(**{**plain, **changed})
+    return replace(MIX, **changed)
 
 
 def story(**changed):
-    plain = {
-        "id": "babi/positional-reasoning/train-0001",
-        "dataset": "babi",
-        "category": "positional-reasoning",
-        "context": ("The red square is above the box.", "The box is to the left of the sphere."),
-        "question": "Is the sphere below the red square?",
-        "answers": ("yes",),
-        "evidence": (0, 1),
-        "meta": {},
-    }
-    return problem(**{**plain, **changed})
+    return replace(STORY, **changed)
 
 
 def test_the_authors_wording_to_the_letter():
@@ -94,17 +86,6 @@ def test_a_label_keeps_its_full_stops(label):
     assert templates.read(text.splitlines()[0] + " ")[0] == label
 
 
-@pytest.mark.parametrize("corrupt", ["classification", "retrieval", "both"])
-@pytest.mark.parametrize("case", [problem(), story()])
-def test_only_the_intended_step_is_wrong(case, corrupt):
-    trace = templates.build(case, "incorrect", corrupt=corrupt)
-    gold = {same(fact) for fact in case.facts}
-    stated = {same(fact) for fact in trace.retrieval}
-    assert (trace.classification != case.category) == (corrupt != "retrieval")
-    assert (stated.isdisjoint(gold) and len(stated) == len(gold)) == (corrupt != "classification")
-    assert templates.read(trace.text) == (trace.classification, trace.retrieval)
-
-
 def test_seeded_by_id_and_not_by_order():
     cases = [problem(id=f"cotempqa/mix/{i:04}") for i in range(40)]
     forward = [templates.build(case, "incorrect") for case in cases]
@@ -114,16 +95,14 @@ def test_seeded_by_id_and_not_by_order():
     assert forward != [templates.build(case, "incorrect", seed=1) for case in cases]
 
 
-def test_repeated_gold_sentences_are_never_distractors():
+def test_distractors_are_never_gold_and_never_too_few():
     case = story(context=("Mary left.", "John left.", "mary left!"), evidence=(0,))
-    assert distractors(case) == ("John left.",)
-
-
-def test_without_gold_the_wrong_list_still_holds_a_passage():
-    case = problem(dataset="marco", category="PERSON", evidence=(), answers=("No Answer Present.",))
-    assert templates.build(case, "correct").retrieval == ()
-    assert len(templates.build(case, "incorrect").retrieval) == 1
-    assert templates.build(case, "incorrect", corrupt="classification").retrieval == ()
+    assert distractors(case) == ("John left.",)  # a repeated gold sentence is gold
+    unanswered = problem(dataset="marco", category="PERSON", evidence=(), answers=("No Answer Present.",))
+    stated = {
+        step: templates.build(unanswered, "incorrect", corrupt=step).retrieval for step in ("both", "classification")
+    }
+    assert len(stated["both"]) == 1 and stated["classification"] == ()
 
 
 def test_as_published_keeps_the_habits_of_the_release():
@@ -133,14 +112,10 @@ def test_as_published_keeps_the_habits_of_the_release():
     assert lower.retrieval == ("the box is to the left of the sphere.",)
 
 
-def test_unknown_names_are_refused():
-    for wrong in (
-        {"condition": "odd"},
-        {"condition": "incorrect", "corrupt": "odd"},
-        {"condition": "incorrect", "style": "odd"},
-    ):
-        with pytest.raises(ValueError, match="'odd'"):
-            templates.build(problem(), **wrong)
+@pytest.mark.parametrize("wrong", [{"condition": "odd"}, {"corrupt": "odd"}, {"style": "odd"}])
+def test_unknown_names_are_refused(wrong):
+    with pytest.raises(ValueError, match="'odd'"):
+        templates.build(problem(), **{"condition": "incorrect", **wrong})
     with pytest.raises(ValueError, match="'mix'"):  # the set has no other label
         wrong_label(problem(dataset="mine", meta={}))
 
@@ -181,21 +156,6 @@ def test_the_label_table_has_gold_marginals_where_one_exists(counts):
         assert np.allclose(joint.sum(axis=0), shares, atol=1e-4) and np.allclose(joint, joint.T, atol=1e-4)
 
 
-def test_no_other_table_with_these_marginals_has_less_information():
-    # By hand for three labels: a zero diagonal and the marginals leave one free number t (how much of x -> y is turned
-    # round into y -> z -> x); the information is convex in t, and the maximum-entropy table sits at its least.
-    shares = np.array([0.3, 0.3, 0.4])
-    joint = shares[:, None] * label_table((30, 30, 40))
-    turn = np.array([[0, 1, -1], [-1, 0, 1], [1, -1, 0]])
-    assert np.allclose(joint.sum(axis=0), shares, atol=1e-6)
-
-    def information(table):
-        cells = table > 0
-        return (table[cells] * np.log2(table[cells] / np.outer(shares, shares)[cells])).sum()
-
-    assert all(information(joint + t * turn) > information(joint) for t in (-0.05, -0.01, 0.01, 0.05))
-
-
 def test_labels_are_drawn_by_the_table_and_uniformly_by_the_other_kinds():
     meta = {"labels": "during|equal|mix|overlap", "label_counts": "336|349|360|522"}
     cases = [problem(id=f"cotempqa/mix/{i}", meta={**problem().meta, **meta}) for i in range(900)]
@@ -227,9 +187,3 @@ def test_a_fact_whose_exchanged_words_are_another_fact_is_still_altered():
     for style in ("matched", "uniform"):
         made = wrong_facts(case, style=style)
         assert len(set(map(same, made))) == 2 and not set(map(same, made)) & set(map(same, facts))
-
-
-def test_every_generated_problem_has_a_wrong_trace():
-    for name in ("babi", "cotempqa", "marco"):
-        for case in load(name, "generated", seed=121):
-            assert wrong_facts(case, 121)

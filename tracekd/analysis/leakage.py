@@ -55,12 +55,7 @@ def row(wrong: Sequence[Wrong]) -> dict[str, float]:
         ``label_share`` (the same as a share of the gold label's entropy, 0..1). Counts of problems: ``excludes``,
         ``names``, ``derives`` (see ``leakage``); ``none`` (none of the three); ``no_choice`` (the context has no more
         other facts than gold ones, so that gold's number of wrong facts excludes all). And those of ``form_accuracy``.
-
-    Raises:
-        ValueError: no problem.
     """
-    if not wrong:
-        raise ValueError("no wrong traces to count: expected at least one problem")
     gold = [w.problem.category for w in wrong]
     bits, entropy = information(gold, [w.label for w in wrong]), information(gold, gold)
     return {
@@ -123,17 +118,27 @@ def form_accuracy(wrong: Sequence[Wrong]) -> dict[str, float]:
     return {"form_n": len(pairs), **dict(zip(names, (share, *interval), strict=True))}
 
 
+def table(sets: Mapping[str, Sequence[Problem]], seed: int, kinds: Sequence[str] = corruption.STYLES) -> pd.DataFrame:
+    """The leakage table: one row a set and kind, columns ``dataset``, ``kind`` and those of ``row``."""
+    return pd.DataFrame(
+        {"dataset": name, "kind": kind, **row(drawn(found, kind, seed))}
+        for name, found in sets.items()
+        for kind in kinds
+    )
+
+
+def trained_on(dataset: str, source: str, seed: int) -> list[Problem]:
+    """The training problems of a set: those whose wrong traces a student sees, and whose labels are counted."""
+    return [p for p in problems.load(dataset, source, seed=seed) if p.split == "train"]
+
+
 def released_traces(folder: str | Path) -> dict[str, list[Wrong]]:
     """The release's own incorrect test traces by data set, read from its labels and positions of facts.
 
     bAbI's facts are lower-cased and CoTempQA's are one bare sentence, as the release writes them.
 
-    Args:
-        folder: with ``released/incorrect_traces_test.jsonl`` and the sets' own files, such as ``../shared/data``.
-
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: a row that fits no test problem; names file and line.
+        ValueError: a row that fits no test problem in ``folder``; names file and line.
     """
     path = Path(folder) / RELEASED_FILE
     known = {("babi", i): p for i, p in enumerate(author_outputs.test_problems("babi", folder))}
@@ -154,50 +159,21 @@ def released_traces(folder: str | Path) -> dict[str, list[Wrong]]:
     return found
 
 
-def table(sets: Mapping[str, Sequence[Problem]], seed: int, kinds: Sequence[str] = corruption.STYLES) -> pd.DataFrame:
-    """The leakage table: one row a set and kind, columns ``dataset``, ``kind`` and those of ``row``."""
-    return pd.DataFrame(
-        {"dataset": name, "kind": kind, **row(drawn(found, kind, seed))}
-        for name, found in sets.items()
-        for kind in kinds
-    )
+def record(folder: str, seed: int, path: Path = RECORDED) -> None:
+    """Write the leakage tables of the real sets of ``folder``: counts and shares, no text.
 
-
-def beside_release(folder: str | Path, seed: int) -> pd.DataFrame:
-    """The leakage table of the release's own incorrect test traces and of ours on the same problems.
-
-    Where ``folder`` does not have the release's traces, the table as recorded.
-    """
-    if not (Path(folder) / RELEASED_FILE).is_file():
-        made = recorded()
-        return made[made.problems == TEST_SET].drop(columns="problems")
-    parts = []
-    for name, wrong in released_traces(folder).items():
-        counted = problems.count_labels([w.problem for w in wrong])
-        parts += [pd.DataFrame([{"dataset": name, "kind": RELEASED, **row(wrong)}]), table({name: counted}, seed)]
-    return pd.concat(parts, ignore_index=True)
-
-
-def trained_on(dataset: str, source: str, seed: int) -> list[Problem]:
-    """The training problems of a set: those whose wrong traces a student sees, and whose labels are counted."""
-    return [p for p in problems.load(dataset, source, seed=seed) if p.split == "train"]
-
-
-def record(folder: str | Path, seed: int, path: Path = RECORDED) -> Path:
-    """Write the leakage tables of the real sets: counts and shares, no text.
-
-    The column ``problems`` is ``TEST_SET`` for the rows of ``beside_release`` and ``TRAINING`` for those of ``table``
-    on every set that ``folder`` has.
+    The column ``problems`` is ``TRAINING``, or ``TEST_SET`` for the release's own traces and ours on the same problems.
 
     Raises:
         FileNotFoundError: ``folder`` does not have the release's traces.
     """
-    if not (Path(folder) / RELEASED_FILE).is_file():
-        raise FileNotFoundError(f"no {RELEASED_FILE} in {folder}: name the folder that holds released/ with --data")
-    real = [name for name in problems.DATASETS if problems.source_of(name, str(folder)) != "generated"]
-    whole = table({name: trained_on(name, str(folder), seed) for name in real}, seed).assign(problems=TRAINING)
-    write_csv(path, pd.concat([whole, beside_release(folder, seed).assign(problems=TEST_SET)], ignore_index=True))
-    return path
+    real = [name for name in problems.DATASETS if problems.source_of(name, folder) != "generated"]
+    parts = [table({name: trained_on(name, folder, seed) for name in real}, seed).assign(problems=TRAINING)]
+    for name, wrong in released_traces(folder).items():
+        ours = table({name: problems.count_labels([w.problem for w in wrong])}, seed)
+        theirs = pd.DataFrame([{"dataset": name, "kind": RELEASED, **row(wrong)}])
+        parts += [made.assign(problems=TEST_SET) for made in (theirs, ours)]
+    write_csv(path, pd.concat(parts, ignore_index=True))
 
 
 def recorded() -> pd.DataFrame:
@@ -209,21 +185,18 @@ def main(argv: list[str]) -> int:
     """Print the leakage table as JSON: one object a set and kind."""
     example = "python -m tracekd leakage --data ../shared/data --dataset babi --kind matched"
     parser = Parser("leakage", __doc__.split(":")[0] + ".", example)
-    parser.add_argument(
-        "--data", default=os.environ.get("TRACEKD_DATA") or "generated",
-        help="generated, hub, a folder, or a file of your own problems (default: TRACEKD_DATA, else generated)",
-    )  # fmt: skip
+    source, about = os.environ.get("TRACEKD_DATA") or "generated", "generated, hub, a folder, or your own file"
+    parser.add_argument("--data", default=source, help=f"{about} (default: TRACEKD_DATA, else generated)")
     parser.add_argument("--dataset", help="only this set (default: all that the source has)")
     parser.add_argument("--kind", choices=corruption.STYLES, help="only this kind (default: all)")
     parser.add_argument("--seed", type=int, default=121, help="of the draws (default: 121)")
-    about = f"write figures/data/{RECORDED.name}: all kinds on the real sets, and beside the release's own test traces"
-    parser.add_argument("--record", action="store_true", help=about)
+    parser.add_argument("--record", action="store_true", help=f"write figures/data/{RECORDED.name} of real sets")
     given = parser.parse_args(argv)
     names = problems.datasets_of(problems.check_source(given.data))
     if given.dataset and given.dataset not in names:
-        parser.error(f"--dataset {given.dataset!r} is not in {given.data}: {problems.nearest(given.dataset, names)}")
+        parser.error(f"--dataset {given.dataset!r} is not in {given.data}: {config.nearest(given.dataset, names)}")
     if given.record:
-        print(f"wrote figures/data/{record(given.data, given.seed).name}")
+        record(given.data, given.seed)
         return 0
     found = {n: trained_on(n, given.data, given.seed) for n in ([given.dataset] if given.dataset else names)}
     made = table(found, given.seed, [given.kind] if given.kind else corruption.STYLES).round(4)

@@ -25,8 +25,8 @@ from tracekd.interventions.variants import MASK
 from tracekd.scoring.aligned import verdict
 from tracekd.traces import templates
 from tracekd.traces.templates import Trace
-from tracekd.traces.training_interventions import DOTS
 
+DOTS = "..."  # a word that says nothing
 LABEL, CATEGORY = "GENERATED one-fact problems", "single-supporting-fact"
 KINDS: Mapping[str, str] = {
     "none": "no trace",

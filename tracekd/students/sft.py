@@ -13,7 +13,6 @@ from tracekd.data.problem import Problem
 from tracekd.data.problems import kept as kept_problems
 from tracekd.data.problems import marker as problems_marker
 from tracekd.io.records import CODE, hash_of_files, read_jsonl, sha256, write_json, write_jsonl
-from tracekd.students import registry
 from tracekd.teacher import run_texts
 from tracekd.traces import freeform, natural, templated, templates, training_interventions
 
@@ -81,13 +80,13 @@ def build(problems: Sequence[Problem], condition: str, *, seed: int, **options) 
             final message; every other condition teaches the gold answer.
         seed: of every draw, together with each problem's id.
         **options: passed on to ``templates.build``, ``freeform.build_all`` (``texts``; without them the templated ones,
-            which leave out problems that the rules cannot answer) or ``training_interventions.build_all``.
+            which leave out problems that the rules cannot answer).
     """
     if freeform.takes_texts(condition):
         texts = options.pop("texts", None) or freeform.from_rules(problems, seed)
         made = freeform.build_all(problems, condition, texts, seed=seed, **options)
     elif condition in training_interventions.CONDITIONS:
-        made = training_interventions.build_all(problems, condition, seed=seed, **options)
+        made = training_interventions.build_all(problems, condition, seed=seed)
     else:
         made = {p.id: templates.build(p, condition, seed=seed, **options) for p in problems}
     return _examples(problems, condition, made)
@@ -194,7 +193,6 @@ def marker(run) -> dict:
         "problems": problems_marker(run),
         "texts": sha256(Path(run.texts)) if run.texts else templated.TEACHER,
         "natural": natural.marker(run),
-        "student": run.student,  # by whose tokenizer filler is as long as the correct trace
         "train": dict(run.profile.train),
         "conditions": {d: list(run.profile.conditions_of(d)) for d in run.datasets},
         "code": hash_of_files(ROOT / "tracekd", CODE),
@@ -228,8 +226,6 @@ def prepare(run) -> dict[tuple[str, str], list[Example]]:
                 made[dataset, condition] = _natural(run, dataset, problems[dataset], condition)
             else:
                 given = {"texts": found.texts} if found and freeform.takes_texts(condition) else {}
-                if condition == training_interventions.FILLER:
-                    given = {"tokenizer": registry.load_tokenizer(run.student)}
                 made[dataset, condition] = build(chosen, condition, seed=run.seed, **given)
             write_jsonl(set_path(run, dataset, condition), map(asdict, made[dataset, condition]))
     write_json(marker_path, marker(run))

@@ -1,236 +1,229 @@
-"""A teacher behind any OpenAI-compatible endpoint: reasoning traces, their summaries, post-hoc explanations.
+"""``python -m tracekd teacher DATA``: ask an OpenAI-compatible endpoint for traces, summaries and explanations.
 
-The ``openai`` client talks to it. Base URL, model and key come from arguments or from ``TRACEKD_TEACHER_URL``,
-``TRACEKD_TEACHER_MODEL`` and ``TRACEKD_TEACHER_KEY``. Replies that serve are appended to a JSON-lines cache at once; a
-run that was killed goes on from there and pays for none of them twice.
+The ``openai`` client sends the requests and repeats them. URL, model and key come from options or from
+``TRACEKD_TEACHER_URL``, ``TRACEKD_TEACHER_MODEL`` and ``TRACEKD_TEACHER_KEY``. Whole replies are appended to a
+JSON-lines cache at once; a run that was killed goes on from there and pays for none of them twice.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tracekd.command_line import Parser
 from tracekd.data.problem import Problem
+from tracekd.data.problems import check_source, datasets_of, load
 from tracekd.io.records import append_jsonl, recover_jsonl, sha256
-from tracekd.teacher.replies import Reply, Unanswered, own_words, read, right
-from tracekd.traces.freeform import Texts, fingerprint
+from tracekd.labels import fact_set
+from tracekd.scoring.aligned import verdict
+from tracekd.traces.freeform import Texts, clean, fingerprint, keep
 from tracekd.traces.templates import prompt
 
 _SUMMARY = "Summarise the following reasoning in two to four sentences. Add nothing to it.\n\n{trace}"
 _EXPLANATION = (
     "{prompt}\n\nThe answer is: {answer}\n\nExplain step by step, from the context alone, why this is the answer."
 )
-_WORDS_TO_TOKENS = 1.4  # English words to tokens, a little above what common tokenizers need
-_REPLY_TOKENS = {"trace": 700, "summary": 90, "explanation": 400}  # from the ten real R1 samples, rounded up
-_REFUSED = (401, 402, 403, 404, 405)  # whatever the problem, the server will say the same again
-_IN_A_ROW = 10  # requests that fail one after another, with none answered between, before the run stops
-_TIMEOUT = 600.0  # seconds that one request may take
+_RETRIES = 4  # of a request, after a lost connection or a status of 408, 409, 429 or 5xx
+_IN_A_ROW = 10  # requests that fail with none answered between, before nothing more is asked
+_CUT = ("length", "max_tokens", "content_filter", "error")  # ends of a reply that is not whole
+_FINAL = re.compile(r"\banswer\W{0,4}(?:is)?\s*:\W*", re.IGNORECASE)
 
 
-class Stopped(RuntimeError):
-    """The server refuses every request: asking on is pointless. The message has its own words."""
-
-
-# What each field of an endpoint holds, and so each option of the command.
-ABOUT = {
-    "url": "base URL up to /v1 (else TRACEKD_TEACHER_URL)",
-    "model": "model name there (else TRACEKD_TEACHER_MODEL); the key: TRACEKD_TEACHER_KEY",
-    "max_tokens": "longest reply (default 4096); a longer one is cut, and not used",
-    "max_completion_tokens": "the same under the name that newer servers want",
-    "temperature": "of sampling (default 0)",
-    "price_in": "money per million tokens read, for the estimate",
-    "price_out": "money per million tokens written",
-    "workers": "requests at once (default 4)",
-    "retries": "most repetitions after a lost connection or a status of 408, 409, 429 or 5xx (default 4)",
-}
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """Where and how to ask: see ``ABOUT``. ``key`` is sent as bearer token; it may be empty for a local server."""
-
-    url: str
-    model: str
-    key: str = ""
-    max_tokens: int = 4096
-    max_completion_tokens: int = 0
-    temperature: float = 0.0
-    price_in: float = 0.0
-    price_out: float = 0.0
-    workers: int = 4
-    retries: int = 4
-
-    def __post_init__(self) -> None:
-        """Refuse what no request can mean."""
-        least = {"max_tokens": 1, "workers": 1, "max_completion_tokens": 0, "temperature": 0, "retries": 0}
-        for name, low in least.items():
-            if not getattr(self, name) >= low:
-                raise ValueError(f"{name} of a teacher is {getattr(self, name)!r}: expected {low} or more")
-        if not self.url.startswith(("http://", "https://")):
-            raise ValueError(f"url of a teacher is {self.url!r}: expected http:// or https://, up to and with /v1")
-
-    @classmethod
-    def from_environment(cls, **options) -> Endpoint:
-        """Read URL, model and key from the environment where they are not given.
-
-        Raises:
-            ValueError: no URL or no model, or a value out of range.
-        """
-        given = {name: os.environ.get(f"TRACEKD_TEACHER_{name.upper()}", "") for name in ("url", "model", "key")}
-        given.update({name: value for name, value in options.items() if value is not None})
-        if missing := [name for name in ("url", "model") if not given[name]]:
-            name = missing[0]
-            raise ValueError(
-                f"no teacher {name}: give {name}=..., or set TRACEKD_TEACHER_{name.upper()} "
-                "(such as http://localhost:8000/v1 and the model's name there)"
-            )
-        return cls(**given)
-
-    def request(self, text: str) -> dict[str, Any]:
-        """The body of a request with one user turn."""
-        limit = "max_completion_tokens" if self.max_completion_tokens else "max_tokens"
-        turns = [{"role": "user", "content": text}]
-        return {"model": self.model, "messages": turns, limit: getattr(self, limit), "temperature": self.temperature}
-
-
-def estimate(problems: Sequence[Problem], endpoint: Endpoint) -> dict[str, float]:
-    """Requests, tokens and money for all three texts of ``problems``, before anything is asked.
-
-    An upper estimate: problems that the teacher answers wrong need one request, not three.
-    """
-    words = sum(_WORDS_TO_TOKENS * len(prompt(p).split()) for p in problems)
-    tokens_in = round(2 * words + len(problems) * _REPLY_TOKENS["trace"])
-    tokens_out = len(problems) * sum(_REPLY_TOKENS.values())
-    cost = (tokens_in * endpoint.price_in + tokens_out * endpoint.price_out) / 1e6
-    return {"requests": 3 * len(problems), "tokens_in": tokens_in, "tokens_out": tokens_out, "cost": round(cost, 4)}
+class Unanswered(RuntimeError):
+    """One request brought no whole reply; the message says why, the same for the same cause."""
 
 
 @dataclass
 class Teacher:
-    """Asks one endpoint, from many threads, through the cache.
+    """Asks one endpoint, from many threads, through a cache.
 
     Attributes:
-        endpoint: where and how to ask.
-        cache: file of the replies that serve, by a key made of all that changes a reply.
-        counts: ``asked`` (requests), ``cached``, ``tokens_in``, ``tokens_out`` as the endpoint counted them.
-        stopped: why the server is asked nothing more; "" while it is.
+        url: base URL, up to and with ``/v1``.
+        model: the model's name there.
+        cache: file of the whole replies, by a key made of all that changes a reply.
+        key: sent as bearer token; may be empty for a local server.
+        max_tokens: longest reply; a longer one is cut, and not used.
+        temperature: of sampling.
+        workers: requests at once.
+        counts: ``asked`` (requests) and ``cached``.
+
+    Raises:
+        ValueError: a value that no request can have.
     """
 
-    endpoint: Endpoint
+    url: str
+    model: str
     cache: Path
+    key: str = ""
+    max_tokens: int = 4096
+    temperature: float = 0.0
+    workers: int = 4
     counts: Counter[str] = field(default_factory=Counter)
-    stopped: str = ""
 
     def __post_init__(self) -> None:
-        """Open the cache; a torn last line, left by a kill, is cut off."""
+        """Check the values and open the cache; a torn last line, left by a kill, is cut off."""
         from openai import OpenAI
 
-        self.cache = Path(self.cache)
+        if not self.url.startswith(("http://", "https://")):
+            raise ValueError(
+                f"url of a teacher is {self.url!r}: expected http://... up to /v1 in --url or TRACEKD_TEACHER_URL"
+            )
+        if not self.model:
+            raise ValueError("no model of a teacher: expected its name there in --model or TRACEKD_TEACHER_MODEL")
+        for name, least in {"max_tokens": 1, "workers": 1, "temperature": 0}.items():
+            if not getattr(self, name) >= least:
+                raise ValueError(f"{name} of a teacher is {getattr(self, name)!r}: expected {least} or more")
         self.cache.parent.mkdir(parents=True, exist_ok=True)
-        self._known = {row["key"]: Reply(row["reasoning"], row["reply"]) for row in recover_jsonl(self.cache)}
+        self._known = {row["key"]: (row["reasoning"], row["reply"]) for row in recover_jsonl(self.cache)}
         self._lock, self._failures = threading.Lock(), 0
-        e = self.endpoint
-        key = e.key.strip() or "none"
-        self._client = OpenAI(base_url=e.url, api_key=key, max_retries=e.retries, timeout=_TIMEOUT)
+        self._client = OpenAI(base_url=self.url, api_key=self.key.strip() or "none", max_retries=_RETRIES)
 
-    def ask(self, text: str, serves: Callable[[Reply], bool] = lambda _: True) -> Reply:
-        """Ask one user turn. A reply that ``serves`` is kept in the cache, any other is asked for again next time.
+    def ask(self, text: str) -> tuple[str, str]:
+        """Ask one user turn, unless the cache has the reply; see ``read`` for what comes back.
 
         Raises:
-            Unanswered: no whole reply came; the message says why.
-            Stopped: the server refuses every request, now or before.
+            Unanswered: no whole reply came, or the endpoint has failed too often; the message says why.
         """
-        body = self.endpoint.request(text)
-        key = sha256({"url": self.endpoint.url, **body})
-        if known := self._known.get(key):
+        turns = [{"role": "user", "content": text}]
+        body = dict(model=self.model, messages=turns, max_tokens=self.max_tokens, temperature=self.temperature)
+        key = sha256({"url": self.url, **body})
+        if key in self._known:
             with self._lock:
                 self.counts["cached"] += 1
-            return known
-        reply = read(self._post(body), self._count)
-        if serves(reply):
-            row = {"key": key, "model": self.endpoint.model, "reasoning": reply.reasoning, "reply": reply.text}
-            with self._lock:
-                append_jsonl(self.cache, [row])
-                self._known[key] = reply
+            return self._known[key]
+        reply = self._send(body)
+        with self._lock:
+            row = {"key": key, "model": self.model, "reasoning": reply[0], "reply": reply[1]}
+            append_jsonl(self.cache, [row])
+            self._known[key] = reply
         return reply
 
-    def _post(self, body: dict[str, Any]) -> str:
-        """The server's answer as text. The client repeats what may succeed the next time, no more than ``retries``."""
-        import openai
+    def _send(self, body: dict[str, Any]) -> tuple[str, str]:
+        from openai import OpenAIError
 
-        if self.stopped:
-            raise Stopped(self.stopped)
+        if self._failures >= _IN_A_ROW:
+            raise Unanswered(f"not asked: {_IN_A_ROW} requests in a row had failed")
         with self._lock:
             self.counts["asked"] += 1
         try:
-            raw = self._client.chat.completions.with_raw_response.create(**body).http_response.text
-        except openai.APIStatusError as error:
-            self._failed(f"{error.status_code}: {own_words(error.response.text)}", error.status_code)
-        except openai.OpenAIError as error:
-            self._failed(f"no reply ({type(error.__cause__ or error).__name__}): is the server up?", 0)
+            completion = self._client.chat.completions.create(**body)
+        except (OpenAIError, ValueError) as error:  # ValueError: no JSON
+            with self._lock:
+                self._failures += 1
+            raise Unanswered(f"{error}"[:200]) from error
         self._failures = 0
-        return raw
+        return read(completion)
 
-    def _failed(self, reason: str, status: int) -> None:
-        """Raise ``Unanswered``, or ``Stopped`` where the next request would fail as well."""
-        with self._lock:
-            self._failures += 1
-            # A request that the server calls bad is bad for every problem, unless it has answered others.
-            bad = status in (400, 422) and not self.counts["answered"]
-            hopeless = status in _REFUSED or bad or self._failures >= _IN_A_ROW
-            if hopeless and not self.stopped:
-                self.stopped = f"{self.endpoint.url} answered {reason}" if status else reason
-        raise Stopped(self.stopped) if hopeless else Unanswered(reason)
 
-    def _count(self, tokens_in: int, tokens_out: int) -> None:
-        with self._lock:
-            self.counts.update(answered=1, tokens_in=tokens_in, tokens_out=tokens_out)
+def read(completion: Any) -> tuple[str, str]:
+    """Reasoning and reply of a chat completion as the ``openai`` client gives it, without tags.
+
+    Reasoning is ``reasoning_content`` or ``reasoning`` of the message, else what stands before ``</think>``, else "".
+
+    Raises:
+        Unanswered: it is no reply, or not a whole one.
+    """
+    try:
+        ended, message = completion.choices[0].finish_reason, completion.choices[0].message
+        content = message.content
+    except (AttributeError, IndexError, TypeError) as error:
+        raise Unanswered(f"no reply but {getattr(completion, 'error', None) or completion}"[:200]) from error
+    if ended in _CUT:
+        raise Unanswered(f"a reply that ended in {ended!r} (too long: raise --max-tokens)")
+    head, _, text = (content if isinstance(content, str) else "").rpartition("</think>")
+    if "<think>" in text:
+        raise Unanswered("a reply that ends within its reasoning")
+    thought = getattr(message, "reasoning_content", None) or getattr(message, "reasoning", None) or head
+    # JSON can hold half a character, which no file can.
+    reasoning, text = (clean(str(part)).encode("utf-8", "ignore").decode() for part in (thought, text))
+    if not text:
+        raise Unanswered("an empty reply")
+    return reasoning, text
+
+
+def right(problem: Problem, reply: str) -> bool:
+    """Whether a reply, or what follows its last "Answer:", is right by the verdict on outputs, or lists gold alone.
+
+    An answer in prose is not taken: its problem is left out, and counted as wrong.
+    """
+    final = _FINAL.split(reply)[-1].strip(" *_`\n")
+    listed = fact_set(re.split(r"[,;\n]|\band\b", final))
+    return listed == fact_set(problem.answers) or any(verdict(problem, t)["answer_correct"] for t in (reply, final))
 
 
 def collect(problems: Sequence[Problem], teacher: Teacher) -> tuple[list[Texts], dict[str, Any]]:
     """Ask for trace, summary and explanation of every problem; keep those that the teacher answers right.
 
     Returns:
-        The texts, in the order of ``problems``, and counts. These add up to ``problems``: ``right``, ``wrong``,
-        ``failed`` (no whole reply) and ``not_asked`` (the server refuses everything). ``reasons`` says how many
-        problems failed for which; ``stopped`` has the server's words, "" where it did not refuse. The teacher's own
-        counts follow. What is not right is asked again by the next run.
+        The texts, in the order of ``problems``, and counts: ``right``, ``wrong`` and ``failed`` (no whole reply) add up
+        to ``problems``; ``reasons`` counts the failures by reason, and the next run asks these again.
     """
     from tqdm import tqdm
 
-    with ThreadPoolExecutor(teacher.endpoint.workers) as pool:
-        made = pool.map(lambda p: _one(p, teacher), problems)
-        results = list(tqdm(made, total=len(problems), desc=teacher.endpoint.model, unit="problem", mininterval=1))
-    outcomes = Counter(outcome for _, outcome, _ in results)
-    reasons = Counter(reason for _, _, reason in results if reason)
-    return [text for text, _, _ in results if text], {
-        "problems": len(problems),
-        **{name: outcomes[name] for name in ("right", "wrong", "failed", "not_asked")},
-        "reasons": dict(reasons),
-        "stopped": teacher.stopped,
-        **teacher.counts,
-    }
+    with ThreadPoolExecutor(teacher.workers) as pool:
+        made = pool.map(lambda problem: _one(problem, teacher), problems)
+        results = list(tqdm(made, total=len(problems), desc=teacher.model, unit="problem", mininterval=1))
+    texts = [result for result in results if isinstance(result, Texts)]
+    reasons = Counter(result for result in results if isinstance(result, str) and result)
+    counts = {"right": len(texts), "wrong": results.count(""), "failed": reasons.total(), "reasons": dict(reasons)}
+    return texts, {"problems": len(problems), **counts, **teacher.counts}
 
 
-def _one(problem: Problem, teacher: Teacher) -> tuple[Texts | None, str, str]:
-    """One problem's texts (None where it has none), the outcome, and the reason of a failure."""
+def _one(problem: Problem, teacher: Teacher) -> Texts | str:
+    """One problem's texts; "" where the teacher is wrong, else why it failed."""
     try:
-        first = teacher.ask(prompt(problem), lambda reply: right(problem, reply.text))
-        if not right(problem, first.text):
-            return None, "wrong", ""
-        trace = first.reasoning or first.text
-        summary = teacher.ask(_SUMMARY.format(trace=trace)).text
-        answer = ", ".join(problem.answers)
-        explanation = teacher.ask(_EXPLANATION.format(prompt=prompt(problem), answer=answer)).text
+        reasoning, said = teacher.ask(prompt(problem))
+        if not right(problem, said):
+            return ""
+        trace, answer = reasoning or said, ", ".join(problem.answers)
+        _, summary = teacher.ask(_SUMMARY.format(trace=trace))
+        _, explanation = teacher.ask(_EXPLANATION.format(prompt=prompt(problem), answer=answer))
     except Unanswered as error:
-        return None, "failed", str(error)
-    except Stopped:
-        return None, "not_asked", ""
-    model = teacher.endpoint.model
-    return Texts(problem.id, model, trace, summary, explanation, fingerprint(problem), first.text), "right", ""
+        return str(error)
+    return Texts(problem.id, teacher.model, trace, summary, explanation, fingerprint(problem), said)
+
+
+def main(argv: list[str]) -> int:
+    """Ask, write the texts and print the counts as JSON; 1 where a problem failed."""
+    example = (
+        "python -m tracekd teacher ../shared/data --dataset cotempqa --limit 20 --url http://localhost:8000/v1 --go"
+    )
+    made, env = Parser("teacher", __doc__.splitlines()[0], example), os.environ.get
+    made.add_argument("data", metavar="DATA", help="generated, hub, a folder, or a file of your own problems")
+    made.add_argument("--dataset", default="cotempqa", help="which set of DATA; its training problems are asked")
+    made.add_argument("--out", type=Path, default="runs/teacher/texts.jsonl", help="texts of problems answered right")
+    made.add_argument("--limit", type=int, help="only the first so many problems")
+    made.add_argument("--url", default=env("TRACEKD_TEACHER_URL", ""), help="up to /v1 (else TRACEKD_TEACHER_URL)")
+    made.add_argument("--model", default=env("TRACEKD_TEACHER_MODEL", ""), help="its name (else TRACEKD_TEACHER_MODEL)")
+    made.add_argument("--max-tokens", type=int, default=4096, help="a longer reply is not used (default: 4096)")
+    made.add_argument("--temperature", type=float, default=0.0, help="of sampling (default: 0)")
+    made.add_argument("--workers", type=int, default=4, help="requests at once (default: 4)")
+    made.add_argument("--go", action="store_true", help="ask; without it only the number of requests is printed")
+    options = made.parse_args(argv)
+    if options.limit is not None and options.limit < 1:
+        raise ValueError(f"--limit {options.limit}: expected 1 or more")
+    names = ("url", "model", "max_tokens", "temperature", "workers")
+    teacher = Teacher(
+        **{name: getattr(options, name) for name in names},
+        key=env("TRACEKD_TEACHER_KEY", ""),
+        cache=options.out.with_name("cache.jsonl"),
+    )
+    source = check_source(options.data)
+    dataset = options.dataset if len(datasets_of(source)) > 1 else datasets_of(source)[0]
+    problems = [p for p in load(dataset, source) if p.split == "train"][: options.limit]
+    if not options.go:
+        words = sum(len(prompt(p).split()) for p in problems)
+        print(f"{len(problems)} problems with {words:,} words: up to {3 * len(problems)} requests; --go asks them")
+        return 0
+    texts, counts = collect(problems, teacher)
+    keep(options.out, texts)
+    print(json.dumps({"written": str(options.out), **counts}, ensure_ascii=False))
+    return 1 if counts["failed"] else 0

@@ -7,12 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from tracekd import config
-from tracekd.io.records import numbered_jsonl, write_csv
+from tracekd.io.records import numbered_jsonl
 
 ROWS = Path("released") / "r1_set_rows.jsonl"
 KEPT = config.ROOT / "figures" / "data" / "r1_sets.csv"
 FILES = ("equal", "overlap", "during", "mix")
-_NEEDED = ("category", "row", "row_question", "message_question", "message_label", "message_answer")
+_NEEDED = {"category", "row", "row_question", "message_question", "message_label", "message_answer"}
 _SAME = "Only return the answer."
 
 
@@ -20,20 +20,14 @@ def read(path: str | Path) -> pd.DataFrame:
     """Read the rows: one row per row of a release's file, with the question that it is about and that of its message.
 
     Raises:
-        ValueError: a field is missing, a file is none of the four, or a row comes twice; the message names the line.
+        ValueError: a field is missing, or a file is none of the four; the message names the line.
     """
-    rows, seen = [], set()
-    for number, row in numbered_jsonl(path):
-        place = f"{Path(path).name}, line {number}"
-        if missing := [name for name in _NEEDED if name not in row]:
-            raise ValueError(f"{place}: {missing[0]} is missing; fields needed: {', '.join(_NEEDED)}")
-        if row["category"] not in FILES:
-            raise ValueError(f"{place}: category is {row['category']!r}, expected one of {', '.join(FILES)}")
-        if (key := (row["category"], row["row"])) in seen:
-            raise ValueError(f"{place}: row {key[1]} of {key[0]} comes twice")
-        seen.add(key)
-        rows.append(row)
-    return pd.DataFrame(rows)
+    rows = list(numbered_jsonl(path))
+    for number, row in rows:
+        if (missing := _NEEDED - set(row)) or row["category"] not in FILES:
+            wrong = f"{min(missing)} is missing" if missing else f"category is {row['category']!r}"
+            raise ValueError(f"{Path(path).name}, line {number}: {wrong}; expected {', '.join(sorted(_NEEDED))}")
+    return pd.DataFrame([row for _, row in rows])
 
 
 def counts(rows: pd.DataFrame) -> pd.DataFrame:
@@ -68,23 +62,18 @@ def counted(source: str | Path) -> tuple[pd.DataFrame, str]:
     return counts(rows), example(rows)
 
 
-def write(source: str | Path, path: Path = KEPT) -> None:
-    """Count the rows below ``source`` and record the counts, without any text."""
-    write_csv(path, counts(read(Path(source) / ROWS)))
-
-
 def example(rows: pd.DataFrame) -> str:
     """The most repeated message of all and the first row that holds it for another problem, by their questions."""
-    most = rows[rows.message_question != rows.row_question].message_question.value_counts()
-    if most.empty:
+    others = rows[rows.message_question != rows.row_question]
+    if others.empty:
         return ""
-    held = rows[rows.message_question == most.index[0]]
-    row = held[held.row_question != held.message_question].iloc[0]
+    most = others.message_question.value_counts().index[0]
+    row = others[others.message_question == most].iloc[0]
     asked, answered = (text.removesuffix(_SAME).strip() for text in (row.row_question, row.message_question))
     return (
         f'Row {row.row} of the file {row.category} is about the question "{asked}" The message that the student was '
         f'trained on in its place asks "{answered}", a problem labelled {row.message_label}. The same message fills '
-        f"{len(held)} of the {len(rows)} rows."
+        f"{(rows.message_question == most).sum()} of the {len(rows)} rows."
     )
 
 

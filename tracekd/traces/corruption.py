@@ -2,18 +2,15 @@
 
 Three kinds, by ``style``:
 
-* ``matched`` (the default): the same list form and number of facts, close in form to the gold facts. Labels are drawn
-  by ``label_table``. Facts are drawn again until they neither derive nor name a gold answer nor leave exactly the gold
-  facts (``leakage.reveals``); where a context has no such choice, the least revealing one is taken.
+* ``matched`` (the default): as many facts as gold has, close to these in form. Labels are drawn by ``label_table``.
+  Facts are drawn again until they reveal nothing (``leakage.reveals``), or as little as the context allows.
 * ``uniform``: any other label, and facts at random from those that are not gold.
-* ``release_rules``: the habits of the release. Any other label; CoTempQA's wrong facts are one bare sentence, bAbI's
+* ``as_published``: the habits of the release. Any other label; CoTempQA's wrong facts are one bare sentence, bAbI's
   are lower-cased and in random order, and none are stated where all are gold. MS MARCO's habits are not known: a list.
 
-Facts come from the problem's own context and never equal a gold fact. Where a context has fewer other facts than gold
-ones, the missing ones are *altered*: a gold fact with one word exchanged. Where nothing is gold (an unanswerable
-MS MARCO question), the wrong list holds one passage and the right one none.
-
-The draw follows from the seed and the problem's id alone, so the order of problems does not matter.
+Facts come from the problem's context and never equal a gold fact. Where a context has fewer other facts than gold ones,
+the missing ones are *altered*: a gold fact with one word exchanged. Where nothing is gold, the wrong list holds one
+passage. The draw follows from the seed and the problem's id alone.
 """
 
 from __future__ import annotations
@@ -63,11 +60,7 @@ def generator(seed: int, *names: str) -> np.random.Generator:
 
 
 def wrong_label(problem: Problem, seed: int = 0, style: str = "matched") -> str:
-    """Draw a label other than the gold one, by ``label_table`` for ``matched``, else uniformly.
-
-    Raises:
-        ValueError: unknown style, or no other label to draw.
-    """
+    """A label other than gold, by ``label_table`` for ``matched``, else uniform; ``ValueError`` if there is none."""
     _check(style)
     counts = label_counts(problem)
     others = [label for label in counts if label != problem.category]
@@ -87,10 +80,7 @@ def wrong_label(problem: Problem, seed: int = 0, style: str = "matched") -> str:
 
 
 def drawn_reveals(problem: Problem, seed: int = 121) -> str:
-    """What the wrong facts drawn by default reveal (``leakage.LEVELS``); "" where a context allows none.
-
-    It follows from problem and seed, before any training, so that every result can be split by it.
-    """
+    """What the wrong facts drawn by default reveal (``leakage.LEVELS``); "" where a context allows none."""
     try:
         return reveals(problem, wrong_facts(problem, seed))
     except ValueError:
@@ -110,10 +100,9 @@ def label_counts(problem: Problem) -> dict[str, int]:
 def label_table(counts: tuple[int, ...]) -> np.ndarray:
     """The chance of each wrong label (columns) for each gold label (rows); rows sum to 1, the diagonal is 0.
 
-    Of all tables with a zero diagonal whose rows and columns both have the shares of ``counts``, the one of maximum
-    entropy: it carries the least information that these shares allow. It has the form w[i] * w[j] off the diagonal; w
-    is found by iterative proportional fitting. Where one label has over half of the mass there is no such table:
-    uniform over the others.
+    The table of maximum entropy, and so of least information, whose rows and columns both have the shares of
+    ``counts``. It has the form w[i] * w[j] off the diagonal; w is found by iterative proportional fitting. Where one
+    label has over half of the mass there is no such table: uniform over the others.
     """
     target = np.array(counts, dtype=float) / sum(counts)
     weights = np.ones(len(target))
@@ -127,7 +116,7 @@ def label_table(counts: tuple[int, ...]) -> np.ndarray:
 
 
 def wrong_facts(problem: Problem, seed: int = 0, style: str = "matched") -> tuple[str, ...] | str:
-    """Draw facts of which none is gold: a tuple, or for ``release_rules`` CoTempQA one bare string.
+    """Draw facts of which none is gold: a tuple, or one bare string for CoTempQA ``as_published``.
 
     Raises:
         ValueError: unknown style, or a context too short to draw from.
@@ -191,8 +180,7 @@ def _draws(size: int, number: int, rng: np.random.Generator) -> np.ndarray:
 def _distances(pool: tuple[str, ...], draws: np.ndarray, gold: tuple[str, ...]) -> np.ndarray:
     """How far each draw of facts (rows of indices into ``pool``) is from the gold facts in form; 0 without gold facts.
 
-    Characters and words count by their share of the whole, digits, marks and capitals one by one. Of eight weightings
-    tried on real CoTempQA, a form classifier did worst against this one (accuracy 0.538 compared with 0.555).
+    Of eight weightings tried on real CoTempQA, a form classifier did worst against this one (accuracy 0.538).
     """
     if not gold:
         return np.zeros(len(draws))
@@ -205,8 +193,8 @@ def _distances(pool: tuple[str, ...], draws: np.ndarray, gold: tuple[str, ...]) 
 def _exchanged(problem: Problem, pool: tuple[str, ...], clean: tuple[str, ...], rng) -> tuple[str, ...]:
     """The passages' partners in a permutation of the context that moves every passage to one of like form.
 
-    If any passage may be gold, over the set the partners have exactly the forms that gold passages have; the closest
-    passage has not, being less often very long or short. One that names an answer is a partner only where no other is.
+    Over the set the partners have exactly the forms that gold passages have; the closest passages have not, being less
+    often very long or short. A passage that names an answer is a partner only where no other is.
     """
     items = sorted({*problem.facts, *pool})
     # In units that vary about alike between passages; the seed tilts the costs, so that seeds differ.

@@ -1,6 +1,6 @@
 """Free-form traces: a teacher's deliberation, its summary, a post-hoc explanation, and another problem's trace.
 
-Texts come from a teacher (``tracekd.teacher.client``), from files (``tracekd.teacher.texts``), or from rules
+Texts come from a teacher (``tracekd.teacher.client``), from files (``tracekd.teacher.run_texts``), or from rules
 (``tracekd.traces.templated``).
 """
 
@@ -47,13 +47,13 @@ def longhand(condition: str, teacher: str) -> str:
 
 
 def with_teacher(frame: pd.DataFrame, teachers: Mapping[tuple[str, str], str]) -> pd.DataFrame:
-    """``frame``, which has ``dataset`` and ``condition``, with the column ``client`` by ``sft.teachers``."""
+    """``frame``, which has ``dataset`` and ``condition``, with the column ``teacher`` by ``sft.teachers``."""
     pairs = zip(frame.dataset, frame.condition, strict=True)
     return frame.assign(teacher=[teachers.get(pair, "") for pair in pairs])
 
 
 def spelled(frame: pd.DataFrame, teachers: Mapping[tuple[str, str], str] | None = None) -> pd.DataFrame:
-    """``frame`` with its conditions in longhand and without the column ``client``, which it needs or gets first."""
+    """``frame`` with its conditions in longhand and without the column ``teacher``, which it needs or gets first."""
     frame = frame if teachers is None else with_teacher(frame, teachers)
     named = [longhand(str(c), t) for c, t in zip(frame.condition, frame.teacher, strict=True)]
     return frame.assign(condition=named).drop(columns="teacher")
@@ -99,10 +99,10 @@ def keep(path: str | Path, texts: Iterable[Texts]) -> int:
 def build_all(
     problems: Sequence[Problem], condition: str, texts: Iterable[Texts], *, seed: int = 0
 ) -> dict[str, Trace]:
-    """Free-form traces for the problems that have texts, by problem id.
+    """Free-form traces for the problems that have texts, by problem id; texts on other problems are not used.
 
     Args:
-        problems: the problems to build for; texts on others are not used, not even for ``swapped``.
+        problems: the problems to build for, and to swap among.
         condition: of ``CONDITIONS``, or ``vanilla``; with the suffix ``_as_released`` each trace carries the teacher's
             final message as the answer to teach.
         texts: of a teacher.
@@ -117,37 +117,28 @@ def build_all(
         raise ValueError(f"condition {condition!r} is not free-form: expected one of {', '.join(CONDITIONS)}")
     by_id = {text.id: text for text in texts}
     wanted = [p for p in problems if p.id in by_id]
-    if other := [p.id for p in wanted if by_id[p.id].problem not in ("", fingerprint(p))]:
-        raise ValueError(
-            f"{len(other)} of {len(wanted)} texts were written on other problems of the same id, first {other[0]}: "
-            "give the data source and seed that the teacher was asked with"
-        )
-    needed = [*([CONDITIONS[base]] if base != "vanilla" else []), *(["answer"] if released else [])]
-    for name in needed:
-        if empty := [p.id for p in wanted if not getattr(by_id[p.id], name)]:
-            raise ValueError(f"{len(empty)} texts have no {name}, first {empty[0]}: ask the teacher for it")
+    for p in wanted:
+        if by_id[p.id].problem not in ("", fingerprint(p)):
+            raise ValueError(f"the text on {p.id} is on another problem of this id: give the source and seed it is of")
+        for name in filter(None, (CONDITIONS.get(base), "answer" if released else "")):
+            if not getattr(by_id[p.id], name):
+                raise ValueError(f"the text on {p.id} has no {name}: ask the teacher for it, or leave the problem out")
     others = swap(wanted, seed) if base == "swapped" else {}
     made = {}
     for p in wanted:
-        own, source = by_id[p.id], by_id[others.get(p.id, p.id)]
-        text = "" if base == "vanilla" else getattr(source, CONDITIONS[base])
-        made[p.id] = Trace(base, text, teacher=source.teacher, answer=own.answer if released else None)
+        source = by_id[others.get(p.id, p.id)]
+        text = getattr(source, CONDITIONS[base]) if base in CONDITIONS else ""
+        made[p.id] = Trace(base, text, teacher=source.teacher, answer=by_id[p.id].answer if released else None)
     return made
 
 
 def swap(problems: Sequence[Problem], seed: int = 0) -> dict[str, str]:
-    """Random derangement of ids within each data set, decided by the seed and the ids, whatever their order.
+    """Random derangement of the ids of one data set, decided by the seed and the ids, whatever their order.
 
     Raises:
-        ValueError: a data set has only one problem.
+        ValueError: there is only one problem.
     """
-    groups: dict[str, list[Problem]] = {}
-    for p in problems:
-        groups.setdefault(p.dataset, []).append(p)
-    given = {}
-    for name, group in groups.items():
-        if len(group) < 2:
-            raise ValueError(f"nothing to swap with: {name} has only {group[0].id}; add problems")
-        ring = sorted(group, key=lambda p: generator(seed, p.id, "swap").random())
-        given.update({p.id: other.id for p, other in zip(ring, [*ring[1:], ring[0]], strict=True)})
-    return given
+    if len(problems) == 1:
+        raise ValueError(f"nothing to swap with: there is only {problems[0].id}; add problems")
+    ring = sorted((p.id for p in problems), key=lambda name: generator(seed, name, "swap").random())
+    return dict(zip(ring, [*ring[1:], *ring[:1]], strict=True))

@@ -3,8 +3,6 @@
 * ``derives``: the rules of ``tracekd.decompose.derive`` get a gold answer from the stated facts alone.
 * ``names``: a gold answer stands in a stated fact as whole words.
 * ``excludes``: the facts of the context that are *not* stated are exactly the gold facts.
-
-Facts and answers are compared in the form of ``text.normalise``; a fact that stands twice counts once.
 """
 
 from __future__ import annotations
@@ -14,6 +12,7 @@ from functools import lru_cache
 
 from tracekd.data.problem import Problem
 from tracekd.decompose.derive import derive
+from tracekd.labels import fact_set
 from tracekd.text import normalise
 
 # From harmless to worst. Deriving is worse than naming: a named answer stands among other words.
@@ -30,8 +29,8 @@ def reveals(problem: Problem, facts: Sequence[str] | None) -> str:
     """
     if facts is None:
         return "none"
-    gold = _set(problem.facts)
-    if gold and _set(facts) == gold:
+    gold = fact_set(problem.facts)
+    if gold and fact_set(facts) == gold:
         return RIGHT
     tests = {"derives": derives, "names": names, "excludes": excludes}
     return next((level for level, holds in tests.items() if holds(problem, facts)), "none")
@@ -39,14 +38,14 @@ def reveals(problem: Problem, facts: Sequence[str] | None) -> str:
 
 def excludes(problem: Problem, facts: Sequence[str]) -> bool:
     """Whether the context without the stated facts is exactly the gold facts; False where nothing is gold."""
-    gold = _set(problem.facts)
-    return bool(gold) and _set(problem.context) - _set(facts) == gold
+    gold = fact_set(problem.facts)
+    return bool(gold) and fact_set(problem.context) - fact_set(facts) == gold
 
 
 def names(problem: Problem, facts: Sequence[str]) -> bool:
     """Whether a gold answer stands as whole words in a stated fact; MS MARCO: a reference text as a whole."""
     stated = [f" {normalise(fact)} " for fact in facts]
-    return any(f" {answer} " in fact for answer in _set(problem.answers) for fact in stated)
+    return any(f" {answer} " in fact for answer in fact_set(problem.answers) for fact in stated)
 
 
 def derives(problem: Problem, facts: Sequence[str]) -> bool:
@@ -56,18 +55,14 @@ def derives(problem: Problem, facts: Sequence[str]) -> bool:
     """
     if problem.dataset not in _ANSWERED or not facts:
         return False
-    stated = _set(facts)
+    stated = fact_set(facts)
     known = tuple(fact for fact in problem.context if normalise(fact) in stated)
-    others = stated - _set(known)
+    others = stated - fact_set(known)
     read = (*known, *(fact for fact in facts if normalise(fact) in others))
-    return not _set(problem.answers).isdisjoint(_derived(problem.dataset, problem.question, read))
+    return not fact_set(problem.answers).isdisjoint(_derived(problem.dataset, problem.question, read))
 
 
 @lru_cache(maxsize=1 << 15)
 def _derived(dataset: str, question: str, facts: tuple[str, ...]) -> frozenset[str]:
     """The normalised answers that the rules get from facts and question."""
-    return _set(derive(Problem("", dataset, "", facts, question, (), (), "test")).answers)
-
-
-def _set(texts: Sequence[str]) -> frozenset[str]:
-    return frozenset(filter(None, map(normalise, texts)))
+    return fact_set(derive(Problem("", dataset, "", facts, question, (), (), "test")).answers)

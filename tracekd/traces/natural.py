@@ -1,8 +1,7 @@
 """Natural wrong traces: what a student trained on correct traces got wrong by itself, as a training condition.
 
 The student of condition ``correct`` and the same seed answers training problems that it was not trained on (see
-``tracekd.grid.natural_answers``). Its own wrong traces, with the gold answer, train another student. Three conditions
-share the problems that it got wrong, so that they differ in the trace alone:
+``tracekd.grid.natural_answers``). Three conditions share the problems that it got wrong, with the gold answer:
 
 * ``natural``: the student's own wrong trace.
 * ``natural_correct``, ``natural_incorrect``: the traces of ``correct`` and ``incorrect`` on the same problems.
@@ -37,9 +36,8 @@ def traces_path(run, dataset: str, seed: int) -> Path:
 
 def marker(run) -> dict[str, str]:
     """Checksums of the wrong traces that a run has, by data set and seed."""
-    paths = {
-        f"{d}/{s}": traces_path(run, d, s) for d in run.datasets if conditions_of(run, d) for s in run.profile.seeds
-    }
+    named = [(d, s) for d in run.datasets if conditions_of(run, d) for s in run.profile.seeds]
+    paths = {f"{dataset}/{seed}": traces_path(run, dataset, seed) for dataset, seed in named}
     return {name: sha256(path) for name, path in paths.items() if path.exists()}
 
 
@@ -48,7 +46,7 @@ def build_all(run, dataset: str, problems: Sequence[Problem], condition: str, se
 
     Raises:
         FileNotFoundError: no student has answered yet; the message has the command that lets it.
-        ValueError: a kept trace is of no training problem.
+        ValueError: a stored trace is of no training problem.
     """
     path = traces_path(run, dataset, seed)
     if not path.exists():
@@ -59,8 +57,7 @@ def build_all(run, dataset: str, problems: Sequence[Problem], condition: str, se
     chosen = {p.id: p for p in problems if p.id in own and p.split == "train"}
     if unknown := sorted(set(own) - set(chosen)):
         raise ValueError(f"{path}: {len(unknown)} ids of no training problem, first {unknown[0]!r}: delete the file")
-    rule = CONDITIONS[condition]
-    if rule is None:
-        stated = {i: templates.read(text, chosen[i].context) for i, text in own.items()}
-        return {i: Trace(condition, text, *stated[i], teacher=run.student) for i, text in own.items()}
-    return {i: templates.build(chosen[i], rule, seed=run.seed) for i in own}
+    if rule := CONDITIONS[condition]:
+        return {i: templates.build(chosen[i], rule, seed=run.seed) for i in own}
+    stated = {i: templates.read(text, chosen[i].context) for i, text in own.items()}
+    return {i: Trace(condition, text, *stated[i], teacher=run.student) for i, text in own.items()}

@@ -1,8 +1,8 @@
-"""Templated deliberations: a rule-written stand-in for a teacher's reasoning, for work without a teacher.
+"""Templated deliberations: a rule-written stand-in for a teacher's reasoning on CoTempQA, for work without a teacher.
 
 Not written by a model, and named ``templated`` wherever shown. Built from a derivation: it walks through every
-candidate, checks each interval or move, doubts, checks again and concludes, in the length and structure of a real R1
-trace. Every claim in it is true of the context.
+candidate, compares dates, doubts, checks again and concludes, in the length and structure of a real R1 trace. Every
+claim in it is true of the context.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ class Written:
     explanation: str
 
 
-def write(problem: Problem, seed: int = 0, derivation: Derivation | None = None) -> Written | None:
-    """Write the three texts, or None where the derivation has no answer or another one than gold.
+def write(problem: Problem, seed: int = 0) -> Written | None:
+    """Write the three texts on a CoTempQA problem; None for other sets, and where the rules do not derive gold.
 
-    A teacher's traces are kept only where its answer is right; the same holds here. MS MARCO's free-text answers are
-    not derived, so it has no templated traces.
+    A teacher's traces are kept only where its answer is right; the same holds here.
     """
-    got = derive(problem) if derivation is None else derivation
-    writer = {"cotempqa": _temporal, "babi": _story}.get(problem.dataset)
-    if writer is None or got.underivable or set(got.answers) != set(problem.answers):
+    if problem.dataset != "cotempqa":
         return None
-    return writer(problem, got, generator(seed, problem.id, TEACHER))
+    got = derive(problem)
+    if got.underivable or set(got.answers) != set(problem.answers):
+        return None
+    return _written(problem, got, generator(seed, problem.id, TEACHER))
 
 
 def _pick(rng, options: tuple[str, ...]) -> str:
@@ -80,8 +80,8 @@ def _why(event: Fact, fact: Fact) -> str:
     return "The two meet at one date and share nothing more, so this does not count."
 
 
-def _temporal(problem: Problem, got: Derivation, rng) -> Written:
-    """The texts on a CoTempQA problem; the numbers are indices into its facts."""
+def _written(problem: Problem, got: Derivation, rng) -> Written:
+    """The texts from a derivation; the numbers are indices into the problem's facts."""
     facts = [parse(fact) for fact in problem.context]
     event = facts[next(step.facts[0] for step in got.steps if step.kind == "event")]
     compared = [step.facts[1] for step in got.steps if step.kind == "compare"]
@@ -129,30 +129,3 @@ def _temporal(problem: Problem, got: Derivation, rng) -> Written:
         f"The temporal relation is {got.category}.",
     ]
     return Written("\n\n".join(lines), summary, " ".join(explanation))
-
-
-def _story(problem: Problem, got: Derivation, rng) -> Written:
-    notes: dict[int, list[str]] = {i: [] for i in range(len(problem.context))}
-    for step in got.steps:
-        if step.kind != "answer" and len(step.facts) == 1:
-            notes[step.facts[0]].append(step.text)
-    lines = [
-        f'{_pick(rng, _OPEN)} The question is: "{problem.question}"',
-        f"The context has {len(problem.context)} sentences. I read them in order and note what follows from each:",
-    ]
-    for i, sentence in enumerate(problem.context):
-        note = " ".join(dict.fromkeys(notes[i])) or "I note this and go on."
-        lines.append(f'- Sentence {i + 1} says: "{sentence}" {note}')
-    quoted, answer = _joined(f'"{problem.context[i]}"' for i in got.evidence), _joined(got.answers)
-    decisive = ("answer", "compare", "example", "rule")
-    final = "".join(f" {step.text}" for step in [s for s in got.steps if s.kind in decisive][-1:])
-    lines.append(f"What decides the question is {quoted}.{final}")
-    again = got.evidence[rng.integers(len(got.evidence))]
-    lines.append(
-        f'{_pick(rng, _DOUBT)} I look again at sentence {again + 1}: "{problem.context[again]}" '
-        "It says the same as I noted, and I have read the sentences after it, too."
-    )
-    lines.append(f"This is a question of the kind {got.category}. Therefore, the answer is {answer}.")
-    summary = f"The sentences that matter are {quoted}.{final}"
-    explanation = f'The answer to "{problem.question}" is {answer}, because the context says {quoted}.{final}'
-    return Written("\n\n".join(lines), summary, explanation)

@@ -73,16 +73,13 @@ def render(dataset: str, label: str, facts: Sequence[str] | str) -> str:
 def read(text: str, context: Sequence[str] = ()) -> tuple[str | None, tuple[str, ...] | None]:
     """Read label and facts back from a trace, the inverse of ``render``.
 
-    Args:
-        text: the trace.
-        context: the problem's facts, if at hand: they tell facts from prose where a list has neither brackets nor
-            marks. Without them such a list ends with its first line.
+    The problem's facts in ``context`` tell facts from prose where a list has neither brackets nor marks; without them
+    such a list ends with its first line.
 
     Returns:
-        The stated label (None where no classification sentence stands; two different ones joined by " | ", which is
-        no label of any set) and the stated facts, those of every retrieval sentence: a list literal or marked lines
-        item by item, any other line as one item, nothing after the colon as no fact, and None where no retrieval
-        sentence stands. What follows the list is not part of it.
+        The stated label (None: there is no classification sentence; two different ones are joined by " | ") and the
+        facts of every retrieval sentence (None: there is no such sentence): a list literal or marked lines item by
+        item, any other line as one item. What follows the list is not part of it.
     """
     leads = list(_READ_FACTS.finditer(text))
     if not leads:
@@ -162,7 +159,7 @@ def build(problem: Problem, condition: str, *, seed: int = 0, corrupt: str = "bo
         condition: ``vanilla`` (no trace), ``correct`` (gold label, gold facts) or ``incorrect``.
         seed: with the problem's id it decides the corruption.
         corrupt: which step of an incorrect trace is wrong: ``classification``, ``retrieval`` or ``both``.
-        style: see ``tracekd.traces.corruption``.
+        style: of ``corruption.STYLES``.
     """
     if condition == "vanilla":
         return Trace("vanilla", "")
