@@ -73,17 +73,6 @@ def test_shares_and_phi_with_undefined_rows(ax):
     assert [t.get_text() for t in ax.texts] == ["undefined: trace or answer never varies"]
 
 
-def test_a_condition_has_one_marker_whatever_stands_before_it(ax):
-    table = pd.DataFrame({"dataset": "a", "condition": ["vanilla", "correct", "r1 (templated)"], "value": 0.5})
-    table = table.assign(low=0.4, high=0.6)
-    markers = []
-    for shown in (table, table[1:]):
-        ax.clear()
-        scores.points(shown, ax, group="dataset", colour="condition")
-        markers.append({c.get_label(): c.lines[0].get_marker() for c in ax.containers})
-    assert markers[1] == {"correct": "D", "r1 (templated)": "v"} and markers[0] == markers[1] | {"vanilla": "s"}
-
-
 def test_names_are_their_owners():
     assert style.named("babi (GENERATED), cotempqa; 5 of marco, 04_matrices_babi, babies") == (
         "bAbI (GENERATED), CoTempQA; 5 of MS MARCO, 04_matrices_babi, babies"

@@ -45,11 +45,7 @@ class Evaluation:
         return self.frame[self.frame.condition.isin(STEPPED)]
 
     def outputs_table(self, student: str) -> pd.DataFrame:
-        """How the outputs of each file could be read, and how like the gold traces their traces are, and how long.
-
-        Columns of ``tables.statuses`` and ``score_runs.trace_likeness`` (its ``outputs`` are ``compared`` here, its
-        tokens those of ``student``).
-        """
+        """Columns of ``tables.statuses`` and, with the tokens of ``student``, of ``score_runs.trace_likeness``."""
         found = trace_likeness(self.problems, self.paths, registry.load_tokenizer(student))
         found = found.rename(columns={"outputs": "compared"})
         found.loc[~found.condition.isin(STEPPED), "rouge_l"] = None  # not taught the form of a gold trace
