@@ -72,7 +72,7 @@ def test_what_cannot_be_joined_is_counted_and_named(files, capsys):
 @pytest.mark.parametrize(
     ("text", "named"),
     [("", "missing"), ('{"id": "x", "text": "y"}\n', "'x'"), ("no json\n", "line 1"), ("{}\n[1]\n", "line 2"),
-     (gzip.compress(b'{"id": "x"}' * 99)[:-20], "bad.jsonl")],
+     (gzip.compress(b'{"id": "x"}' * 99, mtime=0)[:-20], "bad.jsonl")],
 )  # fmt: skip
 def test_a_file_with_nothing_to_score_or_a_bad_line_is_an_error_that_names_it(
     files, capsys, tmp_path, rules, text, named
