@@ -9,7 +9,6 @@ from tracekd.data.synthetic.generated import generate
 from tracekd.interventions import tables
 from tracekd.interventions.tables import (
     CONTRASTS,
-    between_conditions,
     by_reveals,
     effects,
     follow_shares,
@@ -146,18 +145,6 @@ def test_traces_that_name_the_answer_where_they_should_not_are_no_part_of_mediat
         row["names_any"] = row["names_any"] or (row["id"] == "p2" and row["variant"] == "both_wrong")
     total = at(effects(frame(rows), rng(), REPEATS), effect="total", outcome="answer_correct")
     assert (total.value, total.n) == (1, 2)
-
-
-def test_training_conditions_under_their_own_and_under_the_same_trace():
-    rows = made({"own": (1, 1, 0, 1), "gold": (1, 1, 1, 1), "both_wrong": (0, 0, 0, 1), "empty": (0, 0, 0, 0)})
-    rows += made(
-        {"own": (0, 0, 0, 1), "gold": (1, 1, 1, 1), "both_wrong": (0, 1, 0, 1), "empty": (0, 0, 0, 0)},
-        condition="incorrect",
-    )
-    found = between_conditions(frame(rows), rng(), repeats=REPEATS)
-    got = found[found.outcome == "answer_correct"].set_index("effect").value
-    assert got["total"] == 0.5 and got["direct_gold"] == 0 and got["direct_both_wrong"] == -0.25
-    assert got["eliminated_gold"] == 0.5 and got["eliminated_both_wrong"] == 0.75
 
 
 @pytest.mark.parametrize(

@@ -121,8 +121,6 @@ def test_minimum_detectable():
     # .876523 + .841621 * .442853 = 1.249234, so d is just above .0623.
     assert intervals.minimum_detectable(400, 0.2) == pytest.approx(0.06246, abs=1e-4)
     assert math.isnan(intervals.minimum_detectable(3, 1.0))
-    # Non-centrality for 80% power, 1 df, 5%: 7.849; w = sqrt(7.849 / 400) = .14008.
-    assert intervals.minimum_detectable_phi(400) == pytest.approx(0.14008, abs=1e-4)
 
 
 def test_bootstrap_draws_problems_not_rows():

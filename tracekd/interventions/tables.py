@@ -136,28 +136,6 @@ def sign(row: Mapping) -> str:
     return "below zero" if row["high"] < 0 and not t_high >= 0 else "inconclusive"
 
 
-def between_conditions(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
-    """Trained on correct minus trained on incorrect traces, same problems and seeds, under the same kind of trace.
-
-    ``total``: each student after its own trace; ``direct_VARIANT``: both after the same one, controlled direct effects;
-    ``eliminated_VARIANT``: total - direct (VanderWeele 2013, Epidemiology 24:175).
-    Columns: student, dataset, first, second, effect, outcome, and those of the module's text.
-    """
-    rows, first, second = [], "correct", "incorrect"
-    for (student, dataset), part in table.groupby(["student", "dataset"], sort=False):
-        for outcome in OUTCOMES:
-            of = {c: _wide(part[part.condition == c], outcome) for c in (first, second)}
-            gap = of[first] - of[second]  # what only one of them has becomes NaN
-            found = {"total": gap["own"]}
-            for variant in ("gold", "both_wrong", "empty"):
-                found[f"direct_{variant}"] = gap[variant]
-                found[f"eliminated_{variant}"] = gap["own"] - gap[variant]
-            for effect, values in found.items():
-                head = {"student": student, "dataset": dataset, "first": first, "second": second, "effect": effect}
-                rows.append(head | {"outcome": outcome} | _summary(values, _kind_of(outcome, 0), rng, repeats))
-    return pd.DataFrame(rows)
-
-
 def by_reveals(table: pd.DataFrame, make: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
     """``make`` of the problems together and by what their wrong trace reveals, with the first column ``reveals``.
 

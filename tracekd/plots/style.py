@@ -31,7 +31,6 @@ STYLE = {
     "axes.linewidth": 0.6, "lines.linewidth": 1.2, "pdf.fonttype": 42, "ps.fonttype": 42, "svg.hashsalt": "tracekd",
     "axes.prop_cycle": mpl.cycler(color=[c for n, c in OKABE_ITO.items() if n not in ("black", "yellow")]),
 }  # fmt: skip
-COLUMN = 3.35  # inches: one column of a two-column paper
 WIDTH = 6.9  # inches: both columns
 
 

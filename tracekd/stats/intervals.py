@@ -15,7 +15,6 @@ from scipy import stats as scipy_stats
 from scipy.special import softmax
 from statsmodels.stats.contingency_tables import mcnemar as _mcnemar
 from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.power import GofChisquarePower
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 LEVEL = 0.95
@@ -212,8 +211,3 @@ def minimum_detectable(n: int, discordant: float, power: float = 0.8) -> float:
     inside = max(n - Z**2 + b**2, 0.0)
     d = float(Z * math.sqrt(n * psi) + b * math.sqrt(psi * inside)) / (n + b**2)
     return d if inside and d < psi else NAN
-
-
-def minimum_detectable_phi(n: int, power: float = 0.8, alpha: float = 0.05) -> float:
-    """Least phi that a chi-squared test of a 2x2 table of ``n`` finds with the given power (Cohen's w, 1 df)."""
-    return float(GofChisquarePower().solve_power(None, nobs=n, alpha=alpha, power=power, n_bins=2))
