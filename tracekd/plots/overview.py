@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
@@ -10,52 +11,40 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from tracekd.data.problem import Problem
 from tracekd.plots.style import OKABE_ITO, colour_of
 
+RIGHT, WRONG = "\u2713", "\u2717"
 
-def overview(problem: Problem, wrong: str, ax: plt.Axes) -> plt.Axes:
-    """Draw problem, taught text, student and verdict from left to right.
+
+def overview(problem: Problem, label: str, facts: Sequence[str], ax: plt.Axes) -> plt.Axes:
+    """Draw problem, taught texts, student and verdict from left to right.
 
     Args:
-        problem: its question, category, facts and answers are shown.
-        wrong: a fact of the context that does not answer, as a wrong trace would state it.
+        problem: its question, steps and answers are shown.
+        label: of the incorrect trace.
+        facts: of the incorrect trace.
         ax: an axes as wide as a page.
     """
-    ax.set(xlim=(0, 10), ylim=(0, 4))
+    ax.set(xlim=(-0.05, 10.05), ylim=(-0.05, 4.05))
     ax.axis("off")
-    fact = problem.facts[0]
-    _box(ax, (0.0, 0.5, 2.3, 3.0), "problem", OKABE_ITO["black"])
-    _text(ax, 0.12, 2.95, f"Question: {problem.question}", 27)
-    _text(ax, 0.12, 1.55, f"Context: {len(problem.context)} facts, among them “{fact}”", 27)
-    _box(ax, (2.8, 2.1, 3.0, 1.9), "correct trace", colour_of("correct"))
-    _trace(ax, 3.55, problem.category, fact, "right")
-    _box(ax, (2.8, 0.0, 3.0, 1.9), "incorrect trace", colour_of("incorrect"))
-    _trace(ax, 1.45, "another label", wrong, "wrong")
-    _box(ax, (6.3, 0.5, 1.25, 3.0), "student", OKABE_ITO["black"])
-    _text(ax, 6.4, 2.75, "a small model, fine-tuned on one kind of trace, always with the right answer:", 14)
-    _text(ax, 6.4, 0.98, ", ".join(problem.answers), 14, weight="bold")
-    _box(ax, (8.05, 0.5, 1.95, 3.0), "verdict on new outputs", OKABE_ITO["black"])
-    for k, (step, asked) in enumerate(
-        {"classification": "is the label right?", "retrieval": "are the facts right?", "answer": "is it right?"}.items()
-    ):
-        _text(ax, 8.17, 2.95 - 0.85 * k, step, 22, weight="bold")
-        _text(ax, 8.17, 2.65 - 0.85 * k, asked, 24)
-    for start, end in (((2.3, 2.3), (2.8, 2.9)), ((2.3, 1.7), (2.8, 1.1)), ((5.8, 2.9), (6.3, 2.3)),
-                       ((5.8, 1.1), (6.3, 1.7)), ((7.55, 2.0), (8.05, 2.0))):  # fmt: skip
-        ax.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=8, color="0.3"))
+    dark, answer = OKABE_ITO["black"], f"answer {RIGHT}  {', '.join(problem.answers)}"
+    shown = [problem.question, "", *problem.context[:7], *["…"][: len(problem.context) > 7]]
+    _card(ax, (0, 0.3, 2.4, 3.4), "problem", dark, shown)
+    taught = {"correct": (problem.category, problem.facts, RIGHT), "incorrect": (label, facts, WRONG)}
+    for y, (condition, (named, stated, mark)) in zip((2.1, 0), taught.items(), strict=True):
+        lines = [f"label {mark}  {named}", f"facts {mark}  {' '.join(stated)}", answer]
+        _card(ax, (2.9, y, 3.2, 1.9), f"{condition} trace, right answer", colour_of(condition), lines)
+    _card(ax, (6.6, 1.05, 1.4, 1.9), "student", dark, ["a small model, fine-tuned on one kind of trace"])
+    _card(ax, (8.5, 1.05, 1.5, 1.9), "verdict", dark, ["new output:", "label right?", "facts right?", "answer right?"])
+    for start, end in (((2.4, 2.4), (2.9, 3.0)), ((2.4, 1.6), (2.9, 1.0)), ((6.1, 3.0), (6.6, 2.4)),
+                       ((6.1, 1.0), (6.6, 1.6)), ((8.0, 2.0), (8.5, 2.0))):  # fmt: skip
+        ax.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=8, color="0.3", shrinkA=1, shrinkB=1))
     return ax
 
 
-def _box(ax: plt.Axes, place: tuple, title: str, colour: str) -> None:
+def _card(ax: plt.Axes, place: tuple, title: str, colour: str, paragraphs: Sequence[str]) -> None:
+    """A box (x, y, width, height) with a title and paragraphs that fill its width."""
     x, y, width, height = place
-    ax.add_patch(
-        FancyBboxPatch((x, y), width, height, boxstyle="round,pad=0,rounding_size=0.08", fc="white", ec=colour)
-    )
-    ax.text(x + 0.12, y + height - 0.1, title, va="top", fontsize=7.5, fontweight="bold", color=colour)
-
-
-def _text(ax: plt.Axes, x: float, y: float, text: str, width: int, **font) -> None:
-    ax.text(x, y, textwrap.fill(text, width), va="top", fontsize=6.5, **font)
-
-
-def _trace(ax: plt.Axes, y: float, label: str, fact: str, verdict: str) -> None:
-    _text(ax, 2.92, y, f"classification ({verdict}): {label}", 40)
-    _text(ax, 2.92, y - 0.35, f"retrieval ({verdict}): {fact}", 40)
+    style = "round,pad=0,rounding_size=0.08"
+    ax.add_patch(FancyBboxPatch((x, y), width, height, boxstyle=style, fc="white", ec=colour, lw=1.2))
+    ax.text(x + 0.1, y + height - 0.12, title, va="top", fontsize=7.5, fontweight="bold", color=colour)
+    lines = [textwrap.fill(text, int(12.2 * width)) for text in paragraphs]
+    ax.text(x + 0.1, y + height - 0.55, "\n".join(lines), va="top", fontsize=6.5, linespacing=1.4)
