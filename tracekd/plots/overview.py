@@ -10,19 +10,14 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from tracekd.data.problem import Problem
 from tracekd.plots.style import OKABE_ITO, colour_of
+from tracekd.traces import corruption
 
 RIGHT, WRONG = "\u2713", "\u2717"
 
 
-def overview(problem: Problem, label: str, facts: Sequence[str], ax: plt.Axes) -> plt.Axes:
-    """Draw problem, taught texts, student and verdict from left to right.
-
-    Args:
-        problem: its question, steps and answers are shown.
-        label: of the incorrect trace.
-        facts: of the incorrect trace.
-        ax: an axes as wide as a page.
-    """
+def overview(problem: Problem, seed: int, ax: plt.Axes) -> plt.Axes:
+    """Draw problem, taught texts, student and verdict from left to right; ``seed`` draws the incorrect trace."""
+    label, facts = corruption.wrong_label(problem, seed), corruption.wrong_facts(problem, seed)
     ax.set(xlim=(-0.05, 10.05), ylim=(-0.05, 4.05))
     ax.axis("off")
     dark, answer = OKABE_ITO["black"], f"answer {RIGHT}  {', '.join(problem.answers)}"
