@@ -308,14 +308,14 @@ def test_the_findings_have_no_other_numbers():
 def claim_28() -> list[str]:
     printed, released = (row("06_associations", rules=rules, step="trace", **QWEN) for rules in AS)
     aligned = row("06_phi", rules="id-aligned", step="trace", **QWEN)
-    student = row("08_finding", dataset="babi", condition="correct", n=375)
+    student = row("08_by_trace", dataset="babi", condition="correct", trace_correct=True)
     after = "p_answer_given_trace"
     return [
         f"{row('08_ledger', kind='claim', dataset='cotempqa').printed:.0f}%",
         percent(printed.joint), f"{printed.n}", percent(printed[after]), percent(released[after]),
         *label_alone(),
         *share(*aligned[[after, f"{after}_low", f"{after}_high"]]),
-        *share(*student[[after, f"{after}_low", f"{after}_high"]]),
+        *share(*student[["value", "low", "high"]]),
     ]  # fmt: skip
 
 
