@@ -38,7 +38,7 @@ def runs(tmp_path_factory):
     made = [
         small_run(tmp_path_factory.mktemp("here"), "grid", ("vanilla", "correct")),
         small_run(tmp_path_factory.mktemp("there"), "grid", ("incorrect",)),
-        small_run(tmp_path_factory.mktemp("smaller"), "small", ("correct", "filler"), 4),
+        small_run(tmp_path_factory.mktemp("smaller"), "small", ("correct", "any"), 4),
     ]
     asker, chosen = generate.Asker("tiny-random", made[0].profile.recipe), forced_traces.chosen(made[0])
     forced_traces.complete(made[0], asker, chosen["babi"], "babi", "correct", 121)
@@ -55,7 +55,7 @@ def contents(folder) -> list[bytes]:
 
 def test_what_is_finished_is_recorded_once_and_read_back(runs, tmp_path):
     made = replication.record([runs[0], runs[2]], tmp_path)
-    conditions = {("prompted", 0), ("vanilla", 8), ("correct", 8), ("correct", 4), ("filler", 4)}
+    conditions = {("prompted", 0), ("vanilla", 8), ("correct", 8), ("correct", 4), ("any", 4)}
     assert jobs(made) == {(d, c, 121, size) for d in SETS for c, size in conditions}
     assert len(made.verdicts) == 10 * 8 and not made.verdicts.duplicated([*KEYS, "id"]).any()
     assert len(made.adapters) == 8 and set(made.adapters.n) == {8, 4}
@@ -63,9 +63,8 @@ def test_what_is_finished_is_recorded_once_and_read_back(runs, tmp_path):
     assert set(made.verdicts.profile) == {"grid", "small"} and made.verdicts.answer_correct.dtype == bool
     assert made.verdicts.repetition.between(0, 1).all() and made.verdicts.answerable.dtype == bool
     assert set(made.interventions.condition) == {"correct"} and made.interventions.id.nunique() == 2
-    # Dots in a row say one sequence of four after another; `vanilla` is taught a short answer.
     taught = made.adapters.groupby("condition").target_repetition.mean()
-    assert taught["vanilla"] < taught["correct"] < 0.5 < taught["filler"]
+    assert taught["vanilla"] < taught["correct"] < 0.5  # `vanilla` is taught a short answer
     before = contents(tmp_path)
     replication.record([runs[0], runs[2]], tmp_path)
     assert contents(tmp_path) == before
@@ -172,7 +171,7 @@ def test_outputs_and_rows_of_another_adapter_are_open(runs):
 
 def test_the_main_size_has_all_three_conditions_on_a_common_seed():
     much = frame({"vanilla": [1], "correct": [1], "prompted": [0]})
-    little = frame({"vanilla": [1], "correct": [1], "filler": [0]}, size=256, seeds=(1, 2))
+    little = frame({"vanilla": [1], "correct": [1], "any": [0]}, size=256, seeds=(1, 2))
     both = pd.concat([little, much])
     assert recorded.main_sizes(both) == {"babi": 1000}  # nowhere all three: the largest
     both = pd.concat(
@@ -181,7 +180,7 @@ def test_the_main_size_has_all_three_conditions_on_a_common_seed():
     sizes = recorded.main_sizes(both)
     assert sizes == {"babi": 256, "marco": 64}  # all three on seed 2; each set its own
     top = recorded.of_sizes(both, sizes)
-    assert set(top.training_problems) == {0, 256, 64} and "filler" in set(top.condition)
+    assert set(top.training_problems) == {0, 256, 64} and "any" in set(top.condition)
     assert recorded.of_sizes(pd.DataFrame(), sizes).empty
 
 

@@ -338,7 +338,7 @@ def test_build_command_takes_templated_traces_and_marks_them(tmp_path, monkeypat
     assert len(plan["sequences"]) == 16 and len(plan["shown"]) == 16
     kinds = {(s["trace_type"], s["source"]) for s in plan["shown"]}
     assert kinds == {("correct", "rules"), *((k, "templated") for k in KINDS[:3])}
-    assert {s["data"] for s in plan["shown"]} == {"generated"} and "R1: templated" in capsys.readouterr().out
+    assert {s["data"] for s in plan["shown"]} == {"generated"} and "r1: templated" in capsys.readouterr().out
     with pytest.raises(ValueError, match="4 problems asked for, 0"):
         survey_cli.main(["build", "--dataset", "marco", "--output", str(page)])
 

@@ -128,7 +128,7 @@ def write_rows(figures: Path, kept: list[dict[str, str]]) -> None:
         (figures / "MANIFEST.csv").unlink(missing_ok=True)
         return
     with replacing(figures / "MANIFEST.csv") as temporary, temporary.open("w", encoding="utf-8", newline="") as out:
-        writer = csv.DictWriter(out, fieldnames=list(kept[0]), lineterminator="\n")
+        writer = csv.DictWriter(out, fieldnames=list(kept[-1]), restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(sorted(kept, key=lambda row: row["id"]))
 
