@@ -78,7 +78,16 @@ def test_a_teachers_texts_are_trained_on_and_shown_in_the_survey(runs, tmp_path)
 def test_sft_sets_are_shown_in_the_survey(runs, tmp_path, monkeypatch):
     monkeypatch.setattr(survey, "fetch", lambda: (["var jsPsych;"], "licence"))
     page = tmp_path / "page.html"
-    call("survey", "build", "--dataset", "cotempqa", "--traces", runs / "sft/cotempqa/correct/train.jsonl", "--output", page)
+    call(
+        "survey",
+        "build",
+        "--dataset",
+        "cotempqa",
+        "--traces",
+        runs / "sft/cotempqa/correct/train.jsonl",
+        "--output",
+        page,
+    )
     assert "<think>" not in page.read_text(encoding="utf-8")
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from tracekd.data.problem import Problem
-from tracekd.plots.style import OKABE_ITO, colour_of
+from tracekd.plots.style import NAMES, OKABE_ITO, colour_of
 
 _MEASURES = {"answers_agree": "answers", "category_agree": "category", "evidence_agree": "evidence"}
 
@@ -24,7 +24,11 @@ def flow(problem: Problem, ax: plt.Axes, width: int = 34) -> plt.Axes:
     colours = (OKABE_ITO["orange"], OKABE_ITO["sky"], OKABE_ITO["green"])
     ax.set(xlim=(0, 3), ylim=(0, 1))
     ax.axis("off")
-    ax.set_title(textwrap.fill(f"{problem.dataset}: {problem.question}", 100), loc="left", fontsize=7.5)
+    ax.set_title(
+        textwrap.fill(f"{NAMES.get(problem.dataset, problem.dataset)}: {problem.question}", 100),
+        loc="left",
+        fontsize=7.5,
+    )
     for k, ((step, text), colour) in enumerate(zip(texts.items(), colours, strict=True)):
         box = FancyBboxPatch((k + 0.06, 0.08), 0.84, 0.84, boxstyle="round,pad=0.02", fc="white", ec=colour, lw=1.5)
         ax.add_patch(box)
