@@ -267,8 +267,9 @@ def finding_of_reading_backwards() -> list[str]:
 
 
 def caption() -> list[str]:
-    n = table("06_phi").n
-    return ["0", f"{n.min():,}", f"{n.max():,}", f"{intervals.LEVEL:.0%}"]
+    shown = table("08_hero")
+    sizes = [shown.n[shown[column].notna()] for column in ("phi", "value")]  # outputs, then problems
+    return ["0", *(f"{n:,.0f}" for part in sizes for n in (part.min(), part.max())), f"{intervals.LEVEL:.0%}"]
 
 
 def first_edition() -> list[str]:
@@ -287,7 +288,7 @@ FINDINGS = {
     "- **In the authors": finding_of_the_label,
     "- **A student trained on correct": finding_of_following,
     "- **A student trained on incorrect": finding_of_reading_backwards,
-    "*Phi": caption,
+    "*(a) Phi": caption,
     "**What limits": first_edition,
     "In 49": given_away,
 }

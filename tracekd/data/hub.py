@@ -71,8 +71,12 @@ def hub_marco(*, seed: int = 121, test_share: float | None = None) -> list[Probl
 
 def _streamed(seed: int) -> Iterator[tuple[str, dict]]:
     """The Hub's training rows in an order drawn by ``seed`` (files shuffled, rows within a buffer), with progress."""
-    from datasets import load_dataset
+    from datasets import config, load_dataset
     from tqdm import tqdm
+
+    # The client below retries five times itself; another 20 rounds with waits of up to a minute look as if all hung.
+    config.STREAMING_READ_MAX_RETRIES = config.STREAMING_OPEN_MAX_RETRIES = 1
+    config.STREAMING_READ_RATE_LIMIT_RETRY_INTERVAL = config.STREAMING_READ_SERVER_UNAVAILABLE_RETRY_INTERVAL = ANSWER
 
     name = REPOSITORIES["marco"]
     ask(name)
