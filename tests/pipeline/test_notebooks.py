@@ -130,7 +130,7 @@ def check_manifest(figures: Path) -> list[dict[str, str]]:
         assert row["data"] or row["kind"] != "figure", f"{name}: no data file behind the figure"
     named = {file for row in rows for file in row["files"].split()}
     present = {str(p.relative_to(figures)) for p in [*figures.glob("*.*"), *figures.glob("tables/*")] if p.is_file()}
-    assert {name for name in present if name[0] != "."} - {"MANIFEST.csv", "README.md"} == named
+    assert {name for name in present if name[0] != "."} - {"MANIFEST.csv", "README.md", "explorer.html"} == named
     return rows
 
 
