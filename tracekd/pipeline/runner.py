@@ -19,7 +19,7 @@ from tracekd.pipeline import notebooks, steps
 
 EXAMPLE = """\
   ./run_all.sh                                  the default profile, every notebook
-  ./run_all.sh --profile smoke                  does everything run? under 4 minutes, no network
+  ./run_all.sh --profile smoke                  does everything run? under 3 minutes, no network
   ./run_all.sh --only 04,05 --data ../shared/data
   ./run_all.sh --only 05 --ratings ratings.csv  the human study on your own ratings
   ./run_all.sh test                             lint and all tests
