@@ -145,6 +145,16 @@ def test_a_record_goes_on_where_it_stopped(tmp_path):
     assert newer["version"] == TINY.version + 1 and len(list(read_jsonl(path))) == 4
 
 
+def test_recording_adds_to_what_is_recorded(tmp_path):
+    """Another machine's trainings stay; the same training, done again, is there once, as it was done last."""
+    looks, path = record.recorded(), tmp_path / "recorded.csv"
+    looks.to_csv(path, index=False)
+    again = looks[looks.seed == 121].assign(seconds=-1.0)
+    found = mechanism.added(path, pd.concat([again, again.assign(seed=999)]))
+    assert len(found) == len(looks) + len(again) and not found.duplicated(mechanism.KEY).any()
+    assert set(found[found.seconds == -1].seed) == {121, 999} and set(found.seed) == {*looks.seed, 999}
+
+
 def test_settings_train_slow_kinds_longer_and_doses_with_five_facts_alone():
     made = mechanism.settings(("none", "right", "wrong_50"), (2, 5), (1,), ("smeared",))
     cells = [(s.kind, s.facts, s.steps // mechanism.STUDENTS["smeared"]) for s in made]

@@ -109,7 +109,7 @@ CELLS = ["", "other = tables.moves()\nshares = tables.accuracy()", "this is no c
 @pytest.mark.parametrize(
     ("cell", "kind", "found"),
     [
-        ("plots_steps.lengths(tables.status(), ax)", "figure", "lengths"),  # it takes ax
+        ("plots_steps.agreement(tables.status(), ax)", "figure", "agreement"),  # it takes ax
         ("tables.status(parts)", "figure", "status"),
         ("save(tables.status(tables.moves()))", "table", "status moves"),
         ("save(shares)", "table", "moves accuracy"),  # of the last cell that calls any

@@ -3,7 +3,6 @@
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
-import pandas as pd
 import pytest
 
 from tracekd.data import problems
@@ -29,8 +28,6 @@ def test_every_plot_returns_its_axes(sets, ax):
     table = step_sizes(sets["babi"])
     assert table.share.sum() == pytest.approx(1) and table.n.sum() == 60
     assert steps.agreement(summary(compare_all(sets["babi"])), ax) is ax
-    lengths = pd.DataFrame({"condition": ["correct"] * 3 + ["r1"] * 3, "length": [1, 2, 3, 4, 5, 6]})
-    assert steps.lengths(lengths, ax) is ax
 
 
 def test_views(sets):

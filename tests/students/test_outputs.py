@@ -110,5 +110,5 @@ def test_test_problems_need_room_for_their_answer(capsys):
     assert "own: 1 of 2 test problems" in capsys.readouterr().out
     strict = run()
     strict.profile = replace(strict.profile, recipe=replace(strict.profile.recipe, leave_out=0.1))
-    with pytest.raises(ValueError, match=r"--leave-out 0\.5"):
+    with pytest.raises(ValueError, match=r"leave_out = 0\.5"):
         outputs.answerable(strict, "own", asked)

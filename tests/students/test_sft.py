@@ -186,7 +186,7 @@ def test_the_limit_is_exact_and_agrees_with_what_training_sees():
 
 def test_more_than_the_limit_stops_and_names_what_changes_it():
     strict, key = replace(RECIPE, leave_out=0.02), ("own", "correct")
-    with pytest.raises(ValueError, match=r"1 of 49 .*own/48.*leave_out = 0.03 .*--leave-out 0.03"):  # 2.04%
+    with pytest.raises(ValueError, match=r"1 of 49 .*own/48.*leave_out = 0.03 in the recipe"):  # 2.04%
         sft.fitting({key: written("correct", ["a"] * 48 + [LONG])}, "tiny-random", strict)
     sets = {key: written("correct", ["a"] * 49 + [LONG])}  # 1 of 50: 2%
     assert len(sft.fitting(sets, "tiny-random", strict)[key]) == 49

@@ -21,6 +21,7 @@ from tracekd.machine import cores
 from tracekd.scoring.released_verdicts import write_table
 
 FILE = "mechanism.csv.gz"  # in figures/data
+KEY = ["smeared", "facts", "kind", "steps", "seed", "step"]  # of a look
 FACTS = (2, 3, 5, 8)
 # Steps: in 300 every seed of the short trials with smeared keys learned from facts of the context; of the plain student
 # some need more than 1,200.
@@ -80,7 +81,14 @@ def table(records: Iterable[dict]) -> pd.DataFrame:
         about = {name: record[name] for name in ("smeared", "kind", "facts", "seed", "steps")}
         made = {name: record[name] for name in ("source", "seconds", "commit", "hardware")}
         rows += [{**about, **look, "n": record["test"], **made} for look in record["curve"]]
-    return pd.DataFrame(rows).sort_values(["smeared", "facts", "kind", "steps", "seed", "step"], ignore_index=True)
+    return pd.DataFrame(rows).sort_values(KEY, ignore_index=True)
+
+
+def added(path: Path, new: pd.DataFrame) -> pd.DataFrame:
+    """Looks as of ``table``: those recorded at ``path``, here or elsewhere, and the ``new`` ones in place of theirs."""
+    before = pd.read_csv(path, dtype={"commit": str}) if path.exists() else new[:0]
+    rows = pd.concat([before, new], ignore_index=True).drop_duplicates(KEY, keep="last")
+    return rows.sort_values(KEY, ignore_index=True)
 
 
 def _numbers(text: str) -> list[int]:
@@ -100,7 +108,7 @@ def parser() -> Parser:
     made.add_argument("--k", type=_numbers, default=list(FACTS), metavar="K", help="facts per context (2,3,5,8)")
     made.add_argument("--seeds", type=_numbers, default=[*range(121, 141)], help="such as 121,122 or 121-140")
     made.add_argument("--workers", type=int, default=1, metavar="N", help="processes at once, one thread each")
-    made.add_argument("--record", action="store_true", help=f"write what is finished to figures/data/{FILE}")
+    made.add_argument("--record", action="store_true", help=f"add what is finished to figures/data/{FILE}")
     return made
 
 
@@ -116,5 +124,5 @@ def main(argv: list[str], folder: Path = ROOT / "figures" / "data") -> int:
         print(f"{number}/{len(wanted)} {about}, {record['steps']} steps: {share}; {record['seconds']} s", flush=True)
     if options.record:
         whole = [record for record in recover_jsonl(path) if record["version"] == Setting.version]
-        print(write_table(folder / FILE, table(whole)))
+        print(write_table(folder / FILE, added(folder / FILE, table(whole))))
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -90,7 +89,7 @@ def work(run, kind: str, tasks: list[Task], workers: int | None, what: str) -> N
 
     The 2-layer random student learns in less time than a process needs to start, so it stays in this one.
     """
-    here = int(os.environ.get("WORLD_SIZE", 1)) > 1 or (workers is None and run.student == "tiny-random")
+    here = workers is None and run.student == "tiny-random"
     workers = 1 if here or not tasks else workers or pool.fitting(run.student)
     if tasks and workers > 1:  # also for one task, so that a resumed one is computed by one thread again
         print(f"{kind}: {len(tasks)} {what} by {workers} workers of one thread each", flush=True)

@@ -114,26 +114,3 @@ def matrix(row: pd.Series, ax: Axes, *, title: str, step: str = "trace") -> Axes
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     return ax
-
-
-def leakage(table: pd.DataFrame, ax: Axes) -> Axes:
-    """How many wrong traces reveal the answer, in percent with 95% Wilson intervals, one cluster per ``kind``.
-
-    ``table`` has rows of ``leakage.row``.
-
-    Raises:
-        ValueError: a row of fewer than 20 problems.
-    """
-    if table.n.min() < LEAST:
-        raise ValueError(f"a bar of {table.n.min()} problems: expected at least {LEAST}")
-    for k, (measure, (words, colour)) in enumerate(REVEALED.items()):
-        places = [y + 0.25 * (k - 1) for y in range(len(table))]
-        shares = [(hits / n, *wilson(hits, n)) for hits, n in zip(table[measure], table.n, strict=True)]
-        middle, low, high = 100 * np.array(shares).T
-        style = {"color": colour, "error_kw": {"lw": 0.7}, "label": words}
-        ax.barh(places, middle, 0.24, xerr=_gaps(middle, low, high), **style)
-    labels = [f"{named(kind)} (n = {n:,})" for kind, n in zip(table.kind, table.n, strict=True)]
-    ax.set_yticks(range(len(table)), labels)
-    ax.set(xlabel="share of wrong traces (%)", xlim=(0, 100))
-    ax.invert_yaxis()
-    return ax

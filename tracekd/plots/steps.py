@@ -1,4 +1,4 @@
-"""Pictures of steps: the three-step flow, agreement, lengths. Data and axes in, axes out."""
+"""Pictures of steps: the three-step flow, agreement. Data and axes in, axes out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from tracekd.data.problem import Problem
-from tracekd.plots.style import NAMES, OKABE_ITO, colour_of
+from tracekd.plots.style import NAMES, OKABE_ITO
 
 _MEASURES = {"answers_agree": "answers", "category_agree": "category", "evidence_agree": "evidence"}
 
@@ -52,22 +52,4 @@ def agreement(table: pd.DataFrame, ax: plt.Axes, legend: bool = True) -> plt.Axe
     ax.set(xlabel="agreement with gold (%)", xlim=(0, 100))
     if legend:
         ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, fontsize=6.5)
-    return ax
-
-
-def lengths(frame: pd.DataFrame, ax: plt.Axes, unit: str = "words") -> plt.Axes:
-    """Draw trace lengths by condition as boxes (median, quartiles, 5% and 95%), or as points where fewer than ten.
-
-    ``frame`` has columns ``condition`` and ``length``, counted in ``unit``.
-    """
-    names = list(dict.fromkeys(frame.condition))[::-1]
-    parts = [frame.length[frame.condition == name].to_numpy() for name in names]
-    for place, part in enumerate(parts, 1):
-        ax.plot(*((part, [place] * len(part)) if len(part) < 10 else ([], [])), "o", ms=4, mfc="none", color="black")
-    many = [part if len(part) >= 10 else [] for part in parts]
-    boxes = ax.boxplot(many, orientation="horizontal", whis=(5, 95), showfliers=False, patch_artist=True, widths=0.6)
-    for box, name in zip(boxes["boxes"], names, strict=True):
-        box.set(facecolor=colour_of(name), alpha=0.6)
-    ax.set_yticks(range(1, len(names) + 1), names)
-    ax.set(xlabel=f"length of the trace ({unit})")
     return ax

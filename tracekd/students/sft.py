@@ -198,7 +198,7 @@ def report_left_out(dataset: str, what: str, lengths: Mapping[str, int], n: int,
         more = math.ceil(100 * share) / 100
         raise ValueError(
             f"{found}. At most {allowed:.0%} may be left out: change {key} in profiles.toml, or allow more by "
-            f"leave_out = {more:g} in the recipe or the option --leave-out {more:g} of run, train and generate"
+            f"leave_out = {more:g} in the recipe"
         )
     print(f"{found}; they are left out of every condition")
 
