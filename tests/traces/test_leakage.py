@@ -95,6 +95,14 @@ def test_no_generated_wrong_facts_reveal_more_than_they_must(name, seed):
     assert again == [corruption.wrong_facts(p, seed) for p in found]  # the order of problems does not matter
 
 
+def test_two_facts_with_one_alteration_that_is_the_same():
+    """Football and milk can each become an apple alone; both cannot."""
+    facts = ("Simon grabbed the football there.", "Simon grabbed the milk there.")
+    problem = Problem("babi/counting/train-0004", "babi", "counting", facts, "How many?", ("two",), (0, 1), "train")
+    wrong = corruption.wrong_facts(problem, 460)
+    assert len(set(wrong)) == 2 and not set(wrong) & set(facts)
+
+
 @pytest.mark.parametrize("name", ["babi", "cotempqa", "marco"])
 def test_no_real_wrong_facts_reveal_more_than_they_must(shared_data, name):
     found = problems.load(name, str(shared_data))

@@ -217,22 +217,28 @@ def _shape(text: str) -> np.ndarray:
 def _with_altered(problem: Problem, pool: tuple[str, ...], number: int, rng) -> Iterator[tuple[str, ...]]:
     """All of ``pool`` with altered facts to make up ``number``; none of these equals a fact of the context."""
     taken, sources = {same(fact) for fact in problem.context}, problem.facts or problem.context
-    options = []
-    for turn in range(number - len(pool)):
-        source = sources[turn % len(sources)]
-        # "took" for "dropped" may be what another fact says already; then two words change places.
-        tried = (alterations(source), _swapped(source))
-        found = next((new for new in ([n for n in made if same(n) not in taken] for made in tried) if new), [])
-        options.append([found[i] for i in rng.permutation(len(found))])
+    altered = [sources[turn % len(sources)] for turn in range(number - len(pool))]
+
+    def new(made: Iterable[str]) -> list[str]:
+        return [fact for fact in made if same(fact) not in taken]
+
+    # "took" for "dropped" may be what another fact says already; then two words change places. So they may where two
+    # facts have one alteration each, and both the same.
+    first = [new(alterations(fact)) or new(_swapped(fact)) for fact in altered]
+    for options in (first, [new((*alterations(fact), *_swapped(fact))) for fact in altered]):
+        choices = _distinct(options, rng)
+        if one := next(choices, None):
+            yield from ((*pool, *facts) for facts in chain([one], choices))
+            return
+    raise ValueError(f"problem {problem.id}: no fact can be altered: give it a longer context")
+
+
+def _distinct(options: list[list[str]], rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
+    """Draws of one fact of each option, then every choice where there are few; none that has a fact twice."""
+    options = [[facts[i] for i in rng.permutation(len(facts))] for facts in options]
     every = product(*options) if prod(map(len, options)) <= _ALL else ()
     draws = (tuple(part[rng.integers(len(part))] for part in options) for _ in range(_DRAWS if all(options) else 0))
-    found = False
-    for altered in chain(draws, every):
-        if len({same(fact) for fact in altered}) == len(altered):
-            found = True
-            yield (*pool, *altered)
-    if not found:
-        raise ValueError(f"problem {problem.id}: no fact can be altered: give it a longer context")
+    yield from (facts for facts in chain(draws, every) if len({same(fact) for fact in facts}) == len(facts))
 
 
 def alterations(fact: str) -> list[str]:
