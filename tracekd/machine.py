@@ -54,6 +54,15 @@ def _allowed(root: Path = Path("/sys/fs/cgroup"), of: Path = Path("/proc/self/cg
     return found
 
 
+def device_memory() -> int:
+    """Bytes of memory of the GPU, or of main memory if there is none (see ``memory``)."""
+    if has_gpu():
+        import torch
+
+        return torch.cuda.get_device_properties(0).total_memory
+    return memory()
+
+
 def free_memory() -> int:
     """Bytes that are free now: of the GPU if there is one, else of main memory without swapping."""
     if has_gpu():

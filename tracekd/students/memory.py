@@ -16,9 +16,7 @@ CACHE = 2**31  # most bytes of a cache on a CPU, whatever the machine has, so th
 
 def room() -> float:
     """Bytes that activations may take: half of a GPU, or a third of main memory, shared by the workers."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_properties(0).total_memory / 2 / workers
-    return machine.memory() / 3 / workers
+    return machine.device_memory() / (2 if machine.has_gpu() else 3) / workers
 
 
 def cache_room() -> float:

@@ -17,7 +17,7 @@ from tracekd.students.embedded import MAKERS, WHEEL, StudentUnavailable
 # Every projection of a Llama-like block, as in the paper's LoRA settings.
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 SMALL = 2**25  # bytes of weights below which operations are too small to share between threads
-PART = 1 / 8  # of the machine's memory that dequantised weights may take
+PART = 1 / 8  # of the memory of the GPU, or of the machine without one, that dequantised weights may take
 # Tokens of known models that can fill up short rows.
 SPARE = ("<|finetune_right_pad_id|>", "<|endoftext|>", "<unk>", "<|reserved_special_token_0|>")
 
@@ -143,15 +143,15 @@ def load_model(name: str, *, quantise: bool = True, dtype=None):
 def load_base(name: str, quantise: bool = True):
     """The model that adapters are put on, in training and in evaluation: in NF4, or in plain weights.
 
-    On a CPU NF4's weights are dequantised, if they take at most an eighth of the memory: they have the 16 values per
-    block that NF4 has left them, in fp32 to the last bit, in bf16 rounded once. This saves unpacking them in every
-    pass, and makes evaluation the same function as training, where bitsandbytes' own CPU path rounds differently. They
-    are stored as a file, which all processes map into their memory and none copies.
+    NF4's weights are dequantised, if they take at most an eighth of the memory: they have the 16 values per block that
+    NF4 has left them, in fp32 to the last bit, in bf16 rounded once. This saves unpacking them in every pass, and makes
+    evaluation the same function as training, where bitsandbytes' own CPU path rounds differently. They are stored as a
+    file, which all processes map into their memory and none copies. NF4 is for the student that would not fit.
 
     Raises:
         StudentUnavailable: see ``load_model``.
     """
-    if not quantise or machine.has_gpu() or weights_bytes(name) > PART * machine.memory():
+    if not quantise or weights_bytes(name) > PART * machine.device_memory():
         return load_model(name, quantise=quantise)
     kind = "bf16-" if compute_dtype(name).itemsize == 2 else ""
     folder = embedded.cache_folder() / f"nf4-{kind}{sha256(identity(name))[:12]}"
