@@ -64,9 +64,12 @@ def lora_model(student: str, recipe: Recipe, seed: int, *, checkpointing: bool =
 
 
 def arguments(
-    recipe: Recipe, dtype: torch.dtype, seed: int, folder: Path, steps: int, at_once: int
+    recipe: Recipe, dtype: torch.dtype, seed: int, folder: Path, steps: int, at_once: int, packed: bool = False
 ) -> TrainingArguments:
-    """The paper's optimiser settings, with what differs between a GPU and a CPU; ``at_once`` examples in a pass."""
+    """The paper's settings, with what differs between a GPU and a CPU; ``at_once`` examples in a pass.
+
+    The paper's paged 8-bit AdamW is for students that are ``packed`` in NF4: where memory counts.
+    """
     cuda = torch.cuda.is_available()
     return TrainingArguments(
         output_dir=str(folder),
@@ -76,7 +79,7 @@ def arguments(
         warmup_steps=round(recipe.warmup * steps),  # a warm-up's first step has rate 0: none where steps are few
         per_device_train_batch_size=at_once,
         gradient_accumulation_steps=recipe.batch * recipe.accumulation // at_once,
-        optim="paged_adamw_8bit" if cuda else "adamw_torch",
+        optim="paged_adamw_8bit" if packed and cuda else "adamw_torch",
         bf16=dtype == torch.bfloat16,
         fp16=dtype == torch.float16,
         use_cpu=not cuda,
@@ -99,9 +102,11 @@ def trainer_of(
     updates = -(-len(encoded) // (recipe.batch * recipe.accumulation)) * recipe.epochs
     config, dtype = registry.load_config(student), registry.compute_dtype(student)
     at_once, checkpointing = memory.plan(config, dtype.itemsize, recipe.batch, max(map(len, encoded)))
+    model = lora_model(student, recipe, seed, checkpointing=checkpointing)
+    packed = getattr(model, "is_loaded_in_4bit", False)
     trainer = CompletionTrainer(
-        model=lora_model(student, recipe, seed, checkpointing=checkpointing),
-        args=arguments(recipe, dtype, seed, folder, int(updates), at_once),
+        model=model,
+        args=arguments(recipe, dtype, seed, folder, int(updates), at_once, packed),
         train_dataset=features(encoded),
         data_collator=Collator(registry.load_tokenizer(student).pad_token_id),
         callbacks=[progress] if progress else None,
