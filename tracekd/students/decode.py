@@ -10,6 +10,7 @@ import torch
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
 GROUP = 8  # prompts that a CPU reads at once: enough to fill a matrix, few enough to be of like length
+GPU_GROUP = 16  # the same on a GPU, which has memory for the cache of all, but not for the activations of many
 SPARED = 128  # tokens that sharing the prompts' beginning must save to be worth its own pass
 DROP_AT = 0.125  # share of finished rows at which the cache is cut down to the others; copying it costs about a step
 
@@ -71,7 +72,7 @@ def prefill(model, prompts: Sequence[Sequence[int]], pad: int):
     """
     shared, begun = _begun(model, prompts)
     width, logits, caches, masks = max(map(len, prompts)) - shared, [], [], []
-    at_once = GROUP if model.device.type == "cpu" else len(prompts)
+    at_once = GROUP if model.device.type == "cpu" else GPU_GROUP
     for first in range(0, len(prompts), at_once):
         ids, mask = left_padded([row[shared:] for row in prompts[first : first + at_once]], pad, model.device)
         cache, missing = copy.deepcopy(begun), width - ids.shape[1]
