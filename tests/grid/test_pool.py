@@ -124,7 +124,7 @@ def test_one_bar_shows_all_jobs_by_their_sizes(capsys):
     assert "1 of 2 adapters" in said and "a step 5/10 loss 0.500" in said and "90 tokens/s" in said
 
 
-@pytest.mark.parametrize("code", ["from tracekd.__main__ import main; main(['--help'])", "import tracekd.grid.commands",
+@pytest.mark.parametrize("code", ["from tracekd.__main__ import main; main(['--help'])", "import tracekd.grid.run_grid",
                                   "import tracekd.pipeline.runner, tracekd.pipeline.execute"])  # fmt: skip
 def test_nothing_loads_torch_that_does_no_arithmetic_with_it(code):
     found = "print([m for m in ('torch', 'transformers', 'datasets') if m in sys.modules])"

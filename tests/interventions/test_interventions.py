@@ -11,9 +11,9 @@ from tracekd.data.problems import load
 from tracekd.data.synthetic.generated import generate
 from tracekd.interventions import forced
 from tracekd.interventions.variants import MASK, VARIANTS, implied, variants
-from tracekd.interventions.variants import key as as_set
 from tracekd.io.records import read_jsonl
 from tracekd.scoring.grader_examples import REFERENCES
+from tracekd.text import fact_set as as_set
 from tracekd.traces import templates
 
 ABOUT = {"student": "simulated", "dataset": "babi", "condition": "correct", "seed": 1, "source": "GENERATED problems"}

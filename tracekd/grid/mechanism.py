@@ -46,10 +46,10 @@ def settings(
 
 
 def complete(path: Path, wanted: Iterable[Setting], workers: int | None = None) -> Iterator[dict]:
-    """Yield the record of each setting, those in ``path`` first; the others are trained and appended one by one.
+    """Yield the record of each setting (``from_scratch.finished``), those in ``path`` first.
 
-    A kill loses the trainings in flight. ``workers`` are processes of one thread each (None: one per core); ``rows``:
-    see ``from_scratch_training.finished``.
+    The others are trained and appended one by one, so that a kill loses the trainings in flight. ``workers`` are
+    processes of one thread each (None: one per core).
     """
     left, names = dict.fromkeys(wanted), tuple(Setting.__dataclass_fields__)
     with locked(path):
@@ -118,10 +118,13 @@ def main(argv: list[str], folder: Path = ROOT / "figures" / "data") -> int:
     wanted = settings(options.kinds.split(","), options.k, options.seeds, options.students.split(","))
     path = Path(os.environ.get("TRACEKD_RUNS") or ROOT / "runs") / "mechanism" / "trainings.jsonl"
     for number, record in enumerate(complete(path, wanted, options.workers), 1):
-        last, about = record["curve"][-1], f"{record['kind']}, {record['facts']} facts, seed {record['seed']}"
-        share = f"{last['own']}/{record['test']} right by itself, {last['gold']} after the right trace"
-        about += ", smeared keys" if record["smeared"] else ""
-        print(f"{number}/{len(wanted)} {about}, {record['steps']} steps: {share}; {record['seconds']} s", flush=True)
+        last, student = record["curve"][-1], "smeared keys" if record["smeared"] else "plain"
+        print(
+            f"{number}/{len(wanted)} {record['kind']}, {record['facts']} facts, seed {record['seed']}, {student}, "
+            f"{record['steps']} steps: {last['own']}/{record['test']} right by itself, {last['gold']} after the right "
+            f"trace; {record['seconds']} s",
+            flush=True,
+        )
     if options.record:
         whole = [record for record in recover_jsonl(path) if record["version"] == Setting.version]
         print(write_table(folder / FILE, added(folder / FILE, table(whole))))
