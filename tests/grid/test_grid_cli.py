@@ -16,12 +16,6 @@ def test_shards_are_apart_and_make_the_whole(items, of):
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
-@pytest.mark.parametrize("text", ["4/4", "1", "-1/4"])
-def test_a_wrong_shard_is_named(text):
-    with pytest.raises(ValueError, match="expected i/n"):
-        run_grid.shard([1], text)
-
-
 def test_a_choice_outside_the_grid_is_named_with_the_nearest():
     grid = [("babi", "correct", 121), ("marco", "vanilla", 122)]
     options = argparse.Namespace(dataset="babi", condition=None, seed=None, shard="0/1")

@@ -197,14 +197,6 @@ def test_a_torn_file_goes_on_and_nothing_is_asked_twice(babi, tmp_path):
     assert run(tmp_path / "torn.jsonl", babi, Simulated(0.5), asked=asked) == whole and len(asked) == len(babi) - 2
 
 
-def test_rows_of_another_student_or_seed_are_replaced(babi, tmp_path):
-    path, asked = tmp_path / "r.jsonl", []
-    run(path, babi, Simulated(1.0))
-    run(path, babi[:4], Simulated(1.0), about={**ABOUT, "condition": "incorrect"}, seed=2, asked=asked)
-    rows = list(read_jsonl(path))
-    assert {r["condition"] for r in rows} == {"incorrect"} and (len(asked), len(rows)) == (4, 36)
-
-
 def test_one_of_ms_marcos_references_is_followed_like_the_whole_answer():
     # Gold are "Ada Lem" or "Dr. Ada Lem"; the trace implies "Ben Roe" or "B. Roe".
     told, expected = ("Ben Roe", "B. Roe"), {"Dr. Ada Lem": "context", "B. Roe": "trace", "Nobody": "neither"}

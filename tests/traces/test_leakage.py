@@ -1,6 +1,5 @@
 """What wrong facts reveal: planted leaks are found, and the default draws none that its context does not force."""
 
-import json
 import math
 from collections import Counter
 from itertools import combinations
@@ -171,13 +170,3 @@ def test_the_default_is_hard_to_tell_by_form_and_its_labels_carry_the_least(name
     # Information is at the least that the labels' shares allow, up to the sampling error of the draws.
     assert abs(row["label_bits"] - least_bits(found)) < 0.08
     assert row["excludes"] <= row["no_choice"]
-
-
-def test_the_command_prints_one_object_a_set_and_kind(capsys):
-    assert leakage.main(["--data", "generated", "--dataset", "marco", "--kind", "uniform"]) == 0
-    (found,) = json.loads(capsys.readouterr().out)
-    assert (found["dataset"], found["kind"], found["source"]) == ("marco", "uniform", "GENERATED problems")
-    assert found["n"] == 4801  # the training problems: 80% of 6,000, rounded by query type
-    with pytest.raises(SystemExit) as stopped:
-        leakage.main(["--data", "generated", "--dataset", "bobi"])
-    assert stopped.value.code == 2 and "'bobi'" in capsys.readouterr().err
