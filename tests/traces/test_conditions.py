@@ -1,17 +1,14 @@
 """On whole sets: right traces pass the verifier, wrong ones fail in the steps meant; blind and foreign ones."""
 
 from collections import Counter
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from tracekd import config
 from tracekd.data import problems
 from tracekd.data.splits import count_labels
 from tracekd.data.synthetic.generated import generate
-from tracekd.run import Run
-from tracekd.students import adapters, sft
+from tracekd.students import sft
 from tracekd.traces import templates
 from tracekd.traces.corruption import STYLES, distractors
 from tracekd.traces.templates import INCORRECT, verify
@@ -95,10 +92,3 @@ def test_sft_sets_have_the_same_problems_prompts_and_answers_in_every_condition(
     ends = {c: [(e.id, e.prompt, e.target.split("</think>")[1]) for e in made] for c, made in sets.items()}
     assert all(rows == ends["correct"] for rows in ends.values())
     assert all(e.condition == c for c, made in sets.items() for e in made)
-
-
-def test_conditions_of_one_data_set_are_trained_on_that_set_alone(tmp_path):
-    profile = replace(config.load("smoke"), conditions=("vanilla",), also={"cotempqa": ("swapped",)})
-    run = Run("x", profile, 121, "generated", tmp_path)
-    assert adapters.jobs(run) == [(d, c, 121) for d, c in (
-        ("cotempqa", "vanilla"), ("cotempqa", "swapped"), ("marco", "vanilla"), ("babi", "vanilla"))]  # fmt: skip

@@ -151,11 +151,9 @@ def answer_text(problem: Problem) -> str:
     CoTempQA: a Python list literal. bAbI: the words joined by commas, as in its files. MS MARCO: the first of its
     references, which are alternatives. Every other set: the bare text, or a list literal of several answers.
     """
-    if problem.dataset == "cotempqa":
-        return repr(list(problem.answers))
     if problem.dataset == "babi":
         return ",".join(problem.answers)
-    if problem.dataset == "marco" or len(problem.answers) == 1:
+    if problem.dataset == "marco" or (len(problem.answers) == 1 and problem.dataset != "cotempqa"):
         return problem.answers[0]
     return repr(list(problem.answers))
 
