@@ -100,8 +100,8 @@ def _numbers(text: str) -> list[int]:
     return [number for part in ends for number in range(part[0], part[-1] + 1)]
 
 
-def parser() -> Parser:
-    """The command's options."""
+def main(argv: list[str], folder: Path = ROOT / "figures" / "data") -> int:
+    """Train the from-scratch students of notebook 09, once per trace kind, number of facts and seed; resumable."""
     made = Parser("mechanism", main.__doc__, "python -m tracekd mechanism --record --workers 2 --seeds 121-140")
     made.add_argument("--kinds", type=each_of(tuple(KINDS)), default=",".join(KINDS), help="comma-separated")
     made.add_argument("--students", type=each_of(tuple(STUDENTS)), default=",".join(STUDENTS), help="comma-separated")
@@ -109,12 +109,7 @@ def parser() -> Parser:
     made.add_argument("--seeds", type=_numbers, default=[*range(121, 141)], help="such as 121,122 or 121-140")
     made.add_argument("--workers", type=int, default=1, metavar="N", help="processes at once, one thread each")
     made.add_argument("--record", action="store_true", help=f"add what is finished to figures/data/{FILE}")
-    return made
-
-
-def main(argv: list[str], folder: Path = ROOT / "figures" / "data") -> int:
-    """Train the from-scratch students of notebook 09, once per trace kind, number of facts and seed; resumable."""
-    options = parser().parse_args(argv)
+    options = made.parse_args(argv)
     wanted = settings(options.kinds.split(","), options.k, options.seeds, options.students.split(","))
     path = Path(os.environ.get("TRACEKD_RUNS") or ROOT / "runs") / "mechanism" / "trainings.jsonl"
     for number, record in enumerate(complete(path, wanted, options.workers), 1):
