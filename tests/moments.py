@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload(
-    ["tracekd.grid.commands", "tracekd.students.generate", "transformers.models.llama.modeling_llama"]
+    ["tracekd.grid.run_grid", "tracekd.students.generate", "transformers.models.llama.modeling_llama"]
 )
 
 # More steps and batches than the profile has, so that there is something to be killed in:

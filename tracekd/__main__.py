@@ -21,9 +21,9 @@ from tracekd.io import disk
 # Name: module and function, so that `run --check` works before torch is installed; and what it does.
 COMMANDS = {
     "run": ("pipeline.runner:main", "run the notebooks of a profile (what ./run_all.sh does)"),
-    "train": ("grid.commands:main_train", "train the adapters of a profile, or a shard of them"),
-    "generate": ("grid.commands:main_generate", "let the students of a profile answer"),
-    "intervene": ("grid.commands:main_intervene", "let trained students answer after forced traces"),
+    "train": ("grid.run_grid:main_train", "train the adapters of a profile, or a shard of them"),
+    "generate": ("grid.run_grid:main_generate", "let the students of a profile answer"),
+    "intervene": ("grid.run_grid:main_intervene", "let trained students answer after forced traces"),
     "mechanism": ("grid.mechanism:main", "train small students from scratch on right, wrong and blind traces"),
     "derive": ("decompose.derive_cli:main", "derive category, evidence and answer from context and question alone"),
     "leakage": ("analysis.leakage:main", "count what wrong traces reveal of the right answer"),
@@ -32,7 +32,7 @@ COMMANDS = {
     "replication": ("analysis.replication:main", "show which parts of the grid are finished; record their verdicts"),
     "tune": ("students.tune:main", "try recipes on a validation split of the training problems"),
     "bench": ("bench.commands:main", "measure training, generation and scoring beside their peers"),
-    "export": ("grid.commands:main_export", "write SFT sets as JSON lines for other trainers"),
+    "export": ("grid.run_grid:main_export", "write SFT sets as JSON lines for other trainers"),
     "student": ("students.registry:main", "fetch a student and say where it is"),
     "survey": ("study.survey_cli:main", "build the rating survey and read its answers"),
 }

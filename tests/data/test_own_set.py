@@ -13,7 +13,6 @@ from tracekd.data import custom, problem, problems
 from tracekd.decompose.derive import derive
 from tracekd.scoring import aligned
 from tracekd.traces import templates
-from tracekd.traces.verify import verify
 
 EXAMPLE = Path(tracekd.__file__).parent / "data" / "example_own_set.jsonl"
 
@@ -42,8 +41,8 @@ def test_the_example_runs_without_code():
     found = problems.load("example-own-set", str(EXAMPLE))
     assert len(found) == 30 and {p.split for p in found} == {"train", "test"}
     for p in found:
-        assert verify(templates.build(p, "correct"), p).correct
-        assert verify(templates.build(p, "incorrect"), p).correct is False
+        assert templates.verify(templates.build(p, "correct"), p).correct
+        assert templates.verify(templates.build(p, "incorrect"), p).correct is False
         assert derive(p).category is None and p.dataset in derive(p).underivable
 
 

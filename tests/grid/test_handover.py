@@ -5,25 +5,20 @@ written by            read by
 ====================  =================================================
 train (problems)      derive, teacher, score, train --data as an own set
 teacher               train --texts, survey build --traces
-train (SFT sets)      survey build --traces
 generate              score
 score --csv           any reader of tables
-survey read           survey read, run --ratings
 survey page           survey read (in a real browser: ``test_survey``)
 ====================  ============================================================="""
 
 import json
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from tracekd import __main__
 from tracekd.data.problem import read_problems
 from tracekd.io.records import read_jsonl, write_jsonl
-from tracekd.study import survey, survey_cli
-from tracekd.study.simulate import simulate
-from tracekd.study.source import open_study
+from tracekd.study import survey_cli
 
 
 def call(*argv):
@@ -75,22 +70,6 @@ def test_a_teachers_texts_are_trained_on_and_shown_in_the_survey(runs, tmp_path)
     assert {key[0] for key in survey_cli.given_traces([texts])} == {p.id for p in problems}
 
 
-def test_sft_sets_are_shown_in_the_survey(runs, tmp_path, monkeypatch):
-    monkeypatch.setattr(survey, "fetch", lambda: (["var jsPsych;"], "licence"))
-    page = tmp_path / "page.html"
-    call(
-        "survey",
-        "build",
-        "--dataset",
-        "cotempqa",
-        "--traces",
-        runs / "sft/cotempqa/correct/train.jsonl",
-        "--output",
-        page,
-    )
-    assert "<think>" not in page.read_text(encoding="utf-8")
-
-
 def test_problems_of_a_run_are_an_own_set(runs, tmp_path):
     rows = [{**row, "dataset": "mine"} for row in read_jsonl(runs / "problems/babi.jsonl")]
     for row in rows:
@@ -99,15 +78,3 @@ def test_problems_of_a_run_are_an_own_set(runs, tmp_path):
     call("derive", tmp_path / "mine.jsonl")
     call("train", "--profile", "smoke", "--data", tmp_path / "mine.jsonl", "--condition", "vanilla")
     assert list((tmp_path / "runs/smoke/adapters/mine/vanilla").rglob("record.json"))
-
-
-def test_ratings_that_were_read_are_read_again_unchanged(tmp_path):
-    simulate(np.random.default_rng(1)).to_csv(tmp_path / "raw.csv", index=False)
-    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
-    call("survey", "read", tmp_path / "raw.csv", "--output", first)
-    call("survey", "read", first, "--output", second)
-    assert first.read_text() == second.read_text()
-    pd.testing.assert_frame_equal(
-        open_study(str(first), np.random.default_rng(1)).ratings,
-        open_study(str(second), np.random.default_rng(2)).ratings,
-    )

@@ -9,7 +9,6 @@ from tracekd.data.problem import DATASETS
 from tracekd.grid import forced_traces, run_grid
 from tracekd.interventions.tables import frame
 from tracekd.interventions.variants import VARIANTS
-from tracekd.io.locks import Busy, locked
 from tracekd.io.records import read_jsonl, write_jsonl
 from tracekd.run import Run
 from tracekd.scoring import aligned
@@ -84,14 +83,6 @@ def test_a_killed_grid_goes_on_and_another_adapters_rows_are_replaced(run, paths
                 k: v for k, v in old.items() if "logp" not in k
             }
             assert new["logp_gold"] == (old["logp_gold"] and pytest.approx(old["logp_gold"], abs=1e-4))
-
-
-def test_two_at_once_are_refused(run, paths):
-    whole = paths[0].read_text()
-    paths[0].write_text("".join(whole.splitlines(keepends=True)[:-1]))  # so that there is something to write
-    with locked(paths[0]), pytest.raises(Busy, match="another process"):
-        run_grid.intervene(run)
-    paths[0].write_text(whole)
 
 
 def test_what_may_be_committed_holds_no_text(paths):

@@ -88,16 +88,6 @@ def test_a_kill_loses_no_answer_and_a_student_without_a_readable_trace_is_an_err
     assert path.read_bytes() == before
 
 
-def test_outputs_count_by_status_and_only_readable_wrong_traces_count(runs):
-    asked = natural_answers.fresh_problems(runs[1], "babi", kept(runs[1])["babi"])[:4]
-    wrong = templates.build(asked[1], "incorrect", seed=1).text
-    texts = [RIGHT.format(templates.build(asked[0], "correct").text, "x"), RIGHT.format(wrong, "x"), "bedroom", wrong]
-    said = [{"id": p.id, "text": t, "finished": i != 3} for i, (p, t) in enumerate(zip(asked, texts, strict=True))]
-    rows, counts = natural_answers.wrong_traces(asked, said)
-    assert rows == [{"id": asked[1].id, "trace": wrong}]
-    assert counts == {"correct": 1, "wrong": 1, "no_trace": 1, "truncated": 1}
-
-
 def test_what_is_missing_is_named_with_the_command(runs, tmp_path):
     run = replace(runs[1], folder=tmp_path / "smoke-natural")
     with pytest.raises(FileNotFoundError, match="tracekd train --profile smoke --dataset babi --condition correct"):

@@ -156,17 +156,3 @@ def test_of_two_trainings_in_one_folder_one_wins(fresh, whole, tmp_path):
     (tmp_path / "go").touch()
     assert wait(first) == 0
     assert same_adapter(fresh, whole)
-
-
-def test_training_on_a_full_disk_ends_clearly_and_goes_on(prepared, whole, small_disk, tmp_path):
-    """The room ends in the optimiser of the first checkpoint."""
-    disk = small_disk(2**14)
-    runs = shutil.copytree(prepared, disk / "runs")
-    filler = disk / "filler"
-    filler.write_bytes(bytes(max(0, shutil.disk_usage(disk).free - 2**19)))
-    assert wait(moments.start(runs, TRAIN, tmp_path / "errors")) == 1
-    said = (tmp_path / "errors").read_text()
-    assert f"cannot write {runs / ADAPTER / 'checkpoints'}" in said and "Traceback" not in said
-    filler.unlink()
-    assert here(runs, TRAIN) == 0
-    assert same_adapter(runs, whole)

@@ -38,12 +38,6 @@ def test_a_problem_has_one_gold_fact_that_the_projects_rules_derive(facts, distr
     assert (derived.answers, derived.evidence) == (problem.answers, problem.evidence)
 
 
-@pytest.mark.parametrize(("facts", "distractors"), [(1, 0), (13, 0), (8, 5), (2, -1)])
-def test_too_few_or_too_many_sentences_are_refused(facts, distractors):
-    with pytest.raises(ValueError, match=f"facts={facts}"):
-        world.problems(1, facts, np.random.default_rng(0), distractors=distractors)
-
-
 @given(FACTS, SEEDS)
 def test_kinds_are_what_they_say(facts, seed):
     problem, rng = one(facts, seed, distractors=2)
@@ -155,19 +149,6 @@ def test_recording_adds_to_what_is_recorded(tmp_path):
     assert set(found[found.seconds == -1].seed) == {121, 999} and set(found.seed) == {*looks.seed, 999}
 
 
-def test_settings_train_slow_kinds_longer_and_doses_with_five_facts_alone():
-    made = mechanism.settings(("none", "right", "wrong_50"), (2, 5), (1,), ("smeared",))
-    cells = [(s.kind, s.facts, s.steps // mechanism.STUDENTS["smeared"]) for s in made]
-    assert cells == [
-        ("none", 2, 1),
-        ("right", 2, 1),
-        ("none", 5, 1),
-        ("right", 5, 1),
-        ("wrong_50", 5, 1),
-        ("none", 5, 4),
-    ]
-
-
 def looks_of(kind, right, variant="own", steps=10):
     """Invented looks of one training per entry of ``right`` (of 100)."""
     return [
@@ -228,11 +209,3 @@ def test_the_command_records_what_is_finished(tmp_path, monkeypatch, capsys):
     looks = record.recorded(tmp_path)
     assert looks.step.tolist() == [2, 4] and looks.own.tolist() == [look["own"] for look in made["curve"]]
     assert looks.smeared.dtype == bool and set(looks.commit.astype(str)) == {made["commit"]}
-
-
-@pytest.mark.parametrize(("text", "numbers"), [("2,5", [2, 5]), ("121-123", [121, 122, 123]), ("1,4-5", [1, 4, 5])])
-def test_numbers_of_the_command(text, numbers, capsys):
-    assert mechanism.parser().parse_args(["--seeds", text]).seeds == numbers
-    with pytest.raises(SystemExit):
-        mechanism.parser().parse_args(["--seeds", f"{text},x"])
-    assert f"{text},x" in capsys.readouterr().err

@@ -11,9 +11,9 @@ from tracekd.data.problems import load
 from tracekd.data.synthetic.generated import generate
 from tracekd.interventions import forced
 from tracekd.interventions.variants import MASK, VARIANTS, implied, variants
-from tracekd.interventions.variants import key as as_set
 from tracekd.io.records import read_jsonl
 from tracekd.scoring.grader_examples import REFERENCES
+from tracekd.text import fact_set as as_set
 from tracekd.traces import templates
 
 ABOUT = {"student": "simulated", "dataset": "babi", "condition": "correct", "seed": 1, "source": "GENERATED problems"}
@@ -195,14 +195,6 @@ def test_a_torn_file_goes_on_and_nothing_is_asked_twice(babi, tmp_path):
     assert run(tmp_path / "torn.jsonl", babi, Simulated(0.5), asked=asked) == whole
     assert asked == [p.id for p in babi[2:]]
     assert run(tmp_path / "torn.jsonl", babi, Simulated(0.5), asked=asked) == whole and len(asked) == len(babi) - 2
-
-
-def test_rows_of_another_student_or_seed_are_replaced(babi, tmp_path):
-    path, asked = tmp_path / "r.jsonl", []
-    run(path, babi, Simulated(1.0))
-    run(path, babi[:4], Simulated(1.0), about={**ABOUT, "condition": "incorrect"}, seed=2, asked=asked)
-    rows = list(read_jsonl(path))
-    assert {r["condition"] for r in rows} == {"incorrect"} and (len(asked), len(rows)) == (4, 36)
 
 
 def test_one_of_ms_marcos_references_is_followed_like_the_whole_answer():

@@ -1,6 +1,5 @@
 """What wrong facts reveal: planted leaks are found, and the default draws none that its context does not force."""
 
-import json
 import math
 from collections import Counter
 from itertools import combinations
@@ -15,9 +14,8 @@ from tracekd.analysis import leakage
 from tracekd.data import problems
 from tracekd.data.problem import Problem
 from tracekd.data.synthetic.generated import generate
-from tracekd.scoring.aligned import verdict
-from tracekd.traces import corruption, templates
-from tracekd.traces.leakage import LEVELS, RIGHT, excludes, names, reveals
+from tracekd.traces import corruption
+from tracekd.traces.leakage import LEVELS, RIGHT, excludes, reveals
 
 STORY = Problem(
     "babi/single-supporting-fact/train-0001", "babi", "single-supporting-fact",
@@ -41,13 +39,6 @@ LEAKS = [
 @pytest.mark.parametrize(("facts", "level"), LEAKS)
 def test_planted_leaks_are_found(facts, level):
     assert reveals(STORY, facts) == level
-
-
-def test_marco_names_an_answer_by_the_whole_reference():
-    passages = ("The town hall was built in 1921 by Ada Lem.", "It was built by Ada.", "Dr. Ada Lem lived there.")
-    answers = ("Ada Lem", "Ada Lem, in 1921")
-    case = Problem("marco/PERSON/1", "marco", "PERSON", passages, "who?", answers, (0,), "train")
-    assert [names(case, (passage,)) for passage in passages] == [True, False, True]
 
 
 def test_facts_that_leave_just_the_gold_ones_exclude():
@@ -134,18 +125,6 @@ def test_the_releases_own_sets_have_the_published_counts(released_sets):
     assert rows["cotempqa"]["derives"] == 0
 
 
-@pytest.mark.parametrize("change", [("[0]", "[99]"), ('"row": 0', '"row": 376'), (', "facts": [0]', "")])
-def test_a_released_row_that_fits_no_problem_is_named(shared_data, tmp_path, change):
-    for name in ("babi", "cotempqa"):
-        (tmp_path / name).symlink_to(shared_data / name)
-    path = tmp_path / leakage.RELEASED_FILE
-    path.parent.mkdir()
-    good = '{"dataset": "babi", "row": 0, "category": "x", "label": "y", "facts": [0], "as_list": true}'
-    path.write_text(f"{good}\n{good.replace(*change)}\n")
-    with pytest.raises(ValueError, match=r"incorrect_traces_test.jsonl, line 2"):
-        leakage.released_traces(tmp_path)
-
-
 def planted(n=40):
     """Problems of two facts whose gold one is the longer; the wrong fact is the other one, the label the other one."""
     made = []
@@ -191,19 +170,3 @@ def test_the_default_is_hard_to_tell_by_form_and_its_labels_carry_the_least(name
     # Information is at the least that the labels' shares allow, up to the sampling error of the draws.
     assert abs(row["label_bits"] - least_bits(found)) < 0.08
     assert row["excludes"] <= row["no_choice"]
-
-
-def test_the_command_prints_one_object_a_set_and_kind(capsys):
-    assert leakage.main(["--data", "generated", "--dataset", "marco", "--kind", "uniform"]) == 0
-    (found,) = json.loads(capsys.readouterr().out)
-    assert (found["dataset"], found["kind"], found["source"]) == ("marco", "uniform", "GENERATED problems")
-    assert found["n"] == 4801  # the training problems: 80% of 6,000, rounded by query type
-    with pytest.raises(SystemExit) as stopped:
-        leakage.main(["--data", "generated", "--dataset", "bobi"])
-    assert stopped.value.code == 2 and "'bobi'" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(("facts", "level"), [(STORY.facts, RIGHT), (("Sandra went to the garden.",), "names")])
-def test_verdicts_carry_what_the_stated_facts_reveal(facts, level):
-    trace = templates.render("babi", STORY.category, facts)
-    assert verdict(STORY, f"<think>{trace}</think> <answer>garden</answer>")["reveals"] == level

@@ -86,15 +86,6 @@ def test_a_label_keeps_its_full_stops(label):
     assert templates.read(text.splitlines()[0] + " ")[0] == label
 
 
-def test_seeded_by_id_and_not_by_order():
-    cases = [problem(id=f"cotempqa/mix/{i:04}") for i in range(40)]
-    forward = [templates.build(case, "incorrect") for case in cases]
-    backward = [templates.build(case, "incorrect") for case in reversed(cases)][::-1]
-    assert forward == backward
-    assert len({trace.text for trace in forward}) > 1
-    assert forward != [templates.build(case, "incorrect", seed=1) for case in cases]
-
-
 def test_distractors_are_never_gold_and_never_too_few():
     case = story(context=("Mary left.", "John left.", "mary left!"), evidence=(0,))
     assert distractors(case) == ("John left.",)  # a repeated gold sentence is gold

@@ -19,7 +19,7 @@ from tracekd.scoring.score_runs import trace_likeness, verdict_frame, without_te
 from tracekd.students import registry, sft
 from tracekd.students.outputs import evaluation_problems
 from tracekd.traces import freeform
-from tracekd.traces.training_interventions import STEPPED
+from tracekd.traces.natural import STEPPED
 
 _FILE = ("dataset", "condition", "seed")
 

@@ -14,7 +14,6 @@ from tracekd.data.splits import select
 from tracekd.students import registry, sft
 from tracekd.teacher import run_texts
 from tracekd.traces import freeform, templates
-from tracekd.traces.verify import verify
 
 # The columns of the leakage table, in reading order.
 LEAKAGE = ("problems", "kind", "n", "label_share", *lt.MEASURES, "form_accuracy")
@@ -54,7 +53,7 @@ def verified(run) -> pd.DataFrame:
     for name, found in kept_problems(run).items():
         chosen = run_texts.training_problems(run, name, found)
         for kind, options in {"correct": {}, **WRONG}.items():
-            seen = [verify(templates.build(p, kind.split()[0], seed=run.seed, **options), p) for p in chosen]
+            seen = [templates.verify(templates.build(p, kind.split()[0], seed=run.seed, **options), p) for p in chosen]
             rows.append((name, kind, len(seen), *(sum(step) for step in zip(*seen, strict=True))))
     return pd.DataFrame(rows, columns=["data set", "trace", "n", "classification right", "retrieval right"])
 

@@ -12,7 +12,6 @@ from tracekd.data.problem import Problem
 from tracekd.data.problems import label_of
 from tracekd.interventions import forced
 from tracekd.interventions.tables import frame
-from tracekd.interventions.variants import Variant
 from tracekd.io.locks import locked
 from tracekd.io.records import read_jsonl
 from tracekd.scoring.released_verdicts import write_table
@@ -51,44 +50,41 @@ def complete(run, asker, problems: Sequence[Problem], dataset: str, condition: s
     from tracekd.interventions.prefill import Prefill  # it needs torch; whoever only looks for rows does not
 
     path, adapter = rows_path(run, dataset, condition, seed), adapter_path(run, dataset, condition, seed)
-    record, limit = read_record(adapter), _limit(asker.recipe)
-    if record is None:
+    if read_record(adapter) is None:
         raise FileNotFoundError(f"no finished adapter at {adapter}: run notebook 03_qlora_train first")
-    about, outputs = _about(run, problems, record, dataset, condition, seed)
+    asked = _asked(run, problems, dataset, condition, seed)
     place = {problem.id: i for i, problem in enumerate(problems, 1)}
     with locked(path), progress.Bar(f"{dataset}/{condition}/{seed}", len(problems), unit="problem") as bar:
-        student = Prefill(asker.with_adapter(adapter), asker.tokenizer, max_new_tokens=limit)
+        student = Prefill(asker.with_adapter(adapter), asker.tokenizer, max_new_tokens=asked["limit"])
 
-        def answer(problem: Problem, given: Sequence[Variant]) -> list[forced.Reply]:
+        def answer(problem: Problem, given: Sequence) -> list[forced.Reply]:
             replies = student(problem, given)
             bar.at(place[problem.id])
             return replies
 
-        forced.run(answer, problems, outputs, path, about=about, seed=run.seed, limit=limit)
+        forced.run(answer, problems, path=path, **asked)
     return path
 
 
-def _limit(recipe) -> int:
-    """Most tokens of an answer after a given trace."""
-    return min(ANSWER_TOKENS, recipe.max_new_tokens)
-
-
-def _about(run, problems, record: dict, dataset: str, condition: str, seed: int) -> tuple[dict, list[dict]]:
-    """What ``forced.run`` needs to know of a student, and the student's own outputs on the problems."""
+def _asked(run, problems, dataset: str, condition: str, seed: int) -> dict:
+    """What decides a student's rows, as arguments of ``forced.run`` and ``forced.row_key``."""
     about = {"student": run.student, "dataset": dataset, "condition": condition, "seed": seed}
-    about |= {"source": label_of(dataset, run.source), "adapter": record["key"]}
+    about["source"] = label_of(dataset, run.source)
+    about["adapter"] = read_record(adapter_path(run, dataset, condition, seed))["key"]
     about["identity"] = registry.identity(run.student)
-    asked = {problem.id for problem in problems}
-    return about, [out for out in read_jsonl(outputs_path(run, dataset, condition, seed)) if out["id"] in asked]
+    ids = {problem.id for problem in problems}
+    own = [out for out in read_jsonl(outputs_path(run, dataset, condition, seed)) if out["id"] in ids]
+    limit = min(ANSWER_TOKENS, run.profile.recipe.max_new_tokens)
+    return {"outputs": own, "about": about, "limit": limit, "seed": run.seed}
 
 
 def answered(run, problems: Sequence[Problem], dataset: str, condition: str, seed: int) -> bool:
     """Whether the rows file of a job is whole, made of the adapter and the outputs that are there now."""
-    path, record = rows_path(run, dataset, condition, seed), read_record(adapter_path(run, dataset, condition, seed))
-    if record is None or not path.exists() or not outputs_path(run, dataset, condition, seed).exists():
+    job = dataset, condition, seed
+    path, record = rows_path(run, *job), read_record(adapter_path(run, *job))
+    if record is None or not path.exists() or not outputs_path(run, *job).exists():
         return False
-    about, own = _about(run, problems, record, dataset, condition, seed)
-    key = forced.row_key(problems, own, about, _limit(run.profile.recipe), run.seed)
+    key = forced.row_key(problems, **_asked(run, problems, *job))
     return forced.whole(path, key) == {problem.id for problem in problems}
 
 

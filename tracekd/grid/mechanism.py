@@ -46,10 +46,10 @@ def settings(
 
 
 def complete(path: Path, wanted: Iterable[Setting], workers: int | None = None) -> Iterator[dict]:
-    """Yield the record of each setting, those in ``path`` first; the others are trained and appended one by one.
+    """Yield the record of each setting (``from_scratch.finished``), those in ``path`` first.
 
-    A kill loses the trainings in flight. ``workers`` are processes of one thread each (None: one per core); ``rows``:
-    see ``from_scratch_training.finished``.
+    The others are trained and appended one by one, so that a kill loses the trainings in flight. ``workers`` are
+    processes of one thread each (None: one per core).
     """
     left, names = dict.fromkeys(wanted), tuple(Setting.__dataclass_fields__)
     with locked(path):
@@ -100,8 +100,8 @@ def _numbers(text: str) -> list[int]:
     return [number for part in ends for number in range(part[0], part[-1] + 1)]
 
 
-def parser() -> Parser:
-    """The command's options."""
+def main(argv: list[str], folder: Path = ROOT / "figures" / "data") -> int:
+    """Train the from-scratch students of notebook 09, once per trace kind, number of facts and seed; resumable."""
     made = Parser("mechanism", main.__doc__, "python -m tracekd mechanism --record --workers 2 --seeds 121-140")
     made.add_argument("--kinds", type=each_of(tuple(KINDS)), default=",".join(KINDS), help="comma-separated")
     made.add_argument("--students", type=each_of(tuple(STUDENTS)), default=",".join(STUDENTS), help="comma-separated")
@@ -109,19 +109,17 @@ def parser() -> Parser:
     made.add_argument("--seeds", type=_numbers, default=[*range(121, 141)], help="such as 121,122 or 121-140")
     made.add_argument("--workers", type=int, default=1, metavar="N", help="processes at once, one thread each")
     made.add_argument("--record", action="store_true", help=f"add what is finished to figures/data/{FILE}")
-    return made
-
-
-def main(argv: list[str], folder: Path = ROOT / "figures" / "data") -> int:
-    """Train the from-scratch students of notebook 09, once per trace kind, number of facts and seed; resumable."""
-    options = parser().parse_args(argv)
+    options = made.parse_args(argv)
     wanted = settings(options.kinds.split(","), options.k, options.seeds, options.students.split(","))
     path = Path(os.environ.get("TRACEKD_RUNS") or ROOT / "runs") / "mechanism" / "trainings.jsonl"
     for number, record in enumerate(complete(path, wanted, options.workers), 1):
-        last, about = record["curve"][-1], f"{record['kind']}, {record['facts']} facts, seed {record['seed']}"
-        share = f"{last['own']}/{record['test']} right by itself, {last['gold']} after the right trace"
-        about += ", smeared keys" if record["smeared"] else ""
-        print(f"{number}/{len(wanted)} {about}, {record['steps']} steps: {share}; {record['seconds']} s", flush=True)
+        last, student = record["curve"][-1], "smeared keys" if record["smeared"] else "plain"
+        print(
+            f"{number}/{len(wanted)} {record['kind']}, {record['facts']} facts, seed {record['seed']}, {student}, "
+            f"{record['steps']} steps: {last['own']}/{record['test']} right by itself, {last['gold']} after the right "
+            f"trace; {record['seconds']} s",
+            flush=True,
+        )
     if options.record:
         whole = [record for record in recover_jsonl(path) if record["version"] == Setting.version]
         print(write_table(folder / FILE, added(folder / FILE, table(whole))))

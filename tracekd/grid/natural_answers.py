@@ -14,7 +14,6 @@ from tracekd.data import splits
 from tracekd.data.problem import Problem
 from tracekd.data.problems import kept as kept_problems
 from tracekd.data.problems import label_of, training_set
-from tracekd.data.splits import select
 from tracekd.io.records import read_jsonl, write_jsonl
 from tracekd.run import Run
 from tracekd.scoring.aligned import verdict
@@ -50,7 +49,7 @@ def fresh_problems(run: Run, dataset: str, problems: Sequence[Problem]) -> list[
             f"{dataset}: profile {base.profile.name!r} trains on all {len(seen)} training problems and leaves none to "
             "answer: give its `train` a smaller number in profiles.toml"
         )
-    chosen = select(rest, run.profile.train.get(dataset, "all"), run.rng(f"{dataset}/natural"))
+    chosen = splits.select(rest, run.profile.train.get(dataset, "all"), run.rng(f"{dataset}/natural"))
     chosen = outputs.answerable(base, dataset, chosen)
     print(f"{dataset}: {len(chosen)} training problems to answer, of {len(rest)} that no {TAUGHT} student has seen")
     return chosen
@@ -72,7 +71,12 @@ def prepare(run: Run) -> None:
         asked = fresh_problems(run, dataset, problems[dataset])
         examples = _taught(base, dataset, problems[dataset])
         for seed in run.profile.seeds:
-            _check(base, examples, dataset, seed)
+            if not adapters.finished(base, examples, dataset, TAUGHT, seed):
+                raise FileNotFoundError(
+                    f"no {TAUGHT} student of {dataset} with seed {seed} and just these {len(examples)} training "
+                    f"problems in {base.folder}: make it with\n    python -m tracekd train "
+                    f"--profile {base.profile.name} --dataset {dataset} --condition {TAUGHT}"
+                )
             path = run.path("natural", dataset, f"outputs-{seed}.jsonl")
             about = {"student": run.student, "dataset": dataset, "condition": TAUGHT, "seed": seed}
             about["source"] = label_of(dataset, run.source)
@@ -108,12 +112,3 @@ def _taught(base: Run, dataset: str, problems: Sequence[Problem]) -> list[sft.Ex
     rules = [c for c in base.profile.conditions_of(dataset) if c in ("vanilla", "correct", "incorrect")]
     sets = {(dataset, c): sft.build(chosen, c, seed=base.seed) for c in rules}
     return sft.fitting(sets, base.student, base.profile.recipe)[dataset, TAUGHT]
-
-
-def _check(base: Run, examples: Sequence[sft.Example], dataset: str, seed: int) -> None:
-    if not adapters.finished(base, examples, dataset, TAUGHT, seed):
-        command = f"python -m tracekd train --profile {base.profile.name} --dataset {dataset} --condition {TAUGHT}"
-        raise FileNotFoundError(
-            f"no {TAUGHT} student of {dataset} with seed {seed} and just these {len(examples)} training problems in "
-            f"{base.folder}: make it with\n    {command}"
-        )

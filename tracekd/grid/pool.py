@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import traceback
-from collections.abc import Callable, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.process import BaseProcess
@@ -130,27 +129,20 @@ def _take(pipe: connection.Connection, running: dict, display: progress.Together
         display.at(task.label, message)
 
 
-@contextmanager
-def _environment(values: Mapping[str, str]):
-    """Set variables for the processes that are started meanwhile."""
-    before = dict(os.environ)
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name in values:
-            os.environ.pop(name)
-        os.environ.update(before)
-
-
 def _start(run, kind: str, task: Task, workers: int) -> connection.Connection:
     """Start the worker of a task; return the pipe with its messages."""
     context = get_context("spawn")
     reader, writer = context.Pipe(duplex=False)
     task.log = run.path("logs", f"worker-{kind}-{task.label.replace('/', '-')}.log")
     task.worker = context.Process(target=_work, args=(writer, task.log, run, kind, task.job, workers), daemon=True)
-    with _environment({**SINGLE, **HEAP, **settings()}):
+    before, given = dict(os.environ), {**SINGLE, **HEAP, **settings()}
+    os.environ.update(given)  # for the new process alone
+    try:
         task.worker.start()
+    finally:
+        for name in given:
+            os.environ.pop(name)
+        os.environ.update(before)
     writer.close()  # the worker's copy is the last, so that its end is seen
     return reader
 

@@ -8,14 +8,20 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from tracekd.data.problem import Problem
-from tracekd.interventions.variants import VARIANTS, Variant, key, variants
+from tracekd.interventions.variants import VARIANTS, Variant, variants
 from tracekd.io.records import append_jsonl, recover_jsonl, sha256, write_jsonl
 from tracekd.scoring.aligned import judge_answer, verdict
 from tracekd.scoring.reading import split_output
-from tracekd.text import normalise
+from tracekd.text import fact_set, normalise
 from tracekd.traces import templates
 
 VERSION = 4  # raise it when a change here or in ``prefill`` changes what a row says
+_REST = (
+    "trace_label", "classification_correct", "retrieval_correct", "trace_correct", "reveals", "names_gold",
+    "names_any", "implied", "implied_by", "no_implied", "disagrees", "answer", "answer_in_trace", "status",
+    "answer_correct", "follows", "n_tokens", "logp_gold", "logp_gold_token", "n_gold", "logp_implied",
+    "logp_implied_token", "n_implied",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ def follows(stated: Sequence[str], gold: Sequence[str], implied_answers: Sequenc
     """
     if implied_answers is None:
         return None
-    said, right, implied = key(stated), key(gold), key(implied_answers)
+    said, right, implied = map(fact_set, (stated, gold, implied_answers))
     if said not in (right, implied):
         return "neither"
     return "both" if right == implied else "trace" if said == implied else "context"
@@ -75,14 +81,15 @@ def row(problem: Problem, variant: Variant, reply: Reply | None, about: Mapping)
     judged = verdict(problem, reply.text, reply.finished)
     implied, said = variant.implied.answers, judged["answer_stated"]
     named = [_within(answer, variant.text) for answer in problem.answers]
-    rest = {name: judged[name] for name in _REST if name in judged} | {
+    made = {
+        **judged,
         "trace_label": judged["classification_stated"],
         "names_gold": all(named),
         "names_any": any(named),
         "implied": None if implied is None else list(implied),
         "implied_by": variant.implied.by,
         "no_implied": variant.implied.reason,
-        "disagrees": None if implied is None else key(implied) != key(problem.answers),
+        "disagrees": None if implied is None else fact_set(implied) != fact_set(problem.answers),
         "answer": split_output(reply.text, reply.finished)[2],
         "answer_in_trace": bool(said) and all(_within(a, variant.text) for a in said),
         "follows": follows(said, *(_reached(problem, said, answers) for answers in (problem.answers, implied))),
@@ -90,7 +97,7 @@ def row(problem: Problem, variant: Variant, reply: Reply | None, about: Mapping)
         "logp_gold_token": reply.logp_gold / reply.n_gold,
         "logp_implied_token": None if reply.logp_implied is None else reply.logp_implied / reply.n_implied,
     }
-    return head | {name: rest[name] for name in _REST}
+    return head | {name: made[name] for name in _REST}
 
 
 def _reached(problem: Problem, said: tuple[str, ...], answers: Sequence[str] | None) -> Sequence[str] | None:
@@ -101,14 +108,6 @@ def _reached(problem: Problem, said: tuple[str, ...], answers: Sequence[str] | N
 def _within(answer: str, text: str) -> bool:
     """Whether an answer stands in a text as whole words."""
     return f" {normalise(answer)} " in f" {normalise(text)} "
-
-
-_REST = (
-    "trace_label", "classification_correct", "retrieval_correct", "trace_correct", "reveals", "names_gold",
-    "names_any", "implied", "implied_by", "no_implied", "disagrees", "answer", "answer_in_trace", "status",
-    "answer_correct", "follows", "n_tokens", "logp_gold", "logp_gold_token", "n_gold", "logp_implied",
-    "logp_implied_token", "n_implied",
-)  # fmt: skip
 
 
 def row_key(
@@ -131,8 +130,7 @@ def run(
         problems: of one data set; they are the pool of ``other``, too.
         outputs: the student's outputs on them, whence its own traces; a vanilla student has none.
         path: JSON lines; a kill loses at most the problem in flight.
-        about: ``student``, ``dataset``, ``condition``, ``seed``, ``source``, and what else tells one student from
-            another.
+        about: ``student``, ``dataset``, ``condition``, ``seed``, ``source``, and what else names the student.
         seed: of the variants.
         limit: most tokens of a reply, where there is one.
 
@@ -141,9 +139,9 @@ def run(
     """
     outputs = list(outputs)
     own = {out["id"]: split_output(out["text"], bool(out.get("finished", True)))[1] for out in outputs}
-    key_ = row_key(problems, outputs, about, limit, seed)
-    done, about = whole(path, key_), {**about, "key": key_}
-    write_jsonl(path, [made for made in recover_jsonl(path) if made.get("key") == key_ and made["id"] in done])
+    key = row_key(problems, outputs, about, limit, seed)
+    done, about = whole(path, key), {**about, "key": key}
+    write_jsonl(path, [made for made in recover_jsonl(path) if made.get("key") == key and made["id"] in done])
     for problem in problems:
         if problem.id not in done:
             made = variants(problem, own.get(problem.id), others=problems, seed=seed)
@@ -154,7 +152,7 @@ def run(
     return sorted(recover_jsonl(path), key=lambda r: (place[r["id"]], VARIANTS.index(r["variant"])))
 
 
-def whole(path: str | Path, key_: str) -> set[str]:
+def whole(path: str | Path, key: str) -> set[str]:
     """Ids of the problems whose nine rows under a key are in a file."""
-    found = Counter(row["id"] for row in recover_jsonl(path) if row.get("key") == key_)
+    found = Counter(row["id"] for row in recover_jsonl(path) if row.get("key") == key)
     return {i for i, count in found.items() if count == len(VARIANTS)}

@@ -18,9 +18,10 @@ import torch
 
 from tracekd.data.problem import Problem
 from tracekd.interventions.forced import Reply
-from tracekd.interventions.variants import Variant, key
+from tracekd.interventions.variants import Variant
 from tracekd.students import sft
 from tracekd.students.decode import continued, prefill, selected
+from tracekd.text import fact_set
 from tracekd.traces import templates
 
 OPEN, CLOSE = "<answer>", "</answer>"
@@ -28,14 +29,9 @@ OPEN, CLOSE = "<answer>", "</answer>"
 
 @dataclass(frozen=True)
 class Turn:
-    """One variant in tokens.
+    """One variant in tokens: ``given`` up to the cut (as text ``head``), ``gold`` from there to the closing tag.
 
-    Attributes:
-        head: the text of the given tokens.
-        given: tokens of the turn up to the cut.
-        gold: tokens of the gold answer from the cut to its closing tag.
-        implied: the same of the implied answer; None where there is none, or where it is the gold one.
-        same: whether the implied answer is the gold one.
+    ``implied`` is of the implied answer; None where there is none, or where it is the gold one (``same``).
     """
 
     head: str
@@ -49,11 +45,11 @@ def tokenise(tokenizer, problem: Problem, variant: Variant) -> Turn:
     """Cut one variant's turn into given and scored tokens; see the module's text for where."""
     before = f"<think>{variant.text}</think> {OPEN}"
     border = len(before) - 1  # the ">" belongs to what the student writes
-    told = variant.implied.answers
-    same = told is not None and key(told) == key(problem.answers)
+    implied = variant.implied.answers
+    same = implied is not None and fact_set(implied) == fact_set(problem.answers)
     answers = [templates.answer_text(problem)]
-    if told is not None and not same:
-        answers.append(templates.answer_text(replace(problem, answers=told)))
+    if implied is not None and not same:
+        answers.append(templates.answer_text(replace(problem, answers=implied)))
     texts = (before, *(before + answer + CLOSE for answer in answers))
     found = [tokenizer(text, add_special_tokens=False, return_offsets_mapping=True) for text in texts]
     cuts = [sum(end <= border for _, end in one.offset_mapping) for one in found]
@@ -120,8 +116,7 @@ class Prefill:
 
     def _closed(self, ids: list[int], ended: bool) -> tuple[list[int], bool]:
         """What was written up to the answer's closing tag, and whether it or the end token came."""
-        ends = (n for n in range(1, len(ids) + 1) if CLOSE in self._text(ids[:n]))
-        end = next(ends, None)
+        end = next((n for n in range(1, len(ids) + 1) if CLOSE in self._text(ids[:n])), None)
         return (ids, ended) if end is None else (ids[:end], True)
 
     def _reply(self, turn: Turn, ids: list[int], finished: bool, gold: float, implied: float | None = None) -> Reply:

@@ -29,7 +29,6 @@ from tracekd.stats import bootstrap, intervals
 
 GROUP = ["student", "dataset", "condition"]
 OUTCOMES = ("answer_correct", "logp_gold")
-FOLLOW_KINDS = ("trace", "context", "neither", "prefers_trace")
 ENDS = ("value", "low", "high", "t_low", "t_high")
 FEWEST = 20  # problems below which no sign is read from an interval and nothing is drawn
 FEW = 10  # own traces of a kind, below which the observed difference has Newcombe's interval
@@ -59,13 +58,10 @@ def frame(rows: Iterable[Mapping]) -> pd.DataFrame:
     table = pd.DataFrame(list(rows))
     if table.empty:
         raise ValueError("no intervention rows: run the interventions first")
-    twice = table.duplicated([*GROUP, "seed", "id", "variant"])
-    if twice.any():
-        first = table[twice].iloc[0]
-        raise ValueError(
-            f"{twice.sum()} rows come twice, first {first.id} {first.variant} of {first.condition}, seed {first.seed}: "
-            "give each file once"
-        )
+    twice = table[table.duplicated([*GROUP, "seed", "id", "variant"])]
+    if len(twice):
+        first = " ".join(map(str, twice[["condition", "seed", "id", "variant"]].iloc[0]))
+        raise ValueError(f"{len(twice)} rows come twice, first {first}: give each file once")
     table = table[table.left_out == ""].copy()
     return table.astype({"answer_correct": bool, "trace_correct": bool, "logp_gold": float, "logp_implied": float})
 
@@ -83,14 +79,13 @@ def follow_shares(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 
     ``prefers_trace`` (the implied answer has the higher log-probability). Values are shares in 0..1. Variant ``given``
     joins all but ``own`` (whose trace is no intervention), a problem's rows averaged.
     """
-    apart = table[table.disagrees.eq(True)].copy()
-    for name in FOLLOW_KINDS[:3]:
-        apart[name] = apart.follows.eq(name)
+    apart = table[table.disagrees.eq(True)]
+    apart = apart.assign(**{kind: apart.follows.eq(kind) for kind in ("trace", "context", "neither")})
     apart["prefers_trace"] = apart.logp_implied > apart.logp_gold
     given = apart[apart.variant != "own"].assign(variant="given")
     rows = []
     for (*name, variant), part in pd.concat([apart, given]).groupby([*GROUP, "variant"], sort=False):
-        for kind in FOLLOW_KINDS:
+        for kind in ("trace", "context", "neither", "prefers_trace"):
             values = part.groupby(["id", "seed"])[kind].mean()
             head = {**dict(zip(GROUP, name, strict=True)), "variant": variant, "follows": kind}
             rows.append(head | _summary(values, "share", rng, repeats))
@@ -104,18 +99,19 @@ def effects(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) 
     at all), gold_names (those of them whose gold trace names every gold answer). Without any problem, value and
     interval are NaN and n is 0.
     """
-    wanted = {name: weights for name, (weights, _) in CONTRASTS.items()}
-    found = _contrasts(table, wanted, "effect", rng, repeats, about=_about)
+    found = _contrasts(table, {name: weights for name, (weights, _) in CONTRASTS.items()}, "effect", rng, repeats)
     head = {"effect": "observed", "outcome": "answer_correct"}
     observed = [
         dict(zip(GROUP, name, strict=True)) | head | _observed(part, rng, repeats)
         for name, part in table.groupby(GROUP, sort=False)
     ]
     found = pd.concat([found, pd.DataFrame(observed)], ignore_index=True)
-    words = {name: _words(weights) for name, weights in wanted.items()}
-    words["observed"] = "own answer right after a right minus after a wrong own trace"
-    problems = {name: which for name, (_, which) in CONTRASTS.items()} | {"observed": "all"}
-    found = found.assign(contrast=found.effect.map(words), problems=found.effect.map(problems))
+    about = {"observed": ("own answer right after a right minus after a wrong own trace", "all")}
+    for name, (weights, which) in CONTRASTS.items():
+        terms = " ".join(f"{'+' if weight > 0 else '-'} {variant}" for variant, weight in weights.items())
+        about[name] = terms.removeprefix("+ "), which
+    words, problems = map(list, zip(*(about[effect] for effect in found.effect), strict=True))
+    found = found.assign(contrast=words, problems=problems)
     gold = table[table.variant == "gold"]
     asked = gold.groupby(GROUP, sort=False).id.nunique().rename("asked")
     named = gold[gold.names_gold.astype(bool)].groupby(GROUP, sort=False).id.nunique()
@@ -151,48 +147,34 @@ def by_reveals(table: pd.DataFrame, make: Callable[[pd.DataFrame], pd.DataFrame]
     return made.reset_index("reveals").reset_index(drop=True)
 
 
-def _wide(part: pd.DataFrame, outcome: str) -> pd.DataFrame:
-    """One row per (problem, seed), one column per variant; those of ``VARIANTS`` are always there, and come first."""
-    found = part.pivot(index=["id", "seed"], columns="variant", values=outcome)
-    return found.reindex(columns=list(dict.fromkeys([*VARIANTS, *found.columns]))).astype(float)
-
-
 def _contrasts(
-    table: pd.DataFrame, wanted: Mapping[str, Mapping[str, int]], column: str, rng: np.random.Generator, repeats: int,
-    about: Callable[[pd.DataFrame], Mapping[str, pd.Index]] | None = None,
-) -> pd.DataFrame:  # fmt: skip
+    table: pd.DataFrame, wanted: Mapping[str, Mapping[str, int]], column: str, rng: np.random.Generator, repeats: int
+) -> pd.DataFrame:
     """Weighted sums of variants' outcomes, such as gold minus empty, within a problem and then over problems.
 
-    ``wanted`` has the weights by name, which is in ``column`` of the result; ``about`` says from one student's rows
-    which (id, seed) an estimate is about, for those not about all.
+    ``wanted`` has the weights by name, which is in ``column`` of the result; an effect of ``CONTRASTS`` is over its
+    problems alone.
     """
     rows = []
     for name, part in table.groupby(GROUP, sort=False):
-        head, only = dict(zip(GROUP, name, strict=True)), about(part) if about else {}
+        head, only = dict(zip(GROUP, name, strict=True)), _about(part) if column == "effect" else {}
         for outcome in OUTCOMES:
-            outcomes = _wide(part, outcome)
+            wide = part.pivot(index=["id", "seed"], columns="variant", values=outcome)
+            wide = wide.reindex(columns=list(dict.fromkeys([*VARIANTS, *wide.columns]))).astype(float)
             for label, weights in wanted.items():
-                values = sum(weight * outcomes[variant] for variant, weight in weights.items())
+                values = sum(weight * wide[variant] for variant, weight in weights.items())
                 values = values[values.index.isin(only[label])] if label in only else values
-                found = _summary(values, _kind_of(outcome, sum(weights.values())), rng, repeats)
+                # Weights that add up to 1 leave a share, to 0 a difference.
+                kind = "share" if sum(weights.values()) else "difference"
+                found = _summary(values, kind if outcome == "answer_correct" else "other", rng, repeats)
                 rows.append({**head, column: label, "outcome": outcome, **found})
     return pd.DataFrame(rows)
 
 
-def _kind_of(outcome: str, weight: int) -> str:
-    """What an estimate is, for ``bootstrap.pooled``: weights that add up to 1 leave a share, to 0 a difference."""
-    return "other" if outcome != "answer_correct" else "share" if weight else "difference"
-
-
-def _summary(values: pd.Series, kind: str, rng: np.random.Generator, repeats: int = 2000) -> dict:
+def _summary(values: pd.Series, kind: str, rng: np.random.Generator, repeats: int) -> dict:
     """Mean of values that are indexed by (id, seed), with intervals (``bootstrap.pooled``), ``n`` and ``seeds``."""
     found = bootstrap.pooled(values, rng, repeats, kind)
     return {name: found[name] for name in (*ENDS, "n", "seeds")}
-
-
-def _words(weights: Mapping[str, int]) -> str:
-    terms = " ".join(f"{'+' if weight > 0 else '-'} {name}" for name, weight in weights.items())
-    return terms.removeprefix("+ ")
 
 
 def _about(part: pd.DataFrame) -> dict[str, pd.Index]:

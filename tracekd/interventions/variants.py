@@ -18,14 +18,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from tracekd.data.facts import answer_slot
 from tracekd.data.problem import Problem
 from tracekd.decompose.derive import derive
-from tracekd.text import normalise
+from tracekd.text import fact_set
 from tracekd.traces import corruption, templates
 
 VARIANTS = (
@@ -45,19 +45,15 @@ class Implied:
 
 @dataclass(frozen=True)
 class Variant:
-    """One trace to put before the answer of a problem.
+    """One trace to put before the answer of a problem, by its name in ``VARIANTS``.
 
-    Attributes:
-        name: one of ``VARIANTS``.
-        text: what stands between ``<think>`` and ``</think>``; None where the variant does not exist for the problem.
-        implied: the answer that the trace implies.
-        donor: id of the problem that ``other`` was taken from, else None.
-        left_out: why the variant does not exist; empty where it does.
+    ``text`` stands between ``<think>`` and ``</think>``; it is None where the variant does not exist for the problem,
+    and ``left_out`` says why. ``donor`` is the id of the problem that ``other`` was taken from.
     """
 
     name: str
     text: str | None
-    implied: Implied = field(default_factory=lambda: Implied(None))
+    implied: Implied = Implied(None)
     donor: str | None = None
     left_out: str = ""
 
@@ -68,41 +64,39 @@ def variants(problem: Problem, own: str | None, *, others: Sequence[Problem], se
     ``own`` is the student's own trace (right or wrong, in whatever form), ``gold`` right label and right facts.
     ``wrong_label`` and ``wrong_facts`` have one step wrong (``corruption``'s matched style), ``both_wrong`` joins that
     same label and those same facts, so that the four are a 2 x 2. ``other`` is the gold trace of another problem of
-    the set, never one with the same answer; ``empty`` has no text. ``shuffled`` is gold with its facts in another
-    order, or, where there is one fact alone, with that fact's sentences in another order; ``masked`` is gold with
-    every gold answer string masked.
-
-    Args:
-        problem: the problem with its gold steps.
-        own: the trace text of the student's output, or None.
-        others: the pool of ``other``, in any order; the problem itself may be in it.
-        seed: with the problem's id it decides every draw; the order of problems does not matter.
+    the set ``others``, never one with the same answer; ``empty`` has no text. ``shuffled`` is gold with its facts in
+    another order, or, where there is one fact alone, with that fact's sentences in another order; ``masked`` is gold
+    with every gold answer string masked. Seed and problem id decide every draw, whatever the order of problems.
     """
-    label = _drawn(corruption.wrong_label, problem, seed)
-    wrong = _drawn(corruption.wrong_facts, problem, seed)
+
+    def drawn(draw: Callable, *args):
+        """What a function draws, or the error that says why it cannot."""
+        try:
+            return draw(*args)
+        except ValueError as error:
+            return error
+
+    label, wrong = drawn(corruption.wrong_label, problem, seed), drawn(corruption.wrong_facts, problem, seed)
     category, gold = problem.category, problem.facts
-
-    def stating(name: str, label, facts, source: Problem | None = None) -> Variant:
-        """The trace of a label and facts, or the reason why one of the two does not exist."""
-        if failed := next((part for part in (label, facts) if isinstance(part, ValueError)), None):
-            return Variant(name, None, left_out=str(failed))
-        return Variant(name, templates.render(problem.dataset, label, facts), implied(problem, facts, source))
-
+    stated = {
+        "gold": (category, gold),
+        "wrong_label": (label, gold),
+        "wrong_facts": (category, wrong),
+        "both_wrong": (label, wrong),
+        "shuffled": (category, drawn(_shuffle, problem, seed)),
+        "masked": (category, drawn(_mask, problem)),
+    }
+    made = {"other": _other(problem, others, seed), "empty": Variant("empty", "", implied(problem, None))}
+    made["own"] = Variant("own", None, left_out="the output has no closed trace")
     if own:
-        first = Variant("own", own, implied(problem, templates.read(own)[1]))
-    else:
-        first = Variant("own", None, left_out="the output has no closed trace")
-    return [
-        first,
-        stating("gold", category, gold, problem),
-        stating("wrong_label", label, gold, problem),
-        stating("wrong_facts", category, wrong),
-        stating("both_wrong", label, wrong),
-        _other(problem, others, seed),
-        Variant("empty", "", implied(problem, None)),
-        stating("shuffled", category, _drawn(_shuffle, problem, seed)),
-        stating("masked", category, _drawn(_mask, problem)),
-    ]
+        made["own"] = Variant("own", own, implied(problem, templates.read(own)[1]))
+    for name, (said, facts) in stated.items():
+        if failed := next((part for part in (said, facts) if isinstance(part, ValueError)), None):
+            made[name] = Variant(name, None, left_out=str(failed))
+        else:
+            source = problem if name in ("gold", "wrong_label") else None
+            made[name] = Variant(name, templates.render(problem.dataset, said, facts), implied(problem, facts, source))
+    return [made[name] for name in VARIANTS]
 
 
 def as_table(made: Sequence[Variant]) -> pd.DataFrame:
@@ -115,18 +109,10 @@ def as_table(made: Sequence[Variant]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _drawn(draw: Callable, *args):
-    """What a function draws, or the error that says why it cannot."""
-    try:
-        return draw(*args)
-    except ValueError as error:
-        return error
-
-
 def _other(problem: Problem, others: Sequence[Problem], seed: int) -> Variant:
     pool = sorted((p for p in others if p.dataset == problem.dataset), key=lambda p: p.id)
     for i in corruption.generator(seed, problem.id, "other").permutation(len(pool)):
-        if pool[i].id != problem.id and key(pool[i].answers) != key(problem.answers):
+        if pool[i].id != problem.id and fact_set(pool[i].answers) != fact_set(problem.answers):
             text = templates.build(pool[i], "correct").text
             return Variant("other", text, implied(problem, pool[i].facts, pool[i]), pool[i].id)
     return Variant("other", None, left_out="no other problem of the set has another answer")
@@ -157,11 +143,6 @@ def _mask(problem: Problem) -> tuple[str, ...]:
     return masked
 
 
-def key(answers: Sequence[str]) -> frozenset[str]:
-    """Answers as the set that is compared: normalised, without those that hold no letter or digit."""
-    return frozenset(filter(None, map(normalise, answers)))
-
-
 def implied(problem: Problem, facts: Sequence[str] | None, source: Problem | None = None) -> Implied:
     """The answer that facts imply to a problem's question; the problem's context and gold answer are not looked at.
 
@@ -169,8 +150,8 @@ def implied(problem: Problem, facts: Sequence[str] | None, source: Problem | Non
     """
     if source is None and not facts:
         return Implied(None, reason="the trace states no facts")
-    found, reason = _derived(problem, facts or ())
-    by = "derivation"
+    derivation = _derivation(problem, facts) if facts else None
+    found, by = derivation.answers if facts else (), "derivation"
     if not found and source is not None:
         found, by = source.answers, "source"
     elif not found and problem.dataset == "cotempqa":
@@ -178,18 +159,14 @@ def implied(problem: Problem, facts: Sequence[str] | None, source: Problem | Non
     elif not found and problem.dataset == "babi":
         found, by = _renamed(problem, facts), "renamed"
     if not found and source is None:
-        return Implied(None, reason=reason)
-    if any(MASK in answer for answer in found) or not key(found):
+        return Implied(None, reason=derivation.underivable)
+    if any(MASK in answer for answer in found) or not fact_set(found):
         return Implied(None, reason="the implied answer is masked or empty")
     return Implied(tuple(found), by)
 
 
-def _derived(problem: Problem, facts: Sequence[str]) -> tuple[tuple[str, ...], str]:
-    """Derived answers, and why there are none."""
-    if not facts:
-        return (), "the trace states no facts"
-    derivation = derive(replace(problem, context=tuple(facts)))
-    return derivation.answers, derivation.underivable
+def _derivation(problem: Problem, facts: Sequence[str]):
+    return derive(replace(problem, context=tuple(facts)))
 
 
 def _slots(problem: Problem, facts: Sequence[str]) -> tuple[str, ...]:
@@ -209,6 +186,6 @@ def _renamed(problem: Problem, facts: Sequence[str]) -> tuple[str, ...]:
     for word in dict.fromkeys(re.findall(r"\w+", problem.question)):
         for other in named if word.lower() not in known else ():
             question = re.sub(rf"\b{word}\b", other, problem.question)
-            answers, _ = _derived(replace(problem, question=question), facts)
-            found |= {key(answers): answers} if answers else {}
+            answers = _derivation(replace(problem, question=question), facts).answers
+            found |= {fact_set(answers): answers} if answers else {}
     return next(iter(found.values())) if len(found) == 1 else ()

@@ -10,8 +10,7 @@ import pandas as pd
 
 from tracekd.data.problem import Problem
 from tracekd.traces.corruption import STYLES
-from tracekd.traces.templates import build
-from tracekd.traces.verify import verify
+from tracekd.traces.templates import build, verify
 
 _BORDER = {0: "#EEEEEE", 1: "#F8DCC0", 2: "#BFE0F0"}  # no loss, loss on the trace, loss on the answer
 _NAMES = {0: "read, no loss", 1: "learned: trace", 2: "learned: answer and end token"}

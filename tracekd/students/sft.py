@@ -16,10 +16,10 @@ from tracekd.data.problems import marker as problems_marker
 from tracekd.io.records import CODE, hash_of_files, read_jsonl, sha256, write_json, write_jsonl
 from tracekd.students import registry
 from tracekd.teacher import run_texts
-from tracekd.traces import freeform, natural, templated, templates, training_interventions
+from tracekd.traces import freeform, natural, templated, templates
 
 log = logging.getLogger(__name__)
-CONDITIONS = (*templates.CONDITIONS, *training_interventions.CONDITIONS)
+CONDITIONS = (*templates.RULED, *freeform.CONDITIONS)
 Sets = dict[tuple[str, str], list["Example"]]  # data set and condition to the SFT set
 # What a supervised token belongs to; loss curves are split by it. PROMPT is learned with the habits ``as_published``.
 TRACE, ANSWER, PROMPT = 1, 2, 3
@@ -72,16 +72,14 @@ def build(problems: Sequence[Problem], condition: str, *, seed: int, **options) 
         condition: of ``CONDITIONS``, or a free-form one with the suffix ``_as_released``, which teaches the teacher's
             final message; every other condition teaches the gold answer.
         seed: of every draw, together with each problem's id.
-        **options: passed on to ``templates.build``, ``freeform.build_all`` (``texts``; without them the templated ones,
+        **options: of ``templates.build_all`` or ``freeform.build_all`` (``texts``; without them the templated ones,
             which leave out problems that the rules cannot answer).
     """
     if freeform.takes_texts(condition):
         texts = options.pop("texts", None) or freeform.from_rules(problems, seed)
         made = freeform.build_all(problems, condition, texts, seed=seed, **options)
-    elif condition in training_interventions.CONDITIONS:
-        made = training_interventions.build_all(problems, condition, seed=seed)
     else:
-        made = {p.id: templates.build(p, condition, seed=seed, **options) for p in problems}
+        made = templates.build_all(problems, condition, seed=seed, **options)
     return _examples(problems, condition, made)
 
 

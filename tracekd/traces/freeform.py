@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 from tracekd.data.problem import Problem
 from tracekd.io.records import sha256, write_jsonl
 from tracekd.traces import templated
-from tracekd.traces.corruption import generator
-from tracekd.traces.templates import Trace
+from tracekd.traces.templates import Trace, swap
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,14 +60,10 @@ def spelled(frame: pd.DataFrame, teachers: Mapping[tuple[str, str], str] | None 
 
 @dataclass(frozen=True)
 class Texts:
-    """What a teacher wrote on one problem that it answered right.
+    """What a teacher (a model's name, or ``templated`` for the rules) wrote on the problem ``id``, answered right.
 
-    Attributes:
-        id: the problem's id.
-        teacher: who wrote it: a model's name, or ``templated`` for the rules.
-        trace, summary, explanation: the texts; empty where there is none.
-        problem: ``fingerprint`` of the problem as the teacher saw it; "" is not checked.
-        answer: the teacher's final message, for conditions ``as_released``.
+    ``trace``, ``summary``, ``explanation`` and its final message ``answer`` are empty where there is none; ``problem``
+    is the ``fingerprint`` of the problem as the teacher saw it, and is not checked where it is empty.
     """
 
     id: str
@@ -88,7 +83,7 @@ def fingerprint(problem: Problem) -> str:
 def from_rules(problems: Iterable[Problem], seed: int = 0) -> list[Texts]:
     """Templated texts for the problems that the rules answer right; the others have none."""
     pairs = ((p, templated.write(p, seed)) for p in problems)
-    return [Texts(p.id, templated.TEACHER, w.trace, w.summary, w.explanation, fingerprint(p)) for p, w in pairs if w]
+    return [Texts(p.id, templated.TEACHER, *written, fingerprint(p)) for p, written in pairs if written]
 
 
 def keep(path: str | Path, texts: Iterable[Texts]) -> int:
@@ -99,14 +94,10 @@ def keep(path: str | Path, texts: Iterable[Texts]) -> int:
 def build_all(
     problems: Sequence[Problem], condition: str, texts: Iterable[Texts], *, seed: int = 0
 ) -> dict[str, Trace]:
-    """Free-form traces for the problems that have texts, by problem id; texts on other problems are not used.
+    """Free-form traces for those ``problems`` that have texts, by problem id; ``seed`` is of the swap among them.
 
-    Args:
-        problems: the problems to build for, and to swap among.
-        condition: of ``CONDITIONS``, or ``vanilla``; with the suffix ``_as_released`` each trace carries the teacher's
-            final message as the answer to teach.
-        texts: of a teacher.
-        seed: of the swap.
+    ``condition`` is one of ``CONDITIONS`` or ``vanilla``; with the suffix ``_as_released`` each trace carries the
+    teacher's final message as the answer to teach.
 
     Raises:
         ValueError: unknown condition, a text that is empty or was written on another problem of that id, or a swap
@@ -130,15 +121,3 @@ def build_all(
         text = getattr(source, CONDITIONS[base]) if base in CONDITIONS else ""
         made[p.id] = Trace(base, text, teacher=source.teacher, answer=by_id[p.id].answer if released else None)
     return made
-
-
-def swap(problems: Sequence[Problem], seed: int = 0) -> dict[str, str]:
-    """Random derangement of the ids of one data set, decided by the seed and the ids, whatever their order.
-
-    Raises:
-        ValueError: there is only one problem.
-    """
-    if len(problems) == 1:
-        raise ValueError(f"nothing to swap with: there is only {problems[0].id}; add problems")
-    ring = sorted((p.id for p in problems), key=lambda name: generator(seed, name, "swap").random())
-    return dict(zip(ring, [*ring[1:], *ring[:1]], strict=True))

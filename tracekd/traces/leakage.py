@@ -17,8 +17,6 @@ from tracekd.text import fact_set, normalise
 # From harmless to worst. Deriving is worse than naming: a named answer stands among other words.
 LEVELS = ("none", "excludes", "names", "derives")
 RIGHT = "right"
-# The sets whose rules give an answer. MS MARCO's answers are free text, and the rules of a custom set give none.
-_ANSWERED = ("cotempqa", "babi")
 
 
 def reveals(problem: Problem, facts: Sequence[str] | None) -> str:
@@ -48,11 +46,11 @@ def names(problem: Problem, facts: Sequence[str]) -> bool:
 
 
 def derives(problem: Problem, facts: Sequence[str]) -> bool:
-    """Whether the rules get a gold answer from the stated facts in place of the context.
+    """Whether the rules get a gold answer from the stated facts in place of the context (CoTempQA and bAbI).
 
     Facts of the context are read in its spelling and order, since a student sees the context, too; others follow.
     """
-    if problem.dataset not in _ANSWERED or not facts:
+    if problem.dataset not in ("cotempqa", "babi") or not facts:  # the rules of the others give no answer
         return False
     stated = fact_set(facts)
     known = tuple(fact for fact in problem.context if normalise(fact) in stated)

@@ -19,9 +19,9 @@ from tracekd.io.records import read_jsonl, sha256
 from tracekd.traces import templates
 from tracekd.traces.templates import Trace
 
-NATURAL = "natural"
 # Condition to the rule that writes its traces; None: the student itself did.
-CONDITIONS = {NATURAL: None, "natural_correct": "correct", "natural_incorrect": "incorrect"}
+CONDITIONS = {"natural": None, "natural_correct": "correct", "natural_incorrect": "incorrect"}
+STEPPED = (*templates.STEPPED, *CONDITIONS)  # conditions whose traces state a label and facts, right or wrong
 
 
 def conditions_of(run, dataset: str) -> tuple[str, ...]:
@@ -44,9 +44,7 @@ def marker(run) -> dict[str, str]:
 def build_all(run, dataset: str, problems: Sequence[Problem], condition: str, seed: int) -> dict[str, Trace]:
     """The traces of a natural condition for one seed's student, by problem id.
 
-    Raises:
-        FileNotFoundError: no student has answered yet; the message has the command that lets it.
-        ValueError: a stored trace is of no training problem.
+    FileNotFoundError (with the command) before a student has answered; ValueError for a trace of no training problem.
     """
     path = traces_path(run, dataset, seed)
     if not path.exists():

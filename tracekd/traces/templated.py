@@ -7,7 +7,7 @@ claim in it is true of the context.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tracekd.data.facts import Fact, parse
 from tracekd.data.problem import Problem
@@ -25,8 +25,7 @@ _OPEN = (
 _DOUBT = ("Wait, let me double-check that.", "Hmm, am I sure about that?", "Wait, I should not rush this.")
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(NamedTuple):
     """The three free-form texts on one problem: deliberation, its summary, and a post-hoc explanation."""
 
     trace: str
@@ -35,16 +34,12 @@ class Written:
 
 
 def write(problem: Problem, seed: int = 0) -> Written | None:
-    """Write the three texts on a CoTempQA problem; None for other sets, and where the rules do not derive gold.
-
-    A teacher's traces are kept only where its answer is right; the same holds here.
-    """
+    """Write the three texts on a CoTempQA problem; None for other sets, and where the rules do not derive gold."""
     if problem.dataset != "cotempqa":
         return None
     got = derive(problem)
-    if got.underivable or set(got.answers) != set(problem.answers):
-        return None
-    return _written(problem, got, generator(seed, problem.id, TEACHER))
+    right = not got.underivable and set(got.answers) == set(problem.answers)
+    return _written(problem, got, generator(seed, problem.id, TEACHER)) if right else None
 
 
 def _pick(rng, options: tuple[str, ...]) -> str:

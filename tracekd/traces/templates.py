@@ -1,16 +1,32 @@
-"""Traces: the text between the think tags in the authors' wording, right or wrong on purpose, and its reader."""
+"""Traces: the text between the think tags in the authors' wording, right or wrong on purpose; its reader and verifier.
+
+Rules write the conditions ``RULED``: every problem once, its right answer, and a trace that differs.
+
+* ``vanilla`` (no trace), ``correct`` (gold label, gold facts), ``incorrect`` (both wrong, ``corruption``'s default).
+* ``incorrect_uniform``, ``incorrect_as_published``: both steps are wrong, drawn by that style of ``corruption``.
+* ``any``: a label drawn by the labels' counts in training, and as many facts as gold has (at least one), drawn from
+  the context. Both are blind: they are right by chance. It separates "wrong" from "unrelated".
+* ``foreign``: another problem's correct trace, label and facts. Each trace is used once, so the set of traces is that
+  of ``correct`` and only the pairing is wrong.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
 
 from tracekd.data.problem import Problem
 from tracekd.lists import first_list, marked_lines, quoted_list, read_list
-from tracekd.traces.corruption import same, wrong_facts, wrong_label
+from tracekd.text import fact_set, same_label
+from tracekd.traces.corruption import generator, label_counts, same, wrong_facts, wrong_label
 
-CONDITIONS = ("vanilla", "correct", "incorrect", "r1", "r1_summary", "r1_explanation", "swapped")
+INCORRECT = {"incorrect": "matched", "incorrect_uniform": "uniform", "incorrect_as_published": "as_published"}
+STEPPED = ("correct", *INCORRECT, "any", "foreign")  # their traces state a label and facts
+RULED = ("vanilla", *STEPPED)
 
 # The authors' wording (spec of the released outputs); sets other than CoTempQA share the second one.
 _LABEL = {
@@ -135,11 +151,9 @@ def answer_text(problem: Problem) -> str:
     CoTempQA: a Python list literal. bAbI: the words joined by commas, as in its files. MS MARCO: the first of its
     references, which are alternatives. Every other set: the bare text, or a list literal of several answers.
     """
-    if problem.dataset == "cotempqa":
-        return repr(list(problem.answers))
     if problem.dataset == "babi":
         return ",".join(problem.answers)
-    if problem.dataset == "marco" or len(problem.answers) == 1:
+    if problem.dataset == "marco" or (len(problem.answers) == 1 and problem.dataset != "cotempqa"):
         return problem.answers[0]
     return repr(list(problem.answers))
 
@@ -151,32 +165,85 @@ def prompt(problem: Problem) -> str:
     return f"Answer the question based on the context:\n{facts}\n{question}"
 
 
-def build(problem: Problem, condition: str, *, seed: int = 0, corrupt: str = "both", style: str = "matched") -> Trace:
-    """Build the trace of a rule-made condition; free-form ones come from ``tracekd.traces.freeform``.
+def build(problem: Problem, condition: str, *, seed: int = 0, corrupt: str = "both", style: str | None = None) -> Trace:
+    """Build one problem's trace of a condition of ``RULED``; ``foreign`` needs other problems: see ``build_all``.
 
     Args:
         problem: the problem with its gold steps.
-        condition: ``vanilla`` (no trace), ``correct`` (gold label, gold facts) or ``incorrect``.
-        seed: with the problem's id it decides the corruption.
+        condition: see the module.
+        seed: with the problem's id it decides every draw.
         corrupt: which step of an incorrect trace is wrong: ``classification``, ``retrieval`` or ``both``.
-        style: of ``corruption.STYLES``.
+        style: of ``corruption.STYLES``, in place of the condition's.
     """
     if condition == "vanilla":
         return Trace("vanilla", "")
-    if condition == "correct":
-        text = render(problem.dataset, problem.category, problem.facts)
-        return Trace("correct", text, problem.category, problem.facts)
-    if condition != "incorrect":
-        raise ValueError(f"condition {condition!r} is not one of vanilla, correct, incorrect: rules write no other")
-    if corrupt not in ("classification", "retrieval", "both"):
-        raise ValueError(f"corrupt={corrupt!r}: expected 'classification', 'retrieval' or 'both'")
-    label = problem.category if corrupt == "retrieval" else wrong_label(problem, seed, style)
-    facts = problem.facts if corrupt == "classification" else wrong_facts(problem, seed, style)
+    label, facts = problem.category, problem.facts
+    if condition == "any":
+        label, facts = _drawn_blind(problem, seed)
+    elif condition in INCORRECT:
+        if corrupt not in ("classification", "retrieval", "both"):
+            raise ValueError(f"corrupt={corrupt!r}: expected 'classification', 'retrieval' or 'both'")
+        style = style or INCORRECT[condition]
+        label = label if corrupt == "retrieval" else wrong_label(problem, seed, style)
+        facts = facts if corrupt == "classification" else wrong_facts(problem, seed, style)
+    elif condition != "correct":
+        raise ValueError(f"condition {condition!r}: expected one of {', '.join(RULED)} (foreign: of a whole set)")
     stated = (facts,) if isinstance(facts, str) else tuple(facts)
-    return Trace("incorrect", render(problem.dataset, label, facts), label, stated)
+    return Trace(condition, render(problem.dataset, label, facts), label, stated)
+
+
+def build_all(problems: Sequence[Problem], condition: str, *, seed: int = 0, **options) -> dict[str, Trace]:
+    """The traces of a condition of ``RULED``, by problem id; ``options`` are ``build``'s."""
+    if condition != "foreign":
+        return {p.id: build(p, condition, seed=seed, **options) for p in problems}
+    others, right = swap(problems, seed), {p.id: build(p, "correct") for p in problems}
+    return {p.id: replace(right[others[p.id]], condition=condition) for p in problems}
+
+
+def swap(problems: Sequence[Problem], seed: int = 0) -> dict[str, str]:
+    """Random derangement of the ids of one data set, decided by the seed and the ids, whatever their order.
+
+    Raises:
+        ValueError: there is only one problem.
+    """
+    if len(problems) == 1:
+        raise ValueError(f"nothing to swap with: there is only {problems[0].id}; add problems")
+    ring = sorted((p.id for p in problems), key=lambda name: generator(seed, name, "swap").random())
+    return dict(zip(ring, [*ring[1:], *ring[:1]], strict=True))
+
+
+def _drawn_blind(problem: Problem, seed: int) -> tuple[str, tuple[str, ...]]:
+    """A label and facts drawn without a look at which are gold; facts in context order, each once."""
+    rng, counts = generator(seed, problem.id, "any"), label_counts(problem)
+    shares = np.array(list(counts.values()), dtype=float)
+    label = list(counts)[rng.choice(len(counts), p=shares / shares.sum())]
+    pool = tuple(dict.fromkeys(problem.context))
+    number = min(max(len(problem.evidence), 1), len(pool))
+    return label, tuple(pool[i] for i in sorted(rng.permutation(len(pool))[:number]))
 
 
 def target(problem: Problem, trace: Trace) -> str:
     """The assistant turn that a student learns: the trace in its tags, a space, the answer in its tags."""
     answer = f"<answer>{answer_text(problem) if trace.answer is None else trace.answer}</answer>"
     return answer if trace.condition == "vanilla" else f"<think>{trace.text}</think> {answer}"
+
+
+class Verification(NamedTuple):
+    """Verdicts on the two steps of a trace; None for a trace without steps (vanilla, free-form)."""
+
+    classification: bool | None = None
+    retrieval: bool | None = None
+
+    @property
+    def correct(self) -> bool | None:
+        """Both steps are right."""
+        return None if self.classification is None else self.classification and self.retrieval
+
+
+def verify(trace: Trace | str, problem: Problem) -> Verification:
+    """Judge both steps by gold, as a trace's text states them; a step that is not stated is wrong."""
+    label, facts = read(trace if isinstance(trace, str) else trace.text, problem.context)
+    if label is None and facts is None:
+        return Verification()
+    retrieved = facts is not None and fact_set(facts) == fact_set(problem.facts)
+    return Verification(same_label(label, problem.category), retrieved)
