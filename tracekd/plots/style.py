@@ -15,13 +15,12 @@ COLOURS = {
     "prompted": OKABE_ITO["grey"], "vanilla": OKABE_ITO["black"], "correct": OKABE_ITO["blue"],
     "incorrect": OKABE_ITO["vermilion"], "r1": OKABE_ITO["green"], "r1_summary": OKABE_ITO["sky"],
     "r1_explanation": OKABE_ITO["purple"], "swapped": OKABE_ITO["orange"],
-    "wrong_label": OKABE_ITO["sky"], "wrong_facts": OKABE_ITO["orange"], "filler": OKABE_ITO["purple"],
     "few_shot": OKABE_ITO["grey"], "few_shot_traces": OKABE_ITO["grey"], "any": OKABE_ITO["green"],
     "foreign": OKABE_ITO["purple"], "natural": OKABE_ITO["orange"], "natural_correct": OKABE_ITO["blue"],
     "natural_incorrect": OKABE_ITO["vermilion"], "incorrect_uniform": OKABE_ITO["orange"],
     "incorrect_as_published": OKABE_ITO["purple"],
 }  # fmt: skip
-MARKERS = dict(zip(COLOURS, "osD^vPX*<>p<>hHd8psX", strict=True))  # one for each condition, the same in every picture
+MARKERS = dict(zip(COLOURS, "osD^vPX*<>hHd8psX", strict=True))  # one for each condition, the same in every picture
 NAMES = {"babi": "bAbI", "cotempqa": "CoTempQA", "marco": "MS MARCO"}  # data sets as their owners write them
 STYLE = {
     "figure.figsize": (3.35, 2.5), "figure.dpi": 150, "figure.constrained_layout.use": True,
@@ -41,17 +40,12 @@ def use_style() -> None:
 
 def colour_of(condition: str) -> str:
     """A training condition's colour, the same for ``r1`` and ``r1 (templated)``; grey for any other word."""
-    return COLOURS.get(plain(condition), OKABE_ITO["grey"])
+    return COLOURS.get(condition.partition(" (")[0], OKABE_ITO["grey"])
 
 
 def marker_of(condition: str) -> str:
     """A training condition's marker, the same in every picture; a circle for any other word."""
-    return MARKERS.get(plain(condition), "o")
-
-
-def plain(condition: str) -> str:
-    """A training condition without the teacher that ``freeform.longhand`` adds."""
-    return condition.partition(" (")[0]
+    return MARKERS.get(condition.partition(" (")[0], "o")
 
 
 def named(text: str) -> str:
