@@ -134,14 +134,12 @@ def test_claims_are_tested_on_answerable_questions():
     assert claims.tie(always, "correct", rng(), 50)["value"] == 1
 
 
-def test_the_ledger_names_a_place_for_each_number_and_the_report_counts_them():
-    about = {"dataset": "babi", "category": "all", "student": "Q", "condition": "correct", "seed": "", "measure": "acc"}
-    about |= {"unit": "%", "printed": 90.0, "as_published": 90.0, "aligned": 80.0, "difference": 0.0}
-    verdicts = {"answer metric": "follows to the digit", "study": "cannot be checked: x", "claim": "a joint share"}
-    checked = pd.DataFrame([{**about, "kind": kind, "verdict": verdict} for kind, verdict in verdicts.items()])
-    listed = claims.numbers(pd.concat([checked, checked[:1]]))
-    assert list(listed) == claims.NUMBERS and listed.artefact[0].tolist() == ["06_accuracy", "06_accuracy"]
-    lines = claims.short(judged(frame({"vanilla": [1, 0] * 20, "correct": [1, 0] * 20})), listed)
+def test_the_report_has_each_claims_verdicts_and_counts_the_printed_numbers():
+    kinds = {"answer metric": "follows to the digit", "study": "cannot be checked: x", "claim": "a joint share"}
+    ledger = pd.DataFrame([(kind, verdict) for kind, verdict in kinds.items()], columns=["kind", "verdict"])
+    lines = claims.short(
+        judged(frame({"vanilla": [1, 0] * 20, "correct": [1, 0] * 20})), pd.concat([ledger, ledger[:1]])
+    )
     assert lines[-3:] == [
         "  follows to the digit: answer metric 2", "  cannot be checked: study 1", "  see 06_claims: claim 1",
     ]  # fmt: skip

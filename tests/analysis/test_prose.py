@@ -7,7 +7,7 @@ import pandas as pd
 from conftest import ROOT
 
 from tracekd.analysis import recorded
-from tracekd.analysis.narrative import percent, points
+from tracekd.analysis.tables import percent, points
 from tracekd.pipeline.artefacts import table_path
 
 

@@ -6,12 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tracekd import text
+from tracekd import schema, text
 from tracekd.analysis import evaluation, tables
 from tracekd.data.problem import Problem
+from tracekd.data.synthetic.generated import generate
 from tracekd.io.records import write_jsonl
 from tracekd.scoring import score_runs
+from tracekd.scoring.aligned import passes_check, verdict
 from tracekd.scoring.grader_examples import LISTS, PROBLEM, RIGHT
+from tracekd.traces import templates
 
 
 @pytest.fixture
@@ -136,8 +139,8 @@ def test_missing_problems_are_counted(tmp_path):
     asked = {"cotempqa": [PROBLEM, dataclasses.replace(PROBLEM, id="cotempqa/equal/0077")]}
     found, files = score_runs.verdict_frame(asked["cotempqa"], [path], asked)
     assert list(files.missing) == [1]
-    status = tables.statuses(found, files).iloc[0]
-    assert (status.n, status.missing, status.no_trace) == (2, 1, 1)
+    status = evaluation.Evaluation(asked["cotempqa"], [path], found, files.assign(seed=1), "").statuses().iloc[0]
+    assert (status.n, status.missing, status.no_trace, status.new_tokens) == (2, 1, 1, 30)
     custom = dataclasses.replace(PROBLEM, id="own/equal/0001", dataset="own")
     write_jsonl(path, [{"id": p.id, "text": "<answer>['Orion']</answer>", **about} for p in (PROBLEM, custom)])
     found, _ = score_runs.verdict_frame([PROBLEM, custom], [path])
@@ -145,15 +148,43 @@ def test_missing_problems_are_counted(tmp_path):
     assert found.set_index("dataset").pub_answer_correct.isna().to_dict() == {"cotempqa": False, "own": True}
 
 
-def test_likeness(frame):
-    _, paths = frame
-    found = score_runs.trace_likeness([PROBLEM, LISTS], paths).set_index(["condition", "seed"])
-    assert found.loc[("vanilla", 1), "traces"] == 0 and np.isnan(found.loc[("vanilla", 1), "rouge_l"])
-    # Seed 2 states the gold trace letter for letter.
-    assert found.loc[("correct", 2), "rouge_l"] == pytest.approx(1)
-    assert found.loc[("correct", 2), "new_tokens"] == 30
-    # "a b c" against "a c d": common subsequence a c, 2 of 3 and 2 of 3.
+def test_rouge_l_by_hand():
+    """Of "a b c" and "a c d": common subsequence a c, 2 of 3 and 2 of 3."""
     assert text.rouge_l("a b c", "a c d") == pytest.approx(2 / 3)
+
+
+def test_right_traces_pass_and_wrong_ones_fail_whatever_gold_says():
+    for problem in generate("babi", 120, seed=4):
+        other = dataclasses.replace(problem, category="unknown", evidence=(), answers=("nothing",))
+        for condition, passes in (("correct", True), ("incorrect", False)):
+            output = templates.target(problem, templates.build(problem, condition))
+            # The same output judged against a problem with another gold: the check does not move.
+            assert passes_check(other, verdict(other, output)) is passes, problem.id
+
+
+def test_a_problem_without_rules_is_not_checked():
+    own = dataclasses.replace(PROBLEM, dataset="own", id="own/a/1")
+    assert passes_check(own, verdict(own, "<answer>Orion</answer>")) is None
+    flags = {"passes_check": pd.array([None], "boolean"), "trace_correct": [False], "answer_correct": [True]}
+    table = pd.DataFrame({"dataset": ["own"], "condition": ["correct"], "id": [own.id], **flags})
+    assert tables.gold_free(table, np.random.default_rng(1)).empty
+
+
+def test_the_check_without_gold_leaves_out_what_it_does_not_apply_to():
+    flags = pd.array([True, True, False, None], "boolean")
+    right = {"trace_correct": [True, False, False, True], "answer_correct": [True, True, False, True]}
+    table = pd.DataFrame({"dataset": "d", "condition": "c", "id": list("abcd"), "passes_check": flags, **right})
+    found = tables.gold_free(table, np.random.default_rng(1))
+    found = found.set_index(found.measure.str.removeprefix("gold-free check: "))[["value", "outputs"]]
+    # Three are checked: two agree with gold, two pass and are right, one fails and is wrong; the fourth is left out.
+    assert found.T.to_dict("list") == {
+        "agrees with gold": [2 / 3, 3], "passes": [2 / 3, 3], "answer right": [2 / 3, 3],
+        "answer right, trace passes": [1, 2], "answer right, trace fails": [0, 1],
+    }  # fmt: skip
+
+
+def test_every_column_of_a_verdict_table_has_a_meaning(frame):
+    assert {column.removeprefix("pub_") for column in frame[0]} <= set(schema.VERDICT)
 
 
 def test_unanswerable_questions_and_outputs_that_decline_are_marked(tmp_path):
@@ -190,24 +221,22 @@ def test_repetition_counts_word_sequences_that_come_again():
     assert text.repetition("round " * 103) == pytest.approx(0.99)  # one of a hundred is new
 
 
-def test_an_evaluation_has_one_row_per_file_and_measure(frame, monkeypatch):
+def test_an_evaluation_has_one_row_per_file_and_measure(frame):
     table, paths = frame
     files = pd.DataFrame({"dataset": "cotempqa", "condition": ["vanilla", "correct", "correct"], "seed": [1, 1, 2],
                           "missing": [0, 1, 0]})  # fmt: skip
     prompted = table.assign(condition=table.condition.replace("vanilla", "prompted"))
-    found = evaluation.Evaluation([PROBLEM, LISTS], paths, prompted, files, {}, "")
+    found = evaluation.Evaluation([PROBLEM, LISTS], paths, prompted, files, "")
     assert set(found.traced.condition) == {"correct"}
     pair = found.contrasts(0.05).iloc[0]  # "trained minus prompted", whatever comes first in the frame
     assert (pair["first"], pair.second) == ("correct", "prompted")
+    freeform = table.assign(condition=table.condition.replace({"vanilla": "r1 (templated)", "correct": "natural"}))
+    assert set(dataclasses.replace(found, frame=freeform).traced.condition) == {"natural"}
     found = dataclasses.replace(found, frame=table)
-    monkeypatch.setattr(evaluation.registry, "load_tokenizer", lambda student: lambda text, **_: {"input_ids": text})
-    rows = found.outputs_table("S").set_index(["condition", "seed"])
-    # A missing problem counts in n; rouge_l is for students that were taught steps; tokens are letters here.
+    # A missing problem counts in n.
+    rows = found.statuses().set_index(["condition", "seed"])
     assert rows.n.to_dict() == {("vanilla", 1): 2, ("correct", 1): 3, ("correct", 2): 2}
-    assert np.isnan(rows.rouge_l["vanilla", 1]) and rows.tokens["correct", 2] == len(RIGHT)
     measured = found.accuracies(np.random.default_rng(1), 50).set_index(["condition", "measure"])
     assert measured.value["correct", "answer exactly right"] == 0.75 and measured.value["correct", "label right"] == 0.5
     assert "label right" not in measured.loc["vanilla"].index
-    assert measured.not_checked["correct", "gold-free check: passes"] + measured.outputs[
-        "correct", "gold-free check: passes"] == 4  # fmt: skip
     assert found.contrasts(0.05).measure.tolist() == ["answer exactly right", "contains the answer"]

@@ -240,7 +240,7 @@ def label_alone() -> list[str]:
 
 def followed(kind: str, verdict: str = "follows to the digit") -> int:
     """Printed numbers of a kind with a verdict, of all sets."""
-    return int(rows("06_paper_check_summary", kind=kind, verdict=verdict).numbers.sum())
+    return len(rows("08_ledger", kind=kind, verdict=verdict))
 
 
 AS = ("as printed", "as published")

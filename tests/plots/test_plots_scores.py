@@ -30,7 +30,7 @@ def ticks(ax) -> list[str]:
 def test_the_style_is_set_by_a_call_and_not_by_an_import():
     code = (
         "import matplotlib as mpl; before = mpl.rcParams['font.size'], mpl.rcParams['pdf.fonttype']\n"
-        "import tracekd.plots.scores, tracekd.plots.steps, tracekd.plots.display\n"
+        "import tracekd.plots.scores, tracekd.plots.steps\n"
         "from tracekd.plots.style import use_style\n"
         "assert before == (mpl.rcParams['font.size'], mpl.rcParams['pdf.fonttype'])\n"
         "use_style(); assert (mpl.rcParams['font.size'], mpl.rcParams['pdf.fonttype']) == (8, 42)"
@@ -51,16 +51,6 @@ def test_points_stand_where_the_table_says_with_one_marker_per_condition(ax):
     assert ax.get_legend() is None and [c.lines[0].get_marker() for c in ax.containers] == ["D", "v"]
 
 
-def test_a_matrix_shows_counts_and_intervals_and_the_rest_is_off():
-    fig, axs = plt.subplots(1, 2)
-    scores.matrices(pd.DataFrame([CELLS | {"condition": "babi, correct"}]), axs)
-    words = [t.get_text() for t in axs[0].texts]
-    low, high = intervals.wilson(30, 100)
-    assert words[:2] == ["30\n30%", f"{100 * low:.0f} to {100 * high:.0f}%"] and len(words) == 8
-    assert axs[0].axison and not axs[1].axison and axs[0].get_title() == "bAbI, correct"
-    plt.close(fig)
-
-
 def test_shares_and_phi_with_undefined_rows(ax):
     table = pd.DataFrame([{"condition": name, "rules": "id-aligned", **intervals.association_row(cells)}
                           for name, cells in (("a", CELLS), ("b", {"neither": 5}))])  # fmt: skip
@@ -69,7 +59,7 @@ def test_shares_and_phi_with_undefined_rows(ax):
     drawn = [c.lines[0].get_xdata().tolist() for c in ax.containers]
     assert drawn == [[0.3, 0.0], [0.75], pytest.approx([1 / 3, 0.0])]
     ax.clear()
-    scores.phi_forest(table, ax, label="condition", kind="rules", colours=scores.RULE_COLOURS)
+    scores.phi_forest(table, ax, label="condition")
     assert [t.get_text() for t in ax.texts] == ["undefined: trace or answer never varies"]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tracekd.data import problems
 from tracekd.decompose.agreement import compare_all, step_sizes, summary
-from tracekd.plots import display, steps
+from tracekd.plots import steps
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +32,10 @@ def test_every_plot_returns_its_axes(sets, ax):
 
 def test_views(sets):
     story = next(p for p in sets["babi"] if p.category == "two-supporting-facts")
-    shown = display.corruptions(story)
+    shown = steps.corruptions(story)
     assert shown.trace.tolist()[0] == "correct" and len(shown) == 10  # three kinds, each of one step or both
     assert (shown.classification == "right").tolist() == [True, *(False, True, False) * 3]
     assert (shown.retrieval == "right").tolist() == [True, *(True, False, False) * 3]
     letters = SimpleNamespace(decode=lambda ids: "<a>"[ids[0]])
-    shown = display.token_view([0], [1, 2], [1, 2], letters)
-    assert "&lt;" in shown and "<a>" not in shown and all(colour in shown for colour in display._BORDER.values())
+    shown = steps.token_view([0], [1, 2], [1, 2], letters)
+    assert "&lt;" in shown and "<a>" not in shown and all(colour in shown for colour, _ in steps.TOKENS.values())

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tracekd.analysis import train_tables
+from tracekd.analysis import sft_tables
 from tracekd.config import load
 from tracekd.data.synthetic.generated import generate
 from tracekd.students import memory, registry, sft, train, trainer
@@ -95,11 +95,11 @@ def test_the_tables_of_a_training(examples, tmp_path, monkeypatch):
     record = train.train("tiny-random", examples[:10], RECIPE, seed=1, folder=tmp_path)
     trained = pd.DataFrame([{"dataset": "babi", "condition": "correct", **record}])
     teachers = {("babi", "correct"): ""}
-    cost = train_tables.cost(trained, teachers)
+    cost = sft_tables.cost(trained, teachers)
     assert cost.tokens_per_second[0] == pytest.approx(record["total_tokens"] / record["seconds"])
-    monkeypatch.setattr(train_tables, "adapter_path", lambda *_: tmp_path)
+    monkeypatch.setattr(sft_tables, "adapter_path", lambda *_: tmp_path)
     run = SimpleNamespace(profile=SimpleNamespace(recipe=RECIPE))
-    log = train_tables.losses(run, trained, teachers)
+    log = sft_tables.losses(run, trained, teachers)
     assert list(log.step) == [1, 2, 3] and list(log.examples) == [4, 8, 10]
     between = log[["trace_loss", "answer_loss"]]
     # a mean over all target tokens lies between the means over its two parts

@@ -1,4 +1,4 @@
-"""The paper's claims, in our words, and our own questions, tested on the replication; and every printed number.
+"""The paper's claims, in our words, and our own questions, tested on the replication.
 
 An estimate is a difference between two training conditions on the same problems, averaged over seeds, or between
 answers after right and after wrong steps within one condition. ``low`` to ``high`` resamples problems and seeds, and
@@ -26,9 +26,10 @@ from importlib.resources import files
 import numpy as np
 import pandas as pd
 
-from tracekd.analysis.narrative import INCONCLUSIVE, NOT_SUPPORTED, NOT_TESTED, SUPPORTED, points
+from tracekd.analysis.paper_check import by_kind
 from tracekd.analysis.recorded import SIZE, teachers
 from tracekd.analysis.replication_tables import FEWEST, REPEATS, difference, tie
+from tracekd.analysis.tables import INCONCLUSIVE, NOT_SUPPORTED, NOT_TESTED, SUPPORTED, points
 from tracekd.traces.templated import TEACHER
 
 MARGIN = 0.05  # five points of accuracy
@@ -49,23 +50,21 @@ def load() -> pd.DataFrame:
 
 def decide(rule: str, found: Mapping, margin: float) -> str:
     """The verdict of a rule (see the module's text) on an estimate with ``low90``, ``high90`` and ``t_`` ends."""
-    ends = [(found["low90"], found["high90"])]
-    if found.get("t_low90", np.nan) == found.get("t_low90", np.nan):
-        ends.append((found["t_low90"], found["t_high90"]))
-    verdicts = {_by_interval(rule, low, high, margin) for low, high in ends}
+    verdicts = set()
+    for kind in ("", "t_"):
+        low, high = (found.get(f"{kind}{end}90", np.nan) for end in ("low", "high"))
+        if np.isnan(low):  # one seed has no t interval
+            continue
+        above, below = low > margin, high < -margin
+        supported, not_supported = {
+            "not lower": (low > -margin, below),
+            "not higher": (high < margin, above),
+            "no difference": (-margin < low and high < margin, above or below),
+            "higher": (above, high < margin),
+            "lower": (below, low > -margin),
+        }[rule]
+        verdicts.add(SUPPORTED if supported else NOT_SUPPORTED if not_supported else INCONCLUSIVE)
     return verdicts.pop() if len(verdicts) == 1 else INCONCLUSIVE
-
-
-def _by_interval(rule: str, low: float, high: float, margin: float) -> str:
-    above, below = low > margin, high < -margin
-    supported, not_supported = {
-        "not lower": (low > -margin, below),
-        "not higher": (high < margin, above),
-        "no difference": (-margin < low and high < margin, above or below),
-        "higher": (above, high < margin),
-        "lower": (below, low > -margin),
-    }[rule]
-    return SUPPORTED if supported else NOT_SUPPORTED if not_supported else INCONCLUSIVE
 
 
 def tested(
@@ -87,10 +86,15 @@ def tested(
     for claim, dataset in [(one, dataset) for one in claims.itertuples() for dataset in one.datasets.split()]:
         part = verdicts[(verdicts.dataset == dataset) & verdicts.answerable]
         for reveals, some in _parts(part, claim):
-            sizes = [(size, _found(claim, of_size, rng, repeats)) for size, of_size in some.groupby(SIZE)]
-            made = [(size, found) for size, found in reversed(sizes) if found]
-            made = made or [(0, {})] * (reveals == "all")
-            rows += [_row(claim, dataset, some, size, found) | {"reveals": reveals} for size, found in made]
+            made = {}
+            for size, of_size in some.groupby(SIZE):
+                if claim.second:
+                    made[size] = difference(of_size, claim.first, claim.second, rng, repeats)
+                else:
+                    made[size] = tie(of_size, claim.first, rng, repeats, claim.step)
+            made = {size: found for size, found in reversed(made.items()) if found} or {0: {}}
+            if reveals == "all" or 0 not in made:
+                rows += [_row(claim, dataset, some, size, found) | {"reveals": reveals} for size, found in made.items()]
     return pd.DataFrame(rows)
 
 
@@ -99,12 +103,6 @@ def _parts(part: pd.DataFrame, claim) -> Iterator[tuple[str, pd.DataFrame]]:
     yield "all", part
     if "drawn_reveals" in part and MISLEADING & {claim.first, claim.second}:
         yield from part[part.drawn_reveals.fillna("") != ""].groupby("drawn_reveals", sort=True)
-
-
-def _found(claim, part: pd.DataFrame, rng: np.random.Generator, repeats: int) -> dict:
-    if claim.second:
-        return difference(part, claim.first, claim.second, rng, repeats)
-    return tie(part, claim.first, rng, repeats, claim.step)
 
 
 def _row(claim, dataset: str, part: pd.DataFrame, size: int, found: Mapping) -> dict:
@@ -136,52 +134,24 @@ def _not_tested(part: pd.DataFrame, wrote: list[str], found: Mapping) -> str:
     return "; ".join(reason for reason, holds in reasons.items() if holds)
 
 
-# Where each kind of printed number is looked into: notebook and artefact.
-PLACES = {
-    "size": ("01_decompose", "01_step_sizes"),
-    "answer metric": ("06_released_outputs", "06_accuracy"),
-    "matrix": ("06_released_outputs", "06_associations"),
-    "claim": ("06_released_outputs", "06_claims"),
-    "r1 subset": ("06_released_outputs", "paper_check"),
-    "seeds": ("06_released_outputs", "paper_check"),
-    "study": ("05_human_study", "05_published_means"),
-}
-NUMBERS = [
-    "kind", "dataset", "category", "student", "condition", "seed", "measure", "unit", "printed", "as_published",
-    "aligned", "verdict", "notebook", "artefact",
-]  # fmt: skip
-
-
-def numbers(checked: pd.DataFrame) -> pd.DataFrame:
-    """The ledger: every row of ``paper_check.check`` with the notebook and artefact that look into it."""
-    places = [PLACES[kind] for kind in checked.kind]
-    return checked.assign(notebook=[n for n, _ in places], artefact=[a for _, a in places])[NUMBERS]
-
-
 def overview(claimed: pd.DataFrame) -> pd.DataFrame:
     """One row per claim, one column per data set: difference in points, n, verdict, at the largest size tested."""
     rows = claimed[claimed.reveals == "all"]
     rows = rows.assign(untested=rows.verdict == NOT_TESTED).sort_values("untested", kind="stable")
-    rows = rows.drop_duplicates(["claim", "dataset"])
-    cells = [_cell(row) for row in rows.itertuples()]
-    order = claimed.claim.unique()
-    return rows.assign(cell=cells).pivot(index="claim", columns="dataset", values="cell").reindex(order).fillna("")
+    rows, cells = rows.drop_duplicates(["claim", "dataset"]), []
+    for row in rows.itertuples():
+        gap, reason = points(row.estimate, row.low, row.high), row.reason if isinstance(row.reason, str) else ""
+        cells.append((f"{gap}, n = {row.n}: " if gap else "") + row.verdict + (f" ({reason})" if reason else ""))
+    wide = rows.assign(cell=cells).pivot(index="claim", columns="dataset", values="cell")
+    return wide.reindex(claimed.claim.unique()).fillna("")
 
 
-def _cell(row) -> str:
-    gap, reason = points(row.estimate, row.low, row.high), row.reason if isinstance(row.reason, str) else ""
-    found = f"{gap}, n = {row.n}: " if gap else ""
-    return f"{found}{row.verdict}{f' ({reason})' if reason else ''}"
-
-
-def short(claimed: pd.DataFrame, listed: pd.DataFrame) -> list[str]:
-    """The ledger in about twenty lines: each claim with its verdicts, then the printed numbers by how they came out."""
+def short(claimed: pd.DataFrame, ledger: pd.DataFrame) -> list[str]:
+    """In about twenty lines: each claim with its verdicts, then the printed numbers by how they came out."""
     lines = ["the paper's claims in our words, set by set, tested on the open student (08_claims):"]
     for claim, row in overview(claimed).iterrows():
         lines.append(f"  {claim}: " + "; ".join(f"{dataset} {cell}" for dataset, cell in row.items() if cell))
     lines.append("every printed number (08_ledger):")
-    verdicts = listed.verdict.str.partition(":")[0].where(listed.kind != "claim", "see 06_claims")
-    for verdict, part in listed.groupby(verdicts, sort=False):
-        kinds = ", ".join(f"{kind} {n}" for kind, n in part.kind.value_counts(sort=False).items())
-        lines.append(f"  {verdict}: {kinds}")
+    for verdict, counts in by_kind(ledger).iterrows():
+        lines.append(f"  {verdict}: " + ", ".join(f"{kind} {n}" for kind, n in counts.items() if n))
     return lines

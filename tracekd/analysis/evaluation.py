@@ -2,63 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from tracekd.analysis import gold_free, tables
+from tracekd.analysis import tables
 from tracekd.data.problem import Problem
 from tracekd.data.problems import kept, training_set
 from tracekd.data.splits import near_duplicate_lines
 from tracekd.grid import run_grid
 from tracekd.scoring.released_verdicts import write_table
-from tracekd.scoring.score_runs import trace_likeness, verdict_frame, without_text
-from tracekd.students import registry, sft
-from tracekd.students.outputs import evaluation_problems
+from tracekd.scoring.score_runs import verdict_frame, without_text
+from tracekd.students import sft
+from tracekd.students.outputs import UNTRAINED, evaluation_problems
 from tracekd.traces import freeform
-from tracekd.traces.natural import STEPPED
-
-_FILE = ("dataset", "condition", "seed")
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """The outputs of a run (``paths``) on its ``problems`` and their verdicts, conditions in longhand.
 
-    ``frame`` and ``files`` are of ``score_runs.verdict_frame``, ``teachers`` of ``sft.teachers``; ``twins`` says how
-    many training problems nearly are test problems.
+    ``frame`` and ``files`` are of ``score_runs.verdict_frame``; ``twins`` says how many training problems nearly are
+    test problems.
     """
 
     problems: Sequence[Problem]
     paths: Sequence[Path]
     frame: pd.DataFrame
     files: pd.DataFrame
-    teachers: Mapping[tuple[str, str], str]
     twins: str
 
     @property
     def traced(self) -> pd.DataFrame:
         """The verdicts on students that were taught to write the steps."""
-        return self.frame[self.frame.condition.isin(STEPPED)]
+        names = self.frame.condition.str.partition(" (")[0]
+        return self.frame[~names.isin([*UNTRAINED, "vanilla"]) & ~names.map(freeform.takes_texts).astype(bool)]
 
-    def outputs_table(self, student: str) -> pd.DataFrame:
-        """Columns of ``tables.statuses`` and, with the tokens of ``student``, of ``score_runs.trace_likeness``."""
-        found = trace_likeness(self.problems, self.paths, registry.load_tokenizer(student))
-        found = found.rename(columns={"outputs": "compared"})
-        found.loc[~found.condition.isin(STEPPED), "rouge_l"] = None  # not taught the form of a gold trace
-        counted = tables.statuses(self.frame, self.files, _FILE)
-        return counted.merge(freeform.spelled(found, self.teachers), how="left", on=list(_FILE))
+    def statuses(self) -> pd.DataFrame:
+        """How many outputs of each file have each status, with ``missing`` ones, which add up to ``n``; new_tokens."""
+        by = ["dataset", "condition", "seed"]
+        table = self.frame.groupby([*by, "status"], sort=False).size().unstack(fill_value=0)
+        missing = self.files.groupby(by, sort=False).missing.sum()
+        table = table.reindex(missing.index, fill_value=0).assign(missing=missing)
+        table.insert(0, "n", table.sum(axis=1))
+        return table.assign(new_tokens=self.frame.groupby(by).n_tokens.mean()).rename_axis(columns=None).reset_index()
 
     def accuracies(self, rng: np.random.Generator, repeats: int) -> pd.DataFrame:
-        """``tables.accuracies`` of answers and, where steps were taught, of steps and ``gold_free.at_inference``."""
+        """``tables.accuracies`` of answers and, where steps were taught, of steps and ``tables.gold_free``."""
         answers = tables.accuracies(self.frame, tables.ANSWERS, rng, repeats)
         steps = tables.accuracies(self.traced, tables.RIGHT, rng, repeats)
-        checked = gold_free.at_inference(self.traced, rng, repeats)
-        checked["measure"] = "gold-free check: " + checked.measure
-        return pd.concat([answers, steps, checked], ignore_index=True)
+        return pd.concat([answers, steps, tables.gold_free(self.traced, rng, repeats)], ignore_index=True)
 
     def contrasts(self, margin: float) -> pd.DataFrame:
         """``tables.contrasts`` by exact match and by the milder measure (column ``measure``).
@@ -66,11 +62,8 @@ class Evaluation:
         The prompted student comes last, so that a difference reads "trained minus prompted".
         """
         order = sorted(dict.fromkeys(self.frame.condition), key="prompted".__eq__)
-        columns = ("answer_correct", "answer_contains")
-        found = [
-            tables.contrasts(self.frame, margin, c, order=order).assign(measure=tables.ANSWERS[c]) for c in columns
-        ]
-        return pd.concat(found, ignore_index=True)
+        found = {c: tables.contrasts(self.frame, margin, c, order=order) for c in ("answer_correct", "answer_contains")}
+        return pd.concat([made.assign(measure=tables.ANSWERS[c]) for c, made in found.items()], ignore_index=True)
 
 
 def evaluate(run) -> Evaluation:
@@ -92,5 +85,4 @@ def evaluate(run) -> Evaluation:
     write_table(run.path("figures", "data", "04_verdicts.csv.gz"), flags)
     files = freeform.spelled(files.assign(seed=[int(path.stem.rpartition("-")[2]) for path in paths]), teachers)
     trained = {dataset: training_set(run, dataset, part) for dataset, part in problems.items()}
-    twins = near_duplicate_lines(trained, asked)
-    return Evaluation(everything, paths, freeform.spelled(frame), files, teachers, twins)
+    return Evaluation(everything, paths, freeform.spelled(frame), files, near_duplicate_lines(trained, asked))

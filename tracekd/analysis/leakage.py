@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,20 +51,16 @@ def row(wrong: Sequence[Wrong]) -> dict[str, float]:
     """One line of the leakage table.
 
     Returns:
-        dict with ``n`` (problems); ``label_bits`` (mutual information of gold and wrong label in bits) and
-        ``label_share`` (the same as a share of the gold label's entropy, 0..1). Counts of problems: ``excludes``,
-        ``names``, ``derives`` (see ``leakage``); ``none`` (none of the three); ``no_choice`` (the context has no more
-        other facts than gold ones, so that gold's number of wrong facts excludes all). And those of ``form_accuracy``.
+        dict with ``n`` (problems); ``label_share`` (mutual information of gold and wrong label as a share of the gold
+        label's entropy, 0..1); counts of problems ``excludes``, ``names``, ``derives`` (see ``traces.leakage``); and
+        those of ``form_accuracy``.
     """
     gold = [w.problem.category for w in wrong]
-    bits, entropy = information(gold, [w.label for w in wrong]), information(gold, gold)
+    entropy = information(gold, gold)
     return {
         "n": len(wrong),
-        "label_bits": bits,
-        "label_share": bits / entropy if entropy else math.nan,
+        "label_share": information(gold, [w.label for w in wrong]) / entropy if entropy else math.nan,
         **{name: sum(getattr(leakage, name)(w.problem, w.stated) for w in wrong) for name in MEASURES},
-        "none": sum(leakage.reveals(w.problem, w.stated) == "none" for w in wrong),
-        "no_choice": sum(0 < len(w.problem.evidence) >= len(corruption.distractors(w.problem)) for w in wrong),
         **form_accuracy(wrong),
     }
 
@@ -85,8 +81,8 @@ def information(first: Sequence[str], second: Sequence[str]) -> float:
 def form(facts: Sequence[str] | str) -> list[float]:
     """The form of stated facts, no word of it: characters, words, capitals, digits, marks, list form, items, case."""
     text = facts if isinstance(facts, str) else repr(list(facts))
-    items = (facts,) if isinstance(facts, str) else tuple(facts)
     marks = sum(not c.isalnum() and not c.isspace() for c in text)
+    items = (facts,) if isinstance(facts, str) else tuple(facts)
     listed = not isinstance(facts, str), len(items), bool(items) and items[0][:1].isupper()
     return [len(text), len(text.split()), sum(map(str.isupper, text)), sum(map(str.isdigit, text)), marks, *listed]
 
@@ -97,8 +93,8 @@ def form_accuracy(wrong: Sequence[Wrong]) -> dict[str, float]:
     Each problem with gold facts gives both of its lists, held out together in one of 5 folds.
 
     Returns:
-        ``form_n`` (problems), ``form_accuracy`` (0..1) with ``form_low`` and ``form_high``: Wilson's 95% interval over
-        problems, as if each were one trial. NaN under 20 problems.
+        ``form_accuracy`` (0..1) with ``form_low`` and ``form_high``: Wilson's 95% interval over problems, as if each
+        were one trial. NaN under 20 problems.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GroupKFold, cross_val_predict
@@ -108,23 +104,18 @@ def form_accuracy(wrong: Sequence[Wrong]) -> dict[str, float]:
     pairs = [(w.problem.facts, w.facts) for w in wrong if w.problem.evidence]
     names = ("form_accuracy", "form_low", "form_high")
     if len(pairs) < 20:
-        return {"form_n": len(pairs), **dict.fromkeys(names, math.nan)}
+        return dict.fromkeys(names, math.nan)
     rows = np.array([form(facts) for pair in pairs for facts in pair], dtype=float)
     labels, groups = np.tile([0, 1], len(pairs)), np.repeat(np.arange(len(pairs)), 2)
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
     said = cross_val_predict(model, rows, labels, groups=groups, cv=GroupKFold(5))
     share = float((said == labels).mean())
-    interval = wilson(round(share * len(pairs)), len(pairs))
-    return {"form_n": len(pairs), **dict(zip(names, (share, *interval), strict=True))}
+    return dict(zip(names, (share, *wilson(round(share * len(pairs)), len(pairs))), strict=True))
 
 
-def table(sets: Mapping[str, Sequence[Problem]], seed: int, kinds: Sequence[str] = corruption.STYLES) -> pd.DataFrame:
-    """The leakage table: one row a set and kind, columns ``dataset``, ``kind`` and those of ``row``."""
-    return pd.DataFrame(
-        {"dataset": name, "kind": kind, **row(drawn(found, kind, seed))}
-        for name, found in sets.items()
-        for kind in kinds
-    )
+def table(dataset: str, found: Sequence[Problem], seed: int) -> pd.DataFrame:
+    """The leakage of a set's wrong traces: one row a kind, columns ``dataset``, ``kind`` and those of ``row``."""
+    return pd.DataFrame({"dataset": dataset, "kind": k, **row(drawn(found, k, seed))} for k in corruption.STYLES)
 
 
 def trained_on(dataset: str, source: str, seed: int) -> list[Problem]:
@@ -163,43 +154,30 @@ def record(folder: str, seed: int, path: Path = RECORDED) -> None:
     """Write the leakage tables of the real sets of ``folder``: counts and shares, no text.
 
     The column ``problems`` is ``TRAINING``, or ``TEST_SET`` for the release's own traces and ours on the same problems.
-
-    Raises:
-        FileNotFoundError: ``folder`` does not have the release's traces.
     """
     real = [name for name in problems.DATASETS if problems.source_of(name, folder) != "generated"]
-    parts = [table({name: trained_on(name, folder, seed) for name in real}, seed).assign(problems=TRAINING)]
+    parts = [table(name, trained_on(name, folder, seed), seed).assign(problems=TRAINING) for name in real]
     for name, wrong in released_traces(folder).items():
-        ours = table({name: problems.count_labels([w.problem for w in wrong])}, seed)
         theirs = pd.DataFrame([{"dataset": name, "kind": RELEASED, **row(wrong)}])
+        ours = table(name, problems.count_labels([w.problem for w in wrong]), seed)
         parts += [made.assign(problems=TEST_SET) for made in (theirs, ours)]
     write_csv(path, pd.concat(parts, ignore_index=True))
 
 
-def recorded() -> pd.DataFrame:
-    """The tables that ``record`` wrote."""
-    return pd.read_csv(RECORDED)
-
-
 def main(argv: list[str]) -> int:
     """Print the leakage table as JSON: one object a set and kind."""
-    example = "python -m tracekd leakage --data ../shared/data --dataset babi --kind matched"
-    parser = Parser("leakage", __doc__.split(":")[0] + ".", example)
+    parser = Parser("leakage", __doc__.split(":")[0] + ".", "python -m tracekd leakage --data ../shared/data")
     source, about = os.environ.get("TRACEKD_DATA") or "generated", "generated, hub, a folder, or your own file"
     parser.add_argument("--data", default=source, help=f"{about} (default: TRACEKD_DATA, else generated)")
-    parser.add_argument("--dataset", help="only this set (default: all that the source has)")
-    parser.add_argument("--kind", choices=corruption.STYLES, help="only this kind (default: all)")
     parser.add_argument("--seed", type=int, default=121, help="of the draws (default: 121)")
     parser.add_argument("--record", action="store_true", help=f"write figures/data/{RECORDED.name} of real sets")
     given = parser.parse_args(argv)
     names = problems.datasets_of(problems.check_source(given.data))
-    if given.dataset and given.dataset not in names:
-        parser.error(f"--dataset {given.dataset!r} is not in {given.data}: {config.nearest(given.dataset, names)}")
     if given.record:
         record(given.data, given.seed)
         return 0
-    found = {n: trained_on(n, given.data, given.seed) for n in ([given.dataset] if given.dataset else names)}
-    made = table(found, given.seed, [given.kind] if given.kind else corruption.STYLES).round(4)
+    parts = [table(n, trained_on(n, given.data, given.seed), given.seed) for n in names]
+    made = pd.concat(parts, ignore_index=True).round(4)
     made["source"] = [problems.label_of(name, given.data) for name in made.dataset]
     print(json.dumps(json.loads(made.to_json(orient="records")), indent=1))  # NaN as null
     return 0

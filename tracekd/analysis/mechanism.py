@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tracekd.analysis.narrative import INCONCLUSIVE, NOT_TESTED
 from tracekd.analysis.recorded import FOLDER, SIZE, main_sizes
 from tracekd.analysis.replication_tables import difference
+from tracekd.analysis.tables import INCONCLUSIVE, NOT_TESTED
 from tracekd.grid.mechanism import FILE
 from tracekd.interventions.from_scratch import VARIANTS
 from tracekd.interventions.tables import ENDS, sign

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.resources import files
 
 import pandas as pd
 
@@ -19,8 +20,18 @@ SIZE = "follows from the files"
 NAN = float("nan")
 
 
+def published() -> pd.DataFrame:
+    """Every number that the paper (arXiv 2505.13792) or its release prints, ``published.csv``.
+
+    Columns: kind (``size``, ``answer metric``, ``matrix``, ``r1 subset``, ``seeds``, ``claim``, ``study``), dataset,
+    category, student, condition (in our names), seed (empty where none is stated), measure, value (in ``unit``), unit,
+    source (where it is printed).
+    """
+    return pd.read_csv(files("tracekd.analysis") / "published.csv", keep_default_na=False, dtype={"seed": str})
+
+
 def check(published: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    """Check every row of ``published.load()`` on the released verdicts (``released_tables.Release``).
+    """Check every row of ``published`` on the released verdicts (``released_tables.Release``).
 
     Returns:
         The printed rows with ``printed`` (their value), ``as_published`` (the same rule on the released outputs),
@@ -30,8 +41,9 @@ def check(published: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for row in published.to_dict("records"):
         here, aligned, verdict = _checked(row, table)
-        rows.append({**row, "printed": row["value"], "as_published": here, "aligned": aligned, "verdict": verdict})
-    found = pd.DataFrame(rows).drop(columns="value")
+        printed = row.pop("value")
+        rows.append({**row, "printed": printed, "as_published": here, "aligned": aligned, "verdict": verdict})
+    found = pd.DataFrame(rows)
     found.insert(found.columns.get_loc("verdict"), "difference", (found.as_published - found.printed).round(3))
     return found
 
@@ -87,10 +99,10 @@ def _claim(row: Mapping, table: pd.DataFrame) -> tuple[float, float, str]:
     return round(100 * theirs["joint"], 1), round(100 * ours["joint"], 1), words
 
 
-def summary(checked: pd.DataFrame) -> pd.DataFrame:
-    """How many printed numbers of each kind and set have each verdict."""
-    short = checked.assign(verdict=checked.verdict.where(checked.kind != "claim", "see the claim's own row"))
-    return short.groupby(["kind", "dataset", "verdict"], sort=False).size().rename("numbers").reset_index()
+def by_kind(checked: pd.DataFrame) -> pd.DataFrame:
+    """How many printed numbers of each kind (columns) have each verdict (rows), as they come."""
+    verdict = checked.verdict.str.partition(":")[0].where(checked.kind != "claim", "see 06_claims").rename("verdict")
+    return pd.crosstab(verdict, checked.kind).reindex(index=verdict.unique(), columns=checked.kind.unique())
 
 
 def compact(checked: pd.DataFrame) -> pd.DataFrame:
@@ -100,22 +112,19 @@ def compact(checked: pd.DataFrame) -> pd.DataFrame:
     and the verdict on all its numbers; R1 and seed results the mean of acc over categories (and seeds). Columns
     ``what``, ``measure``, ``printed``, ``as_published``, ``aligned``, ``difference``, ``verdict``.
     """
-    parts = []
-    shown = {"answer metric": "acc", "matrix": "trace both"}
-    single = checked[~checked.kind.isin(["r1 subset", "seeds"])]
-    for (kind, *_), part in single.groupby(["kind", "dataset", "student", "condition", "category"], sort=False):
+    parts, shown = [], {"answer metric": "acc", "matrix": "trace both"}
+    means, by = checked.kind.isin(["r1 subset", "seeds"]), ["kind", "dataset", "student", "condition", "category"]
+    for (kind, *_), part in checked[~means].groupby(by, sort=False):
         if kind in shown:
             follow = f"{int((part.verdict == FOLLOWS).sum())} of {len(part)} numbers follow"
             verdict = part.verdict.iloc[0] if part.verdict.nunique() == 1 else follow
             part = part[part.measure == shown[kind]].assign(verdict=verdict)
         parts.append(part)
-    means = checked[checked.kind.isin(["r1 subset", "seeds"]) & (checked.measure == "acc")]
-    for _, part in means.groupby(["kind", "student", "condition"], sort=False):
+    for _, part in checked[means & (checked.measure == "acc")].groupby(["kind", "student", "condition"], sort=False):
         mean = {"measure": f"acc, mean of {len(part)}", "category": "", "printed": round(part.printed.mean(), 2)}
         parts.append(part.head(1).assign(**mean))
     table = pd.concat(parts, ignore_index=True)
     names = table[["kind", "dataset", "category", "student", "condition"]].astype(str)
     names["student"] = names.student.str.removesuffix("-Instruct")
-    what = [", ".join(name for name in row if name and name != "all") for row in names.to_numpy()]
-    numbers = ["measure", "printed", "as_published", "aligned", "difference", "verdict"]
-    return table[numbers].assign(what=what)[["what", *numbers]]
+    table["what"] = [", ".join(name for name in row if name and name != "all") for row in names.to_numpy()]
+    return table[["what", "measure", "printed", "as_published", "aligned", "difference", "verdict"]]

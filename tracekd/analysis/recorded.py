@@ -7,8 +7,8 @@ one size are compared. An adapter's ``n`` can be a little smaller: not every pro
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -41,8 +41,7 @@ CORE = ("vanilla", "correct", "incorrect")
 ORDER = (*UNTRAINED, *CORE, *FREEFORM)  # of the paper's conditions
 
 
-@dataclass(frozen=True)
-class Recorded:
+class Recorded(NamedTuple):
     """The recorded replication, as ``replication.record`` writes it; ``interventions`` may be empty."""
 
     verdicts: pd.DataFrame
@@ -62,9 +61,7 @@ def load(folder: Path = FOLDER) -> Recorded:
     verdicts, adapters, rows = (read(folder / name) for name in FILES)
     for name, made, wanted in ((VERDICTS, verdicts, COLUMNS), (ADAPTERS, adapters, COST)):
         if missing := sorted({*wanted} - {*made}):
-            raise ValueError(
-                f"{folder / name} has no column {missing[0]!r}: record it anew with `replication --record`"
-            )
+            raise ValueError(f"{folder / name} has no column {missing[0]!r}: record it anew, `replication --record`")
     if len(rows):
         rows = rows.assign(**{flag: rows[flag].fillna(0).astype(bool) for flag in ("answer_correct", "trace_correct")})
     return Recorded(verdicts.astype(dict.fromkeys(FLAGS, bool)), adapters, rows)

@@ -7,8 +7,7 @@ per output), ``replication_adapters.csv`` (one row per training: cost, hardware,
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -67,23 +66,19 @@ def _sized(run: Run, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def trainings(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
-    """What the trainings of ``jobs`` cost, columns ``COST``."""
+    """What the trainings of ``jobs`` cost, columns ``COST``.
+
+    ``target_repetition`` is the mean over the taught texts; NaN where the run holds other texts by now.
+    """
     costs = []
     for job in (job for job in jobs if job[1] not in UNTRAINED):
-        record = adapters.read_record(adapters.adapter_path(run, *job))
-        record["target_repetition"] = _target_repetition(run, job, record)
-        about = dict(zip(recorded.JOB, job, strict=True))
-        costs.append({**record, **about, "teacher": _teacher(run, job), "source": label_of(job[0], run.source)})
+        record, path = adapters.read_record(adapters.adapter_path(run, *job)), sft.set_path(run, *job[:2])
+        taught = [sft.Example(**row) for row in read_jsonl(path)] if path.exists() else []
+        same = adapters.key(run.student, taught, run.profile.recipe, job[2]) == record["key"]
+        repeated = pd.Series([repetition(e.target) for e in taught if same], dtype=float).mean()
+        about = dict(zip(recorded.JOB, job, strict=True)) | {"teacher": _teacher(run, job)}
+        costs.append({**record, **about, "source": label_of(job[0], run.source), "target_repetition": repeated})
     return _sized(run, pd.DataFrame(costs, columns=list(recorded.COST))) if costs else pd.DataFrame()
-
-
-def _target_repetition(run: Run, job: tuple, record: Mapping) -> float:
-    """Mean repetition of the texts that an adapter was taught; NaN where the run holds other texts by now."""
-    path = sft.set_path(run, *job[:2])
-    taught = [sft.Example(**row) for row in read_jsonl(path)] if path.exists() else []
-    if adapters.key(run.student, taught, run.profile.recipe, job[2]) != record["key"]:
-        return math.nan
-    return float(pd.Series([repetition(e.target) for e in taught], dtype=float).mean())
 
 
 def forced_traces(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
@@ -139,7 +134,12 @@ def merged(old: Sequence[pd.DataFrame], fresh: Sequence[pd.DataFrame]) -> list[p
     old, fresh = (
         [t.reindex(columns=t.columns.append(needed.difference(t.columns))) for t in side] for side in (old, fresh)
     )
-    _check_profiles(pd.concat([table[needed] for table in (old[0], fresh[0]) if len(table)]))
+    jobs = pd.concat([table[needed] for table in (old[0], fresh[0]) if len(table)]).dropna().drop_duplicates()
+    if len(twice := jobs[(jobs[SIZE] > 0) & jobs.duplicated(list(recorded.KEY))]):
+        raise ValueError(
+            f"{' '.join(map(str, twice.iloc[0]))}: another profile has answered the same job, trained on as many "
+            "problems: give one of them other conditions or sizes"
+        )
     weights = [
         dict(zip(_keys(table), table.weights, strict=True)) if len(table) else {} for table in (old[1], fresh[1])
     ]
@@ -155,16 +155,6 @@ def merged(old: Sequence[pd.DataFrame], fresh: Sequence[pd.DataFrame]) -> list[p
 
 def _keys(table: pd.DataFrame) -> list[tuple]:
     return list(table[list(recorded.KEY)].itertuples(index=False, name=None))
-
-
-def _check_profiles(jobs: pd.DataFrame) -> None:
-    jobs = jobs[(jobs[SIZE] > 0) & jobs.profile.notna()].drop_duplicates()
-    if len(twice := jobs[jobs.duplicated(list(recorded.KEY))]):
-        job = twice.iloc[0]
-        raise ValueError(
-            f"{job.dataset} {job.condition} {job.seed}, trained on {job[SIZE]} problems, is answered in two profiles, "
-            f"one of them {job.profile}: give one of them other conditions or sizes"
-        )
 
 
 def _in_order(table: pd.DataFrame) -> pd.DataFrame:

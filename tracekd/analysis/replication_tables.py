@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from tracekd.analysis import tables
 from tracekd.analysis.recorded import ORDER, SIZE, of_sizes
-from tracekd.analysis.tables import accuracies as accuracies_of
-from tracekd.analysis.tables import accuracy
 from tracekd.interventions import tables as given
 from tracekd.stats import bootstrap, intervals
 from tracekd.traces import freeform
@@ -43,8 +42,8 @@ def accuracies(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 
         columns of ``tables.accuracy``; contains (share of outputs that contain the answer); cut (share of outputs that
         ran into the limit).
     """
-    shares = accuracy(verdicts, "answer_correct", rng, repeats, BY)
-    mild = accuracy(verdicts, "answer_contains", rng, repeats, BY)[[*BY, "value"]]
+    shares = tables.accuracy(verdicts, "answer_correct", rng, repeats, BY)
+    mild = tables.accuracy(verdicts, "answer_contains", rng, repeats, BY)[[*BY, "value"]]
     cut = verdicts.assign(cut=verdicts.status == "truncated").groupby(BY, sort=False).cut.mean()
     shares = shares.merge(mild.rename(columns={"value": "contains"}), on=BY).merge(cut.reset_index(), on=BY)
     order = {"by": ["dataset", SIZE], "ascending": [True, False], "kind": "stable", "ignore_index": True}
@@ -102,29 +101,20 @@ def tie(
         as ``difference``, without an estimate where the step is right in all outputs or in none; fewest (problems where
         it is right, or where it is wrong, with any seed).
     """
-    units = _by_step(frame, condition, step)
-    if not units.size:
+    steps = cube(frame, (condition,), (f"{step}_correct", "answer_correct"))[:, :, 0]
+    if not steps.size:
         return {}
-    found = _estimate(units, lambda means: _after(means, 0) - _after(means, 2), rng, repeats)
+    right, answer = steps[..., 0], steps[..., 1]
+    # (problems, seeds, 4): answer and step right, step right; answer right and step wrong, step wrong
+    units = np.stack([right * answer, right, (1 - right) * answer, 1 - right], axis=-1)
+    found = _estimate(units, lambda m: bootstrap.ratio(m[:, :2]) - bootstrap.ratio(m[:, 2:]), rng, repeats)
     found = found or {"n": len(units), "seeds": units.shape[1]}  # all right, or all wrong: nothing to compare
     if "low" in found and found["low"] == found["high"]:  # answers that are all alike: resampling shows no width
         found |= dict.fromkeys(("low", "high", "low90", "high90", *bootstrap.T_ENDS), np.nan)
-    return found | {"fewest": int(units[..., [0, 2]].any(axis=1).sum(axis=0).min())}
+    return found | {"fewest": int(units[..., [1, 3]].any(axis=1).sum(axis=0).min())}
 
 
-def _by_step(frame: pd.DataFrame, condition: str, step: str = "trace") -> np.ndarray:
-    """(problems, seeds, 4): step right, and answer too; step wrong, and answer right."""
-    units = cube(frame, (condition,), (f"{step}_correct", "answer_correct"))
-    right, answer = units[:, :, 0, 0], units[:, :, 0, 1]
-    return np.stack([right, right * answer, 1 - right, (1 - right) * answer], axis=-1)
-
-
-def _after(means: np.ndarray, place: int) -> np.ndarray:
-    """P(answer right | step) from the share of such steps and of right answers with them; NaN without any."""
-    return bootstrap.ratio(means[:, [place + 1, place]])
-
-
-def _estimate(units: np.ndarray, statistic, rng: np.random.Generator, repeats: int) -> dict:
+def _estimate(units: np.ndarray, statistic: Callable, rng: np.random.Generator, repeats: int) -> dict:
     """``bootstrap.crossed`` of a statistic, and by_seed; empty where it has no value."""
     if not units.size or np.isnan(statistic(units.mean(axis=(0, 1))[None])[0]):
         return {}
@@ -138,7 +128,7 @@ def by_answerable(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int
     """
     some = verdicts[~verdicts.groupby("dataset").answerable.transform("all").astype(bool)]
     measures = {"answer_correct": "exact", "answer_f1": "F1", "answer_rouge_l": "ROUGE-L", "declined": "declines"}
-    return accuracies_of(some, measures, rng, repeats, ["dataset", SIZE, "condition", "answerable"])
+    return tables.accuracies(some, measures, rng, repeats, ["dataset", SIZE, "condition", "answerable"])
 
 
 def by_trace(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
@@ -148,7 +138,9 @@ def by_trace(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 20
     problems.
     """
     some = verdicts[verdicts.condition.isin(["correct", "incorrect"]) & verdicts.answerable].drop(columns="category")
-    found = accuracy(some, "answer_correct", rng, repeats, ["dataset", "source", SIZE, "condition", "trace_correct"])
+    found = tables.accuracy(
+        some, "answer_correct", rng, repeats, ["dataset", "source", SIZE, "condition", "trace_correct"]
+    )
     return found[found.problems >= FEWEST_SHOWN]
 
 
@@ -161,29 +153,22 @@ def forced(asked: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -
         ``effect``) or ``follows`` (share of answers that follow ``effect`` where trace and context disagree).
     """
 
-    def by_reveals(make: Callable) -> pd.DataFrame:
-        return _by_size(asked, lambda rows: given.by_reveals(rows, lambda part: make(part, rng, repeats)))
+    def by_size(make: Callable) -> pd.DataFrame:
+        parts = {size: make(rows) for size, rows in sorted(asked.groupby(SIZE), reverse=True)}
+        return pd.concat(parts, names=[SIZE]).reset_index(SIZE).reset_index(drop=True)
 
-    levels = by_reveals(given.levels).rename(columns={"variant": "effect"})
-    moved = by_reveals(given.effects)
-    follows = _by_size(asked, lambda rows: given.follow_shares(rows, rng, repeats))
+    levels = by_size(lambda rows: given.by_reveals(rows, lambda part: given.levels(part, rng, repeats)))
+    moved = by_size(lambda rows: given.by_reveals(rows, lambda part: given.effects(part, rng, repeats)))
+    follows = by_size(lambda rows: given.follow_shares(rows, rng, repeats))
     follows = follows[follows.variant == "given"].drop(columns="variant").rename(columns={"follows": "effect"})
     parts = {
         "effect": moved[moved.effect.isin(EFFECTS) & (moved.n > 0)],
-        "accuracy": levels[levels.effect.isin(VARIANTS)],
+        "accuracy": levels[levels.variant.isin(VARIANTS)].rename(columns={"variant": "effect"}),
         "follows": follows.assign(outcome="answer_correct", reveals="all"),
     }
     table = pd.concat([part.assign(quantity=name) for name, part in parts.items()], ignore_index=True)
     table = table[table.outcome == "answer_correct"].drop(columns="outcome")
-    first = [SIZE, "quantity"]
-    return table[[*first, *table.columns.drop(first)]]
-
-
-def _by_size(frame: pd.DataFrame, make: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
-    """``make`` of each training size by itself, largest first, with ``training_problems`` as first column."""
-    parts = [make(part).assign(**{SIZE: size}) for size, part in sorted(frame.groupby(SIZE), reverse=True)]
-    table = pd.concat(parts, ignore_index=True)
-    return table[[SIZE, *table.columns.drop(SIZE)]]
+    return table[[SIZE, "quantity", *table.columns.drop([SIZE, "quantity"])]]
 
 
 def forced_panel(

@@ -1,4 +1,4 @@
-"""What notebook 02 shows of the SFT sets: what wrong traces reveal, verdicts on whole sets, lengths in tokens."""
+"""What notebooks 02 and 03 show: what wrong traces reveal, verdicts on SFT sets, tokens, and what training costs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,16 @@ from tracekd.data.problems import kept as kept_problems
 from tracekd.data.problems import load
 from tracekd.data.splits import select
 from tracekd.students import registry, sft
+from tracekd.students.adapters import adapter_path
 from tracekd.teacher import run_texts
 from tracekd.traces import freeform, templates
 
 # The columns of the leakage table, in reading order.
 LEAKAGE = ("problems", "kind", "n", "label_share", *lt.MEASURES, "form_accuracy")
+COST = [
+    "dataset", "condition", "seed", "n", "supervised_tokens", "total_tokens", "steps", "seconds", "tokens_per_second",
+    "mean_loss", "peak_gib", "hardware",
+]  # fmt: skip
 WRONG = {f"incorrect {step}": {"corrupt": step} for step in ("classification", "retrieval", "both")}
 
 
@@ -32,9 +37,11 @@ def leakage(run) -> pd.DataFrame:
     """
     trained = {name: [p for p in found if p.split == "train"] for name, found in kept_problems(run).items()}
     drawn = {name: select(found, 1000, run.rng(f"{name}/leakage")) for name, found in trained.items()}
-    live = lt.table(drawn, run.seed, ["matched"])
-    live["problems"] = live.dataset.map(run.label_of)
-    real = lt.recorded()
+    live = pd.DataFrame(
+        {"dataset": name, "kind": "matched", "problems": run.label_of(name), **lt.row(lt.drawn(p, "matched", run.seed))}
+        for name, p in drawn.items()
+    )
+    real = pd.read_csv(lt.RECORDED)
     real = real[(real.problems == lt.TRAINING) & (real.kind != "uniform") | (real.kind == lt.RELEASED)]
     made = pd.concat([live, real.assign(problems="real " + real.problems)], ignore_index=True)
     made["problems"] = made.dataset + ": " + made.problems
@@ -84,3 +91,26 @@ def tokens(run, sets: Mapping[tuple[str, str], Sequence[sft.Example]]) -> pd.Dat
         learned = round(100 * (means.trace + means.answer) / means.sum(), 1)
         rows.append({"data set": dataset, "condition": name, "n": len(parts), **means, "learned (%)": learned})
     return pd.DataFrame(rows)
+
+
+def cost(adapters: pd.DataFrame, teachers: Mapping) -> pd.DataFrame:
+    """One row per adapter of ``run_grid.train``, columns ``COST``; tokens_per_second counts prompts too."""
+    rate = adapters.total_tokens * adapters.epochs / adapters.seconds
+    return freeform.spelled(adapters.assign(tokens_per_second=rate)[COST], teachers)
+
+
+def losses(run, adapters: pd.DataFrame, teachers: Mapping) -> pd.DataFrame:
+    """One row per update of each adapter.
+
+    Returns:
+        Columns dataset, condition, seed, step, examples (seen so far), loss, trace_loss, answer_loss (nats per token;
+        empty for a part that the condition does not have), learning_rate, grad_norm.
+    """
+    update, logs = run.profile.recipe.batch * run.profile.recipe.accumulation, []
+    for row in adapters.itertuples():
+        log = pd.read_json(adapter_path(run, row.dataset, row.condition, row.seed) / "log.jsonl", lines=True)
+        seen = (log.step * update).clip(upper=row.n * row.epochs)  # the last update may hold fewer
+        logs.append(log.assign(dataset=row.dataset, condition=row.condition, seed=row.seed, examples=seen))
+    made = freeform.spelled(pd.concat(logs, ignore_index=True), teachers)
+    parts = ["trace_loss", "answer_loss"]
+    return made.assign(**made[parts].apply(pd.to_numeric))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -11,6 +11,8 @@ import pandas as pd
 from tracekd.scoring.aligned import CELLS
 from tracekd.stats import bootstrap, intervals
 
+# The verdicts on a claim; inconclusive was tested, not tested would have meant nothing.
+SUPPORTED, NOT_SUPPORTED, INCONCLUSIVE, NOT_TESTED = "supported", "not supported", "inconclusive", "not tested"
 STEPS = ("classification", "retrieval", "trace")
 BY = ("dataset", "condition")
 LEAST = 6  # problems: an exact McNemar test of five that all go one way has p = 2 / 2^5 > 0.05
@@ -21,6 +23,27 @@ RIGHT = {
     "classification_correct": "label right", "retrieval_correct": "facts right", "trace_correct": "trace right",
     "answer_correct": "answer right", "retrieval_any": "any gold fact",
 }  # fmt: skip
+
+
+def percent(value: float, low: float | None = None, high: float | None = None) -> str:
+    """A share as ``57.2% [52.7, 61.7]``; ``undefined`` for NaN."""
+    if value != value:
+        return "undefined"
+    text = f"{100 * value:.1f}%"
+    return text if low is None or low != low else f"{text} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def points(value: float, low: float | None = None, high: float | None = None) -> str:
+    """A difference in points as ``-2.2 [-7.3, +2.8]``; empty for NaN."""
+    if value != value:
+        return ""
+    ends = "" if low is None or low != low else f" [{100 * low:+.1f}, {100 * high:+.1f}]"
+    return f"{100 * value:+.1f}{ends}"
+
+
+def in_words(table: pd.DataFrame, words: Callable = percent, columns: Sequence[str] = ENDS[:3]) -> list[str]:
+    """Each row's estimate and interval by ``percent`` or ``points``."""
+    return [words(*row) for row in table[list(columns)].itertuples(index=False)]
 
 
 def first_seed(frame: pd.DataFrame, by: Sequence[str] = BY) -> pd.DataFrame:
@@ -58,10 +81,29 @@ def accuracy(
 def accuracies(
     frame: pd.DataFrame, measures: Mapping[str, str], rng: np.random.Generator, repeats: int = 2000, by=BY
 ) -> pd.DataFrame:
-    """``accuracy`` of each column in ``measures`` that there is, its name in the column ``measure`` after ``by``."""
-    found = [accuracy(frame, c, rng, repeats, by).assign(measure=name) for c, name in measures.items() if c in frame]
+    """``accuracy`` of each column in ``measures`` that there is, its name in the column ``measure`` after ``by``.
+
+    Rows without a value are left out.
+    """
+    some = {name: (c, frame[frame[c].notna()]) for c, name in measures.items() if c in frame}
+    found = [accuracy(part, c, rng, repeats, by).assign(measure=name) for name, (c, part) in some.items()]
     found, first = pd.concat(found, ignore_index=True), [*by, "measure"]
     return found[[*first, *found.columns.drop(first)]] if len(found) else pd.DataFrame(columns=[*first, *ENDS])
+
+
+def gold_free(frame: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000, by=BY) -> pd.DataFrame:
+    """``accuracies`` of the check without gold (``passes_check``): its agreement with gold, and what it buys.
+
+    Outputs whose problem has no derivation are left out.
+    """
+    checked = frame[frame.passes_check.notna()]
+    passes, answer = checked.passes_check.astype(bool), checked.answer_correct.astype(float)
+    measures = {
+        "agrees with gold": passes == checked.trace_correct.astype(bool), "passes": passes, "answer right": answer,
+        "answer right, trace passes": answer.where(passes), "answer right, trace fails": answer.where(~passes),
+    }  # fmt: skip
+    names = {name: f"gold-free check: {name}" for name in measures}
+    return accuracies(checked.assign(**measures), names, rng, repeats, by)
 
 
 def by_problem(part: pd.DataFrame, column: str) -> pd.Series:
@@ -85,19 +127,6 @@ def _macro(values: pd.Series, category: pd.Series, found: dict, rng: np.random.G
 
     made = bootstrap.crossed_bootstrap(units.reshape(*units.shape[:2], -1), mean, rng, repeats)
     return {"macro": made["value"], "macro_low": made["low"], "macro_high": made["high"]}
-
-
-def statuses(frame: pd.DataFrame, files: pd.DataFrame | None = None, by: Sequence[str] = BY) -> pd.DataFrame:
-    """How many outputs have each status; a row's counts add up to its ``n``.
-
-    ``files``, the second frame of ``score_runs.verdict_frame``, adds ``missing``: problems asked without an output.
-    """
-    table = frame.groupby([*by, "status"], sort=False, observed=True).size().unstack(fill_value=0)
-    if files is not None:
-        missing = files.groupby(list(by), sort=False).missing.sum()
-        table = table.reindex(missing.index, fill_value=0).assign(missing=missing)
-    table.insert(0, "n", table.sum(axis=1))
-    return table.rename_axis(columns=None).reset_index()
 
 
 def cells(frame: pd.DataFrame, step: str) -> dict[str, int]:

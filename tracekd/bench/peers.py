@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import tempfile
 import time
@@ -12,7 +11,6 @@ from pathlib import Path
 import torch
 from transformers import TrainerCallback
 
-from tracekd import machine
 from tracekd.config import Recipe
 from tracekd.data.problem import Problem
 from tracekd.scoring.aligned import verdict
@@ -27,7 +25,7 @@ Outputs = dict[str, tuple[list[int], bool]]  # problem id to token ids, and whet
 class Clock(TrainerCallback):
     """Seconds of each update."""
 
-    def on_train_begin(self, *_, **__):
+    def __init__(self) -> None:
         """Begin with none."""
         self.seconds: list[float] = []
 
@@ -73,7 +71,7 @@ def trainer(name: str, encoded: Sequence[sft.Encoded], student: str, recipe: Rec
     )  # fmt: skip
 
 
-def training(name: str, student: str, recipe: Recipe) -> Callable[[Sequence[sft.Encoded]], dict]:
+def training(name: str, student: str, recipe: Recipe) -> Callable[..., dict]:
     """A function that trains an epoch on encoded examples.
 
     It returns tokens_per_second (padding not counted; median over updates, without the first, which warms up) and
@@ -96,23 +94,6 @@ def training(name: str, student: str, recipe: Recipe) -> Callable[[Sequence[sft.
     return turn
 
 
-def losses_on_one_batch(student: str, encoded: Sequence[sft.Encoded], recipe: Recipe) -> dict[str, float]:
-    """The loss (nats per token) of ``ours`` and ``trl_best`` on the same examples before any training.
-
-    On a CPU in fp32, for the rest of this process.
-    """
-    os.environ[machine.COMPUTE], found = "fp32", {}
-    machine.cpu_compute.cache_clear()
-    for name in ("ours", "trl_best"):
-        with tempfile.TemporaryDirectory() as folder:
-            made = trainer(name, encoded, student, recipe, Path(folder))
-            made.model.train()  # a new adapter adds nothing, so its dropout plays no part
-            rows = train.features(encoded) if name == "ours" else list(made.train_dataset)
-            batch = {k: v.to(made.model.device) for k, v in made.data_collator(rows).items()}
-            found[name] = float(made.compute_loss(made.model, batch).detach())
-    return found
-
-
 @torch.inference_mode()
 def plain(model, tokenizer, problems: Sequence[Problem], limit: int, batch: int, *, cache: bool = True) -> Outputs:
     """``model.generate`` on left-padded batches in the given order."""
@@ -130,14 +111,7 @@ def plain(model, tokenizer, problems: Sequence[Problem], limit: int, batch: int,
     return found
 
 
-def ours(model, tokenizer, problems: Sequence[Problem], limit: int, batch: int) -> Outputs:
-    """``generate.answer``: sorted by length, shared beginnings run once, finished rows leave."""
-    cut = generate.batches(tokenizer, model.config, problems, limit=limit, batch=batch)
-    parts = generate.answer(model, tokenizer, cut, limit)
-    return {p.id: (tokens, ended) for part in parts for p, tokens, ended in part}
-
-
-def generation(name: str, student: str, recipe: Recipe) -> Callable[[Sequence[Problem]], dict]:
+def generation(name: str, student: str, recipe: Recipe) -> Callable[..., dict]:
     """A function that answers problems by ``ours``, ``plain``, or ``authors`` (one at a time with the cache off).
 
     It returns tokens_per_second (new tokens), peak_gib (of the process) and the outputs.
@@ -147,8 +121,10 @@ def generation(name: str, student: str, recipe: Recipe) -> Callable[[Sequence[Pr
 
     def turn(problems: Sequence[Problem], limit: int = recipe.max_new_tokens) -> dict:
         started, batch = _now(), recipe.generate_batch
-        if name == "ours":
-            made = ours(model, tokenizer, problems, limit, batch)
+        if name == "ours":  # sorted by length, shared beginnings run once, finished rows leave
+            cut = generate.batches(tokenizer, model.config, problems, limit=limit, batch=batch)
+            parts = generate.answer(model, tokenizer, cut, limit)
+            made = {p.id: (tokens, ended) for part in parts for p, tokens, ended in part}
         else:
             one = name == "authors"
             made = plain(model, tokenizer, problems, limit, 1 if one else batch, cache=not one)

@@ -7,14 +7,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tracekd.analysis.narrative import NOT_SUPPORTED, SUPPORTED
 from tracekd.analysis.recorded import SIZE
+from tracekd.analysis.tables import NOT_SUPPORTED, SUPPORTED
 from tracekd.plots import scores
 from tracekd.plots.style import OKABE_ITO, WIDTH, named
 
 VERDICT_STYLE = {SUPPORTED: (OKABE_ITO["blue"], "o"), NOT_SUPPORTED: (OKABE_ITO["vermilion"], "D")}
 INCONCLUSIVE_STYLE = (OKABE_ITO["grey"], "s")
-RULE_COLOURS = {"as printed": OKABE_ITO["grey"], **scores.RULE_COLOURS}
 FORCED = {"gold": "right trace", "empty": "no trace", "both_wrong": "wrong trace"}
 FORCED_COLOURS = dict(zip(FORCED.values(), map(OKABE_ITO.get, ("blue", "grey", "vermilion")), strict=True))
 
@@ -97,7 +96,7 @@ def hero(phi: pd.DataFrame, forced: pd.DataFrame, titles: tuple[str, str]) -> Fi
     ).sort_values(["dataset", "condition", "variant"])
     students = phi.assign(line=phi.dataset + ", " + phi.student.str.removesuffix("-Instruct"))
     fig, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.6), width_ratios=[1, 1])
-    scores.phi_forest(students, left, label="line", kind="rules", colours=RULE_COLOURS)
+    scores.phi_forest(students, left, label="line")
     scores.forest(shown, right, label="line", kind="trace", colours=FORCED_COLOURS, unit="share of answers right")
     right.set_xlim(-0.02, 1.02)
     for ax, letter, words in zip((left, right), "ab", titles, strict=True):

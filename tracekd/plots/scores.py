@@ -1,32 +1,21 @@
-"""Pictures of the evaluation: estimates by condition, matrices, shares, phi. Data and axes in, axes out."""
+"""Pictures of training and evaluation: losses, estimates by condition, shares, phi. Data and axes in, axes out."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from tracekd.plots.style import OKABE_ITO, colour_of, marker_of, named
-from tracekd.stats.intervals import wilson
 
-_BLUE, _SKY, _ORANGE, _RED = (OKABE_ITO[name] for name in ("blue", "sky", "orange", "vermilion"))
-RULE_COLOURS = {"as published": _ORANGE, "id-aligned": _BLUE}
-REVEALED = {
-    "excludes": ("exactly the facts that are not gold", _ORANGE),
-    "names": ("a fact that names the answer", _SKY),
-    "derives": ("facts from which the answer follows", _RED),
-}
+RULES = {"as printed": OKABE_ITO["grey"], "as published": OKABE_ITO["orange"], "id-aligned": OKABE_ITO["blue"]}
 SHARES = {
     "joint": ("both right, of all", OKABE_ITO["grey"]),
-    "p_answer_given_trace": ("answer right, given a right trace", _BLUE),
-    "p_answer_given_not_trace": ("answer right, given a wrong trace", _RED),
+    "p_answer_given_trace": ("answer right, given a right trace", OKABE_ITO["blue"]),
+    "p_answer_given_not_trace": ("answer right, given a wrong trace", OKABE_ITO["vermilion"]),
 }
-LEAST = 20  # problems; no bar is drawn on fewer
-
-
-def _gaps(middle, low, high) -> np.ndarray:
-    """Lengths of error bars below and above, (2, n)."""
-    return np.clip([middle - low, high - middle], 0, None)
+PARTS = {"trace_loss": "trace tokens", "answer_loss": "answer tokens"}
 
 
 def forest(
@@ -51,7 +40,8 @@ def forest(
         colour, marker = (colours[name], "osD^vP"[k % 6]) if colours else (colour_of(str(name)), marker_of(str(name)))
         style = {"fmt": marker, "ms": 3.5, "lw": 1, "color": colour, "label": named(str(name))}
         if len(part):
-            ax.errorbar(part.value, places, xerr=_gaps(part.value, part.low, part.high), **style)
+            gaps = np.clip([part.value - part.low, part.high - part.value], 0, None)
+            ax.errorbar(part.value, places, xerr=gaps, **style)
     for name, part in table.groupby(label, sort=False):
         if part.value.isna().all():
             place, words = len(lines) - 1 - lines.index(name), "undefined: trace or answer never varies"
@@ -80,37 +70,28 @@ def share_bars(table: pd.DataFrame, ax: Axes, *, label: str = "condition") -> Ax
     return ax
 
 
-def phi_forest(table: pd.DataFrame, ax: Axes, *, label: str, kind: str, colours: dict[str, str]) -> Axes:
-    """Phi with its interval (columns phi, phi_low, phi_high; -1..1): see ``forest``."""
+def phi_forest(table: pd.DataFrame, ax: Axes, *, label: str) -> Axes:
+    """Phi with its interval (columns phi, phi_low, phi_high; -1..1) under each of ``rules``: see ``forest``."""
     shown = table.rename(columns={"phi": "value", "phi_low": "low", "phi_high": "high"})
     ax.axvline(0, color="#999999", lw=0.6)
-    return forest(shown, ax, label=label, kind=kind, colours=colours, unit="phi of trace and answer")
+    return forest(shown, ax, label=label, kind="rules", colours=RULES, unit="phi of trace and answer")
 
 
-def matrices(table: pd.DataFrame, axs: np.ndarray, *, title: str = "condition") -> np.ndarray:
-    """A heat map per row of ``table`` (see ``matrix``) on the axes ``axs``; axes left over are switched off."""
-    flat = np.ravel(axs)
-    for ax, (_, row) in zip(flat, table.iterrows(), strict=False):
-        matrix(row, ax, title=str(row[title]), step=row.get("step", "trace"))
-    for ax in flat[len(table) :]:
-        ax.axis("off")
-    return axs
+def loss_curves(ax: Axes, logs: pd.DataFrame, part: str) -> Axes:
+    """The loss of one of ``PARTS`` of the target over training, a line per condition and seed.
 
-
-def matrix(row: pd.Series, ax: Axes, *, title: str, step: str = "trace") -> Axes:
-    """One 2x2 table (both, answer_only, trace_only, neither) as a heat map with 95% Wilson intervals of the shares."""
-    counts = np.array([[row["both"], row["trace_only"]], [row["answer_only"], row["neither"]]], float)
-    n = counts.sum()
-    ax.imshow(counts / max(n, 1), cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    for (i, j), count in np.ndenumerate(counts):
-        share = count / n if n else 0
-        low, high = wilson(int(count), int(n)) if n else (0, 0)
-        style = {"ha": "center", "va": "center", "color": "white" if share > 0.55 else "black"}
-        ax.text(j, i - 0.12, f"{int(count)}\n{share:.0%}", fontsize=7, **style)
-        ax.text(j, i + 0.3, f"{100 * low:.0f} to {100 * high:.0f}%", fontsize=5.5, **style)
-    ax.set_xticks([0, 1], ["right", "wrong"])
-    ax.set_yticks([0, 1], ["right", "wrong"], rotation=90, va="center")
-    ax.set(xlabel="answer", ylabel=step, title=named(title))
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
+    ``logs`` is of ``sft_tables.losses``. A condition without such tokens (vanilla has no trace) has no line.
+    """
+    for (condition, _), rows in logs.groupby(["condition", "seed"], sort=False):
+        rows = rows.dropna(subset=[part]).sort_values("step")
+        if rows.empty:
+            continue
+        smooth = rows[part].rolling(max(1, len(rows) // 12), min_periods=1).mean()
+        colour, dot = colour_of(condition), "o" if len(rows) == 1 else None  # no line of one step
+        ax.plot(rows.examples, rows[part], color=colour, alpha=0.25, lw=0.7)
+        ax.plot(rows.examples, smooth, color=colour, marker=dot, ms=3.5, label=condition)
+    ax.set(title=PARTS[part], xlabel="examples seen", yscale="log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))  # enough labels to read a value, few enough not to touch
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter(NullFormatter())
     return ax

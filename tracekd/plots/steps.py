@@ -1,17 +1,28 @@
-"""Pictures of steps: the three-step flow, agreement. Data and axes in, axes out."""
+"""Pictures and views of single problems, their steps, traces and tokens; and of agreement by rule."""
 
 from __future__ import annotations
 
+import html
 import textwrap
+from collections.abc import Sequence
+from itertools import product
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from tracekd.data.problem import Problem
-from tracekd.plots.style import NAMES, OKABE_ITO
+from tracekd.plots.style import NAMES, OKABE_ITO, colour_of
+from tracekd.traces import corruption, templates
 
 _MEASURES = {"answers_agree": "answers", "category_agree": "category", "evidence_agree": "evidence"}
+RIGHT, WRONG = "\u2713", "\u2717"
+# Background and name of a token by where the loss falls: nowhere, on the trace, on the answer.
+TOKENS = {
+    0: ("#EEEEEE", "read, no loss"),
+    1: ("#F8DCC0", "learned: trace"),
+    2: ("#BFE0F0", "learned: answer and end token"),
+}
 
 
 def flow(problem: Problem, ax: plt.Axes, width: int = 34) -> plt.Axes:
@@ -53,3 +64,68 @@ def agreement(table: pd.DataFrame, ax: plt.Axes, legend: bool = True) -> plt.Axe
     if legend:
         ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, fontsize=6.5)
     return ax
+
+
+def overview(problem: Problem, seed: int, ax: plt.Axes) -> plt.Axes:
+    """Draw problem, taught texts, student and verdict from left to right; ``seed`` draws the incorrect trace."""
+    label, facts = corruption.wrong_label(problem, seed), corruption.wrong_facts(problem, seed)
+    ax.set(xlim=(-0.05, 10.05), ylim=(-0.05, 4.05))
+    ax.axis("off")
+    dark, answer = OKABE_ITO["black"], f"answer {RIGHT}  {', '.join(problem.answers)}"
+    shown = [problem.question, "", *problem.context[:7], *["…"][: len(problem.context) > 7]]
+    _card(ax, (0, 0.3, 2.4, 3.4), "problem", dark, shown)
+    taught = {"correct": (problem.category, problem.facts, RIGHT), "incorrect": (label, facts, WRONG)}
+    for y, (condition, (named, stated, mark)) in zip((2.1, 0), taught.items(), strict=True):
+        lines = [f"label {mark}  {named}", f"facts {mark}  {' '.join(stated)}", answer]
+        _card(ax, (2.9, y, 3.2, 1.9), f"{condition} trace, right answer", colour_of(condition), lines)
+    _card(ax, (6.6, 1.05, 1.4, 1.9), "student", dark, ["a small model, fine-tuned on one kind of trace"])
+    _card(ax, (8.5, 1.05, 1.5, 1.9), "verdict", dark, ["new output:", "label right?", "facts right?", "answer right?"])
+    for start, end in (((2.4, 2.4), (2.9, 3.0)), ((2.4, 1.6), (2.9, 1.0)), ((6.1, 3.0), (6.6, 2.4)),
+                       ((6.1, 1.0), (6.6, 1.6)), ((8.0, 2.0), (8.5, 2.0))):  # fmt: skip
+        ax.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=8, color="0.3", shrinkA=1, shrinkB=1))
+    return ax
+
+
+def _card(ax: plt.Axes, place: tuple, title: str, colour: str, paragraphs: Sequence[str]) -> None:
+    """A box (x, y, width, height) with a title and paragraphs that fill its width."""
+    x, y, width, height = place
+    style = "round,pad=0,rounding_size=0.08"
+    ax.add_patch(FancyBboxPatch((x, y), width, height, boxstyle=style, fc="white", ec=colour, lw=1.2))
+    ax.text(x + 0.1, y + height - 0.12, title, va="top", fontsize=7.5, fontweight="bold", color=colour)
+    lines = [textwrap.fill(text, int(12.2 * width)) for text in paragraphs]
+    ax.text(x + 0.1, y + height - 0.55, "\n".join(lines), va="top", fontsize=6.5, linespacing=1.4)
+
+
+def corruptions(problem: Problem, seed: int = 0) -> pd.DataFrame:
+    """Every way to make this problem's trace wrong, side by side.
+
+    Returns:
+        One row per trace: ``trace``; ``label``, ``facts`` as stated; ``classification``, ``retrieval`` as verified.
+    """
+    made = {"correct": templates.build(problem, "correct", seed=seed)}
+    for style, step in product(corruption.STYLES, ("classification", "retrieval", "both")):
+        made[f"{style}: {step}"] = templates.build(problem, "incorrect", seed=seed, style=style, corrupt=step)
+    rows = []
+    for name, trace in made.items():
+        seen = verify(trace, problem)
+        words = ["right" if right else "wrong" for right in (seen.classification, seen.retrieval)]
+        rows.append((name, trace.classification, trace.text.split("question: ", 1)[1], *words))
+    return pd.DataFrame(rows, columns=["trace", "label", "facts", "classification", "retrieval"])
+
+
+def token_view(prompt_ids: Sequence[int], target_ids: Sequence[int], parts: Sequence[int], tokenizer) -> str:
+    """One training example token by token as HTML, coloured by where the loss falls.
+
+    ``prompt_ids`` are only read; of each learned token in ``target_ids``, ``parts`` says 1 (trace) or 2 (answer), as in
+    ``sft.Encoded``.
+    """
+    legend = " ".join(_span(name, kind) for kind, (_, name) in TOKENS.items())
+    marked = [(token, 0) for token in prompt_ids] + list(zip(target_ids, parts, strict=True))
+    body = "".join(_span(tokenizer.decode([token]), kind) for token, kind in marked)
+    return f'<p style="font-size:85%">{legend}</p><div style="font-family:monospace;font-size:85%">{body}</div>'
+
+
+def _span(text: str, kind: int) -> str:
+    shown = html.escape(text).replace("\n", "↵<br>").replace(" ", "&nbsp;")
+    style = f"background:{TOKENS[kind][0]};border:1px solid white;border-radius:2px;color:black"
+    return f'<span style="{style}">{shown or "&nbsp;"}</span><wbr>'

@@ -40,17 +40,12 @@ def use_style() -> None:
 
 def colour_of(condition: str) -> str:
     """A training condition's colour, the same for ``r1`` and ``r1 (templated)``; grey for any other word."""
-    return COLOURS.get(plain(condition), OKABE_ITO["grey"])
+    return COLOURS.get(condition.partition(" (")[0], OKABE_ITO["grey"])
 
 
 def marker_of(condition: str) -> str:
     """A training condition's marker, the same in every picture; a circle for any other word."""
-    return MARKERS.get(plain(condition), "o")
-
-
-def plain(condition: str) -> str:
-    """A training condition without the teacher that ``freeform.longhand`` adds."""
-    return condition.partition(" (")[0]
+    return MARKERS.get(condition.partition(" (")[0], "o")
 
 
 def named(text: str) -> str:

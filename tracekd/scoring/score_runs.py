@@ -1,4 +1,4 @@
-"""Verdicts of our own students' outputs files in one frame, under both rule sets, and how long their traces are."""
+"""Verdicts of our own students' outputs files in one frame, under both rule sets."""
 
 from __future__ import annotations
 
@@ -7,18 +7,15 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from tracekd.data.load_marco import NO_ANSWER
 from tracekd.data.problem import Problem
 from tracekd.io.records import read_jsonl
 from tracekd.scoring import release_rules
-from tracekd.scoring.aligned import JoinErrors, passes_check, spread, verdict, verdicts
-from tracekd.scoring.reading import split_output
-from tracekd.text import normalise, repetition, rouge_l
+from tracekd.scoring.aligned import JoinErrors, passes_check, verdict, verdicts
+from tracekd.text import normalise, repetition
 from tracekd.traces.corruption import drawn_reveals
-from tracekd.traces.templates import render
 
 PUBLISHED_FLAGS = (
     "pub_evaluated", "pub_other_row", "pub_classification_correct", "pub_retrieval_correct", "pub_trace_correct",
@@ -89,33 +86,3 @@ def _judge(gold_rows: release_rules.GoldRows, problem: Problem, text: str, finis
 def without_text(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame as it may be committed: ids, flags, counts and status, no text of problems or outputs."""
     return frame.drop(columns=[c for c in TEXT if c in frame])
-
-
-def trace_likeness(
-    problems: Iterable[Problem], paths: Iterable[Path], tokenizer=None, limit: int = 300
-) -> pd.DataFrame:
-    """Likeness of traces to the gold ones, and their length, one row per outputs file.
-
-    At most ``limit`` outputs of a file are compared, evenly spaced: ROUGE-L takes milliseconds each.
-
-    Returns:
-        dataset, condition, seed, outputs (compared), traces (outputs that have one), rouge_l (mean, 0..1), words,
-        tokens (of the trace; mean over traces; NaN without ``tokenizer``), new_tokens (mean of all that was generated).
-    """
-    known, rows = {p.id: p for p in problems}, []
-    for path in paths:
-        outputs = [output for output in read_jsonl(path) if output.get("id") in known]
-        about = {name: outputs[0].get(name) if outputs else None for name in ("dataset", "condition", "seed")}
-        outputs = spread(outputs, limit)
-        found = [(known[o["id"]], split_output(o["text"], o.get("finished", True))[1]) for o in outputs]
-        found = [(problem, trace) for problem, trace in found if trace]
-        tokens = [tokenizer(trace, add_special_tokens=False)["input_ids"] for _, trace in found] if tokenizer else []
-        means = {
-            "rouge_l": [rouge_l(trace, render(p.dataset, p.category, p.facts)) for p, trace in found],
-            "words": [len(trace.split()) for _, trace in found],
-            "tokens": [len(ids) for ids in tokens],
-            "new_tokens": [output.get("n_tokens", np.nan) for output in outputs],
-        }
-        means = {name: pd.Series(values, dtype=float).mean() for name, values in means.items()}
-        rows.append({**about, "outputs": len(outputs), "traces": len(found), **means})
-    return pd.DataFrame(rows)

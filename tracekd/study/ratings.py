@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tracekd.analysis.published import load as load_published
+from tracekd.analysis import paper_check
 
 TRACE_TYPES = ("r1", "r1_summary", "r1_explanation", "correct")
 LABELS = {"r1": "R1", "r1_summary": "R1 summary", "r1_explanation": "R1 explanation", "correct": "correct"}
@@ -134,7 +134,7 @@ def published() -> pd.DataFrame:
         the four CoTempQA categories of the R1 subset) and student ("" for ratings). One column per trace type; missing
         where our sources state no value.
     """
-    table = load_published()
+    table = paper_check.published()
     rated = table[table["kind"] == "study"].assign(student="", quantity=lambda t: t["measure"].str.replace(" ", "_"))
     subset = table[(table["kind"] == "r1 subset") & (table["measure"] == "acc")].assign(quantity="accuracy")
     index = pd.MultiIndex.from_tuples([(scale, "") for scale in SCALES] + [("accuracy", name) for name in STUDENTS])
