@@ -5,25 +5,20 @@ written by            read by
 ====================  =================================================
 train (problems)      derive, teacher, score, train --data as an own set
 teacher               train --texts, survey build --traces
-train (SFT sets)      survey build --traces
 generate              score
 score --csv           any reader of tables
-survey read           survey read, run --ratings
-survey page           survey read (in a real browser: ``test_survey``)
+survey page           survey read, run --ratings (in a real browser: ``test_survey``)
 ====================  ============================================================="""
 
 import json
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from tracekd import __main__
 from tracekd.data.problem import read_problems
 from tracekd.io.records import read_jsonl, write_jsonl
-from tracekd.study import survey, survey_cli
-from tracekd.study.simulate import simulate
-from tracekd.study.source import open_study
+from tracekd.study import survey
 
 
 def call(*argv):
@@ -65,30 +60,16 @@ def test_outputs_are_scored_and_the_verdicts_are_a_table(runs, tmp_path, capsys)
     assert len(rows) == 32 and rows["answer_correct"].sum() == found["answer"]
 
 
-def test_a_teachers_texts_are_trained_on_and_shown_in_the_survey(runs, tmp_path):
+def test_a_teachers_texts_are_trained_on_and_shown_in_the_survey(runs, tmp_path, monkeypatch):
     problems = read_problems(runs / "problems/cotempqa.jsonl")[:60]
     texts = tmp_path / "texts.jsonl"
     write_jsonl(texts, ({"id": p.id, "teacher": "stand-in", "trace": "I look at the years."} for p in problems))
     call("train", "--profile", "smoke", "--dataset", "cotempqa", "--condition", "r1", "--texts", texts)
     record = json.loads((tmp_path / "runs/smoke/adapters/cotempqa/r1/seed121/record.json").read_text())
     assert record["teacher"] == "stand-in"
-    assert {key[0] for key in survey_cli.given_traces([texts])} == {p.id for p in problems}
-
-
-def test_sft_sets_are_shown_in_the_survey(runs, tmp_path, monkeypatch):
     monkeypatch.setattr(survey, "fetch", lambda: (["var jsPsych;"], "licence"))
-    page = tmp_path / "page.html"
-    call(
-        "survey",
-        "build",
-        "--dataset",
-        "cotempqa",
-        "--traces",
-        runs / "sft/cotempqa/correct/train.jsonl",
-        "--output",
-        page,
-    )
-    assert "<think>" not in page.read_text(encoding="utf-8")
+    call("survey", "build", "--traces", texts, "--output", tmp_path / "page.html")
+    assert "I look at the years." in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 def test_problems_of_a_run_are_an_own_set(runs, tmp_path):
@@ -99,15 +80,3 @@ def test_problems_of_a_run_are_an_own_set(runs, tmp_path):
     call("derive", tmp_path / "mine.jsonl")
     call("train", "--profile", "smoke", "--data", tmp_path / "mine.jsonl", "--condition", "vanilla")
     assert list((tmp_path / "runs/smoke/adapters/mine/vanilla").rglob("record.json"))
-
-
-def test_ratings_that_were_read_are_read_again_unchanged(tmp_path):
-    simulate(np.random.default_rng(1)).to_csv(tmp_path / "raw.csv", index=False)
-    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
-    call("survey", "read", tmp_path / "raw.csv", "--output", first)
-    call("survey", "read", first, "--output", second)
-    assert first.read_text() == second.read_text()
-    pd.testing.assert_frame_equal(
-        open_study(str(first), np.random.default_rng(1)).ratings,
-        open_study(str(second), np.random.default_rng(2)).ratings,
-    )
