@@ -14,9 +14,8 @@ import sys
 import zlib
 from pathlib import Path
 
-from tracekd.command_line import failed
 from tracekd.config import nearest
-from tracekd.io import disk
+from tracekd.io.records import disk_full
 
 # Name: module and function, so that `run --check` works before torch is installed; and what it does.
 COMMANDS = {
@@ -34,7 +33,7 @@ COMMANDS = {
     "bench": ("bench.benches:main", "measure training and generation beside their peers"),
     "export": ("grid.run_grid:main_export", "write SFT sets as JSON lines for other trainers"),
     "student": ("students.registry:main", "fetch a student and say where it is"),
-    "survey": ("study.survey_cli:main", "build the rating survey and read its answers"),
+    "survey": ("study.survey:main", "build the rating survey and read its answers"),
 }
 # Paths that are given wrong are bad input, like a wrong value; so are compressed files that broke off, and JSON nested
 # without end.
@@ -44,19 +43,11 @@ BAD_INPUT = (
 )  # fmt: skip
 
 
-def _exit_code(error: Exception) -> int | None:
-    """2 for bad input, 1 for other errors that have a message for users, None for a fault of this program."""
-    ours = type(error).__module__.startswith("tracekd")
-    if isinstance(error, BAD_INPUT) or (ours and type(error).__name__ in ("DataUnavailable", "StudentUnavailable")):
-        return 2
-    return 1 if ours else None
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run a command; an error is one message unless TRACEKD_DEBUG is set (exit codes: see the module)."""
-    argv = sys.argv[1:] if argv is None else argv
+    argv, debug = sys.argv[1:] if argv is None else argv, bool(os.environ.get("TRACEKD_DEBUG"))
     # A log that cannot be written, on a full disk, must not bury the message that says so.
-    logging.raiseExceptions = bool(os.environ.get("TRACEKD_DEBUG"))
+    logging.raiseExceptions = debug
     if not argv or argv[0] in ("-h", "--help"):
         print("usage: python -m tracekd COMMAND [options]; COMMAND --help says more\n")
         print("\n".join(f"  {name:<11} {about}" for name, (_, about) in COMMANDS.items()))
@@ -73,15 +64,18 @@ def main(argv: list[str] | None = None) -> int:
         # The reader of a pipe, such as `head`, has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:
-        error = disk.explained(error, Path(os.environ.get("TRACEKD_RUNS") or "runs")) or error
-        code = _exit_code(error)
-        if code is None or os.environ.get("TRACEKD_DEBUG"):
-            raise
-        return failed(str(error) or repr(error), code)
     except KeyboardInterrupt:
         print("tracekd: stopped; what was finished stays", file=sys.stderr)
         return 130
+    except Exception as error:
+        error = disk_full(error, Path(os.environ.get("TRACEKD_RUNS") or "runs")) or error
+        ours = type(error).__module__.startswith("tracekd")
+        unavailable = ours and type(error).__name__ in ("DataUnavailable", "StudentUnavailable")
+        bad = unavailable or isinstance(error, BAD_INPUT)
+        if debug or not (ours or bad):  # neither bad input nor an error with a message for users: our own fault
+            raise
+        print(f"tracekd: {str(error) or repr(error)}\n(TRACEKD_DEBUG=1 shows where this comes from)", file=sys.stderr)
+        return 2 if bad else 1
 
 
 if __name__ == "__main__":

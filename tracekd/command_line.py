@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tracekd.config import load, names, nearest
+from tracekd.config import names, nearest
 
 
 class Parser(argparse.ArgumentParser):
@@ -17,7 +16,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, prog: str, about: str | None = None, example: str = "", **options: Any):
         """Make the parser of ``python -m tracekd PROG``; ``example`` are command lines for the end of ``--help``."""
         prog = prog if prog.startswith("python") else f"python -m tracekd {prog}"
-        epilog = "example:\n" + "\n".join(f"  {line.strip()}" for line in example.strip().splitlines())
+        epilog = "\n  ".join(["example:", *(line.strip() for line in example.strip().splitlines())])
         super().__init__(
             prog=prog, description=(about or "").replace("``", ""), epilog=epilog if example else None,
             allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options,
@@ -44,11 +43,7 @@ class Parser(argparse.ArgumentParser):
 
 def profile_name(text: str) -> str:
     """A profile's name, as the type of an option."""
-    try:
-        load(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return text
+    return each_of(names())(text)
 
 
 def each_of(known: Sequence[str]) -> Callable[[str], str]:
@@ -57,7 +52,7 @@ def each_of(known: Sequence[str]) -> Callable[[str], str]:
     def checked(text: str) -> str:
         for word in text.split(","):
             if word not in known:
-                raise argparse.ArgumentTypeError(f"no {word!r} here: {nearest(word, list(known))}")
+                raise argparse.ArgumentTypeError(f"no {word!r} here: {nearest(word, known)}")
         return text
 
     return checked
@@ -68,9 +63,3 @@ def file_or_folder(text: str) -> Path:
     if not Path(text).exists():
         raise argparse.ArgumentTypeError(f"{text!r}: no such file or folder")
     return Path(text)
-
-
-def failed(message: str, code: int) -> int:
-    """Print one message for a failed command and return its exit code: 2 for bad input, 1 for other failures."""
-    print(f"tracekd: {message}\n(TRACEKD_DEBUG=1 shows where this comes from)", file=sys.stderr)
-    return code

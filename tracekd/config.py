@@ -16,38 +16,23 @@ HABITS = ("aligned", "as_published")
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a student is trained and asked.
+    """How a student is trained and asked; LoRA as in the paper, on all seven projections."""
 
-    Attributes:
-        epochs: passes over the training problems.
-        learning_rate: peak, after a warm-up over ``warmup`` of the steps; then a cosine down to 0.
-        batch, accumulation: an update learns from ``batch`` x ``accumulation`` examples, over all devices together.
-        max_tokens: longest example. A problem with a longer one is left out of every condition and counted.
-        leave_out: largest share of a data set's problems that may be left out as too long; beyond it the run stops.
-        max_new_tokens: most tokens generated per answer; an output that reaches it is ``truncated``.
-        room: a trained student may generate up to this many times its longest training target; 0: no more than
-            ``max_new_tokens``.
-        generate_batch: most problems generated at once; fewer where their caches would not fit into memory.
-        lora_r, lora_alpha, lora_dropout: LoRA as in the paper, on all seven projections.
-        habits: ``aligned``, or ``as_published`` for those of the authors' release: see ``sft.encode_as_published``.
-        quantise: hold the student in NF4 (QLoRA), else in plain weights (LoRA).
-    """
-
-    epochs: float
-    learning_rate: float
-    batch: int
+    epochs: float  # passes over the training problems
+    learning_rate: float  # peak, after a warm-up over ``warmup`` of the steps; then a cosine down to 0
+    batch: int  # an update learns from ``batch`` x ``accumulation`` examples, over all devices together
     accumulation: int
-    max_tokens: int
-    max_new_tokens: int
-    generate_batch: int
+    max_tokens: int  # longest example; a problem with a longer one is left out of every condition and counted
+    max_new_tokens: int  # most tokens generated per answer; an output that reaches it is ``truncated``
+    generate_batch: int  # most problems generated at once; fewer where their caches would not fit into memory
     warmup: float = 0.1
     lora_r: int = 16
     lora_alpha: int = 32
     lora_dropout: float = 0.05
-    habits: str = "aligned"
-    quantise: bool = True
-    room: float = 1.25
-    leave_out: float = 0.02
+    habits: str = "aligned"  # or ``as_published``, those of the authors' release: see ``sft.encode_as_published``
+    quantise: bool = True  # hold the student in NF4 (QLoRA), else in plain weights (LoRA)
+    room: float = 1.25  # an answer may have so many times the tokens of the longest target; 0: ``max_new_tokens``
+    leave_out: float = 0.02  # largest share of a set's problems that may be too long; beyond it the run stops
 
     def __post_init__(self):
         """Refuse unknown habits."""
@@ -57,20 +42,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Profile:
-    """One entry of ``profiles.toml``.
-
-    Attributes:
-        train, test, interventions: numbers of problems by data set, or ``"all"``, which also holds for a set not named:
-            trained on, answered (notebook 04), and answered again after forced traces (notebook 07).
-        generated: problems to generate by data set.
-        conditions, also: trained on every data set, and further ones by data set.
-        untrained: conditions in which the student is asked as it is: see ``outputs.UNTRAINED``.
-        marco: settings of real MS MARCO: ``test_share`` of ``load_marco.problems_of``.
-        datasets: those that the profile runs on; empty: all.
-        live: the data sets whose students are trained, answer and are scored in a run; empty: all. Of the others the
-            sets are built, and the recorded results are shown.
-        texts: where free-form traces come from: see ``run_texts.find_texts``.
-    """
+    """One entry of ``profiles.toml``; numbers of problems are by data set, ``"all"`` holds for a set not named."""
 
     name: str
     about: str
@@ -78,31 +50,27 @@ class Profile:
     student: str
     data: str
     seeds: tuple[int, ...]
-    generated: dict[str, int]
+    generated: dict[str, int]  # problems to generate
     train: dict[str, int | str]
-    test: dict[str, int | str]
-    interventions: dict[str, int | str]
-    conditions: tuple[str, ...]
+    test: dict[str, int | str]  # answered (notebook 04)
+    interventions: dict[str, int | str]  # answered again after forced traces (notebook 07)
+    conditions: tuple[str, ...]  # trained on every data set
     recipe: Recipe
     study_repeats: int
     bootstrap: int
-    also: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    marco: dict[str, Any] = field(default_factory=dict)
-    datasets: tuple[str, ...] = ()
-    untrained: tuple[str, ...] = ("prompted",)
-    texts: str = "auto"
-    live: tuple[str, ...] = ()
+    also: dict[str, tuple[str, ...]] = field(default_factory=dict)  # further conditions by data set
+    marco: dict[str, Any] = field(default_factory=dict)  # ``test_share`` of ``load_marco.problems_of``
+    datasets: tuple[str, ...] = ()  # those that the profile runs on; empty: all
+    untrained: tuple[str, ...] = ("prompted",)  # the student is asked as it is: see ``outputs.UNTRAINED``
+    texts: str = "auto"  # where free-form traces come from: see ``run_texts.find_texts``
+    live: tuple[str, ...] = ()  # sets whose students are trained and asked; empty: all. The others are only built
 
     def conditions_of(self, dataset: str) -> tuple[str, ...]:
         """The training conditions of one data set: ``conditions``, and what ``also`` adds for it."""
         return (*self.conditions, *self.also.get(dataset, ()))
 
-    def live_of(self, datasets: Sequence[str]) -> tuple[str, ...]:
-        """Those of a source's data sets whose students are trained and asked; a reader's own set always is."""
-        return tuple(d for d in datasets if d in self.live) or tuple(datasets)
 
-
-def nearest(value: str, known: list[str] | tuple[str, ...]) -> str:
+def nearest(value: str, known: Sequence[str]) -> str:
     """A hint for a message: the nearest right name, or all of them."""
     close = difflib.get_close_matches(value, known, n=1, cutoff=0.4)
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
@@ -119,23 +87,17 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Profile:
-    """Read one profile; one that is ``like`` another inherits what it does not say itself.
-
-    Raises:
-        ValueError: no profile has that name; the message gives the nearest.
-    """
+    """Read one profile; one that is ``like`` another inherits what it does not say itself; ValueError if unknown."""
     if name not in _entries():
         raise ValueError(f"no profile {name!r}: {nearest(name, names())}")
-    entry = dict(_entries()[name])
-    own = entry.pop("recipe", {})
-    while like := entry.pop("like", None):
-        base = _entries()[like]
-        own = {**base.get("recipe", {}), **own}
-        entry = {**{k: v for k, v in base.items() if k != "recipe"}, **entry}
-    # A recipe's key may be changed in one line of an heir, without a table of its own.
-    for key in list(entry):
-        if key in Recipe.__dataclass_fields__:
-            own[key] = entry.pop(key)
-    entry = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+    lines = [_entries()[name]]
+    while like := lines[0].get("like"):
+        lines.insert(0, _entries()[like])
+    entry, recipe = {}, {}
+    for line in lines:  # a recipe's key may be changed in one line of an heir, without a table of its own
+        recipe |= line.get("recipe", {}) | {key: line[key] for key in line if key in Recipe.__dataclass_fields__}
+        entry |= {key: value for key, value in line.items() if key not in Recipe.__dataclass_fields__}
+    entry |= {key: tuple(value) for key, value in entry.items() if isinstance(value, list)}
     entry["also"] = {dataset: tuple(conditions) for dataset, conditions in entry.get("also", {}).items()}
-    return Profile(name=name, recipe=Recipe(**own), **entry)
+    entry |= {"name": name, "recipe": Recipe(**recipe)}
+    return Profile(**{key: value for key, value in entry.items() if key != "like"})

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import platform
 import shutil
 import subprocess
-import time
-from collections.abc import Iterable
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from timeit import repeat
 
 ROOT = Path(__file__).resolve().parent.parent
-SHOWN = ("torch", "transformers", "peft", "bitsandbytes", "numpy", "pandas", "scipy", "statsmodels")
+# Packages whose versions may change a number or a picture.
+PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "numpy", "pandas", "scipy", "statsmodels", "matplotlib")
 DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 COMPUTE = "TRACEKD_COMPUTE"  # variable that sets what a CPU multiplies in, in place of the probe
 KINDS = {"fp32": "float32", "bf16": "bfloat16"}
@@ -56,40 +56,35 @@ def _allowed(root: Path = Path("/sys/fs/cgroup"), of: Path = Path("/proc/self/cg
 
 def device_memory() -> int:
     """Bytes of memory of the GPU, or of main memory if there is none (see ``memory``)."""
-    if has_gpu():
-        import torch
+    if not has_gpu():
+        return memory()
+    import torch
 
-        return torch.cuda.get_device_properties(0).total_memory
-    return memory()
+    return torch.cuda.get_device_properties(0).total_memory
 
 
 def free_memory() -> int:
     """Bytes that are free now: of the GPU if there is one, else of main memory without swapping."""
-    if has_gpu():
-        import torch
-
-        return torch.cuda.mem_get_info()[0]
     import psutil
 
-    return min(psutil.virtual_memory().available, memory())
+    if not has_gpu():
+        return min(psutil.virtual_memory().available, memory())
+    import torch
+
+    return torch.cuda.mem_get_info()[0]
 
 
 @cache
 def cpu_compute() -> str:
     """What this CPU multiplies matrices of a real student in: "fp32", or "bf16" where a short probe finds it faster.
 
-    Processors with AVX512-BF16 or AMX do twice as many products of 16 bits a second; on others bf16 is emulated and
-    slower. The variable ``TRACEKD_COMPUTE`` overrides the probe; its finding is put there, so that the processes that
-    this one starts do as it does.
-
-    Raises:
-        ValueError: ``TRACEKD_COMPUTE`` is neither.
+    Processors with AVX512-BF16 or AMX do twice as many products of 16 bits a second; others emulate them. The finding
+    is put into ``TRACEKD_COMPUTE``, so that processes that this one starts do as it does; a value there is obeyed.
     """
-    asked = os.environ.get(COMPUTE)
-    if asked is None:
-        asked = os.environ[COMPUTE] = "bf16" if _speedup() >= FASTER else "fp32"
+    asked = os.environ.get(COMPUTE) or ("bf16" if _speedup() >= FASTER else "fp32")
     if asked not in KINDS:
         raise ValueError(f"{COMPUTE} {asked!r}: expected one of {', '.join(KINDS)}, or nothing to let a probe decide")
+    os.environ[COMPUTE] = asked
     return asked
 
 
@@ -99,47 +94,38 @@ def _speedup() -> float:
 
     def best(dtype) -> float:
         left, right = torch.ones(512, 576, dtype=dtype), torch.ones(576, 1536, dtype=dtype)
-        times = []
-        for _ in range(8):  # the best of several, so that another program's turn does not decide
-            started = time.perf_counter()
-            left @ right
-            times.append(time.perf_counter() - started)
-        return min(times)
+        # The best of several, so that another program's turn does not decide.
+        return min(repeat(lambda: left @ right, number=1, repeat=8))
 
     return best(torch.float32) / best(torch.bfloat16)
 
 
 def commit() -> str:
     """The commit of the code that runs, with ``+`` when the library differs from it; ``unknown`` outside git."""
-
-    def git(*words: str) -> str:
-        command = ["git", "-C", str(ROOT), *words]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
+    asked = "describe --always --exclude=* --abbrev=10", "status --porcelain -- tracekd"
     try:
-        name = git("describe", "--always", "--exclude=*", "--abbrev=10")
-        return name + ("+" if git("status", "--porcelain", "--", "tracekd") else "")
+        name, changed = (
+            subprocess.check_output(["git", "-C", ROOT, *words.split()], stderr=subprocess.DEVNULL, text=True)
+            for words in asked
+        )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+    return name.strip() + ("+" if changed else "")
 
 
 def hardware() -> str:
     """The machine in a few words: GPU if any, else processor cores, and the memory."""
-    size = f"{memory() / 2**30:.0f} GiB"
-    if has_gpu():
-        import torch  # slow to load, and of no use without a GPU
+    size, threads = f"{memory() / 2**30:.0f} GiB", cores()
+    if not has_gpu():
+        return f"{threads} CPU thread{'s' if threads > 1 else ''} ({platform.machine()}), {size}"
+    import torch  # slow to load, and of no use without a GPU
 
-        return f"{torch.cuda.get_device_name(0)}, {size} host memory"
-    threads = cores()
-    return f"{threads} CPU thread{'s' if threads > 1 else ''} ({platform.machine()}), {size}"
+    return f"{torch.cuda.get_device_name(0)}, {size} host memory"
 
 
-def versions(packages: Iterable[str] = SHOWN) -> str:
-    """Python and ``packages`` with their versions, ``-`` for one that is not installed."""
-    found = [f"Python {platform.python_version()}"]
-    for package in packages:
-        try:
-            found.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            found.append(f"{package} -")
-    return ", ".join(found)
+@cache
+def versions() -> str:
+    """Python and ``PACKAGES`` with their versions."""
+    there = {found.name: found.version for found in importlib.metadata.distributions()}
+    found = [f"{package} {there.get(package, '-')}" for package in PACKAGES]
+    return ", ".join([f"Python {platform.python_version()}", *found])

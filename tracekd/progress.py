@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from tqdm import tqdm
 
@@ -12,7 +13,7 @@ send: Callable[[dict], None] | None = None
 FORMAT = "{desc}: {percentage:3.0f}%|{bar:10}| {elapsed}<{remaining}{postfix}"
 
 
-class Bar:
+class Bar(AbstractContextManager):
     """How far one job is: shown here, or sent to the display that all workers share."""
 
     def __init__(self, label: str, total: int, *, unit: str, done: int = 0):
@@ -35,10 +36,6 @@ class Bar:
         if self.display:
             self.display.close()
 
-    def __enter__(self) -> Bar:
-        """The bar is open already."""
-        return self
-
     def __exit__(self, *_) -> None:
         """Close the bar."""
         self.close()
@@ -51,6 +48,7 @@ class Together:
         """Show ``what`` (such as ``adapters``; "" for one job) and take each job's size, in any unit, by its label."""
         self.what, self.sizes, self.shares, self.running = what, sizes, dict.fromkeys(sizes, 0.0), {}
         self.bar = tqdm(total=sum(sizes.values()), desc=self._head(), bar_format=FORMAT, mininterval=2, smoothing=0)
+        self.close = self.bar.close
 
     def _head(self) -> str:
         done = sum(share == 1 for share in self.shares.values())
@@ -80,7 +78,3 @@ class Together:
         self.bar.set_description_str(self._head(), refresh=False)
         self.bar.set_postfix_str("; ".join(now), refresh=False)
         self.bar.update(sum(self.sizes[name] * share for name, share in self.shares.items()) - self.bar.n)
-
-    def close(self) -> None:
-        """Leave the bar as it is."""
-        self.bar.close()

@@ -20,8 +20,8 @@ from tracekd.teacher.run_texts import find_texts
 class Run:
     """A profile with its seed, data source and folder, below which everything is written.
 
-    Everything is written below ``folder``; ``figures/`` in it has the shape of the repository's ``figures/``.
-    ``texts`` is a file or folder of a teacher's texts (see ``run_texts.read``), "" for the templated ones.
+    ``figures/`` in the folder has the shape of the repository's. ``texts`` is a file or folder of a teacher's texts
+    (see ``run_texts.read``), "" for the templated ones.
     """
 
     notebook: str
@@ -53,8 +53,8 @@ class Run:
 
     @property
     def live(self) -> tuple[str, ...]:
-        """The data sets of this run whose students are trained and asked."""
-        return self.profile.live_of(self.datasets)
+        """The data sets of this run whose students are trained and asked; a reader's own set always is."""
+        return tuple(d for d in self.datasets if d in self.profile.live) or self.datasets
 
     @property
     def student(self) -> str:
@@ -73,14 +73,15 @@ class Run:
         return labels.popitem()[1] if alike else "; ".join(f"{dataset}: {label}" for dataset, label in labels.items())
 
 
-def opening(run) -> str:
+def opening(run: Run) -> str:
     """What every notebook prints first: profile, student, data source, hardware, versions."""
-    lines = [f"profile    {run.profile.name}: {run.profile.about}", f"seed       {run.seed}"]
-    lines += [f"student    {run.student}", f"data       {run.source_label}", f"hardware   {machine.hardware()}"]
-    if run.texts:
-        where = "/".join(Path(run.texts).parts[-2:])
-        lines.append(f"traces     free-form ones as in {where} (--texts templated: by rules)")
-    return "\n".join([*lines, f"versions   {machine.versions()}", f"commit     {machine.commit()}"])
+    about = {
+        "profile": f"{run.profile.name}: {run.profile.about}", "seed": run.seed, "student": run.student,
+        "data": run.source_label, "hardware": machine.hardware(),
+        "traces": run.texts and f"free-form ones as in {'/'.join(Path(run.texts).parts[-2:])}",
+        "versions": machine.versions(), "commit": machine.commit(),
+    }  # fmt: skip
+    return "\n".join(f"{name:<10} {words}" for name, words in about.items() if words != "")
 
 
 def open_run(

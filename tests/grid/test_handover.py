@@ -7,7 +7,7 @@ train (problems)      derive, teacher, score, train --data as an own set
 teacher               train --texts, survey build --traces
 generate              score
 score --csv           any reader of tables
-survey page           survey read (in a real browser: ``test_survey``)
+survey page           survey read, run --ratings (in a real browser: ``test_survey``)
 ====================  ============================================================="""
 
 import json
@@ -18,7 +18,7 @@ import pytest
 from tracekd import __main__
 from tracekd.data.problem import read_problems
 from tracekd.io.records import read_jsonl, write_jsonl
-from tracekd.study import survey_cli
+from tracekd.study import survey
 
 
 def call(*argv):
@@ -60,14 +60,16 @@ def test_outputs_are_scored_and_the_verdicts_are_a_table(runs, tmp_path, capsys)
     assert len(rows) == 32 and rows["answer_correct"].sum() == found["answer"]
 
 
-def test_a_teachers_texts_are_trained_on_and_shown_in_the_survey(runs, tmp_path):
+def test_a_teachers_texts_are_trained_on_and_shown_in_the_survey(runs, tmp_path, monkeypatch):
     problems = read_problems(runs / "problems/cotempqa.jsonl")[:60]
     texts = tmp_path / "texts.jsonl"
     write_jsonl(texts, ({"id": p.id, "teacher": "stand-in", "trace": "I look at the years."} for p in problems))
     call("train", "--profile", "smoke", "--dataset", "cotempqa", "--condition", "r1", "--texts", texts)
     record = json.loads((tmp_path / "runs/smoke/adapters/cotempqa/r1/seed121/record.json").read_text())
     assert record["teacher"] == "stand-in"
-    assert {key[0] for key in survey_cli.given_traces([texts])} == {p.id for p in problems}
+    monkeypatch.setattr(survey, "fetch", lambda: (["var jsPsych;"], "licence"))
+    call("survey", "build", "--traces", texts, "--output", tmp_path / "page.html")
+    assert "I look at the years." in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 def test_problems_of_a_run_are_an_own_set(runs, tmp_path):

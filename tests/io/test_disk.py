@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from tracekd import __main__
-from tracekd.io import disk, records
+from tracekd.io import records
 
 ROWS = [{"text": "x" * 2**17}]
 
@@ -38,26 +38,26 @@ def limited(tmp_path):
 def test_every_way_of_writing_names_the_file(room, write, request):
     """On a small disk of its own, and beyond the limit for files."""
     path = (request.getfixturevalue("small_disk")(64) if room == "disk" else request.getfixturevalue("limited")) / "new"
-    with pytest.raises(disk.DiskFull, match=str(path)) as caught, disk.writing(path):
+    with pytest.raises(records.DiskFull, match=str(path)) as caught, records.writing(path):
         write(path)
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # as a worker sends it
 
 
 def test_an_old_file_stays_and_a_torn_line_is_cut_off(limited):
     records.write_json(limited / "a.json", {"old": True})
-    with pytest.raises(disk.DiskFull):
+    with pytest.raises(records.DiskFull):
         records.write_json(limited / "a.json", ROWS)
     assert json.loads((limited / "a.json").read_text()) == {"old": True}
     assert [path.name for path in limited.iterdir()] == ["a.json"]
     records.append_jsonl(limited / "b.jsonl", [{"n": 1}])
-    with pytest.raises(disk.DiskFull):
+    with pytest.raises(records.DiskFull):
         records.append_jsonl(limited / "b.jsonl", ROWS)
     assert records.recover_jsonl(limited / "b.jsonl") == [{"n": 1}]
 
 
 def test_other_errors_pass_unchanged(tmp_path):
     for error in (OSError(errno.EACCES, "Permission denied"), RuntimeError("shapes differ"), ValueError("disk full")):
-        with pytest.raises(type(error)) as caught, disk.writing(tmp_path):
+        with pytest.raises(type(error)) as caught, records.writing(tmp_path):
             raise error
         assert caught.value is error
 

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from tracekd.pipeline import artefacts
-from tracekd.pipeline import steps as run_steps
 from tracekd.pipeline.notebook_run import open_run
 from tracekd.plots import steps
 from tracekd.run import opening
@@ -44,14 +43,14 @@ def test_artefacts_leave_files_data_and_one_manifest_row(run, fig):
         run.save_figure(fig, "04_f", caption="A line.", n=3, data=frame)
         run.save_table(frame, "04_t", caption="A table.", n=2)
     folder = run.folder / "figures"
-    rows = run_steps.rows(folder)
+    rows = artefacts.rows(folder)
     assert [row["id"] for row in rows] == ["04_f", "04_t"]
     assert all(value for row in rows for column, value in row.items() if column != "function")
     for row in rows:
-        assert all((folder / file).stat().st_size > 0 for file in run_steps.files(row))
+        assert all((folder / file).stat().st_size > 0 for file in artefacts.files(row))
     assert r"x\%" in (folder / "tables/04_t.tex").read_text()
     pd.testing.assert_frame_equal(pd.read_csv(artefacts.table_path("04_t", folder)), frame)
-    pd.testing.assert_frame_equal(pd.read_csv(artefacts.data_path("04_f.csv", folder)), frame)
+    pd.testing.assert_frame_equal(pd.read_csv(folder / "data/04_f.csv"), frame)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +89,7 @@ def test_whatever_is_not_real_is_stamped(run, fig, name, source, frame, tag):
         (".tex", f"\\footnotesize {tag.replace('_', chr(92) + '_')}"),
     ):
         assert (stamp in artefacts.table_path(f"{name}_t", folder).with_suffix(suffix).read_text()) == bool(tag)
-    assert all(part in row["source"] for row in run_steps.rows(folder) for part in tag.split("; "))
+    assert all(part in row["source"] for row in artefacts.rows(folder) for part in tag.split("; "))
 
 
 @pytest.mark.parametrize("where", ["outside lower center", "outside upper center"])
@@ -119,10 +118,8 @@ def test_the_functions_behind_an_artefact_are_read_off_the_cells(cell, kind, fou
     tables = ModuleType("tracekd.analysis.tables")
     for each in ("accuracy", "moves", "status"):
         exec(f"def {each}(frame=None): pass", vars(tables))
-    names = {"__name__": "__main__", "In": [*CELLS, cell], "tables": tables, "plots_steps": steps}
-    names["functions"] = artefacts.functions
-    exec(f"found = functions({kind!r})", names)
-    assert [function.rpartition(".")[2] for function in names["found"].split()] == found.split()
+    names = {"In": [*CELLS, cell], "tables": tables, "plots_steps": steps}
+    assert [f.rpartition(".")[2] for f in artefacts.functions(kind, names).split()] == found.split()
 
 
 def test_tables_show_small_p_values_dashes_and_who_made_them(run):

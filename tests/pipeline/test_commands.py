@@ -16,7 +16,6 @@ MISSPELT = [
     (["run", "--data", "nowhere"], "'nowhere'"),
     (["run", "--ratings", "nowhere.csv"], "'nowhere.csv'"),
     (["run", "--texts", "nowhere.jsonl"], "'nowhere.jsonl'"),
-    (["run", "--seed", "x"], "'x'"),
     (["train", "--profile", "smoke", "--condition", "corect"], "'correct'"),
     (["train", "--profile", "smoke", "--shard", "4/4"], "i/n"),
     (["teacher", __file__, "--url", "http://localhost:9/v1", "--model", "m", "--temperature=-1"], "-1.0"),

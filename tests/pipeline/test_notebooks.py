@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from conftest import ROOT
 
 from tracekd import config
-from tracekd.pipeline import artefacts, notebooks, publish, runner, steps
+from tracekd.pipeline import artefacts, notebooks, runner
 
 PATHS = notebooks.find()
 OPENING = ("Question", "Goes in", "Comes out", "Takes")
@@ -32,6 +33,11 @@ if getattr(importlib.util.find_spec("tracekd"), "origin", None) is None:
     sys.path.insert(0, os.path.dirname(os.getcwd()))
     sys.modules.pop("tracekd", None)  # an earlier import may have taken the cloned folder for an empty package
     importlib.import_module("tracekd.pipeline.requirements").install()"""
+
+HERE = {str(folder) for folder in (ROOT, Path.home(), sys.prefix, sys.base_prefix) if len(str(folder)) > 5}
+MACHINE_PATH = re.compile(
+    rf"(?<![\w.])(?:{'|'.join(map(re.escape, HERE))}|/(?:tmp|root|var/folders)(?=/)|/(?:home|Users)/\w+(?=/))(?![\w-])"
+)
 
 each = pytest.mark.parametrize("path", PATHS, ids=[path.stem for path in PATHS])
 
@@ -108,8 +114,21 @@ def test_committed_outputs_are_whole_clean_and_of_this_code(path):
         assert word not in text
     for number, cell in enumerate(notebooks.cells(path), 1):
         outputs = [{**out, "text": "".join(out.get("text", []))} for out in cell.get("outputs", [])]
-        for said in [cell["source"], *(t for out in outputs for t in publish._texts(out))]:
-            assert publish.machine_path(said) is None, f"cell {number}"
+        shown = [str(text) for out in outputs for kind, text in out.get("data", {}).items() if kind[:6] != "image/"]
+        said = "\n".join([cell["source"], *(out["text"] for out in outputs), *shown])
+        assert not MACHINE_PATH.search(said), f"cell {number}: print a relative path, or silence the warning"
+
+
+@pytest.mark.parametrize("text", [f"at {ROOT}/tracekd/a.py: a warning", "<a href='/tmp/x'>", "/home/ann/x", "/root/x"])
+def test_a_path_of_a_machine_is_found(text):
+    assert MACHINE_PATH.search(text)
+    for innocent in ("runs/cpu/x.csv", "../shared/data", "https://x.org/home/y", "7 /tmpl", "and/or"):
+        assert not MACHINE_PATH.search(innocent)
+
+
+def test_no_committed_table_holds_a_path_of_a_machine():
+    files = [path for path in ROOT.glob("figures/**/*") if path.suffix in (".csv", ".md", ".tex", ".html")]
+    assert [path.name for path in files if MACHINE_PATH.search(path.read_text(encoding="utf-8"))] == []
 
 
 # The manifest that is committed.
@@ -117,12 +136,12 @@ def test_committed_outputs_are_whole_clean_and_of_this_code(path):
 
 def check_manifest(figures: Path) -> list[dict[str, str]]:
     """Every row is complete and its files are there; every file has a row."""
-    rows = steps.rows(figures)
+    rows = artefacts.rows(figures)
     assert len({row["id"] for row in rows}) == len(rows)
     for row in rows:
         for column in ("caption", "n", "source", "notebook", "files", "seed", "profile", "commit"):
             assert row[column].strip(), f"{row['id']} has no {column}"
-        for file in steps.files(row):
+        for file in artefacts.files(row):
             assert (figures / file).is_file() and (figures / file).stat().st_size, f"{row['id']}: {file}"
         files, name = row["files"].split(), row["id"]
         table = [f"tables/{name}{suffix}" for suffix in (".csv", ".md", ".tex")]
@@ -166,7 +185,7 @@ def test_smoke_profile_runs_every_notebook(tmp_path, monkeypatch, capfd):
     assert by_notebook == {path.stem for path in PATHS}, "each notebook leaves a figure or a table"
     assert {row["profile"] for row in rows} == {"smoke"}
     for path in PATHS:
-        assert steps.executed(folder, path.stem).with_suffix(".html").stat().st_size > 10_000
+        assert notebooks.executed(folder, path.stem).with_suffix(".html").stat().st_size > 10_000
         assert (folder / "logs" / f"{path.stem}.log").exists()
     capfd.readouterr()
     assert runner.main(["--profile", "smoke"]) == 0

@@ -4,7 +4,6 @@ import gzip
 import json
 import re
 import tomllib
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -25,40 +24,24 @@ def section(title: str) -> str:
 @pytest.mark.parametrize("path", [ROOT / "README.md", *ROOT.glob("notebooks/*.md")], ids=lambda path: path.name)
 def test_every_relative_link_and_image_exists(path):
     links = re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8"))
-    assert links
     local = [link.partition("#")[0] for link in links if not re.match(r"https?://|mailto:|#", link)]
-    assert [link for link in local if not (path.parent / link).exists()] == []
+    assert local and [link for link in local if not (path.parent / link).exists()] == []
 
 
-def test_every_profile_stands_in_the_table():
+def test_every_profile_and_command_is_listed():
     first_cells = [line.split("|")[1] for line in section("Profiles").splitlines() if line[:1] == "|"]
-    named = re.findall(r"`([\w-]+)`", " ".join(first_cells))
-    assert sorted(named) == sorted(config.names())
-
-
-def test_every_command_stands_in_the_list():
+    assert sorted(re.findall(r"`([\w-]+)`", " ".join(first_cells))) == sorted(config.names())
     listed = re.findall(r"^- .*$", section("Commands"), re.MULTILINE)
     assert sorted(re.findall(r"`(\w+)`", " ".join(listed))) == sorted(__main__.COMMANDS)
 
 
-# The form.
-
-
-def paragraphs() -> list[str]:
-    """What is read in one go, as plain text: paragraphs, bullets, and the cells of tables; not code."""
-    text = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
+def test_the_form_is_easy_to_read():
+    """At most 150 lines; no paragraph, bullet or cell over 60 words; no sentence with more than one interval."""
+    text = re.sub(r"```.*?```|^#+ .*?$", "", README, flags=re.DOTALL | re.MULTILINE)
     text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)  # of a link its words, of a picture its description
-    blocks = [block for part in text.split("\n\n") for block in re.split(r"\n(?=[-|])|(?<=^)(#+ .*)\n", part) if block]
-    return [cell.strip() for block in blocks for cell in (block.split("|") if block[0] == "|" else [block])]
-
-
-def test_the_readme_is_short_enough_to_be_read():
-    assert len(README.splitlines()) <= 150
-    assert [text for text in paragraphs() if len(text.split()) > 60] == []
-
-
-def test_no_sentence_has_more_than_one_interval():
-    sentences = [sentence for text in paragraphs() for sentence in re.split(r"(?<=[.?!;:])\s", text)]
+    parts = [part for part in re.split(r"\n\n|\n(?=[-|])|(?<= )\|(?= )", text) if part.strip("|- \n")]
+    assert len(README.splitlines()) <= 150 and [part for part in parts if len(part.split()) > 60] == []
+    sentences = [sentence for part in parts for sentence in re.split(r"(?<=[.?!;:])\s", part)]
     found = [len(re.findall(r"\[[-+]?[\d.]+%?, [-+]?[\d.]+%?\]", sentence)) for sentence in sentences]
     assert sum(found) > 10 and max(found) == 1
 
@@ -80,11 +63,10 @@ def test_every_place_spells_the_address_of_pyproject():
         r"colab\.research\.google\.com/github/([\w.-]+/[\w.-]+)/": f"{owner}/{name}",
         r"git\W+clone\W+(?:-q\W+)?(https?://[\w./-]+)": url,
         r'repository-code: "([^"]*)': url,
-        r"chdir\(\W+([\w.-]+)/notebooks": name,
     }
     paths = [ROOT / "README.md", ROOT / "CITATION.cff", *ROOT.glob("notebooks/*.ipynb")]
     found = [(form, spelt) for path in paths for form in forms for spelt in re.findall(form, path.read_text())]
-    assert len(found) >= 3 * (len(paths) - 2)
+    assert len(found) >= 2 * (len(paths) - 2)
     assert [(form, spelt) for form, spelt in found if spelt != forms[form]] == []
 
 
@@ -98,54 +80,38 @@ def plain(text: str) -> str:
     return re.sub(r"[\W_]+", "", text).lower()
 
 
-def shown(path: Path) -> str:
-    """The text of a committed file without its pictures."""
-    text = gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text(encoding="utf-8")
-    return re.sub(r'"image/png": "[^"]*"', "", text)
-
-
-def held(text: str, sentences: dict[str, str]) -> list[str]:
+def held(text: str, sentences: dict[str, str]) -> set[str]:
     """The sentences that stand in a text; ``sentences`` has them by their ``plain`` form."""
     heads: dict[str, list[str]] = {}
     length = min(map(len, sentences))
     for sentence in sentences:
         heads.setdefault(sentence[:length], []).append(sentence)
     text = plain(text)
-    hits = set()
-    for start in range(len(text) - length + 1):
-        for sentence in heads.get(text[start : start + length], ()):
-            if text.startswith(sentence, start):
-                hits.add(sentences[sentence])
-    return sorted(hits)
-
-
-def cotempqa_sentences(folder: Path) -> dict[str, str]:
-    """All facts and questions of CoTempQA's files longer than ``SHORTEST``, by their plain form."""
-    found = {}
-    for path in sorted((folder / "cotempqa").glob("*.json*")):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
-            for sentence in [*row["facts"], row["question"]]:
-                if len(sentence) > SHORTEST:
-                    found[plain(sentence)] = sentence
-    return found
+    starts = range(len(text) - length + 1)
+    near = ((start, sentence) for start in starts for sentence in heads.get(text[start : start + length], ()))
+    return {sentences[sentence] for start, sentence in near if text.startswith(sentence, start)}
 
 
 def test_the_search_finds_a_sentence_however_it_is_escaped():
     sentence = 'Ann "the Elder" Müller worked for R&D_Ltd from May, 1990 to June, 1991.'
     sentences = {plain(s): s for s in (sentence, sentence.replace("Ann", "Bea"))}
     for text in (json.dumps("a " + sentence + " b", ensure_ascii=False), sentence.replace("&", r"\&")):
-        assert held(text, sentences) == [sentence]
-    assert held(sentence[:60], sentences) == []
+        assert held(text, sentences) == {sentence}
+    assert held(sentence[:60], sentences) == set()
 
 
 def test_nothing_committed_holds_a_sentence_of_the_real_sets(shared_data):
-    sentences = cotempqa_sentences(shared_data)
+    files = (shared_data / "cotempqa").glob("*.json*")
+    rows = [json.loads(line) for path in files for line in path.read_text(encoding="utf-8").splitlines()]
+    sentences = {plain(s): s for row in rows for s in [*row["facts"], row["question"]] if len(s) > SHORTEST}
     assert len(sentences) > 5000
     paths = [*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("*.md"), *ROOT.glob("notebooks/*.md")]
     paths += [p for suffix in ("csv", "csv.gz", "md", "tex") for p in ROOT.glob(f"figures/**/*.{suffix}")]
-    assert len(paths) > 10
-    found = {str(path.relative_to(ROOT)): hits[:3] for path in paths if (hits := held(shown(path), sentences))}
+    found = {}
+    for path in paths:
+        text = (gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()).decode()
+        if hits := held(re.sub(r'"image/png": "[^"]*"', "", text), sentences):
+            found[str(path.relative_to(ROOT))] = hits
     # The worked example of the release's R1 sets quotes the questions of one row and of its message.
     quoted = found.pop("notebooks/06_released_outputs.ipynb", [])
     assert len(quoted) <= 2 and all(sentence.endswith("?") for sentence in quoted)
@@ -156,6 +122,11 @@ def test_nothing_committed_holds_a_sentence_of_the_real_sets(shared_data):
 
 NAMES = r"(?:Qwen3|Llama-3\.\d|SmolLM2)-[\d.]+[BM]|DeepSeek-R1"
 NUMBER = r"(?<![\w.])[-+]?\d+(?:,\d{3})*(?:\.\d+)?%?"
+AS = ("as printed", "as published", "id-aligned")
+QWEN = {"dataset": "cotempqa", "student": "Qwen3-1.7B", "condition": "correct"}
+CORRECT = "Incorrect traces do not lower accuracy, compared with correct ones"
+NONE = "Incorrect traces do not lower accuracy, compared with no traces"
+AFTER = "Answers are as often right after wrong traces as after right ones"
 
 
 def numbers(text: str) -> list[str]:
@@ -163,14 +134,10 @@ def numbers(text: str) -> list[str]:
     return re.findall(NUMBER, re.sub(rf"!?\[[^\]]*\]\([^)]*\)|{NAMES}", " ", text))
 
 
-def table(stem: str) -> pd.DataFrame:
-    """A committed table, or the data behind a figure."""
-    path = artefacts.table_path(stem)
-    return pd.read_csv(path if path.exists() else artefacts.data_path(f"{stem}.csv"))
-
-
 def rows(stem: str, **where: object) -> pd.DataFrame:
-    frame = table(stem)
+    """Rows of a committed table, or of the data behind a figure."""
+    path = artefacts.table_path(stem)
+    frame = pd.read_csv(path if path.exists() else artefacts.RECORDED / f"{stem}.csv")
     for column, value in where.items():
         frame = frame[frame[column] == value]
     assert len(frame), f"{stem} has no row {where}"
@@ -183,24 +150,14 @@ def row(stem: str, **where: object) -> pd.Series:
     return found.iloc[0]
 
 
-def percent(value: float) -> str:
-    return f"{100 * value:.1f}%"
-
-
-def share(value: float, low: float, high: float) -> list[str]:
+def percent(*values: float) -> list[str]:
     """As in 93.6% [90.0, 96.8]."""
-    return [percent(value), percent(low)[:-1], percent(high)[:-1]]
+    return [f"{100 * value:.1f}" + "%" * (at == 0) for at, value in enumerate(values)]
 
 
-def points(value: float, low: float, high: float) -> list[str]:
+def points(*values: float) -> list[str]:
     """As in -2.2 [-7.3, +2.8]."""
-    return [f"{100 * number:+.1f}" for number in (value, low, high)]
-
-
-def minus(first: str, second: str, **where: object) -> list[str]:
-    """Accuracy of one training minus another in the authors' outputs; 06_contrasts subtracts the other way round."""
-    found = row("06_contrasts", first=second, second=first, **where)
-    return points(-found.difference, -found.high, -found.low)
+    return [f"{100 * value:+.1f}" for value in values]
 
 
 def forced(condition: str) -> pd.Series:
@@ -212,30 +169,8 @@ def claim_of(claim: str) -> pd.Series:
     return row("08_claims", dataset="babi", training_problems=1000, claim=claim)
 
 
-def rejecting(rules: str) -> list[str]:
-    """Associations of trace and answer that have a test; those that reject independence; those that still do by Holm.
-
-    The test is chi-squared against its critical value, or Fisher's where an expected count is below 5.
-    """
-    found = rows("06_associations", rules=rules, step="trace")
-    found = found[found.p_value.notna()]
-    return [f"{(found.p_value < 0.05).sum()}", f"{len(found)}", f"{(found.p_holm < 0.05).sum()}"]
-
-
-def lower(rules: str, other: str) -> list[str]:
-    """Students and sets where incorrect is lower than another training; all of them; where both are equivalent."""
-    found = rows("06_contrasts", rules=rules, first=other, second="incorrect")
-    fewer = (found.p_holm < 0.05) & (found.difference > 0)
-    return [f"{fewer.sum()}", f"{len(found)}", f"{found.equivalent.sum()}"]
-
-
-def label_alone() -> list[str]:
-    """Accuracy after a right label of the trace, with Wilson's interval from the row's counts."""
-    found = row("06_associations", rules="id-aligned", step="classification", **QWEN)
-    interval = intervals.wilson(found.both, found.both + found.trace_only)
-    text = share(found.p_answer_given_trace, *interval)
-    assert "{} [{}, {}]".format(*text) in " ".join(table("06_claims").evidence)
-    return text
+def student(claim: str) -> list[str]:
+    return points(*claim_of(claim)[["estimate", "low", "high"]])
 
 
 def followed(kind: str, verdict: str = "follows to the digit") -> int:
@@ -243,41 +178,33 @@ def followed(kind: str, verdict: str = "follows to the digit") -> int:
     return len(rows("08_ledger", kind=kind, verdict=verdict))
 
 
-AS = ("as printed", "as published")
-QWEN = {"dataset": "cotempqa", "student": "Qwen3-1.7B", "condition": "correct"}
-LLAMA = {"dataset": "babi", "student": "Llama-3.2-1B-Instruct"}
-CORRECT = "Incorrect traces do not lower accuracy, compared with correct ones"
-NONE = "Incorrect traces do not lower accuracy, compared with no traces"
-AFTER = "Answers are as often right after wrong traces as after right ones"
-
-
-def finding_of_the_label() -> list[str]:
+def finding_of_the_label():
     found = row("06_associations", rules="id-aligned", step="classification", **QWEN)
-    return [f"{number:.2f}" for number in (found.phi, found.phi_low, found.phi_high)] + [f"{found.n}"]
+    return [*(f"{number:.2f}" for number in (found.phi, found.phi_low, found.phi_high)), f"{found.n}"]
 
 
-def finding_of_following() -> list[str]:
+def finding_of_following():
     found = forced("correct")
     return [f"{100 * number:.0f}" for number in (found.value, found.low, found.high)] + [f"{found.n}"]
 
 
-def finding_of_reading_backwards() -> list[str]:
+def finding_of_reading_backwards():
     found = forced("incorrect")  # negative: "falls by"
     return [f"{-100 * number:.0f}" for number in (found.value, found.high, found.low)] + [f"{found.n}"]
 
 
-def caption() -> list[str]:
-    shown = table("08_hero")
+def caption():
+    shown = rows("08_hero")
     sizes = [shown.n[shown[column].notna()] for column in ("phi", "value")]  # outputs, then problems
     return ["0", *(f"{n:,.0f}" for part in sizes for n in (part.min(), part.max())), f"{intervals.LEVEL:.0%}"]
 
 
-def first_edition() -> list[str]:
+def first_edition():
     assert forced("correct").seeds == forced("incorrect").seeds == 1  # "Forced traces have one seed."
     return [f"{claim_of(CORRECT).training_problems:,}"]
 
 
-def given_away() -> list[str]:
+def given_away():
     asked = forced("correct")
     babi, cotempqa = (row("02_leakage", problems=f"{name}: real released test set") for name in ("babi", "cotempqa"))
     of_release = [babi.excludes, babi.n, cotempqa.excludes, cotempqa.n]
@@ -294,84 +221,78 @@ FINDINGS = {
 }
 
 
-@pytest.mark.parametrize("start", FINDINGS)
-def test_each_number_of_the_findings_is_the_tables(start):
-    line = next(line for line in section("What we find").splitlines() if line.startswith(start))
-    assert numbers(line) == FINDINGS[start]()
+def test_each_number_of_the_findings_is_the_tables():
+    lines = [line for line in section("What we find").splitlines() if numbers(line)]
+    assert {line: numbers(line) for line in lines} == {
+        line: found() for line in lines for start, found in FINDINGS.items() if line.startswith(start)
+    }
+    assert len(lines) == len(FINDINGS) and sum(line.startswith("- ") for line in lines) == 3
 
 
-def test_the_findings_have_no_other_numbers():
-    lines = section("What we find").splitlines()
-    assert [line for line in lines if numbers(line) and not line.startswith(tuple(FINDINGS))] == []
-    assert len([line for line in lines if line.startswith("- ")]) == 3
-
-
-def claim_28() -> list[str]:
-    printed, released = (row("06_associations", rules=rules, step="trace", **QWEN) for rules in AS)
+def claim_28():
+    printed, released, _ = (row("06_associations", rules=rules, step="trace", **QWEN) for rules in AS)
+    label = row("06_associations", rules="id-aligned", step="classification", **QWEN)
     aligned = row("06_phi", rules="id-aligned", step="trace", **QWEN)
-    student = row("08_by_trace", dataset="babi", condition="correct", trace_correct=True)
+    ours = row("08_by_trace", dataset="babi", condition="correct", trace_correct=True)
     after = "p_answer_given_trace"
     return [
         f"{row('08_ledger', kind='claim', dataset='cotempqa').printed:.0f}%",
-        percent(printed.joint), f"{printed.n}", percent(printed[after]), percent(released[after]),
-        *label_alone(),
-        *share(*aligned[[after, f"{after}_low", f"{after}_high"]]),
-        *share(*student[["value", "low", "high"]]),
+        *percent(printed.joint), f"{printed.n}", *percent(printed[after]), *percent(released[after]),
+        *percent(label[after], *intervals.wilson(label.both, label.both + label.trace_only)),
+        *percent(*aligned[[after, f"{after}_low", f"{after}_high"]]), *percent(*ours[["value", "low", "high"]]),
     ]  # fmt: skip
 
 
-def claim_independence() -> list[str]:
-    student = claim_of(AFTER)
-    after = points(student.estimate, student.low, student.high)
-    return [*rejecting("as printed"), *rejecting("id-aligned"), *after]
+def claim_independence():
+    """Of the associations that have a test: those that reject independence, all, those that still do by Holm."""
+    found = [rows("06_associations", rules=rules, step="trace").dropna(subset="p_value") for rules in (AS[0], AS[2])]
+    counts = [((t.p_value < 0.05).sum(), len(t), (t.p_holm < 0.05).sum()) for t in found]
+    return [*(f"{n}" for part in counts for n in part), *student(AFTER)]
 
 
-def claim_incorrect(other: str, claim: str) -> list[str]:
-    student = claim_of(claim)
-    after = points(student.estimate, student.low, student.high)
-    return [*lower("as published", other), *lower("id-aligned", other), *after]
+def claim_incorrect(other: str, claim: str):
+    """Pairs where incorrect is lower than another training; all pairs; those where both are equivalent."""
+    found = [rows("06_contrasts", rules=rules, first=other, second="incorrect") for rules in AS[1:]]
+    counts = [(((t.p_holm < 0.05) & (t.difference > 0)).sum(), len(t), t.equivalent.sum()) for t in found]
+    return [*(f"{n}" for part in counts for n in part), *student(claim)]
 
 
-def claim_compared_with_none(**where: object) -> list[str]:
-    pairs = [minus("incorrect", "vanilla", rules=rules, **where) for rules in ("as published", "id-aligned")]
-    return [*pairs[0], *pairs[1]]
+def claim_compared_with_none(**where: object):
+    """Accuracy of incorrect minus none in the authors' outputs; 06_contrasts subtracts the other way round."""
+    found = [row("06_contrasts", first="vanilla", second="incorrect", rules=rules, **where) for rules in AS[1:]]
+    return [number for t in found for number in points(-t.difference, -t.high, -t.low)]
 
 
-def claim_r1() -> list[str]:
+def claim_r1():
     accuracy = row("05_published_means", quantity="accuracy", student="Llama-3.2-1B-Instruct")
     released = row("r1_sets", file="all")
     # The table has means of four categories to three decimals; a half is rounded up.
     return [f"{accuracy.r1 + 1e-9:.1f}%", f"{accuracy.correct:.1f}%", f"{released.another_problem}", f"{released.rows}"]
 
 
-def claim_people() -> list[str]:
+def claim_people():
     rated = row("05_published_means", quantity="interpretability")
     return [f"{rated.r1:.2f}", "5", f"{rated.correct:.2f}"]  # of the five points of the scale
 
 
-# Claim: numbers of its row, and the verdicts of 06_claims and 08_claims that it gives, by the statement's beginning.
+# Claim: numbers of its row; the statement of 06_claims, by its beginning, and of 08_claims, whose verdicts it gives.
+INCORRECT = "Incorrect traces do not consistently lower accuracy, compared with"
 CLAIMS = {
-    '"Correct traces led': (claim_28, {"06_claims": "Correct traces led to correct solutions in only 28%"}),
-    "Trace and answer are": (claim_independence, {"06_claims": "Trace and answer are nearly", "08_claims": AFTER}),
-    "Incorrect traces do not": (
-        lambda: claim_incorrect("correct", CORRECT),
-        {
-            "06_claims": "Incorrect traces do not consistently lower accuracy, compared with correct",
-            "08_claims": CORRECT,
-        },
-    ),
-    "The same": (
-        lambda: claim_incorrect("vanilla", NONE),
-        {"06_claims": "Incorrect traces do not consistently lower accuracy, compared with no", "08_claims": NONE},
-    ),
+    '"Correct traces led': (claim_28, "Correct traces led to correct solutions in only 28%", None),
+    "Trace and answer are": (claim_independence, "Trace and answer are nearly", AFTER),
+    "Incorrect traces do not": (lambda: claim_incorrect("correct", CORRECT), f"{INCORRECT} correct", CORRECT),
+    "The same": (lambda: claim_incorrect("vanilla", NONE), f"{INCORRECT} no", NONE),
     "On CoTempQA": (
         lambda: claim_compared_with_none(dataset="cotempqa", student="Qwen3-1.7B"),
-        {"06_claims": "On CoTempQA incorrect traces give"},
+        "On CoTempQA incorrect traces give", None,
     ),
-    "On bAbI": (lambda: claim_compared_with_none(**LLAMA), {"06_claims": "On bAbI incorrect traces hurt"}),
-    "R1 traces": (claim_r1, {"06_claims": "R1 traces give the best accuracy of the trace types"}),
-    "People": (claim_people, {"06_claims": "People rate R1 traces"}),
-}
+    "On bAbI": (
+        lambda: claim_compared_with_none(dataset="babi", student="Llama-3.2-1B-Instruct"),
+        "On bAbI incorrect traces hurt", None,
+    ),
+    "R1 traces": (claim_r1, "R1 traces give the best accuracy of the trace types", None),
+    "People": (claim_people, "People rate R1 traces", None),
+}  # fmt: skip
 
 
 def claim_rows() -> list[list[str]]:
@@ -382,38 +303,32 @@ def claim_rows() -> list[list[str]]:
 @pytest.mark.parametrize("start", CLAIMS)
 def test_each_number_and_verdict_of_a_claim_is_the_tables(start):
     cells = next(cells for cells in claim_rows() if cells[0].startswith(start))
-    wanted, statements = CLAIMS[start]
+    wanted, stated, tested = CLAIMS[start]
     assert numbers(" | ".join(cells)) == wanted()
     verdict, _, links = cells[-1].partition(":")
-    given = dict(zip(("06_claims", "08_claims"), verdict.split("; student "), strict=False))
-    for stem, statement in statements.items():
-        recorded = claim_of(statement) if stem == "08_claims" else None
-        if recorded is None:
-            found = table(stem)
-            recorded = found[found.statement.str.startswith(statement)].iloc[0]
-        assert recorded.verdict == given.get(stem, verdict), stem
+    first, _, of_student = verdict.partition("; student ")
+    recorded = rows("06_claims")
+    assert recorded[recorded.statement.str.startswith(stated)].verdict.iloc[0] == first
+    assert tested is None or claim_of(tested).verdict == (of_student or first)
     assert "](notebooks/" in links and "](figures/" in links
 
 
 def test_the_claims_table_is_small_and_nothing_beside_it_is_unchecked():
     cells = claim_rows()
     assert len(cells) == len(CLAIMS) <= 8 and {len(row) for row in cells} == {5}
-    lines = [line for line in section("The paper's claims").splitlines() if line and line[0] != "|"]
-    student, level = claim_of(CORRECT), f"{intervals.LEVEL:.0%}"
-    no_outputs = "cannot be checked: the release has no outputs for it"
-    exact, missing = followed("answer metric"), followed("answer metric", no_outputs)
-    assert numbers(lines[0]) == [f"{student.n}", f"{student.seeds}", level]
-    assert numbers(lines[1]) == [f"{exact}", f"{exact + missing}", f"{missing}"]
-    assert len(lines) == 2
+    above, below = (line for line in section("The paper's claims").splitlines() if line and line[0] != "|")
+    found = claim_of(CORRECT)
+    exact = followed("answer metric")
+    missing = followed("answer metric", "cannot be checked: the release has no outputs for it")
+    assert numbers(above) == [f"{found.n}", f"{found.seeds}", f"{intervals.LEVEL:.0%}"]
+    assert numbers(below) == [f"{exact}", f"{exact + missing}", f"{missing}"]
 
 
 def test_what_the_quick_start_prints_is_what_a_run_prints():
     printed = re.search(r"\n\n```\n(.*?)```", section("Quick start"), re.DOTALL)[1]
     no = followed("matrix", "does not follow from the released outputs")
     assert numbers(printed.replace("08_ledger", "")) == [
-        f"{followed('answer metric')}",
-        f"{followed('matrix')}",
-        f"{no}",
+        f"{n}" for n in (followed("answer metric"), followed("matrix"), no)
     ]
     seen = rows("04_accuracy_table", dataset="babi", measure="answer exactly right")
     assert (set(seen.problems), set(seen.seeds)) == ({96}, {1})

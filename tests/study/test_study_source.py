@@ -75,11 +75,11 @@ def test_a_wrong_value_is_named_by_file_and_line(tmp_path, column, value):
 @pytest.mark.parametrize(
     ("content", "named"),
     [
-        (b"", "no column participant"),
+        (b"", "no CSV file"),
         (b"participant,item\n1,2\n", "no column problem"),
         (",".join(study.COLUMNS).encode() + b"\n", "0 rows read"),
-        (",".join(study.COLUMNS).encode() + b"\n1,2\n", "line 2: expected 7 cells"),
-        (b'participant,"item\n', "no CSV file"),
+        (",".join(study.COLUMNS).encode() + b"\n1,2\n", "line 2: trace_type ''"),
+        (b'participant,"item\n', "no (CSV file|column)"),
         (b"participant,\x81\n", "no CSV file"),
     ],
 )

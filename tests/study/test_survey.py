@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from tracekd.data.problem import Problem
+from tracekd.data.problems import load
 from tracekd.study import ratings as study
-from tracekd.study import simulate, source, survey, survey_cli
+from tracekd.study import simulate, source, survey
 from tracekd.traces import freeform
 
 KINDS = study.TRACE_TYPES
@@ -45,28 +46,25 @@ def shown():
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("blocks", [1, 2])
-def test_orders_are_balanced(blocks):
-    problems = [f"p{i}" for i in range(4 * blocks)]
+def test_orders_are_balanced():
+    problems = ["p0", "p1", "p2", "p3"]
     found = survey.sequences(problems)
     assert len(found) == 16
     for order in found:
-        assert Counter(kind for _, kind in order) == dict.fromkeys(KINDS, blocks)
-        assert sorted(problem for problem, _ in order) == sorted(problems)
-    # Over all sequences each problem meets each kind 4 times; each kind stands 4 times at each place of a block.
+        assert sorted(kind for _, kind in order) == sorted(KINDS)
+        assert sorted(problem for problem, _ in order) == problems
+    # Over all sequences each problem meets each kind 4 times; each kind stands 4 times at each place.
     assert set(Counter(pair for order in found for pair in order).values()) == {4}
     places = Counter((place, kind) for order in found for place, (_, kind) in enumerate(order))
     assert set(places.values()) == {4}
-    follows = Counter((a[1], b[1]) for order in found for a, b in pairwise(order[:4]))
+    follows = Counter((a[1], b[1]) for order in found for a, b in pairwise(order))
     assert len(follows) == 12 and set(follows.values()) == {4}
 
 
 @pytest.mark.parametrize(
     ("call", "named"),
     [
-        (lambda: survey.sequences(["a", "b"]), "2 problems"),
         (lambda: survey.plan(shown(), post="lab.example"), "'lab.example'"),
-        (lambda: survey_cli.choose(PROBLEMS, 5, np.random.default_rng(1)), "5 problems"),
         (lambda: survey.check(b"something else", *survey.PACKAGES[0][::2]), "jspsych"),
     ],
 )
@@ -306,45 +304,42 @@ def test_finished_answers_are_posted_and_a_failure_is_named(scripts, browser, se
     assert len(posts) == 2, "answers are sent once"
 
 
-def test_own_traces_are_read_from_sft_sets_and_a_teachers_texts(tmp_path):
-    path = tmp_path / "set.jsonl"
-    rows = [
-        {"id": "a/b/1", "condition": "r1", "target": "<think>one\ntwo</think> <answer>x</answer>"},
-        {"id": "a/b/1", "condition": "swapped", "target": "<think>x</think> y", "teacher": "templated"},
-        {"id": "a/b/1", "condition": "correct", "target": "<think>x</think> y", "teacher": ""},
-    ]
-    path.write_text("\n".join(json.dumps(row) for row in rows))
-    found = {("a/b/1", "r1"): ("one\ntwo", "teacher"), ("a/b/1", "correct"): ("x", "rules")}
-    assert survey_cli.given_traces([path]) == found
-    # What the command `teacher` writes.
-    freeform.keep(path, [freeform.Texts("a/b/2", "a-model", "long", "", "because")])
-    assert survey_cli.given_traces([path]) == {
-        ("a/b/2", "r1"): ("long", "a-model"),
-        ("a/b/2", "r1_explanation"): ("because", "a-model"),
-    }
-    path.write_text('{"id": "a/b/1", "condition": "vanilla", "target": "<answer>x</answer>"}')
-    with pytest.raises(ValueError, match="record 1"):
-        survey_cli.given_traces([path])
-    path.write_text(json.dumps(rows[1]))
-    with pytest.raises(ValueError, match=r"set\.jsonl"):
-        survey_cli.given_traces([path])
-
-
-def test_build_command_takes_templated_traces_and_marks_them(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def build(tmp_path, monkeypatch):
+    """A function that builds the page with more options and returns its plan."""
     monkeypatch.setattr(survey, "fetch", lambda: (["var jsPsych;"], "licence"))
     page = tmp_path / "page.html"
-    assert survey_cli.main(["build", "--dataset", "cotempqa", "--output", str(page)]) == 0
-    plan = json.loads(page.read_text(encoding="utf-8").split('id="plan">')[1].split("</script>")[0])
+
+    def built(*options):
+        survey.main(["build", "--output", str(page), *map(str, options)])
+        return json.loads(page.read_text(encoding="utf-8").split('id="plan">')[1].split("</script>")[0])
+
+    return built
+
+
+def test_without_a_teacher_rules_write_the_traces_and_the_page_says_so(build, capsys):
+    plan = build()
     assert len(plan["sequences"]) == 16 and len(plan["shown"]) == 16
     kinds = {(s["trace_type"], s["source"]) for s in plan["shown"]}
     assert kinds == {("correct", "rules"), *((k, "templated") for k in KINDS[:3])}
     assert {s["data"] for s in plan["shown"]} == {"generated"} and "r1: templated" in capsys.readouterr().out
-    with pytest.raises(ValueError, match="4 problems asked for, 0"):
-        survey_cli.main(["build", "--dataset", "marco", "--output", str(page)])
+    assert len({s["problem"].split("/")[1] for s in plan["shown"]}) == 4  # a problem of each category
+
+
+def test_a_teachers_texts_are_shown_and_stand_ins_fill_the_gaps(build, tmp_path):
+    problems = [p for p in load("cotempqa", "generated", seed=survey.SEED) if p.split == "train"][:40]
+    freeform.keep(tmp_path / "texts.jsonl", [freeform.Texts(p.id, "a-model", "long", "", "because") for p in problems])
+    shown = build("--traces", tmp_path / "texts.jsonl")["shown"]
+    assert {s["problem"] for s in shown} <= {p.id for p in problems}
+    found = {(s["trace_type"], s["source"], s["trace"]) for s in shown if s["source"] == "a-model"}
+    assert found == {("r1", "a-model", "long"), ("r1_explanation", "a-model", "because")}
+    assert {s["source"] for s in shown if s["trace_type"] == "r1_summary"} == {"templated"}
+    freeform.keep(tmp_path / "texts.jsonl", [freeform.Texts(problems[0].id, "a-model", "long")])
+    with pytest.raises(ValueError, match=r"4 problems are shown, [01] have"):
+        build("--traces", tmp_path / "texts.jsonl")
 
 
 def test_read_command(tmp_path, capsys):
     simulate.simulate(np.random.default_rng(1)).to_csv(tmp_path / "r.csv", index=False)
-    assert survey_cli.main(["read", str(tmp_path / "r.csv"), "--output", str(tmp_path / "all.csv")]) == 0
+    survey.main(["read", str(tmp_path / "r.csv")])
     assert "100 participants, 3000 answers; source: ratings file r.csv; left out: nothing" in capsys.readouterr().out
-    assert len(source.read(tmp_path / "all.csv").ratings) == 3000

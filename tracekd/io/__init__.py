@@ -1,1 +1,1 @@
-"""Files: atomic writes, records as JSON lines, locks, a full disk."""
+"""Files: atomic writes, records as JSON lines, hashes, a full disk, locks."""

@@ -13,21 +13,15 @@ class Busy(RuntimeError):
     """Another process is at work in the same place."""
 
 
-@contextmanager
-def waiting(path: Path, timeout: float = -1) -> Iterator[None]:
-    """Hold the lock of ``path`` (a file beside it, ``.NAME.lock``), which ends with the process; wait for it first."""
+def waiting(path: Path, timeout: float = -1) -> FileLock:
+    """The lock of ``path`` (a file beside it, ``.NAME.lock``, held with ``with``); it ends with the process."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.parent / f".{path.name}.lock", timeout=timeout):
-        yield
+    return FileLock(path.parent / f".{path.name}.lock", timeout=timeout)
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of ``path`` like ``waiting``, but do not wait.
-
-    Raises:
-        Busy: another process holds it; the message names the place and what to do.
-    """
+    """Hold the lock of ``path`` without waiting for it; ``Busy`` where another process holds it."""
     try:
         with waiting(path, timeout=0):
             yield

@@ -1,8 +1,9 @@
-"""Files that are whole or not there: JSON lines and tables; hashes of files and data."""
+"""Files that are whole or not there: JSON lines and tables; hashes; a full disk as one clear error."""
 
 from __future__ import annotations
 
 import codecs
+import errno
 import gzip
 import hashlib
 import json
@@ -15,14 +16,46 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tracekd.io.disk import writing
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# safetensors gives the system's number in its text; torch.save only says that its archive came out wrong.
+SAID = re.compile(
+    rf"os error ({'|'.join(map(str, NO_ROOM))})\b|unexpected pos|PytorchStreamWriter failed|iostream error"
+)
+
+
+class DiskFull(OSError):
+    """There is no room to write; the message says where, and what to do."""
+
+
+def disk_full(error: BaseException, path: Path) -> DiskFull | None:
+    """``error`` as a ``DiskFull`` at ``path``, if want of room is behind it or behind an error that it came from."""
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, DiskFull):
+        if getattr(found, "errno", None) in NO_ROOM or SAID.search(str(found)):
+            return DiskFull(
+                f"cannot write {path}: no room on the disk, or a limit is reached ({found}). What was finished before "
+                "stays. Make room, then run the same command again: it goes on from there."
+            )
+        found = found.__cause__ or found.__context__
+    return found
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn want of room for ``path`` (a file or folder) into ``DiskFull``; other errors pass through unchanged."""
+    try:
+        yield
+    except Exception as error:
+        if (full := disk_full(error, path)) and full is not error:
+            raise full from error
+        raise
 
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on a clean exit it takes the name, on an error it is removed.
 
-    A reader sees the old file or the new one, never half of one. No room is a ``disk.DiskFull``.
+    A reader sees the old file or the new one, never half of one. No room is a ``DiskFull``.
     """
     path = Path(path)
     with writing(path):
@@ -73,45 +106,29 @@ def hash_of_files(folder: Path, suffixes: tuple[str, ...] = ()) -> str:
     return sha256([[str(p.relative_to(folder)), sha256(p)] for p in files if not suffixes or p.suffix in suffixes])
 
 
-_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-_NO_TEXT = (b"PK\x03\x04", b"\x1f\x8b", b"%PDF", b"PAR1", b"\xd0\xcf\x11\xe0")
+_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _ESCAPED = re.compile("[\udc80-\udcff]")  # a byte that is no UTF-8, as ``surrogateescape`` reads it
-_BROKEN = (UnicodeError, EOFError, gzip.BadGzipFile, zlib.error)
-
-
-def open_text(path: str | Path, errors: str = "strict"):
-    """Open a plain or ``.gz`` text file: UTF-8, or what its byte-order mark says; ValueError if it is no text."""
-    path = Path(path)
-    packed = path.suffix == ".gz"
-    try:
-        with gzip.open(path) if packed else path.open("rb") as file:
-            start = file.read(4)
-    except _BROKEN as error:
-        raise ValueError(f"{path}: not a whole .gz file ({error}): fetch or pack it again") from error
-    if start.startswith(_NO_TEXT):
-        raise ValueError(f"{path} begins with {start!r}, so it is no text file: export JSON lines or CSV in UTF-8")
-    encoding = next((name for mark, name in _MARKS if start.startswith(mark)), "utf-8")
-    return (gzip.open if packed else open)(path, "rt", encoding=encoding, errors=errors)
-
-
-def read_text(path: str | Path) -> str:
-    """The text of a file with plain line ends; ValueError with file and line where it cannot be decoded."""
-    return "".join(_lines(path))
 
 
 def _lines(path: str | Path) -> Iterator[str]:
-    number = 0
+    path, number = Path(path), 0
+    opened = gzip.open if path.suffix == ".gz" else open
     try:
-        with open_text(path, errors="surrogateescape") as file:
+        with opened(path, "rb") as file:
+            encoding = "utf-16" if file.read(2) in _MARKS else "utf-8-sig"
+        with opened(path, "rt", encoding=encoding, errors="surrogateescape") as file:
             for number, line in enumerate(file, 1):
-                if "\0" in line:
-                    raise ValueError(f"{path}, line {number}: a zero byte (is it UTF-16?): save the file as UTF-8")
                 if found := not line.isascii() and _ESCAPED.search(line):
                     byte = ord(found[0]) - 0xDC00
                     raise ValueError(f"{path}, line {number}: byte {byte:#04x} is not UTF-8: save the file as UTF-8")
-                yield line.lstrip("\ufeff")
-    except _BROKEN as error:
+                yield line
+    except (UnicodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{path}, after line {number}: {error}: the rest of the file cannot be read") from error
+
+
+def read_text(path: str | Path) -> str:
+    """The text of a file (UTF-8, or UTF-16 with its mark; plain or ``.gz``); ValueError where it cannot be decoded."""
+    return "".join(_lines(path))
 
 
 def read_jsonl(path: str | Path) -> Iterator[dict[str, Any]]:
@@ -126,23 +143,15 @@ def numbered_jsonl(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
         ValueError: a line is not a JSON object, or cannot be decoded; the message names file and line.
     """
     for number, line in enumerate(_lines(path), 1):
-        if line.strip():
-            yield number, _object(f"{path}, line {number}", line)
-
-
-def _object(where: str, line: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-        if "\\u" in line:  # the one way in which half a character gets in
-            json.dumps(row, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        half = error.object[error.start]
-        raise ValueError(f"{where}: {half!r} is half of a character (a lone surrogate)") from error
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{where}: not JSON ({getattr(error, 'msg', error)}): {line[:80]!r}") from error
-    if not isinstance(row, dict):
-        raise ValueError(f"{where}: expected a JSON object, found {type(row).__name__}")
-    return row
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{path}, line {number}: not JSON ({error}): {line[:80]!r}") from error
+        if not isinstance(row, dict):
+            raise ValueError(f"{path}, line {number}: expected a JSON object, found {type(row).__name__}")
+        yield number, row
 
 
 def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> int:

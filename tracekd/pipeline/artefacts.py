@@ -1,28 +1,26 @@
 """Artefacts: figures and tables that can be cited, each with its data, caption, stamp and a row in the manifest.
 
 Below a figures folder stand pictures, ``tables/`` (CSV, Markdown, LaTeX), ``data/`` (what pictures show, and records)
-and ``MANIFEST.csv``.
+and ``MANIFEST.csv``. Nothing beyond the standard library is imported at the top, as ``runner`` asks.
 """
 
 from __future__ import annotations
 
 import ast
+import csv
 import inspect
 import re
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
-
-import pandas as pd
 
 from tracekd.config import ROOT
 from tracekd.io.records import replacing, write_csv
 from tracekd.machine import commit
-from tracekd.pipeline import steps
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pandas as pd
     from matplotlib.figure import Figure
 
 FIGURES = ROOT / "figures"
@@ -37,11 +35,6 @@ def table_path(stem: str, figures: Path = FIGURES) -> Path:
     return figures / "tables" / f"{stem}.csv"
 
 
-def data_path(name: str, figures: Path = FIGURES) -> Path:
-    """A file of a figure's data, or of records, such as ``leakage_real.csv``."""
-    return figures / "data" / name
-
-
 def stamp_of(source: str, *said: str, frame: pd.DataFrame | None = None) -> str:
     """The tag of an artefact whose data are not all real: "" for real data.
 
@@ -54,9 +47,8 @@ def stamp_of(source: str, *said: str, frame: pd.DataFrame | None = None) -> str:
     if frame is not None:
         for _, column in frame.select_dtypes(exclude="number").items():
             texts += set(map(str, column.dropna()))
-    seen = " ".join(texts).replace("_", " ")
-    seen = re.sub(r"\(templated\)|(?<!\S)templated(?!\S)", "TEMPLATED", seen)
-    parts = [re.sub(r"^recorded: ", "", part.strip()) for part in source.split(";")]
+    seen = re.sub(r"\(templated\)|(?<!\S)templated(?!\S)", "TEMPLATED", " ".join(texts).replace("_", " "))
+    parts = re.split(r";\s*(?:recorded: )?", source.removeprefix("recorded: "))
     tags = [part for part in parts if any(word in part for word in STAMPS)]
     tags += [tag for word, tag in STAMPS.items() if re.search(rf"\b{word}\b", seen) and word not in " ".join(tags)]
     return "; ".join(dict.fromkeys(tags))
@@ -81,28 +73,24 @@ def save_figure(
         run: the open ``run.Run``.
         fig: the matplotlib figure.
         name: stem of the files, which begins with the notebook's number.
-        caption: a full sentence or more, with units; n and source are kept apart.
+        caption: a full sentence or more, with units; n and source are kept apart. ValueError where it is empty.
         n: number of problems behind it; where it is not problems, with its unit: ``"900 outputs"``.
         data: the frame that was plotted, or the name of a file in ``data/`` that holds it.
         student: short name; None for the run's, "" where no student took part.
         source: data source in words; None for the run's.
-
-    Raises:
-        ValueError: an empty caption.
     """
-    folder = run.path("figures", "data", "x").parent.parent
+    folder, frame = run.folder / "figures", None if isinstance(data, str) else data
     source = run.source_label if source is None else source
-    tag = stamp_of(source, name, frame=data if isinstance(data, pd.DataFrame) else None)
+    tag = stamp_of(source, name, frame=frame)
     if tag and not any(text.get_gid() == "stamp" for text in fig.texts):
         _stamp(fig, tag)
-    for suffix in (".pdf", ".png"):
+    # Without the second of each, every save differs in its date alone.
+    for suffix, dated in ((".pdf", "CreationDate"), (".png", "Software")):
         with replacing(folder / f"{name}{suffix}") as temporary:
-            # Without the first of each, every save differs in its date alone.
-            metadata = {"CreationDate": None} if suffix == ".pdf" else {"Software": None}
-            fig.savefig(temporary, metadata={**metadata, "Keywords": tag} if tag else metadata)
-    if isinstance(data, pd.DataFrame):
-        write_csv(folder / "data" / f"{name}.csv", data)
+            fig.savefig(temporary, metadata={dated: None} | ({"Keywords": tag} if tag else {}))
+    if frame is not None:
         data = f"{name}.csv"
+        write_csv(folder / "data" / data, frame)
     data = f"data/{data}" if data else ""
     _record(run, name, "figure", caption, n, data, student, source, tag, [f"{name}.pdf", f"{name}.png"])
 
@@ -129,21 +117,21 @@ def save_table(
 
     Markdown and LaTeX show p-values (columns ``p``, ``p_value``, ``p_holm``, ``NAME_p`` and so on) that would round
     to nothing as ``<0.001``, and a dash for what is undefined; the CSV keeps the numbers. Both carry the stamp of data
-    that are not all real (see ``stamp_of``). Arguments and errors: see ``save_figure``.
+    that are not all real (see ``stamp_of``). Arguments: see ``save_figure``.
     """
-    path = table_path(name, run.path("figures", "MANIFEST.csv").parent)
+    path = table_path(name, run.folder / "figures")
     source = run.source_label if source is None else source
     tag = stamp_of(source, name, frame=frame)
     write_csv(path, frame)
-    shown = frame.apply(lambda column: column.map(lambda value: _shown(value, digits, _is_p(column.name))))
     about = {"student": run.student if student is None else student, "seed": run.seed, "data": source}
     note = f"{caption} n = {n}; " + "; ".join(f"{key}: {value}" for key, value in about.items() if value != "") + "."
     if frame.isna().to_numpy().any():
         note += f" {DASH} means undefined."
-    sides = ["right" if pd.api.types.is_numeric_dtype(kind) else "left" for kind in frame.dtypes]
+    shown = frame.apply(lambda column: column.map(lambda value: _shown(value, digits, str(column.name))))
+    sides = ["right" if kind.kind in "biuf" else "left" for kind in frame.dtypes]
     text = shown.to_markdown(index=False, disable_numparse=True, colalign=sides)
-    text += f"\n\n{f'**{tag}.** ' if tag else ''}{note}\n"
     latex = f"% {note}\n" + shown.to_latex(index=False, escape=True).replace("<", "$<$")
+    text += f"\n\n{f'**{tag}.** ' if tag else ''}{note}\n"
     if tag:
         latex += f"\\par{{\\footnotesize {tag.replace('_', chr(92) + '_')}}}\n"
     for suffix, content in ((".md", text), (".tex", latex)):
@@ -153,61 +141,53 @@ def save_table(
     _record(run, name, "table", caption, n, files[0], student, source, tag, files)
 
 
-def _is_p(name: str) -> bool:
-    """Whether a column holds p-values by its name; ``p_answer_given_trace`` does not, it is a share."""
-    return bool(re.fullmatch(r"(.*_)?p(_value|_holm\w*|_adjusted)?", str(name)))
-
-
-def _shown(value: object, digits: int, is_p: bool) -> object:
-    if value is None or value is pd.NA or value != value:
+def _shown(value: object, digits: int, column: str) -> object:
+    # ``p_answer_given_trace`` and its like are shares, no p-values.
+    is_p = re.fullmatch(r"(.*_)?p(_value|_holm\w*|_adjusted)?", column)
+    if value is None or str(value) == "<NA>" or value != value:
         return DASH
     if not isinstance(value, float):
         return value
-    if is_p and value < 10**-digits:
-        return f"<{10**-digits:.{digits}f}"
-    return f"{value:.{digits}f}"
+    return f"<{10**-digits:.{digits}f}" if is_p and value < 10**-digits else f"{value:.{digits}f}"
 
 
 def _record(run, name, kind, caption, n, data, student, source, tag, files) -> None:
     """Put one row into the manifest, in place of the row that had its id."""
+    from IPython import get_ipython
+
     if not caption.strip():
         raise ValueError(f"artefact {name!r} needs a caption: what is shown, in which unit")
     missing = [part for part in tag.split("; ") if part and part not in source]
+    shell = get_ipython()
     row = {
         "id": name, "kind": kind, "caption": " ".join(caption.split()), "notebook": run.notebook,
-        "function": functions(kind), "files": " ".join(files), "data": data,
+        "function": functions(kind, shell.user_ns if shell else {}), "files": " ".join(files), "data": data,
         "student": run.student if student is None else student, "source": "; ".join([source, *missing]),
         "n": str(n), "seed": str(run.seed), "profile": run.profile.name, "commit": commit(),
     }  # fmt: skip
     figures = run.folder / "figures"
-    steps.write_rows(figures, [*(old for old in steps.rows(figures) if old["id"] != name), row])
+    write_rows(figures, [*(old for old in rows(figures) if old["id"] != name), row])
 
 
-def functions(kind: str) -> str:
+def functions(kind: str, names: Mapping[str, Any]) -> str:
     """``module.function`` of each of our functions that the notebook cell which saves an artefact calls.
 
-    Of a figure those that draw (take ``ax``) alone. Where the cell calls none: those of the last cell that does. The
-    cells that have run are in the kernel's ``In``.
+    Of a figure those that draw (take ``ax``) alone. Where the cell calls none: those of the last cell that does.
+    ``names`` are the kernel's; ``In`` among them has the cells that have run.
     """
-    frame: Any = sys._getframe()
-    while frame and not ("In" in frame.f_globals and frame.f_globals.get("__name__") == "__main__"):
-        frame = frame.f_back
-    called: list[Callable] = []
-    for source in reversed(frame.f_globals["In"] if frame else []):
-        called = called or _called(source, frame.f_globals)
+    called = next(filter(None, (_called(cell, names) for cell in reversed(names.get("In", [])))), [])
     drawn = [f for f in called if kind == "figure" and {"ax", "axes"} & set(inspect.signature(f).parameters)]
     return " ".join(dict.fromkeys(f"{f.__module__}.{f.__qualname__}" for f in drawn or called))
 
 
-def _called(source: str, names: dict[str, Any]) -> list[Callable]:
+def _called(cell: str, names: Mapping[str, Any]) -> list[Callable]:
     """The library's functions that a cell calls, in the order of its syntax tree; none of one that is no code."""
     try:
-        calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+        calls = [ast.unparse(node.func).split(".") for node in ast.walk(ast.parse(cell)) if isinstance(node, ast.Call)]
     except SyntaxError:
         return []
     found = []
-    for call in calls:
-        first, *rest = ast.unparse(call.func).split(".")
+    for first, *rest in calls:
         value = names.get(first)
         for part in rest:
             value = getattr(value, part, None)
@@ -215,3 +195,28 @@ def _called(source: str, names: dict[str, Any]) -> list[Callable]:
         if inspect.isfunction(value) and value.__module__.startswith("tracekd") and value.__name__ != "open_run":
             found.append(value)
     return found
+
+
+def rows(figures: Path) -> list[dict[str, str]]:
+    """The rows of a folder's ``MANIFEST.csv``; none where there is none."""
+    path = figures / "MANIFEST.csv"
+    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines(keepends=True))) if path.exists() else []
+
+
+def files(row: dict[str, str]) -> list[str]:
+    """The files of a manifest row below its folder, the data behind it included."""
+    return list(dict.fromkeys([*row["files"].split(), *row["data"].split()]))
+
+
+def write_rows(figures: Path, remaining: list[dict[str, str]]) -> None:
+    """Write a ``MANIFEST.csv`` sorted by id in one piece; files that only rows taken out of it name are deleted."""
+    gone = {file for row in rows(figures) for file in files(row)} - {file for row in remaining for file in files(row)}
+    for file in gone:
+        (figures / file).unlink(missing_ok=True)
+    if not remaining:
+        (figures / "MANIFEST.csv").unlink(missing_ok=True)
+        return
+    with replacing(figures / "MANIFEST.csv") as temporary, temporary.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.DictWriter(out, fieldnames=list(remaining[-1]), restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(sorted(remaining, key=lambda row: row["id"]))

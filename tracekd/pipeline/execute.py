@@ -26,12 +26,6 @@ def clock(seconds: float) -> str:
     return str(timedelta(seconds=int(seconds)))
 
 
-def head(source: str) -> str:
-    """The first 70 characters of the first line of a cell that is neither comment nor blank."""
-    lines = [line.strip() for line in source.splitlines()]
-    return next((line for line in lines if line and not line.startswith("#")), "")[:70]
-
-
 class Progress:
     """Print what a notebook is doing: a line for each cell, and every 15 seconds the progress bar inside that cell.
 
@@ -43,15 +37,10 @@ class Progress:
 
     def __init__(self, name: str, cells: list[dict[str, Any]], log: TextIO):
         """Start the clock; ``cells`` are those of the committed notebook, which papermill may add one to."""
-        self.name, self.log = name, log
+        self.name, self.log, self.flush = name, log, log.flush
         self.numbers = {cell.get("id"): number for number, cell in enumerate(cells, 1)}
-        self.cell, self.source = 0, ""
+        self.place = self.begins = ""
         self.started = self.said = time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        """Time since the start."""
-        return time.monotonic() - self.started
 
     def write(self, text: str) -> None:
         """Take what a kernel writes to stderr; the state of a progress bar is shown."""
@@ -60,20 +49,27 @@ class Progress:
         if rewrites and last.strip() and time.monotonic() - self.said >= self.EVERY:
             self._show(last.strip())
 
-    def flush(self) -> None:
-        """Push the log to the disk."""
-        self.log.flush()
-
     def _show(self, what: str) -> None:
         self.said = time.monotonic()
-        place = f"cell {self.cell:>2}/{len(self.numbers)}"
-        print(f"  {self.name}  {place}  {clock(self.seconds)}  {what}", flush=True)
+        print(f"  {self.name}  {self.place}  {clock(self.said - self.started)}  {what}", flush=True)
 
     def on_cell_start(self, cell: dict[str, Any], **_: Any) -> None:
         """Show which code cell starts, by its number in the committed notebook; nbclient calls this for every cell."""
-        if cell["cell_type"] == "code" and cell.get("id") in self.numbers:
-            self.cell, self.source = self.numbers[cell.get("id")], cell["source"]
-            self._show(head(self.source))
+        if cell["cell_type"] == "code" and (number := self.numbers.get(cell.get("id"))):
+            self.place = f"cell {number:>2}/{len(self.numbers)}"
+            lines = [line.strip() for line in cell["source"].splitlines()]
+            self.begins = next((line for line in lines if line and not line.startswith("#")), "")[:70]
+            self._show(self.begins)
+
+    def failure(self, log: Path, what: str) -> NotebookFailed:
+        """The error with the cell, its first line and the last lines of the log."""
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        # Of a progress bar, which rewrites its line, the last state is enough.
+        shown = [line.rsplit("\r", 1)[-1] for line in lines if line.strip()][-TAIL:]
+        return NotebookFailed(
+            f"{self.name} failed in {self.place} after {clock(time.monotonic() - self.started)}: {what}\n"
+            f"  the cell begins: {self.begins}\n  last lines of {log}:\n" + "\n".join(f"    {line}" for line in shown)
+        )
 
 
 def _environment() -> None:
@@ -86,20 +82,8 @@ def _environment() -> None:
     for name, value in {**settings(), "PYDEVD_DISABLE_FILE_VALIDATION": "1", "JUPYTER_PREFER_ENV_PATH": "1"}.items():
         os.environ.setdefault(name, value)
     for name in ("TRACEKD_DATA", "TRACEKD_RUNS", "TRACEKD_TEXTS"):
-        value = os.environ.get(name)
-        if value and Path(value).exists():
+        if (value := os.environ.get(name)) and Path(value).exists():
             os.environ[name] = str(Path(value).resolve())
-
-
-def _failure(progress: Progress, log: Path, what: str) -> NotebookFailed:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    # Of a progress bar, which rewrites its line, the last state is enough.
-    shown = [line.rsplit("\r", 1)[-1] for line in lines if line.strip()]
-    return NotebookFailed(
-        f"{progress.name} failed in cell {progress.cell} of {len(progress.numbers)} after {clock(progress.seconds)}: "
-        f"{what}\n  the cell begins: {head(progress.source)}\n  last lines of {log}:\n"
-        + "\n".join(f"    {line}" for line in shown[-TAIL:])
-    )
 
 
 def execute(source: Path, target: Path, log: Path, given: dict[str, Any]) -> float:
@@ -110,13 +94,13 @@ def execute(source: Path, target: Path, log: Path, given: dict[str, Any]) -> flo
         ValueError: a cell found data, a student or another input that cannot be used.
     """
     import papermill
-    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from nbclient.exceptions import DeadKernelError
     from nbconvert import HTMLExporter
     from nbconvert.filters import strip_ansi
 
     _environment()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    log.parent.mkdir(parents=True, exist_ok=True)
+    for path in (target, log):
+        path.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as file:
         progress = Progress(source.stem, notebooks.cells(source), file)
         try:
@@ -131,11 +115,10 @@ def execute(source: Path, target: Path, log: Path, given: dict[str, Any]) -> flo
             file.flush()
             if error.ename in BAD_INPUT:
                 kind = NotebookFailed if error.ename == "DiskFull" else ValueError
-                raise kind(f"{progress.name}, cell {progress.cell}: {error.evalue}\n  all of it: {log}") from error
-            raise _failure(progress, log, f"{error.ename}: {error.evalue}") from error
-        except (DeadKernelError, CellTimeoutError) as error:
-            why = f"the kernel died, often for want of memory ({type(error).__name__})"
-            raise _failure(progress, log, why) from error
+                raise kind(f"{progress.name}, {progress.place}: {error.evalue}\n  all of it: {log}") from error
+            raise progress.failure(log, f"{error.ename}: {error.evalue}") from error
+        except DeadKernelError as error:
+            raise progress.failure(log, "the kernel died, often for want of memory") from error
     with replacing(target.with_suffix(".html")) as temporary:
         temporary.write_text(HTMLExporter().from_notebook_node(done)[0], encoding="utf-8")
-    return progress.seconds
+    return time.monotonic() - progress.started

@@ -20,7 +20,7 @@ class NotebookRun(run.Run):
         display(Markdown(text))
 
 
-def open_run(notebook: str, profile: str, seed: int = 121, data: str = "", texts: str = "") -> NotebookRun:
+def open_run(notebook: str, profile: str, seed: int = 121, data: str = "") -> NotebookRun:
     """Open a notebook's run in the project's style of figures: arguments and errors of ``run.open_run``."""
     style.use_style()
-    return run.open_run(notebook, profile, seed, data, texts, NotebookRun)
+    return run.open_run(notebook, profile, seed, data, kind=NotebookRun)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.metadata
 import os
 import re
@@ -19,11 +18,7 @@ FIXED = ("torch", "ipykernel", "ipywidgets")
 
 
 def needed(dependencies: Iterable[str]) -> list[str]:
-    """The dependencies of a notebook (requirements as in pyproject.toml), as pip is to be asked for them.
-
-    A package in ``FIXED`` or one that this process has imported is pinned to the version that is there, because
-    replacing a package under a running program breaks it.
-    """
+    """The dependencies of a notebook as pip is asked for them: packages fixed or imported already stay as they are."""
     there = {found.name.lower().replace("_", "-"): found.version for found in importlib.metadata.distributions()}
     asked = []
     for requirement in dependencies:
@@ -35,11 +30,7 @@ def needed(dependencies: Iterable[str]) -> list[str]:
 
 
 def install() -> None:
-    """Install what is missing, and let programs that the notebook starts find this copy of tracekd.
-
-    Raises:
-        RuntimeError: pip failed; the message has its last lines.
-    """
+    """Install what is missing, for programs that the notebook starts too; RuntimeError with pip's last lines."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     print("Installing the packages that tracekd needs and this Python lacks ...", flush=True)
     command = [sys.executable, "-m", "pip", "install", "-q", *needed(project["dependencies"])]
@@ -47,8 +38,7 @@ def install() -> None:
     if done.returncode:
         raise RuntimeError(
             f"pip could not install what tracekd needs into {sys.prefix}:\n{done.stderr.strip()[-1500:]}\n"
-            "Restart the kernel to try again. Or run ./run_all.sh once, which makes an environment in .venv, and start "
-            "Jupyter from that environment."
+            "Restart the kernel to try again, or run ./run_all.sh once and start Jupyter from the environment .venv."
         )
     importlib.invalidate_caches()
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))

@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tracekd import config
 from tracekd.command_line import Parser, file_or_folder, profile_name
-from tracekd.pipeline import notebooks, steps
+from tracekd.io.records import replacing
+from tracekd.pipeline import artefacts, notebooks
+from tracekd.pipeline.execute import NotebookFailed, clock, execute
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 EXAMPLE = """\
   ./run_all.sh                                  the default profile, every notebook
@@ -24,53 +30,46 @@ EXAMPLE = """\
   ./run_all.sh --only 05 --ratings ratings.csv  the human study on your own ratings
   ./run_all.sh test                             lint and all tests
 Everything is written below runs/PROFILE/; --publish alone touches figures/ and notebooks/."""
+# Timing and editor state, in the spelling of nbstripout's --extra-keys.
+STRIPPED = [f"metadata.{key}" for key in ("papermill", "widgets", "execution", "signature")]
+STRIPPED += [f"cell.metadata.{key}" for key in ("papermill", "execution", "collapsed", "scrolled")]
+# A widget (a progress bar, mostly) cannot be drawn without its state, and its text form shows how it began.
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def path_or(*words: str) -> Callable[[str], str]:
+    """The type of an option that takes a path or one of these words."""
+
+    def checked(text: str) -> str:
+        if text not in words and not Path(text).exists():
+            raise argparse.ArgumentTypeError(f"{text!r}: no such file or folder, and none of {', '.join(words)}")
+        return text
+
+    return checked
 
 
 def options(argv: list[str]) -> argparse.Namespace:
-    """Read and check the options; anything unknown exits with 2 and the nearest right name, before any work.
-
-    Beside the options the result has ``paths``, the chosen notebooks.
-    """
+    """Read and check the options; anything unknown exits with 2 and the nearest right name, before any work."""
     parser = Parser("run", "Run the notebooks of a profile in order, skipping what is current.", EXAMPLE)
-    add = parser.add_argument
+    add, source, texts = parser.add_argument, path_or("auto", "hub", "generated"), path_or("auto", "templated")
     add("--profile", type=profile_name, metavar="NAME", help="default: gpu where torch finds a GPU, else cpu")
-    add("--only", metavar="03,04", help="these notebooks, by number or name")
-    add("--data", metavar="SOURCE", help="path, auto, hub or generated; else TRACEKD_DATA, else the profile's")
-    add("--texts", metavar="FILE", help="a teacher's texts (file or folder), auto or templated; else TRACEKD_TEXTS")
-    add("--seed", type=int, metavar="N", help="first seed; default: each notebook's own, 121")
+    add("--only", type=notebooks.select, metavar="03,04", help="these notebooks, by number or name")
+    add("--data", type=source, help="path, auto, hub or generated; else TRACEKD_DATA, else the profile's")
+    add("--texts", type=texts, help="a teacher's texts (file or folder), auto or templated; else TRACEKD_TEXTS")
     add("--ratings", type=file_or_folder, metavar="PATH", help="the survey's answers, a CSV file or a folder of them")
     add("--force", action="store_true", help="run also what is current")
     add("--publish", action="store_true", help="then make this run the committed one")
     add("--list", action="store_true", help="show notebooks and profiles, run nothing")
     add("--check", action="store_true", help="check the options, run nothing")
-    args = parser.parse_args(argv)
-    for option, words in (("data", ("auto", "hub", "generated")), ("texts", ("auto", "templated"))):
-        value = getattr(args, option)
-        if value and value not in words and not Path(value).exists():
-            parser.error(f"--{option} {value!r}: no such file or folder, and none of {', '.join(words)}")
-    try:
-        args.paths = notebooks.select(args.only)
-    except ValueError as error:
-        parser.error(str(error))
-    return args
-
-
-def shown(path: Path) -> str:
-    """A path as one would type it from here."""
-    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
-
-
-def listing() -> str:
-    """The names of the notebooks, and of the profiles with what they are for."""
-    lines = ["notebooks", *(f"  {path.stem}" for path in notebooks.find()), "profiles"]
-    return "\n".join([*lines, *(f"  {name:<22} {config.load(name).about}" for name in config.names())])
+    return parser.parse_args(argv)
 
 
 def main(argv: list[str]) -> int:
     """Run what the options say; 0 when all is done, 1 when a notebook failed, 2 for unknown options."""
     args = options(argv)
     if args.list:
-        print(listing())
+        print("\n  ".join(["notebooks", *(path.stem for path in notebooks.find())]))
+        print("\n  ".join(["profiles", *(f"{name:<22} {config.load(name).about}" for name in config.names())]))
     if args.list or args.check:
         return 0
     from tracekd import machine
@@ -82,49 +81,37 @@ def main(argv: list[str]) -> int:
         return run(args, folder)
 
 
-@dataclass
-class Settings:
-    """What all steps of one run share: profile, data source, folder, notebook parameters, a teacher's texts."""
-
-    profile: config.Profile
-    source: str
-    folder: Path
-    given: dict[str, Any]
-    texts: str
-
-
 def run(args: argparse.Namespace, folder: Path) -> int:
     """Run the chosen notebooks, then publish and report; the caller holds the folder's lock."""
-    from tracekd.pipeline.execute import NotebookFailed, clock
-
-    started = time.monotonic()
-    settings = _settings(args, folder)
-    print(plan(args.paths, folder), flush=True)
+    started, about, paths = time.monotonic(), settings(args, folder), args.only or notebooks.find()
+    names = ", ".join(path.stem for path in paths)
+    print(f"{len(paths)} notebooks: {names}; one whose inputs are as they were is skipped", flush=True)
     try:
-        for path in args.paths:
-            step(path, settings, args.force)
+        for path in paths:
+            step(path, about, args.force)
     except NotebookFailed as error:
-        print(f"\n{error}\nWhat finished before it stays in {shown(folder)}.", file=sys.stderr)
+        print(f"\n{error}\nWhat finished before it stays in {os.path.relpath(folder)}.", file=sys.stderr)
         return 1
     if args.publish:
-        publish_current(settings)
+        publish(about)
     report(folder)
-    print(f"done in {clock(time.monotonic() - started)}; executed notebooks: {shown(folder / 'notebooks')}")
+    done = f"done in {clock(time.monotonic() - started)}"
+    print(f"{done}; executed notebooks: {os.path.relpath(folder / 'notebooks')}")
     return 0
 
 
-def _settings(args: argparse.Namespace, folder: Path) -> Settings:
-    """Decide on data source, ratings and texts, and print what was decided."""
+def settings(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Decide on data source, ratings and texts, and print it: the arguments of ``notebooks.inputs`` for all steps."""
     from tracekd.data import hub, problems
+    from tracekd.teacher.run_texts import find_texts
+    from tracekd.traces.freeform import takes_texts
 
     profile = config.load(folder.name)
     folder.mkdir(parents=True, exist_ok=True)
     wanted = args.data or os.environ.get("TRACEKD_DATA") or profile.data
     source = problems.check_source(hub.settle(wanted, folder, anew=args.data == "auto"))
-    print(f"profile {profile.name}: {profile.about}; everything goes to {shown(folder)}")
+    print(f"profile {profile.name}: {profile.about}; everything goes to {os.path.relpath(folder)}")
     given = {"PROFILE": profile.name}
-    if args.seed is not None:
-        given["SEED"] = args.seed
     if args.data and args.data != "auto":  # what auto has come to is stored in the run's folder
         given["DATA"] = source
     if args.ratings:
@@ -134,77 +121,93 @@ def _settings(args: argparse.Namespace, folder: Path) -> Settings:
         given["RATINGS"] = str(args.ratings.resolve())
     for dataset in problems.datasets_of(source):
         print(f"data: {dataset}: {problems.label_of(dataset, source)}")
-    return Settings(profile, source, folder, given, take_texts(args.texts, profile, source))
-
-
-def plan(paths: list[Path], folder: Path) -> str:
-    """What a run will do, and how long that took when it was last done in this folder."""
-    from tracekd.pipeline.execute import clock
-
-    finished = steps.read(folder)
-    took = [finished[path.stem]["seconds"] for path in paths if path.stem in finished]
-    last = f"{len(took)} took {clock(sum(took))} when last run here" if took else "none has run here yet"
-    names = ", ".join(path.stem for path in paths)
-    return f"{len(paths)} notebooks: {names}; {last}; one whose inputs are as they were is skipped"
-
-
-def take_texts(given: str | None, profile: config.Profile, source: str) -> str:
-    """The path of a teacher's texts, also handed to the notebooks' kernels; "" for templated ones.
-
-    ValueError where texts are given and the profile trains on none; the variable alone may be meant for other profiles.
-    """
-    from tracekd.data.problems import datasets_of
-    from tracekd.teacher.run_texts import find_texts
-    from tracekd.traces.freeform import takes_texts
-
-    takes = any(takes_texts(c) for dataset in datasets_of(source) for c in profile.conditions_of(dataset))
-    if given not in (None, "", "auto", "templated") and not takes:
+    takes = any(takes_texts(c) for dataset in problems.datasets_of(source) for c in profile.conditions_of(dataset))
+    if args.texts and not takes:
         raise ValueError(f"--texts: profile {profile.name!r} trains on no such texts: choose one that does, as grid-r1")
-    texts = find_texts(given or "", profile, source) if takes else ""
-    os.environ["TRACEKD_TEXTS"] = texts or "templated"
+    texts = find_texts(args.texts or "", profile, source) if takes else ""  # the variable may stand for other profiles
+    os.environ["TRACEKD_TEXTS"] = texts or "templated"  # for the notebooks' kernels
     if texts:
-        print(f"free-form traces: {shown(Path(texts))}")
-    return texts
+        print(f"free-form traces: {os.path.relpath(texts)}")
+    return {"profile": profile, "source": source, "folder": folder, "given": given, "texts": texts}
 
 
-def _state(path: Path, settings: Settings) -> tuple[dict[str, Any], dict[str, str], str | None]:
-    """Parameters to pass, present inputs, and why the step must run (None: it is current)."""
-    about = vars(settings) | {"given": notebooks.assign(path, settings.given)}
-    inputs = steps.inputs(path, **about)
-    return about["given"], inputs, steps.reason(settings.folder, path.stem, inputs)
-
-
-def step(path: Path, settings: Settings, force: bool = False) -> None:
+def step(path: Path, about: dict[str, Any], force: bool = False) -> None:
     """Run one notebook unless what it left is current, and say why either way."""
-    from tracekd.pipeline.execute import clock, execute
-
-    name, folder = path.stem, settings.folder
-    given, inputs, why = _state(path, settings)
+    name, folder = path.stem, about["folder"]
+    inputs = notebooks.inputs(path, **about)
+    why = notebooks.reason(folder, name, inputs)
     if why is None and not force:
-        print(f"{name}: unchanged since {steps.read(folder)[name]['finished'][:16].replace('T', ' ')}, skipped")
+        print(f"{name}: unchanged since {notebooks.read(folder)[name]['finished'][:16].replace('T', ' ')}, skipped")
         return
     print(f"{name}: runs because {why or '--force was given'}", flush=True)
-    steps.forget(folder, name)
-    seconds = execute(path, steps.executed(folder, name), folder / "logs" / f"{name}.log", given)
-    steps.record(folder, name, inputs | steps.made_by_commands(path, folder), seconds)
+    notebooks.forget(folder, name)
+    given = notebooks.assign(path, about["given"])
+    seconds = execute(path, notebooks.executed(folder, name), folder / "logs" / f"{name}.log", given)
+    notebooks.record(folder, name, inputs | notebooks.made_by_commands(path, folder))
     print(f"{name}: finished in {clock(seconds)}", flush=True)
 
 
-def publish_current(settings: Settings) -> None:
-    """Publish the run if every notebook is current in it; ValueError where one has not run with these settings."""
-    from tracekd.pipeline.publish import publish
+def publish(about: dict[str, Any]) -> None:
+    """Give the notebooks the outputs of a run and put its artefacts in place of those that its profile had.
 
-    for path in notebooks.find():
-        if why := _state(path, settings)[2]:
+    ValueError, and nothing is written, where one has not run with these settings.
+    """
+    import nbformat
+
+    folder, paths = about["folder"], notebooks.find()
+    for path in paths:
+        if why := notebooks.reason(folder, path.stem, notebooks.inputs(path, **about)):
             raise ValueError(f"--publish needs a complete run; {path.stem} is not current ({why}): run without --only")
-    print("\n".join(publish(notebooks.find(), settings.folder)))
+    for path in paths:
+        notebook = published(path, notebooks.executed(folder, path.stem))
+        with replacing(path) as temporary:
+            nbformat.write(notebook, temporary)
+    count = copy_figures(folder / "figures", artefacts.FIGURES, folder.name)
+    print(f"published {len(paths)} notebooks and {count} artefacts of the {folder.name} run")
+    print("look at `git diff --stat` and at the figures, then commit notebooks/ and figures/ together")
+
+
+def published(source: Path, executed: Path) -> NotebookNode:
+    """The committed notebook with the outputs of the executed one, cell by cell, counted as they ran.
+
+    Only outputs are carried over: prose may have been edited since, the parameters cell keeps its defaults, and the
+    cell that papermill injects disappears.
+    """
+    import nbformat
+    from nbstripout import strip_output
+
+    notebook, ran = (nbformat.read(path, as_version=4) for path in (source, executed))
+    done = [c for c in ran.cells if c.cell_type == "code" and "injected-parameters" not in c.metadata.get("tags", [])]
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for count, (cell, result) in enumerate(zip(code, done, strict=True), 1):
+        cell.execution_count = count
+        cell.outputs = [output for output in result.outputs if WIDGET not in output.get("data", {})]
+        for output in cell.outputs:
+            if output.output_type == "execute_result":
+                output.execution_count = count
+            elif output.output_type == "stream":  # of a rewritten line, such as a progress bar, the last state
+                lines = output.text.split("\n")
+                output.text = "\n".join(line.rstrip("\r").rsplit("\r", 1)[-1] for line in lines)
+    notebook.metadata.language_info = ran.metadata.get("language_info", {})
+    return strip_output(notebook, keep_output=True, keep_count=True, keep_id=True, extra_keys=STRIPPED)
+
+
+def copy_figures(source: Path, target: Path, profile: str) -> int:
+    """Put a run's artefacts in place of those that its profile published before; return how many rows."""
+    new = artefacts.rows(source)
+    ids = {row["id"] for row in new}
+    others = [row for row in artefacts.rows(target) if row["profile"] != profile and row["id"] not in ids]
+    artefacts.write_rows(target, [*others, *new])
+    for path in sorted(source.rglob("*")):
+        if path.is_file() and not path.name.startswith(".") and path.name != "MANIFEST.csv":
+            with replacing(target / path.relative_to(source)) as temporary:
+                shutil.copyfile(path, temporary)
+    return len(new)
 
 
 def report(folder: Path) -> None:
     """Print how the paper's claims fare where notebook 08 has tested them."""
-    from tracekd.pipeline.artefacts import table_path
-
-    tested, numbers = (table_path(stem, folder / "figures") for stem in ("08_claims", "08_ledger"))
+    tested, numbers = (artefacts.table_path(stem, folder / "figures") for stem in ("08_claims", "08_ledger"))
     if tested.exists() and numbers.exists():
         import pandas as pd
 

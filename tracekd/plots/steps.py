@@ -107,7 +107,7 @@ def corruptions(problem: Problem, seed: int = 0) -> pd.DataFrame:
         made[f"{style}: {step}"] = templates.build(problem, "incorrect", seed=seed, style=style, corrupt=step)
     rows = []
     for name, trace in made.items():
-        seen = verify(trace, problem)
+        seen = templates.verify(trace, problem)
         words = ["right" if right else "wrong" for right in (seen.classification, seen.retrieval)]
         rows.append((name, trace.classification, trace.text.split("question: ", 1)[1], *words))
     return pd.DataFrame(rows, columns=["trace", "label", "facts", "classification", "retrieval"])

@@ -14,9 +14,8 @@ from peft.tuners.lora import LoraLayer
 from transformers import PrinterCallback, TrainingArguments, set_seed
 
 from tracekd.config import Recipe
-from tracekd.io import disk
 from tracekd.io.locks import locked
-from tracekd.io.records import sha256, write_json, write_jsonl
+from tracekd.io.records import sha256, write_json, write_jsonl, writing
 from tracekd.machine import commit, hardware
 from tracekd.students import memory, registry, sft
 from tracekd.students.adapters import WEIGHTS, damaged, key, read_record
@@ -157,7 +156,7 @@ def _train(student, examples, recipe, seed, folder, name) -> dict:
     tokens = round(sum(map(len, encoded)) * recipe.epochs)
     progress = Progress("/".join(folder.parts[-3:]), tokens, resumed)
     trainer = trainer_of(student, encoded, recipe, seed, checkpoints, progress)
-    with disk.writing(checkpoints):
+    with writing(checkpoints):
         trainer.train(resume_from_checkpoint=resumed)
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     record = {

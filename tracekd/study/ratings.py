@@ -17,8 +17,8 @@ import pandas as pd
 
 from tracekd.analysis import paper_check
 
-TRACE_TYPES = ("r1", "r1_summary", "r1_explanation", "correct")
 LABELS = {"r1": "R1", "r1_summary": "R1 summary", "r1_explanation": "R1 explanation", "correct": "correct"}
+TRACE_TYPES = tuple(LABELS)
 # Students of the published R1 conditions, the small ones first.
 STUDENTS = ("Llama-3.2-1B-Instruct", "Qwen3-1.7B", "Llama-3.1-8B-Instruct", "Qwen3-8B")
 SCALES = ("interpretability", "cognitive_load")
@@ -79,19 +79,12 @@ def scores(ratings: pd.DataFrame, scale: str) -> pd.DataFrame:
 
 
 def shares(ratings: pd.DataFrame) -> pd.DataFrame:
-    """Share of each point among all ratings of a scale's items.
-
-    Returns:
-        scale, trace_type, participants, ratings, then columns 1 to 5 (shares, sum 1).
-    """
-    rows = answers(ratings)
-    found = pd.crosstab([rows["scale"], rows["trace_type"]], rows["rating"], normalize="index")
-    found = found.reindex(columns=POINTS, fill_value=0.0)
-    grouped = rows.groupby(["scale", "trace_type"])
-    found.insert(0, "participants", grouped["participant"].nunique())
-    found.insert(1, "ratings", grouped.size())
+    """Shares of the points: scale, trace_type, participants, ratings, then columns 1 to 5 (sum 1)."""
+    grouped = answers(ratings).groupby(["scale", "trace_type"])
+    found = grouped.agg(participants=("participant", "nunique"), ratings=("rating", "size"))
+    found = found.join(grouped["rating"].value_counts(normalize=True).unstack(fill_value=0.0).reindex(columns=POINTS))
     order = [(scale, kind) for scale in SCALES for kind in TRACE_TYPES]
-    return found.loc[order].reset_index().rename_axis(columns=None)
+    return found.fillna(0.0).loc[order].reset_index()
 
 
 def careless(ratings: pd.DataFrame) -> pd.DataFrame:
@@ -102,27 +95,26 @@ def careless(ratings: pd.DataFrame) -> pd.DataFrame:
         then the flags straight_line, fast, failed_checks, careless (any of the three). Where times or checks are
         missing the flag is False.
     """
-    rated = answers(ratings).groupby("participant")
+    rated, asked = answers(ratings).groupby("participant"), ratings[is_check(ratings["item"])]
+    wrong = asked["rating"] != asked["item"].str.removeprefix("check_").astype(int)
     table = pd.DataFrame(
         {
             "same_share": rated["rating"].agg(lambda r: r.value_counts(normalize=True).iloc[0]),
             "median_seconds": rated["seconds"].median(),
-        }
-    )
-    asked = ratings[is_check(ratings["item"])]
-    wrong = asked["rating"] != asked["item"].str.removeprefix("check_").astype(int)
-    table["failed_share"] = wrong.groupby(asked["participant"]).mean().reindex(table.index).astype(float)
+            "failed_share": wrong.groupby(asked["participant"]).mean().astype(float),
+        },
+        index=list(rated.groups),
+    ).rename_axis("participant")
     table["straight_line"] = table["same_share"] >= SAME_SHARE
     table["fast"] = table["median_seconds"] < FAST
     table["failed_checks"] = table["failed_share"] >= FAILED
-    table["careless"] = table[["straight_line", "fast", "failed_checks"]].any(axis=1)
-    return table
+    return table.assign(careless=table[["straight_line", "fast", "failed_checks"]].any(axis=1))
 
 
 def without_careless(ratings: pd.DataFrame) -> pd.DataFrame:
     """The ratings minus those of flagged participants."""
-    flags = careless(ratings)
-    return ratings[~ratings["participant"].isin(flags.index[flags["careless"]])].reset_index(drop=True)
+    flags = careless(ratings)["careless"]
+    return ratings[~ratings["participant"].isin(flags.index[flags])].reset_index(drop=True)
 
 
 @cache

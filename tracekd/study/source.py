@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -77,7 +76,7 @@ def read(path: str | Path) -> Study:
     files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
     if not files:
         raise ValueError(f"{path.name}/: no .csv file: give the folder with the files that the survey page downloads")
-    rows = _checked(pd.DataFrame([row for file in files for row in _rows(file)], columns=[*COLUMNS, "file", "line"]))
+    rows = pd.concat(map(_checked, files), ignore_index=True)
     whole = rows.drop_duplicates(["participant", "order", "item"])
     rated = whole[~is_check(whole["item"])].drop_duplicates(["participant", "trace_type", "item"])
     complete = rated.groupby("participant").size() == len(TRACE_TYPES) * len(scale_of())
@@ -88,29 +87,20 @@ def read(path: str | Path) -> Study:
     ids = [f"P{i + 1:04d}" for i in pd.factorize(ratings["participant"], sort=True)[0]]
     ratings = ratings.assign(participant=ids).sort_values(["participant", "order"], kind="stable")
     left_out = {reason: count for reason, count in left_out.items() if count}
-    return Study(ratings[list(COLUMNS)].reset_index(drop=True), f"ratings file {path.name}", left_out=left_out)
+    return Study(ratings.reset_index(drop=True), f"ratings file {path.name}", left_out=left_out)
 
 
-def _rows(path: Path) -> list[dict]:
-    """The rows of one file as text, with ``file`` and ``line``."""
+def _checked(path: Path) -> pd.DataFrame:
+    """One file with numbers as numbers; ValueError names the first value that is not as ``EXPECTED``."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as handle:
-            reader = csv.DictReader(handle, strict=True)
-            rows = [{**row, "file": path.name, "line": reader.line_num} for row in reader]
-            names = reader.fieldnames or ()
-    except (UnicodeDecodeError, csv.Error) as error:
+        rows = pd.read_csv(path, dtype=str, na_filter=False, encoding="utf-8-sig", index_col=False)
+    except ValueError as error:  # pandas' own errors, and those of decoding, are of this kind
         raise ValueError(f"{path.name}: no CSV file in UTF-8 ({error}): give it as the survey page wrote it") from None
-    if missing := [column for column in COLUMNS if column not in names]:
+    if missing := [column for column in COLUMNS if column not in rows]:
         raise ValueError(f"{path.name}: no column {', '.join(missing)}: the long format has {', '.join(COLUMNS)}")
-    if broken := [row["line"] for row in rows if None in row or None in row.values()]:
-        raise ValueError(f"{path.name}, line {broken[0]}: expected {len(names)} cells, as in the header")
-    return rows
-
-
-def _checked(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with numbers as numbers; ValueError names the first value that is not as ``EXPECTED``."""
-    given = rows[list(COLUMNS)].apply(lambda column: column.str.strip())
-    number = given[["rating", "order", "seconds"]].apply(pd.to_numeric, errors="coerce")
+    given = pd.DataFrame({column: rows[column].str.strip() for column in COLUMNS})
+    numeric = ("rating", "order", "seconds")
+    number = {column: pd.to_numeric(given[column], errors="coerce").astype(float) for column in numeric}
     check = given["item"].str.fullmatch("check_[1-5]")
     right = {
         "participant": given["participant"].ne(""),
@@ -122,10 +112,9 @@ def _checked(rows: pd.DataFrame) -> pd.DataFrame:
     }
     for column, good in right.items():
         if not good.all():
-            first = rows[~good].iloc[0]
+            line, value = good.idxmin(), rows[column][good.idxmin()]
             raise ValueError(
-                f"{first.file}, line {first.line}: {column} {first[column]!r} ({(~good).sum()} rows): "
-                f"expected {EXPECTED[column]}"
+                f"{path.name}, line {line + 2}: {column} {value!r} ({(~good).sum()} rows): expected {EXPECTED[column]}"
             )
     ratings = given.assign(**number).astype({"rating": int, "order": float, "seconds": float})
     return ratings.assign(trace_type=ratings["trace_type"].mask(check, ""))

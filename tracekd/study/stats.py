@@ -19,11 +19,10 @@ DECIMALS = 9  # means of items carry rounding noise that would break ties
 
 
 def describe(ratings: pd.DataFrame, rng: np.random.Generator, resamples: int = 2000) -> pd.DataFrame:
-    """Describe the participants' scores of each trace type on each scale.
+    """The participants' scores of each trace type on each scale (1 to 5), 95% bootstrap bounds over participants.
 
     Returns:
-        scale, trace_type, n (participants), mean, low, high, median, median_low, median_high, sd; on the 1 to 5 scale,
-        with 95% bootstrap bounds over participants.
+        scale, trace_type, n (participants), mean, low, high, median, median_low, median_high, sd.
     """
     rows = []
     for scale in SCALES:
@@ -35,21 +34,16 @@ def describe(ratings: pd.DataFrame, rng: np.random.Generator, resamples: int = 2
 
 
 def friedman(table: pd.DataFrame) -> dict[str, float]:
-    """Friedman's test of participants x trace types.
+    """Friedman's test of participants x trace types: n (participants), statistic (chi-squared), df, p.
 
-    Returns:
-        n (participants), statistic (chi-squared), df, p, effect (Kendall's W = chi-squared / (n (k - 1))).
-
-    Raises:
-        ValueError: fewer than 2 participants.
+    ValueError for fewer than 2 participants.
     """
     table = table.round(DECIMALS)
-    n, df = len(table), table.shape[1] - 1
-    if n < 2:
-        raise ValueError(f"Friedman's test needs 2 complete participants, not {n}")
+    if len(table) < 2:
+        raise ValueError(f"Friedman's test needs 2 complete participants, not {len(table)}")
     differ = table.nunique(axis=1).max() > 1
     statistic, p = map(float, sps.friedmanchisquare(*table.to_numpy().T) if differ else (0, 1))
-    return {"n": n, "statistic": statistic, "df": df, "p": p, "effect": statistic / (n * df)}
+    return {"n": len(table), "statistic": statistic, "df": table.shape[1] - 1, "p": p}
 
 
 def rank_biserial(differences: np.ndarray) -> float:
@@ -66,7 +60,7 @@ def wilcoxon_p(differences: pd.Series) -> float:
 
 
 def pairs(table: pd.DataFrame, rng: np.random.Generator | None = None, resamples: int = 2000) -> pd.DataFrame:
-    """Each pair of trace types by Wilcoxon's signed-rank test, with Holm's correction.
+    """Each pair of trace types, first and second, by Wilcoxon's signed-rank test, with Holm's correction.
 
     Returns:
         first, second, n (participants), difference (of means, points), p, p_holm, effect (rank-biserial; above 0 where
@@ -88,12 +82,10 @@ def pairs(table: pd.DataFrame, rng: np.random.Generator | None = None, resamples
 def compare(
     ratings: pd.DataFrame, rng: np.random.Generator, resamples: int = 2000
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """All tests on both scales, with all participants and without those flagged as careless.
+    """Friedman's tests of both scales, and ``pairs`` with intervals by scale.
 
-    Returns:
-        Friedman's tests (one row per scale), and ``pairs`` with intervals (one row per scale and pair); beside them
-        n_careful, effect_careful, p_holm_careful without the careless, and same_verdict: whether both effects have the
-        same sign and are on the same side of p 0.05.
+    Beside the pairs stand n_careful, effect_careful, p_holm_careful without those flagged as careless, and
+    same_verdict: whether both effects have the same sign and are on the same side of p 0.05.
     """
     tests, tables, careful = [], [], without_careless(ratings)
     for scale in SCALES:
@@ -110,21 +102,14 @@ def compare(
 
 
 def cronbach_alpha(items: np.ndarray) -> float:
-    """Cronbach's alpha (1951) of participants x items: k / (k - 1) (1 - sum of item variances / variance of the sum).
-
-    At most 1; missing where the sums do not vary.
-    """
+    """Cronbach's alpha (1951) of participants x items; missing where the sums do not vary."""
     items = np.asarray(items, float)
     k, whole = items.shape[1], items.sum(axis=1).var(ddof=1)
     return float(k / (k - 1) * (1 - items.var(axis=0, ddof=1).sum() / whole)) if whole > 0 else np.nan
 
 
 def reliability(ratings: pd.DataFrame, rng: np.random.Generator, resamples: int = 500) -> pd.DataFrame:
-    """Cronbach's alpha of each scale for each trace type.
-
-    Returns:
-        scale, trace_type, n (participants), value, low, high (95%, bootstrap over participants).
-    """
+    """Cronbach's alpha by scale and trace_type: n (participants), value, low, high (95%, bootstrap over them)."""
     rows = []
     for scale in SCALES:
         for kind in TRACE_TYPES:

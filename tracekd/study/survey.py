@@ -1,20 +1,32 @@
-"""The rating survey as one page that needs no server: who sees which trace of which problem when.
+"""``python -m tracekd survey build|read``: the rating survey as one page that needs no server, and what comes back.
 
 Each participant sees every trace type, each on another problem. jsPsych comes from npm, checked against pinned hashes.
 """
 
 from __future__ import annotations
 
+import argparse
 import base64
 import hashlib
 import json
 import subprocess
 import tarfile
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
+from operator import itemgetter
 from pathlib import Path
 
-from tracekd.study.ratings import TRACE_TYPES, latin_square, questionnaire
+import numpy as np
+
+from tracekd.command_line import Parser, file_or_folder
+from tracekd.data.problem import Problem
+from tracekd.data.problems import check_source, load, source_of
+from tracekd.io.records import replacing
+from tracekd.study import source
+from tracekd.study.ratings import TRACE_TYPES, careless, latin_square, questionnaire
+from tracekd.teacher import run_texts
+from tracekd.traces import freeform, templates
 
 # Packages, versions and the registry's own sha512 of their archives.
 PACKAGES = (
@@ -27,24 +39,20 @@ PACKAGES = (
         "sha512-jM9xSaojD7+xqL7yVjn7FUmboH3QAFBAaNOLBSUNJNQpGaJmGRtjrmlPggLp24Bnjd/jkjnThFj+z88Mgr67gQ==",
     ),
 )  # fmt: skip
+SEED = 121  # of the generated problems, and of the choice among problems
+BUILD = "python -m tracekd survey build --data ../shared/data --output survey.html"
+READ = "python -m tracekd survey read downloads/"
 
 
 def sequences(problems: Sequence[str]) -> list[list[tuple[str, str]]]:
-    """Orders of (problem, trace type), one list per sequence; participants are spread over the sequences.
+    """Orders of (problem, trace type), one list per sequence, of four problems.
 
-    The trace types follow a Williams square in each block of four pages; the problems shift by one from one group of
-    four sequences to the next, so that over all 16 sequences each problem meets each trace type, and comes at each
-    place of its block, equally often.
-
-    Raises:
-        ValueError: the number of problems is no multiple of four.
+    The trace types follow a Williams square; the problems shift by one from one group of four sequences to the next, so
+    that over all 16 sequences each problem meets each trace type, and comes at each place, equally often.
     """
     k = len(TRACE_TYPES)
-    if not problems or len(problems) % k:
-        raise ValueError(f"{len(problems)} problems: {k} trace types need {k}, {2 * k}, {3 * k}, ... problems")
-    blocks = [problems[start : start + k] for start in range(0, len(problems), k)]
     return [
-        [(block[(j + shift) % k], TRACE_TYPES[c]) for block in blocks for j, c in enumerate(row)]
+        [(problems[(place + shift) % k], TRACE_TYPES[kind]) for place, kind in enumerate(row)]
         for shift in range(k)
         for row in latin_square(k)
     ]
@@ -56,10 +64,7 @@ def plan(shown: Sequence[dict], post: str = "") -> dict:
     Args:
         shown: each problem with each trace type: problem, trace_type, context, question, trace, answer, source (of the
             trace) and data (of the problem).
-        post: address that finished answers are sent to; "" for download only.
-
-    Raises:
-        ValueError: the address is none, or the problems do not fit (see ``sequences``).
+        post: address that finished answers are sent to; "" for download only. ValueError where it is none.
     """
     if post and not post.startswith(("https://", "http://")):
         raise ValueError(f"post address {post!r} must begin with https:// (or http:// for a trial)")
@@ -95,14 +100,9 @@ def check(archive: bytes, name: str, integrity: str) -> None:
 
 
 def fetch() -> tuple[list[str], str]:
-    """Fetch, check and unpack the packages in temporary folders.
+    """Fetch, check and unpack the packages: their browser scripts in order, and a text with their copyrights.
 
-    Returns:
-        Their browser scripts, in order, and one text with their copyrights (the licence's text is in ``survey.html``).
-
-    Raises:
-        FileNotFoundError: npm is missing or its registry does not answer.
-        ValueError: an archive is not the pinned one.
+    FileNotFoundError where npm is missing or its registry does not answer; the licence's text is in ``survey.html``.
     """
     scripts, notices = [], []
     for name, version, integrity in PACKAGES:
@@ -124,3 +124,71 @@ def fetch() -> tuple[list[str], str]:
         author = author["name"] if isinstance(author, dict) else author
         notices.append(f"{name} {version}, MIT licence, copyright (c) {author} and the jsPsych contributors")
     return scripts, "\n".join(notices)
+
+
+def pages(problem: Problem, data: str, given: freeform.Texts | None) -> list[dict]:
+    """The four traces of a problem as pages: ``correct`` by rules, the others a teacher's, else templated; or none."""
+    traces = {"correct": (templates.build(problem, "correct").text, "rules")}
+    for texts in filter(None, (given, *freeform.from_rules([problem], SEED))):
+        for kind, name in freeform.CONDITIONS.items():
+            if text := getattr(texts, name).strip():
+                traces.setdefault(kind, (text, texts.teacher))
+    if not traces.keys() >= set(TRACE_TYPES):
+        return []
+    about = {"problem": problem.id, "context": list(problem.context), "question": problem.question}
+    about |= {"answer": ", ".join(problem.answers), "data": data}
+    return [about | {"trace_type": k, "trace": traces[k][0], "source": traces[k][1]} for k in TRACE_TYPES]
+
+
+def build(args: argparse.Namespace) -> None:
+    """Write the page on four CoTempQA problems, of as many categories as there are, and say how to use it."""
+    origin = check_source(args.data)
+    data = "generated" if source_of("cotempqa", origin) == "generated" else "real"
+    problems = load("cotempqa", origin, seed=SEED)
+    given = run_texts.read(args.traces, problems) if args.traces else run_texts.Found()
+    texts, problems = {text.id: text for text in given.texts}, [*problems, *given.added]
+    ready, turn = [], Counter()
+    for i in np.random.default_rng(SEED).permutation(len(problems)):
+        p = problems[i]
+        # Without traces of a teacher the problems come from the test split, which no student has seen.
+        wanted = p.evidence and (p.id in texts if args.traces else p.split == "test")
+        if wanted and (made := pages(p, data, texts.get(p.id))):
+            ready.append((turn[p.category], made))
+            turn[p.category] += 1
+    chosen = [made for _, made in sorted(ready, key=itemgetter(0))][: len(TRACE_TYPES)]
+    if len(chosen) < len(TRACE_TYPES):
+        raise ValueError(f"{len(TRACE_TYPES)} problems are shown, {len(chosen)} have evidence and all traces")
+    shown = [one for made in chosen for one in made]
+    made = plan(shown, args.post)
+    with replacing(args.output) as temporary:
+        temporary.write_text(page(made, *fetch()), encoding="utf-8")
+    sources = ", ".join(sorted({f"{one['trace_type']}: {one['source']}" for one in shown}))
+    print(
+        f"{args.output}: opens by double-click; {len(chosen)} {data} problems; traces: {sources}\n"
+        f"links for exact balance: {args.output.name}?sequence=1 to ?sequence={len(made['sequences'])}; without one, "
+        f"the page draws a sequence by chance\nanswers: collect the downloaded files in one folder, then {READ}"
+    )
+
+
+def read(args: argparse.Namespace) -> None:
+    """Read ratings and say what was left out, and who answered carelessly."""
+    study = source.read(args.ratings)
+    flags = careless(study.ratings)[["straight_line", "fast", "failed_checks", "careless"]].sum()
+    print(f"{study}\nparticipants flagged: {', '.join(f'{name} {count}' for name, count in flags.items())}")
+
+
+def main(argv: list[str]) -> None:
+    """Run a command."""
+    top = Parser("survey", "Make the rating survey's page, and read what comes back.", f"{BUILD}\n{READ}")
+    commands = top.add_subparsers(dest="command", required=True)
+    one = commands.add_parser("build", help="write the survey as one HTML page (needs npm once)", example=BUILD)
+    one.add_argument("--data", default="generated", help="generated, hub or a folder (default: generated)")
+    one.add_argument("--traces", type=file_or_folder, help="a teacher's texts; without them, rules write stand-ins")
+    one.add_argument("--post", default="", metavar="URL", help="address that finished answers are sent to")
+    one.add_argument("--output", type=Path, default=Path("survey.html"))
+    one.set_defaults(run=build)
+    two = commands.add_parser("read", help="read ratings and say what was left out", example=READ)
+    two.add_argument("ratings", type=file_or_folder, help="a downloaded file, or a folder of them")
+    two.set_defaults(run=read)
+    args = top.parse_args(argv)
+    args.run(args)
