@@ -65,7 +65,7 @@ class Profile:
         generated: problems to generate by data set.
         conditions, also: trained on every data set, and further ones by data set.
         untrained: conditions in which the student is asked as it is: see ``outputs.UNTRAINED``.
-        marco: settings of real MS MARCO: ``test_share`` of ``load_marco.problems_of``.
+        marco: settings of real MS MARCO: ``test_share`` of ``load_marco.split``.
         datasets: those that the profile runs on; empty: all.
         live: the data sets whose students are trained, answer and are scored in a run; empty: all. Of the others the
             sets are built, and the recorded results are shown.
