@@ -31,7 +31,9 @@ def drop_leaks(problems: list[Problem]) -> list[Problem]:
     repeated = repeats.duplicated() & (repeats.split == "train")
     left = [p for p, again in zip(clean, repeated, strict=True) if not again]
     if dropped := len(problems) - len(left):
-        text = "%s: %d training problems left out: %d are in the test split, in any order of sentences, %d repeats"
+        text = (
+            "%s: %d training problems left out: %d are in the test split (in any order of sentences), %d repeat another"
+        )
         log.warning(text, problems[0].dataset, dropped, len(problems) - len(clean), len(clean) - len(left))
     return left
 
