@@ -24,7 +24,7 @@ COMMANDS = {
     "generate": ("grid.run_grid:main_generate", "let the students of a profile answer"),
     "intervene": ("grid.run_grid:main_intervene", "let trained students answer after forced traces"),
     "mechanism": ("grid.mechanism:main", "train small students from scratch on right, wrong and blind traces"),
-    "derive": ("decompose.derive_cli:main", "derive category, evidence and answer from context and question alone"),
+    "derive": ("decompose.agreement:main", "derive category, evidence and answer from context and question alone"),
     "leakage": ("analysis.leakage:main", "count what wrong traces reveal of the right answer"),
     "score": ("scoring.score_cli:main", "score outputs: status, steps, answers"),
     "teacher": ("teacher.client:main", "ask a teacher for free-form traces"),

@@ -3,10 +3,8 @@
 import hashlib
 import json
 import re
-from collections import Counter
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,8 +16,6 @@ from tracekd.data.synthetic import generated
 from tracekd.data.synthetic.marco import TOPICS
 from tracekd.decompose.derive import derive
 
-# Means in words over all queries, as published (``shares`` in generated_words.toml has the source).
-PUBLISHED_MEANS = {"answer_words": 14.911, "fact_words": 56.253}
 SIZE = {"cotempqa": 240, "marco": 240, "babi": 400}
 seeds = st.integers(0, 2**31 - 1)
 few = settings(max_examples=15, deadline=None)
@@ -38,15 +34,6 @@ def test_what_a_seed_draws_never_changes(made):
     rows = "".join(json.dumps(as_row(p)) + "\n" for p in made)
     assert generated.generate(made[0].dataset, len(made), seed=122) != made
     assert hashlib.sha256(rows.encode()).hexdigest()[:16] == DRAWN[made[0].dataset]
-
-
-def test_a_fifth_of_each_category_is_tested(made):
-    counts = Counter(p.category for p in made)
-    for category in CATEGORIES[made[0].dataset]:
-        tested = sum(p.category == category and p.split == "test" for p in made)
-        assert tested == max(1, round(0.2 * counts[category]))
-    if made[0].dataset == "cotempqa":
-        assert [p.split for p in made] == splits.paper_split([p.category for p in made])
 
 
 def test_each_problem_comes_once_with_an_id_of_its_own(made):
@@ -71,8 +58,6 @@ def test_smallest_size_has_each_category_in_each_split(dataset):
 def test_wrong_arguments_are_named():
     with pytest.raises(ValueError, match=r"'squad'.*cotempqa, marco, babi"):
         generated.generate("squad", 100, seed=0)
-    with pytest.raises(ValueError, match=r"split_share is 1\.0"):
-        generated.generate("babi", 100, seed=0, split_share=1.0)
 
 
 @few
@@ -117,14 +102,3 @@ def test_marco_answers_stand_in_the_selected_passage_alone(seed):
             assert value in p.facts[0] and value.lower() in p.answers[0].lower() and p.meta["topic"] in p.facts[0]
         else:
             assert p.answers == (NO_ANSWER,)
-
-
-def test_marco_has_unanswered_queries_and_passages_of_the_usual_length():
-    made = generated.generate("marco", 600, seed=1)
-    # 0.4 of 600 is 240; three standard errors are 3 * sqrt(600 * 0.4 * 0.6) = 36.
-    assert 204 <= sum(not p.evidence for p in made) <= 276
-    words = [len(text.split()) for p in made for text in p.context]
-    assert np.mean(words) == pytest.approx(PUBLISHED_MEANS["fact_words"], rel=0.05) and min(words) >= 12
-    answers = [len(p.answers[0].split()) for p in made if p.evidence]
-    assert np.mean(answers) == pytest.approx(PUBLISHED_MEANS["answer_words"], rel=0.15)
-    assert all(len(set(p.context)) == 10 for p in made)

@@ -150,21 +150,6 @@ def test_no_network_at_all(tmp_path):
     assert offline["probe"][0] == "generated" and "HF_HUB_OFFLINE" in offline["cotempqa"]
 
 
-def test_a_gated_model_says_where_its_licence_is_accepted(tmp_path):
-    code = """
-import json
-from tracekd.students import registry as students
-try:
-    students.load_tokenizer("llama-3.2-1b")
-except students.StudentUnavailable as error:
-    print(json.dumps(str(error)))
-"""
-    (tmp_path / "models").mkdir()
-    with Hub(tmp_path, lambda path: "gated") as served:
-        said, _ = client(served.address, tmp_path / "cache", code=code)
-    assert "Llama 3.2 Community" in said and "hf auth login" in said
-
-
 def test_auto_is_decided_once_for_a_run_and_can_be_decided_anew(tmp_path, monkeypatch, capsys):
     answers = iter([("generated", "no network"), ("hub", "the Hub answers")])
     monkeypatch.setattr(hub, "probe", lambda: next(answers))

@@ -7,8 +7,7 @@ import pytest
 from tracekd.data import problem, problems
 from tracekd.data.load_marco import most_words
 from tracekd.data.problem import Problem
-from tracekd.decompose import derive_cli
-from tracekd.decompose.agreement import compare_all, remainder, summary
+from tracekd.decompose.agreement import compare_all, main, remainder, summary
 from tracekd.decompose.derive import derive
 from tracekd.decompose.derive_babi import derive as babi
 from tracekd.decompose.derive_cotempqa import derive as cotempqa
@@ -185,7 +184,7 @@ def test_a_custom_set_has_no_rules():
 def test_command_prints_one_json_object(tmp_path, capsys):
     made = problems.load("babi", "generated", size=44, seed=2)
     write_jsonl(tmp_path / "stored.jsonl", map(problem.as_row, made))
-    assert derive_cli.main([str(tmp_path / "stored.jsonl"), "--list"]) == 0
+    assert main([str(tmp_path / "stored.jsonl"), "--list"]) == 0
     got = json.loads(capsys.readouterr().out)
     assert got["n"] == 44 and got["underivable"] == 0 and got["disagreements"] == []
 

@@ -60,18 +60,6 @@ def test_linearised_values_have_the_statistics_mean_and_the_delta_methods_varian
     assert found.mean() == pytest.approx(a / b)
 
 
-def test_t_intervals_over_three_seeds_cover_where_the_bootstrap_does_not():
-    """Seeds differ more than problems do: the bootstrap of three seeds is too narrow, the t interval is not."""
-    covered = {"low": 0, "t_low": 0}
-    for seed in range(200):
-        draws = rng(seed)
-        values = draws.normal(0, 0.1, (100, 1)) + draws.normal(0, 0.3, (1, 3)) + draws.normal(0, 0.1, (100, 3))
-        found = bootstrap.crossed(values[..., None], mean, draws, 200)
-        for name, high in (("low", "high"), ("t_low", "t_high")):
-            covered[name] += found[name] <= 0 <= found[high]
-    assert covered["low"] / 200 < 0.85 and covered["t_low"] / 200 > 0.9
-
-
 def test_a_problem_that_lacks_a_seed_counts_with_those_it_has():
     values = pd.Series([1.0, 0.0, 1.0], pd.MultiIndex.from_tuples([(1, 1), (1, 2), (2, 1)], names=["id", "seed"]))
     found = bootstrap.pooled(values, rng(), 200, "share")

@@ -33,15 +33,6 @@ def test_association_by_hand():
     assert found["difference"]["value"] == pytest.approx(0.75 - 1 / 3)
 
 
-def test_published_matrix_of_the_28_percent():
-    # The committed CoTempQA matrix of Qwen3-1.7B: 261 of 949 is 27.5%, while 261 of 261 + 195 is 57.2%.
-    found = intervals.association(both=261, answer_only=248, trace_only=195, neither=245)
-    assert found["joint"]["value"] == pytest.approx(0.2750, abs=5e-5)
-    assert found["p_answer_given_trace"]["value"] == pytest.approx(0.5724, abs=5e-5)
-    # 949 (261*245 - 195*248)² / (456 * 493 * 509 * 440) = 949 * 15585² / (5.0348e10) = 4.578.
-    assert found["chi2"] == pytest.approx(4.578, abs=5e-3)
-
-
 def test_small_and_empty_tables():
     # 3, 0 / 0, 3: Fisher's p = 2 / C(6, 3) = 0.1; expected counts are 1.5.
     small = intervals.association(both=3, answer_only=0, trace_only=0, neither=3)

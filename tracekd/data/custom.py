@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tracekd.data.problem import DATASETS, Problem, check_fields
+from tracekd.data.problem import DATASETS, Problem, at, check_fields
 from tracekd.data.splits import drop_leaks, paper_split
 from tracekd.io.records import numbered_jsonl
 from tracekd.lists import read_list
@@ -29,9 +29,8 @@ def name_of(path: Path) -> str:
 def load_own(path: str | Path) -> list[Problem]:
     """Read and check a custom set; problems have ids ``set/category/id``.
 
-    Raises:
-        ValueError: the name is another set's, a line is wrong, or the set cannot be trained and tested on; names file,
-            line and value.
+    ``ValueError`` with file, line and value where the name is another set's, a line is wrong, or the set cannot be
+    trained and tested on.
     """
     path = Path(path)
     dataset = name_of(path)
@@ -39,33 +38,37 @@ def load_own(path: str | Path) -> list[Problem]:
         raise ValueError(f"{path}: the name {dataset!r} is taken: rename the file")
     rows, lines = [], {}
     for number, row in numbered_jsonl(path):
-        try:
-            rows.append(_checked(row))
-            if row["id"] in lines:
+        with at(f"not of the form in notebooks/OWN_DATA.md: {path}, line {number}"):
+            _check_row(row)
+            if lines.setdefault(row["id"], number) != number:
                 raise ValueError(f"id {row['id']!r} is in line {lines[row['id']]} too: ids are unique")
-        except ValueError as error:
-            raise ValueError(f"{path}, line {number}: {error} (notebooks/OWN_DATA.md has the form)") from error
-        lines[row["id"]] = number
+        rows.append(row)
     if not rows:
         raise ValueError(f"{path} holds no problem: expected one JSON object per line")
-    splits = paper_split([row["category"] for row in rows], least=1)
-    problems = drop_leaks([_problem(dataset, row, split) for row, split in zip(rows, splits, strict=True)])
-    _check_categories(path, problems)
+    problems = []
+    for row, split in zip(rows, paper_split([row["category"] for row in rows], least=1), strict=True):
+        name, evidence = f"{dataset}/{row['category']}/{row['id']}", tuple(sorted(set(_evidence(row))))
+        parts = (row["category"], tuple(row["context"]), row["question"], tuple(row["answers"]), evidence)
+        problems.append(Problem(name, dataset, *parts, row.get("split") or split))
+    problems = drop_leaks(problems)
+    with at(str(path)):
+        _check_categories(problems)
     return problems
 
 
-def _checked(row: dict[str, Any]) -> dict[str, Any]:
+def _evidence(row: dict[str, Any]) -> list:
+    return row["evidence"] if isinstance(row.get("evidence"), list) else [row.get("evidence")]
+
+
+def _check_row(row: dict[str, Any]) -> None:
     check_fields(row, ("id", "question", "category"), ("context", "answers"))
     if "|" in row["category"]:
         raise ValueError(f"category is {row['category']!r}, expected a label without '|'")
     if row.get("split") not in (None, "train", "test"):
         raise ValueError(f"split is {row['split']!r}, expected 'train', 'test', or none")
-    evidence = row.get("evidence")
-    evidence = evidence if isinstance(evidence, list) else [evidence]
-    if wrong := [i for i in evidence if type(i) is not int or not 0 <= i < len(row["context"])]:
+    if wrong := [i for i in _evidence(row) if type(i) is not int or not 0 <= i < len(row["context"])]:
         raise ValueError(f"evidence {wrong[0]!r} is no index into context: expected 0 to {len(row['context']) - 1}")
     check_scorable(row["context"], row["answers"])
-    return {**row, "evidence": evidence}
 
 
 def check_scorable(context: list[str], answers: list[str]) -> None:
@@ -83,26 +86,18 @@ def check_scorable(context: list[str], answers: list[str]) -> None:
         )
 
 
-def _problem(dataset: str, row: dict[str, Any], split: str) -> Problem:
-    name, label = f"{dataset}/{row['category']}/{row['id']}", row["category"]
-    evidence = tuple(sorted(set(row["evidence"])))
-    split = row.get("split") or split
-    return Problem(name, dataset, label, tuple(row["context"]), row["question"], tuple(row["answers"]), evidence, split)
-
-
-def _check_categories(path: Path, problems: list[Problem]) -> None:
+def _check_categories(problems: list[Problem]) -> None:
     """Refuse labels that scoring would confuse or could not read back, and a set without two that can be learned."""
-    counts = Counter((p.category, p.split) for p in problems)
-    labels, seen = dict.fromkeys(p.category for p in problems), {}
-    for label in labels:
+    counts, seen = Counter((p.category, p.split) for p in problems), {}
+    for label in dict.fromkeys(p.category for p in problems):
         plain = normalise(label)
         if not plain or re.search(r"\n|\w{3}\.\s", label) or plain in seen:
             other = f"equal to {seen[plain]!r}" if plain in seen else "empty, or more than one line or sentence,"
-            raise ValueError(f"{path}: category {label!r} is {other} as labels are compared: give other categories")
+            raise ValueError(f"category {label!r} is {other} as labels are compared: give other categories")
         seen[plain] = label
-    if sum(bool(counts[label, "train"] and counts[label, "test"]) for label in labels) < 2:
-        found = "; ".join(f"{c!r} {counts[c, 'train']} train and {counts[c, 'test']} test" for c in labels)
+    if sum(bool(counts[label, "train"] and counts[label, "test"]) for label in seen.values()) < 2:
+        found = "; ".join(f"{c!r} {counts[c, 'train']} train and {counts[c, 'test']} test" for c in seen.values())
         raise ValueError(
-            f"{path}: at least two categories need both a training and a test problem, found {found}: add problems "
-            "(two a category are enough), more categories, or mend the 'split' fields"
+            f"at least two categories need both a training and a test problem, found {found}: add problems (two a "
+            "category are enough), more categories, or mend the 'split' fields"
         )

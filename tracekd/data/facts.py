@@ -5,9 +5,9 @@ from __future__ import annotations
 import calendar
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from typing import NamedTuple
 
 # Each relation's phrases in the real files, in present and past tense.
 _TENSES = {
@@ -23,10 +23,7 @@ _TENSES = {
 PHRASES = {phrase: relation for relation, phrases in _TENSES.items() for phrase in phrases}
 RELATIONS = tuple(_TENSES)
 TRIPLES = ("S1_R1_O2", "S1_R2_O2", "S2_R1_O1", "S2_R1_O2", "S2_R2_O2")
-MONTHS = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-    "December",
-]  # fmt: skip
+MONTHS = list(calendar.month_name)[1:]
 
 _STATED = r"(?:[A-Z][a-z]+(?: \d{1,2})?, )?\d{3,4}"
 _FACT = re.compile(
@@ -41,15 +38,11 @@ _DATE = re.compile(r"(?:([A-Z][a-z]+)(?: (\d{1,2}))?, )?(\d{3,4})$")
 _PLAIN = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u201c": '"', "\u201d": '"', "\u00a0": " "})
 
 
-@dataclass(frozen=True, slots=True)
-class Day:
-    """One stated date as the span of days that it may mean.
+class Day(NamedTuple):
+    """One stated date as the span of days that it may mean: first and last day (proleptic ordinals), order, text.
 
-    Attributes:
-        first, last: the span's first and last day as proleptic ordinals.
-        order: ``year * 10000 + month * 100 + day`` with 0 for what is not stated, which is how CoTempQA orders dates:
-            "2003" comes before "January, 2003".
-        text: the date as written.
+    ``order`` is ``year * 10000 + month * 100 + day`` with 0 for what is not stated, which is how CoTempQA orders
+    dates: "2003" comes before "January, 2003".
     """
 
     first: int
@@ -65,23 +58,16 @@ def read_date(text: str) -> Day:
     if match is None or match[1] not in (None, *MONTHS):
         raise ValueError(f"date {text!r}: expected one such as '2019', 'March, 2019' or 'March 11, 2019'")
     year, month, day = int(match[3]), MONTHS.index(match[1]) + 1 if match[1] else 0, int(match[2] or 0)
-    last_month = month or 12
-    first = date(year, month or 1, day or 1)
+    first, last_month = date(year, month or 1, day or 1), month or 12
     last = date(year, last_month, day or calendar.monthrange(year, last_month)[1])
     return Day(first.toordinal(), last.toordinal(), year * 10000 + month * 100 + day, text)
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """One fact read.
+class Fact(NamedTuple):
+    """One fact read: subject, relation (one of ``RELATIONS``), object (after "a member of the" without "the").
 
-    Attributes:
-        subject, object: the two names as written; an object after "a member of the" is without "the".
-        relation: one of ``RELATIONS``.
-        start, end: the stated dates; the same ``Day`` for "in DATE", None where no time is stated or read.
-        point: True for "in DATE", False for "from DATE to DATE".
-        text: the sentence itself.
-        unread: the stated time where it has not CoTempQA's form, else "".
+    ``start`` and ``end`` are the stated dates: the same ``Day`` for "in DATE" (``point``), None where no time is stated
+    or read. ``text`` is the sentence, ``unread`` the stated time where it has not CoTempQA's form, else "".
     """
 
     subject: str
@@ -112,20 +98,21 @@ def parse(fact: str) -> Fact:
     if match is None:
         raise ValueError(f"fact {fact!r} holds none of the relation phrases {sorted(PHRASES)}: reword it with one")
     subject, phrase, thing, start, end, at = match.groups()
-    names = (subject, PHRASES[phrase])
+    first, last, unread = None, None, ""
     try:
-        first, last = (read_date(at or start), read_date(at or end)) if at or start else (None, None)
+        if at or start:
+            first, last = read_date(at or start), read_date(at or end)
+        elif other := _OTHER_TIME.match(thing):
+            thing, unread = other.groups()
     except ValueError:
-        return Fact(*names, thing, None, None, False, fact, f"in {at}" if at else f"from {start} to {end}")
-    if first is None and (other := _OTHER_TIME.match(thing)):
-        return Fact(*names, other[1], None, None, False, fact, other[2])
-    return Fact(*names, thing, first, last, bool(at), fact)
+        first, unread = None, f"in {at}" if at else f"from {start} to {end}"
+    return Fact(subject, PHRASES[phrase], thing, first, last, bool(at and first), fact, unread)
 
 
 def answer_slot(fact: str, triple: str) -> str:
     """The slot of a fact that can hold an answer: its subject for ``S2_R1_O1``, else its object."""
     if triple not in TRIPLES:
-        raise ValueError(f"triple element {triple!r} is not one of {', '.join(TRIPLES)}")
+        raise ValueError(f"triple_element is {triple!r}, expected one of {', '.join(TRIPLES)}")
     read = parse(fact)
     return read.subject if triple == "S2_R1_O1" else read.object
 

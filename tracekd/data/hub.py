@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import logging
-import queue
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -17,11 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from tracekd.data import load_babi, load_cotempqa
-from tracekd.data.load_marco import Row, check_row, draw, problems_of
-from tracekd.data.problem import CATEGORIES, DataUnavailable, Problem
+from tracekd.data import load_babi, load_cotempqa, load_marco
+from tracekd.data.problem import CATEGORIES, DataUnavailable, Problem, as_row, read_problems
 from tracekd.io.locks import waiting
-from tracekd.io.records import read_jsonl, write_json, write_jsonl
+from tracekd.io.records import write_json, write_jsonl
 
 log = logging.getLogger(__name__)
 REPOSITORIES = {"cotempqa": "Warrieryes/CotempQA", "marco": "microsoft/ms_marco", "babi": "facebook/babi_qa"}
@@ -54,19 +53,17 @@ def hub_babi() -> list[Problem]:
 def hub_marco(*, seed: int = 121, test_share: float | None = None) -> list[Problem]:
     """MS MARCO QA v2.1 as the authors drew it: 1,000 training and 200 test problems of each of the five query types.
 
-    The Hub's training split is streamed in an order drawn by ``seed`` until every type is full. The chosen rows are
+    The Hub's training split is streamed in an order drawn by ``seed`` until every type is full. The chosen ones are
     stored in the Hub's cache, so that the draw repeats. Which ones the authors took is not in our sources.
     """
     from huggingface_hub.constants import HF_HUB_CACHE
 
-    stored = Path(HF_HUB_CACHE) / "tracekd" / f"marco_v2.1_rows_seed{seed}.jsonl"
+    stored = Path(HF_HUB_CACHE) / "tracekd" / f"marco_v2.1_problems_seed{seed}.jsonl"
     if not stored.exists():
-        stream = (check_row(record, place) for place, record in _streamed(seed))
-        labelled = (row for row in stream if row.answers is not None)
-        chosen = draw(labelled, np.random.default_rng(seed), until_full=True)
-        write_jsonl(stored, (row._asdict() for row in chosen))
-    rows = [Row(*(tuple(v) if isinstance(v, list) else v for v in row.values())) for row in read_jsonl(stored)]
-    return problems_of(rows, test_share=test_share)
+        labelled = filter(None, (load_marco.check_row(record, place) for place, record in _streamed(seed)))
+        chosen = load_marco.draw(labelled, np.random.default_rng(seed), until_full=True)
+        write_jsonl(stored, map(as_row, chosen))
+    return load_marco.split(read_problems(stored), test_share=test_share)
 
 
 def _streamed(seed: int) -> Iterator[tuple[str, dict]]:
@@ -109,22 +106,20 @@ def ask(repository: str) -> None:
 
 def bounded(call: Callable[[], Any], seconds: float) -> Any:
     """What ``call`` returns or raises within so many seconds, else ``TimeoutError``; the thread is left alone."""
-    done: queue.SimpleQueue = queue.SimpleQueue()
+    future: Future = Future()
 
     def work() -> None:
         try:
-            done.put((call(), None))
+            future.set_result(call())
         except BaseException as error:
-            done.put((None, error))
+            future.set_exception(error)
 
+    # A thread of its own: those of an executor are waited for when Python ends.
     threading.Thread(target=work, daemon=True).start()
     try:
-        value, error = done.get(timeout=seconds)
-    except queue.Empty:
-        raise TimeoutError(f"no answer within {seconds} seconds") from None
-    if error is not None:
-        raise error
-    return value
+        return future.result(timeout=seconds)
+    except TimeoutError as error:
+        raise TimeoutError(str(error) or f"no answer within {seconds} seconds") from error
 
 
 @contextmanager
@@ -159,8 +154,7 @@ def settle(source: str, folder: Path, anew: bool = False) -> str:
     stored = folder / "source.json"
     with waiting(stored):
         if anew or not stored.exists():
-            chosen, why = probe()
-            write_json(stored, {"source": chosen, "why": why})
+            write_json(stored, dict(zip(("source", "why"), probe(), strict=True)))
         record = json.loads(stored.read_text(encoding="utf-8"))
     line = f"data: auto, decided once for this run: {record['source']}, since {record['why'].rstrip('.')}."
     real = "For real problems give their folder (--data PATH or TRACEKD_DATA), or connect and pass --data auto."

@@ -6,8 +6,8 @@ import logging
 import re
 from pathlib import Path
 
-from tracekd.data.facts import TRIPLES, answer_evidence, parse
-from tracekd.data.problem import CATEGORIES, DataUnavailable, Problem, check_fields
+from tracekd.data.facts import answer_evidence, parse
+from tracekd.data.problem import CATEGORIES, DataUnavailable, Problem, at, check_fields
 from tracekd.data.splits import paper_split
 from tracekd.io.records import numbered_jsonl
 
@@ -20,39 +20,29 @@ _NAME = re.compile(r"(equal|overlap|during|mix)(?:_(train|test))?\.jsonl?(?:\.gz
 
 
 def read_folder(folder: Path) -> list[Problem]:
-    """Read each category: from its whole file with the paper's split, else from its training and its test file.
-
-    Raises:
-        DataUnavailable: none of the files is there.
-    """
+    """Read each category: its whole file with the paper's split, else its training and its test file."""
     problems = []
     for category in CATEGORIES["cotempqa"]:
-        if whole := _first(folder, category):
-            problems += read_file(whole)
-            continue
-        parts = [path for part in ("train", "test") if (path := _first(folder, f"{category}_{part}"))]
-        problems += [problem for path in parts for problem in read_file(path)]
-        if len(parts) == 1:
-            log.warning("cotempqa/%s: only %s is in the folder, so one split is empty", category, parts[0].name)
+        whole, *parts = (_first(folder, category + part) for part in ("", "_train", "_test"))
+        if whole is None and sum(path is not None for path in parts) == 1:
+            log.warning("cotempqa/%s: one of its two files is in the folder, so one split is empty", category)
+        paths = [whole] if whole else filter(None, parts)
+        problems += [problem for path in paths for problem in read_file(path)]
     if not problems:
         raise DataUnavailable(f"no problems in {folder}: expected {EXPECTED}")
     return problems
 
 
 def _first(folder: Path, stem: str) -> Path | None:
-    names = (f"{stem}{ending}" for ending in (".json", ".jsonl", ".json.gz", ".jsonl.gz"))
-    return next((folder / name for name in names if (folder / name).is_file()), None)
+    paths = (folder / f"{stem}{ending}" for ending in (".json", ".jsonl", ".json.gz", ".jsonl.gz"))
+    return next(filter(Path.is_file, paths), None)
 
 
 def read_file(path: Path) -> list[Problem]:
     """Read one of CoTempQA's files; its name says category and part, a whole file gets the paper's split.
 
     Ids are ``cotempqa/CATEGORY/POSITION`` with the position in the Hub's file: the line's number in a whole file,
-    else from ``index``.
-
-    Raises:
-        ValueError: another file name, a field that is missing or wrong, or an index that comes twice; names file,
-            line, field and value.
+    else from ``index``. ``ValueError`` with file, line, field and value for anything else.
     """
     if (match := _NAME.match(path.name)) is None:
         raise ValueError(f"{path}: the name of a file of CoTempQA says its category: expected {EXPECTED}")
@@ -61,17 +51,12 @@ def read_file(path: Path) -> list[Problem]:
     splits = [part] * len(rows) if part else paper_split([category] * len(rows))
     problems, lines = [], {}
     for place, ((line, row), split) in enumerate(zip(rows, splits, strict=True)):
-        try:
+        with at(f"{path}, line {line}"):
             number = _number(row, category, part) if part else place
-            if number in lines:
+            if lines.setdefault(number, line) != line:
                 raise ValueError(f"index {row['index']!r} is in line {lines[number]} too: each comes once")
             check_fields(row, ("question", "triple_element"), ("facts", "answer"))
-            if row["triple_element"] not in TRIPLES:
-                raise ValueError(f"triple_element is {row['triple_element']!r}, expected one of {', '.join(TRIPLES)}")
             problems.append(cotempqa_problem(row, category, number, split))
-        except ValueError as error:
-            raise ValueError(f"{path}, line {line}: {error}") from error
-        lines[number] = line
     if unread := [fact.unread for p in problems for fact in map(parse, p.context) if fact.unread]:
         log.warning("%s: %d times are not read, such as %r", path.name, len(unread), unread[0])
     if unanswered := sum(not p.evidence for p in problems):

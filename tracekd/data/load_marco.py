@@ -9,9 +9,10 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -27,47 +28,30 @@ PER_TYPE, TEST_PER_TYPE = 1200, 200
 SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
 
 
-class Row(NamedTuple):
-    """One checked record. ``answers`` is None where the labels are hidden, empty where nothing answers."""
-
-    place: str
-    query_id: str
-    query_type: str
-    query: str
-    context: tuple[str, ...]
-    selected: tuple[int, ...]
-    answers: tuple[str, ...] | None
-
-
 def read_folder(folder: Path, *, seed: int = 121, test_share: float | None = None) -> list[Problem]:
-    """Read the MS MARCO files in ``folder`` and below it: see ``draw`` and ``problems_of``.
-
-    Raises:
-        DataUnavailable: no file of a known form, or none with labels.
-        ValueError: a record that cannot be read.
-    """
+    """Read the MS MARCO files in ``folder`` and below it: see ``draw`` and ``split``."""
     files = sorted(path for path in folder.rglob("*") if path.name.endswith(SUFFIXES) and path.is_file())
-    rows = draw(chain.from_iterable(map(labelled, files)), np.random.default_rng(seed))
-    if not rows:
+    drawn = draw(chain.from_iterable(map(labelled, files)), np.random.default_rng(seed))
+    if not drawn:
         raise DataUnavailable(
             f"no labelled MS MARCO record in {folder} ({len(files)} files): expected {', '.join(SUFFIXES)} files with "
             "query, query_id, query_type, passages and answers, such as train-00000-of-00007.parquet"
         )
-    return problems_of(rows, test_share=test_share)
+    return split(drawn, test_share=test_share)
 
 
 def read_file(path: Path) -> list[Problem]:
     """All labelled problems of one file, with no draw."""
-    return problems_of(draw(labelled(path), np.random.default_rng(0), per_type=None))
+    return split(draw(labelled(path), np.random.default_rng(0), per_type=None))
 
 
-def labelled(path: Path) -> Iterator[Row]:
-    """The checked records of a file whose labels are not hidden, as those of the Hub's test split are."""
+def labelled(path: Path) -> Iterator[Problem]:
+    """The problems of a file whose labels are not hidden, as those of the Hub's test split are."""
     hidden = 0
-    for row in (check_row(raw, place) for place, raw in _records(path)):
-        hidden += row.answers is None
-        if row.answers is not None:
-            yield row
+    for found in (check_row(raw, place) for place, raw in _records(path)):
+        hidden += found is None
+        if found:
+            yield found
     if hidden:
         log.warning("marco: %s: %d records left out, their labels are hidden", path.name, hidden)
 
@@ -88,11 +72,10 @@ def _records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         raise ValueError(f"{path}: not a whole parquet file ({error})") from error
 
 
-def check_row(raw: dict[str, Any], place: str) -> Row:
-    """One record, checked field by field.
+def check_row(raw: dict[str, Any], place: str) -> Problem | None:
+    """One record as a training problem, its selected passages as evidence; None where its labels are hidden.
 
-    Raises:
-        ValueError: a field is missing or has another type; the message names place, field, value and expectation.
+    ``ValueError`` with place, field, value and expectation where a field is missing or of another type.
     """
     query, number, label, answers = (raw.get(name) for name in ("query", "query_id", "query_type", "answers"))
     passages = raw.get("passages") if isinstance(raw.get("passages"), dict) else {}
@@ -109,13 +92,15 @@ def check_row(raw: dict[str, Any], place: str) -> Row:
     ):
         if not right:
             raise ValueError(f"{place}: field {field!r} is {repr(value)[:80]}, expected {expected}")
-    if answers is not None:  # v1.1 has an empty list where nothing answers, v2.1 "No Answer Present."
-        stripped = (text.strip() for text in answers)
-        answers = tuple(dict.fromkeys(text for text in stripped if text and text.rstrip(".") != NO_ANSWER.rstrip(".")))
-    if all(flag < 0 for flag in flags):
-        answers = None
-    selected = tuple(i for i, flag in enumerate(flags) if flag > 0)
-    return Row(place, str(number), label.strip().upper(), query, tuple(texts), selected, answers)
+    if answers is None or all(flag < 0 for flag in flags):
+        return None
+    # v1.1 has an empty list where nothing answers, v2.1 "No Answer Present."
+    stripped = (text.strip() for text in answers)
+    answers = tuple(dict.fromkeys(text for text in stripped if text and text.rstrip(".") != NO_ANSWER.rstrip(".")))
+    gold = tuple(i for i, flag in enumerate(flags) if flag > 0) if answers else ()
+    label = label.strip().upper()
+    name = f"marco/{label}/{number}"
+    return Problem(name, "marco", label, tuple(texts), query, answers or (NO_ANSWER,), gold, "train")
 
 
 def _texts(value: object) -> bool:
@@ -123,8 +108,8 @@ def _texts(value: object) -> bool:
 
 
 def draw(
-    rows: Iterable[Row], rng: np.random.Generator, per_type: int | None = PER_TYPE, until_full: bool = False
-) -> list[Row]:
+    rows: Iterable[Problem], rng: np.random.Generator, per_type: int | None = PER_TYPE, until_full: bool = False
+) -> list[Problem]:
     """Draw at most ``per_type`` rows of each query type, in one pass (reservoir sampling); repeated ids are left out.
 
     Args:
@@ -133,24 +118,24 @@ def draw(
         per_type: how many of each type; None for all.
         until_full: stop when each type has its number, for a stream that is shuffled already.
     """
-    chosen: dict[str, list[tuple[int, Row]]] = {name: [] for name in CATEGORIES["marco"]}
+    chosen: dict[str, list[tuple[int, Problem]]] = {name: [] for name in CATEGORIES["marco"]}
     seen: set[str] = set()
     counts, again = Counter(), []
     for number, row in enumerate(rows):
-        if row.query_id in seen:
-            again.append(row)
+        if (query_id := row.id.split("/")[-1]) in seen:
+            again.append(query_id)
             continue
-        seen.add(row.query_id)
-        counts[row.query_type] += 1
-        of_type = chosen[row.query_type]
+        seen.add(query_id)
+        counts[row.category] += 1
+        of_type = chosen[row.category]
         if per_type is None or len(of_type) < per_type:
             of_type.append((number, row))
             if until_full and all(len(part) == per_type for part in chosen.values()):
                 break
-        elif not until_full and (place := int(rng.integers(counts[row.query_type]))) < per_type:
+        elif not until_full and (place := int(rng.integers(counts[row.category]))) < per_type:
             of_type[place] = (number, row)
     if again:
-        log.warning("marco: %d records left out, their query_id came before, first %s", len(again), again[0].place)
+        log.warning("marco: %d records left out, their query_id came before, first %s", len(again), again[0])
     if until_full and (short := {name: len(part) for name, part in chosen.items() if len(part) < per_type}):
         log.warning("marco: the stream ended before these types had %d problems: %s", per_type, short)
     if per_type and not until_full and sum(counts.values()) > sum(map(len, chosen.values())):
@@ -158,27 +143,20 @@ def draw(
     return [row for _, row in sorted(chain.from_iterable(chosen.values()), key=lambda pair: pair[0])]
 
 
-def problems_of(rows: list[Row], *, test_share: float | None = None) -> list[Problem]:
-    """Rows as Problems: ids by ``query_id``, the selected passages as evidence, split by query type.
+def split(problems: list[Problem], *, test_share: float | None = None) -> list[Problem]:
+    """Problems with their split, drawn by query type.
 
-    Args:
-        rows: checked rows, none with hidden labels.
-        test_share: share of test problems in each type; None as in the paper: 200 of 1,200 where a type has 1,200
-            problems, else 20%.
+    ``test_share`` is the share of test problems in each type; None as in the paper: 200 of 1,200 where a type has
+    1,200 problems, else 20%.
     """
-    counts = Counter(row.query_type for row in rows)
-    shares = {t: TEST_PER_TYPE / PER_TYPE if n == PER_TYPE else 0.2 for t, n in counts.items()}
     if test_share is not None and not 0 < test_share < 1:
         raise ValueError(f"test share {test_share!r}: expected a number between 0 and 1, such as 0.2")
-    splits = paper_split([row.query_type for row in rows], shares if test_share is None else test_share)
-    problems = []
-    for row, split in zip(rows, splits, strict=True):
-        name = f"marco/{row.query_type}/{row.query_id}"
-        answers, gold = (row.answers, row.selected) if row.answers else ((NO_ANSWER,), ())
-        problems.append(Problem(name, "marco", row.query_type, row.context, row.query, answers, gold, split))
+    counts = Counter(p.category for p in problems)
+    shares = {t: test_share or (TEST_PER_TYPE / PER_TYPE if n == PER_TYPE else 0.2) for t, n in counts.items()}
     if bare := sum(p.answers != (NO_ANSWER,) and not p.evidence for p in problems):
-        log.warning("marco: %d of %d records have an answer and no selected passage: no gold passage", bare, len(rows))
-    return problems
+        log.warning("marco: %d of %d have an answer and no selected passage: no gold passage", bare, len(problems))
+    splits = paper_split([p.category for p in problems], shares)
+    return [replace(p, split=part) for p, part in zip(problems, splits, strict=True)]
 
 
 def most_words(context: tuple[str, ...], answers: tuple[str, ...]) -> tuple[int, ...]:

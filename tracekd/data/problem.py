@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,19 +16,10 @@ CATEGORIES = {
     "cotempqa": ("equal", "overlap", "during", "mix"),
     "marco": ("DESCRIPTION", "NUMERIC", "ENTITY", "LOCATION", "PERSON"),
     "babi": (
-        "single-supporting-fact",
-        "two-supporting-facts",
-        "two-arg-relations",
-        "counting",
-        "lists-sets",
-        "conjunction",
-        "time-reasoning",
-        "basic-deduction",
-        "basic-induction",
-        "positional-reasoning",
-        "size-reasoning",
+        "single-supporting-fact", "two-supporting-facts", "two-arg-relations", "counting", "lists-sets", "conjunction",
+        "time-reasoning", "basic-deduction", "basic-induction", "positional-reasoning", "size-reasoning",
     ),
-}
+}  # fmt: skip
 
 
 class DataUnavailable(RuntimeError):
@@ -66,6 +58,15 @@ class Problem:
         return tuple(self.context[i] for i in self.evidence)
 
 
+@contextmanager
+def at(place: str) -> Iterator[None]:
+    """Name the place (file and line) in front of the message of a ``ValueError``."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from error
+
+
 def check_fields(row: Mapping, texts: Sequence[str], lists: Sequence[str]) -> None:
     """Raise a ``ValueError`` unless the fields of a row hold texts, or lists of texts, that are not empty."""
     if missing := [name for name in (*texts, *lists) if name not in row]:
@@ -90,14 +91,10 @@ def read_problems(path: str | Path) -> list[Problem]:
     """Read problems as ``as_row`` writes them; ``ValueError`` where a field is missing, unknown or of another type."""
     problems = []
     for number, row in numbered_jsonl(path):
-        if wrong := sorted(name for name in {*_KINDS, *_ITEMS, *row} if not _fits(name, row.get(name))):
-            found = repr(row.get(wrong[0]))[:80]
-            raise ValueError(f"{path}, line {number}: field {wrong[0]!r} is {found}: expected as runs store it")
+        for name in sorted({*_KINDS, *_ITEMS, *row}):
+            value, item = row.get(name), _ITEMS.get(name)
+            listed = item and isinstance(value, list) and all(type(one) is item for one in value)
+            if not listed and not isinstance(value, _KINDS.get(name, ())):
+                raise ValueError(f"{path}, line {number}: {name} is {repr(value)[:80]}: expected as runs store it")
         problems.append(Problem(**{**row, **{name: tuple(row[name]) for name in _ITEMS}}))
     return problems
-
-
-def _fits(name: str, value: object) -> bool:
-    if name in _ITEMS:
-        return isinstance(value, list) and all(type(item) is _ITEMS[name] for item in value)
-    return isinstance(value, _KINDS.get(name, ()))

@@ -18,17 +18,14 @@ GENERATED_SIZE = {"cotempqa": 4748, "marco": 6000, "babi": 4149}
 FORMS = (
     "CoTempQA JSON lines; bAbI CSV or archive; MS MARCO JSON lines or parquet; or your own set (notebooks/OWN_DATA.md)"
 )
-_FOLDERS = {"cotempqa": load_cotempqa.read_folder, "babi": load_babi.read_folder, "marco": load_marco.read_folder}
+_READERS = {"cotempqa": load_cotempqa, "babi": load_babi, "marco": load_marco}
 _HUB = {"cotempqa": hub.hub_cotempqa, "babi": hub.hub_babi, "marco": hub.hub_marco}
 
 
 def check_source(source: str) -> str:
-    """Return ``source`` if it is ``generated``, ``hub`` or an existing path (made absolute).
+    """Return ``generated``, ``hub`` or an existing path (made absolute); ``auto`` becomes one of the first two.
 
-    ``auto`` becomes ``hub`` where the Hub answers in time, else ``generated`` (see ``hub.settle``).
-
-    Raises:
-        ValueError: it is none of these, or a file that a run cannot use.
+    ``ValueError`` where it is none of these, or a file that a run cannot use.
     """
     if source in ("generated", "hub"):
         return source
@@ -79,71 +76,57 @@ def load(
         source: ``generated``, ``hub``, a folder, or the JSON-lines file of a custom set.
         size: how many problems to generate; real sources are read whole.
         seed: of the generator, and of the draw from the whole of MS MARCO.
-        test_share: of real MS MARCO, see ``load_marco.problems_of``.
+        test_share: of real MS MARCO, see ``load_marco.split``.
 
     Raises:
         DataUnavailable: the Hub or the folder does not have it.
         ValueError: unknown data set, a malformed file, or a problem in two splits.
     """
     source = check_source(source)
-    if Path(source).is_file():
-        return count_labels(check(custom.load_own(source)))
-    if dataset not in DATASETS:
-        raise ValueError(f"no data set {dataset!r}: {nearest(dataset, DATASETS)}")
-    if source_of(dataset, source) == "generated":
-        return count_labels(check(generated.generate(dataset, size or GENERATED_SIZE[dataset], seed=seed)))
     options = {"seed": seed, "test_share": test_share} if dataset == "marco" else {}
-    if source == "hub":
-        return count_labels(check(drop_leaks(_HUB[dataset](**options))))
-    return read_folder(dataset, Path(source) / dataset, **options)
+    if Path(source).is_file():
+        found = custom.load_own(source)
+    elif dataset not in DATASETS:
+        raise ValueError(f"no data set {dataset!r}: {nearest(dataset, DATASETS)}")
+    elif source_of(dataset, source) == "generated":
+        found = generated.generate(dataset, size or GENERATED_SIZE[dataset], seed=seed)
+    elif source == "hub":
+        found = drop_leaks(_HUB[dataset](**options))
+    else:
+        return read_folder(dataset, Path(source) / dataset, **options)
+    return count_labels(check(found))
 
 
 def read_folder(dataset: str, folder: Path, **options: float | None) -> list[Problem]:
     """``load`` for a folder of any name that holds the files of one known set."""
-    return count_labels(check(drop_leaks(_FOLDERS[dataset](folder, **options))))
+    return count_labels(check(drop_leaks(_READERS[dataset].read_folder(folder, **options))))
 
 
-def read_any(path: str | Path, dataset: str | None = None) -> list[Problem]:
+def read_any(path: str | Path) -> list[Problem]:
     """Read a file of problems: one of the known sets, of a run's stored problems, or a custom set; plain or ``.gz``.
 
-    Args:
-        path: the file; the form is known by its ending, else by the fields of its first line.
-        dataset: the set that the file must be of.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: the file is of another set, holds no problem, or a line is wrong.
+    The form is known by the file's ending, else by the fields of its first line. ``ValueError`` where the file holds
+    no problem, or a line is wrong.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}: give one with problems ({FORMS})")
-    kind = _kind(path)
-    if dataset and kind not in (dataset, "stored", "own"):
-        raise ValueError(f"{path} has the form of {kind}, not that of {dataset}: expected {FORMS}")
-    readers = {
-        "cotempqa": load_cotempqa.read_file,
-        "babi": load_babi.read_file,
-        "marco": load_marco.read_file,
-        "stored": read_problems,
-        "own": custom.load_own,
-    }
-    if not (problems := readers[kind](path)):
+    text = path.suffix != ".parquet" and not path.name.endswith((".csv", ".csv.gz", ".tar.gz", ".tgz"))
+    first = next(read_jsonl(path), {}) if text else {}
+    if "dataset" in first and "meta" in first:
+        problems = read_problems(path)
+    elif path.suffix == ".parquet" or "passages" in first:
+        problems = load_marco.read_file(path)
+    elif "triple_element" in first:
+        problems = load_cotempqa.read_file(path)
+    else:
+        problems = custom.load_own(path) if text else load_babi.read_file(path)
+    if not problems:
         raise ValueError(f"{path}: none of its problems can be used, see the lines before: expected at least one")
     return problems
 
 
-def _kind(path: Path) -> str:
-    if path.suffix == ".parquet":
-        return "marco"
-    if path.name.endswith((".csv", ".csv.gz", ".tar.gz", ".tgz")):
-        return "babi"
-    first = next(read_jsonl(path), {})
-    if "dataset" in first and "meta" in first:
-        return "stored"
-    return "marco" if "passages" in first else "cotempqa" if "triple_element" in first else "own"
-
-
-def problems_path(run, dataset: str) -> Path:
+def _problems_path(run, dataset: str) -> Path:
     """Where a run stores its problems of one data set."""
     return run.path("problems", f"{dataset}.jsonl")
 
@@ -162,18 +145,14 @@ def marker(run) -> dict:
 
 
 def prepare(run) -> dict[str, list[Problem]]:
-    """Load the run's data sets, store them in its folder and print source and counts of each.
-
-    Returns:
-        ``{dataset: problems}`` with both splits.
-    """
+    """Load the run's data sets, store them in its folder and print source and counts of each: problems by set."""
     marker_path = run.path("problems", "SOURCE.json")
     marker_path.unlink(missing_ok=True)  # written last: its presence means that the sets are whole
     loaded = {}
     for dataset in run.datasets:
         size = run.profile.generated.get(dataset)
         loaded[dataset] = load(dataset, run.source, size=size, seed=run.seed, **run.profile.marco)
-        write_jsonl(problems_path(run, dataset), (as_row(p) for p in loaded[dataset]))
+        write_jsonl(_problems_path(run, dataset), map(as_row, loaded[dataset]))
         splits = Counter(p.split for p in loaded[dataset])
         counts = f"{splits['train']} train and {splits['test']} test problems"
         print(f"{dataset}: {label_of(dataset, run.source)}, {counts}")
@@ -186,7 +165,7 @@ def kept(run) -> dict[str, list[Problem]]:
     path = run.path("problems", "SOURCE.json")
     if path.exists() and json.loads(path.read_text()) == marker(run):
         print("problems: as stored in this run")
-        return {d: read_problems(problems_path(run, d)) for d in run.datasets}
+        return {d: read_problems(_problems_path(run, d)) for d in run.datasets}
     print("problems: none stored in this run for this source, seed and code, so they are loaded now")
     return prepare(run)
 

@@ -26,20 +26,15 @@ def drop_leaks(problems: list[Problem]) -> list[Problem]:
     and context agree, in order.
     """
     test = {key(p) for p in problems if p.split == "test"}
-    seen, left, leaks = set(), [], 0
-    for problem in problems:
-        if problem.split == "train":
-            exact = (problem.context, problem.question)
-            leaks += (leaked := key(problem) in test)
-            if leaked or exact in seen:
-                continue
-            seen.add(exact)
-        left.append(problem)
+    clean = [p for p in problems if p.split == "test" or key(p) not in test]
+    repeats = pd.DataFrame([(p.split, p.context, p.question) for p in clean], columns=["split", "context", "question"])
+    repeated = repeats.duplicated() & (repeats.split == "train")
+    left = [p for p, again in zip(clean, repeated, strict=True) if not again]
     if dropped := len(problems) - len(left):
         text = (
             "%s: %d training problems left out: %d are in the test split (in any order of sentences), %d repeat another"
         )
-        log.warning(text, problems[0].dataset, dropped, leaks, dropped - leaks)
+        log.warning(text, problems[0].dataset, dropped, len(problems) - len(clean), len(clean) - len(left))
     return left
 
 
@@ -61,8 +56,7 @@ def near_duplicate_lines(train: Mapping[str, list[Problem]], test: Mapping[str, 
 
 def check(problems: list[Problem]) -> list[Problem]:
     """Return ``problems``; ``ValueError`` if an id repeats, evidence is out of range or a problem is in both splits."""
-    ids = Counter(p.id for p in problems)
-    if repeated := [i for i, n in ids.items() if n > 1]:
+    if repeated := [i for i, n in Counter(p.id for p in problems).items() if n > 1]:
         raise ValueError(f"{len(repeated)} ids are given twice, first {repeated[0]!r}: every problem needs its own")
     for p in problems:
         if any(not 0 <= i < len(p.context) for i in p.evidence):
@@ -87,21 +81,17 @@ def count_labels(problems: list[Problem]) -> list[Problem]:
     return [replace(p, meta={**p.meta, **labels}) for p in problems]
 
 
-def paper_split(categories: list[str], share: float | Mapping[str, float] = 0.2, least: int = 0) -> list[str]:
+def paper_split(categories: list[str], shares: Mapping[str, float] | None = None, least: int = 0) -> list[str]:
     """``train`` or ``test`` for each row: by category ``DataFrame.sample(frac=0.2, random_state=42)`` in file order.
 
-    Args:
-        categories: of each row.
-        share: another share of test rows, for all categories or by category.
-        least: fewest test rows of a category that has two rows or more.
+    ``shares`` are other shares of test rows by category; ``least`` is the fewest test rows of a category that has two
+    rows or more.
     """
-    frame = pd.DataFrame({"category": categories})
-    test = set()
-    for category, rows in frame.groupby("category", sort=False):
-        part = share if isinstance(share, float) else share[category]
-        size = max(round(part * len(rows)), least if len(rows) > 1 else 0)
-        test |= set(rows.index[rows.reset_index(drop=True).sample(n=size, random_state=42).index])
-    return ["test" if i in test else "train" for i in range(len(frame))]
+    split = pd.Series("train", range(len(categories)))
+    for category, rows in split.groupby(pd.Series(categories, dtype=object), sort=False):
+        size = max(round((shares or {}).get(category, 0.2) * len(rows)), least if len(rows) > 1 else 0)
+        split[rows.index[rows.reset_index(drop=True).sample(n=size, random_state=42).index]] = "test"
+    return split.tolist()
 
 
 def select(problems: list[Problem], size: int | str, rng) -> list[Problem]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
+from tracekd.command_line import Parser
 from tracekd.data.facts import answer_slot, parse
 from tracekd.data.problem import Problem
+from tracekd.data.problems import FORMS, read_any
 from tracekd.decompose import derive_cotempqa
 from tracekd.decompose.derive import Derivation, derive
 from tracekd.decompose.derive_cotempqa import NO_SHARED_TIME, UNREAD, relate
@@ -38,11 +41,11 @@ KINDS = {
 
 
 def step_sizes(problems: Iterable[Problem]) -> pd.DataFrame:
-    """Step labels and sizes.
+    """Sizes by data set and category.
 
     Returns:
-        One row per data set and category: ``n`` (problems), ``share`` (of the set, 0 to 1), and means per problem:
-        ``facts``, ``gold_facts``, ``answers``, ``words`` (of context and question).
+        dataset, category, n (problems), share (of the set, 0 to 1), and means per problem: facts, gold_facts, answers,
+        words (of context and question).
     """
     frame = pd.DataFrame(
         {
@@ -66,25 +69,16 @@ def compare(problem: Problem) -> dict[str, object]:
     """Compare a problem's derivation with its gold; sets of texts are compared as normalised.
 
     Returns:
-        ``id``, ``dataset``, ``category``; ``answers_agree``, ``category_agree``, ``evidence_agree``; ``underivable``
-        (bool); ``kind`` of disagreement (a key of ``KINDS``, or empty); ``reason`` (why nothing was derived, or the
-        kind).
+        id, dataset, category; ``MEASURES`` (bool); kind of disagreement (a key of ``KINDS``, or empty); reason (why
+        nothing was derived, or the kind).
     """
     got = derive(problem)
     answers, category = _same(got.answers) == _same(problem.answers), got.category == problem.category
     evidence = _same(problem.context[i] for i in got.evidence) == _same(problem.facts)
     kind = "" if answers and category and evidence else _kind(problem, got, answers, category)
-    return {
-        "id": problem.id,
-        "dataset": problem.dataset,
-        "category": problem.category,
-        "answers_agree": answers,
-        "category_agree": category,
-        "evidence_agree": evidence,
-        "underivable": bool(got.underivable),
-        "kind": kind,
-        "reason": got.underivable or kind,
-    }
+    agree = dict(zip(MEASURES, (answers, category, evidence, bool(got.underivable)), strict=True))
+    about = {"id": problem.id, "dataset": problem.dataset, "category": problem.category}
+    return {**about, **agree, "kind": kind, "reason": got.underivable or kind}
 
 
 def compare_all(problems: Iterable[Problem]) -> pd.DataFrame:
@@ -127,6 +121,7 @@ def _kind(problem: Problem, got: Derivation, answers: bool, category: bool) -> s
 
 
 def _cotempqa_kind(problem: Problem, got: Derivation, answers: bool, category: bool) -> str:
+    """Set gold against the names that the rules compared, and those of them that share time with the event."""
     if got.underivable.startswith(UNREAD):
         return "date in a form that is not read"
     if got.underivable and got.underivable != NO_SHARED_TIME:
@@ -135,11 +130,6 @@ def _cotempqa_kind(problem: Problem, got: Derivation, answers: bool, category: b
         return "unexplained" if category else "gold relation does not follow from the dates"
     if sum(step.kind == "event" for step in got.steps) > 1:
         return "event stands twice in the context"
-    return _cotempqa_answers_kind(problem, got)
-
-
-def _cotempqa_answers_kind(problem: Problem, got: Derivation) -> str:
-    """Set gold against the names that the rules compared, and those of them that share time with the event."""
     literal = derive_cotempqa.derive(problem.context, problem.question, habits=False)
     gold, derived, fitting = (_same(names) for names in (problem.answers, got.answers, literal.answers))
     compared, sharing = set(), set()
@@ -152,34 +142,54 @@ def _cotempqa_answers_kind(problem: Problem, got: Derivation) -> str:
         return "gold adds answers to another question"
     if gold - sharing:
         return "gold answer shares no time with the event"
+    if gold == fitting and gold < derived:
+        return "gold keeps to the relation asked for"
     if gold == fitting:
-        habit = "to the relation asked for" if gold < derived else "answers that the one-date habit drops"
-        return f"gold keeps {habit}"
-    return (
-        "gold keeps some of several answers that fit" if gold <= fitting else "gold adds an answer of another relation"
-    )
+        return "gold keeps answers that the one-date habit drops"
+    if gold <= fitting:
+        return "gold keeps some of several answers that fit"
+    return "gold adds an answer of another relation"
 
 
 def shares(counts: pd.DataFrame, by: Sequence[str] = ("dataset", "category", "part")) -> pd.DataFrame:
     """Agreement in percent from the counts of ``figures/data/derive_agreement.csv``.
 
     Args:
-        counts: columns ``dataset``, ``category``, ``part`` (rules ``written on`` it or ``checked on`` it), ``measure``
-            (``n`` or one of ``MEASURES``, without ``due_to``; or a kind of the remainder, with it), ``due_to``, ``n``.
+        counts: columns dataset, category, part (rules ``written on`` it or ``checked on`` it), measure (``n`` or one
+            of ``MEASURES``, without due_to; or a kind of the remainder, with it), due_to, n.
         by: columns that make a group.
 
     Returns:
-        One row per group: ``n``; the three agreements as text, percent with the 95% Wilson interval (``not derived``
-        where no answer was derived at all); ``underivable`` (count).
+        One row per group: n; the three agreements as text, percent with the 95% Wilson interval (``not derived``
+        where no answer was derived at all); underivable (count).
     """
     wide = counts[counts.due_to.isna()].pivot_table("n", list(by), "measure", aggfunc="sum", sort=False).reset_index()
     wide = wide.astype({"n": int, **dict.fromkeys(MEASURES, int)})
     for measure in MEASURES[:3]:
-        wide[measure] = [_percent(hits, n) for hits, n in zip(wide[measure], wide.n, strict=True)]
+        wide[measure] = [
+            "{:.1f} [{:.1f}, {:.1f}]".format(*(100 * share for share in (hits / n, *wilson(hits, n))))
+            for hits, n in zip(wide[measure], wide.n, strict=True)
+        ]
     wide.loc[wide.underivable == wide.n, "answers_agree"] = "not derived"
     return wide[[*by, "n", *MEASURES]].rename_axis(columns=None)
 
 
-def _percent(hits: int, n: int) -> str:
-    low, high = wilson(hits, n)
-    return f"{100 * hits / n:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+def main(argv: list[str]) -> int:
+    """``python -m tracekd derive FILE``: print one JSON object.
+
+    It has n and the counts of ``MEASURES``; shares of the three agreements (0 to 1); remainder, counts by kind; with
+    ``--list`` also disagreements: id, what agrees and what does not, and why.
+    """
+    about = "derive every problem of a file and count the agreement with its gold; prints one JSON object"
+    parser = Parser("derive", about, "python -m tracekd derive data/cotempqa/mix_test.jsonl --list")
+    parser.add_argument("file", metavar="FILE", help=f"{FORMS}; plain or .gz")
+    parser.add_argument("--list", action="store_true", help="name every disagreement with its reason")
+    given = parser.parse_args(argv)
+    rows = compare_all(read_any(given.file))
+    counts, left = {name: int(rows[name].sum()) for name in MEASURES}, rows[rows.kind != ""]
+    result = {"n": len(rows), **counts, "shares": {name: round(counts[name] / len(rows), 4) for name in MEASURES[:3]}}
+    result["remainder"] = {f"{KINDS[kind]}: {kind}": int(n) for kind, n in left.kind.value_counts().items()}
+    if given.list:
+        result["disagreements"] = left[["id", *MEASURES[:3], "reason", "kind"]].to_dict("records")
+    print(json.dumps(result, indent=1, ensure_ascii=False))
+    return 0

@@ -1,18 +1,44 @@
-"""One registry of the rules of every set: derive category, evidence and answers from context and question alone."""
+"""Derive category, evidence and answers from a problem's context and question alone, by the rules of its set."""
 
 from __future__ import annotations
 
-from tracekd.data.problem import Problem
-from tracekd.decompose import derive_babi, derive_cotempqa, derive_marco
-from tracekd.decompose.derivation import Derivation, Step
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NamedTuple
 
-__all__ = ["Derivation", "Step", "derive"]
+from tracekd.data.problem import DATASETS, Problem
 
-_RULES = {"cotempqa": derive_cotempqa.derive, "babi": derive_babi.derive, "marco": derive_marco.derive}
+
+class Step(NamedTuple):
+    """One step: what is done (``event``, ``compare``, ``move`` and so on), in words, and indices of the facts used."""
+
+    kind: str
+    text: str
+    facts: tuple[int, ...] = ()
+
+
+class Derivation(NamedTuple):
+    """What the rules derive without a look at the gold steps.
+
+    ``category`` is the derived label or None, ``evidence`` the indices of the facts that hold the answer, ascending;
+    ``answers`` are in context order; ``underivable`` is why there is none, "" where there is one. Rules never guess.
+    """
+
+    category: str | None
+    evidence: tuple[int, ...]
+    answers: tuple[str, ...]
+    steps: tuple[Step, ...] = ()
+    underivable: str = ""
+
+
+def none(category: str | None, reason: str, steps: Sequence[Step] = ()) -> Derivation:
+    """A derivation that found no answer, and why."""
+    return Derivation(category, (), (), tuple(steps), reason)
 
 
 def derive(problem: Problem) -> Derivation:
     """Derive category, evidence and answers from a problem's context and question; nothing else is looked at."""
-    if problem.dataset not in _RULES:
-        return Derivation(None, (), (), underivable=f"no rules for set {problem.dataset!r}")
-    return _RULES[problem.dataset](problem.context, problem.question)
+    if problem.dataset not in DATASETS:
+        return none(None, f"no rules for set {problem.dataset!r}")
+    rules = import_module(f"tracekd.decompose.derive_{problem.dataset}")  # they import this module
+    return rules.derive(problem.context, problem.question)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from tracekd.decompose.derivation import Derivation, Step
+from tracekd.decompose.derive import Derivation, Step, none
 
 _TIMES = ("yesterday", "this morning", "this afternoon", "this evening")
 _WHEN = "|".join(_TIMES)
@@ -41,11 +41,7 @@ def derive(context: Sequence[str], question: str) -> Derivation:
     for pattern, reader in _QUESTIONS.items():
         if match := re.fullmatch(pattern, question):
             return reader(context, *match.groups())
-    return _none(None, "the question has none of the forms of the 11 task types")
-
-
-def _none(category: str | None, reason: str, steps: Sequence[Step] = ()) -> Derivation:
-    return Derivation(category, (), (), tuple(steps), reason)
+    return none(None, "the question has none of the forms of the 11 task types")
 
 
 @dataclass
@@ -58,6 +54,11 @@ class World:
     moves: list[tuple[str, str, str, int]] = field(default_factory=list)  # person, place, time of day, sentence
     handled: dict[str, list[int]] = field(default_factory=dict)  # person: sentences in which they handle a thing
     steps: list[Step] = field(default_factory=list)  # one per sentence
+
+
+def _found(category: str, answer: str, *steps: Step) -> Derivation:
+    """A derivation whose evidence is all that its steps use."""
+    return Derivation(category, tuple(sorted({i for step in steps for i in step.facts})), (answer,), steps)
 
 
 # What a story says to a question: the sentences, the answers and the reason in words; or why it says nothing.
@@ -79,9 +80,9 @@ def _story(reader: Callable[..., Found], category: str) -> Callable[..., Derivat
             elif match := _GIVE.match(sentence):
                 _hand_over(world, i, *match.groups())
             else:
-                return _none(category, f"the sentence {sentence!r} has none of the known forms")
+                return none(category, f"the sentence {sentence!r} has none of the known forms")
         if isinstance(found := reader(world, *names), str):
-            return _none(category, found, world.steps)
+            return none(category, found, world.steps)
         facts, answers, text = found
         evidence = tuple(sorted(set(facts)))
         return Derivation(category, evidence, answers, (*world.steps, Step("answer", text, evidence)))
@@ -175,8 +176,8 @@ def _two_arguments(context: Sequence[str], subject: str | None, direction: str, 
         for a, d, b in ((one, way, two), (two, _OPPOSITE[way], one)):
             if d == direction and (a == subject if subject else b == other):
                 step = Step("place", f"The {a} is {d} of the {b}.", (i,))
-                return Derivation("two-arg-relations", (i,), (b if subject else a,), (step,))
-    return _none("two-arg-relations", f"no sentence says what is {direction} of it")
+                return _found("two-arg-relations", b if subject else a, step)
+    return none("two-arg-relations", f"no sentence says what is {direction} of it")
 
 
 def _deduction(context: Sequence[str], name: str) -> Derivation:
@@ -185,13 +186,10 @@ def _deduction(context: Sequence[str], name: str) -> Derivation:
     fears = {_one(m[1]): (_one(m[2]), i) for i, s in enumerate(context) if (m := _FEARS.match(s))}
     kind, said = kinds.get(name.lower(), (None, -1))
     if kind not in fears:
-        return _none("basic-deduction", f"no sentence says what {name}'s kind fears")
+        return none("basic-deduction", f"no sentence says what {name}'s kind fears")
     fear, rule = fears[kind]
-    steps = (
-        Step("kind", f"{name} is a {kind}.", (said,)),
-        Step("rule", f"Every {kind} fears every {fear}.", (rule,)),
-    )
-    return Derivation("basic-deduction", tuple(sorted((said, rule))), (fear,), steps)
+    first = Step("kind", f"{name} is a {kind}.", (said,))
+    return _found("basic-deduction", fear, first, Step("rule", f"Every {kind} fears every {fear}.", (rule,)))
 
 
 def _one(plural: str) -> str:
@@ -207,15 +205,11 @@ def _induction(context: Sequence[str], name: str) -> Derivation:
     kind, said = kinds.get(name, (None, -1))
     alike = [(max(i, colours[who][1]), who) for who, (k, i) in kinds.items() if k == kind and who in colours]
     if kind is None or not alike:
-        return _none("basic-induction", f"nobody of {name}'s kind has a colour")
+        return none("basic-induction", f"nobody of {name}'s kind has a colour")
     _, other = max(alike)
     colour, seen = colours[other]
-    evidence = tuple(sorted({said, kinds[other][1], seen}))
-    steps = (
-        Step("kind", f"{name} is a {kind}.", (said,)),
-        Step("example", f"{other} is a {kind}, too, and is {colour}.", (kinds[other][1], seen)),
-    )
-    return Derivation("basic-induction", evidence, (colour,), steps)
+    example = Step("example", f"{other} is a {kind}, too, and is {colour}.", (kinds[other][1], seen))
+    return _found("basic-induction", colour, Step("kind", f"{name} is a {kind}.", (said,)), example)
 
 
 def _positions(context: Sequence[str], one: str, relation: str, two: str) -> Derivation:
@@ -226,15 +220,14 @@ def _positions(context: Sequence[str], one: str, relation: str, two: str) -> Der
             a, (x, y), b = match[1], _SHIFT[match[2]], match[3]
             links.setdefault(b, []).append((a, (x, y), i))
             links.setdefault(a, []).append((b, (-x, -y), i))
-    path = _path(links, two, one)
-    if path is None:
-        return _none("positional-reasoning", "the two shapes are not linked by sentences")
+    if (path := _path(links, two, one)) is None:
+        return none("positional-reasoning", "the two shapes are not linked by sentences")
     x, y = (sum(shift[axis] for _, shift, _ in path) for axis in (0, 1))
     wanted = _SHIFT[relation]
     answer = "yes" if x * wanted[0] + y * wanted[1] > 0 else "no"
     steps = [Step("link", f"The {name} lies {shift} from there.", (i,)) for name, shift, i in path]
-    steps.append(Step("compare", f"The {one} lies ({x}, {y}) from the {two}: {answer}.", ()))
-    return Derivation("positional-reasoning", tuple(sorted({i for *_, i in path})), (answer,), tuple(steps))
+    end = Step("compare", f"The {one} lies ({x}, {y}) from the {two}: {answer}.")
+    return _found("positional-reasoning", answer, *steps, end)
 
 
 def _sizes(context: Sequence[str], small: str, big: str) -> Derivation:
@@ -251,9 +244,9 @@ def _sizes(context: Sequence[str], small: str, big: str) -> Derivation:
         two = [[one, up] for one in bigger.get(start, ()) for up in bigger.get(one[0], ()) if up[0] == end]
         earliest = min(two, key=lambda chain: min(i for *_, i in chain), default=None)
         if path := earliest or _path(bigger, start, end):
-            steps = tuple(Step("link", f"The {high} is bigger than the {low}.", (i,)) for high, low, i in path)
-            return Derivation("size-reasoning", tuple(sorted({i for *_, i in path})), (answer,), steps)
-    return _none("size-reasoning", "no chain of sentences links the two sizes")
+            steps = (Step("link", f"The {high} is bigger than the {low}.", (i,)) for high, low, i in path)
+            return _found("size-reasoning", answer, *steps)
+    return none("size-reasoning", "no chain of sentences links the two sizes")
 
 
 def _path(links: dict[str, list], start: str, end: str) -> list | None:

@@ -22,7 +22,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tracekd.data.facts import RELATIONS, Fact, parse, plain
-from tracekd.decompose.derivation import Derivation, Step
+from tracekd.decompose.derive import Derivation, Step, none
 
 # Past tenses in which a question names the event, by relation.
 _EVENT = {
@@ -64,19 +64,19 @@ def derive(context: Sequence[str], question: str, habits: bool = True) -> Deriva
     try:
         facts = [parse(fact) for fact in context]
     except ValueError as error:
-        return _none(str(error))
+        return none(None, str(error))
     events, rest = _events(facts, plain(question))
     if not events:
-        return _none("no fact states the event in question")
+        return none(None, "no fact states the event in question")
     relation = next((name for name, pattern in _ASKED.items() if re.match(pattern, rest)), None)
     if relation is None:
-        return _none("the question asks for no known relation")
+        return none(None, "the question asks for no known relation")
     asked_who = rest.startswith("who")
     event = facts[events[0]]
     people = (plain(fact.subject) for fact in facts)
     who = None if asked_who else max((name for name in people if name in rest), key=len, default=None)
     if not asked_who and who is None:
-        return _none("the question asks about nobody in the context")
+        return none(None, "the question asks about nobody in the context")
     second = not asked_who and who != plain(event.subject)
     wanted = set(RELATIONS) - {event.relation} if habits and second and relation != event.relation else {relation}
     named = [i for i, fact in enumerate(facts) if i not in events and fact.relation in wanted]
@@ -85,9 +85,9 @@ def derive(context: Sequence[str], question: str, habits: bool = True) -> Deriva
     else:
         named = [i for i in named if plain(facts[i].subject) == who]
     if unread := next((facts[i] for i in (*events, *named) if facts[i].unread), None):
-        return _none(f"{UNREAD}: {unread.unread!r} in {unread.text!r}")
+        return none(None, f"{UNREAD}: {unread.unread!r} in {unread.text!r}")
     if any(facts[i].start is None for i in events):
-        return _none("the event in question has no date")
+        return none(None, "the event in question has no date")
     candidates = [i for i in named if facts[i].start is not None]
     kind = "O1" if asked_who else "S2" if second else "S1"
     return _compared(facts, events, candidates, relation, kind, habits)
@@ -112,13 +112,15 @@ def _compared(
         if name:
             shared[i] = name
     if habits:
-        shared = _other_relations(facts, facts[events[0]], shared, relation)
-        of_one_date = _one_date(facts, facts[events[0]], shared, kind) if len(events) == 1 else shared
+        event, own = facts[events[0]], {i: name for i, name in shared.items() if facts[i].relation == relation}
+        # Facts of another relation than the one asked for count, unless gold keeps to one date.
+        shared = shared if own and (event.point or not any(facts[i].point for i in own)) else own
+        of_one_date = _one_date(facts, event, shared, kind) if len(events) == 1 else shared
         if len(of_one_date) < len(shared):
             steps.append(Step("habit", "The data set keeps the facts of one date only.", tuple(of_one_date)))
         shared = of_one_date
     if not shared:
-        return _none(NO_SHARED_TIME, steps)
+        return none(None, NO_SHARED_TIME, steps)
     slots = [fact.subject if kind == "O1" else fact.object for fact in facts]
     answers = tuple(dict.fromkeys(slots[i] for i in shared))
     # A fact that gives an answer counts as evidence wherever it stands: that is how the gold facts are defined.
@@ -127,10 +129,6 @@ def _compared(
     category = names[0] if len(names) == 1 else "mix"
     steps.append(Step("relation", f"The temporal relation is {category}.", tuple(shared)))
     return Derivation(category, evidence, answers, tuple(steps))
-
-
-def _none(reason: str, steps: Sequence[Step] = ()) -> Derivation:
-    return Derivation(None, (), (), tuple(steps), reason)
 
 
 def _events(facts: list[Fact], question: str) -> tuple[list[int], str]:
@@ -153,13 +151,6 @@ def relate(event: Span, other: Span) -> str | None:
     if first > last or (first == last and event[0] != event[1] and other[0] != other[1]):
         return None
     return "during" if (first, last) in (event, other) else "overlap"
-
-
-def _other_relations(facts: list[Fact], event: Fact, shared: dict[int, str], asked: str) -> dict[int, str]:
-    """Keep facts of another relation than the one asked for where the data set does: unless it keeps to one date."""
-    own = {i: name for i, name in shared.items() if facts[i].relation == asked}
-    one_date = not event.point and any(facts[i].point for i in own)
-    return own if one_date or not own else shared
 
 
 def _one_date(facts: list[Fact], event: Fact, shared: dict[int, str], kind: str) -> dict[int, str]:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import bm25s
 
-from tracekd.decompose.derivation import Derivation, Step
+from tracekd.decompose.derive import Derivation, Step, none
 
 logging.getLogger("bm25s").setLevel(logging.WARNING)
 
@@ -71,15 +71,11 @@ def rank(context: Sequence[str], question: str) -> list[tuple[int, float]]:
 
 def derive(context: Sequence[str], question: str) -> Derivation:
     """Derive query type and passage; the answer is free text, so it stays underivable and says so."""
-    label = query_type(question)
-    ranked = rank(context, question)
+    label, ranked = query_type(question), rank(context, question)
     best, score = ranked[0]
-    reason = "a free-text answer is not read by rule"
     if score <= 0:
-        return Derivation(label, (), (), (), "no word of the question stands in a passage")
+        return none(label, "no word of the question stands in a passage")
     second = f", the next one {ranked[1][1]:.2f}" if len(ranked) > 1 else ""
-    steps = (
-        Step("form", f"The question's form is that of {label}."),
-        Step("rank", f"BM25 gives this passage {score:.2f}{second}.", (best,)),
-    )
-    return Derivation(label, (best,), (), steps, reason)
+    form = Step("form", f"The question's form is that of {label}.")
+    picked = Step("rank", f"BM25 gives this passage {score:.2f}{second}.", (best,))
+    return Derivation(label, (best,), (), (form, picked), "a free-text answer is not read by rule")

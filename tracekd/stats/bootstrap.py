@@ -45,21 +45,16 @@ def crossed_bootstrap(
     are left out. It is too narrow where few seeds differ more than problems do; ``crossed`` adds a t interval.
     Returns ``value``; ``low``, ``high`` (95%); ``low90``, ``high90`` over the same resamples.
     """
-    units = np.asarray(units, float)
-    sizes = [min(CHUNK, repeats - first) for first in range(0, repeats, CHUNK)]
-    drawn = np.concatenate([statistic(_redrawn(units, rng, size)) for size in sizes])
-    value = float(statistic(units.mean(axis=(0, 1))[None])[0])
+    units, drawn = np.asarray(units, float), []
+    for first in range(0, repeats, CHUNK):
+        draws, weights = min(CHUNK, repeats - first), []
+        for size in units.shape[:2]:  # how often each problem and each seed was drawn, as weights
+            index = rng.integers(size, size=(draws, size)) + size * np.arange(draws)[:, None]
+            weights.append(np.bincount(index.ravel(), minlength=draws * size).reshape(draws, size) / size)
+        by_seed = np.einsum("dp,psc->dsc", weights[0], units, optimize=True)
+        drawn.append(statistic(np.einsum("ds,dsc->dc", weights[1], by_seed)))
+    drawn, value = np.concatenate(drawn), float(statistic(units.mean(axis=(0, 1))[None])[0])
     return {"value": value, **_ends(drawn, LEVEL), **_ends(drawn, 0.9, "90")}
-
-
-def _redrawn(units: np.ndarray, rng: np.random.Generator, draws: int) -> np.ndarray:
-    """Means of ``draws`` resamples, (draws, columns): how often each problem and each seed was drawn, as weights."""
-    weights = []
-    for size in units.shape[:2]:
-        index = rng.integers(size, size=(draws, size)) + size * np.arange(draws)[:, None]
-        weights.append(np.bincount(index.ravel(), minlength=draws * size).reshape(draws, size) / size)
-    by_seed = np.einsum("dp,psc->dsc", weights[0], units, optimize=True)
-    return np.einsum("ds,dsc->dc", weights[1], by_seed)
 
 
 def components(values: np.ndarray) -> tuple[float, float, float]:

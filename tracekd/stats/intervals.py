@@ -52,30 +52,25 @@ def association(both: int, answer_only: int, trace_only: int, neither: int) -> d
     if any(count < 0 or count != int(count) for count in cells):
         raise ValueError(f"cells {cells}: expected four counts of 0 or more")
     n, traced, untraced = sum(cells), both + trace_only, answer_only + neither
-    found: dict[str, Any] = {
+    difference, table = (NAN, NAN, NAN), np.array(cells, float).reshape(2, 2)
+    if traced and untraced:
+        ends = confint_proportions_2indep(both, traced, answer_only, untraced, method="newcomb", alpha=1 - LEVEL)
+        difference = (both / traced - answer_only / untraced, *ends)
+    chi2, expected_min, test, p_value = NAN, NAN, "undefined", NAN
+    if min(*table.sum(0), *table.sum(1)) > 0:
+        chi2, p_value, _, expected = scipy_stats.chi2_contingency(table, correction=False)
+        expected_min, test = expected.min(), "chi2"
+        if expected_min < 5:
+            test, p_value = "fisher", scipy_stats.fisher_exact(table).pvalue
+    return {
         "n": n,
         "joint": share(both, n),
         "p_answer_given_trace": share(both, traced),
         "p_answer_given_not_trace": share(answer_only, untraced),
-        "difference": _estimate(),
-        "phi": _estimate(*phi_interval(cells)),
-        **{"chi2": NAN, "expected_min": NAN, "test": "undefined", "p_value": NAN},
+        "difference": dict(zip(("value", "low", "high"), map(float, difference), strict=True)),
+        "phi": dict(zip(("value", "low", "high"), phi_interval(cells), strict=True)),
+        **{"chi2": float(chi2), "expected_min": float(expected_min), "test": test, "p_value": float(p_value)},
     }
-    if traced and untraced:
-        ends = confint_proportions_2indep(both, traced, answer_only, untraced, method="newcomb", alpha=1 - LEVEL)
-        found["difference"] = _estimate(both / traced - answer_only / untraced, *ends)
-    table = np.array(cells, float).reshape(2, 2)
-    if min(*table.sum(0), *table.sum(1)) == 0:
-        return found
-    chi2, chi2_p, _, expected = scipy_stats.chi2_contingency(table, correction=False)
-    large = expected.min() >= 5
-    p_value = chi2_p if large else scipy_stats.fisher_exact(table).pvalue
-    found |= {"chi2": float(chi2), "expected_min": float(expected.min()), "p_value": float(p_value)}
-    return found | {"test": "chi2" if large else "fisher"}
-
-
-def _estimate(value: float = NAN, low: float = NAN, high: float = NAN) -> dict[str, float]:
-    return {"value": float(value), "low": float(low), "high": float(high)}
 
 
 def association_row(cells: Mapping[str, int]) -> dict[str, float]:
@@ -83,10 +78,8 @@ def association_row(cells: Mapping[str, int]) -> dict[str, float]:
     counts = {name: int(cells.get(name, 0)) for name in ("both", "answer_only", "trace_only", "neither")}
     row: dict[str, Any] = {"n": sum(counts.values()), **counts}
     for name, value in association(**counts).items():
-        if isinstance(value, dict):
-            row |= {name: value["value"], f"{name}_low": value["low"], f"{name}_high": value["high"]}
-        else:
-            row[name] = value
+        parts = value if isinstance(value, dict) else {"value": value}
+        row |= {name: parts["value"]} | {f"{name}_{end}": parts[end] for end in ("low", "high") if end in parts}
     return row
 
 
@@ -190,14 +183,12 @@ def tost(first: Sequence[bool], second: Sequence[bool], margin: float, alpha: fl
     if not 0 < margin < 1:
         raise ValueError(f"margin {margin}: expected a share between 0 and 1, such as 0.05 for five points")
     found = paired_difference(first, second, 1 - 2 * alpha)
-    p_value = max(
-        scipy_stats.norm.sf((found["centre"] + margin) / found["se"]),
-        scipy_stats.norm.cdf((found["centre"] - margin) / found["se"]),
-    )
+    # The test on the side of the centre has the larger p-value.
+    p_value = float(scipy_stats.norm.sf((margin - abs(found["centre"])) / found["se"]))
     discordant = (found["only_first"] + found["only_second"]) / found["n"]
     return {
-        **{name: found[name] for name in ("value", "low", "high", "n")}, "margin": margin, "p_value": float(p_value),
-        "equivalent": bool(p_value < alpha), "detectable": minimum_detectable(found["n"], discordant),
+        **{name: found[name] for name in ("value", "low", "high", "n")}, "margin": margin, "p_value": p_value,
+        "equivalent": p_value < alpha, "detectable": minimum_detectable(found["n"], discordant),
     }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tracekd.data.problem import CATEGORIES
 from tracekd.data.synthetic.draws import VOCABULARY, between, pick, several, shuffled, weighted
 
 # Sentences, question, answer (several joined by commas), indices of the supporting sentences.
@@ -17,6 +18,7 @@ _WORDS = VOCABULARY["babi"]
 _PEOPLE, _PLACES, _OBJECTS = _WORDS["people"], _WORDS["places"], _WORDS["objects"]
 _NAMES, _OPPOSITE = _WORDS["names"], _WORDS["opposite"]
 _OFFSETS = {"above": (0, 1), "below": (0, -1), "to the left of": (-1, 0), "to the right of": (1, 0)}
+_TURNED = {"above": "below", "below": "above", "to the left of": "to the right of", "to the right of": "to the left of"}
 
 
 def make(category: str, rng: np.random.Generator) -> dict:
@@ -200,20 +202,16 @@ def positional_reasoning(rng) -> Story:
     middle, *ends = several(rng, _WORDS["shapes"], 3)
     ways = several(rng, tuple(_OFFSETS), 2)
     at = {middle: (0, 0)} | {end: _OFFSETS[way] for end, way in zip(ends, ways, strict=True)}
-    sentences = [_placed(rng, end, way, middle) for end, way in zip(ends, ways, strict=True)]
+    sentences = []
+    for parts in ((end, way, middle) for end, way in zip(ends, ways, strict=True)):
+        thing, way, other = (parts[2], _TURNED[parts[1]], parts[0]) if rng.random() < 0.35 else parts
+        sentences.append(f"The {thing} is {way} the {other}.")
     first, second = several(rng, ends, 2)
     dx, dy = at[first][0] - at[second][0], at[first][1] - at[second][1]
     true = [w for w, (x, y) in _OFFSETS.items() if x * dx > 0 or y * dy > 0]
     holds = rng.random() < 0.5
     way = pick(rng, true if holds else [w for w in _OFFSETS if w not in true])
     return sentences, f"Is the {first} {way} the {second}?", "yes" if holds else "no", [0, 1]
-
-
-def _placed(rng, thing: str, way: str, other: str) -> str:
-    if rng.random() < 0.35:
-        turned = {"above": "below", "below": "above", "to the left of": "to the right of"}.get(way, "to the left of")
-        thing, way, other = other, turned, thing
-    return f"The {thing} is {way} the {other}."
 
 
 def size_reasoning(rng) -> Story:
@@ -233,29 +231,18 @@ def size_reasoning(rng) -> Story:
         if alone:
             break
     small, large, i, j = pick(rng, alone)
-    sentences = [_sized(rng, order[a], order[b]) for a, b in pairs]
-    a, b = several(rng, [(order[small]), (order[large])], 2)
-    if rng.random() < 0.5:
-        return sentences, f"Is the {a} bigger than the {b}?", "yes" if a == order[large] else "no", sorted((i, j))
-    return sentences, f"Does the {a} fit in the {b}?", "yes" if a == order[small] else "no", sorted((i, j))
+    sentences = []
+    for low, high in ((order[a], order[b]) for a, b in pairs):
+        inside = rng.random() < 0.5
+        sentences.append(f"The {low} fits inside the {high}." if inside else f"The {high} is bigger than the {low}.")
+    a, b = several(rng, [order[small], order[large]], 2)
+    bigger = rng.random() < 0.5
+    question = f"Is the {a} bigger than the {b}?" if bigger else f"Does the {a} fit in the {b}?"
+    return sentences, question, "yes" if (a == order[large]) == bigger else "no", sorted((i, j))
 
 
-def _sized(rng, small: str, large: str) -> str:
-    if rng.random() < 0.5:
-        return f"The {small} fits inside the {large}."
-    return f"The {large} is bigger than the {small}."
-
-
-_MAKERS = {
-    "single-supporting-fact": single_supporting_fact,
-    "two-supporting-facts": two_supporting_facts,
-    "two-arg-relations": two_arg_relations,
-    "counting": counting,
-    "lists-sets": lists_sets,
-    "conjunction": conjunction,
-    "time-reasoning": time_reasoning,
-    "basic-deduction": basic_deduction,
-    "basic-induction": basic_induction,
-    "positional-reasoning": positional_reasoning,
-    "size-reasoning": size_reasoning,
-}
+_IN_ORDER = (
+    single_supporting_fact, two_supporting_facts, two_arg_relations, counting, lists_sets, conjunction, time_reasoning,
+    basic_deduction, basic_induction, positional_reasoning, size_reasoning,
+)  # fmt: skip
+_MAKERS = dict(zip(CATEGORIES["babi"], _IN_ORDER, strict=True))

@@ -7,8 +7,8 @@ first day to first day; and the real files' own, by (year, month, day) with 0 fo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,10 +17,6 @@ from tracekd.data.synthetic.draws import VOCABULARY, between, fill, pick, severa
 
 # Wordings, and shares counted in the real files.
 _WORDS = VOCABULARY["cotempqa"]
-_VERBS, _OTHERS = _WORDS["verbs"], _WORDS["others"]
-# Precision of dates, as in the real files: "from A to B" facts, and "in D" facts.
-_FROM_PRECISION = {"year": 55, "day": 31, "month": 14}
-_IN_PRECISION = {"year": 43, "day": 30, "month": 27}
 _UNIT = {"year": 365, "month": 30, "day": 1}
 # The real files end in 2023; 90% of their dates lie between 1899 and 2019, so the few early ones are left out here.
 _EARLIEST, _LATEST = date(1850, 1, 1).toordinal(), date(2023, 6, 30).toordinal()
@@ -52,7 +48,8 @@ def make(category: str, rng: np.random.Generator) -> dict:
         facts += [_fact(other, asked, cast.thing(asked), when) for when in golds]
         facts += _distractors(rng, cast, triple, (subject, held), (other, asked), main, len(facts))
         slots = [fact[2] for fact in facts[1 : len(golds) + 1]]
-        ask = _asked(triple, other, asked)
+        special = _WORDS["ask_special"].get(triple, {})
+        ask = special.get(asked, _WORDS["ask_object"][asked]).format(s=other)
     order = several(rng, range(len(facts)), len(facts))
     return {
         "context": tuple(facts[i][0] for i in order),
@@ -103,47 +100,35 @@ class _Cast:
 def _distractors(rng, cast: _Cast, triple: str, held: tuple, asked: tuple, main: Interval, n: int) -> list[tuple]:
     """Facts of the form asked for that do not co-occur, and facts of other forms at any time.
 
-    As in the real files, each (subject, relation) of the question has up to ten facts, and questions on two people
-    come with other relations of both.
+    As in the real files, each (subject, relation) of the question has up to ten facts, questions on two people come
+    with other relations of both, and some of these facts are in the past tense.
     """
-    same = 10 - n + (1 if held != asked else 0)
-    facts = [_fact(*asked, cast.thing(asked[1]), elsewhere(rng, main), _tense(rng)) for _ in range(same)]
-    if triple == "S1_R1_O2":
-        return facts
-    facts += [_fact(*held, cast.thing(held[1]), anywhere(rng, main), _tense(rng)) for _ in range(between(rng, 9, 10))]
-    if triple != "S1_R2_O2":
+
+    def past() -> bool:
+        return rng.random() < 0.13
+
+    same = 10 - n + (held != asked)
+    facts = [_fact(*asked, cast.thing(asked[1]), elsewhere(rng, main), past()) for _ in range(same)]
+    if triple != "S1_R1_O2":
+        facts += [_fact(*held, cast.thing(held[1]), anywhere(rng, main), past()) for _ in range(between(rng, 9, 10))]
+    if triple in ("S2_R1_O2", "S2_R2_O2"):
         for _ in range(between(rng, 7, 13)):
             who = pick(rng, (held, asked))[0]
-            rest = {r: w for r, w in _OTHERS.items() if (who, r) not in (held, asked)}
-            kind = weighted(rng, rest)
+            kind = weighted(rng, {r: w for r, w in _WORDS["others"].items() if (who, r) not in (held, asked)})
             # In the real files whatever else the second person did meanwhile is gold as well (``derive_cotempqa``).
             meanwhile = who == asked[0] and held[1] not in (asked[1], kind)
             when = elsewhere(rng, main) if meanwhile else anywhere(rng, main)
-            facts.append(_fact(who, kind, cast.thing(kind), when, _tense(rng)))
+            facts.append(_fact(who, kind, cast.thing(kind), when, past()))
     return facts
-
-
-def _tense(rng) -> bool:
-    """Past tense, which the real files use in some of the facts that answer nothing."""
-    return rng.random() < 0.13
 
 
 def _fact(subject: str, kind: str, thing: str, when: Interval, past: bool = False) -> tuple[str, str, str]:
     """The sentence of a fact, its subject and its object; only employers are said in the past tense."""
-    verb = "worked for" if past and kind == "employer" else _VERBS[kind]
+    verb = "worked for" if past and kind == "employer" else _WORDS["verbs"][kind]
     return f"{subject} {verb} {thing} {when.words}.", subject, thing
 
 
-def _asked(triple: str, who: str, kind: str) -> str:
-    if triple == "S1_R1_O2" and kind == "position":
-        return f"which position did {who}"  # so in the real files, without "hold"
-    if triple == "S2_R1_O2" and kind == "school":
-        return f"which school was {who} attending"
-    return _WORDS["ask_object"][kind].format(s=who)
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(NamedTuple):
     """A dated interval, worded "from START to END" or "in DATE" (``point``)."""
 
     start: Day
@@ -163,7 +148,7 @@ def relation(a: Interval, b: Interval) -> str:
     """
     readings = ("first", "last"), ("first", "first"), ("order", "order")
     found = {
-        _relation(*(getattr(day, name) for i in (a, b) for day, name in zip((i.start, i.end), names, strict=True)))
+        _relation(*(getattr(day, name) for i in (a, b) for day, name in zip(i[:2], names, strict=True)))
         for names in readings
     }
     return found.pop() if len(found) == 1 else "unclear"
@@ -181,7 +166,7 @@ def _relation(s: int, e: int, t: int, f: int) -> str:
 
 def from_to(rng: np.random.Generator, start: int, length: int, precision: str | None = None) -> Interval:
     """An interval "from A to B" that starts about ``start`` and is about ``length`` days long."""
-    precision = precision or weighted(rng, _FROM_PRECISION)
+    precision = precision or weighted(rng, _WORDS["precision"]["from"])
     first = _stated(start, precision)
     # The end falls into a later unit than the start: "from 1990 to 1990" is not said.
     later = first.first + _UNIT[precision] + 31 * (precision != "day")
@@ -190,7 +175,7 @@ def from_to(rng: np.random.Generator, start: int, length: int, precision: str | 
 
 def at(rng: np.random.Generator, day: int) -> Interval:
     """An interval "in D" that holds the given day."""
-    stated = _stated(day, weighted(rng, _IN_PRECISION))
+    stated = _stated(day, weighted(rng, _WORDS["precision"]["in"]))
     return Interval(stated, stated, point=True)
 
 

@@ -84,13 +84,10 @@ def quotas(size: int, shares: Mapping[str, float], least: int) -> dict[str, int]
     """Whole numbers that sum to ``size`` in the given shares, by largest remainder, each at least ``least``."""
     if size < least * len(shares):
         raise ValueError(f"size {size} is too small for these categories: ask for size >= {least * len(shares)}")
-    total = sum(shares.values())
-    exact = {key: share / total * size for key, share in shares.items()}
+    exact = {key: share / sum(shares.values()) * size for key, share in shares.items()}
     counts = {key: max(least, int(value)) for key, value in exact.items()}
-    while sum(counts.values()) < size:
-        key = max(exact, key=lambda k: exact[k] - counts[k])
-        counts[key] += 1
-    while sum(counts.values()) > size:
-        key = max((k for k in exact if counts[k] > least), key=lambda k: counts[k] - exact[k])
-        counts[key] -= 1
+    while gap := size - sum(counts.values()):
+        step = 1 if gap > 0 else -1
+        free = (key for key in exact if gap > 0 or counts[key] > least)
+        counts[max(free, key=lambda key: step * (exact[key] - counts[key]))] += step
     return counts
