@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from invented_outputs import PROBLEM
 
 from tracekd import schema
 from tracekd.analysis import gold_free
@@ -11,7 +12,6 @@ from tracekd.data.synthetic.generated import generate
 from tracekd.io.records import write_jsonl
 from tracekd.scoring import score_runs
 from tracekd.scoring.aligned import passes_check, verdict
-from tracekd.scoring.grader_examples import PROBLEM
 from tracekd.traces import templates
 
 

@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from invented_outputs import LISTS, PROBLEM, RIGHT
 
 from tracekd import text
 from tracekd.analysis import evaluation, tables
 from tracekd.data.problem import Problem
 from tracekd.io.records import write_jsonl
 from tracekd.scoring import score_runs
-from tracekd.scoring.grader_examples import LISTS, PROBLEM, RIGHT
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from invented_outputs import REFERENCES
 from simulated_students import Simulated, outputs
 
 from tracekd.data.facts import answer_slot
@@ -13,7 +14,6 @@ from tracekd.interventions import forced
 from tracekd.interventions.variants import MASK, VARIANTS, implied, variants
 from tracekd.interventions.variants import key as as_set
 from tracekd.io.records import read_jsonl
-from tracekd.scoring.grader_examples import REFERENCES
 from tracekd.traces import templates
 
 ABOUT = {"student": "simulated", "dataset": "babi", "condition": "correct", "seed": 1, "source": "GENERATED problems"}

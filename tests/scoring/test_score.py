@@ -5,15 +5,15 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from invented_outputs import LISTS, NOTHING, PROBLEM, REFERENCES, RIGHT, T
 
 from tracekd.data.problem import read_problems
 from tracekd.io.records import read_jsonl
 from tracekd.scoring import aligned, author_outputs, grader_examples
-from tracekd.scoring.grader_examples import CASES, LISTS, NOTHING, PROBLEM, REFERENCES, RIGHT, T
 from tracekd.text import normalise, word_f1
 
 
-@pytest.mark.parametrize(("problem", "text", "finished", "expected", "note"), CASES)
+@pytest.mark.parametrize(("problem", "text", "finished", "expected", "note"), grader_examples.cases())
 def test_grader_examples(problem, text, finished, expected, note):
     found = aligned.verdict(problem, text, finished)
     steps = (found["classification_correct"], found["retrieval_correct"], found["answer_correct"])
@@ -25,7 +25,7 @@ def test_grader_examples(problem, text, finished, expected, note):
 def test_the_table_of_examples_shows_these_verdicts():
     shown = grader_examples.table()
     got = shown[["status", "classification", "retrieval", "answer"]].itertuples(index=False, name=None)
-    assert list(got) == [case.expected for case in CASES]
+    assert list(got) == [case[3] for case in grader_examples.cases()]
 
 
 def test_degrees_beside_the_verdict():

@@ -6,13 +6,13 @@ import json
 
 import pytest
 from conftest import ROOT
+from invented_outputs import LISTS, NOTHING, PROBLEM, RIGHT
 
 from tracekd.__main__ import main
 from tracekd.data.problem import as_row
 from tracekd.data.problems import load
 from tracekd.io.records import write_jsonl
 from tracekd.scoring import score_cli
-from tracekd.scoring.grader_examples import LISTS, NOTHING, PROBLEM, RIGHT
 
 GOOD = f"<think>{RIGHT}</think> <answer>['Orion']</answer>"
 

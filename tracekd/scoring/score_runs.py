@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -34,12 +33,8 @@ def verdict_frame(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
     """Score outputs files of our own students, ``DATASET/CONDITION-SEED.jsonl``.
 
-    Args:
-        problems: all that an output may belong to.
-        paths: the files.
-        asked: data set to the problems that each of its files should answer; None: the test problems among
-            ``problems``.
-        seed: of the wrong traces, see ``templates.build``: ``drawn_reveals`` is of the one that it draws for a problem.
+    ``problems`` are all that an output may belong to; ``asked`` are those that each file of a data set should answer
+    (None: the test problems); ``drawn_reveals`` is of the wrong trace that ``templates.build`` draws with ``seed``.
 
     Returns:
         One row per output, columns as in ``schema.VERDICT``; those of ``release_rules.verdict`` have the prefix
@@ -49,10 +44,8 @@ def verdict_frame(
     """
     known, rows, files = {p.id: p for p in problems}, [], []
     test = [p for p in known.values() if p.split == "test"]
+    expected = [p for part in asked.values() for p in part if p.split == "test"] if asked else test
     judge = partial(_judge, release_rules.GoldRows(test))
-    expected: dict[str, set[str]] = defaultdict(set)
-    for problem in (p for part in asked.values() for p in part if p.split == "test") if asked else test:
-        expected[problem.dataset].add(problem.id)
     for path in paths:
         errors, outputs, about = JoinErrors(), list(read_jsonl(path)), {}
         for output in outputs:
@@ -60,7 +53,7 @@ def verdict_frame(
         found = list(verdicts(known, outputs, errors, judge))
         rows += [{**row, **about[row["id"]], "joined": "test"} for row in found]
         dataset = found[0]["dataset"] if found else path.parent.name
-        missing = len(expected[dataset] - {row["id"] for row in found})
+        missing = len({p.id for p in expected if p.dataset == dataset} - {row["id"] for row in found})
         name = {"file": f"{path.parent.name}/{path.name}", "dataset": dataset}
         name["condition"] = path.name.rsplit("-", 1)[0]
         files.append({**name, "outputs": len(found), **errors.counts, "missing": missing})
@@ -94,9 +87,7 @@ def without_text(frame: pd.DataFrame) -> pd.DataFrame:
 def trace_likeness(
     problems: Iterable[Problem], paths: Iterable[Path], tokenizer=None, limit: int = 300
 ) -> pd.DataFrame:
-    """Likeness of traces to the gold ones, and their length, one row per outputs file.
-
-    At most ``limit`` outputs of a file are compared, evenly spaced: ROUGE-L takes milliseconds each.
+    """Likeness of traces to the gold ones, and their length, of at most ``limit`` outputs of each file, evenly spaced.
 
     Returns:
         dataset, condition, seed, outputs (compared), traces (outputs that have one), rouge_l (mean, 0..1), words,
