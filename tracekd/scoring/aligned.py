@@ -100,9 +100,9 @@ def spread(items: Sequence, limit: int) -> Sequence:
 KINDS = ("malformed", "unknown", "duplicate", "missing")
 
 
-@dataclass @ dataclass
+@dataclass
 class JoinErrors:
-    """The faults of an outputs file by kind; ``duplicate``: a second output for an id, of which the first one counts."""
+    """What was wrong with an outputs file, by kind; ``duplicate``: a second output for an id (the first one counts)."""
 
     named: dict[str, list[str]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
 
