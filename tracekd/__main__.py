@@ -30,7 +30,6 @@ COMMANDS = {
     "score": ("scoring.score_cli:main", "score outputs: status, steps, answers"),
     "teacher": ("teacher.client:main", "ask a teacher for free-form traces"),
     "replication": ("analysis.replication:main", "show which parts of the grid are finished; record their verdicts"),
-    "tune": ("students.tune:main", "try recipes on a validation split of the training problems"),
     "bench": ("bench.commands:main", "measure training, generation and scoring beside their peers"),
     "export": ("grid.commands:main_export", "write SFT sets as JSON lines for other trainers"),
     "student": ("students.registry:main", "fetch a student and say where it is"),
