@@ -127,17 +127,17 @@ class Asker:
             self._answer(path, left, adapter, limit, {**about, "key": key})
 
     def _answer(self, path: Path, left: list[Batch], adapter: Path | None, limit: int, about: dict) -> None:
-        label, tokens, done = f"{about['dataset']}/{about['condition']}/{about['seed']}", 0, 0
-        model = self.with_adapter(adapter)
+        model, tokens, done = self.with_adapter(adapter), 0, 0
+        label = f"{about['dataset']}/{about['condition']}/{about['seed']}"
         with progress.Bar(label, sum(map(len, left)), unit="problem") as bar:
             for part in answer(model, self.tokenizer, left, limit):
-                append_jsonl(path, [self._row(p, ids, finished, about) for p, ids, finished in part])
-                tokens, done = tokens + sum(len(ids) for _, ids, _ in part), done + len(part)
+                rows = []
+                for p, ids, finished in part:
+                    text = self.tokenizer.decode(ids, skip_special_tokens=True)
+                    rows.append({"id": p.id, "text": text, "finished": finished, "n_tokens": len(ids), **about})
+                append_jsonl(path, rows)
+                tokens, done = tokens + sum(row["n_tokens"] for row in rows), done + len(part)
                 bar.at(done, tokens)
-
-    def _row(self, problem: Problem, ids: list[int], finished: bool, about: dict) -> dict:
-        text = self.tokenizer.decode(ids, skip_special_tokens=True)
-        return {"id": problem.id, "text": text, "finished": finished, "n_tokens": len(ids), **about}
 
     def with_adapter(self, adapter: Path | None):
         """The student with ``adapter`` on it (see ``adapted``), or without; loads the base at the first call."""
