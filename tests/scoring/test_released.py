@@ -86,6 +86,24 @@ def test_claims_are_filled(release):
     assert found.to_dict("list") == committed[:13].to_dict("list")
 
 
+def test_verdicts_follow_their_tests(release):
+    """Qwen on CoTempQA: behind vanilla by 10.7 points, which is shown; without that difference it is inconclusive."""
+    claim, contrasts = released_claims._qwen, release.contrasts
+    assert claim(contrasts)[2] == "not supported"
+    pair = (
+        (contrasts.dataset == "cotempqa") & (contrasts.student == "Qwen3-1.7B") & (contrasts["second"] == "incorrect")
+    )
+    assert claim(contrasts.assign(p_holm=contrasts.p_holm.mask(pair, 0.5)))[2] == "inconclusive"
+    best = contrasts.assign(p_holm=contrasts.p_holm.mask(pair, 0.01), difference=-contrasts.difference.abs())
+    assert claim(best)[2] == "supported"
+    for reference in ("vanilla", "correct"):
+        shown = contrasts.assign(p_holm=0.01, difference=0.1)
+        assert released_claims._incorrect(shown, reference)[2] == "not supported"  # lower in every set and student
+        nothing = contrasts.assign(p_holm=1.0, equivalent=False)
+        assert released_claims._incorrect(nothing, reference)[2] == "inconclusive"
+        assert released_claims._incorrect(nothing.assign(equivalent=True), reference)[2] == "supported"
+
+
 def test_the_three_steps_of_the_28_percent(release):
     """Printed 261 of 949 and 261 / (261 + 195); ours 305 of 950 and 305 / (305 + 17), label 310 / (310 + 297)."""
     steps = rt.three_steps(release.compared).set_index("reading")

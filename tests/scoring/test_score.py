@@ -28,6 +28,15 @@ def test_the_table_of_examples_shows_these_verdicts():
     assert list(got) == [case[3] for case in grader_examples.cases()]
 
 
+def test_degrees_beside_the_verdict():
+    two_of_three = f"<think>{T.format('equal', list(PROBLEM.context))}</think> <answer>['Orion', 'Vale']</answer>"
+    found = aligned.verdict(PROBLEM, two_of_three)
+    # One gold fact among three stated: precision 1/3, recall 1/1. Two answers stated, one gold: F1 = 2*1/(2+1).
+    assert found["retrieval_precision"] == pytest.approx(1 / 3)
+    assert found["retrieval_recall"] == 1 and found["retrieval_any"] is True
+    assert found["answer_f1"] == pytest.approx(2 / 3) and found["answer_contains"] is True
+
+
 def test_marco_takes_the_best_reference():
     # "Ada" against "Ada Lem" and "Dr. Ada Lem": 2*1/(1+2) words in common; ROUGE-L the same, a subsequence of one.
     found = aligned.verdict(REFERENCES, "<answer>Ada</answer>")

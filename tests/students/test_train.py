@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tracekd.analysis import train_tables
 from tracekd.config import load
 from tracekd.data.synthetic.generated import generate
 from tracekd.students import memory, registry, sft, train, trainer
@@ -87,6 +88,22 @@ def test_a_single_update_learns(examples, tmp_path):
     """A warm-up begins at rate 0, so that one of one step would leave the adapter as it was made: B at zero."""
     train.train("tiny-random", examples[:4], RECIPE, seed=1, folder=tmp_path)
     assert all(bool(value.any()) for name, value in adapter(tmp_path).items() if "lora_B" in name)
+
+
+def test_the_tables_of_a_training(examples, tmp_path, monkeypatch):
+    """The log's parts around its mean; examples seen up to the last update."""
+    record = train.train("tiny-random", examples[:10], RECIPE, seed=1, folder=tmp_path)
+    trained = pd.DataFrame([{"dataset": "babi", "condition": "correct", **record}])
+    teachers = {("babi", "correct"): ""}
+    cost = train_tables.cost(trained, teachers)
+    assert cost.tokens_per_second[0] == pytest.approx(record["total_tokens"] / record["seconds"])
+    monkeypatch.setattr(train_tables, "adapter_path", lambda *_: tmp_path)
+    run = SimpleNamespace(profile=SimpleNamespace(recipe=RECIPE))
+    log = train_tables.losses(run, trained, teachers)
+    assert list(log.step) == [1, 2, 3] and list(log.examples) == [4, 8, 10]
+    between = log[["trace_loss", "answer_loss"]]
+    # a mean over all target tokens lies between the means over its two parts
+    assert ((log.loss >= between.min(axis=1) - 1e-3) & (log.loss <= between.max(axis=1) + 1e-3)).all()
 
 
 @pytest.mark.parametrize("at_once", [4, 2, 1])
