@@ -14,13 +14,13 @@ from tracekd.data.problem import DATASETS, Problem
 from tracekd.io.records import write_csv
 from tracekd.schema import VERDICT, write_dictionary
 from tracekd.scoring import author_outputs, explorer, release_rules
-from tracekd.scoring.aligned import CELLS, STATUSES, JoinErrors, usable, verdicts
+from tracekd.scoring.aligned import CELLS, STATUSES, Faults, usable, verdicts
 from tracekd.stats.intervals import association, share
 
 RULES = ("aligned", "as_published")
 
 
-def scored(path: Path, problems: Mapping[str, Problem], rules: str) -> tuple[pd.DataFrame, JoinErrors]:
+def scored(path: Path, problems: Mapping[str, Problem], rules: str) -> tuple[pd.DataFrame, Faults]:
     """The verdicts of one outputs file, a row per output, and what could not be joined.
 
     The release's rules count repeated rows, and released rows that ask no test problem, too.
@@ -31,19 +31,19 @@ def scored(path: Path, problems: Mapping[str, Problem], rules: str) -> tuple[pd.
     adapter = author_outputs.adapter_of(path)
     if adapter and adapter.category:  # a prompted CoTempQA file asks the problems of one category
         problems = {key: p for key, p in problems.items() if p.category == adapter.category}
-    outputs, errors = list(author_outputs.read(path, problems)), JoinErrors()
-    rows = list(verdicts(problems, outputs, errors))
+    outputs, faults = list(author_outputs.read(path, problems)), {}
+    rows = list(verdicts(problems, outputs, faults))
     if rules == "as_published":
         gold_rows = release_rules.GoldRows(problems.values())
         asked = [(o.get("problem") or problems.get(o["id"]), o["text"]) for o in filter(usable, outputs)]
         rows = [release_rules.verdict(problem, text, gold_rows) for problem, text in asked if problem]
     if not rows:
-        first = {kind: names[0] for kind, names in errors.named.items() if names}
-        raise ValueError(f"{path}: not one output could be scored: {errors.counts}, such as {first}")
-    return pd.DataFrame(rows), errors
+        first = {f"{len(names)} {kind}": names[0] for kind, names in faults.items() if names}
+        raise ValueError(f"{path}: not one output could be scored: {first}")
+    return pd.DataFrame(rows), faults
 
 
-def summary(rows: pd.DataFrame, errors: JoinErrors) -> dict[str, Any]:
+def summary(rows: pd.DataFrame, faults: Faults) -> dict[str, Any]:
     """Counts, shares with their 95% intervals (``NAME_ci``), association, join errors of the verdicts of one file."""
     found: dict[str, Any] = {"n": len(rows), "status": {s: int((rows.status == s).sum()) for s in STATUSES}}
     for step in ("classification", "retrieval", "trace", "answer"):
@@ -63,7 +63,8 @@ def summary(rows: pd.DataFrame, errors: JoinErrors) -> dict[str, Any]:
             name: {"n": len(part), **release_rules.metric_row(part[list(release_rules.METRICS)].sum(), len(part))}
             for name, part in parts.items()
         }
-    return found | errors.counts | {"faults": {kind: names[:10] for kind, names in errors.named.items() if names}}
+    counts = {kind: len(names) for kind, names in faults.items()}
+    return found | counts | {"faults": {kind: names[:10] for kind, names in faults.items() if names}}
 
 
 def main(argv: list[str]) -> int:
@@ -83,9 +84,9 @@ def main(argv: list[str]) -> int:
     if args.rules == "as_published" and dataset not in release_rules.DATASETS:
         raise ValueError(f"the release has no rules for set {dataset!r}: use --rules aligned")
     for path in args.outputs:
-        rows, errors = scored(path, problems, args.rules)
+        rows, faults = scored(path, problems, args.rules)
         tables.append(rows.assign(file=path.name))
-        found = {"dataset": dataset, "file": path.name, "rules": args.rules, **summary(rows, errors)}
+        found = {"dataset": dataset, "file": path.name, "rules": args.rules, **summary(rows, faults)}
         # NaN has no place in JSON: undefined is null.
         found = json.loads(json.dumps(found), parse_constant=lambda _: None)
         print(json.dumps(found, ensure_ascii=False), flush=True)

@@ -13,7 +13,7 @@ from tracekd.data.load_marco import NO_ANSWER
 from tracekd.data.problem import Problem
 from tracekd.io.records import read_jsonl
 from tracekd.scoring import release_rules
-from tracekd.scoring.aligned import JoinErrors, passes_check, spread, verdict, verdicts
+from tracekd.scoring.aligned import passes_check, spread, verdict, verdicts
 from tracekd.scoring.reading import split_output
 from tracekd.text import normalise, repetition, rouge_l
 from tracekd.traces.corruption import drawn_reveals
@@ -39,7 +39,7 @@ def verdict_frame(
     Returns:
         One row per output, columns as in ``schema.VERDICT``; those of ``release_rules.verdict`` have the prefix
         ``pub_`` and are missing for sets that the release has no rules for. ``joined`` is always ``test``. And one
-        row per file: file, dataset, condition, outputs, the counts of ``aligned.JoinErrors``; missing are problems
+        row per file: file, dataset, condition, outputs, malformed, unknown, duplicate, missing: problems
         asked without an output.
     """
     known, rows, files = {p.id: p for p in problems}, [], []
@@ -47,16 +47,17 @@ def verdict_frame(
     expected = [p for part in asked.values() for p in part if p.split == "test"] if asked else test
     judge = partial(_judge, release_rules.GoldRows(test))
     for path in paths:
-        errors, outputs, about = JoinErrors(), list(read_jsonl(path)), {}
+        faults, outputs, about = {}, list(read_jsonl(path)), {}
         for output in outputs:
             about.setdefault(output.get("id"), {k: output.get(k) for k in ("student", "condition", "seed", "n_tokens")})
-        found = list(verdicts(known, outputs, errors, judge))
+        found = list(verdicts(known, outputs, faults, judge))
         rows += [{**row, **about[row["id"]], "joined": "test"} for row in found]
         dataset = found[0]["dataset"] if found else path.parent.name
         missing = len({p.id for p in expected if p.dataset == dataset} - {row["id"] for row in found})
+        counts = {kind: len(names) for kind, names in faults.items()}
         name = {"file": f"{path.parent.name}/{path.name}", "dataset": dataset}
         name["condition"] = path.name.rsplit("-", 1)[0]
-        files.append({**name, "outputs": len(found), **errors.counts, "missing": missing})
+        files.append({**name, "outputs": len(found), **counts, "missing": missing})
     frame = pd.DataFrame(rows)
     revealed = {name: drawn_reveals(known[name], seed) for name in dict.fromkeys(row["id"] for row in rows)}
     frame["drawn_reveals"] = [revealed[row["id"]] for row in rows]
