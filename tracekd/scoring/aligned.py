@@ -110,7 +110,7 @@ Judge = Callable[[Problem, str, bool], dict[str, Any]]
 def verdicts(
     problems: Mapping[str, Problem], outputs: Iterable[Mapping], faults: Faults, judge: Judge = verdict
 ) -> Iterator[dict[str, Any]]:
-    """Yield one verdict per output in their order, joined by id; ``faults`` (empty) gets what cannot be joined, by kind."""
+    """Yield one verdict per output in their order, joined by id; ``faults`` (empty) gets the others, by kind."""
     faults |= {kind: [] for kind in ("malformed", "unknown", "duplicate", "missing")}
     seen: set[str] = set()
     for number, output in enumerate(outputs, 1):
