@@ -157,4 +157,4 @@ def continued(model, logits: torch.Tensor, cache: Cache, mask: torch.Tensor, *, 
             use_cache=True, logits_to_keep=1,
         )  # fmt: skip
         logits = out.logits[:, -1]
-    return [(tokens, done) for tokens, done in zip(made, ended, strict=True)]
+    return list(zip(made, ended, strict=True))

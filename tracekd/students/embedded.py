@@ -41,10 +41,7 @@ def cache_folder() -> Path:
 
 
 def place(name: str) -> Path:
-    """Where an embedded student lies.
-
-    The tokenizer of ``tiny-random`` is trained on generated problems, so its folder's name has a hash of some of them.
-    """
+    """Where an embedded student lies; ``tiny-random`` by a hash of the problems that its tokenizer is trained on."""
     return cache_folder() / ("smollm2-135m-instruct" if name == "smollm2-135m" else f"tiny-random-{_texts_hash()}")
 
 
