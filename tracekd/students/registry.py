@@ -135,10 +135,9 @@ def load_model(name: str, *, quantise: bool = True, dtype=None):
 def load_base(name: str, quantise: bool = True):
     """The model that adapters are put on, in training and in evaluation: in NF4, or in plain weights.
 
-    NF4's weights are dequantised, if they take at most an eighth of the memory: they have the 16 values per block that
-    NF4 has left them, in fp32 to the last bit, in bf16 rounded once. This saves unpacking them in every pass, and makes
-    evaluation the same function as training, where bitsandbytes' own CPU path rounds differently. They are stored as a
-    file, which all processes map into their memory and none copies. NF4 is for the student that would not fit.
+    NF4's weights are dequantised, if they take at most an eighth of the memory, in fp32 exactly, in bf16 rounded once.
+    This saves time, and makes evaluation the same function as training, where bitsandbytes' own
+    CPU path rounds differently. They lie in the cache as a file, which all processes map into their memory.
 
     Raises:
         StudentUnavailable: see ``load_model``.

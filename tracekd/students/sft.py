@@ -128,8 +128,7 @@ def encode(example: Example, tokenizer) -> Encoded:
 def encode_as_published(example: Example, tokenizer, max_tokens: int) -> Encoded:
     """Tokenise one example with the habits of the authors' release (May 2025), for comparison with ``encode``.
 
-    The loss falls on the whole text; a beginning-of-sequence token comes twice where the tokenizer adds one; what is
-    longer than ``max_tokens`` is cut at its end.
+    Loss on the whole text; a beginning-of-sequence token twice where the tokenizer adds one; cut at ``max_tokens``.
     """
     aligned = encode(example, tokenizer)
     ids = [*aligned.prompt_ids, *aligned.target_ids]

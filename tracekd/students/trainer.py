@@ -76,7 +76,7 @@ class LengthGroups(torch.utils.data.Sampler):
 
 
 def token_losses(hidden: torch.Tensor, head, targets: torch.Tensor, chunk: int = 1024) -> torch.Tensor:
-    """Cross-entropies (nats, fp32) of positions ``hidden`` (N, H) with token ids ``targets`` (N,), ``chunk`` at once."""
+    """Cross-entropy (nats, fp32) of positions ``hidden`` (N, H) with token ids ``targets`` (N,), ``chunk`` at once."""
     if len(targets) <= chunk:
         return _losses(hidden, head, targets)
     parts = zip(hidden.split(chunk), targets.split(chunk), strict=True)
