@@ -29,7 +29,6 @@ COMMANDS = {
     "score": ("scoring.score_cli:main", "score outputs: status, steps, answers"),
     "teacher": ("teacher.client:main", "ask a teacher for free-form traces"),
     "replication": ("analysis.replication:main", "show which parts of the grid are finished; record their verdicts"),
-    "tune": ("students.tune:main", "try recipes on a validation split of the training problems"),
     "bench": ("bench.benches:main", "measure training and generation beside their peers"),
     "export": ("grid.run_grid:main_export", "write SFT sets as JSON lines for other trainers"),
     "student": ("students.registry:main", "fetch a student and say where it is"),

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from invented_outputs import LISTS, PROBLEM, RIGHT
 
 from tracekd import schema, text
 from tracekd.analysis import evaluation, tables
@@ -13,7 +14,6 @@ from tracekd.data.synthetic.generated import generate
 from tracekd.io.records import write_jsonl
 from tracekd.scoring import score_runs
 from tracekd.scoring.aligned import passes_check, verdict
-from tracekd.scoring.grader_examples import LISTS, PROBLEM, RIGHT
 from tracekd.traces import templates
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from invented_outputs import REFERENCES
 from simulated_students import Simulated, outputs
 
 from tracekd.data.facts import answer_slot
@@ -12,7 +13,6 @@ from tracekd.data.synthetic.generated import generate
 from tracekd.interventions import forced
 from tracekd.interventions.variants import MASK, VARIANTS, implied, variants
 from tracekd.io.records import read_jsonl
-from tracekd.scoring.grader_examples import REFERENCES
 from tracekd.text import fact_set as as_set
 from tracekd.traces import templates
 

@@ -27,7 +27,6 @@ MISSPELT = [
     (["leakage", "--kind", "macthed"], "'matched'"),
     (["score", "--dataset", "babi", "--rules", "alinged", "--problems", ".", "--outputs", "."], "'aligned'"),
     (["replication", "--profiles", "gird"], "'grid'"),
-    (["tune", "--conditions", "corect"], "'correct'"),
     (["bench", "trian"], "'train'"),
     (["student", "smollm2-135n"], "'smollm2-135m'"),
     (["survey", "raed"], "'read'"),

@@ -3,9 +3,10 @@
 import json
 import re
 
+from invented_outputs import LISTS, PROBLEM, RIGHT
+
 from tracekd.io.records import write_jsonl
 from tracekd.scoring import explorer
-from tracekd.scoring.grader_examples import LISTS, PROBLEM, RIGHT
 
 KNOWN = {p.id: p for p in (PROBLEM, LISTS)}
 

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
+from invented_outputs import FACT, LISTS, NOTHING, PROBLEM, REFERENCES, RIGHT, TWO, VALE, A, T
 
 from tracekd.scoring.aligned import verdict
-from tracekd.scoring.grader_examples import FACT, LISTS, NOTHING, PROBLEM, REFERENCES, RIGHT, TWO, VALE, A, T
 from tracekd.traces.templates import read
 
 LINE = "\n"

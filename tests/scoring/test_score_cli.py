@@ -6,13 +6,13 @@ import json
 
 import pytest
 from conftest import ROOT
+from invented_outputs import LISTS, NOTHING, PROBLEM, RIGHT
 
 from tracekd.__main__ import main
 from tracekd.data.problem import as_row
 from tracekd.data.problems import load
 from tracekd.io.records import write_jsonl
 from tracekd.scoring import score_cli
-from tracekd.scoring.grader_examples import LISTS, NOTHING, PROBLEM, RIGHT
 
 GOOD = f"<think>{RIGHT}</think> <answer>['Orion']</answer>"
 
@@ -82,28 +82,6 @@ def test_a_file_with_nothing_to_score_or_a_bad_line_is_an_error_that_names_it(
     code = main(["score", "--problems", str(files[0]), "--outputs", str(path), "--rules", rules])
     said = capsys.readouterr().err
     assert code == 2 and path.name in said and named in said
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [{"--problems": "nowhere"}, {"--outputs": "nowhere.jsonl"}, {"--problems": "OUTPUTS"},
-     {"--dataset": "babl"}, {"--rules": "published"}, {"--problem": "x"}],
-)  # fmt: skip
-def test_bad_input_exits_2_and_names_the_value(files, changed, capsys):
-    problems, outputs = map(str, files)
-    options = {"--dataset": "cotempqa", "--problems": problems, "--outputs": outputs} | changed
-    argv = [outputs if word == "OUTPUTS" else word for pair in options.items() for word in pair]
-    assert main(["score", *argv]) == 2
-    name, value = next(iter(changed.items()))
-    named = {"--problem": name, "--problems": outputs if value == "OUTPUTS" else value}.get(name, value)
-    assert named in capsys.readouterr().err
-
-
-def test_as_published_prints_metrics(files, capsys):
-    problems, outputs = files
-    _, (found,) = call(capsys, "--problems", problems, "--outputs", outputs, "--rules", "as_published")
-    # "Orion" stands in the question, so the release's rule deletes it: no answer is counted right.
-    assert found["metrics"]["equal"]["n"] == 3 and found["metrics"]["all"]["acc"] == 0.0
 
 
 def test_released_files_are_read_as_they_lie(shared_data, capsys):

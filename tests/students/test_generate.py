@@ -77,24 +77,6 @@ def test_adapter_does_something_and_is_merged_only_where_that_is_exact(problems,
     assert layers and not any(layer.merged for layer in layers)
 
 
-def test_the_head_sees_whole_rows_also_where_several_prompts_are_read_at_once(problems):
-    """Of a slice of the states torch multiplies row by row, each time with a copy of the head's weights."""
-    model, seen = generate.loaded("tiny-random"), []
-    model.get_output_embeddings().register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].is_contiguous()))
-    tokenizer = registry.load_tokenizer("tiny-random")
-    list(generate.answer(model, tokenizer, generate.batches(tokenizer, model.config, problems, limit=2, batch=8), 2))
-    assert len(seen) > 2 and all(seen)
-
-
-def test_every_problem_once_in_any_batch_size(problems, adapter, tmp_path):
-    texts = []
-    for batch in (1, 3, 10):
-        rows, _ = complete(tmp_path / f"{batch}.jsonl", problems, adapter, replace(RECIPE, generate_batch=batch))
-        assert set(rows) == {p.id for p in problems}
-        texts.append({i: r["text"] for i, r in rows.items()})
-    assert texts[0] == texts[1] == texts[2]
-
-
 def test_where_memory_is_short_fewer_rows_answer_the_same(problems, adapter, tmp_path, monkeypatch):
     whole, asker = complete(tmp_path / "whole.jsonl", problems, adapter)
     model, prompts = registry.load_model("tiny-random", quantise=False), [templates.prompt(p) for p in problems]

@@ -139,17 +139,6 @@ def test_the_published_habits_learn_the_whole_text_and_cut(examples, caplog):
     assert "4 of 4 examples cut at 40 tokens" in caplog.text
 
 
-def test_the_published_habits_begin_twice_where_the_tokenizer_adds_a_beginning(examples):
-    from tokenizers.processors import TemplateProcessing
-
-    plain, doubled = (registry.load_tokenizer("tiny-random") for _ in range(2))
-    bos = (doubled.bos_token, doubled.bos_token_id)
-    doubled.backend_tokenizer.post_processor = TemplateProcessing(single=f"{bos[0]} $A", special_tokens=[bos])
-    published = sft.encode_as_published(examples[0], doubled, 4096)
-    assert (*published.prompt_ids, *published.target_ids)[:2] == (bos[1], bos[1])
-    assert sft.encode_as_published(examples[0], plain, 4096).target_ids[0] != bos[1]
-
-
 LONG = "word " * 500
 RECIPE = replace(load("smoke").recipe, max_tokens=400, leave_out=0.5)
 

@@ -52,6 +52,6 @@ def test_the_rows_give_the_recorded_counts(shared_data):
 def test_broken_rows_name_their_line(tmp_path, change, said):
     good = rows(("mix", "mix 1", "mix 1"), ("mix", "mix 2", "mix 2")).to_dict("records")
     bad = {**good[1], **change} if change else {"category": "mix", "row": 2}
-    write_jsonl(tmp_path / "rows.jsonl", [good[0], bad])
-    with pytest.raises(ValueError, match=f"rows.jsonl, line 2: .*{said}"):
-        released_r1.read(tmp_path / "rows.jsonl")
+    write_jsonl(tmp_path / released_r1.ROWS, [good[0], bad])
+    with pytest.raises(ValueError, match=f"r1_set_rows.jsonl, line 2: .*{said}"):
+        released_r1.counted(tmp_path)

@@ -91,12 +91,6 @@ def test_a_broken_row_names_file_line_and_value(tmp_path, found, change, said):
     assert "r1.jsonl, line 3: " in str(error.value) and said in str(error.value)
 
 
-@pytest.mark.parametrize("row", [{"facts": ["x"], "question": "y"}, {"id": "x"}, {"id": "a", "trace": "b", "hue": "c"}])
-def test_what_is_no_row_of_texts_is_named(tmp_path, found, row):
-    with pytest.raises(ValueError, match="line 1"):
-        one(tmp_path, row, found)
-
-
 def test_a_problem_has_one_text_and_a_folder_some(tmp_path, found):
     for name in ("a.jsonl", "b.jsonl"):
         write_jsonl(tmp_path / name, [r1_row(found[0])])
@@ -105,12 +99,6 @@ def test_a_problem_has_one_text_and_a_folder_some(tmp_path, found):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="empty"):
         read(tmp_path / "empty", found)
-
-
-def test_tags_are_taken_out(tmp_path, found):
-    row = r1_row(found[0], r1_trace="<think>\nIt is.\n</think>", r1_summary="so <answer>hall</ Answer > &lt;think&gt;")
-    (text,) = one(tmp_path, row, found).texts
-    assert (text.trace, text.summary) == ("It is.", "so hall")
 
 
 def test_the_real_r1_texts(shared_data, real):

@@ -46,7 +46,7 @@ def records(folder: Path = FOLDER) -> list[dict]:
 
 
 def tries(path: Path = FOLDER / "recipe_search.csv") -> pd.DataFrame:
-    """The recorded recipes on a validation split, see ``tune.attempt`` for the columns."""
+    """The recipes tried on a validation split of the training problems, as recorded; ``exact`` with its interval."""
     return pd.read_csv(path)
 
 

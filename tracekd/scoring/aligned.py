@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from tracekd.data.problem import Problem
@@ -97,47 +96,31 @@ def spread(items: Sequence, limit: int) -> Sequence:
     return items[:: max(1, -(-len(items) // limit))]
 
 
-KINDS = ("malformed", "unknown", "duplicate", "missing")
-
-
-@dataclass
-class JoinErrors:
-    """What was wrong with an outputs file: the cases by kind.
-
-    ``malformed`` (see ``usable``), ``unknown`` (id of no problem), ``duplicate`` (a second output for an id; the first
-    one counts), ``missing`` (a problem without output).
-    """
-
-    named: dict[str, list[str]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many cases each kind has."""
-        return {kind: len(names) for kind, names in self.named.items()}
-
-
 def usable(output: Mapping) -> bool:
     """Whether a record has ``id`` and ``text`` as strings, and ``finished``, if at all, as a flag."""
     texts = (output.get("id"), output.get("text"))
     return all(isinstance(text, str) for text in texts) and isinstance(output.get("finished", True), bool)
 
 
+# What can be wrong with an outputs file, by name; of two outputs for one id the first one counts.
+Faults = dict[str, list[str]]
 Judge = Callable[[Problem, str, bool], dict[str, Any]]
 
 
 def verdicts(
-    problems: Mapping[str, Problem], outputs: Iterable[Mapping], errors: JoinErrors, judge: Judge = verdict
+    problems: Mapping[str, Problem], outputs: Iterable[Mapping], faults: Faults, judge: Judge = verdict
 ) -> Iterator[dict[str, Any]]:
-    """Yield one verdict per output in the outputs' order, joined by id; what cannot be joined goes to ``errors``."""
+    """Yield one verdict per output in their order, joined by id; ``faults`` (empty) gets the others, by kind."""
+    faults |= {kind: [] for kind in ("malformed", "unknown", "duplicate", "missing")}
     seen: set[str] = set()
     for number, output in enumerate(outputs, 1):
         if not usable(output):
-            errors.named["malformed"].append(f"output {number}, not with 'id' and 'text': {str(output)[:80]}")
+            faults["malformed"].append(f"output {number}, not with 'id' and 'text': {str(output)[:80]}")
         elif (key := output["id"]) not in problems:
-            errors.named["unknown"].append(key)
+            faults["unknown"].append(key)
         elif key in seen:
-            errors.named["duplicate"].append(key)
+            faults["duplicate"].append(key)
         else:
             seen.add(key)
             yield judge(problems[key], output["text"], output.get("finished", True))
-    errors.named["missing"] += [key for key in problems if key not in seen]
+    faults["missing"] += [key for key in problems if key not in seen]

@@ -17,11 +17,11 @@ from tracekd.data.problems import read_any, read_folder
 from tracekd.io.records import read_jsonl
 
 _NAME = re.compile(r"(.+?)_default(?:_(\w+))?\.jsonl(?:\.gz)?$")
-_CONDITIONS = (
-    ("-sft-adapter-reasoning-facts-perturbed", "incorrect"),
-    ("-sft-adapter-reasoning-facts", "correct"),
-    ("-sft-adapter", "vanilla"),
-)
+_CONDITIONS = {
+    "-sft-adapter-reasoning-facts-perturbed": "incorrect",
+    "-sft-adapter-reasoning-facts": "correct",
+    "-sft-adapter": "vanilla",
+}
 
 
 class Adapter(NamedTuple):
@@ -38,7 +38,7 @@ def adapter_of(path: str | Path) -> Adapter | None:
     if not (match := _NAME.match(Path(path).name)):
         return None
     name, category = match.groups()
-    for ending, condition in _CONDITIONS:
+    for ending, condition in _CONDITIONS.items():
         if name.endswith(ending):
             return Adapter(name, name.removesuffix(ending), condition, category)
     return Adapter(name, name.split("_", 1)[-1], "prompted", category)
@@ -47,9 +47,8 @@ def adapter_of(path: str | Path) -> Adapter | None:
 def test_problems(dataset: str | None, path: str | Path) -> list[Problem]:
     """The test problems at ``path``, in the authors' file order, repeated ones included.
 
-    Args:
-        dataset: ``cotempqa``, ``babi`` or ``marco``; None for whatever a file holds, such as a custom set.
-        path: a folder with the set's files (or a folder of the set's name in it), or one file of any known form.
+    ``path`` is a folder with the set's files (or a folder of the set's name in it), or one file of any known form.
+    ``dataset`` None takes whatever a file holds, such as a custom set.
 
     Raises:
         FileNotFoundError: there is nothing at ``path``.

@@ -20,26 +20,18 @@ STEPS = ("classification", "retrieval", "trace", "answer")
 def write_page(path: Path, problems: Mapping[str, Problem], outputs: Iterable[Path], limit: int = 50) -> Path:
     """Write one self-contained HTML page on at most ``limit`` outputs of each file, evenly spaced.
 
-    Args:
-        path: of the page.
-        problems: by id.
-        outputs: files, ours or released; outputs of problems that are not among ``problems`` are left out.
-        limit: of outputs per file; 200 outputs make about 300 kB.
+    The files are ours or released ones; outputs of problems that are not among ``problems`` (by id) are left out.
     """
     gold_rows = release_rules.GoldRows(p for p in problems.values() if p.split == "test")
-    entries, sources = [], set()
+    entries, banner = [], ""
     for file in outputs:
         known = [o for o in filter(usable, author_outputs.read(file, problems)) if o["id"] in problems]
-        sources |= {str(output.get("source")) for output in known}
+        if any("GENERATED" in str(output.get("source")) for output in known):
+            banner = "GENERATED problems"
         adapter = author_outputs.adapter_of(file)
         name = f"{file.parent.name}: {adapter.name if adapter else file.name.partition('.')[0]}"
-        entries += [
-            {"file": name, **_entry(problems[o["id"]], o["text"], o.get("finished", True), gold_rows)}
-            for o in spread(known, limit)
-        ]
-    generated = any("GENERATED" in source for source in sources)
-    page = (files("tracekd.scoring") / "explorer.html").read_text(encoding="utf-8")
-    page = page.replace("__BANNER__", "GENERATED problems" if generated else "")
+        entries += [{"file": name, **_entry(problems[o["id"]], o, gold_rows)} for o in spread(known, limit)]
+    page = (files("tracekd.scoring") / "explorer.html").read_text(encoding="utf-8").replace("__BANNER__", banner)
     # "</" would end the script element from within a string; the escapes keep JSON's meaning.
     data = json.dumps(entries, ensure_ascii=False).replace("</", "<\\/").replace("<!--", "<\\u0021--")
     with replacing(path) as temporary:
@@ -47,18 +39,19 @@ def write_page(path: Path, problems: Mapping[str, Problem], outputs: Iterable[Pa
     return path
 
 
-def _entry(problem: Problem, text: str, finished: bool, gold_rows: release_rules.GoldRows) -> dict[str, Any]:
+def _entry(problem: Problem, output: Mapping, gold_rows: release_rules.GoldRows) -> dict[str, Any]:
     """What the page shows of one output: problem, gold steps, stated steps, answer, both verdicts."""
-    ours, rules = verdict(problem, text, finished), {}
-    rules["id-aligned"] = ours
+    ours = verdict(problem, output["text"], output.get("finished", True))
+    rules = {"id-aligned": ours}
     if problem.dataset in release_rules.DATASETS:
-        rules["as published"] = release_rules.verdict(problem, text, gold_rows)
+        rules["as published"] = release_rules.verdict(problem, output["text"], gold_rows)
     facts = ours["facts_stated"]
     return {
         "id": problem.id, "category": problem.category, "question": problem.question, "context": problem.context,
         "answers": problem.answers, "gold": [(fact, normalise(fact)) for fact in problem.facts],
         "facts": None if facts is None else [(fact, normalise(fact)) for fact in facts],
-        "label": ours["classification_stated"], "stated": ours["answer_stated"], "status": ours["status"], "text": text,
+        "label": ours["classification_stated"], "stated": ours["answer_stated"], "status": ours["status"],
+        "text": output["text"],
         "verdicts": {
             name: [row["cell"] or "not evaluated", *(row[f"{step}_correct"] for step in STEPS)]
             for name, row in rules.items()

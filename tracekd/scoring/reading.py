@@ -41,16 +41,14 @@ _NO_ITEMS = frozenset(["a", "an", "and", "are", "at", "in", "is", "no", "not", "
 
 
 def split_output(text: str, finished: bool = True) -> tuple[str, str | None, str | None]:
-    """Cut an output into status, trace text and answer text.
+    """Cut an output into status, trace text and answer text; texts that are absent or empty are None.
 
     The trace is what the last ``<think>...</think>`` before the answer holds that is not empty; for a lone
     ``</think>`` what stands before it, for a lone ``<think>`` what follows up to ``<answer>``. The answer is what the
-    last ``<answer>`` holds that is not empty, else what follows the trace. Only the first turn counts. Texts that are
-    absent or empty are None.
+    last ``<answer>`` holds that is not empty, else what follows the trace. Only the first turn counts.
 
     The status is the first that holds of ``truncated`` (not ``finished``: generation met its token limit),
-    ``no_answer``, ``no_trace`` (expected of vanilla and prompted students; the answer is scored like any other),
-    ``untagged`` (the answer does not stand between ``<answer>`` and ``</answer>``), ``ok``.
+    ``no_answer``, ``no_trace``, ``untagged`` (the answer does not stand between its tags), ``ok``.
     """
     text = _plain(text)
     trace, answer, tagged, closed = _parts(text, finished)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from tracekd.data.problem import CATEGORIES, Problem
-from tracekd.io.records import replacing, sha256, write_csv
+from tracekd.io.records import replacing, sha256
 from tracekd.schema import write_dictionary
 from tracekd.scoring import author_outputs, release_rules
 from tracekd.scoring.aligned import verdict
@@ -31,11 +31,9 @@ def table_name(dataset: str) -> str:
 
 
 def build(folder: str | Path, dataset: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Score every released file of a set under both rule sets.
+    """Score every released file of a set (``cotempqa`` or ``babi``) under both rule sets.
 
-    Args:
-        folder: the folder with ``released/`` and the set's own folder, such as ``../shared/data``.
-        dataset: ``cotempqa`` or ``babi``.
+    ``folder`` holds ``released/`` and the set's own folder, such as ``../shared/data``.
 
     Returns:
         The verdict table, one row per output: adapter, ``row`` (number in the file), ``id``, ``joined`` (``test``;
@@ -89,14 +87,6 @@ def write_table(path: Path, table: pd.DataFrame) -> Path:
     if "answer_correct" in table:
         write_dictionary(path)
     return path
-
-
-def write(folder: str | Path, out: str | Path) -> None:
-    """Build and write the verdict tables of both sets and the table of sources into ``out``."""
-    made = {dataset: build(folder, dataset) for dataset in DATASETS}
-    for dataset, (table, _) in made.items():
-        write_table(Path(out) / table_name(dataset), table)
-    write_csv(Path(out) / SOURCES, pd.concat(sources for _, sources in made.values()))
 
 
 def read(folder: str | Path, dataset: str) -> pd.DataFrame:

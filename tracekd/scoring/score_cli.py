@@ -14,14 +14,13 @@ from tracekd.data.problem import DATASETS, Problem
 from tracekd.io.records import write_csv
 from tracekd.schema import VERDICT, write_dictionary
 from tracekd.scoring import author_outputs, explorer, release_rules
-from tracekd.scoring.aligned import CELLS, STATUSES, JoinErrors, usable, verdicts
+from tracekd.scoring.aligned import CELLS, STATUSES, Faults, usable, verdicts
 from tracekd.stats.intervals import association, share
 
 RULES = ("aligned", "as_published")
-STEPS = ("classification", "retrieval", "trace", "answer")
 
 
-def scored(path: Path, problems: Mapping[str, Problem], rules: str) -> tuple[pd.DataFrame, JoinErrors]:
+def scored(path: Path, problems: Mapping[str, Problem], rules: str) -> tuple[pd.DataFrame, Faults]:
     """The verdicts of one outputs file, a row per output, and what could not be joined.
 
     The release's rules count repeated rows, and released rows that ask no test problem, too.
@@ -32,36 +31,24 @@ def scored(path: Path, problems: Mapping[str, Problem], rules: str) -> tuple[pd.
     adapter = author_outputs.adapter_of(path)
     if adapter and adapter.category:  # a prompted CoTempQA file asks the problems of one category
         problems = {key: p for key, p in problems.items() if p.category == adapter.category}
-    outputs, errors = list(author_outputs.read(path, problems)), JoinErrors()
-    if rules == "aligned":
-        rows = list(verdicts(problems, outputs, errors))
-    else:
-        list(verdicts(problems, outputs, errors, lambda *_: {}))  # counts the errors
+    outputs, faults = list(author_outputs.read(path, problems)), {}
+    rows = list(verdicts(problems, outputs, faults))
+    if rules == "as_published":
         gold_rows = release_rules.GoldRows(problems.values())
         asked = [(o.get("problem") or problems.get(o["id"]), o["text"]) for o in filter(usable, outputs)]
         rows = [release_rules.verdict(problem, text, gold_rows) for problem, text in asked if problem]
     if not rows:
-        first = {kind: names[0] for kind, names in errors.named.items() if names}
-        raise ValueError(f"{path}: not one output could be scored: {errors.counts}, such as {first}")
-    return pd.DataFrame(rows), errors
+        first = {f"{len(names)} {kind}": names[0] for kind, names in faults.items() if names}
+        raise ValueError(f"{path}: not one output could be scored: {first}")
+    return pd.DataFrame(rows), faults
 
 
-def score_file(path: Path, problems: Mapping[str, Problem], rules: str) -> dict[str, Any]:
-    """Score one outputs file.
-
-    Returns:
-        Counts, shares with their 95% intervals (``NAME_ci``), association, join errors; the file's JSON object.
-    """
-    return _summary(path, rules, *scored(path, problems, rules))
-
-
-def _summary(path: Path, rules: str, rows: pd.DataFrame, errors: JoinErrors) -> dict[str, Any]:
-    n = len(rows)
-    found = {"file": path.name, "rules": rules, "n": n}
-    found["status"] = {name: int((rows.status == name).sum()) for name in STATUSES}
-    for step in STEPS:
+def summary(rows: pd.DataFrame, faults: Faults) -> dict[str, Any]:
+    """Counts, shares with their 95% intervals (``NAME_ci``), association, join errors of the verdicts of one file."""
+    found: dict[str, Any] = {"n": len(rows), "status": {s: int((rows.status == s).sum()) for s in STATUSES}}
+    for step in ("classification", "retrieval", "trace", "answer"):
         hits = int(rows[f"{step}_correct"].sum())
-        part = share(hits, n)
+        part = share(hits, len(rows))
         found |= {step: hits, f"{step}_share": part["value"], f"{step}_ci": [part["low"], part["high"]]}
     cells = {name: int((rows.cell == name).sum()) for name in CELLS.values()}
     for name, value in (cells | association(**cells)).items():
@@ -69,41 +56,19 @@ def _summary(path: Path, rules: str, rows: pd.DataFrame, errors: JoinErrors) -> 
             found |= {name: value["value"], f"{name}_ci": [value["low"], value["high"]]}
         elif name != "n":
             found[name] = value
-    if rules == "as_published":
+    if "evaluated" in rows:  # the release's rules
         found |= {"unevaluated": int((~rows.evaluated).sum()), "other_gold_row": int(rows.other_row.sum())}
         parts = {**dict(iter(rows.groupby("category"))), "all": rows}
         found["metrics"] = {
             name: {"n": len(part), **release_rules.metric_row(part[list(release_rules.METRICS)].sum(), len(part))}
             for name, part in parts.items()
         }
-    return found | errors.counts | {"faults": {kind: names[:10] for kind, names in errors.named.items() if names}}
+    counts = {kind: len(names) for kind, names in faults.items()}
+    return found | counts | {"faults": {kind: names[:10] for kind, names in faults.items() if names}}
 
 
 def main(argv: list[str]) -> int:
     """Score the files named in ``argv`` and print one JSON object per file."""
-    args = _parser().parse_args(argv)
-    problems = {p.id: p for p in author_outputs.test_problems(args.dataset, args.problems)}
-    dataset = next(iter(problems.values())).dataset
-    if args.rules == "as_published" and dataset not in release_rules.DATASETS:
-        raise ValueError(f"the release has no rules for set {dataset!r}: use --rules aligned")
-    tables = []
-    for path in args.outputs:
-        rows, errors = scored(path, problems, args.rules)
-        tables.append(rows.assign(file=path.name))
-        found = json.dumps({"dataset": dataset, **_summary(path, args.rules, rows, errors)}, ensure_ascii=False)
-        # NaN has no place in JSON: undefined is null.
-        found = json.loads(found, parse_constant=lambda _: None)
-        print(json.dumps(found, ensure_ascii=False), flush=True)
-    if args.csv:
-        table = pd.concat(tables, ignore_index=True)
-        write_csv(args.csv, table[[name for name in VERDICT if name in table]])
-        write_dictionary(args.csv)
-    if args.html:
-        explorer.write_page(args.html, problems, args.outputs)
-    return 0
-
-
-def _parser() -> Parser:
     example = "python -m tracekd score --problems FILE --outputs runs/smoke/outputs/babi/*.jsonl --csv verdicts.csv"
     parser = Parser("score", f"{__doc__} Of several answers in an output the last that is not empty counts.", example)
     add = parser.add_argument
@@ -113,4 +78,22 @@ def _parser() -> Parser:
     add("--rules", default="aligned", choices=RULES, help="aligned by id (default), or as the release does")
     add("--csv", type=Path, help="write one verdict row per output here, and what its columns mean beside it")
     add("--html", type=Path, help="write a page here to read up to 50 outputs of each file with their verdicts")
-    return parser
+    args = parser.parse_args(argv)
+    problems = {p.id: p for p in author_outputs.test_problems(args.dataset, args.problems)}
+    dataset, tables = next(iter(problems.values())).dataset, []
+    if args.rules == "as_published" and dataset not in release_rules.DATASETS:
+        raise ValueError(f"the release has no rules for set {dataset!r}: use --rules aligned")
+    for path in args.outputs:
+        rows, faults = scored(path, problems, args.rules)
+        tables.append(rows.assign(file=path.name))
+        found = {"dataset": dataset, "file": path.name, "rules": args.rules, **summary(rows, faults)}
+        # NaN has no place in JSON: undefined is null.
+        found = json.loads(json.dumps(found), parse_constant=lambda _: None)
+        print(json.dumps(found, ensure_ascii=False), flush=True)
+    if args.csv:
+        table = pd.concat(tables, ignore_index=True)
+        write_csv(args.csv, table[[name for name in VERDICT if name in table]])
+        write_dictionary(args.csv)
+    if args.html:
+        explorer.write_page(args.html, problems, args.outputs)
+    return 0

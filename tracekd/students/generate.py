@@ -28,8 +28,7 @@ def batches(
 ) -> Iterator[Batch]:
     """Cut prompts, the longest first, into batches of ``batch``, or fewer if memory holds fewer.
 
-    A batch follows from all problems, the limit of new tokens and the machine, so that a resumed run cuts them the same
-    way. ``before`` are the turns of worked examples, see ``outputs.turns``.
+    A resumed run cuts them the same way. ``before``: the turns of worked examples, see ``outputs.turns``.
     """
     prompts = [(p, sft.prompt_ids(tokenizer, templates.prompt(p), before)) for p in problems]
     prompts.sort(key=lambda pair: -len(pair[1]))
@@ -41,11 +40,7 @@ def batches(
 
 
 def answer(model, tokenizer, cut: Iterable[Batch], limit: int) -> Iterator[list[tuple[Problem, list[int], bool]]]:
-    """Answer batches of problems greedily, left-padded, with the KV cache on.
-
-    Yields:
-        One list per batch of (problem, new token ids without the end token, whether the end token came).
-    """
+    """Answer batches greedily: yields lists of (problem, new token ids without the end token, whether that came)."""
     end = sft.end_token(tokenizer)
     for part in cut:
         made = greedy(model, [ids for _, ids in part], end=end, pad=tokenizer.pad_token_id, limit=limit)
@@ -74,10 +69,8 @@ def loaded(student: str, quantise: bool = True):
 def adapted(model, adapter: Path):
     """A model in evaluation mode that answers as ``model`` with ``adapter`` on it; ``model`` must not be used beside.
 
-    Where every weight is in fp32, the adapter's products are added to a copy of the weights, which is the same function
-    up to fp32's rounding and spares two small products per layer. Weights in fewer bits would be rounded anew by that,
-    and change the student: there the adapter stays beside them, to be taken off by ``unload``. Beside bf16 it is used
-    in bf16, as in training.
+    In fp32 the adapter is added to a copy of the weights: the same function up to rounding, and fewer products. Weights
+    in fewer bits would be rounded anew by that: there the adapter stays beside them, to be taken off by ``unload``.
     """
     from peft import PeftModel
 
@@ -127,17 +120,17 @@ class Asker:
             self._answer(path, left, adapter, limit, {**about, "key": key})
 
     def _answer(self, path: Path, left: list[Batch], adapter: Path | None, limit: int, about: dict) -> None:
-        label, tokens, done = f"{about['dataset']}/{about['condition']}/{about['seed']}", 0, 0
-        model = self.with_adapter(adapter)
+        model, tokens, done = self.with_adapter(adapter), 0, 0
+        label = f"{about['dataset']}/{about['condition']}/{about['seed']}"
         with progress.Bar(label, sum(map(len, left)), unit="problem") as bar:
             for part in answer(model, self.tokenizer, left, limit):
-                append_jsonl(path, [self._row(p, ids, finished, about) for p, ids, finished in part])
-                tokens, done = tokens + sum(len(ids) for _, ids, _ in part), done + len(part)
+                rows = []
+                for p, ids, finished in part:
+                    text = self.tokenizer.decode(ids, skip_special_tokens=True)
+                    rows.append({"id": p.id, "text": text, "finished": finished, "n_tokens": len(ids), **about})
+                append_jsonl(path, rows)
+                tokens, done = tokens + sum(row["n_tokens"] for row in rows), done + len(part)
                 bar.at(done, tokens)
-
-    def _row(self, problem: Problem, ids: list[int], finished: bool, about: dict) -> dict:
-        text = self.tokenizer.decode(ids, skip_special_tokens=True)
-        return {"id": problem.id, "text": text, "finished": finished, "n_tokens": len(ids), **about}
 
     def with_adapter(self, adapter: Path | None):
         """The student with ``adapter`` on it (see ``adapted``), or without; loads the base at the first call."""

@@ -25,19 +25,17 @@ def cache_room() -> float:
 
 
 def bytes_a_token(config, size: int) -> int:
-    """Activations that a token keeps for the backward pass, over all layers, without checkpointing.
+    """Activations (bytes) that a token keeps for the backward pass, over all layers, without checkpointing.
 
-    About 10 vectors of the hidden and 13 of the inner width per layer, of ``size`` bytes a number: fitted to a LoRA
-    student of SmolLM2-135M in fp32 (3 MiB per token), not derived.
+    Fitted to a LoRA student of SmolLM2-135M in fp32 (3 MiB per token), not derived.
     """
     return config.num_hidden_layers * (10 * config.hidden_size + 13 * config.intermediate_size) * size
 
 
 def plan(config, size: int, batch: int, longest: int) -> tuple[int, bool]:
-    """How ``batch`` examples of at most ``longest`` tokens fit into ``room``: how many at once, and whether recomputed.
+    """How many of ``batch`` examples of at most ``longest`` tokens fit into ``room`` at once, and whether to recompute.
 
-    The loss is weighted by tokens, so an update stays the same however it is cut. Gradient checkpointing, a second
-    forward pass, is used only if a single example would not fit. ``size``: bytes a number.
+    An update stays the same however it is cut. Gradient checkpointing is used only if one example would not fit.
     """
     layers, each = config.num_hidden_layers, bytes_a_token(config, size) * longest
     checkpointing = each > room()
@@ -49,10 +47,7 @@ def plan(config, size: int, batch: int, longest: int) -> tuple[int, bool]:
 
 
 def rows_at_once(config, size: int, places: int) -> int:
-    """Largest decoding batch, at least 1, of rows of ``places`` tokens whose KV cache fits in ``cache_room``.
-
-    A row keeps keys and values of all layers, and as much again while they move to a larger place.
-    """
+    """Largest decoding batch, at least 1, of rows of ``places`` tokens whose KV cache fits twice in ``cache_room``."""
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     return max(1, int(cache_room() // (2 * 2 * config.num_hidden_layers * heads * width * size * places)))

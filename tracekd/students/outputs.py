@@ -85,9 +85,7 @@ def output_key(identity: str, record: Mapping, recipe: Recipe, problems: Sequenc
 
 
 def worked_examples(problems: Sequence[Problem], rng) -> list[Problem]:
-    """Draw ``SHOTS`` training problems of one data set, of different categories where possible.
-
-    They are drawn from the shorter half of the prompts, so that all fit into a small student's context.
+    """Draw ``SHOTS`` training problems of the shorter half of the prompts, of different categories where possible.
 
     Raises:
         ValueError: fewer than ``SHOTS`` training problems.

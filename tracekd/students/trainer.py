@@ -24,11 +24,7 @@ IGNORED = -100
 
 @dataclass(frozen=True)
 class Collator:
-    """Encoded examples as rows padded at the end, without an attention mask.
-
-    A causal model never looks ahead, and padding carries no label, so the mask changes nothing; without it, attention
-    takes its fastest path.
-    """
+    """Encoded examples as rows padded at the end; a mask would change nothing there, and make attention slower."""
 
     pad: int
 
@@ -46,8 +42,7 @@ class Collator:
 class LengthGroups(torch.utils.data.Sampler):
     """Examples in random order, like lengths in one update; the order follows from seed and epoch alone.
 
-    Trainer's own grouping draws from the global generator, so that a resumed training sees other batches, and leaves
-    each group of updates sorted from long to short; here the updates are shuffled.
+    Trainer's own grouping draws from the global generator, so that a resumed training would see other batches.
     """
 
     SPAN = 16  # updates over which lengths are sorted: enough for little padding, few enough to stay random
@@ -81,10 +76,7 @@ class LengthGroups(torch.utils.data.Sampler):
 
 
 def token_losses(hidden: torch.Tensor, head, targets: torch.Tensor, chunk: int = 1024) -> torch.Tensor:
-    """Cross-entropy (nats), in fp32, of the positions ``hidden`` (N, H) with the token ids ``targets`` (N,): (N,).
-
-    The logits of at most ``chunk`` positions exist at once; with more, they are computed again for the backward pass.
-    """
+    """Cross-entropy (nats, fp32) of positions ``hidden`` (N, H) with token ids ``targets`` (N,), ``chunk`` at once."""
     if len(targets) <= chunk:
         return _losses(hidden, head, targets)
     parts = zip(hidden.split(chunk), targets.split(chunk), strict=True)
@@ -136,11 +128,9 @@ class Draws:
 
 
 class CpuDropout(torch.nn.Dropout):
-    """Dropout whose mask is cheap to draw on a CPU and follows from seed, step, example and layer alone.
+    """Dropout whose mask is cheap to draw on a CPU (16 bits an element) and follows from seed, step, example and layer.
 
-    PyTorch draws an element at a time, a sixth of a training step here; this takes 16 bits an element from numpy's
-    SFC64, which keeps the rate to 2^-16. An adapter comes out the same, up to rounding, however an update is cut into
-    passes, and resumed or not.
+    So an adapter comes out the same, up to rounding, however an update is cut into passes, and resumed or not.
     """
 
     def __init__(self, p: float, draws: Draws, layer: int):
@@ -152,14 +142,13 @@ class CpuDropout(torch.nn.Dropout):
         """Return ``x`` (B, T, H) with each element dropped at rate ``p`` and the rest scaled by 1 / (1 - p)."""
         if not self.training or self.p == 0:
             return x
-        rows = [self._row(x[0].numel(), row).view(x.shape[1:]) for row in self.draws.rows or range(len(x))]
-        dropped = (torch.stack(rows) if len(rows) > 1 else rows[0][None]) < round(self.p * 2**16) - 2**15
+        rows, count = [], x[0].numel()
+        for row in self.draws.rows or range(len(x)):  # draws of a row's first tokens do not depend on padding behind
+            stream = np.random.SFC64([self.draws.seed, self.draws.step, row, self.layer])
+            drawn = stream.random_raw((count + 3) // 4).view(np.int16)[:count]
+            rows.append(torch.from_numpy(drawn).view(x.shape[1:]))
+        dropped = torch.stack(rows) < round(self.p * 2**16) - 2**15
         return x.masked_fill(dropped, 0) * (1 / (1 - self.p))  # backward keeps only the mask, a byte an element
-
-    def _row(self, count: int, row: int) -> torch.Tensor:
-        """Uniform draws of 16 bits; those of a row's first tokens do not depend on the padding behind them."""
-        stream = np.random.SFC64([self.draws.seed, self.draws.step, row, self.layer])
-        return torch.from_numpy(stream.random_raw((count + 3) // 4).view(np.int16)[:count])
 
 
 class CompletionTrainer(Trainer):

@@ -1,8 +1,7 @@
 """``python -m tracekd teacher DATA``: ask an OpenAI-compatible endpoint for traces, summaries and explanations.
 
-The ``openai`` client sends the requests and repeats them. URL, model and key come from options or from
-``TRACEKD_TEACHER_URL``, ``TRACEKD_TEACHER_MODEL`` and ``TRACEKD_TEACHER_KEY``. Whole replies are appended to a
-JSON-lines cache at once; a run that was killed goes on from there and pays for none of them twice.
+The ``openai`` client sends the requests and repeats them. Whole replies are appended to a JSON-lines cache at once; a
+run that was killed goes on from there and pays for none of them twice.
 """
 
 from __future__ import annotations
@@ -43,20 +42,12 @@ class Unanswered(RuntimeError):
 
 @dataclass
 class Teacher:
-    """Asks one endpoint, from many threads, through a cache.
+    """Asks ``model`` at one endpoint (``url`` up to /v1), ``workers`` requests at once, through the file ``cache``.
 
-    Attributes:
-        url: base URL, up to and with ``/v1``.
-        model: the model's name there.
-        cache: file of the whole replies, by a key made of all that changes a reply.
-        key: sent as bearer token; may be empty for a local server.
-        max_tokens: longest reply; a longer one is cut, and not used.
-        temperature: of sampling.
-        workers: requests at once.
-        counts: ``asked`` (requests) and ``cached``.
+    ``counts`` has ``asked`` (requests) and ``cached``. A reply longer than ``max_tokens`` is cut, and not used.
 
     Raises:
-        ValueError: a value that no request can have.
+        ValueError: no URL, or no model.
     """
 
     url: str
@@ -69,18 +60,14 @@ class Teacher:
     counts: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        """Check the values and open the cache; a torn last line, left by a kill, is cut off."""
+        """Open the cache; a torn last line, left by a kill, is cut off."""
         from openai import OpenAI
 
-        if not self.url.startswith(("http://", "https://")):
+        if not (self.url.startswith(("http://", "https://")) and self.model):
             raise ValueError(
-                f"url of a teacher is {self.url!r}: expected http://... up to /v1 in --url or TRACEKD_TEACHER_URL"
+                f"url {self.url!r} and model {self.model!r} of a teacher: expected http://... up to /v1 in --url or "
+                "TRACEKD_TEACHER_URL, and the model's name there in --model or TRACEKD_TEACHER_MODEL"
             )
-        if not self.model:
-            raise ValueError("no model of a teacher: expected its name there in --model or TRACEKD_TEACHER_MODEL")
-        for name, least in {"max_tokens": 1, "workers": 1, "temperature": 0}.items():
-            if not getattr(self, name) >= least:
-                raise ValueError(f"{name} of a teacher is {getattr(self, name)!r}: expected {least} or more")
         self.cache.parent.mkdir(parents=True, exist_ok=True)
         self._known = {row["key"]: (row["reasoning"], row["reply"]) for row in recover_jsonl(self.cache)}
         self._lock, self._failures = threading.Lock(), 0
@@ -92,26 +79,17 @@ class Teacher:
         Raises:
             Unanswered: no whole reply came, or the endpoint has failed too often; the message says why.
         """
+        from openai import OpenAIError
+
         turns = [{"role": "user", "content": text}]
         body = dict(model=self.model, messages=turns, max_tokens=self.max_tokens, temperature=self.temperature)
         key = sha256({"url": self.url, **body})
-        if key in self._known:
-            with self._lock:
+        with self._lock:
+            if key in self._known:
                 self.counts["cached"] += 1
-            return self._known[key]
-        reply = self._send(body)
-        with self._lock:
-            row = {"key": key, "model": self.model, "reasoning": reply[0], "reply": reply[1]}
-            append_jsonl(self.cache, [row])
-            self._known[key] = reply
-        return reply
-
-    def _send(self, body: dict[str, Any]) -> tuple[str, str]:
-        from openai import OpenAIError
-
-        if self._failures >= _IN_A_ROW:
-            raise Unanswered(f"not asked: {_IN_A_ROW} requests in a row had failed")
-        with self._lock:
+                return self._known[key]
+            if self._failures >= _IN_A_ROW:
+                raise Unanswered(f"not asked: {_IN_A_ROW} requests in a row had failed")
             self.counts["asked"] += 1
         try:
             completion = self._client.chat.completions.create(**body)
@@ -120,7 +98,11 @@ class Teacher:
                 self._failures += 1
             raise Unanswered(f"{error}"[:200]) from error
         self._failures = 0
-        return read(completion)
+        reply = read(completion)
+        with self._lock:
+            append_jsonl(self.cache, [{"key": key, "model": self.model, "reasoning": reply[0], "reply": reply[1]}])
+            self._known[key] = reply
+        return reply
 
 
 def read(completion: Any) -> tuple[str, str]:
@@ -133,12 +115,12 @@ def read(completion: Any) -> tuple[str, str]:
     """
     try:
         ended, message = completion.choices[0].finish_reason, completion.choices[0].message
-        content = message.content
+        content = message.content if isinstance(message.content, str) else ""
     except (AttributeError, IndexError, TypeError) as error:
         raise Unanswered(f"no reply but {getattr(completion, 'error', None) or completion}"[:200]) from error
     if ended in _CUT:
         raise Unanswered(f"a reply that ended in {ended!r} (too long: raise --max-tokens)")
-    head, _, text = (content if isinstance(content, str) else "").rpartition("</think>")
+    head, _, text = content.rpartition("</think>")
     if "<think>" in text:
         raise Unanswered("a reply that ends within its reasoning")
     thought = getattr(message, "reasoning_content", None) or getattr(message, "reasoning", None) or head
@@ -193,29 +175,26 @@ def _one(problem: Problem, teacher: Teacher) -> Texts | str:
 
 def main(argv: list[str]) -> int:
     """Ask, write the texts and print the counts as JSON; 1 where a problem failed."""
-    example = (
-        "python -m tracekd teacher ../shared/data --dataset cotempqa --limit 20 --url http://localhost:8000/v1 --go"
-    )
+    example = "python -m tracekd teacher ../shared/data --limit 20 --url http://localhost:8000/v1 --model NAME --go"
     made, env = Parser("teacher", __doc__.splitlines()[0], example), os.environ.get
-    made.add_argument("data", metavar="DATA", help="generated, hub, a folder, or a file of your own problems")
-    made.add_argument("--dataset", default="cotempqa", help="which set of DATA; its training problems are asked")
-    made.add_argument("--out", type=Path, default="runs/teacher/texts.jsonl", help="texts of problems answered right")
-    made.add_argument("--limit", type=int, help="only the first so many problems")
-    made.add_argument("--url", default=env("TRACEKD_TEACHER_URL", ""), help="up to /v1 (else TRACEKD_TEACHER_URL)")
-    made.add_argument("--model", default=env("TRACEKD_TEACHER_MODEL", ""), help="its name (else TRACEKD_TEACHER_MODEL)")
-    made.add_argument("--max-tokens", type=int, default=4096, help="a longer reply is not used (default: 4096)")
-    made.add_argument("--temperature", type=float, default=0.0, help="of sampling (default: 0)")
-    made.add_argument("--workers", type=int, default=4, help="requests at once (default: 4)")
-    made.add_argument("--go", action="store_true", help="ask; without it only the number of requests is printed")
+    add = made.add_argument
+    add("data", metavar="DATA", help="generated, hub, a folder, or a file of your own problems")
+    add("--dataset", default="cotempqa", help="which set of DATA; its training problems are asked")
+    add("--out", type=Path, default="runs/teacher/texts.jsonl", help="texts of problems answered right")
+    add("--limit", type=int, help="only the first so many problems")
+    add("--url", default=env("TRACEKD_TEACHER_URL", ""), help="up to /v1 (else TRACEKD_TEACHER_URL)")
+    add("--model", default=env("TRACEKD_TEACHER_MODEL", ""), help="its name (else TRACEKD_TEACHER_MODEL)")
+    add("--max-tokens", type=int, default=4096, help="a longer reply is not used (default: 4096)")
+    add("--temperature", type=float, default=0.0, help="of sampling (default: 0)")
+    add("--workers", type=int, default=4, help="requests at once (default: 4)")
+    add("--go", action="store_true", help="ask; without it only the number of requests is printed")
     options = made.parse_args(argv)
-    if options.limit is not None and options.limit < 1:
-        raise ValueError(f"--limit {options.limit}: expected 1 or more")
-    names = ("url", "model", "max_tokens", "temperature", "workers")
-    teacher = Teacher(
-        **{name: getattr(options, name) for name in names},
-        key=env("TRACEKD_TEACHER_KEY", ""),
-        cache=options.out.with_name("cache.jsonl"),
-    )
+    for name in ("limit", "max_tokens", "workers"):
+        if (value := getattr(options, name)) is not None and value < 1:
+            raise ValueError(f"--{name.replace('_', '-')} {value}: expected 1 or more")
+    given = {name: getattr(options, name) for name in ("url", "model", "max_tokens", "temperature", "workers")}
+    cache, key = options.out.with_name("cache.jsonl"), env("TRACEKD_TEACHER_KEY", "")
+    teacher = Teacher(**given, cache=cache, key=key)
     source = check_source(options.data)
     dataset = options.dataset if len(datasets_of(source)) > 1 else datasets_of(source)[0]
     problems = [p for p in load(dataset, source) if p.split == "train"][: options.limit]

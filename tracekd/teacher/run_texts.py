@@ -33,26 +33,11 @@ _TEXTS = tuple(COLUMNS.values())
 
 @dataclass
 class Found:
-    """What ``read`` found.
-
-    Attributes:
-        texts: one ``Texts`` a problem, in the order of the files.
-        added: training problems that the rows hold whole and the data source lacks.
-        left_out: a line for each row that is on no problem, with its place.
-    """
+    """What ``read`` found: one ``Texts`` a problem, training problems that the data source lacks, rows left out."""
 
     texts: list[Texts] = field(default_factory=list)
     added: list[Problem] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
-
-    def summary(self) -> str:
-        """What a reader must know, in one line."""
-        parts = [f"{len(self.texts)} problems have texts by {' and '.join(sorted({t.teacher for t in self.texts}))}"]
-        if self.added:
-            parts.append(f"{len(self.added)} of them are not in the data source and are added to its training problems")
-        if self.left_out:
-            parts.append(f"{len(self.left_out)} rows are left out, first {self.left_out[0]}")
-        return "; ".join(parts)
 
 
 def read(path: str | Path, problems: Iterable[Problem]) -> Found:
@@ -63,12 +48,12 @@ def read(path: str | Path, problems: Iterable[Problem]) -> Found:
     Raises:
         ValueError: a row that cannot be read, an unknown form, or two rows on one problem; names file and line.
     """
-    path, problems, found = Path(path), list(problems), Found()
+    path, problems, found, rows = Path(path), list(problems), Found(), {}
     files = sorted(p for p in path.iterdir() if p.suffix in (".jsonl", ".gz")) if path.is_dir() else [path]
     if not files:
         raise ValueError(f"{path}: no .jsonl file of texts in it: expected {FORMS}")
     by_id, by_content = {p.id: p for p in problems}, {_content(p.question, p.context): p for p in problems}
-    datasets, rows = {p.dataset for p in problems}, {}
+    datasets = {p.dataset for p in problems}
     for file in files:
         for number, row in numbered_jsonl(file):
             place = f"{file.name}, line {number}"
@@ -164,20 +149,18 @@ def texts_of(run, dataset: str, problems: Sequence[Problem]) -> Found | None:
     if not (run.texts and any(map(freeform.takes_texts, run.profile.conditions_of(dataset)))):
         return None
     found = read(run.texts, problems)
-    have = covered(found, problems)
-    if not have:
-        train, why = sum(p.split == "train" for p in problems), f"; {found.left_out[0]}" if found.left_out else ""
-        raise ValueError(
-            f"{run.texts} has no text on any of the {train} training problems of {dataset}: ask the teacher for "
-            f"these problems, or leave the file out{why}"
-        )
-    tested = len(found.texts) - len(have)
-    left = f"; {tested} of them are test problems and are not trained on" if tested else ""
-    print(f"{dataset}: {found.summary()}{left}; the other training problems are left out in every condition")
+    left = f"; {len(found.left_out)} rows are left out, first {found.left_out[0]}" if found.left_out else ""
+    if not (have := _covered(found, problems)):
+        raise ValueError(f"{run.texts} has no text on any training problem of {dataset}: leave the file out{left}")
+    print(
+        f"{dataset}: {len(found.texts)} problems have texts by {' and '.join(sorted({t.teacher for t in found.texts}))}"
+        f"; {len(found.added)} of them are added to the data source's, {len(found.texts) - len(have)} are test "
+        f"problems and not trained on{left}; the other training problems are left out in every condition"
+    )
     return found
 
 
-def covered(found: Found, problems: Sequence[Problem]) -> list[Problem]:
+def _covered(found: Found, problems: Sequence[Problem]) -> list[Problem]:
     """The training problems that have texts: those of ``problems``, then those that the texts' rows add."""
     have = {text.id for text in found.texts}
     return [p for p in (*problems, *found.added) if p.split == "train" and p.id in have]
@@ -190,4 +173,4 @@ def training_problems(run, dataset: str, problems: Sequence[Problem], found: Fou
     of ``texts_of``, which is called where it is not given.
     """
     found = found or texts_of(run, dataset, problems)
-    return training_set(run, dataset, covered(found, problems) if found else list(problems))
+    return training_set(run, dataset, _covered(found, problems) if found else list(problems))
