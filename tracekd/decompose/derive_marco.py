@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from collections.abc import Sequence
-
-import bm25s
+from functools import cache
 
 from tracekd.decompose.derive import Derivation, Step, none
-
-logging.getLogger("bm25s").setLevel(logging.WARNING)
 
 # Question forms in the order in which they are tried; what fits none is a DESCRIPTION, the most frequent type.
 _FORMS = {
@@ -56,8 +54,24 @@ def query_type(question: str) -> str:
     return next((label for label, form in _FORMS.items() if re.search(form, text)), "DESCRIPTION")
 
 
+@cache
+def _bm25s():
+    """The module bm25s, kept from JAX: it would start JAX where it finds it, which takes 3/4 of a GPU's memory."""
+    absent = "jax" not in sys.modules
+    if absent:
+        sys.modules["jax"] = None  # the import system takes this for a module that does not exist
+    try:
+        import bm25s
+    finally:
+        if absent:
+            del sys.modules["jax"]
+    logging.getLogger("bm25s").setLevel(logging.WARNING)
+    return bm25s
+
+
 def rank(context: Sequence[str], question: str) -> list[tuple[int, float]]:
     """Rank passages by BM25 (bm25s, English stop words): (index, score), best first, ties in context order."""
+    bm25s = _bm25s()
     passages = bm25s.tokenize(list(context), stopwords="en", show_progress=False)
     if not passages.vocab:  # nothing but stop words and single letters: bm25s cannot index that
         return [(i, 0.0) for i in range(len(context))]

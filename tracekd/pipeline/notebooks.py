@@ -126,14 +126,15 @@ def reason(folder: Path, name: str, wanted: dict[str, str]) -> str | None:
 
 
 def read(folder: Path) -> dict[str, dict[str, Any]]:
-    """The finished steps of a run: name to ``finished`` (when) and ``inputs``; empty where there is none."""
+    """The finished steps of a run: name to ``finished`` (when), ``seconds``, ``inputs``; empty where none is."""
     path = folder / "steps.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
-def record(folder: Path, name: str, inputs: dict[str, str]) -> None:
-    """Note that a step is finished."""
-    entry = {"finished": datetime.now().astimezone().isoformat(timespec="seconds"), "inputs": inputs}
+def record(folder: Path, name: str, inputs: dict[str, str], seconds: float = 0) -> None:
+    """Note that a step is finished, and how long it took."""
+    finished = datetime.now().astimezone().isoformat(timespec="seconds")
+    entry = {"finished": finished, "seconds": round(seconds, 1), "inputs": inputs}
     write_json(folder / "steps.json", {**read(folder), name: entry})
 
 

@@ -85,7 +85,9 @@ def run(args: argparse.Namespace, folder: Path) -> int:
     """Run the chosen notebooks, then publish and report; the caller holds the folder's lock."""
     started, about, paths = time.monotonic(), settings(args, folder), args.only or notebooks.find()
     names = ", ".join(path.stem for path in paths)
-    print(f"{len(paths)} notebooks: {names}; one whose inputs are as they were is skipped", flush=True)
+    took = [done["seconds"] for name, done in notebooks.read(folder).items() if name in names and "seconds" in done]
+    last = f"{len(took)} took {clock(sum(took))} when last run here" if took else "none has run here yet"
+    print(f"{len(paths)} notebooks: {names}; {last}; one whose inputs are as they were is skipped", flush=True)
     try:
         for path in paths:
             step(path, about, args.force)
@@ -143,7 +145,7 @@ def step(path: Path, about: dict[str, Any], force: bool = False) -> None:
     notebooks.forget(folder, name)
     given = notebooks.assign(path, about["given"])
     seconds = execute(path, notebooks.executed(folder, name), folder / "logs" / f"{name}.log", given)
-    notebooks.record(folder, name, inputs | notebooks.made_by_commands(path, folder))
+    notebooks.record(folder, name, inputs | notebooks.made_by_commands(path, folder), seconds)
     print(f"{name}: finished in {clock(seconds)}", flush=True)
 
 

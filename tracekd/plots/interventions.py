@@ -77,7 +77,8 @@ def kinds_by_forced(final: pd.DataFrame, ax: Axes) -> Axes:
             named = label if not x else None
             ax.plot(at + spread, part.share, "o", ms=2.5, alpha=0.6, mew=0, color=colour, label=named)
             ax.hlines(part.share.mean(), at - 0.06, at + 0.06, color=colour, lw=1.5)
-    ax.set_xticks(range(len(kinds)), [kind.replace("_", "\n") for kind in kinds])
+    names = [kind.replace("_", "\n") if not kind[-1].isdigit() else f"{kind[-2:]}%\nwrong" for kind in kinds]
+    ax.set_xticks(range(len(kinds)), names)
     ax.tick_params(axis="x", length=0)
     ax.legend(title="answer after", ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0), columnspacing=1)
     return _with_chance(ax, final, "trace that was taught")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import matplotlib as mpl
+import pandas as pd
 
 # Okabe and Ito's palette (2008), distinct under the common colour-vision deficiencies.
 OKABE_ITO = {
@@ -51,3 +52,13 @@ def marker_of(condition: str) -> str:
 def named(text: str) -> str:
     """``text`` with the names of the data sets as their owners write them."""
     return re.sub(rf"\b({'|'.join(NAMES)})\b", lambda found: NAMES[found[0]], text)
+
+
+def styled(frame: pd.DataFrame, precision: int = 3, **formats: str):
+    """A frame as a reader sees it: owners' names, no row numbers, nothing where a value is missing.
+
+    Numbers have ``precision`` digits; ``formats`` by column as in ``Styler.format``.
+    """
+    shown = frame.rename(index=NAMES, columns=NAMES).replace(NAMES)
+    styled = shown.style.format(formats or None, precision=precision, thousands=",", na_rep="")
+    return styled if any(shown.index.names) else styled.hide(axis="index")
