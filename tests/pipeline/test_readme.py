@@ -211,6 +211,12 @@ def given_away():
     return [f"{number:.0f}" for number in (asked.gold_names, asked.asked, *of_release)]
 
 
+def small_student():
+    own = rows("09_levels", facts=5, steps=300, variant="own").set_index("kind")
+    assert own.seeds.nunique() == 1
+    return [*(f"{100 * own.value[kind]:.0f}%" for kind in ("one_wrong", "none")), f"{own.seeds.iloc[0]}"]
+
+
 FINDINGS = {
     "- **In the authors": finding_of_the_label,
     "- **A student trained on correct": finding_of_following,
@@ -218,6 +224,7 @@ FINDINGS = {
     "*(a) Phi": caption,
     "**What limits": first_edition,
     "In 49": given_away,
+    "**Why wrong": small_student,
 }
 
 
