@@ -173,3 +173,10 @@ def test_pictures_draw_what_the_tables_say():
     ax = plots_study.power_curves(curves, plt.figure().subplots())
     assert ax.lines[0].get_ydata().tolist() == curves.loc[curves["test"] == "any", "power"].tolist()
     plt.close("all")
+
+
+def test_a_row_with_more_cells_than_the_header_is_refused(tmp_path):
+    text = pd.DataFrame(person("P1")).to_csv(index=False)
+    (tmp_path / "wide.csv").write_text(text.rstrip("\n") + ",what else I think\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="wide"):
+        source.read(tmp_path / "wide.csv")

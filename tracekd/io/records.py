@@ -107,6 +107,7 @@ def hash_of_files(folder: Path, suffixes: tuple[str, ...] = ()) -> str:
 
 
 _MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_NO_TEXT = (b"PK\x03\x04", b"%PDF", b"PAR1", b"\xd0\xcf\x11\xe0")  # xlsx and zip, PDF, Parquet, old Office
 _ESCAPED = re.compile("[\udc80-\udcff]")  # a byte that is no UTF-8, as ``surrogateescape`` reads it
 
 
@@ -115,7 +116,10 @@ def _lines(path: str | Path) -> Iterator[str]:
     opened = gzip.open if path.suffix == ".gz" else open
     try:
         with opened(path, "rb") as file:
-            encoding = "utf-16" if file.read(2) in _MARKS else "utf-8-sig"
+            start = file.read(4)
+        if start.startswith(_NO_TEXT):
+            raise ValueError(f"{path} begins with {start!r}, so it is no text file: export JSON lines or CSV in UTF-8")
+        encoding = "utf-16" if start.startswith(_MARKS) else "utf-8-sig"
         with opened(path, "rt", encoding=encoding, errors="surrogateescape") as file:
             for number, line in enumerate(file, 1):
                 if found := not line.isascii() and _ESCAPED.search(line):
@@ -147,6 +151,11 @@ def numbered_jsonl(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
             continue
         try:
             row = json.loads(line)
+            if "\\u" in line:  # the one way in which half a character gets in, which no file could be written with
+                json.dumps(row, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            half = error.object[error.start]
+            raise ValueError(f"{path}, line {number}: {half!r} is half of a character (a lone surrogate)") from error
         except (ValueError, RecursionError) as error:
             raise ValueError(f"{path}, line {number}: not JSON ({error}): {line[:80]!r}") from error
         if not isinstance(row, dict):

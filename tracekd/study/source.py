@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,8 +94,10 @@ def read(path: str | Path) -> Study:
 def _checked(path: Path) -> pd.DataFrame:
     """One file with numbers as numbers; ValueError names the first value that is not as ``EXPECTED``."""
     try:
-        rows = pd.read_csv(path, dtype=str, na_filter=False, encoding="utf-8-sig", index_col=False)
-    except ValueError as error:  # pandas' own errors, and those of decoding, are of this kind
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # a row has more cells than the header: lost else
+            rows = pd.read_csv(path, dtype=str, na_filter=False, encoding="utf-8-sig", index_col=False)
+    except (ValueError, pd.errors.ParserWarning) as error:  # pandas' own errors, and those of decoding
         raise ValueError(f"{path.name}: no CSV file in UTF-8 ({error}): give it as the survey page wrote it") from None
     if missing := [column for column in COLUMNS if column not in rows]:
         raise ValueError(f"{path.name}: no column {', '.join(missing)}: the long format has {', '.join(COLUMNS)}")
