@@ -24,7 +24,7 @@ REFERENCES = {"vanilla": "no traces", "correct": "correct ones"}
 UNTESTED = {
     "On MARCO correct traces lead slightly.": "The outputs are not in the release; 08_ledger has the printed numbers.",
     "R1 traces give the best accuracy of the trace types for the small students.":
-        "One printed run each, without outputs: 05_published_means and 08_ledger.",
+        "One printed run each, without outputs: 08_ledger has the printed numbers.",
     "People rate R1 traces least interpretable.":
         "Two of four means are printed (05_published_means); the ratings are not in our sources.",
 }  # fmt: skip
