@@ -59,6 +59,6 @@ def styled(frame: pd.DataFrame, precision: int = 3, **formats: str):
 
     Numbers have ``precision`` digits; ``formats`` by column as in ``Styler.format``.
     """
-    shown = frame.rename(index=NAMES, columns=NAMES).replace(NAMES)
+    shown = frame.rename(index=NAMES, columns=NAMES).map(lambda cell: named(cell) if isinstance(cell, str) else cell)
     styled = shown.style.format(formats or None, precision=precision, thousands=",", na_rep="")
     return styled if any(shown.index.names) else styled.hide(axis="index")
