@@ -1,6 +1,6 @@
 """Tables of the evaluation notebooks on verdict frames written by hand."""
 
-import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ import pytest
 from invented_outputs import LISTS, PROBLEM, RIGHT
 
 from tracekd import schema, text
-from tracekd.analysis import evaluation, tables
+from tracekd.analysis import tables
 from tracekd.data.problem import Problem
 from tracekd.data.synthetic.generated import generate
 from tracekd.io.records import write_jsonl
@@ -136,12 +136,12 @@ def test_missing_problems_are_counted(tmp_path):
     path = tmp_path / "cotempqa" / "correct-1.jsonl"
     about = {"student": "S", "condition": "correct", "seed": 1, "n_tokens": 30}
     write_jsonl(path, [{"id": PROBLEM.id, "text": "<answer>['Orion']</answer>", "finished": True, **about}])
-    asked = {"cotempqa": [PROBLEM, dataclasses.replace(PROBLEM, id="cotempqa/equal/0077")]}
+    asked = {"cotempqa": [PROBLEM, replace(PROBLEM, id="cotempqa/equal/0077")]}
     found, files = score_runs.verdict_frame(asked["cotempqa"], [path], asked)
     assert list(files.missing) == [1]
-    status = evaluation.Evaluation(asked["cotempqa"], [path], found, files.assign(seed=1), "").statuses().iloc[0]
+    status = tables.Evaluation(asked["cotempqa"], [path], found, files.assign(seed=1), "").statuses().iloc[0]
     assert (status.n, status.missing, status.no_trace, status.new_tokens) == (2, 1, 1, 30)
-    custom = dataclasses.replace(PROBLEM, id="own/equal/0001", dataset="own")
+    custom = replace(PROBLEM, id="own/equal/0001", dataset="own")
     write_jsonl(path, [{"id": p.id, "text": "<answer>['Orion']</answer>", **about} for p in (PROBLEM, custom)])
     found, _ = score_runs.verdict_frame([PROBLEM, custom], [path])
     # The release has no rules for a custom set.
@@ -155,7 +155,7 @@ def test_rouge_l_by_hand():
 
 def test_right_traces_pass_and_wrong_ones_fail_whatever_gold_says():
     for problem in generate("babi", 120, seed=4):
-        other = dataclasses.replace(problem, category="unknown", evidence=(), answers=("nothing",))
+        other = replace(problem, category="unknown", evidence=(), answers=("nothing",))
         for condition, passes in (("correct", True), ("incorrect", False)):
             output = templates.target(problem, templates.build(problem, condition))
             # The same output judged against a problem with another gold: the check does not move.
@@ -163,7 +163,7 @@ def test_right_traces_pass_and_wrong_ones_fail_whatever_gold_says():
 
 
 def test_a_problem_without_rules_is_not_checked():
-    own = dataclasses.replace(PROBLEM, dataset="own", id="own/a/1")
+    own = replace(PROBLEM, dataset="own", id="own/a/1")
     assert passes_check(own, verdict(own, "<answer>Orion</answer>")) is None
     flags = {"passes_check": pd.array([None], "boolean"), "trace_correct": [False], "answer_correct": [True]}
     table = pd.DataFrame({"dataset": ["own"], "condition": ["correct"], "id": [own.id], **flags})
@@ -226,13 +226,13 @@ def test_an_evaluation_has_one_row_per_file_and_measure(frame):
     files = pd.DataFrame({"dataset": "cotempqa", "condition": ["vanilla", "correct", "correct"], "seed": [1, 1, 2],
                           "missing": [0, 1, 0]})  # fmt: skip
     prompted = table.assign(condition=table.condition.replace("vanilla", "prompted"))
-    found = evaluation.Evaluation([PROBLEM, LISTS], paths, prompted, files, "")
+    found = tables.Evaluation([PROBLEM, LISTS], paths, prompted, files, "")
     assert set(found.traced.condition) == {"correct"}
     pair = found.contrasts(0.05).iloc[0]  # "trained minus prompted", whatever comes first in the frame
     assert (pair["first"], pair.second) == ("correct", "prompted")
     freeform = table.assign(condition=table.condition.replace({"vanilla": "r1 (templated)", "correct": "natural"}))
-    assert set(dataclasses.replace(found, frame=freeform).traced.condition) == {"natural"}
-    found = dataclasses.replace(found, frame=table)
+    assert set(found._replace(frame=freeform).traced.condition) == {"natural"}
+    found = found._replace(frame=table)
     # A missing problem counts in n.
     rows = found.statuses().set_index(["condition", "seed"])
     assert rows.n.to_dict() == {("vanilla", 1): 2, ("correct", 1): 3, ("correct", 2): 2}

@@ -53,22 +53,21 @@ def ratings(shares: pd.DataFrame, described: pd.DataFrame, fig: plt.Figure) -> p
         rows, about = shares[shares["scale"] == scale], questionnaire()["scales"][scale]
         likert(rows, about["anchors"], left)
         left.set_title(f"{about['title']}: {rows['ratings'].iloc[0]} answers per trace type (%)", loc="left")
-        left.legend(
-            ncols=5, loc="upper center", bbox_to_anchor=(0.5, -0.14), handlelength=0.8, columnspacing=0.8, fontsize=6
-        )
+        close = {"handlelength": 0.8, "columnspacing": 0.8, "fontsize": 6}
+        left.legend(ncols=5, loc="upper center", bbox_to_anchor=(0.5, -0.14), **close)
         means(described[described["scale"] == scale], right).set_ylim(left.get_ylim())
         right.set_title("mean, 95% interval; diamond: published", loc="left")
     return fig
 
 
-def power_curves(curves: pd.DataFrame, ax: plt.Axes, wanted: float = 0.8) -> plt.Axes:
-    """Power (``simulate.power``) against the true difference, Wilson 95% bands; dotted: ``wanted``."""
+def power_curves(curves: pd.DataFrame, ax: plt.Axes) -> plt.Axes:
+    """Power (``simulate.power``) against the true difference, Wilson 95% bands; dotted: 0.8."""
     looks = {"any": ("any difference", "o", "blue", "-"), "pair": ("one pair, at 0.05 / 6", "s", "vermilion", "--")}
     for test, (label, marker, colour, line) in looks.items():
         some = curves[curves["test"] == test]
         ax.fill_between(some["effect"], some["low"], some["high"], color=OKABE_ITO[colour], alpha=0.2, lw=0)
         ax.plot(some["effect"], some["power"], line, marker=marker, ms=3, color=OKABE_ITO[colour], label=label)
-    ax.axhline(wanted, color="black", lw=0.6, ls=":")
+    ax.axhline(0.8, color="black", lw=0.6, ls=":")
     ax.set(ylim=(-0.02, 1.03), xlabel="true difference (points)")
     ax.set_ylabel(f"power ({curves['repeats'].iloc[0]} simulated studies per point)")
     ax.set_title(f"power of a study with n = {curves['participants'].iloc[0]}", loc="left")
