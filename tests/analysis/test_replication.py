@@ -1,6 +1,7 @@
 """The recording of real small runs: what is finished is scored once, merged with what other machines recorded."""
 
 import json
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pandas as pd
@@ -61,7 +62,6 @@ def test_what_is_finished_is_recorded_once_and_read_back(runs, tmp_path):
     assert len(made.adapters) == 8 and set(made.adapters.n) == {8, 4}
     assert made.adapters[["hardware", "commit", "seconds", "weights"]].notna().all(axis=None)
     assert set(made.verdicts.profile) == {"grid", "small"} and made.verdicts.answer_correct.dtype == bool
-    assert made.verdicts.repetition.between(0, 1).all() and made.verdicts.answerable.dtype == bool
     assert set(made.interventions.condition) == {"correct"} and made.interventions.id.nunique() == 2
     taught = made.adapters.groupby("condition").target_repetition.mean()
     assert taught["vanilla"] < taught["correct"] < 0.5  # `vanilla` is taught a short answer
@@ -133,40 +133,33 @@ def test_nothing_recorded_and_a_missing_column_are_named(runs, tmp_path):
         recorded.load(tmp_path)
 
 
-def test_an_unfinished_job_is_open_and_stays_out(runs, tmp_path):
-    path = outputs.outputs_path(runs[0], "babi", "correct", 121)
+@contextmanager
+def changed(path, text: str):
+    """A file of a run with another text for a while."""
     whole = path.read_text()
+    path.write_text(text)
     try:
-        path.write_text("".join(whole.splitlines(keepends=True)[:-1]))
-        done, rest = recorded.finished(runs[0])
-        assert rest == [("babi", "correct", 121)] and len(done) == 5
-        assert ("babi", "correct", 121, 8) not in jobs(recorded.record(runs[:1], tmp_path))
+        yield
     finally:
         path.write_text(whole)
 
 
-def test_outputs_and_rows_of_another_adapter_are_open(runs):
-    """The record of an adapter trained anew has other weights: these outputs are not its."""
-    folder = adapters.adapter_path(runs[0], "babi", "correct", 121)
-    record = (folder / "record.json").read_text()
-    chosen = forced_traces.chosen(runs[0])["babi"]
-    assert forced_traces.answered(runs[0], chosen, "babi", "correct", 121)
-    try:
-        (folder / "record.json").write_text(json.dumps(json.loads(record) | {"key": "another", "weights": "others"}))
-        assert recorded.finished(runs[0])[1] == [("babi", "correct", 121)]
-        assert not forced_traces.answered(runs[0], chosen, "babi", "correct", 121)
-    finally:
-        (folder / "record.json").write_text(record)
-    rows = forced_traces.rows_path(runs[0], "babi", "correct", 121)
-    whole = rows.read_text()
-    try:
-        rows.write_text("".join(line for line in whole.splitlines(keepends=True) if chosen[0].id not in line))
-        assert len(recorded.forced_traces(runs[0], [("babi", "correct", 121)])) == 0  # half asked
-    finally:
-        rows.write_text(whole)
-
-
-# Words and sizes.
+def test_unfinished_jobs_and_outputs_of_another_adapter_are_open_and_stay_out(runs, tmp_path):
+    job, chosen = ("babi", "correct", 121), forced_traces.chosen(runs[0])["babi"]
+    path, rows = outputs.outputs_path(runs[0], *job), forced_traces.rows_path(runs[0], *job)
+    with changed(path, "".join(path.read_text().splitlines(keepends=True)[:-1])):
+        done, rest = recorded.finished(runs[0])
+        assert rest == [job] and len(done) == 5
+        assert (*job, 8) not in jobs(recorded.record(runs[:1], tmp_path))
+    assert forced_traces.answered(runs[0], chosen, *job)
+    record = adapters.adapter_path(runs[0], *job) / "record.json"
+    # The record of an adapter trained anew has other weights: these outputs are not its.
+    with changed(record, json.dumps(json.loads(record.read_text()) | {"key": "another", "weights": "others"})):
+        assert recorded.finished(runs[0])[1] == [job]
+        assert not forced_traces.answered(runs[0], chosen, *job)
+    half = "".join(line for line in rows.read_text().splitlines(keepends=True) if chosen[0].id not in line)
+    with changed(rows, half):
+        assert len(recorded.forced_traces(runs[0], [job])) == 0
 
 
 def test_the_main_size_has_all_three_conditions_on_a_common_seed():

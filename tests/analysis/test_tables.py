@@ -38,11 +38,12 @@ def frame(tmp_path):
     return found.assign(dataset="cotempqa"), paths
 
 
-def test_every_output_is_one_row_without_text(frame):
+def test_every_output_is_one_row_without_text_and_every_column_has_a_meaning(frame):
     table, _ = frame
     assert len(table) == 6 and list(table.seed) == [1, 1, 1, 1, 2, 2]
-    kept = score_runs.without_text(table)
-    assert not kept.map(lambda value: "Orion" in str(value) or "milk" in str(value)).to_numpy().any()
+    bare = score_runs.without_text(table)
+    assert not bare.map(lambda value: "Orion" in str(value) or "milk" in str(value)).to_numpy().any()
+    assert {column.removeprefix("pub_") for column in table} <= set(schema.VERDICT)
 
 
 def test_verdicts_count_gold_facts_and_measure_free_text(tmp_path):
@@ -71,13 +72,10 @@ def test_accuracy_takes_problems_as_units(frame):
 def test_outputs_that_are_all_alike_still_have_an_interval():
     """Three seeds of 40 problems, all wrong: Wilson on 40 problems, as for one seed, upper end 3.84 / 43.84."""
     one = pd.DataFrame({"dataset": "d", "condition": "c", "seed": 1, "id": range(40), "answer_correct": False})
-    three = pd.concat([one, one.assign(seed=2), one.assign(seed=3)])
-    for made in (one, three):
+    for made in (one, pd.concat([one, one.assign(seed=2), one.assign(seed=3)])):
         row = tables.accuracy(made, "answer_correct", np.random.default_rng(1), 50).iloc[0]
         assert (row.value, row.low, row.interval) == (0, 0, "wilson")
         assert row.high == pytest.approx(1.96**2 / (40 + 1.96**2), abs=1e-4)
-    right = three.assign(answer_correct=True)
-    assert tables.accuracy(right, "answer_correct", np.random.default_rng(1), 50).value[0] == 1
 
 
 def test_macro_accuracy_counts_categories_alike():
@@ -148,11 +146,6 @@ def test_missing_problems_are_counted(tmp_path):
     assert found.set_index("dataset").pub_answer_correct.isna().to_dict() == {"cotempqa": False, "own": True}
 
 
-def test_rouge_l_by_hand():
-    """Of "a b c" and "a c d": common subsequence a c, 2 of 3 and 2 of 3."""
-    assert text.rouge_l("a b c", "a c d") == pytest.approx(2 / 3)
-
-
 def test_right_traces_pass_and_wrong_ones_fail_whatever_gold_says():
     for problem in generate("babi", 120, seed=4):
         other = replace(problem, category="unknown", evidence=(), answers=("nothing",))
@@ -162,18 +155,13 @@ def test_right_traces_pass_and_wrong_ones_fail_whatever_gold_says():
             assert passes_check(other, verdict(other, output)) is passes, problem.id
 
 
-def test_a_problem_without_rules_is_not_checked():
-    own = replace(PROBLEM, dataset="own", id="own/a/1")
-    assert passes_check(own, verdict(own, "<answer>Orion</answer>")) is None
-    flags = {"passes_check": pd.array([None], "boolean"), "trace_correct": [False], "answer_correct": [True]}
-    table = pd.DataFrame({"dataset": ["own"], "condition": ["correct"], "id": [own.id], **flags})
-    assert tables.gold_free(table, np.random.default_rng(1)).empty
-
-
 def test_the_check_without_gold_leaves_out_what_it_does_not_apply_to():
+    own = replace(PROBLEM, dataset="own", id="own/a/1")
+    assert passes_check(own, verdict(own, "<answer>Orion</answer>")) is None  # no rules for it
     flags = pd.array([True, True, False, None], "boolean")
     right = {"trace_correct": [True, False, False, True], "answer_correct": [True, True, False, True]}
     table = pd.DataFrame({"dataset": "d", "condition": "c", "id": list("abcd"), "passes_check": flags, **right})
+    assert tables.gold_free(table[3:], np.random.default_rng(1)).empty
     found = tables.gold_free(table, np.random.default_rng(1))
     found = found.set_index(found.measure.str.removeprefix("gold-free check: "))[["value", "outputs"]]
     # Three are checked: two agree with gold, two pass and are right, one fails and is wrong; the fourth is left out.
@@ -181,10 +169,6 @@ def test_the_check_without_gold_leaves_out_what_it_does_not_apply_to():
         "agrees with gold": [2 / 3, 3], "passes": [2 / 3, 3], "answer right": [2 / 3, 3],
         "answer right, trace passes": [1, 2], "answer right, trace fails": [0, 1],
     }  # fmt: skip
-
-
-def test_every_column_of_a_verdict_table_has_a_meaning(frame):
-    assert {column.removeprefix("pub_") for column in frame[0]} <= set(schema.VERDICT)
 
 
 def test_unanswerable_questions_and_outputs_that_decline_are_marked(tmp_path):

@@ -41,7 +41,7 @@ def test_the_standard_error_and_its_degrees_of_freedom_by_hand():
     error, df = bootstrap.standard_error((1, 2, 3), 10, 3)
     assert error**2 == pytest.approx(1 / 10 + 2 / 3 + 3 / 30)
     assert df == pytest.approx((6 + 23 - 3) ** 2 / (6**2 / 9 + 23**2 / 2 + 3**2 / 18))
-    # One seed: the seeds' variance is not in it, and t has the problems' degrees of freedom.
+    # One seed: the seeds' variance is not in it.
     assert bootstrap.standard_error((1, 2, 3), 10, 1) == (pytest.approx(np.sqrt(4 / 10)), 9)
 
 

@@ -1,11 +1,8 @@
 """The paper's claims, in our words, and our own questions, tested on the replication.
 
 An estimate is a difference between two training conditions on the same problems, averaged over seeds, or between
-answers after right and after wrong steps within one condition. ``low`` to ``high`` resamples problems and seeds, and
-``t_low`` to ``t_high`` is the two-way random-effects t interval (``bootstrap.crossed``). A seed sets a training's first
-weights and its order, not its problems.
-
-Rules of decision, by the ends of a 90% interval (level 0.05) and a margin:
+answers after right and after wrong steps within one condition; its intervals are of ``bootstrap.crossed``. Rules of
+decision, by the ends of a 90% interval (level 0.05) and a margin:
 
 * ``not lower`` (non-inferiority): supported above minus the margin, not supported below it.
 * ``not higher``: supported below the margin, not supported above it.

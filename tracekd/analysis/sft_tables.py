@@ -62,12 +62,10 @@ def drawn(found: Sequence[Problem], kind: str, seed: int) -> list[Wrong]:
 
 
 def leaked(wrong: Sequence[Wrong]) -> dict[str, float]:
-    """What wrong traces reveal.
+    """What wrong traces reveal: ``n`` (problems), ``label_share``, ``MEASURES`` and those of ``form_accuracy``.
 
-    Returns:
-        ``n`` (problems); ``label_share`` (mutual information of gold and wrong label as a share of the gold label's
-        entropy, 0..1); counts of problems ``excludes``, ``names``, ``derives`` (see ``traces.leakage``); and those of
-        ``form_accuracy``.
+    ``label_share`` is the mutual information of gold and wrong label as a share of the gold label's entropy (0..1);
+    ``excludes``, ``names``, ``derives`` count problems (see ``traces.leakage``).
     """
     gold = [w.problem.category for w in wrong]
     entropy = information(gold, gold)
@@ -103,11 +101,8 @@ def form(facts: Sequence[str] | str) -> list[float]:
 def form_accuracy(wrong: Sequence[Wrong]) -> dict[str, float]:
     """How well a logistic regression tells wrong facts from gold facts by their form alone; 0.5 is chance.
 
-    Each problem with gold facts gives both of its lists, held out together in one of 5 folds.
-
-    Returns:
-        ``form_accuracy`` (0..1) with ``form_low`` and ``form_high``: Wilson's 95% interval over problems, as if each
-        were one trial. NaN under 20 problems.
+    Each problem with gold facts gives both of its lists, held out together in one of 5 folds. Returns ``form_accuracy``
+    (0..1) with ``form_low`` and ``form_high``, Wilson's 95% interval over problems; NaN under 20 problems.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GroupKFold, cross_val_predict
@@ -223,8 +218,7 @@ def leakage(run) -> pd.DataFrame:
 def verified(run) -> pd.DataFrame:
     """Verdicts on the right traces and on each way to be wrong, over the training problems of a run.
 
-    Returns:
-        One row a data set and kind of trace: ``n``, traces right in classification and in retrieval.
+    One row a data set and kind of trace: ``n``, traces right in classification and in retrieval.
     """
     kinds = {f"incorrect {step}": {"corrupt": step} for step in ("classification", "retrieval", "both")}
     rows = []
@@ -246,8 +240,7 @@ def encoded(run, problem: Problem) -> tuple:
 def tokens(run, sets: Mapping[tuple[str, str], Sequence[sft.Example]]) -> pd.DataFrame:
     """Mean tokens per example of each SFT set: read, learned as trace, learned as answer (with the end token).
 
-    Returns:
-        One row a data set and condition, with ``n`` (examples) and ``learned (%)``, the share that carries loss.
+    Further columns: ``n`` (examples) and ``learned (%)``, the share that carries loss.
     """
     tokenizer, limit = registry.load_tokenizer(run.student), run.profile.recipe.max_tokens
     rows, teachers = [], sft.teachers(sets)
@@ -272,9 +265,8 @@ def cost(adapters: pd.DataFrame, teachers: Mapping) -> pd.DataFrame:
 def losses(run, adapters: pd.DataFrame, teachers: Mapping) -> pd.DataFrame:
     """One row per update of each adapter.
 
-    Returns:
-        Columns dataset, condition, seed, step, examples (seen so far), loss, trace_loss, answer_loss (nats per token;
-        empty for a part that the condition does not have), learning_rate, grad_norm.
+    Columns dataset, condition, seed, step, examples (seen so far), loss, trace_loss, answer_loss (nats per token; NaN
+    for a part that the condition does not have), learning_rate, grad_norm.
     """
     update, logs = run.profile.recipe.batch * run.profile.recipe.accumulation, []
     for row in adapters.itertuples():

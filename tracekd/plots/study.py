@@ -34,20 +34,8 @@ def likert(shares: pd.DataFrame, anchors: list[str], ax: plt.Axes) -> plt.Axes:
     return ax
 
 
-def means(table: pd.DataFrame, ax: plt.Axes) -> plt.Axes:
-    """Mean rating of each trace type (``stats.describe``, one scale); published means as open diamonds."""
-    for at, row in zip(np.arange(len(table))[::-1], table.itertuples(), strict=True):
-        error = [[row.mean - row.low], [row.high - row.mean]]
-        ax.errorbar(row.mean, at, xerr=error, fmt="o", ms=4, capsize=2.5, color=COLOURS[row.trace_type])
-        known = published_mean(row.scale, row.trace_type)
-        ax.plot(known, at + 0.28, "D", ms=4.5, mfc="white", mec="black", mew=0.8)
-    ax.set(xlim=(1, 5.1), xticks=POINTS, yticks=[])
-    ax.grid(axis="x", lw=0.4, color="#dddddd")
-    return ax
-
-
 def ratings(shares: pd.DataFrame, described: pd.DataFrame, fig: plt.Figure) -> plt.Figure:
-    """Both scales, one per row: ``likert`` at the left, ``means`` at the right."""
+    """Both scales, one per row: ``likert``, and the means (``stats.describe``) with the published ones as diamonds."""
     axs = fig.subplots(2, 2, width_ratios=[1.6, 1])
     for (left, right), scale in zip(axs, SCALES, strict=True):
         rows, about = shares[shares["scale"] == scale], questionnaire()["scales"][scale]
@@ -55,7 +43,13 @@ def ratings(shares: pd.DataFrame, described: pd.DataFrame, fig: plt.Figure) -> p
         left.set_title(f"{about['title']}: {rows['ratings'].iloc[0]} answers per trace type (%)", loc="left")
         close = {"handlelength": 0.8, "columnspacing": 0.8, "fontsize": 6}
         left.legend(ncols=5, loc="upper center", bbox_to_anchor=(0.5, -0.14), **close)
-        means(described[described["scale"] == scale], right).set_ylim(left.get_ylim())
+        for at, row in zip(left.get_yticks(), described[described["scale"] == scale].itertuples(), strict=True):
+            error = [[row.mean - row.low], [row.high - row.mean]]
+            right.errorbar(row.mean, at, xerr=error, fmt="o", ms=4, capsize=2.5, color=COLOURS[row.trace_type])
+            known = published_mean(scale, row.trace_type)
+            right.plot(known, at + 0.28, "D", ms=4.5, mfc="white", mec="black", mew=0.8)
+        right.set(xlim=(1, 5.1), xticks=POINTS, yticks=[], ylim=left.get_ylim())
+        right.grid(axis="x", lw=0.4, color="#dddddd")
         right.set_title("mean, 95% interval; diamond: published", loc="left")
     return fig
 
