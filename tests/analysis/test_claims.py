@@ -62,13 +62,6 @@ def test_mirrored_and_narrower_intervals_decide_consistently(value, half, share)
         assert verdicts in ({claims.SUPPORTED, claims.NOT_SUPPORTED}, {claims.INCONCLUSIVE})
 
 
-def test_where_nobody_answers_right_there_is_nothing_to_test():
-    found = judged(frame({"vanilla": [0] * 60, "correct": [0] * 60, "incorrect": [1] * 9 + [0] * 51}))
-    found = found[found.dataset == "babi"]
-    assert set(found.verdict) == {claims.NOT_TESTED} and set(found.fewest) <= {0, 9}
-    assert set(found.reason) == {"one seed; fewer than 10 problems of a kind"}
-
-
 def test_what_was_not_run_says_so_and_one_seed_too():
     # Two seeds, no difference in any of 120 problems. Bonett and Price: -+ 1.645 sqrt(2 / 122^2) = 0.019, within 0.05.
     whole = frame({"vanilla": [1, 0] * 60, "correct": [1, 0] * 60}, seeds=(1, 2))

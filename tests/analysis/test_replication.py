@@ -1,13 +1,14 @@
 """The recording of real small runs: what is finished is scored once, merged with what other machines recorded."""
 
 import json
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pandas as pd
 import pytest
 from invented_verdicts import frame
 
-from tracekd.analysis import recorded, replication
+from tracekd.analysis import recorded
 from tracekd.config import load
 from tracekd.grid import forced_traces, run_grid
 from tracekd.run import Run
@@ -54,19 +55,18 @@ def contents(folder) -> list[bytes]:
 
 
 def test_what_is_finished_is_recorded_once_and_read_back(runs, tmp_path):
-    made = replication.record([runs[0], runs[2]], tmp_path)
+    made = recorded.record([runs[0], runs[2]], tmp_path)
     conditions = {("prompted", 0), ("vanilla", 8), ("correct", 8), ("correct", 4), ("any", 4)}
     assert jobs(made) == {(d, c, 121, size) for d in SETS for c, size in conditions}
     assert len(made.verdicts) == 10 * 8 and not made.verdicts.duplicated([*KEYS, "id"]).any()
     assert len(made.adapters) == 8 and set(made.adapters.n) == {8, 4}
     assert made.adapters[["hardware", "commit", "seconds", "weights"]].notna().all(axis=None)
     assert set(made.verdicts.profile) == {"grid", "small"} and made.verdicts.answer_correct.dtype == bool
-    assert made.verdicts.repetition.between(0, 1).all() and made.verdicts.answerable.dtype == bool
     assert set(made.interventions.condition) == {"correct"} and made.interventions.id.nunique() == 2
     taught = made.adapters.groupby("condition").target_repetition.mean()
     assert taught["vanilla"] < taught["correct"] < 0.5  # `vanilla` is taught a short answer
     before = contents(tmp_path)
-    replication.record([runs[0], runs[2]], tmp_path)
+    recorded.record([runs[0], runs[2]], tmp_path)
     assert contents(tmp_path) == before
 
 
@@ -75,13 +75,13 @@ def test_machines_add_to_one_recording_in_any_order(runs, tmp_path):
     one, other, all_at_once = (tmp_path / name for name in ("one", "other", "all"))
     for folder in (one, other, all_at_once):
         folder.mkdir()
-    first = replication.record([runs[0]], one)
-    both = replication.record([runs[1]], one)
+    first = recorded.record([runs[0]], one)
+    both = recorded.record([runs[1]], one)
     assert jobs(both) == jobs(first) | {(d, "incorrect", 121, 8) for d in SETS}
     assert len(both.adapters) == 6 and len(both.interventions) == len(first.interventions) > 0
-    replication.record([runs[1]], other)
-    replication.record([runs[0]], other)
-    replication.record(runs[:2], all_at_once)
+    recorded.record([runs[1]], other)
+    recorded.record([runs[0]], other)
+    recorded.record(runs[:2], all_at_once)
     assert contents(one) == contents(other) == contents(all_at_once)
     assert both.verdicts.condition.drop_duplicates().tolist() == ["vanilla", "correct", "incorrect", "prompted"]
 
@@ -96,19 +96,19 @@ def test_a_job_trained_anew_replaces_its_rows_and_its_forced_answers():
     ours = frame({"prompted": [0, 0], "correct": [1, 1], "vanilla": [1, 1]}).assign(profile="grid")
     again = ours[ours.condition == "correct"].assign(answer_correct=False)
     old = tables(ours, "a", forced=True)
-    verdicts, trained, forced = replication.merged(old, tables(again, "b"))
+    verdicts, trained, forced = recorded.merged(old, tables(again, "b"))
     assert verdicts.groupby("condition").answer_correct.sum().to_dict() == {"prompted": 0, "correct": 0, "vanilla": 2}
     assert trained.set_index("condition").weights.to_dict() == {"vanilla": "a", "correct": "b"}
     assert set(forced.condition) == {"prompted", "vanilla"}
     # The same adapter, asked on the other machine alone: its forced answers stay.
-    assert len(replication.merged(old, tables(again, "a"))[2]) == 3
+    assert len(recorded.merged(old, tables(again, "a"))[2]) == 3
 
 
 def test_the_first_edition_leaves_where_its_set_is_recorded_anew():
     """Without a profile: the other sets stay, whatever their sizes and conditions."""
     old = pd.concat([frame({"vanilla": [1], "r1": [1]}, dataset=name, size=128) for name in ("cotempqa", "marco")])
     fresh = frame({"vanilla": [0]}, dataset="cotempqa", size=256).assign(profile="grid")
-    verdicts, trained, forced = replication.merged(tables(old, "a", forced=True), tables(fresh, "b"))
+    verdicts, trained, forced = recorded.merged(tables(old, "a", forced=True), tables(fresh, "b"))
     found = {(r.dataset, r.condition, r.training_problems) for r in verdicts.itertuples()}
     assert found == {("cotempqa", "vanilla", 256), ("marco", "vanilla", 128), ("marco", "r1", 128)}
     assert len(trained) == 3 and set(forced.dataset) == {"marco"}
@@ -117,56 +117,49 @@ def test_the_first_edition_leaves_where_its_set_is_recorded_anew():
 def test_two_profiles_with_the_same_job_are_refused(runs, tmp_path):
     named = replace(runs[0], profile=replace(runs[0].profile, name="grid-r1"))
     with pytest.raises(ValueError, match="grid-r1"):
-        replication.record([runs[0], named], tmp_path)
-    replication.record([runs[0]], tmp_path)
+        recorded.record([runs[0], named], tmp_path)
+    recorded.record([runs[0]], tmp_path)
     with pytest.raises(ValueError, match="grid-r1"):
-        replication.record([named], tmp_path)
+        recorded.record([named], tmp_path)
 
 
 def test_nothing_recorded_and_a_missing_column_are_named(runs, tmp_path):
     with pytest.raises(FileNotFoundError, match="--record"):
         recorded.load(tmp_path)
-    replication.record([runs[2]], tmp_path)
+    recorded.record([runs[2]], tmp_path)
     old = pd.read_csv(tmp_path / recorded.ADAPTERS).drop(columns="teacher")
     old.to_csv(tmp_path / recorded.ADAPTERS, index=False)
     with pytest.raises(ValueError, match="'teacher'"):
         recorded.load(tmp_path)
 
 
-def test_an_unfinished_job_is_open_and_stays_out(runs, tmp_path):
-    path = outputs.outputs_path(runs[0], "babi", "correct", 121)
+@contextmanager
+def changed(path, text: str):
+    """A file of a run with another text for a while."""
     whole = path.read_text()
+    path.write_text(text)
     try:
-        path.write_text("".join(whole.splitlines(keepends=True)[:-1]))
-        done, rest = replication.finished(runs[0])
-        assert rest == [("babi", "correct", 121)] and len(done) == 5
-        assert ("babi", "correct", 121, 8) not in jobs(replication.record(runs[:1], tmp_path))
+        yield
     finally:
         path.write_text(whole)
 
 
-def test_outputs_and_rows_of_another_adapter_are_open(runs):
-    """The record of an adapter trained anew has other weights: these outputs are not its."""
-    folder = adapters.adapter_path(runs[0], "babi", "correct", 121)
-    record = (folder / "record.json").read_text()
-    chosen = forced_traces.chosen(runs[0])["babi"]
-    assert forced_traces.answered(runs[0], chosen, "babi", "correct", 121)
-    try:
-        (folder / "record.json").write_text(json.dumps(json.loads(record) | {"key": "another", "weights": "others"}))
-        assert replication.finished(runs[0])[1] == [("babi", "correct", 121)]
-        assert not forced_traces.answered(runs[0], chosen, "babi", "correct", 121)
-    finally:
-        (folder / "record.json").write_text(record)
-    rows = forced_traces.rows_path(runs[0], "babi", "correct", 121)
-    whole = rows.read_text()
-    try:
-        rows.write_text("".join(line for line in whole.splitlines(keepends=True) if chosen[0].id not in line))
-        assert len(replication.forced_traces(runs[0], [("babi", "correct", 121)])) == 0  # half asked
-    finally:
-        rows.write_text(whole)
-
-
-# Words and sizes.
+def test_unfinished_jobs_and_outputs_of_another_adapter_are_open_and_stay_out(runs, tmp_path):
+    job, chosen = ("babi", "correct", 121), forced_traces.chosen(runs[0])["babi"]
+    path, rows = outputs.outputs_path(runs[0], *job), forced_traces.rows_path(runs[0], *job)
+    with changed(path, "".join(path.read_text().splitlines(keepends=True)[:-1])):
+        done, rest = recorded.finished(runs[0])
+        assert rest == [job] and len(done) == 5
+        assert (*job, 8) not in jobs(recorded.record(runs[:1], tmp_path))
+    assert forced_traces.answered(runs[0], chosen, *job)
+    record = adapters.adapter_path(runs[0], *job) / "record.json"
+    # The record of an adapter trained anew has other weights: these outputs are not its.
+    with changed(record, json.dumps(json.loads(record.read_text()) | {"key": "another", "weights": "others"})):
+        assert recorded.finished(runs[0])[1] == [job]
+        assert not forced_traces.answered(runs[0], chosen, *job)
+    half = "".join(line for line in rows.read_text().splitlines(keepends=True) if chosen[0].id not in line)
+    with changed(rows, half):
+        assert len(recorded.forced_traces(runs[0], [job])) == 0
 
 
 def test_the_main_size_has_all_three_conditions_on_a_common_seed():

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from tracekd.analysis import leakage, sft_tables
+from tracekd.analysis import sft_tables
 from tracekd.config import load
 from tracekd.run import Run
 from tracekd.students import registry, sft
@@ -19,11 +19,11 @@ def run(tmp_path_factory):
 
 
 def test_the_leakage_table_shows_this_run_and_the_recorded_real_sets(run):
-    made, real = sft_tables.leakage(run), pd.read_csv(leakage.RECORDED)
+    made, real = sft_tables.leakage(run), pd.read_csv(sft_tables.RECORDED)
     assert made.shape[0] <= 12 and made.shape[1] == 8
     assert list(made.kind[:3]) == ["matched"] * 3 and made.problems[:3].str.endswith("GENERATED problems").all()
     shown = made[made.problems == "babi: real released test set"].iloc[0]
-    recorded = real[(real.dataset == "babi") & (real.kind == leakage.RELEASED)].iloc[0]
+    recorded = real[(real.dataset == "babi") & (real.kind == sft_tables.RELEASED)].iloc[0]
     assert (shown.n, shown.excludes, shown.names) == (recorded.n, recorded.excludes, recorded["names"])
     assert shown.form_accuracy.startswith(f"{recorded.form_accuracy:.3f} [")
 

@@ -1,6 +1,6 @@
 """Tables of the evaluation notebooks on verdict frames written by hand."""
 
-import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ import pytest
 from invented_outputs import LISTS, PROBLEM, RIGHT
 
 from tracekd import schema, text
-from tracekd.analysis import evaluation, tables
+from tracekd.analysis import tables
 from tracekd.data.problem import Problem
 from tracekd.data.synthetic.generated import generate
 from tracekd.io.records import write_jsonl
@@ -38,11 +38,12 @@ def frame(tmp_path):
     return found.assign(dataset="cotempqa"), paths
 
 
-def test_every_output_is_one_row_without_text(frame):
+def test_every_output_is_one_row_without_text_and_every_column_has_a_meaning(frame):
     table, _ = frame
     assert len(table) == 6 and list(table.seed) == [1, 1, 1, 1, 2, 2]
-    kept = score_runs.without_text(table)
-    assert not kept.map(lambda value: "Orion" in str(value) or "milk" in str(value)).to_numpy().any()
+    bare = score_runs.without_text(table)
+    assert not bare.map(lambda value: "Orion" in str(value) or "milk" in str(value)).to_numpy().any()
+    assert {column.removeprefix("pub_") for column in table} <= set(schema.VERDICT)
 
 
 def test_verdicts_count_gold_facts_and_measure_free_text(tmp_path):
@@ -71,13 +72,10 @@ def test_accuracy_takes_problems_as_units(frame):
 def test_outputs_that_are_all_alike_still_have_an_interval():
     """Three seeds of 40 problems, all wrong: Wilson on 40 problems, as for one seed, upper end 3.84 / 43.84."""
     one = pd.DataFrame({"dataset": "d", "condition": "c", "seed": 1, "id": range(40), "answer_correct": False})
-    three = pd.concat([one, one.assign(seed=2), one.assign(seed=3)])
-    for made in (one, three):
+    for made in (one, pd.concat([one, one.assign(seed=2), one.assign(seed=3)])):
         row = tables.accuracy(made, "answer_correct", np.random.default_rng(1), 50).iloc[0]
         assert (row.value, row.low, row.interval) == (0, 0, "wilson")
         assert row.high == pytest.approx(1.96**2 / (40 + 1.96**2), abs=1e-4)
-    right = three.assign(answer_correct=True)
-    assert tables.accuracy(right, "answer_correct", np.random.default_rng(1), 50).value[0] == 1
 
 
 def test_macro_accuracy_counts_categories_alike():
@@ -136,44 +134,34 @@ def test_missing_problems_are_counted(tmp_path):
     path = tmp_path / "cotempqa" / "correct-1.jsonl"
     about = {"student": "S", "condition": "correct", "seed": 1, "n_tokens": 30}
     write_jsonl(path, [{"id": PROBLEM.id, "text": "<answer>['Orion']</answer>", "finished": True, **about}])
-    asked = {"cotempqa": [PROBLEM, dataclasses.replace(PROBLEM, id="cotempqa/equal/0077")]}
+    asked = {"cotempqa": [PROBLEM, replace(PROBLEM, id="cotempqa/equal/0077")]}
     found, files = score_runs.verdict_frame(asked["cotempqa"], [path], asked)
     assert list(files.missing) == [1]
-    status = evaluation.Evaluation(asked["cotempqa"], [path], found, files.assign(seed=1), "").statuses().iloc[0]
+    status = tables.Evaluation(asked["cotempqa"], [path], found, files.assign(seed=1), "").statuses().iloc[0]
     assert (status.n, status.missing, status.no_trace, status.new_tokens) == (2, 1, 1, 30)
-    custom = dataclasses.replace(PROBLEM, id="own/equal/0001", dataset="own")
+    custom = replace(PROBLEM, id="own/equal/0001", dataset="own")
     write_jsonl(path, [{"id": p.id, "text": "<answer>['Orion']</answer>", **about} for p in (PROBLEM, custom)])
     found, _ = score_runs.verdict_frame([PROBLEM, custom], [path])
     # The release has no rules for a custom set.
     assert found.set_index("dataset").pub_answer_correct.isna().to_dict() == {"cotempqa": False, "own": True}
 
 
-def test_rouge_l_by_hand():
-    """Of "a b c" and "a c d": common subsequence a c, 2 of 3 and 2 of 3."""
-    assert text.rouge_l("a b c", "a c d") == pytest.approx(2 / 3)
-
-
 def test_right_traces_pass_and_wrong_ones_fail_whatever_gold_says():
     for problem in generate("babi", 120, seed=4):
-        other = dataclasses.replace(problem, category="unknown", evidence=(), answers=("nothing",))
+        other = replace(problem, category="unknown", evidence=(), answers=("nothing",))
         for condition, passes in (("correct", True), ("incorrect", False)):
             output = templates.target(problem, templates.build(problem, condition))
             # The same output judged against a problem with another gold: the check does not move.
             assert passes_check(other, verdict(other, output)) is passes, problem.id
 
 
-def test_a_problem_without_rules_is_not_checked():
-    own = dataclasses.replace(PROBLEM, dataset="own", id="own/a/1")
-    assert passes_check(own, verdict(own, "<answer>Orion</answer>")) is None
-    flags = {"passes_check": pd.array([None], "boolean"), "trace_correct": [False], "answer_correct": [True]}
-    table = pd.DataFrame({"dataset": ["own"], "condition": ["correct"], "id": [own.id], **flags})
-    assert tables.gold_free(table, np.random.default_rng(1)).empty
-
-
 def test_the_check_without_gold_leaves_out_what_it_does_not_apply_to():
+    own = replace(PROBLEM, dataset="own", id="own/a/1")
+    assert passes_check(own, verdict(own, "<answer>Orion</answer>")) is None  # no rules for it
     flags = pd.array([True, True, False, None], "boolean")
     right = {"trace_correct": [True, False, False, True], "answer_correct": [True, True, False, True]}
     table = pd.DataFrame({"dataset": "d", "condition": "c", "id": list("abcd"), "passes_check": flags, **right})
+    assert tables.gold_free(table[3:], np.random.default_rng(1)).empty
     found = tables.gold_free(table, np.random.default_rng(1))
     found = found.set_index(found.measure.str.removeprefix("gold-free check: "))[["value", "outputs"]]
     # Three are checked: two agree with gold, two pass and are right, one fails and is wrong; the fourth is left out.
@@ -181,10 +169,6 @@ def test_the_check_without_gold_leaves_out_what_it_does_not_apply_to():
         "agrees with gold": [2 / 3, 3], "passes": [2 / 3, 3], "answer right": [2 / 3, 3],
         "answer right, trace passes": [1, 2], "answer right, trace fails": [0, 1],
     }  # fmt: skip
-
-
-def test_every_column_of_a_verdict_table_has_a_meaning(frame):
-    assert {column.removeprefix("pub_") for column in frame[0]} <= set(schema.VERDICT)
 
 
 def test_unanswerable_questions_and_outputs_that_decline_are_marked(tmp_path):
@@ -226,13 +210,13 @@ def test_an_evaluation_has_one_row_per_file_and_measure(frame):
     files = pd.DataFrame({"dataset": "cotempqa", "condition": ["vanilla", "correct", "correct"], "seed": [1, 1, 2],
                           "missing": [0, 1, 0]})  # fmt: skip
     prompted = table.assign(condition=table.condition.replace("vanilla", "prompted"))
-    found = evaluation.Evaluation([PROBLEM, LISTS], paths, prompted, files, "")
+    found = tables.Evaluation([PROBLEM, LISTS], paths, prompted, files, "")
     assert set(found.traced.condition) == {"correct"}
     pair = found.contrasts(0.05).iloc[0]  # "trained minus prompted", whatever comes first in the frame
     assert (pair["first"], pair.second) == ("correct", "prompted")
     freeform = table.assign(condition=table.condition.replace({"vanilla": "r1 (templated)", "correct": "natural"}))
-    assert set(dataclasses.replace(found, frame=freeform).traced.condition) == {"natural"}
-    found = dataclasses.replace(found, frame=table)
+    assert set(found._replace(frame=freeform).traced.condition) == {"natural"}
+    found = found._replace(frame=table)
     # A missing problem counts in n.
     rows = found.statuses().set_index(["condition", "seed"])
     assert rows.n.to_dict() == {("vanilla", 1): 2, ("correct", 1): 3, ("correct", 2): 2}

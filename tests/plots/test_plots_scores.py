@@ -9,9 +9,9 @@ import pytest
 from conftest import ROOT
 from invented_verdicts import frame, rng
 
-from tracekd.analysis import claims as tested_claims
+from tracekd.analysis import claims
 from tracekd.analysis import replication_tables as rtab
-from tracekd.plots import claims, scores, style
+from tracekd.plots import scores, style
 from tracekd.stats import intervals
 
 CELLS = {"both": 30, "answer_only": 20, "trace_only": 10, "neither": 40}
@@ -41,25 +41,25 @@ def test_the_style_is_set_by_a_call_and_not_by_an_import():
 def test_points_stand_where_the_table_says_with_one_marker_per_condition(ax):
     table = pd.DataFrame({"dataset": ["babi", "babi", "marco"], "condition": ["vanilla", "correct", "r1 (templated)"],
                           "value": [0.4, 0.6, 0.5], "low": 0.3, "high": 0.7})  # fmt: skip
-    assert scores.points(table, ax, group="dataset", colour="condition") is ax
+    assert scores.points(table, ax, group="dataset", unit="share") is ax
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["vanilla", "correct", "r1 (templated)"]
     assert [c.lines[0].get_xdata().tolist() for c in ax.containers] == [[0.4], [0.6], [0.5]]
     assert [c.lines[0].get_marker() for c in ax.containers] == ["s", "D", "v"]
     assert ticks(ax) == ["MS MARCO", "bAbI"]  # from below
     ax.clear()
-    scores.points(table[1:], ax, group="condition", colour="condition")
+    scores.points(table[1:], ax, group="condition", unit="share")
     assert ax.get_legend() is None and [c.lines[0].get_marker() for c in ax.containers] == ["D", "v"]
 
 
 def test_shares_and_phi_with_undefined_rows(ax):
-    table = pd.DataFrame([{"condition": name, "rules": "id-aligned", **intervals.association_row(cells)}
+    table = pd.DataFrame([{"title": name, "rules": "id-aligned", **intervals.association_row(cells)}
                           for name, cells in (("a", CELLS), ("b", {"neither": 5}))])  # fmt: skip
     scores.share_bars(table, ax)
     # 30 of 100 both; 30 of 40 after a right trace, 20 of 60 after a wrong one; b has no right trace.
     drawn = [c.lines[0].get_xdata().tolist() for c in ax.containers]
     assert drawn == [[0.3, 0.0], [0.75], pytest.approx([1 / 3, 0.0])]
     ax.clear()
-    scores.phi_forest(table, ax, label="condition")
+    scores.phi_forest(table, ax)
     assert [t.get_text() for t in ax.texts] == ["undefined: trace or answer never varies"]
 
 
@@ -73,7 +73,7 @@ def test_accuracy_has_a_line_per_training_and_a_panel_per_set(ax):
     right = [1, 0] * 10
     ours = pd.concat([frame({"prompted": right, "vanilla": right, "few_shot_traces": right}),
                       frame({"vanilla": [1] * 30}, dataset="cotempqa", size=183)])  # fmt: skip
-    fig = claims.accuracy(rtab.by_condition(rtab.accuracies(ours, rng(), 20)))
+    fig = scores.accuracy(rtab.by_condition(rtab.accuracies(ours, rng(), 20)))
     assert [ax.get_title(loc="left") for ax in fig.axes] == ["bAbI, n = 20 problems", "CoTempQA, n = 30 problems"]
     assert ticks(fig.axes[1]) == ["vanilla, 183"] and "prompted" in ticks(fig.axes[0])
 
@@ -81,8 +81,8 @@ def test_accuracy_has_a_line_per_training_and_a_panel_per_set(ax):
 def test_the_forest_has_a_panel_per_unit_and_the_verdict_beside_each_line(ax):
     right, traces = [1, 0] * 60, [1, 0] * 58 + [1, 1, 0, 0]  # 59 of 60 right after right traces, 1 of 60 after wrong
     ours = frame({"vanilla": right, "correct": right, "incorrect": right}, {"correct": traces}, seeds=(1, 2))
-    table = tested_claims.tested(ours, rng(), 200)
-    fig = claims.claim_forest(table[table.verdict != tested_claims.NOT_TESTED])
+    table = claims.tested(ours, rng(), 200)
+    fig = scores.claim_forest(table[table.verdict != claims.NOT_TESTED])
     assert [len(ticks(ax)) for ax in fig.axes] == [3, 1]  # three pairs of trainings; the tie with the trace
     words = [text.get_text() for text in fig.axes[1].texts]
     assert words == ["Answers are as often right after wrong traces as after right ones", "not supported"]
@@ -93,7 +93,7 @@ def test_the_hero_shows_both_tables(ax):
     phi = phi.assign(phi=[0.0, 0.5], phi_low=[-0.1, 0.4], phi_high=[0.1, 0.6])
     forced = pd.DataFrame({"dataset": "marco", "condition": "correct", "variant": ["both_wrong", "gold", "empty"]})
     forced = forced.assign(value=[0.1, 0.9, 0.5], low=0.05, high=0.95, n=42)
-    left, right = claims.hero(phi, forced, ("One", "Two")).axes
+    left, right = scores.hero(phi, forced, ("One", "Two")).axes
     assert [ax.get_title(loc="left") for ax in (left, right)] == ["(a) One", "(b) Two"]
     assert ticks(left) == ["bAbI, Q"] and ticks(right) == ["MS MARCO, taught\ncorrect traces, n = 42"]
     drawn = {c.get_label(): c.lines[0].get_xdata()[0] for c in right.containers}

@@ -41,14 +41,8 @@ def test_the_standard_error_and_its_degrees_of_freedom_by_hand():
     error, df = bootstrap.standard_error((1, 2, 3), 10, 3)
     assert error**2 == pytest.approx(1 / 10 + 2 / 3 + 3 / 30)
     assert df == pytest.approx((6 + 23 - 3) ** 2 / (6**2 / 9 + 23**2 / 2 + 3**2 / 18))
-    # One seed: the seeds' variance is not in it, and t has the problems' degrees of freedom.
+    # One seed: the seeds' variance is not in it.
     assert bootstrap.standard_error((1, 2, 3), 10, 1) == (pytest.approx(np.sqrt(4 / 10)), 9)
-
-
-def test_least_difference_by_hand():
-    """Problems alone, variance 0.25, n = 400: error 0.025; t(399) quantiles 1.965927 and 0.842523."""
-    found = bootstrap.least_difference((0.25, 0, 0), 400, 1)
-    assert found == pytest.approx((1.965927 + 0.842523) * 0.025, abs=1e-6)
 
 
 def test_linearised_values_have_the_statistics_mean_and_the_delta_methods_variance():
@@ -73,6 +67,10 @@ def test_crossed_bootstrap_of_one_seed_draws_problems_alone():
     assert found["value"] == 0.25
     assert found["low"] == pytest.approx(0.25 - 1.96 * 0.02165, abs=0.004)
     assert found["high90"] == pytest.approx(0.25 + 1.645 * 0.02165, abs=0.004)
+    # The least difference: variance 400/399 p (1 - p), t(399) quantiles 1.965927 and 0.842523.
+    found = bootstrap.crossed(units, mean, rng(), 50)
+    assert found["least_difference"] == pytest.approx((1.965927 + 0.842523) * (0.1875 / 399) ** 0.5, abs=1e-6)
+    assert np.isnan(found["t_low"])
 
 
 @pytest.mark.parametrize(("kind", "value"), [("share", 1), ("share", 0), ("difference", 0), ("difference", -1)])

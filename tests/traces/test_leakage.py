@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracekd.analysis import leakage
+from tracekd.analysis import sft_tables
 from tracekd.data import problems
 from tracekd.data.problem import Problem
 from tracekd.data.synthetic.generated import generate
@@ -109,15 +109,15 @@ def test_no_real_wrong_facts_reveal_more_than_they_must(shared_data, name):
 @pytest.fixture(scope="module")
 def released_sets(shared_data):
     """The release's own incorrect test sets by data set."""
-    if not (shared_data / leakage.RELEASED_FILE).exists():
-        pytest.skip(f"no {leakage.RELEASED_FILE} in {shared_data}")
-    return leakage.released_traces(shared_data)
+    if not (shared_data / sft_tables.RELEASED_FILE).exists():
+        pytest.skip(f"no {sft_tables.RELEASED_FILE} in {shared_data}")
+    return sft_tables.released_traces(shared_data)
 
 
 def test_the_releases_own_sets_have_the_published_counts(released_sets):
     # Counted in the release by other code: of 376 bAbI rows 200 state exactly the facts that are not gold (16 of them
     # none, where all are gold), 87 name a gold answer; of 950 CoTempQA rows none does either.
-    rows = {name: leakage.row(wrong) for name, wrong in released_sets.items()}
+    rows = {name: sft_tables.leaked(wrong) for name, wrong in released_sets.items()}
     columns = ("n", "excludes", "names", "form_accuracy")
     counts = {name: tuple(found[column] for column in columns) for name, found in rows.items()}
     assert counts["babi"] == (376, 200, 87, 1.0)
@@ -131,20 +131,20 @@ def planted(n=40):
     for i in range(n):
         facts = (f"Fact {i} is a long one that says it all.", f"Fact {i} no.")
         made.append(Problem(f"own/x/{i}", "own", "ab"[i % 2], facts, "?", ("all",), (0,), "train"))
-    return [leakage.Wrong(p, "ba"[i % 2], p.context[1:]) for i, p in enumerate(made)]
+    return [sft_tables.Wrong(p, "ba"[i % 2], p.context[1:]) for i, p in enumerate(made)]
 
 
 def test_a_planted_leak_fills_its_column():
-    found = leakage.row(planted())
+    found = sft_tables.leaked(planted())
     # With two equally frequent labels the other one tells all: 1 bit. Miller and Madow's excess: 2 cells, 2 rows,
     # 2 columns, so (2 - 2 - 2 + 1) / 80 = -1/80 nats for the information and for the entropy alike: their ratio is 1.
     assert found["label_share"] == 1
     gold = [w.problem.category for w in planted()]
-    assert leakage.information(gold, gold) == pytest.approx(1 + 1 / 80 / math.log(2))
+    assert sft_tables.information(gold, gold) == pytest.approx(1 + 1 / 80 / math.log(2))
     wanted = {"n": 40, "excludes": 40, "names": 0, "derives": 0}
     assert {name: found[name] for name in wanted} == wanted and found["form_accuracy"] == found["form_high"] == 1
-    assert math.isnan(leakage.row(planted(19))["form_accuracy"])
-    naming = leakage.row([w._replace(facts=("It is all new.",)) for w in planted()])
+    assert math.isnan(sft_tables.leaked(planted(19))["form_accuracy"])
+    naming = sft_tables.leaked([w._replace(facts=("It is all new.",)) for w in planted()])
     assert (naming["names"], naming["excludes"]) == (40, 0)
 
 
@@ -163,9 +163,9 @@ def test_the_default_is_hard_to_tell_by_form_and_its_labels_carry_the_least(name
     source = str(request.getfixturevalue("shared_data")) if real else "generated"
     if real and problems.source_of(name, source) == "generated":
         pytest.skip(f"no {name} in {source}")
-    found = leakage.trained_on(name, source, 121) if real else problems.load(name, source, size=1500, seed=3)
-    wrong = leakage.drawn(found, "matched", 121)
-    row, bits = leakage.row(wrong), leakage.information([p.category for p in found], [w.label for w in wrong])
+    found = sft_tables.trained_on(name, source, 121) if real else problems.load(name, source, size=1500, seed=3)
+    wrong = sft_tables.drawn(found, "matched", 121)
+    row, bits = sft_tables.leaked(wrong), sft_tables.information([p.category for p in found], [w.label for w in wrong])
     # Chance is 0.5, its standard error about 0.01; of MS MARCO's 425 real problems with a selected passage 0.02.
     assert row["form_accuracy"] <= (0.57 if real and name == "marco" else 0.55)
     # Information is at the least that the labels' shares allow, up to the sampling error of the draws.

@@ -1,11 +1,8 @@
 """The paper's claims, in our words, and our own questions, tested on the replication.
 
 An estimate is a difference between two training conditions on the same problems, averaged over seeds, or between
-answers after right and after wrong steps within one condition. ``low`` to ``high`` resamples problems and seeds, and
-``t_low`` to ``t_high`` is the two-way random-effects t interval (``bootstrap.crossed``). A seed sets a training's first
-weights and its order, not its problems.
-
-Rules of decision, by the ends of a 90% interval (level 0.05) and a margin:
+answers after right and after wrong steps within one condition; its intervals are of ``bootstrap.crossed``. Rules of
+decision, by the ends of a 90% interval (level 0.05) and a margin:
 
 * ``not lower`` (non-inferiority): supported above minus the margin, not supported below it.
 * ``not higher``: supported below the margin, not supported above it.
@@ -20,7 +17,7 @@ few for the bootstrap alone. A claim is not tested where a test would mean nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.resources import files
 
 import numpy as np
@@ -85,53 +82,45 @@ def tested(
     claims = load() if claims is None else claims
     for claim, dataset in [(one, dataset) for one in claims.itertuples() for dataset in one.datasets.split()]:
         part = verdicts[(verdicts.dataset == dataset) & verdicts.answerable]
-        for reveals, some in _parts(part, claim):
+        parts = {"all": part}
+        if "drawn_reveals" in part and MISLEADING & {claim.first, claim.second}:
+            parts |= dict(iter(part[part.drawn_reveals.fillna("") != ""].groupby("drawn_reveals")))
+        for reveals, some in parts.items():
             made = {}
             for size, of_size in some.groupby(SIZE):
                 if claim.second:
                     made[size] = difference(of_size, claim.first, claim.second, rng, repeats)
                 else:
                     made[size] = tie(of_size, claim.first, rng, repeats, claim.step)
-            made = {size: found for size, found in reversed(made.items()) if found} or {0: {}}
-            if reveals == "all" or 0 not in made:
-                rows += [_row(claim, dataset, some, size, found) | {"reveals": reveals} for size, found in made.items()]
+            made = {size: found for size, found in reversed(made.items()) if found}
+            if reveals == "all":
+                made = made or {0: {}}
+            rows += [_row(claim, dataset, reveals, some, size, found) for size, found in made.items()]
     return pd.DataFrame(rows)
 
 
-def _parts(part: pd.DataFrame, claim) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The problems together, and for claims on incorrect traces by what the wrong trace drawn for each reveals."""
-    yield "all", part
-    if "drawn_reveals" in part and MISLEADING & {claim.first, claim.second}:
-        yield from part[part.drawn_reveals.fillna("") != ""].groupby("drawn_reveals", sort=True)
-
-
-def _row(claim, dataset: str, part: pd.DataFrame, size: int, found: Mapping) -> dict:
-    margin = MARGIN if claim.second else TIE_MARGIN
-    named = teachers(part[part[SIZE] == size])
-    wrote = [named.get((dataset, name), "") for name in (claim.first, claim.second)]
-    reason = _not_tested(part, wrote, found)
+def _row(claim, dataset: str, reveals: str, part: pd.DataFrame, size: int, found: Mapping) -> dict:
+    """One row of ``tested``: ``found`` on the problems ``part`` for a training size, empty where it was not run."""
+    margin, named = MARGIN if claim.second else TIE_MARGIN, teachers(part[part[SIZE] == size])
+    wrote = {named.get((dataset, name), "") for name in (claim.first, claim.second)}
+    reasons = {NOT_RUN: not found}  # why a test would mean nothing
+    if found:
+        reasons = {
+            "one seed": found["seeds"] == 1,
+            "traces written by rules": TEACHER in wrote,
+            "generated problems": part.source.astype(str).str.contains("GENERATED").any(),
+            f"fewer than {FEWEST} problems of a kind": found["fewest"] < FEWEST,
+        }
+    reason = "; ".join(words for words, holds in reasons.items() if holds)
     return {
         "claim": claim.claim, "dataset": dataset, "source": part.source.iloc[0] if len(part) else "",
-        "reveals": "all", SIZE: size, "teacher": " and ".join(sorted(set(wrote) - {""})), "rule": claim.rule,
+        "reveals": reveals, SIZE: size, "teacher": " and ".join(sorted(wrote - {""})), "rule": claim.rule,
         "first": claim.first, "second": claim.second, "step": claim.step, "margin": margin,
         "estimate": found.get("value", np.nan), **{name: found.get(name, np.nan) for name in ENDS},
         "n": found.get("n", 0), "seeds": found.get("seeds", 0),
         "by_seed": "; ".join(f"{value:+.3f}" for value in found.get("by_seed", ())), "fewest": found.get("fewest", 0),
         "verdict": NOT_TESTED if reason else decide(claim.rule, found, margin), "reason": reason,
     }  # fmt: skip
-
-
-def _not_tested(part: pd.DataFrame, wrote: list[str], found: Mapping) -> str:
-    """Why a test would mean nothing; empty where it means something."""
-    if not found:
-        return NOT_RUN
-    reasons = {
-        "one seed": found["seeds"] == 1,
-        "traces written by rules": TEACHER in wrote,
-        "generated problems": part.source.astype(str).str.contains("GENERATED").any(),
-        f"fewer than {FEWEST} problems of a kind": found["fewest"] < FEWEST,
-    }
-    return "; ".join(reason for reason, holds in reasons.items() if holds)
 
 
 def overview(claimed: pd.DataFrame) -> pd.DataFrame:

@@ -1,25 +1,39 @@
-"""The recorded replication, read: verdicts, costs and forced answers of a whole grid, and words for its captions.
+"""The replication: score what ``tracekd train``, ``generate`` and ``intervene`` have finished, record it, read it.
 
-``training_problems`` says how many problems were drawn for a training, 0 for a student without one. Only students of
-one size are compared. An adapter's ``n`` can be a little smaller: not every problem has a trace of every kind.
+``record`` merges into three files without any text of problems or outputs: ``replication_verdicts.csv.gz`` (one row
+per output), ``replication_adapters.csv`` (one row per training: cost, hardware, commit) and
+``replication_interventions.csv.gz`` (one row per problem and forced trace). ``training_problems`` says how many
+problems were drawn for a training, 0 for a student without one. Only students of one size are compared. An adapter's
+``n`` can be a little smaller: not every problem has a trace of every kind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
-from tracekd.config import ROOT
+from tracekd import config
+from tracekd.command_line import Parser
+from tracekd.data.problems import kept, label_of
+from tracekd.grid import forced_traces as intervention_grid
+from tracekd.interventions import tables
+from tracekd.io.records import read_jsonl, replacing
+from tracekd.run import Run, open_run
+from tracekd.scoring import score_runs
+from tracekd.scoring.released_verdicts import write_table
+from tracekd.students import adapters, outputs, sft
 from tracekd.students.outputs import UNTRAINED
+from tracekd.teacher.run_texts import training_problems
+from tracekd.text import repetition
 from tracekd.traces.freeform import CONDITIONS as FREEFORM
 
-FOLDER = ROOT / "figures" / "data"
+PROFILES = ("grid", "grid-r1", "grid-r1-as-released", "grid-corruption", "grid-mechanism", "grid-natural")
+FOLDER = config.ROOT / "figures" / "data"
 VERDICTS, ADAPTERS = "replication_verdicts.csv.gz", "replication_adapters.csv"
-INTERVENTIONS = "replication_interventions.csv.gz"
-FILES = (VERDICTS, ADAPTERS, INTERVENTIONS)
+FILES = (VERDICTS, ADAPTERS, "replication_interventions.csv.gz")
 FLAGS = (
     "classification_correct", "retrieval_correct", "trace_correct", "answer_correct", "answer_contains", "answerable",
     "declined",
@@ -42,7 +56,7 @@ ORDER = (*UNTRAINED, *CORE, *FREEFORM)  # of the paper's conditions
 
 
 class Recorded(NamedTuple):
-    """The recorded replication, as ``replication.record`` writes it; ``interventions`` may be empty."""
+    """The recorded replication; ``interventions`` may be empty."""
 
     verdicts: pd.DataFrame
     adapters: pd.DataFrame
@@ -58,17 +72,16 @@ def load(folder: Path = FOLDER) -> Recorded:
     """
     if not (folder / VERDICTS).exists():
         raise FileNotFoundError(f"no replication is recorded in {folder}: `python -m tracekd replication --record`")
-    verdicts, adapters, rows = (read(folder / name) for name in FILES)
-    for name, made, wanted in ((VERDICTS, verdicts, COLUMNS), (ADAPTERS, adapters, COST)):
+    verdicts, trained, rows = (_read(folder / name) for name in FILES)
+    for name, made, wanted in ((VERDICTS, verdicts, COLUMNS), (ADAPTERS, trained, COST)):
         if missing := sorted({*wanted} - {*made}):
             raise ValueError(f"{folder / name} has no column {missing[0]!r}: record it anew, `replication --record`")
     if len(rows):
         rows = rows.assign(**{flag: rows[flag].fillna(0).astype(bool) for flag in ("answer_correct", "trace_correct")})
-    return Recorded(verdicts.astype(dict.fromkeys(FLAGS, bool)), adapters, rows)
+    return Recorded(verdicts.astype(dict.fromkeys(FLAGS, bool)), trained, rows)
 
 
-def read(path: Path) -> pd.DataFrame:
-    """Read one of ``FILES`` as it is."""
+def _read(path: Path) -> pd.DataFrame:
     table = pd.read_csv(path, dtype={"teacher": str, "profile": str})
     return table.assign(teacher=table.teacher.fillna("")) if "teacher" in table else table
 
@@ -77,18 +90,15 @@ def main_sizes(frame: pd.DataFrame) -> dict[str, int]:
     """The size to speak of for each data set: the largest with all of ``CORE`` on a common seed, else the largest."""
     found = {}
     for dataset, part in frame.groupby("dataset"):
-        seeds = {(s, c): set(rows.seed) for (s, c), rows in part.groupby([SIZE, "condition"])}
-        sizes = sorted(part[SIZE].unique())
-        whole = [s for s in sizes if set.intersection(*(seeds.get((s, c), set()) for c in CORE))]
-        found[dataset] = int((whole or sizes)[-1])
+        core = part[part.condition.isin(CORE)].groupby([SIZE, "seed"]).condition.nunique()
+        whole = core.index[core == len(CORE)].get_level_values(SIZE)
+        found[dataset] = int(max(whole, default=part[SIZE].max()))
     return found
 
 
 def of_sizes(frame: pd.DataFrame, sizes: Mapping[str, int]) -> pd.DataFrame:
     """The rows of each data set's size in ``sizes``, with those of the students without training."""
-    if frame.empty:
-        return frame
-    return frame[(frame[SIZE] == 0) | (frame[SIZE] == frame.dataset.map(sizes))]
+    return frame if frame.empty else frame[(frame[SIZE] == 0) | (frame[SIZE] == frame.dataset.map(sizes))]
 
 
 def teachers(frame: pd.DataFrame) -> dict[tuple[str, str], str]:
@@ -119,3 +129,151 @@ def counted(frame: pd.DataFrame) -> str:
     """How many problems of which set a frame has, for captions: ``375 problems of babi, 218 of cotempqa``."""
     parts = [f"{n} of {dataset}" for dataset, n in frame.groupby("dataset").id.nunique().items()]
     return ", ".join(parts).replace(" of", " problems of", 1)
+
+
+def finished(run: Run) -> tuple[list[tuple], list[tuple]]:
+    """The jobs (dataset, condition, seed) of a run that its adapters have answered in full, and the others."""
+    asked, done, rest = outputs.evaluation_problems(run), [], []
+    for job in outputs.jobs(run):
+        (done if outputs.answered(run, asked[job[0]], *job) else rest).append(job)
+    return done, rest
+
+
+def verdicts(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
+    """The verdicts of the outputs of ``jobs``, columns ``COLUMNS`` and those of ``LATER`` that there are."""
+    if not jobs:
+        return pd.DataFrame()
+    known = [p for part in kept(run).values() for p in part]
+    frame, _ = score_runs.verdict_frame(known, [outputs.outputs_path(run, *job) for job in jobs], seed=run.seed)
+    wrote = {job: _teacher(run, job) for job in jobs}
+    frame["source"] = frame.dataset.map({d: label_of(d, run.source) for d in frame.dataset.unique()})
+    frame["teacher"] = [wrote[job] for job in zip(*(frame[name] for name in JOB), strict=True)]
+    frame = _sized(run, frame)
+    return frame[[name for name in (*COLUMNS, *LATER) if name in frame]]
+
+
+def _teacher(run: Run, job: tuple) -> str:
+    if job[1] in UNTRAINED:
+        return ""
+    return adapters.teacher_of(adapters.read_record(adapters.adapter_path(run, *job)), job[1])
+
+
+def _sized(run: Run, frame: pd.DataFrame) -> pd.DataFrame:
+    """``frame``, which has ``dataset`` and ``condition``, with ``training_problems`` and ``profile``."""
+    drawn = {dataset: len(training_problems(run, dataset, part)) for dataset, part in kept(run).items()}
+    size = frame.dataset.map(drawn).where(~frame.condition.isin(UNTRAINED), 0)
+    return frame.assign(**{SIZE: size, "profile": run.profile.name})
+
+
+def trainings(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
+    """What the trainings of ``jobs`` cost, columns ``COST``.
+
+    ``target_repetition`` is the mean over the taught texts; NaN where the run holds other texts by now.
+    """
+    costs = []
+    for job in (job for job in jobs if job[1] not in UNTRAINED):
+        record, path = adapters.read_record(adapters.adapter_path(run, *job)), sft.set_path(run, *job[:2])
+        taught = [sft.Example(**row) for row in read_jsonl(path)] if path.exists() else []
+        same = adapters.key(run.student, taught, run.profile.recipe, job[2]) == record["key"]
+        repeated = pd.Series([repetition(e.target) for e in taught if same], dtype=float).mean()
+        about = dict(zip(JOB, job, strict=True)) | {"teacher": _teacher(run, job)}
+        costs.append({**record, **about, "source": label_of(job[0], run.source), "target_repetition": repeated})
+    return _sized(run, pd.DataFrame(costs, columns=list(COST))) if costs else pd.DataFrame()
+
+
+def forced_traces(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
+    """The answers after forced traces of those ``jobs`` that were asked in full, without text."""
+    chosen = intervention_grid.chosen(run)
+    whole = [j for j in jobs if j[1] not in UNTRAINED and intervention_grid.answered(run, chosen[j[0]], *j)]
+    rows = intervention_grid.read(intervention_grid.rows_path(run, *job) for job in whole)
+    return _sized(run, intervention_grid.without_text(tables.frame(rows))) if rows else pd.DataFrame()
+
+
+def record(runs: Sequence[Run], folder: Path = FOLDER) -> Recorded:
+    """Score what is finished in ``runs`` and merge it into what ``folder`` holds (see ``merged``).
+
+    Raises:
+        ValueError: nothing is finished, or two profiles answered the same job after training on as many problems.
+    """
+    made, untrained = [], set()
+    for run in runs:
+        # A student without training answers alike in every profile: the first one's outputs count.
+        jobs = [job for job in finished(run)[0] if job not in untrained]
+        untrained |= {job for job in jobs if job[1] in UNTRAINED}
+        made.append((verdicts(run, jobs), trainings(run, jobs), forced_traces(run, jobs)))
+    fresh = [_joined(parts) for parts in zip(*made, strict=True)]
+    if fresh[0].empty:
+        raise ValueError("no job is finished: run `python -m tracekd train` and `generate` with these profiles first")
+    old = [_read(folder / name) if (folder / name).exists() else pd.DataFrame() for name in FILES]
+    for name, table in zip(FILES, merged(old, fresh), strict=True):
+        if name.endswith(".gz"):
+            write_table(folder / name, table)
+        else:
+            with replacing(folder / name) as temporary:
+                table.to_csv(temporary, index=False, lineterminator="\n", float_format="%.6g")
+    return load(folder)
+
+
+def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Tables one below the other, flags as 0 and 1 as the files hold them; without any row, the columns ``KEY``."""
+    flags = [part.select_dtypes(["bool", "boolean"]).columns for part in parts]
+    parts = [part.astype(dict.fromkeys(names, "Int8")) for part, names in zip(parts, flags, strict=True) if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*KEY, "profile"])
+
+
+def merged(old: Sequence[pd.DataFrame], fresh: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Recorded verdicts, adapters and interventions with this machine's rows in place of the same jobs' earlier ones.
+
+    Forced answers stay as long as their adapter does. What the first edition recorded, without a profile, leaves when
+    its data set is recorded anew. The order of the rows is the same whichever machine records first.
+
+    Raises:
+        ValueError: two profiles have the same job at the same size.
+    """
+    needed = pd.Index([*KEY, "profile"])
+    old, fresh = (
+        [t.reindex(columns=t.columns.append(needed.difference(t.columns))) for t in side] for side in (old, fresh)
+    )
+    jobs = pd.concat([table[needed] for table in (old[0], fresh[0]) if len(table)]).dropna().drop_duplicates()
+    if len(twice := jobs[(jobs[SIZE] > 0) & jobs.duplicated(list(KEY))]):
+        raise ValueError(
+            f"{' '.join(map(str, twice.iloc[0]))}: another profile has answered the same job, trained on as many "
+            "problems: give one of them other conditions or sizes"
+        )
+    before, now = (dict(zip(_keys(t), t.weights, strict=True)) if len(t) else {} for t in (old[1], fresh[1]))
+    anew, retrained = set(fresh[0].dataset), {key for key, w in now.items() if before.get(key, w) != w}
+    made = []
+    for had, found in zip(old, fresh, strict=True):
+        again = {*_keys(found), *retrained}
+        leaves = had.profile.isna() & had.dataset.isin(anew)
+        leaves |= pd.Series([key in again for key in _keys(had)], had.index, dtype=bool)
+        table = _joined([had[~leaves], found])
+        # By student, data set, falling size, condition (the paper's first) and seed; problems as they come.
+        table["rank"] = table.condition.map({name: place for place, name in enumerate(ORDER)}).fillna(99)
+        by = {"student": True, "dataset": True, SIZE: False, "rank": True, "condition": True, "seed": True}
+        made.append(table.sort_values([*by], ascending=[*by.values()], kind="stable", ignore_index=True))
+    return [table.drop(columns="rank") for table in made]
+
+
+def _keys(table: pd.DataFrame) -> list[tuple]:
+    return list(table[list(KEY)].itertuples(index=False, name=None))
+
+
+def main(argv: list[str]) -> int:
+    """Say which jobs of the replication are finished; with --record, score them and merge them into the recording."""
+    parser = Parser("replication", main.__doc__, "python -m tracekd replication --profiles grid")
+    known = ",".join(name for name in PROFILES if name in config.names())
+    parser.add_argument("--profiles", default=known, help="whose grids, comma-separated")
+    parser.add_argument("--data", default="", help="generated, hub or a folder (default: the profile's)")
+    parser.add_argument("--texts", default="", help="a teacher's traces that were trained on (default: TRACEKD_TEXTS)")
+    parser.add_argument("--record", action="store_true", help="merge into figures/data/replication_*")
+    options = parser.parse_args(argv)
+    about = {"data": options.data, "texts": options.texts}
+    runs = [open_run("replication", name, **about) for name in options.profiles.split(",")]
+    for run in runs:
+        for word, jobs in zip(("finished", "open"), finished(run), strict=True):
+            print(f"{run.profile.name}, {word}: {len(jobs)} jobs" + "".join(f"\n  {d} {c} {s}" for d, c, s in jobs))
+    if options.record:
+        made = record(runs)
+        print(f"recorded: {len(made.verdicts)} verdicts of {len(made.adapters)} adapters in {FOLDER}")
+    return 0

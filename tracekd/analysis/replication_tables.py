@@ -20,6 +20,7 @@ FEWEST = 10  # problems of each kind below which there is no verdict on a tie
 FEWEST_SHOWN = 20  # problems below which a figure has no point
 REPEATS = 20_000  # resamples: the ends of intervals then move by less than 0.1 points from one seed to the next
 BY = ["dataset", "source", SIZE, "condition", "teacher"]
+TRACED = ("correct", "incorrect", "incorrect_uniform", "any", "foreign")  # traces whose steps can be judged
 VARIANTS = ("own", "gold", "wrong_label", "wrong_facts", "both_wrong", "masked", "empty")
 EFFECTS = (
     "total_all", "facts_given_right_label", "label_given_right_facts", "total", "natural_direct", "natural_indirect",
@@ -36,30 +37,29 @@ def costs(adapters: pd.DataFrame) -> pd.DataFrame:
 
 
 def accuracies(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
-    """Share of right answers per ``BY``, largest training first.
+    """``tables.accuracy`` of right answers per ``BY``, largest training first.
 
-    Returns:
-        columns of ``tables.accuracy``; contains (share of outputs that contain the answer); cut (share of outputs that
-        ran into the limit).
+    Further columns: contains, cut (shares of outputs that contain the answer, that ran into the limit).
     """
-    shares = tables.accuracy(verdicts, "answer_correct", rng, repeats, BY)
-    mild = tables.accuracy(verdicts, "answer_contains", rng, repeats, BY)[[*BY, "value"]]
+    shares, mild = (
+        tables.accuracy(verdicts, column, rng, repeats, BY) for column in ("answer_correct", "answer_contains")
+    )
     cut = verdicts.assign(cut=verdicts.status == "truncated").groupby(BY, sort=False).cut.mean()
-    shares = shares.merge(mild.rename(columns={"value": "contains"}), on=BY).merge(cut.reset_index(), on=BY)
-    order = {"by": ["dataset", SIZE], "ascending": [True, False], "kind": "stable", "ignore_index": True}
-    return freeform.spelled(shares.sort_values(**order))
+    shares = shares.assign(contains=mild.value).merge(cut.reset_index(), on=BY)
+    shares = shares.sort_values(["dataset", SIZE], ascending=[True, False], kind="stable", ignore_index=True)
+    return freeform.spelled(shares)
 
 
 def by_condition(shares: pd.DataFrame) -> pd.DataFrame:
-    """The rows of ``accuracies`` in the figure's order: by data set, untrained first, larger trainings before smaller.
+    """The rows of ``accuracies`` on ``FEWEST_SHOWN`` problems or more, in the figure's order.
 
-    Within a size the paper's conditions come first, then ours as they were recorded. Rows on fewer than
-    ``FEWEST_SHOWN`` problems are left out.
+    By data set, untrained first, larger trainings before smaller, the paper's conditions before ours.
     """
     place = shares.condition.str.partition(" (")[0].map({name: k for k, name in enumerate(ORDER)}).fillna(len(ORDER))
     part = shares.assign(place=place, size=-shares[SIZE].where(shares[SIZE] > 0, np.inf))
-    part = part[part.problems >= FEWEST_SHOWN].sort_values(["dataset", "size", "place"], kind="stable")
-    return part.drop(columns=["place", "size"]).reset_index(drop=True)
+    part = part[part.problems >= FEWEST_SHOWN]
+    part = part.sort_values(["dataset", "size", "place"], kind="stable", ignore_index=True)
+    return part.drop(columns=["place", "size"])
 
 
 def cube(frame: pd.DataFrame, conditions: Sequence[str], columns: Sequence[str] = ("answer_correct",)) -> np.ndarray:
@@ -85,10 +85,10 @@ def difference(frame: pd.DataFrame, first: str, second: str, rng: np.random.Gene
     found = _estimate(units, lambda means: means[:, 0] - means[:, 1], rng, repeats)
     if found and (units[..., 0] == units[..., 1]).all():
         # No resample differs, though the next problem may.
+        found |= dict.fromkeys(bootstrap.T_ENDS, np.nan)
         for level, mark in ((0.95, ""), (0.9, "90")):
             ends = intervals.paired_difference([False] * len(units), [False] * len(units), level)
             found |= {f"low{mark}": ends["low"], f"high{mark}": ends["high"]}
-        found |= dict.fromkeys(bootstrap.T_ENDS, np.nan)
     return found and found | {"fewest": int(units.any(axis=1).sum(axis=0).max())}
 
 
@@ -134,13 +134,10 @@ def by_answerable(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int
 def by_trace(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
     """``tables.accuracy`` of answers after the student's own right and wrong traces (``trace_correct``).
 
-    Of students taught correct or incorrect traces, on answerable questions; no row on fewer than ``FEWEST_SHOWN``
-    problems.
+    Of students taught ``TRACED``, on answerable questions; no row on fewer than ``FEWEST_SHOWN`` problems.
     """
-    some = verdicts[verdicts.condition.isin(["correct", "incorrect"]) & verdicts.answerable].drop(columns="category")
-    found = tables.accuracy(
-        some, "answer_correct", rng, repeats, ["dataset", "source", SIZE, "condition", "trace_correct"]
-    )
+    some = verdicts[verdicts.condition.isin(TRACED) & verdicts.answerable].drop(columns="category")
+    found = tables.accuracy(some, "answer_correct", rng, repeats, [*BY[:-1], "trace_correct"])
     return found[found.problems >= FEWEST_SHOWN]
 
 

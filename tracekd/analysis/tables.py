@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from tracekd.data.problem import Problem
+from tracekd.data.problems import kept, training_set
+from tracekd.data.splits import near_duplicate_lines
+from tracekd.grid import run_grid
 from tracekd.scoring.aligned import CELLS
+from tracekd.scoring.released_verdicts import write_table
+from tracekd.scoring.score_runs import verdict_frame, without_text
 from tracekd.stats import bootstrap, intervals
+from tracekd.students import sft
+from tracekd.students.outputs import UNTRAINED, evaluation_problems
+from tracekd.traces import freeform
 
 # The verdicts on a claim; inconclusive was tested, not tested would have meant nothing.
 SUPPORTED, NOT_SUPPORTED, INCONCLUSIVE, NOT_TESTED = "supported", "not supported", "inconclusive", "not tested"
@@ -23,22 +34,24 @@ RIGHT = {
     "classification_correct": "label right", "retrieval_correct": "facts right", "trace_correct": "trace right",
     "answer_correct": "answer right", "retrieval_any": "any gold fact",
 }  # fmt: skip
+PAIR = (
+    "first", "second", "n", "only_first", "only_second", "difference", "low", "high", "p_value", "p_holm", "tost_p",
+    "tost_holm", "equivalent", "detectable",
+)  # fmt: skip
 
 
-def percent(value: float, low: float | None = None, high: float | None = None) -> str:
+def percent(value: float, low: float = np.nan, high: float = np.nan) -> str:
     """A share as ``57.2% [52.7, 61.7]``; ``undefined`` for NaN."""
     if value != value:
         return "undefined"
-    text = f"{100 * value:.1f}%"
-    return text if low is None or low != low else f"{text} [{100 * low:.1f}, {100 * high:.1f}]"
+    return f"{100 * value:.1f}%" + ("" if low != low else f" [{100 * low:.1f}, {100 * high:.1f}]")
 
 
-def points(value: float, low: float | None = None, high: float | None = None) -> str:
+def points(value: float, low: float = np.nan, high: float = np.nan) -> str:
     """A difference in points as ``-2.2 [-7.3, +2.8]``; empty for NaN."""
     if value != value:
         return ""
-    ends = "" if low is None or low != low else f" [{100 * low:+.1f}, {100 * high:+.1f}]"
-    return f"{100 * value:+.1f}{ends}"
+    return f"{100 * value:+.1f}" + ("" if low != low else f" [{100 * low:+.1f}, {100 * high:+.1f}]")
 
 
 def in_words(table: pd.DataFrame, words: Callable = percent, columns: Sequence[str] = ENDS[:3]) -> list[str]:
@@ -46,29 +59,30 @@ def in_words(table: pd.DataFrame, words: Callable = percent, columns: Sequence[s
     return [words(*row) for row in table[list(columns)].itertuples(index=False)]
 
 
+def _seeded(frame: pd.DataFrame) -> pd.DataFrame:
+    """``frame`` with seed 0 where it states none, as the released outputs do."""
+    return frame.assign(seed=frame.seed.fillna(0) if "seed" in frame else 0)
+
+
 def first_seed(frame: pd.DataFrame, by: Sequence[str] = BY) -> pd.DataFrame:
-    """The rows of each group's first seed, or all: tests count problems, and a second seed adds none."""
-    if "seed" not in frame or frame.seed.isna().all():
-        return frame
+    """The rows of each group's first seed: tests count problems, and a second seed adds none."""
+    frame = _seeded(frame)
     return frame[frame.seed == frame.groupby(list(by), observed=True).seed.transform("min")]
 
 
 def accuracy(
     frame: pd.DataFrame, column: str, rng: np.random.Generator, repeats: int = 2000, by: Sequence[str] = BY
 ) -> pd.DataFrame:
-    """Mean of a flag, or of a number in 0..1 such as F1, for each group, over outputs and over categories.
-
-    ``value`` counts each problem alike (micro), so that large categories decide it; ``macro`` counts each category
-    alike. Both have a 95% interval over problems and seeds, of ``bootstrap.pooled``'s kinds.
+    """Mean of a flag, or of a number in 0..1 such as F1, for each group.
 
     Returns:
-        columns ``by``, value, low, high (0..1), t_low, t_high (two-way random-effects t interval, from two seeds on),
-        problems, outputs, seeds, interval (its kind); and, where ``frame`` has ``category``, macro, macro_low,
-        macro_high.
+        columns ``by``; value (each problem counts alike), low, high (0..1, of ``bootstrap.pooled``), t_low, t_high
+        (two-way random-effects t interval, from two seeds on), problems, outputs, seeds, interval (its kind); and,
+        where ``frame`` has ``category``, macro (each category counts alike), macro_low, macro_high.
     """
     rows = []
-    for key, part in frame.groupby(list(by), sort=False, observed=True):
-        values = by_problem(part, column)
+    for key, part in _seeded(frame).groupby(list(by), sort=False, observed=True):
+        values = part.set_index(["id", "seed"])[column].astype(float)
         found = bootstrap.pooled(values, rng, repeats, "share")
         row = dict(zip(by, key, strict=True)) | {name: found[name] for name in ENDS} | {"problems": found["n"]}
         row |= {"outputs": len(part), "seeds": found["seeds"], "interval": found["interval"]}
@@ -76,6 +90,23 @@ def accuracy(
             row |= _macro(values, part.groupby("id").category.first(), found, rng, repeats)
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _macro(values: pd.Series, category: pd.Series, found: dict, rng: np.random.Generator, repeats: int) -> dict:
+    """Mean over categories of each one's mean; where that is the mean over problems, its interval too."""
+    if category.nunique() == 1 or values.nunique() == 1 or len(category) < 2:
+        return {"macro": found["value"], "macro_low": found["low"], "macro_high": found["high"]}
+    wide = values.unstack("seed")
+    of = category.reindex(wide.index).to_numpy()[:, None] == np.unique(category)
+    units = np.stack([wide.fillna(0), wide.notna()], axis=-1)[:, :, None] * of[:, None, :, None]
+
+    def mean(means: np.ndarray) -> np.ndarray:
+        """Categories that a resample has no problem of are left out of its mean."""
+        pairs = means.reshape(-1, 2)
+        return np.nanmean(bootstrap.ratio(pairs).reshape(len(means), -1), axis=1)
+
+    made = bootstrap.crossed_bootstrap(units.reshape(*units.shape[:2], -1), mean, rng, repeats)
+    return {"macro": made["value"], "macro_low": made["low"], "macro_high": made["high"]}
 
 
 def accuracies(
@@ -106,45 +137,22 @@ def gold_free(frame: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000
     return accuracies(checked.assign(**measures), names, rng, repeats, by)
 
 
-def by_problem(part: pd.DataFrame, column: str) -> pd.Series:
-    """A column indexed by (id, seed); seed 0 where there are none."""
-    seed = part.seed if "seed" in part and part.seed.notna().all() else 0
-    return part.assign(seed=seed).set_index(["id", "seed"])[column].astype(float)
-
-
-def _macro(values: pd.Series, category: pd.Series, found: dict, rng: np.random.Generator, repeats: int) -> dict:
-    """Mean over categories of each one's mean; where that is the mean over problems, its interval too."""
-    if category.nunique() == 1 or values.nunique() == 1 or len(category) < 2:
-        return {"macro": found["value"], "macro_low": found["low"], "macro_high": found["high"]}
-    wide = values.unstack("seed")
-    of = category.reindex(wide.index).to_numpy()[:, None] == np.unique(category)
-    units = np.stack([wide.fillna(0), wide.notna()], axis=-1)[:, :, None] * of[:, None, :, None]
-
-    def mean(means: np.ndarray) -> np.ndarray:
-        """Categories that a resample has no problem of are left out of its mean."""
-        pairs = means.reshape(len(means), -1, 2)
-        return np.nanmean(np.where(pairs[..., 1] > 0, pairs[..., 0] / np.maximum(pairs[..., 1], 1e-12), np.nan), axis=1)
-
-    made = bootstrap.crossed_bootstrap(units.reshape(*units.shape[:2], -1), mean, rng, repeats)
-    return {"macro": made["value"], "macro_low": made["low"], "macro_high": made["high"]}
-
-
 def cells(frame: pd.DataFrame, step: str) -> dict[str, int]:
     """The four counts of a step against the answer."""
     right, answer = frame[f"{step}_correct"].astype(bool), frame["answer_correct"].astype(bool)
     return {name: int(((right == a) & (answer == b)).sum()) for (a, b), name in CELLS.items()}
 
 
-def associations(frame: pd.DataFrame, by: Sequence[str] = BY, steps: Sequence[str] = STEPS) -> pd.DataFrame:
-    """One row per group and step: the 2x2 counts and all of ``intervals.association_row``, p-values Holm-adjusted.
+def associations(frame: pd.DataFrame, by: Sequence[str] = BY) -> pd.DataFrame:
+    """``association_table`` of each group and step, first seeds only (``replication_tables`` has all seeds)."""
+    groups = first_seed(frame, by).groupby(list(by), sort=False, observed=True)
+    heads = ((dict(zip(by, key, strict=True)), part) for key, part in groups)
+    return association_table((head | {"step": step}, cells(part, step)) for head, part in heads for step in STEPS)
 
-    Only the first seed of a group enters; ``replication_tables`` has the differences over all seeds.
-    """
-    table = pd.DataFrame(
-        dict(zip(by, key, strict=True)) | {"step": step, **intervals.association_row(cells(part, step))}
-        for key, part in first_seed(frame, by).groupby(list(by), sort=False, observed=True)
-        for step in steps
-    )
+
+def association_table(counted: Iterable[tuple[dict, Mapping]]) -> pd.DataFrame:
+    """One row per pair of keys and 2x2 counts, with ``intervals.association_row``, p-values Holm-adjusted (p_holm)."""
+    table = pd.DataFrame(head | intervals.association_row(counts) for head, counts in counted)
     return table.assign(p_holm=intervals.holm(table.p_value))
 
 
@@ -169,9 +177,8 @@ def contrasts(
     ``LEAST`` problems can never be told apart: they do not count as tests of Holm's family, and their p_holm is 1.
 
     Returns:
-        columns ``within``, first, second, n, only_first, only_second, difference, low, high, p_value, p_holm, tost_p,
-        tost_holm (also Holm over the table), equivalent (within ``margin`` at 0.05, by tost_holm), detectable (least
-        difference found with 80% power).
+        columns ``within`` and ``PAIR``: of them tost_holm is also Holm over the table, equivalent is within ``margin``
+        at 0.05 by tost_holm, detectable the least difference found with 80% power.
     """
     rows = []
     for key, part in frame.groupby(list(within), sort=False, observed=True):
@@ -179,17 +186,82 @@ def contrasts(
         names = [c for c in (order or part.condition.unique()) if c in wide]
         for first, second in combinations(names, 2):
             pair = wide[[first, second]].dropna().astype(bool)
-            if pair.empty:
-                continue
-            test, same = intervals.mcnemar(pair[first], pair[second]), intervals.tost(pair[first], pair[second], margin)
-            row = {**dict(zip(within, key, strict=True)), "first": first, "second": second, "n": len(pair)}
-            row |= {"only_first": test["only_first"], "only_second": test["only_second"], "difference": test["value"]}
-            row |= {name: test[name] for name in ("low", "high", "p_value")}
-            rows.append(row | {"tost_p": same["p_value"], "detectable": same["detectable"]})
+            if len(pair):
+                about = dict(zip(within, key, strict=True)) | {"first": first, "second": second}
+                test = intervals.mcnemar(pair[first], pair[second])
+                same = intervals.tost(pair[first], pair[second], margin)
+                found = {"difference": test["value"], "tost_p": same["p_value"], "detectable": same["detectable"]}
+                rows.append(about | test | found)
     table = pd.DataFrame(rows)
-    if len(table):
-        for name, adjusted in (("p_value", "p_holm"), ("tost_p", "tost_holm")):
-            found = pd.Series(intervals.holm(table[name].where(table.n >= LEAST))).fillna(1.0)
-            table.insert(table.columns.get_loc(name) + 1, adjusted, found)
-        table.insert(table.columns.get_loc("tost_holm") + 1, "equivalent", table.tost_holm < 0.05)
-    return table
+    if table.empty:
+        return table
+    for name, adjusted in (("p_value", "p_holm"), ("tost_p", "tost_holm")):
+        table[adjusted] = np.nan_to_num(intervals.holm(table[name].where(table.n >= LEAST)), nan=1.0)
+    return table.assign(equivalent=table.tost_holm < 0.05)[[*within, *PAIR]]
+
+
+class Evaluation(NamedTuple):
+    """The outputs of a run (``paths``) on its ``problems`` and their verdicts, conditions in longhand.
+
+    ``frame`` and ``files`` are of ``score_runs.verdict_frame``; ``twins`` says how many training problems nearly are
+    test problems.
+    """
+
+    problems: Sequence[Problem]
+    paths: Sequence[Path]
+    frame: pd.DataFrame
+    files: pd.DataFrame
+    twins: str
+
+    @property
+    def traced(self) -> pd.DataFrame:
+        """The verdicts on students that were taught to write the steps."""
+        names = self.frame.condition.str.partition(" (")[0]
+        return self.frame[~names.isin([*UNTRAINED, "vanilla"]) & ~names.map(freeform.takes_texts).astype(bool)]
+
+    def statuses(self) -> pd.DataFrame:
+        """How many outputs of each file have each status, with ``missing`` ones, which add up to ``n``; new_tokens."""
+        by = ["dataset", "condition", "seed"]
+        table = self.frame.groupby([*by, "status"], sort=False).size().unstack(fill_value=0)
+        missing = self.files.groupby(by, sort=False).missing.sum()
+        table = table.reindex(missing.index, fill_value=0).assign(missing=missing)
+        table.insert(0, "n", table.sum(axis=1))
+        return table.assign(new_tokens=self.frame.groupby(by).n_tokens.mean()).rename_axis(columns=None).reset_index()
+
+    def accuracies(self, rng: np.random.Generator, repeats: int) -> pd.DataFrame:
+        """``accuracies`` of answers and, where steps were taught, of steps and ``gold_free``."""
+        answers = accuracies(self.frame, ANSWERS, rng, repeats)
+        steps = accuracies(self.traced, RIGHT, rng, repeats)
+        return pd.concat([answers, steps, gold_free(self.traced, rng, repeats)], ignore_index=True)
+
+    def contrasts(self, margin: float) -> pd.DataFrame:
+        """``contrasts`` by exact match and by the milder measure (column ``measure``).
+
+        The prompted student comes last, so that a difference reads "trained minus prompted".
+        """
+        order = sorted(dict.fromkeys(self.frame.condition), key="prompted".__eq__)
+        measures = list(ANSWERS.items())[:2]
+        found = [contrasts(self.frame, margin, c, order=order).assign(measure=name) for c, name in measures]
+        return pd.concat(found, ignore_index=True)
+
+
+def evaluate(run) -> Evaluation:
+    """Score the run's outputs; those that are missing are generated first, nothing is trained.
+
+    Verdicts without text go to ``verdicts/DATASET.csv.gz`` and ``figures/data/04_verdicts.csv.gz`` of the run.
+
+    Raises:
+        FileNotFoundError: adapters are missing; the message has the command that trains them.
+    """
+    paths, problems, asked = run_grid.generate(run), kept(run), evaluation_problems(run)
+    everything = [problem for part in problems.values() for problem in part]
+    frame, files = verdict_frame(everything, paths, asked, run.seed)
+    teachers = sft.teachers(sft.kept(run))
+    frame = freeform.with_teacher(frame.assign(student=run.student), teachers)
+    flags = without_text(frame)
+    for dataset, part in flags.groupby("dataset", sort=False):
+        write_table(run.path("verdicts", f"{dataset}.csv.gz"), part)
+    write_table(run.path("figures", "data", "04_verdicts.csv.gz"), flags)
+    files = freeform.spelled(files.assign(seed=[int(path.stem.rpartition("-")[2]) for path in paths]), teachers)
+    trained = {dataset: training_set(run, dataset, part) for dataset, part in problems.items()}
+    return Evaluation(everything, paths, freeform.spelled(frame), files, near_duplicate_lines(trained, asked))

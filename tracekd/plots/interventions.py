@@ -38,29 +38,22 @@ def variant_accuracy(table: pd.DataFrame, ax: Axes) -> Axes:
     table = table[(table.outcome == "answer_correct") & (table.n >= FEWEST)]
     names = [v for v in VARIANTS if v in set(table.variant)]
     kinds = list(dict.fromkeys(table.condition))
-    step = 0.62 / max(len(kinds), 1)
     for k, kind in enumerate(kinds):
         part = table[table.condition == kind].set_index("variant").reindex(names)
-        x = np.arange(len(names)) + (k - (len(kinds) - 1) / 2) * step
-        low, high = (part.value - part.low).clip(lower=0), (part.high - part.value).clip(lower=0)
-        colour = colour_of(kind)
-        ax.errorbar(x, part.value, [low, high], fmt=marker_of(kind), ms=3.5, lw=1, color=colour, label=kind)
+        x = np.arange(len(names)) + (k - (len(kinds) - 1) / 2) * 0.62 / len(kinds)
+        gaps, colour = np.clip([part.value - part.low, part.high - part.value], 0, None), colour_of(kind)
+        ax.errorbar(x, part.value, gaps, fmt=marker_of(kind), ms=3.5, lw=1, color=colour, label=kind)
         if "own" in names and not np.isnan(part.value["own"]):
             ax.axhline(part.value["own"], color=colour, lw=0.6, ls=":", zorder=0)
     for x in np.arange(1, len(names), 2):
         ax.axvspan(x - 0.5, x + 0.5, color="#F4F4F4", zorder=-1, lw=0)
-    ax.set_xticks(range(len(names)), [f"{VARIANT_NAMES[name]}\n{_problems(table, name)}" for name in names])
+    n = table.groupby("variant").n.agg(lambda n: "\N{EN DASH}".join(f"{end:.0f}" for end in sorted({n.min(), n.max()})))
+    ax.set_xticks(range(len(names)), [f"{VARIANT_NAMES[name]}\nn = {n[name]}" for name in names])
     ax.set(xlim=(-0.5, max(len(names), 1) - 0.5), xlabel="trace put before the answer")
     ax.set(ylim=(-0.02, 1.02), ylabel="accuracy (share\nof right answers)")
     ax.tick_params(axis="x", length=0)
     ax.legend(ncols=min(len(kinds), 4), loc="lower center", bbox_to_anchor=(0.5, 1.0), columnspacing=1)
     return ax
-
-
-def _problems(table: pd.DataFrame, variant: str) -> str:
-    """The number of problems behind a variant's points, ``n = 12``; the range where conditions differ."""
-    n = table[table.variant == variant].n
-    return f"n = {n.min():.0f}" if n.min() == n.max() else f"n = {n.min():.0f}\N{EN DASH}{n.max():.0f}"
 
 
 def kinds_by_forced(final: pd.DataFrame, ax: Axes) -> Axes:
@@ -73,8 +66,7 @@ def kinds_by_forced(final: pd.DataFrame, ax: Axes) -> Axes:
         for x, kind in enumerate(kinds):
             part = final[(final.kind == kind) & (final.variant == variant)]
             at = x + (j - (len(FORCED_STYLE) - 1) / 2) * 0.16
-            spread = jitter.uniform(-0.05, 0.05, len(part))
-            named = label if not x else None
+            named, spread = None if x else label, jitter.uniform(-0.05, 0.05, len(part))
             ax.plot(at + spread, part.share, "o", ms=2.5, alpha=0.6, mew=0, color=colour, label=named)
             ax.hlines(part.share.mean(), at - 0.06, at + 0.06, color=colour, lw=1.5)
     names = [kind.replace("_", "\n") if not kind[-1].isdigit() else f"{kind[-2:]}%\nwrong" for kind in kinds]
@@ -98,7 +90,7 @@ def learning_curves(looks: pd.DataFrame, ax: Axes) -> Axes:
     return _with_chance(ax, own, "steps of training")
 
 
-def by_facts(final: pd.DataFrame, ax: Axes, *, variant: str = "own") -> Axes:
+def by_facts(final: pd.DataFrame, ax: Axes, *, variant: str) -> Axes:
     """Share of right answers after a forced trace by number of facts in the context; a dot is a seed, the line a mean.
 
     ``final`` is ``analysis.mechanism.last`` of one number of steps per kind; the dotted line marks chance, 1/K.
@@ -106,11 +98,10 @@ def by_facts(final: pd.DataFrame, ax: Axes, *, variant: str = "own") -> Axes:
     part = final[final.variant == variant]
     sizes, kinds = sorted(part.facts.unique()), _ordered(part.kind)
     for j, kind in enumerate(kinds):
-        shift, rows = (j - (len(kinds) - 1) / 2) * 0.07, part[part.kind == kind]
-        ax.plot(rows.facts.map(sizes.index) + shift, rows.share, "o", ms=2, alpha=0.6, mew=0, color=_COLOURS[kind])
-        means = rows.groupby("facts").share.mean()
-        at = [sizes.index(k) + shift for k in means.index]
-        ax.plot(at, means, color=_COLOURS[kind], lw=1, label=kind.replace("_", " "))
+        rows = part[part.kind == kind]
+        rows = rows.assign(at=rows.facts.map(sizes.index) + (j - (len(kinds) - 1) / 2) * 0.07)
+        ax.plot(rows["at"], rows.share, "o", ms=2, alpha=0.6, mew=0, color=_COLOURS[kind])
+        ax.plot(rows.groupby("at").share.mean(), color=_COLOURS[kind], lw=1, label=kind.replace("_", " "))
     ax.plot(range(len(sizes)), [1 / k for k in sizes], ":", color="#888888", lw=0.8, label="chance")
     ax.set_xticks(range(len(sizes)), sizes)
     ax.set(ylim=(-0.03, 1.03), xlabel="facts in the context", ylabel="share of right answers")

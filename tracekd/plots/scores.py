@@ -1,13 +1,17 @@
-"""Pictures of training and evaluation: losses, estimates by condition, shares, phi. Data and axes in, axes out."""
+"""Pictures of training, evaluation and the paper check: losses, estimates by condition, phi, claims, the finding."""
 
 from __future__ import annotations
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from tracekd.plots.style import OKABE_ITO, colour_of, marker_of, named
+from tracekd.analysis.recorded import SIZE
+from tracekd.analysis.tables import NOT_SUPPORTED, SUPPORTED
+from tracekd.plots.style import OKABE_ITO, WIDTH, colour_of, marker_of, named
 
 RULES = {"as printed": OKABE_ITO["grey"], "as published": OKABE_ITO["orange"], "id-aligned": OKABE_ITO["blue"]}
 SHARES = {
@@ -15,11 +19,17 @@ SHARES = {
     "p_answer_given_trace": ("answer right, given a right trace", OKABE_ITO["blue"]),
     "p_answer_given_not_trace": ("answer right, given a wrong trace", OKABE_ITO["vermilion"]),
 }
+FORCED = {
+    "gold": ("right trace", OKABE_ITO["blue"]), "empty": ("no trace", OKABE_ITO["grey"]),
+    "both_wrong": ("wrong trace", OKABE_ITO["vermilion"]),
+}  # fmt: skip
 PARTS = {"trace_loss": "trace tokens", "answer_loss": "answer tokens"}
+VERDICT_STYLE = {SUPPORTED: (OKABE_ITO["blue"], "o"), NOT_SUPPORTED: (OKABE_ITO["vermilion"], "D")}
+INCONCLUSIVE_STYLE = (OKABE_ITO["grey"], "s")
 
 
 def forest(
-    table: pd.DataFrame, ax: Axes, *, label: str, kind: str, colours: dict[str, str] | None = None, unit: str = "share"
+    table: pd.DataFrame, ax: Axes, *, label: str, kind: str, unit: str, colours: dict[str, str] | None = None
 ) -> Axes:
     """Estimates with 95% intervals: one line per value of ``label``, one coloured point per value of ``kind``.
 
@@ -28,53 +38,53 @@ def forest(
         ax: to draw on.
         label: column that names the lines.
         kind: column shown by colour and marker, with a legend unless each line has one point.
-        colours: kind to colour; default: the conditions' own.
         unit: label of the x axis.
+        colours: kind to colour; default: the conditions' own.
     """
-    lines, kinds = list(dict.fromkeys(table[label])), list(dict.fromkeys(table[kind]))
+    lines, kinds = list(dict.fromkeys(table[label]))[::-1], list(dict.fromkeys(table[kind]))
     single = table[label].is_unique
     step = 0 if single else min(0.25, 0.8 / len(kinds))
-    for k, name in enumerate(kinds):
+    for k, name in enumerate(map(str, kinds)):
         part = table[(table[kind] == name) & table.value.notna()]
-        places = [len(lines) - 1 - lines.index(line) + ((len(kinds) - 1) / 2 - k) * step for line in part[label]]
-        colour, marker = (colours[name], "osD^vP"[k % 6]) if colours else (colour_of(str(name)), marker_of(str(name)))
-        style = {"fmt": marker, "ms": 3.5, "lw": 1, "color": colour, "label": named(str(name))}
+        places = [lines.index(line) + ((len(kinds) - 1) / 2 - k) * step for line in part[label]]
+        colour, marker = (colours[name], "osD^vP"[k % 6]) if colours else (colour_of(name), marker_of(name))
         if len(part):
             gaps = np.clip([part.value - part.low, part.high - part.value], 0, None)
-            ax.errorbar(part.value, places, xerr=gaps, **style)
+            ax.errorbar(part.value, places, xerr=gaps, fmt=marker, ms=3.5, lw=1, color=colour, label=named(name))
     for name, part in table.groupby(label, sort=False):
         if part.value.isna().all():
-            place, words = len(lines) - 1 - lines.index(name), "undefined: trace or answer never varies"
-            ax.text(0.01, place, words, fontsize=6, color="#555555", va="center")
-    ax.set_yticks(range(len(lines)), [named(str(line)) for line in lines[::-1]])
+            words = "undefined: trace or answer never varies"
+            ax.text(0.01, lines.index(name), words, fontsize=6, color="#555555", va="center")
+    ax.set_yticks(range(len(lines)), [named(str(line)) for line in lines])
     ax.set(ylim=(-0.6, len(lines) - 0.4), xlabel=unit)
     if not single:
         ax.legend(ncols=min(len(kinds), 4), loc="lower center", bbox_to_anchor=(0.5, 1.0), columnspacing=1)
     return ax
 
 
-def points(table: pd.DataFrame, ax: Axes, *, group: str, colour: str, unit: str = "share of problems") -> Axes:
-    """Shares in 0..1 by ``group`` (lines) and ``colour`` (conditions): see ``forest``."""
-    forest(table, ax, label=group, kind=colour, unit=unit).set_xlim(-0.02, 1.02)
+def points(table: pd.DataFrame, ax: Axes, *, group: str, unit: str) -> Axes:
+    """Shares in 0..1 by ``group`` (lines) and ``condition`` (colours): see ``forest``."""
+    forest(table, ax, label=group, kind="condition", unit=unit).set_xlim(-0.02, 1.02)
     return ax
 
 
-def share_bars(table: pd.DataFrame, ax: Axes, *, label: str = "condition") -> Axes:
-    """Joint share beside the two conditional shares of ``tables.associations``, one step: see ``forest``."""
+def share_bars(table: pd.DataFrame, ax: Axes) -> Axes:
+    """Joint share beside the two conditional shares of ``tables.associations``, one line per ``title``."""
     parts = [
-        table[[label]].assign(share=words, value=table[name], low=table[f"{name}_low"], high=table[f"{name}_high"])
+        table[["title"]].assign(share=words, value=table[name], low=table[f"{name}_low"], high=table[f"{name}_high"])
         for name, (words, _) in SHARES.items()
     ]
-    forest(pd.concat(parts), ax, label=label, kind="share", colours=dict(SHARES.values())).set_xlim(-0.02, 1.02)
+    forest(pd.concat(parts), ax, label="title", kind="share", unit="share", colours=dict(SHARES.values()))
+    ax.set_xlim(-0.02, 1.02)
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), handletextpad=0.3)
     return ax
 
 
-def phi_forest(table: pd.DataFrame, ax: Axes, *, label: str) -> Axes:
-    """Phi with its interval (columns phi, phi_low, phi_high; -1..1) under each of ``rules``: see ``forest``."""
+def phi_forest(table: pd.DataFrame, ax: Axes) -> Axes:
+    """Phi with its interval (columns phi, phi_low, phi_high; -1..1) under each of ``rules``, one line per ``title``."""
     shown = table.rename(columns={"phi": "value", "phi_low": "low", "phi_high": "high"})
     ax.axvline(0, color="#999999", lw=0.6)
-    return forest(shown, ax, label=label, kind="rules", colours=RULES, unit="phi of trace and answer")
+    return forest(shown, ax, label="title", kind="rules", unit="phi of trace and answer", colours=RULES)
 
 
 def loss_curves(ax: Axes, logs: pd.DataFrame, part: str) -> Axes:
@@ -82,10 +92,8 @@ def loss_curves(ax: Axes, logs: pd.DataFrame, part: str) -> Axes:
 
     ``logs`` is of ``sft_tables.losses``. A condition without such tokens (vanilla has no trace) has no line.
     """
-    for (condition, _), rows in logs.groupby(["condition", "seed"], sort=False):
-        rows = rows.dropna(subset=[part]).sort_values("step")
-        if rows.empty:
-            continue
+    for (condition, _), rows in logs.dropna(subset=[part]).groupby(["condition", "seed"], sort=False):
+        rows = rows.sort_values("step")
         smooth = rows[part].rolling(max(1, len(rows) // 12), min_periods=1).mean()
         colour, dot = colour_of(condition), "o" if len(rows) == 1 else None  # no line of one step
         ax.plot(rows.examples, rows[part], color=colour, alpha=0.25, lw=0.7)
@@ -95,3 +103,88 @@ def loss_curves(ax: Axes, logs: pd.DataFrame, part: str) -> Axes:
     ax.yaxis.set_major_formatter("{x:g}")
     ax.yaxis.set_minor_formatter(NullFormatter())
     return ax
+
+
+def _panels(lines: list[int]) -> tuple[Figure, list[Axes]]:
+    """One panel below the other, as high as their numbers of lines."""
+    size = (WIDTH, 0.55 * len(lines) + 0.19 * sum(lines))
+    fig, axs = plt.subplots(len(lines), 1, figsize=size, squeeze=False, height_ratios=lines)
+    return fig, list(axs[:, 0])
+
+
+def accuracy(table: pd.DataFrame) -> Figure:
+    """Accuracy by condition (``replication_tables.by_condition``): one panel per data set, one line per training."""
+    sizes = table[SIZE].map(lambda size: f", {size:,}" if size else "")
+    table = table.assign(line=table.condition.str.replace("_", " ") + sizes)
+    parts = dict(list(table.groupby("dataset", sort=False)))
+    fig, axs = _panels([len(part) for part in parts.values()])
+    for ax, (dataset, part) in zip(axs, parts.items(), strict=True):
+        points(part, ax, group="line", unit="")
+        n = " to ".join(map(str, sorted({part.problems.min(), part.problems.max()})))
+        ax.set_title(f"{named(dataset)}, n = {n} problems", loc="left")
+    axs[-1].set_xlabel("share of answers right")
+    return fig
+
+
+def claim_forest(table: pd.DataFrame) -> Figure:
+    """One panel per unit, one line per claim and data set: estimate, 90% (thick) and 95% interval (thin), verdict.
+
+    The intervals draw problems and seeds again; the dotted line is the 95% t interval; the margin is shaded.
+
+    Args:
+        table: of ``analysis.claims.tested``, claims that were tested; shares in -1..1, drawn in points.
+    """
+    parts = [part for _, part in table.groupby("margin")]
+    fig, axs = _panels([len(part) + part.claim.nunique() for part in parts])
+    for ax, part in zip(axs, parts, strict=True):
+        compared = "one training minus another" if part.second.iloc[0] else "after right minus after wrong steps"
+        ax.set_title(f"Accuracy, {compared} (points; shaded: the margin)", loc="left")
+        _claims(part, ax)
+    return fig
+
+
+def _claims(table: pd.DataFrame, ax: Axes) -> None:
+    y, ticks, side, margin = 0, {}, ax.get_yaxis_transform(), 100 * table.margin.iloc[0]
+    ax.axvspan(-margin, margin, color="#EEEEEE", lw=0, zorder=-1)
+    ax.axvline(0, color="black", lw=0.6, zorder=-1)
+    for claim, rows in table.groupby("claim", sort=False):
+        ax.text(0.005, y, claim, transform=side, fontsize=7, va="center", fontweight="bold")
+        for row in rows.itertuples():
+            y += 1
+            colour, marker = VERDICT_STYLE.get(row.verdict, INCONCLUSIVE_STYLE)
+            for low, high, off, style in (
+                (row.low, row.high, 0, {"lw": 1}),
+                (row.low90, row.high90, 0, {"lw": 2.6}),
+                (row.t_low, row.t_high, 0.25, {"lw": 0.8, "ls": ":"}),
+            ):
+                ax.plot([100 * low, 100 * high], [y + off] * 2, color=colour, **style)
+            ax.plot(100 * row.estimate, y, marker, ms=5, mfc=colour, mec="white")
+            ax.text(1.01, y, row.verdict, transform=side, fontsize=6.5, va="center", color=colour)
+            ticks[y] = f"{named(row.dataset)}, trained on {row.training_problems:,}, n = {row.n}, seeds: {row.seeds}"
+        y += 1
+    ax.set_yticks(list(ticks), ticks.values())
+    ax.set_ylim(y - 0.4, -0.6)
+    ax.tick_params(axis="y", length=0)
+
+
+def hero(phi: pd.DataFrame, forced: pd.DataFrame, titles: tuple[str, str]) -> Figure:
+    """(a) Phi of trace and answer in the authors' outputs; (b) the open student's accuracy after forced traces.
+
+    Args:
+        phi: rows of ``paper_check.compared``, one step and condition.
+        forced: of ``replication_tables.forced_panel``.
+        titles: what to see in each panel.
+    """
+    shown = forced.assign(
+        variant=pd.Categorical(forced.variant, list(FORCED)),
+        trace=[FORCED[variant][0] for variant in forced.variant],
+        line=forced.dataset + ", taught\n" + forced.condition + " traces, n = " + forced.n.astype(str),
+    ).sort_values(["dataset", "condition", "variant"])
+    fig, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.6), width_ratios=[1, 1])
+    phi_forest(phi.assign(title=phi.dataset + ", " + phi.student.str.removesuffix("-Instruct")), left)
+    unit = "share of answers right"
+    forest(shown, right, label="line", kind="trace", unit=unit, colours=dict(FORCED.values())).set_xlim(-0.02, 1.02)
+    for ax, letter, words in zip((left, right), "ab", titles, strict=True):
+        ax.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.4, 1.0), columnspacing=0.8, handletextpad=0.2)
+        ax.set_title(f"({letter}) {words}", loc="left", pad=20, fontweight="bold", x=-0.6)
+    return fig

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import html
-import textwrap
 from collections.abc import Sequence
 from itertools import product
+from textwrap import fill, shorten
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -15,7 +15,10 @@ from tracekd.data.problem import Problem
 from tracekd.plots.style import NAMES, OKABE_ITO, colour_of
 from tracekd.traces import corruption, templates
 
-_MEASURES = {"answers_agree": "answers", "category_agree": "category", "evidence_agree": "evidence"}
+_MEASURES = {
+    "answers_agree": ("answers", "blue"), "category_agree": ("category", "orange"),
+    "evidence_agree": ("evidence", "green"),
+}  # fmt: skip
 RIGHT, WRONG = "\u2713", "\u2717"
 # Background and name of a token by where the loss falls: nowhere, on the trace, on the answer.
 TOKENS = {
@@ -25,44 +28,32 @@ TOKENS = {
 }
 
 
-def flow(problem: Problem, ax: plt.Axes, width: int = 34) -> plt.Axes:
+def flow(problem: Problem, ax: plt.Axes) -> plt.Axes:
     """Draw a problem as question, then classification, retrieval and answer, in boxes with arrows."""
     texts = {
-        "classification": problem.category,
-        "retrieval": "\n".join(problem.facts) or "(no fact answers)",
-        "answer": ", ".join(problem.answers),
+        "classification": ([problem.category], "orange"),
+        "retrieval": (problem.facts or ["(no fact answers)"], "sky"),
+        "answer": ([", ".join(problem.answers)], "green"),
     }
-    colours = (OKABE_ITO["orange"], OKABE_ITO["sky"], OKABE_ITO["green"])
-    ax.set(xlim=(0, 3), ylim=(0, 1))
+    ax.set(xlim=(-0.05, 10.05), ylim=(-0.05, 2.05))
     ax.axis("off")
-    ax.set_title(
-        textwrap.fill(f"{NAMES.get(problem.dataset, problem.dataset)}: {problem.question}", 100),
-        loc="left",
-        fontsize=7.5,
-    )
-    for k, ((step, text), colour) in enumerate(zip(texts.items(), colours, strict=True)):
-        box = FancyBboxPatch((k + 0.06, 0.08), 0.84, 0.84, boxstyle="round,pad=0.02", fc="white", ec=colour, lw=1.5)
-        ax.add_patch(box)
-        ax.text(k + 0.48, 0.85, step, ha="center", va="top", fontweight="bold", color=colour)
-        lines = [textwrap.fill(textwrap.shorten(line, 210, placeholder=" …"), width) for line in text.split("\n")]
-        ax.text(k + 0.48, 0.4, "\n".join(lines), ha="center", va="center", fontsize=6.5)
-        if k < 2:
-            ends = (k + 0.93, 0.5), (k + 1.04, 0.5)
-            ax.add_patch(FancyArrowPatch(*ends, arrowstyle="-|>", mutation_scale=9, color="0.3"))
+    question = fill(f"{NAMES.get(problem.dataset, problem.dataset)}: {problem.question}", 100)
+    ax.set_title(question, loc="left", fontsize=7.5)
+    for k, (step, (paragraphs, colour)) in enumerate(texts.items()):
+        shown = [shorten(text, 210, placeholder=" …") for text in paragraphs]
+        _card(ax, (3.5 * k, 0, 3, 2), step, OKABE_ITO[colour], shown)
+    _arrows(ax, [(3.5 * k - 0.5, 1, 3.5 * k, 1) for k in (1, 2)])
     return ax
 
 
-def agreement(table: pd.DataFrame, ax: plt.Axes, legend: bool = True) -> plt.Axes:
+def agreement(table: pd.DataFrame, ax: plt.Axes) -> plt.Axes:
     """Draw the shares of problems whose derivation agrees with gold; ``table`` as from ``agreement.summary``."""
-    colours = (OKABE_ITO["blue"], OKABE_ITO["orange"], OKABE_ITO["green"])
     rows = table.iloc[::-1].reset_index(drop=True)
-    for k, ((column, name), colour) in enumerate(zip(_MEASURES.items(), colours, strict=True)):
+    for k, (column, (name, colour)) in enumerate(_MEASURES.items()):
         places = [y + 0.25 * (1 - k) for y in range(len(rows))]
-        ax.barh(places, 100 * rows[column] / rows.n, height=0.24, color=colour, label=name)
+        ax.barh(places, 100 * rows[column] / rows.n, height=0.24, color=OKABE_ITO[colour], label=name)
     ax.set_yticks(range(len(rows)), [f"{c} ({n:,})" for c, n in zip(rows.category, rows.n, strict=True)], fontsize=6)
     ax.set(xlabel="agreement with gold (%)", xlim=(0, 100))
-    if legend:
-        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, fontsize=6.5)
     return ax
 
 
@@ -80,10 +71,14 @@ def overview(problem: Problem, seed: int, ax: plt.Axes) -> plt.Axes:
         _card(ax, (2.9, y, 3.2, 1.9), f"{condition} trace, right answer", colour_of(condition), lines)
     _card(ax, (6.6, 1.05, 1.4, 1.9), "student", dark, ["a small model, fine-tuned on one kind of trace"])
     _card(ax, (8.5, 1.05, 1.5, 1.9), "verdict", dark, ["new output:", "label right?", "facts right?", "answer right?"])
-    for start, end in (((2.4, 2.4), (2.9, 3.0)), ((2.4, 1.6), (2.9, 1.0)), ((6.1, 3.0), (6.6, 2.4)),
-                       ((6.1, 1.0), (6.6, 1.6)), ((8.0, 2.0), (8.5, 2.0))):  # fmt: skip
-        ax.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=8, color="0.3", shrinkA=1, shrinkB=1))
+    _arrows(ax, ((2.4, 2.4, 2.9, 3), (2.4, 1.6, 2.9, 1), (6.1, 3, 6.6, 2.4), (6.1, 1, 6.6, 1.6), (8, 2, 8.5, 2)))
     return ax
+
+
+def _arrows(ax: plt.Axes, places: Sequence[tuple[float, ...]]) -> None:
+    style = {"arrowstyle": "-|>", "mutation_scale": 8, "color": "0.3", "shrinkA": 1, "shrinkB": 1}
+    for x, y, to_x, to_y in places:
+        ax.add_patch(FancyArrowPatch((x, y), (to_x, to_y), **style))
 
 
 def _card(ax: plt.Axes, place: tuple, title: str, colour: str, paragraphs: Sequence[str]) -> None:
@@ -92,7 +87,7 @@ def _card(ax: plt.Axes, place: tuple, title: str, colour: str, paragraphs: Seque
     style = "round,pad=0,rounding_size=0.08"
     ax.add_patch(FancyBboxPatch((x, y), width, height, boxstyle=style, fc="white", ec=colour, lw=1.2))
     ax.text(x + 0.1, y + height - 0.12, title, va="top", fontsize=7.5, fontweight="bold", color=colour)
-    lines = [textwrap.fill(text, int(12.2 * width)) for text in paragraphs]
+    lines = [fill(text, int(12.2 * width)) for text in paragraphs]
     ax.text(x + 0.1, y + height - 0.55, "\n".join(lines), va="top", fontsize=6.5, linespacing=1.4)
 
 

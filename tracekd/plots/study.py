@@ -34,41 +34,34 @@ def likert(shares: pd.DataFrame, anchors: list[str], ax: plt.Axes) -> plt.Axes:
     return ax
 
 
-def means(table: pd.DataFrame, ax: plt.Axes) -> plt.Axes:
-    """Mean rating of each trace type (``stats.describe``, one scale); published means as open diamonds."""
-    for at, row in zip(np.arange(len(table))[::-1], table.itertuples(), strict=True):
-        error = [[row.mean - row.low], [row.high - row.mean]]
-        ax.errorbar(row.mean, at, xerr=error, fmt="o", ms=4, capsize=2.5, color=COLOURS[row.trace_type])
-        known = published_mean(row.scale, row.trace_type)
-        ax.plot(known, at + 0.28, "D", ms=4.5, mfc="white", mec="black", mew=0.8)
-    ax.set(xlim=(1, 5.1), xticks=POINTS, yticks=[])
-    ax.grid(axis="x", lw=0.4, color="#dddddd")
-    return ax
-
-
 def ratings(shares: pd.DataFrame, described: pd.DataFrame, fig: plt.Figure) -> plt.Figure:
-    """Both scales, one per row: ``likert`` at the left, ``means`` at the right."""
+    """Both scales, one per row: ``likert``, and the means (``stats.describe``) with the published ones as diamonds."""
     axs = fig.subplots(2, 2, width_ratios=[1.6, 1])
     for (left, right), scale in zip(axs, SCALES, strict=True):
         rows, about = shares[shares["scale"] == scale], questionnaire()["scales"][scale]
         likert(rows, about["anchors"], left)
         left.set_title(f"{about['title']}: {rows['ratings'].iloc[0]} answers per trace type (%)", loc="left")
-        left.legend(
-            ncols=5, loc="upper center", bbox_to_anchor=(0.5, -0.14), handlelength=0.8, columnspacing=0.8, fontsize=6
-        )
-        means(described[described["scale"] == scale], right).set_ylim(left.get_ylim())
+        close = {"handlelength": 0.8, "columnspacing": 0.8, "fontsize": 6}
+        left.legend(ncols=5, loc="upper center", bbox_to_anchor=(0.5, -0.14), **close)
+        for at, row in zip(left.get_yticks(), described[described["scale"] == scale].itertuples(), strict=True):
+            error = [[row.mean - row.low], [row.high - row.mean]]
+            right.errorbar(row.mean, at, xerr=error, fmt="o", ms=4, capsize=2.5, color=COLOURS[row.trace_type])
+            known = published_mean(scale, row.trace_type)
+            right.plot(known, at + 0.28, "D", ms=4.5, mfc="white", mec="black", mew=0.8)
+        right.set(xlim=(1, 5.1), xticks=POINTS, yticks=[], ylim=left.get_ylim())
+        right.grid(axis="x", lw=0.4, color="#dddddd")
         right.set_title("mean, 95% interval; diamond: published", loc="left")
     return fig
 
 
-def power_curves(curves: pd.DataFrame, ax: plt.Axes, wanted: float = 0.8) -> plt.Axes:
-    """Power (``simulate.power``) against the true difference, Wilson 95% bands; dotted: ``wanted``."""
+def power_curves(curves: pd.DataFrame, ax: plt.Axes) -> plt.Axes:
+    """Power (``simulate.power``) against the true difference, Wilson 95% bands; dotted: 0.8."""
     looks = {"any": ("any difference", "o", "blue", "-"), "pair": ("one pair, at 0.05 / 6", "s", "vermilion", "--")}
     for test, (label, marker, colour, line) in looks.items():
         some = curves[curves["test"] == test]
         ax.fill_between(some["effect"], some["low"], some["high"], color=OKABE_ITO[colour], alpha=0.2, lw=0)
         ax.plot(some["effect"], some["power"], line, marker=marker, ms=3, color=OKABE_ITO[colour], label=label)
-    ax.axhline(wanted, color="black", lw=0.6, ls=":")
+    ax.axhline(0.8, color="black", lw=0.6, ls=":")
     ax.set(ylim=(-0.02, 1.03), xlabel="true difference (points)")
     ax.set_ylabel(f"power ({curves['repeats'].iloc[0]} simulated studies per point)")
     ax.set_title(f"power of a study with n = {curves['participants'].iloc[0]}", loc="left")

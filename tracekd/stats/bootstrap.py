@@ -87,12 +87,6 @@ def standard_error(found: tuple[float, float, float], problems: int, seeds: int)
     return math.sqrt(whole / (problems * seeds)), whole**2 / below if below else float(freedom[0])
 
 
-def least_difference(found: tuple[float, float, float], problems: int, seeds: int) -> float:
-    """Least true difference that a two-sided t test at 0.05 finds with 80% power: (t_a + t_b) standard errors."""
-    error, df = standard_error(found, problems, seeds)
-    return float((scipy_stats.t.ppf(0.975, df) + scipy_stats.t.ppf(0.8, df)) * error)
-
-
 def linearised(units: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """A smooth statistic of means as one value per problem and seed, whose mean is its value (the delta method)."""
     centre = units.mean(axis=(0, 1))
@@ -108,7 +102,8 @@ def crossed(
 
     Returns:
         What ``crossed_bootstrap`` returns; ``t_low``, ``t_high`` (95%), ``t_low90``, ``t_high90`` (NaN with one seed);
-        ``least_difference`` (see there) of this many problems and seeds; ``n`` (problems); ``seeds``.
+        ``least_difference``, the least true one that a two-sided t test at 0.05 of this many problems and seeds finds
+        with 80% power; ``n`` (problems); ``seeds``.
     """
     units = np.asarray(units, float)
     problems, seeds = units.shape[:2]
@@ -116,13 +111,12 @@ def crossed(
     found |= {"least_difference": NAN, "n": problems, "seeds": seeds}
     if problems < 2 or np.isnan(found["value"]):
         return found
-    parts = components(linearised(units, statistic))
-    error, df = standard_error(parts, problems, seeds)
+    error, df = standard_error(components(linearised(units, statistic)), problems, seeds)
+    half, half90, beside = (float(scipy_stats.t.ppf(p, df)) * error for p in (0.975, 0.95, 0.8))
     if seeds > 1:
-        half, half90 = (float(scipy_stats.t.ppf((1 + level) / 2, df)) * error for level in (LEVEL, 0.9))
         ends = (found["value"] + by for by in (-half, half, -half90, half90))
         found |= dict(zip(T_ENDS, ends, strict=True))
-    return found | {"least_difference": least_difference(parts, problems, seeds) or NAN}
+    return found | {"least_difference": half + beside or NAN}
 
 
 def pooled(values: pd.Series, rng: np.random.Generator, repeats: int = 2000, kind: str = "other") -> dict[str, float]:
@@ -130,11 +124,10 @@ def pooled(values: pd.Series, rng: np.random.Generator, repeats: int = 2000, kin
 
     Where all values are alike a bootstrap has no width, though the next problem may differ. A ``share`` then has
     Wilson's interval (as with one seed of zeros and ones), a ``difference`` of -1, 0 or 1 that of
-    ``intervals.paired_difference``.
+    ``intervals.paired_difference``. Missing values are left out.
 
-    Returns:
-        ``value``, ``low``, ``high``, ``t_low``, ``t_high``, ``n`` (problems), ``seeds``, ``interval`` (``crossed``,
-        ``bootstrap``, ``wilson``, ``paired``, or empty below two problems). Missing values are left out.
+    Returns ``value``, ``low``, ``high``, ``t_low``, ``t_high``, ``n`` (problems), ``seeds``, ``interval`` (``crossed``,
+    ``bootstrap``, ``wilson``, ``paired``, or empty below two problems).
     """
     wide = values.dropna().astype(float).unstack("seed")
     n, seeds = wide.shape

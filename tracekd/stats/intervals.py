@@ -39,14 +39,13 @@ def share(hits: int, n: int) -> dict[str, float]:
 
 
 def association(both: int, answer_only: int, trace_only: int, neither: int) -> dict[str, Any]:
-    """How a step and the answer go together, from the four counts of their table.
+    """How a step and the answer go together, from the four counts of their table; what is undefined is NaN.
 
     Returns:
         ``n``; ``joint`` (both of n), ``p_answer_given_trace`` and ``p_answer_given_not_trace`` as of ``share``;
         ``difference`` of the two (Newcombe's interval) and ``phi``, each with value, low and high; ``chi2`` (Pearson,
-        1 degree of freedom, no continuity correction, as the paper has it), ``expected_min`` (least expected count);
-        ``test``: ``chi2``, ``fisher`` where an expected count is below 5, ``undefined`` where a margin is empty;
-        ``p_value``, that of ``test``. What is undefined is NaN.
+        no continuity correction, as the paper has it), ``expected_min`` (least expected count); ``test``: ``chi2``,
+        ``fisher`` where an expected count is below 5, ``undefined`` where a margin is empty; its ``p_value``.
     """
     cells = [both, trace_only, answer_only, neither]  # rows: trace right or wrong; columns: answer right or wrong
     if any(count < 0 or count != int(count) for count in cells):
@@ -170,35 +169,29 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     return adjusted
 
 
-def tost(first: Sequence[bool], second: Sequence[bool], margin: float, alpha: float = 0.05) -> dict[str, Any]:
+def tost(first: Sequence[bool], second: Sequence[bool], margin: float) -> dict[str, float]:
     """Two one-sided tests: do two conditions' shares on the same problems differ by less than ``margin``?
 
     Both tests use the centre and standard error of ``paired_difference``. ``margin`` is the largest difference that
-    counts as none, as a share (0.05 = five points).
-
-    Returns:
-        ``value``, ``low``, ``high`` (the 1 - 2 alpha interval, within the margin exactly where both reject), ``n``,
-        ``margin``, ``p_value`` (the larger one), ``equivalent``, ``detectable`` (of ``minimum_detectable``).
+    counts as none, as a share (0.05 = five points). Returns ``p_value`` (the larger one) and ``detectable`` (of
+    ``minimum_detectable``).
     """
     if not 0 < margin < 1:
         raise ValueError(f"margin {margin}: expected a share between 0 and 1, such as 0.05 for five points")
-    found = paired_difference(first, second, 1 - 2 * alpha)
+    found = paired_difference(first, second)
     # The test on the side of the centre has the larger p-value.
     p_value = float(scipy_stats.norm.sf((margin - abs(found["centre"])) / found["se"]))
     discordant = (found["only_first"] + found["only_second"]) / found["n"]
-    return {
-        **{name: found[name] for name in ("value", "low", "high", "n")}, "margin": margin, "p_value": p_value,
-        "equivalent": p_value < alpha, "detectable": minimum_detectable(found["n"], discordant),
-    }  # fmt: skip
+    return {"p_value": p_value, "detectable": minimum_detectable(found["n"], discordant)}
 
 
-def minimum_detectable(n: int, discordant: float, power: float = 0.8) -> float:
-    """Least difference of two paired shares that McNemar's test at 0.05 finds with the given power (Connor 1987).
+def minimum_detectable(n: int, discordant: float) -> float:
+    """Least difference of two paired shares that McNemar's test at 0.05 finds with 80% power (Connor 1987).
 
     The root of ``d sqrt(n) = z_a sqrt(psi) + z_b sqrt(psi - d^2)``, ``psi`` being the share of discordant pairs; NaN
     where ``n`` is too small for any.
     """
-    psi, b = max(discordant, 1 / n), scipy_stats.norm.ppf(power)
+    psi, b = max(discordant, 1 / n), scipy_stats.norm.ppf(0.8)
     inside = max(n - Z**2 + b**2, 0.0)
     d = float(Z * math.sqrt(n * psi) + b * math.sqrt(psi * inside)) / (n + b**2)
     return d if inside and d < psi else NAN

@@ -68,21 +68,3 @@ def _example(rows: pd.DataFrame) -> str:
         f'trained on in its place asks "{answered}", a problem labelled {row.message_label}. The same message fills '
         f"{(rows.message_question == most).sum()} of the {len(rows)} rows."
     )
-
-
-def claims(found: pd.DataFrame) -> pd.DataFrame:
-    """What the published comparison on the R1 subset can tell by ``counts``, as ``released_claims.claims`` says it."""
-    row = found.set_index("file").loc["all"]
-    first = (
-        "On the R1 subset, decomposed traces do not reach the accuracy of R1 traces.",
-        f"In the first rows of the four files, {row.rows} in all and no random sample, {row.another_problem} hold "
-        f"another problem's message in the sets for correct and incorrect. There are {row.distinct_messages} distinct "
-        f"messages, and {row.another_category} rows have another category's label.",
-        "not tested: the students learned from different examples",
-    )
-    second = (
-        "On the R1 subset, R1 traces are compared with summaries, explanations, swapped traces and no trace.",
-        "These five sets share their rows, and each teaches R1's final message, often prose, as the answer.",
-        "the examples are the same; how much is due to the prose answers is not tested",
-    )
-    return pd.DataFrame([first, second], columns=["statement", "evidence", "verdict"])
