@@ -14,8 +14,7 @@ from tracekd.data.problem import Problem
 from tracekd.data.problems import kept, training_set
 from tracekd.data.splits import near_duplicate_lines
 from tracekd.grid import run_grid
-from tracekd.scoring.released_verdicts import write_table
-from tracekd.scoring.score_runs import verdict_frame, without_text
+from tracekd.scoring.verdict_tables import verdict_frame, without_text, write_table
 from tracekd.students import sft
 from tracekd.students.outputs import UNTRAINED, evaluation_problems
 from tracekd.traces import freeform
@@ -25,8 +24,7 @@ from tracekd.traces import freeform
 class Evaluation:
     """The outputs of a run (``paths``) on its ``problems`` and their verdicts, conditions in longhand.
 
-    ``frame`` and ``files`` are of ``score_runs.verdict_frame``; ``twins`` says how many training problems nearly are
-    test problems.
+    ``frame`` and ``files`` are of ``verdict_frame``; ``twins`` says how many training problems nearly repeat test ones.
     """
 
     problems: Sequence[Problem]

@@ -11,11 +11,11 @@ import pandas as pd
 
 from tracekd.analysis import paper_check, tables
 from tracekd.analysis.tables import INCONCLUSIVE, NOT_SUPPORTED, NOT_TESTED, SUPPORTED, percent
-from tracekd.scoring import released_verdicts
+from tracekd.scoring import verdict_tables
 from tracekd.stats import intervals
 
 BY = ("dataset", "student", "condition")
-FLAGS = released_verdicts.FLAGS
+FLAGS = verdict_tables.FLAGS
 PRINTED, THEIRS, OURS = "as printed", "as published", "id-aligned"
 CELLS = ("both", "answer_only", "trace_only", "neither")
 ORDER = ("vanilla", "correct", "incorrect")
@@ -41,7 +41,7 @@ class Release(NamedTuple):
 
 def load(folder: str | Path, margin: float = 0.05) -> Release:
     """Read the recorded verdicts in ``folder`` and the printed numbers; ``margin`` is that of the equivalence tests."""
-    parts = [released_verdicts.read(folder, dataset).assign(dataset=dataset) for dataset in released_verdicts.DATASETS]
+    parts = [verdict_tables.read(folder, dataset).assign(dataset=dataset) for dataset in verdict_tables.DATASETS]
     verdicts, printed = pd.concat(parts, ignore_index=True), paper_check.published()
     return Release(verdicts, printed, compared(printed, verdicts), contrasts(verdicts, margin))
 
@@ -54,10 +54,10 @@ def check_recorded(source: str | Path, folder: str | Path) -> list[str]:
     """
     if not (Path(source) / "released").is_dir():
         return ["The released files are not here, so the recorded verdict tables are read as they are."]
-    sources, said = pd.read_csv(Path(folder) / released_verdicts.SOURCES), []
-    for dataset in released_verdicts.DATASETS:
-        fresh, files = released_verdicts.build(source, dataset)
-        moved = released_verdicts.moved(fresh, Path(folder) / released_verdicts.table_name(dataset))
+    sources, said = pd.read_csv(Path(folder) / verdict_tables.SOURCES), []
+    for dataset in verdict_tables.DATASETS:
+        fresh, files = verdict_tables.build(source, dataset)
+        moved = verdict_tables.moved(fresh, Path(folder) / verdict_tables.table_name(dataset))
         same = set(files.sha256) == set(sources.sha256[sources.dataset == dataset])
         if same and moved:
             raise ValueError(f"{dataset}: {moved} of {len(fresh)} verdicts moved on unchanged files: record them anew")

@@ -37,8 +37,7 @@ def traces_path(run, dataset: str, seed: int) -> Path:
 def marker(run) -> dict[str, str]:
     """Checksums of the wrong traces that a run has, by data set and seed."""
     named = [(d, s) for d in run.datasets if conditions_of(run, d) for s in run.profile.seeds]
-    paths = {f"{dataset}/{seed}": traces_path(run, dataset, seed) for dataset, seed in named}
-    return {name: sha256(path) for name, path in paths.items() if path.exists()}
+    return {f"{d}/{s}": sha256(path) for d, s in named if (path := traces_path(run, d, s)).exists()}
 
 
 def build_all(run, dataset: str, problems: Sequence[Problem], condition: str, seed: int) -> dict[str, Trace]:
