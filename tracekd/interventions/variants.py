@@ -60,12 +60,10 @@ class Variant:
 def variants(problem: Problem, own: str | None, *, others: Sequence[Problem], seed: int) -> list[Variant]:
     """The nine traces of one problem, always in the order of ``VARIANTS``; what does not exist says why.
 
-    ``own`` is the student's own trace (right or wrong, in whatever form), ``gold`` right label and right facts.
-    ``wrong_label`` and ``wrong_facts`` have one step wrong (``corruption``'s matched style), ``both_wrong`` joins that
-    same label and those same facts, so that the four are a 2 x 2. ``other`` is the gold trace of another problem of
-    the set ``others``, never one with the same answer; ``empty`` has no text. ``shuffled`` is gold with its facts in
-    another order, or, where there is one fact alone, with that fact's sentences in another order; ``masked`` is gold
-    with every gold answer string masked. Seed and problem id decide every draw, whatever the order of problems.
+    ``own`` is the student's own trace, ``gold`` right label and facts. ``wrong_label`` and ``wrong_facts`` have one
+    wrong step (``corruption``'s matched style), ``both_wrong`` both of these: a 2 x 2. ``other`` is the gold trace of
+    one of ``others`` with another answer; ``empty`` has no text. ``shuffled`` is gold with its facts (of one fact its
+    sentences) in another order, ``masked`` with every gold answer string masked. Seed and id decide every draw.
     """
 
     label, wrong, shuffled, masked = (

@@ -18,8 +18,7 @@ MESSAGE = ["message_question", "message_label", "message_answer"]
 def counted(source: str | Path) -> tuple[pd.DataFrame, str]:
     """The counts and an example in words, from the rows below ``source``; without them the recorded counts and "".
 
-    Raises:
-        ValueError: a field is missing, or a file is none of the four; the message names the line.
+    ValueError, with the line, where a field is missing or a file is none of the four.
     """
     path, rows = Path(source) / ROWS, []
     if not path.is_file():
@@ -68,7 +67,7 @@ def _example(rows: pd.DataFrame) -> str:
 
 
 def claims(found: pd.DataFrame) -> pd.DataFrame:
-    """What the published comparison on the R1 subset can tell by ``counts``, as ``released_tables.claims`` says it."""
+    """What the published comparison on the R1 subset can tell by ``counts``, as ``released_claims.claims`` says it."""
     row = found.set_index("file").loc["all"]
     first = (
         "On the R1 subset, decomposed traces do not reach the accuracy of R1 traces.",

@@ -40,10 +40,8 @@ class Found:
 def read(path: str | Path, problems: Iterable[Problem]) -> Found:
     """Read a file of texts, or a folder of such files, and join them to ``problems`` (all splits).
 
-    Rows on other data sets are passed over.
-
-    Raises:
-        ValueError: a row that cannot be read, an unknown form, or two rows on one problem; names file and line.
+    Rows on other data sets are passed over. ValueError, with file and line: a row that cannot be read, an unknown form,
+    or two rows on one problem.
     """
     path, known, found, texts = Path(path), {}, Found(), {}
     for p in problems:

@@ -8,9 +8,9 @@ Three kinds, by ``style``:
 * ``as_published``: the habits of the release. Any other label; CoTempQA's wrong facts are one bare sentence, bAbI's
   are lower-cased and in random order, and none are stated where all are gold. MS MARCO's habits are not known: a list.
 
-Facts come from the problem's context and never equal a gold fact. Where a context has fewer other facts than gold ones,
-the missing ones are *altered*: a gold fact with one word exchanged. Where nothing is gold, the wrong list holds one
-passage. The draw follows from the seed and the problem's id alone.
+Facts come from the context and never equal a gold fact. Where it has fewer other facts than gold ones, the missing ones
+are *altered*: a gold fact with one word exchanged. Where nothing is gold, the wrong list holds one passage. Seed and
+the problem's id alone decide every draw.
 """
 
 from __future__ import annotations
@@ -88,9 +88,8 @@ def label_counts(problem: Problem) -> dict[str, int]:
 def label_table(counts: tuple[int, ...]) -> np.ndarray:
     """The chance of each wrong label (columns) for each gold label (rows); rows sum to 1, the diagonal is 0.
 
-    The table of maximum entropy, and so of least information, whose rows and columns both have the shares of
-    ``counts``. It has the form w[i] * w[j] off the diagonal; w is found by iterative proportional fitting. Where one
-    label has over half of the mass there is no such table: uniform over the others.
+    The table of least information whose rows and columns both have the shares of ``counts``: w[i] * w[j] off the
+    diagonal, w by iterative proportional fitting. Where one label has over half of the mass there is none: uniform.
     """
     target = np.array(counts, dtype=float) / sum(counts)
     weights = np.ones(len(target))

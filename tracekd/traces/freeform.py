@@ -118,11 +118,8 @@ def build_all(
     """Free-form traces for those ``problems`` that have texts, by problem id; ``seed`` is of the swap among them.
 
     ``condition`` is one of ``CONDITIONS`` or ``vanilla``; with the suffix ``_as_released`` each trace carries the
-    teacher's final message as the answer to teach.
-
-    Raises:
-        ValueError: unknown condition, a text that is empty or was written on another problem of that id, or a swap
-            among fewer than two problems.
+    teacher's final message as the answer to teach. ValueError: unknown condition, a text that is empty or on another
+    problem of that id, or a swap among fewer than two problems.
     """
     base, released = condition.removesuffix(AS_RELEASED), condition.endswith(AS_RELEASED)
     if base not in CONDITIONS and not (released and base == "vanilla"):

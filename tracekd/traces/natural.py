@@ -1,12 +1,8 @@
 """Natural wrong traces: what a student trained on correct traces got wrong by itself, as a training condition.
 
 The student of condition ``correct`` and the same seed answers training problems that it was not trained on (see
-``tracekd.grid.natural_answers``). Three conditions share the problems that it got wrong, with the gold answer:
-
-* ``natural``: the student's own wrong trace.
-* ``natural_correct``, ``natural_incorrect``: the traces of ``correct`` and ``incorrect`` on the same problems.
-
-Each seed has its own wrong traces and so its own problems.
+``tracekd.grid.natural_answers``). ``natural`` teaches its own wrong traces with the gold answer; ``natural_correct``
+and ``natural_incorrect`` those of ``correct`` and ``incorrect`` on the same problems, which are each seed's own.
 """
 
 from __future__ import annotations
