@@ -13,8 +13,8 @@ class Simulated:
     def __init__(self, copies, knows=1.0):
         self.copies, self.knows = copies, knows
 
-    def __call__(self, problem, given):
-        return [self.reply(problem, variant) for variant in given]
+    def __call__(self, asked):
+        return [[self.reply(problem, variant) for variant in given] for problem, given in asked]
 
     def reply(self, problem, variant):
         """Its answer after one trace; its log-probabilities are -0.1 nats for what it says, else -5."""

@@ -12,7 +12,7 @@ from tracekd.analysis import tables
 from tracekd.data.problem import Problem
 from tracekd.data.synthetic.generated import generate
 from tracekd.io.records import write_jsonl
-from tracekd.scoring import score_runs
+from tracekd.scoring import verdict_tables
 from tracekd.scoring.aligned import passes_check, verdict
 from tracekd.traces import templates
 
@@ -32,7 +32,7 @@ def frame(tmp_path):
         write("correct", 1, [good, "<think>x</think> <answer>milk,football</answer>"]),
         write("correct", 2, [good, "no idea"]),
     ]
-    found, files = score_runs.verdict_frame([PROBLEM, LISTS], paths)
+    found, files = verdict_tables.verdict_frame([PROBLEM, LISTS], paths)
     assert list(files.outputs) == [2, 2, 2] and files.unknown.sum() == 0
     # Both invented problems count as one set here.
     return found.assign(dataset="cotempqa"), paths
@@ -41,7 +41,7 @@ def frame(tmp_path):
 def test_every_output_is_one_row_without_text_and_every_column_has_a_meaning(frame):
     table, _ = frame
     assert len(table) == 6 and list(table.seed) == [1, 1, 1, 1, 2, 2]
-    bare = score_runs.without_text(table)
+    bare = verdict_tables.without_text(table)
     assert not bare.map(lambda value: "Orion" in str(value) or "milk" in str(value)).to_numpy().any()
     assert {column.removeprefix("pub_") for column in table} <= set(schema.VERDICT)
 
@@ -53,7 +53,7 @@ def test_verdicts_count_gold_facts_and_measure_free_text(tmp_path):
     about = {"student": "S", "condition": "vanilla", "seed": 1, "n_tokens": 3, "finished": True}
     answer = "<answer>the cat sat</answer>"
     write_jsonl(path, [{"id": p.id, "dataset": p.dataset, "text": answer, **about} for p in (free, PROBLEM)])
-    found = score_runs.verdict_frame([free, PROBLEM], [path])[0].set_index("dataset")
+    found = verdict_tables.verdict_frame([free, PROBLEM], [path])[0].set_index("dataset")
     assert found.n_facts.to_dict() == {"marco": 2, PROBLEM.dataset: len(PROBLEM.evidence)}
     assert found.answer_rouge_l["marco"] == pytest.approx(0.8) and np.isnan(found.answer_rouge_l[PROBLEM.dataset])
 
@@ -135,13 +135,13 @@ def test_missing_problems_are_counted(tmp_path):
     about = {"student": "S", "condition": "correct", "seed": 1, "n_tokens": 30}
     write_jsonl(path, [{"id": PROBLEM.id, "text": "<answer>['Orion']</answer>", "finished": True, **about}])
     asked = {"cotempqa": [PROBLEM, replace(PROBLEM, id="cotempqa/equal/0077")]}
-    found, files = score_runs.verdict_frame(asked["cotempqa"], [path], asked)
+    found, files = verdict_tables.verdict_frame(asked["cotempqa"], [path], asked)
     assert list(files.missing) == [1]
     status = tables.Evaluation(asked["cotempqa"], [path], found, files.assign(seed=1), "").statuses().iloc[0]
     assert (status.n, status.missing, status.no_trace, status.new_tokens) == (2, 1, 1, 30)
     custom = replace(PROBLEM, id="own/equal/0001", dataset="own")
     write_jsonl(path, [{"id": p.id, "text": "<answer>['Orion']</answer>", **about} for p in (PROBLEM, custom)])
-    found, _ = score_runs.verdict_frame([PROBLEM, custom], [path])
+    found, _ = verdict_tables.verdict_frame([PROBLEM, custom], [path])
     # The release has no rules for a custom set.
     assert found.set_index("dataset").pub_answer_correct.isna().to_dict() == {"cotempqa": False, "own": True}
 
@@ -181,7 +181,7 @@ def test_unanswerable_questions_and_outputs_that_decline_are_marked(tmp_path):
         {"id": without.id, "text": "<answer>No Answer Present. It is Ann</answer>"},
     ]
     write_jsonl(tmp_path / "marco" / "vanilla-1.jsonl", outputs)
-    found, _ = score_runs.verdict_frame([asked, without], [tmp_path / "marco" / "vanilla-1.jsonl"])
+    found, _ = verdict_tables.verdict_frame([asked, without], [tmp_path / "marco" / "vanilla-1.jsonl"])
     assert found[["answerable", "declined", "answer_correct"]].to_numpy().tolist() == [
         [True, True, False],
         [False, False, False],
@@ -195,7 +195,7 @@ def test_verdicts_carry_what_the_wrong_trace_of_their_problem_reveals(tmp_path):
     three = Problem(**{**two.__dict__, "id": "babi/a/2", "context": (*two.context, "Cleo is away.")})
     path = tmp_path / "vanilla-1.jsonl"
     write_jsonl(path, [{"id": p.id, "text": "Ann", "finished": True} for p in (two, three)])
-    found = score_runs.verdict_frame([two, three], [path])[0].set_index("id")
+    found = verdict_tables.verdict_frame([two, three], [path])[0].set_index("id")
     assert found.drawn_reveals.to_dict() == {"babi/a/1": "excludes", "babi/a/2": "none"}
 
 

@@ -13,7 +13,6 @@ from tracekd.interventions.tables import (
     effects,
     follow_shares,
     frame,
-    levels,
 )
 
 REPEATS = 300
@@ -87,14 +86,6 @@ def test_observed_is_the_association_in_own_traces(table):
     observed = at(found, effect="observed", condition="copies")
     assert observed.value > 0.9 and observed.low < observed.high  # where every trace decides its answer, too
     assert abs(at(found, effect="observed", condition="ignores").value) < 0.3
-
-
-def test_levels(table):
-    level = levels(table, rng(), REPEATS)
-    for variant, right in (("gold", 1), ("other", 0), ("empty", 0)):
-        assert at(level, condition="copies", variant=variant, outcome="answer_correct").value == right
-    assert at(level, condition="copies", variant="gold", outcome="logp_gold").value == pytest.approx(-0.1)
-    holds(at(level, condition="ignores", variant="empty", outcome="answer_correct"), 0.8)
 
 
 def made(values, seeds=(1,), condition="correct"):

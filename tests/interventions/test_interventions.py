@@ -156,13 +156,13 @@ def test_follows(said, gold, told, expected):
     assert forced.follows(said, gold, told) == expected
 
 
-def run(path, problems, student, about=ABOUT, seed=1, asked=None):
-    def answer(problem, given):
-        asked.append(problem.id)
-        return student(problem, given)
+def run(path, problems, student, about=ABOUT, seed=1, asked=None, at_once=1):
+    def answer(given):
+        asked.extend(problem.id for problem, _ in given)
+        return student(given)
 
     answerer = student if asked is None else answer
-    return forced.run(answerer, problems, outputs(problems), path, about=about, seed=seed)
+    return forced.run(answerer, problems, outputs(problems), path, about=about, seed=seed, at_once=at_once)
 
 
 def test_rows_are_nine_a_problem_and_say_what_was_done(babi, tmp_path):
@@ -194,6 +194,7 @@ def test_a_torn_file_goes_on_and_nothing_is_asked_twice(babi, tmp_path):
     asked = []
     assert run(tmp_path / "torn.jsonl", babi, Simulated(0.5), asked=asked) == whole
     assert asked == [p.id for p in babi[2:]]
+    assert run(tmp_path / "many.jsonl", babi, Simulated(0.5), at_once=4) == whole
     assert run(tmp_path / "torn.jsonl", babi, Simulated(0.5), asked=asked) == whole and len(asked) == len(babi) - 2
 
 

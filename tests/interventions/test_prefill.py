@@ -71,13 +71,23 @@ def test_shared_equals_separate(model, tokenizer, dataset):
     pool = problems(dataset)
     for problem in pool:
         made = given(problem, pool)
-        shared = prefill.Prefill(model, tokenizer, max_new_tokens=LIMIT)(problem, made)
+        (shared,) = prefill.Prefill(model, tokenizer, max_new_tokens=LIMIT)([(problem, made)])
         plain = [separate(model, tokenizer, problem, variant) for variant in made]
         assert len({gold for gold, *_ in plain}) > 4  # the traces make a difference at all
         for variant, one, (gold, implied, text, finished, n) in zip(made, shared, plain, strict=True):
             assert one.logp_gold == pytest.approx(gold, abs=1e-4), variant.name
             assert one.logp_implied == (implied and pytest.approx(implied, abs=1e-4)), variant.name
             assert (one.text, one.finished, one.n_tokens) == (text, finished, n), variant.name
+
+
+def test_several_problems_in_one_batch_get_what_each_gets_alone(model, tokenizer):
+    ask, pool = prefill.Prefill(model, tokenizer, max_new_tokens=LIMIT), problems("babi", 3)
+    asked = [(problem, given(problem, pool)) for problem in pool]
+    for together, alone in zip(ask(asked), [ask([one])[0] for one in asked], strict=True):
+        assert [(r.text, r.finished, r.n_tokens, r.n_gold, r.n_implied) for r in together] == [
+            (r.text, r.finished, r.n_tokens, r.n_gold, r.n_implied) for r in alone
+        ]
+        assert [r.logp_gold for r in together] == pytest.approx([r.logp_gold for r in alone], abs=1e-4)
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
@@ -122,7 +132,7 @@ def test_a_scored_answer_that_is_greedy_is_the_answer(tokenizer, model, monkeypa
         optimiser.zero_grad()
     ask = prefill.Prefill(tuned.eval(), tokenizer, max_new_tokens=LIMIT)
     monkeypatch.setattr(prefill, "continued", None)  # it must not be needed
-    (reply,) = ask(problem, [Variant("empty", "")])
+    ((reply,),) = ask([(problem, [Variant("empty", "")])])
     plain = separate(tuned, tokenizer, problem, Variant("empty", ""))
     expected = f"<think></think> <answer>{templates.answer_text(problem)}</answer>", True, len(turn.gold)
     assert (reply.text, reply.finished, reply.n_tokens) == plain[2:] == expected

@@ -10,7 +10,7 @@ from tracekd.pipeline import artefacts
 from tracekd.pipeline.notebook_run import open_run
 from tracekd.plots import steps
 from tracekd.run import opening
-from tracekd.traces.templated import TEACHER
+from tracekd.traces.freeform import TEMPLATED
 
 REAL = "real problems (local files)"
 MIXED = f"recorded: babi: {REAL}; marco: GENERATED problems"
@@ -63,16 +63,16 @@ def test_artefacts_leave_files_data_and_one_manifest_row(run, fig):
         ("04_f", REAL, {"dataset": ["babi", "marco (GENERATED)"]}, "GENERATED problems"),
         ("05_f_SIMULATED", "ratings", None, "SIMULATED data"),
         ("05_f_SIMULATED", "SIMULATED ratings (x)", None, "SIMULATED ratings (x)"),
-        ("04_f", REAL, {"teacher": ["", TEACHER]}, "TEMPLATED traces"),
+        ("04_f", REAL, {"teacher": ["", TEMPLATED]}, "TEMPLATED traces"),
         ("04_f", REAL, {"condition": ["r1 (templated)"]}, "TEMPLATED traces"),
         (
             "02_f",
             "GENERATED problems, TEMPLATED traces",
-            {"teacher": [TEACHER]},
+            {"teacher": [TEMPLATED]},
             "GENERATED problems, TEMPLATED traces",
         ),
         ("08_f", MIXED, None, "marco: GENERATED problems"),
-        ("08_f", MIXED, {"teacher": [TEACHER]}, "marco: GENERATED problems; TEMPLATED traces"),
+        ("08_f", MIXED, {"teacher": [TEMPLATED]}, "marco: GENERATED problems; TEMPLATED traces"),
     ],
 )
 def test_whatever_is_not_real_is_stamped(run, fig, name, source, frame, tag):

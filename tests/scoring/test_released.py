@@ -8,7 +8,7 @@ import pytest
 
 from tracekd.analysis import paper_check
 from tracekd.config import ROOT
-from tracekd.scoring import author_outputs, released_verdicts
+from tracekd.scoring import author_outputs, verdict_tables
 
 RECORDED = ROOT / "figures" / "data"
 
@@ -98,15 +98,15 @@ def test_recorded_tables_are_those_of_the_released_files(shared_data):
 
 
 def test_a_moved_verdict_is_counted_and_without_files_the_recorded_ones_count(tmp_path):
-    babi, path = released_verdicts.read(RECORDED, "babi"), RECORDED / released_verdicts.table_name("babi")
-    assert released_verdicts.moved(babi, path) == 0
-    assert released_verdicts.moved(babi.assign(answer_correct=~babi.answer_correct), path) == len(babi)
-    assert released_verdicts.moved(babi[1:], path) == len(babi)  # every row is another one
+    babi, path = verdict_tables.read(RECORDED, "babi"), RECORDED / verdict_tables.table_name("babi")
+    assert verdict_tables.moved(babi, path) == 0
+    assert verdict_tables.moved(babi.assign(answer_correct=~babi.answer_correct), path) == len(babi)
+    assert verdict_tables.moved(babi[1:], path) == len(babi)  # every row is another one
     assert len(paper_check.check_recorded(tmp_path, RECORDED)) == 1
-    copy = released_verdicts.write_table(tmp_path / path.name, babi)
-    assert released_verdicts.moved(babi, copy) == 0
+    copy = verdict_tables.write_table(tmp_path / path.name, babi)
+    assert verdict_tables.moved(babi, copy) == 0
     written = copy.read_bytes()
-    assert released_verdicts.write_table(copy, babi).read_bytes() == written
+    assert verdict_tables.write_table(copy, babi).read_bytes() == written
 
 
 def test_published_csv_is_what_the_release_says(shared_data):

@@ -5,7 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from invented_outputs import LISTS, NOTHING, PROBLEM, REFERENCES, RIGHT, T
+from invented_outputs import LISTS, NOTHING, PROBLEM, REFERENCES, T
 
 from tracekd.data.problem import read_problems
 from tracekd.io.records import read_jsonl
@@ -45,12 +45,6 @@ def test_marco_takes_the_best_reference():
     assert aligned.verdict(REFERENCES, "<answer>Ada Lem, MD</answer>")["answer_contains"] is True
     # "the red wool" against "red wool coat": 2 shared of 3 + 3 words, F1 = 4/6.
     assert word_f1("The red wool!", "red wool coat") == pytest.approx(4 / 6) and word_f1("", "coat") == 0
-
-
-@pytest.mark.parametrize("text", ["{[]}", "[" * 500, "['a\\z'", "[1, 2]", "['']", "<answer>", "\x00"])
-def test_odd_outputs_get_a_status(text):
-    for wrapped in (text, f"<think>{RIGHT}</think> <answer>{text}</answer>", f"<think>{T.format('a', text)}</think> x"):
-        assert aligned.verdict(PROBLEM, wrapped)["status"] in aligned.STATUSES
 
 
 def test_score_joins_by_id_and_counts_what_it_cannot_join():

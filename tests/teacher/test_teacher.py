@@ -12,7 +12,6 @@ from tracekd.data import problems
 from tracekd.data.problem import Problem
 from tracekd.io.records import read_jsonl, write_jsonl
 from tracekd.teacher import client, run_texts
-from tracekd.teacher.client import Teacher, collect, right
 from tracekd.traces import freeform
 
 ROOMS = ("Mary went to the den.", "Mary went to the loft.", "Mary went to the hall.")
@@ -62,8 +61,8 @@ def many(number):
     return [replace(ROOM, id=f"own/place/{i}", question=f"Where is Mary? ({i})") for i in range(number)]
 
 
-def asked(server, path, number=1, **options):
-    return collect(many(number), Teacher(server["url"], "m", path / "cache.jsonl", **{"workers": 1, **options}))
+def asked(url, path, number=1):
+    return client.collect(many(number), client.endpoint(url, "m"), path / "cache.jsonl", workers=1, model="m")
 
 
 def test_right_answers_are_kept_and_nothing_is_paid_twice(server, tmp_path):
@@ -77,19 +76,18 @@ def test_right_answers_are_kept_and_nothing_is_paid_twice(server, tmp_path):
         question = next((q for q in answers if q in text), "")
         return 200, message(answers.get(question, "a summary"), reasoning_content=f"I think so. {question}")
 
-    server["answer"] = answer
-    given = {"url": server["url"], "model": "stand-in", "cache": tmp_path / "cache.jsonl", "key": "k", "workers": 3}
-    texts, counts = collect(found, Teacher(**given))
+    server["answer"], cache = answer, tmp_path / "cache.jsonl"
+    teacher, options = client.endpoint(server["url"], "stand-in", "k"), {"workers": 3, "model": "stand-in"}
+    texts, counts = client.collect(found, teacher, cache, **options)
     assert (counts["right"], counts["wrong"], counts["failed"]) == (5, 1, 0) and len(texts) == 5
-    assert counts["asked"] == 1 + 5 * 3 == len(server["bodies"])  # a wrong problem needs one request, not three
+    assert len(server["bodies"]) == 1 + 5 * 3  # a wrong problem needs one request, not three
     assert server["key"] == "Bearer k"
     assert texts[0].trace.startswith("I think so.") and texts[0].teacher == "stand-in"
     assert texts[0].answer == ", ".join(found[1].answers)
     # A kill tore the last line: only that request is asked again.
-    given["cache"].write_bytes(given["cache"].read_bytes()[:-7])
-    again, counts = collect(found, Teacher(**given))
-    assert sorted(again, key=lambda t: t.id) == sorted(texts, key=lambda t: t.id)
-    assert (counts["asked"], counts["cached"]) == (1, 15)
+    cache.write_bytes(cache.read_bytes()[:-7])
+    assert client.collect(found, teacher, cache, **options)[0] == texts
+    assert len(server["bodies"]) == 1 + 5 * 3 + 1
 
 
 WHOLE = {
@@ -111,6 +109,7 @@ BROKEN = {
     "error in a 200": ({"error": {"message": "Provider returned error", "code": 502}}, "Provider returned error"),
     "no choices": ({"choices": []}, "no reply"),
     "no message": ({"choices": [{"finish_reason": "stop"}]}, "no reply"),
+    "content in parts": (message([{"type": "text", "text": "hall"}]), "no reply"),
     "a page": (b"<html>gateway</html>", "Expecting value"),
 }
 
@@ -118,7 +117,7 @@ BROKEN = {
 @pytest.mark.parametrize("habit", WHOLE)
 def test_a_whole_reply_is_read_however_it_is_sent(habit, server, tmp_path):
     server["answer"] = lambda body, n: (200, WHOLE[habit])
-    (text,), counts = asked(server, tmp_path)
+    (text,), counts = asked(server["url"], tmp_path)
     assert (text.trace, text.answer) == ("So.", "hall") and counts["right"] == 1
     # What is written, --texts reads.
     freeform.keep(tmp_path / "texts.jsonl", [text])
@@ -129,20 +128,20 @@ def test_a_whole_reply_is_read_however_it_is_sent(habit, server, tmp_path):
 def test_a_reply_that_is_none_is_one_failed_problem_with_its_reason(habit, server, tmp_path):
     said, reason = BROKEN[habit]
     server["answer"] = lambda body, n: (200, said if "(1)" in body["messages"][0]["content"] else message())
-    texts, counts = asked(server, tmp_path, 3)
+    texts, counts = asked(server["url"], tmp_path, 3)
     assert [t.id for t in texts] == ["own/place/0", "own/place/2"]
     assert (counts["right"], counts["failed"]) == (2, 1)
     ((said_reason, number),) = counts["reasons"].items()
     assert reason in said_reason and number == 1
     # Nothing of it is in the cache: the next run asks again.
     server["answer"] = lambda body, n: (200, message())
-    assert asked(server, tmp_path, 3)[1]["right"] == 3
+    assert asked(server["url"], tmp_path, 3)[1]["right"] == 3
 
 
 @pytest.mark.parametrize("status", [400, 401, 404])
 def test_a_server_that_refuses_everything_is_left_alone_after_ten_requests(status, server, tmp_path):
     server["answer"] = lambda body, n: (status, {"error": {"message": "Incorrect API key provided: sk-ab***"}})
-    texts, counts = asked(server, tmp_path, 1000)
+    texts, counts = asked(server["url"], tmp_path, 1000)
     assert len(server["bodies"]) == 10 and counts["failed"] == 1000 and not texts
     (words, refused), (_, not_asked) = counts["reasons"].items()
     assert "Incorrect API key" in words and (refused, not_asked) == (10, 990)
@@ -150,12 +149,12 @@ def test_a_server_that_refuses_everything_is_left_alone_after_ten_requests(statu
 
 def test_what_may_succeed_the_next_time_is_asked_again(server, tmp_path):
     server["answer"] = lambda body, n: (429, {}) if n == 1 else (200, message())
-    assert asked(server, tmp_path)[1]["right"] == 1
+    assert asked(server["url"], tmp_path)[1]["right"] == 1
     server["answer"] = lambda body, n: (503, {"detail": "slow down"})
     before = len(server["bodies"])
-    assert "503" in next(iter(asked(server, tmp_path / "b")[1]["reasons"])) and len(server["bodies"]) == before + 2
-    gone = Teacher("http://127.0.0.1:9/v1", "m", tmp_path / "gone.jsonl", workers=1)
-    assert collect(many(1), gone)[1]["failed"] == 1
+    assert "503" in next(iter(asked(server["url"], tmp_path / "b")[1]["reasons"]))
+    assert len(server["bodies"]) == before + 2
+    assert asked("http://127.0.0.1:9/v1", tmp_path)[1]["failed"] == 1
 
 
 @pytest.mark.parametrize(
@@ -168,7 +167,7 @@ def test_what_may_succeed_the_next_time_is_asked_again(server, tmp_path):
     ],
 )  # fmt: skip
 def test_what_counts_as_right(reply, gold):
-    assert right(ROOM, reply) is gold
+    assert client.right(ROOM, reply) is gold
 
 
 def test_r1s_own_final_messages_are_judged(shared_data):
@@ -176,15 +175,14 @@ def test_r1s_own_final_messages_are_judged(shared_data):
     real = problems.load("cotempqa", str(shared_data))
     made = run_texts.read(shared_data / "r1", real)
     by_id = {p.id: p for p in [*real, *made.added]}
-    judged = [right(by_id[text.id], text.answer) for text in made.texts]
+    judged = [client.right(by_id[text.id], text.answer) for text in made.texts]
     assert sum(judged) == 172 and len(judged) == 183
 
 
 def test_the_command_says_what_it_would_ask_and_asks(server, tmp_path, capsys, monkeypatch):
-    answers = ["hall" if i < 19 else "attic" for i in range(20)]
     rows = [
-        {"id": f"q{i}", "context": list(ROOMS), "question": f"Where is Mary now ({i})?", "answers": [answers[i]],
-         "category": "place" if i % 2 else "person", "evidence": [2]}
+        {"id": f"q{i}", "context": list(ROOMS), "question": f"Where is Mary now ({i})?", "evidence": [2],
+         "answers": ["hall" if i < 19 else "attic"], "category": "place" if i % 2 else "person"}
         for i in range(20)
     ]  # fmt: skip
     own, out = tmp_path / "rooms.jsonl", tmp_path / "out" / "texts.jsonl"

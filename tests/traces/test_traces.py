@@ -111,16 +111,6 @@ def test_unknown_names_are_refused(wrong):
         wrong_label(problem(dataset="mine", meta={}))
 
 
-def test_labels_of_a_custom_set():
-    case = problem(dataset="mine", category="x", meta={"labels": "x|y"})
-    assert wrong_label(case) == "y"
-    # x has half of the mass, so every other label becomes x, and x becomes often and rare as 40 to 10.
-    counts = {"labels": "x|often|rare", "label_counts": "50|40|10"}
-    drawn = [wrong_label(problem(id=f"mine/x/{i}", dataset="mine", category="x", meta=counts)) for i in range(400)]
-    # Standard error of a share of 0.8 in 400 draws: 0.02.
-    assert abs(drawn.count("often") / 400 - 0.8) < 0.07 and set(drawn) == {"often", "rare"}
-
-
 def test_a_label_without_training_problems_is_no_wrong_label():
     """Where the files have training problems of two labels, the wrong label is the other one of these."""
     made = [

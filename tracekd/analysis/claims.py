@@ -27,7 +27,7 @@ from tracekd.analysis.paper_check import by_kind
 from tracekd.analysis.recorded import SIZE, teachers
 from tracekd.analysis.replication_tables import FEWEST, REPEATS, difference, tie
 from tracekd.analysis.tables import INCONCLUSIVE, NOT_SUPPORTED, NOT_TESTED, SUPPORTED, points
-from tracekd.traces.templated import TEACHER
+from tracekd.traces.freeform import TEMPLATED
 
 MARGIN = 0.05  # five points of accuracy
 TIE_MARGIN = 0.10  # of the difference between answers after right and after wrong steps
@@ -107,7 +107,7 @@ def _row(claim, dataset: str, reveals: str, part: pd.DataFrame, size: int, found
     if found:
         reasons = {
             "one seed": found["seeds"] == 1,
-            "traces written by rules": TEACHER in wrote,
+            "traces written by rules": TEMPLATED in wrote,
             "generated problems": part.source.astype(str).str.contains("GENERATED").any(),
             f"fewer than {FEWEST} problems of a kind": found["fewest"] < FEWEST,
         }

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from tracekd.analysis import tables
-from tracekd.scoring import release_rules, released_verdicts
+from tracekd.scoring import release_rules, verdict_tables
 from tracekd.stats import intervals
 
 FOLLOWS = "follows to the digit"
@@ -42,7 +42,7 @@ class Release(NamedTuple):
 
 def load(folder: str | Path, margin: float = 0.05) -> Release:
     """Read the recorded verdicts in ``folder`` and the printed numbers; ``margin`` is that of the equivalence tests."""
-    parts = [released_verdicts.read(folder, dataset).assign(dataset=dataset) for dataset in released_verdicts.DATASETS]
+    parts = [verdict_tables.read(folder, dataset).assign(dataset=dataset) for dataset in verdict_tables.DATASETS]
     verdicts, printed = pd.concat(parts, ignore_index=True), published()
     return Release(verdicts, printed, compared(printed, verdicts), contrasts(verdicts, margin))
 
@@ -73,10 +73,10 @@ def check_recorded(source: str | Path, folder: str | Path) -> list[str]:
     """
     if not (Path(source) / "released").is_dir():
         return ["The released files are not here, so the recorded verdict tables are read as they are."]
-    sources, said = pd.read_csv(Path(folder) / released_verdicts.SOURCES), []
-    for dataset in released_verdicts.DATASETS:
-        fresh, scored = released_verdicts.build(source, dataset)
-        moved = released_verdicts.moved(fresh, Path(folder) / released_verdicts.table_name(dataset))
+    sources, said = pd.read_csv(Path(folder) / verdict_tables.SOURCES), []
+    for dataset in verdict_tables.DATASETS:
+        fresh, scored = verdict_tables.build(source, dataset)
+        moved = verdict_tables.moved(fresh, Path(folder) / verdict_tables.table_name(dataset))
         same = set(scored.sha256) == set(sources.sha256[sources.dataset == dataset])
         if same and moved:
             raise ValueError(f"{dataset}: {moved} of {len(fresh)} verdicts moved on unchanged files: record them anew")
@@ -140,7 +140,7 @@ def _matrix(measure: str, part: pd.DataFrame) -> tuple[float, float]:
 
 def _theirs(table: pd.DataFrame) -> pd.DataFrame:
     """``table`` with the release's flags in place of the id-aligned ones."""
-    return table.assign(**{flag: table[f"pub_{flag}"] for flag in released_verdicts.FLAGS})
+    return table.assign(**{flag: table[f"pub_{flag}"] for flag in verdict_tables.FLAGS})
 
 
 def _claim(row: Mapping, table: pd.DataFrame) -> tuple[float, float, str]:

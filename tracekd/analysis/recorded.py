@@ -22,8 +22,8 @@ from tracekd.grid import forced_traces as intervention_grid
 from tracekd.interventions import tables
 from tracekd.io.records import read_jsonl, replacing
 from tracekd.run import Run, open_run
-from tracekd.scoring import score_runs
-from tracekd.scoring.released_verdicts import write_table
+from tracekd.scoring import verdict_tables
+from tracekd.scoring.verdict_tables import write_table
 from tracekd.students import adapters, outputs, sft
 from tracekd.students.outputs import UNTRAINED
 from tracekd.teacher.run_texts import training_problems
@@ -144,7 +144,7 @@ def verdicts(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
     if not jobs:
         return pd.DataFrame()
     known = [p for part in kept(run).values() for p in part]
-    frame, _ = score_runs.verdict_frame(known, [outputs.outputs_path(run, *job) for job in jobs], seed=run.seed)
+    frame, _ = verdict_tables.verdict_frame(known, [outputs.outputs_path(run, *job) for job in jobs], seed=run.seed)
     wrote = {job: _teacher(run, job) for job in jobs}
     frame["source"] = frame.dataset.map({d: label_of(d, run.source) for d in frame.dataset.unique()})
     frame["teacher"] = [wrote[job] for job in zip(*(frame[name] for name in JOB), strict=True)]

@@ -14,7 +14,7 @@ from tracekd.interventions import forced
 from tracekd.interventions.tables import frame
 from tracekd.io.locks import locked
 from tracekd.io.records import read_jsonl
-from tracekd.scoring.released_verdicts import write_table
+from tracekd.scoring.verdict_tables import write_table
 from tracekd.students import registry, sft
 from tracekd.students.adapters import adapter_path, read_record
 from tracekd.students.outputs import evaluation_problems, outputs_path
@@ -57,9 +57,9 @@ def complete(run, asker, problems: Sequence[Problem], dataset: str, condition: s
     with locked(path), progress.Bar(f"{dataset}/{condition}/{seed}", len(problems), unit="problem") as bar:
         student = Prefill(asker.with_adapter(adapter), asker.tokenizer, max_new_tokens=asked["limit"])
 
-        def answer(problem: Problem, given: Sequence) -> list[forced.Reply]:
-            replies = student(problem, given)
-            bar.at(place[problem.id])
+        def answer(given: Sequence[tuple]) -> list[list[forced.Reply]]:
+            replies = student(given)
+            bar.at(place[given[-1][0].id])
             return replies
 
         forced.run(answer, problems, path=path, **asked)

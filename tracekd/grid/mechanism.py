@@ -18,7 +18,7 @@ from tracekd.interventions.from_scratch import KINDS, Setting, finished
 from tracekd.io.locks import locked
 from tracekd.io.records import append_jsonl, recover_jsonl
 from tracekd.machine import cores
-from tracekd.scoring.released_verdicts import write_table
+from tracekd.scoring.verdict_tables import write_table
 
 FILE = "mechanism.csv.gz"  # in figures/data
 KEY = ["smeared", "facts", "kind", "steps", "seed", "step"]  # of a look

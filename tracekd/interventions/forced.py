@@ -26,14 +26,10 @@ _REST = (
 
 @dataclass(frozen=True)
 class Reply:
-    """What a student does after a given trace.
+    """What a student does after a given trace: ``text`` is the whole turn, ``n_tokens`` the student wrote.
 
-    Attributes:
-        text: the whole turn, the given part and the greedy continuation.
-        finished: whether the answer was closed or the turn ended before the token limit.
-        n_tokens: tokens that the student wrote.
-        logp_gold, n_gold: log-probability (nats, summed) of the gold answer with its closing tag, and its tokens.
-        logp_implied, n_implied: the same of the implied answer; None where there is none.
+    ``finished``: the answer was closed or the turn ended before the token limit. ``logp_*`` are log-probabilities
+    (nats, summed) of the gold and the implied answer (None: there is none) with closing tag, ``n_*`` their tokens.
     """
 
     text: str
@@ -45,8 +41,8 @@ class Reply:
     n_implied: int | None = None
 
 
-# Answers after given traces: one reply per variant, in their order; all variants exist (their text is no None).
-Answerer = Callable[[Problem, Sequence[Variant]], list[Reply]]
+# Answers after given traces, to several problems at once: one reply per variant, in their order; all variants exist.
+Answerer = Callable[[Sequence[tuple[Problem, Sequence[Variant]]]], list[list[Reply]]]
 
 
 def follows(stated: Sequence[str], gold: Sequence[str], implied_answers: Sequence[str] | None) -> str | None:
@@ -66,13 +62,11 @@ def follows(stated: Sequence[str], gold: Sequence[str], implied_answers: Sequenc
 def row(problem: Problem, variant: Variant, reply: Reply | None, about: Mapping) -> dict:
     """One JSON-ready row: ``about``, ``id``, ``category``, ``variant`` and what follows.
 
-    ``left_out``: why the variant does not exist, else empty; where it does not, all that follow but ``donor`` are None.
+    ``left_out``: why the variant does not exist, else empty; where it does not, all but ``donor`` are None.
     Of the given trace: ``donor``, ``trace_label``, the verdicts on its steps, ``reveals`` (``leakage.reveals``),
-    ``names_gold`` and ``names_any`` (every, or one, gold answer stands in it as whole words), ``implied`` with
-    ``implied_by`` or ``no_implied`` (why not), ``disagrees`` (implied and gold differ; None without implied).
-    Of the answer: ``answer``, ``answer_in_trace`` (all of it stands in the given trace), ``status``,
-    ``answer_correct``, ``follows``, ``n_tokens``, and log-probabilities in nats with token counts, see ``Reply``
-    (``logp_*_token``: divided by the number of tokens).
+    ``names_gold`` and ``names_any`` (every, or one, gold answer stands in it), ``implied`` with ``implied_by`` or
+    ``no_implied`` (why not), ``disagrees`` (implied and gold differ). Of the answer: ``answer``, ``answer_in_trace``
+    (all of it stands there), ``status``, ``answer_correct``, ``follows``; see ``Reply`` (``logp_*_token``: a token).
     """
     head = {**about, "id": problem.id, "category": problem.category, "variant": variant.name}
     head |= {"left_out": variant.left_out, "donor": variant.donor}
@@ -80,7 +74,8 @@ def row(problem: Problem, variant: Variant, reply: Reply | None, about: Mapping)
         return {**head, **dict.fromkeys(_REST)}
     judged = verdict(problem, reply.text, reply.finished)
     implied, said = variant.implied.answers, judged["answer_stated"]
-    named = [_within(answer, variant.text) for answer in problem.answers]
+    given = f" {normalise(variant.text)} "
+    named = [f" {normalise(answer)} " in given for answer in problem.answers]
     made = {
         **judged,
         "trace_label": judged["classification_stated"],
@@ -91,7 +86,7 @@ def row(problem: Problem, variant: Variant, reply: Reply | None, about: Mapping)
         "no_implied": variant.implied.reason,
         "disagrees": None if implied is None else fact_set(implied) != fact_set(problem.answers),
         "answer": split_output(reply.text, reply.finished)[2],
-        "answer_in_trace": bool(said) and all(_within(a, variant.text) for a in said),
+        "answer_in_trace": bool(said) and all(f" {normalise(answer)} " in given for answer in said),
         "follows": follows(said, *(_reached(problem, said, answers) for answers in (problem.answers, implied))),
         **asdict(reply),
         "logp_gold_token": reply.logp_gold / reply.n_gold,
@@ -105,11 +100,6 @@ def _reached(problem: Problem, said: tuple[str, ...], answers: Sequence[str] | N
     return said if answers and judge_answer(replace(problem, answers=tuple(answers)), said)[0] else answers
 
 
-def _within(answer: str, text: str) -> bool:
-    """Whether an answer stands in a text as whole words."""
-    return f" {normalise(answer)} " in f" {normalise(text)} "
-
-
 def row_key(
     problems: Sequence[Problem], outputs: Iterable[Mapping], about: Mapping, limit: int | None, seed: int
 ) -> str:
@@ -121,33 +111,27 @@ def row_key(
 
 def run(
     answerer: Answerer, problems: Sequence[Problem], outputs: Iterable[Mapping], path: str | Path, *, about: Mapping,
-    seed: int, limit: int | None = None,
+    seed: int, limit: int | None = None, at_once: int = 1,
 ) -> list[dict]:  # fmt: skip
     """Fill ``path`` until it has the nine rows of every problem; rows of other keys are replaced.
 
-    Args:
-        answerer: such as ``prefill.Prefill``.
-        problems: of one data set; they are the pool of ``other``, too.
-        outputs: the student's outputs on them, whence its own traces; a vanilla student has none.
-        path: JSON lines; a kill loses at most the problem in flight.
-        about: ``student``, ``dataset``, ``condition``, ``seed``, ``source``, and what else names the student.
-        seed: of the variants.
-        limit: most tokens of a reply, where there is one.
-
-    Returns:
-        All rows, in the order of ``problems``.
+    ``problems`` are of one data set, and the pool of ``other``; ``outputs`` are the student's on them, whence its own
+    traces; ``about`` has student, dataset, condition, seed, source, and what else names the student; ``seed`` is of
+    the variants, ``limit`` the most tokens of a reply. ``answerer`` gets ``at_once`` problems a call, which a kill
+    loses at most. Returns all rows, in the order of ``problems``.
     """
     outputs = list(outputs)
     own = {out["id"]: split_output(out["text"], bool(out.get("finished", True)))[1] for out in outputs}
     key = row_key(problems, outputs, about, limit, seed)
     done, about = whole(path, key), {**about, "key": key}
     write_jsonl(path, [made for made in recover_jsonl(path) if made.get("key") == key and made["id"] in done])
-    for problem in problems:
-        if problem.id not in done:
-            made = variants(problem, own.get(problem.id), others=problems, seed=seed)
-            there = [variant for variant in made if variant.text is not None]
-            replies = dict(zip((v.name for v in there), answerer(problem, there), strict=True))
-            append_jsonl(path, [row(problem, variant, replies.get(variant.name), about) for variant in made])
+    todo = [problem for problem in problems if problem.id not in done]
+    for first in range(0, len(todo), at_once):
+        made = [(p, variants(p, own.get(p.id), others=problems, seed=seed)) for p in todo[first : first + at_once]]
+        replies = answerer([(p, [variant for variant in given if variant.text is not None]) for p, given in made])
+        said = iter([reply for part in replies for reply in part])
+        rows = [row(p, v, None if v.text is None else next(said), about) for p, given in made for v in given]
+        append_jsonl(path, rows)
     place = {p.id: i for i, p in enumerate(problems)}
     return sorted(recover_jsonl(path), key=lambda r: (place[r["id"]], VARIANTS.index(r["variant"])))
 

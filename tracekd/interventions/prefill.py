@@ -1,11 +1,9 @@
 """Answers after given traces: scored gold and implied answers, and the greedy answer, with the prompt's cache shared.
 
-Where the given part ends. Training tokenises ``<think>TRACE</think> <answer>ANSWER</answer>`` as one string
-(``sft.encode``), so the ">" of ``<answer>`` may be one token with the answer's first characters (">['"). Cut after
-it, the student would go on from a token that training never showed there. So the whole turn is tokenised with each
-answer at hand and cut *before* that ">", where all of them still begin alike; the student writes the ">" itself. The
-scored tokens are those of ">ANSWER</answer>", so that given and scored tokens together are exactly those of training.
-The end token after them is not scored.
+Training tokenises ``<think>TRACE</think> <answer>ANSWER</answer>`` as one string, so the ">" of ``<answer>`` may be one
+token with the answer's first characters (">['"). So the whole turn is tokenised with each answer at hand and cut
+*before* that ">", where all of them still begin alike; the student writes the ">" itself. Given and scored tokens
+(">ANSWER</answer>") together are exactly those of training; the end token is not scored.
 """
 
 from __future__ import annotations
@@ -61,7 +59,7 @@ def tokenise(tokenizer, problem: Problem, variant: Variant) -> Turn:
 
 
 class Prefill:
-    """A student that answers after given traces: a function of a problem and variants to one reply per variant."""
+    """A student that answers after given traces, as ``forced.run`` asks it."""
 
     def __init__(self, model, tokenizer, *, max_new_tokens: int = 64):
         """Take a model in evaluation mode, its tokenizer, and the most tokens to write for an answer."""
@@ -69,15 +67,16 @@ class Prefill:
         self.end = sft.end_token(tokenizer)
 
     @torch.inference_mode()
-    def __call__(self, problem: Problem, given: Sequence[Variant]) -> list[Reply]:
-        """One reply per variant, in their order."""
-        turns = [tokenise(self.tokenizer, problem, variant) for variant in given]
-        prompt, pad = sft.prompt_ids(self.tokenizer, templates.prompt(problem)), self.tokenizer.pad_token_id
-        state = prefill(self.model, [prompt + turn.given for turn in turns], pad)
-        jobs = [(i, turn.gold) for i, turn in enumerate(turns)]
-        jobs += [(i, turn.implied) for i, turn in enumerate(turns) if turn.implied is not None]
+    def __call__(self, asked: Sequence[tuple[Problem, Sequence[Variant]]]) -> list[list[Reply]]:
+        """One reply per variant of each problem, in their order; several problems are one batch."""
+        turns, prompts, written = [], [], {}
+        for problem, given in asked:
+            made = [tokenise(self.tokenizer, problem, variant) for variant in given]
+            prompt = sft.prompt_ids(self.tokenizer, templates.prompt(problem))
+            turns, prompts = turns + made, prompts + [prompt + turn.given for turn in made]
+        state = prefill(self.model, prompts, self.tokenizer.pad_token_id)
+        jobs = [(i, answer) for i, turn in enumerate(turns) for answer in (turn.gold, turn.implied) if answer]
         found: list[list[float]] = [[] for _ in turns]
-        written = {}
         for (i, answer), (logp, likeliest) in zip(jobs, self._score(state, jobs), strict=True):
             found[i].append(logp)
             # A scored answer whose every token was the likeliest one is the greedy answer: nothing is left to decode.
@@ -88,7 +87,8 @@ class Prefill:
             state = logits[rows], selected(cache, rows), mask[rows]
             made = continued(self.model, *state, end=self.end, limit=self.max_new_tokens)
             written |= {i: self._closed(*one) for i, one in zip(left, made, strict=True)}
-        return [self._reply(turn, *written[i], *found[i]) for i, turn in enumerate(turns)]
+        replies = iter([self._reply(turn, *written[i], *found[i]) for i, turn in enumerate(turns)])
+        return [[next(replies) for _ in given] for _, given in asked]
 
     def _score(self, state: tuple, jobs: list[tuple[int, list[int]]]) -> list[tuple[float, bool]]:
         """Of each (row of ``state``, answer): its log-probability, and whether every token of it was the likeliest."""

@@ -4,11 +4,10 @@ Every table has one row per estimate: ``student``, ``dataset``, ``condition``, w
 (95%, over problems and seeds), ``t_low``, ``t_high`` (two-way random-effects t interval, from two seeds on), ``n``
 (problems), ``seeds``; see ``bootstrap.pooled``. An outcome is ``answer_correct`` (0..1) or ``logp_gold`` (nats).
 
-*Mediation.* Treatment T: is the given trace right (gold) or wrong in both steps (both_wrong)? Mediator M: does it name
-the gold answer? Masking sets M to 0 and leaves T at 1, so total = gold - both_wrong, natural direct = masked -
-both_wrong, natural indirect = gold - masked, and total = direct + indirect (Pearl 2001, "Direct and indirect effects",
-UAI; Imai, Keele & Tingley 2010, Psychological Methods 15:309). Notebook 07 says under which assumptions. A wrong trace
-that names the gold answer is not among the variants, so whether T and M interact is not identified.
+*Mediation.* The treatment is a right trace (gold) in place of a wrong one (both_wrong), the mediator that it names the
+gold answer, which masking takes away: total = gold - both_wrong = natural direct (masked - both_wrong) + natural
+indirect (gold - masked). Pearl 2001, UAI; Imai, Keele & Tingley 2010, Psychological Methods 15:309. Notebook 07 has
+the assumptions. No variant is wrong and names the gold answer, so an interaction of the two is not identified.
 
 *2 x 2.* ``label_*`` and ``facts_*`` are controlled direct effects: one step is changed, the other held at a value that
 we set. *Own traces.* ``observed`` is the association in what the student wrote itself; hard problems make both wrong,
@@ -87,8 +86,7 @@ def follow_shares(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 
     for (*name, variant), part in pd.concat([apart, given]).groupby([*GROUP, "variant"], sort=False):
         for kind in ("trace", "context", "neither", "prefers_trace"):
             values = part.groupby(["id", "seed"])[kind].mean()
-            head = {**dict(zip(GROUP, name, strict=True)), "variant": variant, "follows": kind}
-            rows.append(head | _summary(values, "share", rng, repeats))
+            rows.append({**_head(name), "variant": variant, "follows": kind, **_summary(values, "share", rng, repeats)})
     return pd.DataFrame(rows)
 
 
@@ -99,23 +97,21 @@ def effects(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) 
     at all), gold_names (those of them whose gold trace names every gold answer). Without any problem, value and
     interval are NaN and n is 0.
     """
-    found = _contrasts(table, {name: weights for name, (weights, _) in CONTRASTS.items()}, "effect", rng, repeats)
-    head = {"effect": "observed", "outcome": "answer_correct"}
+    weights = {name: of for name, (of, _) in CONTRASTS.items()}
+    found = _contrasts(table, weights, "effect", rng, repeats)
     observed = [
-        dict(zip(GROUP, name, strict=True)) | head | _observed(part, rng, repeats)
+        {**_head(name), "effect": "observed", "outcome": "answer_correct", **_observed(part, rng, repeats)}
         for name, part in table.groupby(GROUP, sort=False)
     ]
     found = pd.concat([found, pd.DataFrame(observed)], ignore_index=True)
-    about = {"observed": ("own answer right after a right minus after a wrong own trace", "all")}
-    for name, (weights, which) in CONTRASTS.items():
-        terms = " ".join(f"{'+' if weight > 0 else '-'} {variant}" for variant, weight in weights.items())
-        about[name] = terms.removeprefix("+ "), which
-    words, problems = map(list, zip(*(about[effect] for effect in found.effect), strict=True))
-    found = found.assign(contrast=words, problems=problems)
-    gold = table[table.variant == "gold"]
-    asked = gold.groupby(GROUP, sort=False).id.nunique().rename("asked")
-    named = gold[gold.names_gold.astype(bool)].groupby(GROUP, sort=False).id.nunique()
-    counts = asked.to_frame().assign(gold_names=named).fillna({"gold_names": 0}).astype(int)
+    words = {
+        name: " ".join(f"{'+' if weight > 0 else '-'} {variant}" for variant, weight in of.items()).removeprefix("+ ")
+        for name, of in weights.items()
+    }
+    found["contrast"] = found.effect.map(words).fillna("own answer right after a right minus after a wrong own trace")
+    found["problems"] = found.effect.map({name: which for name, (_, which) in CONTRASTS.items()}).fillna("all")
+    gold = table[table.variant == "gold"].assign(named=lambda t: t.id.where(t.names_gold.astype(bool)))
+    counts = gold.groupby(GROUP, sort=False).agg(asked=("id", "nunique"), gold_names=("named", "nunique"))
     return found.merge(counts.reset_index(), how="left", on=GROUP)
 
 
@@ -147,6 +143,10 @@ def by_reveals(table: pd.DataFrame, make: Callable[[pd.DataFrame], pd.DataFrame]
     return made.reset_index("reveals").reset_index(drop=True)
 
 
+def _head(name: Iterable[str]) -> dict[str, str]:
+    return dict(zip(GROUP, name, strict=True))
+
+
 def _contrasts(
     table: pd.DataFrame, wanted: Mapping[str, Mapping[str, int]], column: str, rng: np.random.Generator, repeats: int
 ) -> pd.DataFrame:
@@ -157,7 +157,7 @@ def _contrasts(
     """
     rows = []
     for name, part in table.groupby(GROUP, sort=False):
-        head, only = dict(zip(GROUP, name, strict=True)), _about(part) if column == "effect" else {}
+        only = _about(part) if column == "effect" else {}
         for outcome in OUTCOMES:
             wide = part.pivot(index=["id", "seed"], columns="variant", values=outcome)
             wide = wide.reindex(columns=list(dict.fromkeys([*VARIANTS, *wide.columns]))).astype(float)
@@ -167,7 +167,7 @@ def _contrasts(
                 # Weights that add up to 1 leave a share, to 0 a difference.
                 kind = "share" if sum(weights.values()) else "difference"
                 found = _summary(values, kind if outcome == "answer_correct" else "other", rng, repeats)
-                rows.append({**head, column: label, "outcome": outcome, **found})
+                rows.append({**_head(name), column: label, "outcome": outcome, **found})
     return pd.DataFrame(rows)
 
 
@@ -180,31 +180,27 @@ def _summary(values: pd.Series, kind: str, rng: np.random.Generator, repeats: in
 def _about(part: pd.DataFrame) -> dict[str, pd.Index]:
     """The (id, seed) that each restricted effect is about."""
     at = part.set_index(["id", "seed"])
-    by = {name: at[at.variant == name] for name in ("own", "gold", "masked", "both_wrong")}
-    named = by["gold"].index[by["gold"].names_gold.astype(bool)]
+    own, right = at.index[at.variant == "own"], at.index[(at.variant == "own") & at.trace_correct.astype(bool)]
+    named = at.index[(at.variant == "gold") & at.names_gold.astype(bool)]
     for name in ("masked", "both_wrong"):
-        named = named.intersection(by[name].index[~by[name].names_any.astype(bool)])
-    right = by["own"].trace_correct.astype(bool)
-    only = {"mediated": named, "own_right": by["own"].index[right], "own_wrong": by["own"].index[~right]}
+        named = named.intersection(at.index[(at.variant == name) & ~at.names_any.astype(bool)])
+    only = {"mediated": named, "own_right": right, "own_wrong": own.difference(right)}
     return {name: only[which] for name, (_, which) in CONTRASTS.items() if which != "all"}
 
 
 def _observed(part: pd.DataFrame, rng: np.random.Generator, repeats: int) -> dict:
     """P(answer right | own trace right) minus P(answer right | own trace wrong), as the student wrote them."""
-    own = part[part.variant == "own"]
-    head = {"n": own.id.nunique(), "seeds": own.seed.nunique()}
+    own = part[part.variant == "own"].set_index(["id", "seed"])
+    head = {"n": own.index.unique("id").size, "seeds": own.index.unique("seed").size}
     right, answer = own.trace_correct.astype(float), own.answer_correct.astype(float)
-    columns = {"both": right * answer, "right": right, "only": (1 - right) * answer, "wrong": 1 - right}
-    table = own[["id", "seed"]].assign(**columns).set_index(["id", "seed"])
-    counts = dict(table.sum().astype(int))
-    if head["n"] < 2 or not counts["right"] or not counts["wrong"]:
+    table = pd.DataFrame({"both": right * answer, "right": right, "only": (1 - right) * answer, "wrong": 1 - right})
+    both, all_right, only, all_wrong = table.sum().astype(int)
+    if head["n"] < 2 or not all_right or not all_wrong:
         return dict.fromkeys(ENDS, np.nan) | head
     # (problems, seeds, columns); a trace that was not written counts in neither group.
-    units = np.stack([table[name].unstack("seed").fillna(0) for name in columns], axis=-1)
+    units = np.stack([table[name].unstack("seed").fillna(0) for name in table], axis=-1)
     found = bootstrap.crossed(units, lambda m: bootstrap.ratio(m[:, :2]) - bootstrap.ratio(m[:, 2:]), rng, repeats)
     # Few of a kind, or no resample that differs, leave a bootstrap too narrow.
-    few = min(counts["right"], counts["wrong"]) < FEW
-    if head["seeds"] == 1 and (found["low"] == found["high"] or few):
-        cells = (counts["both"], counts["only"], counts["right"] - counts["both"], counts["wrong"] - counts["only"])
-        found |= intervals.association(*cells)["difference"]
+    if head["seeds"] == 1 and (found["low"] == found["high"] or min(all_right, all_wrong) < FEW):
+        found |= intervals.association(both, only, all_right - both, all_wrong - only)["difference"]
     return {name: found[name] for name in ENDS} | head

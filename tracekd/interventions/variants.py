@@ -1,8 +1,8 @@
 """The nine traces that are put before a problem's answer, and the answer that each of them implies.
 
-What a trace implies is what its facts say to the question, whatever the context says. Gold traces quote the facts that
-hold the answer, not all that a derivation needs, and wrong facts speak of other people, so the derivation alone would
-be silent on nearly every wrong trace. Four rules are tried in order, and ``Implied.by`` names the one that answered:
+What a trace implies is what its facts say to the question, whatever the context says. Wrong facts speak of other
+people, so a derivation is silent on nearly all of them. Four rules are tried, and ``Implied.by`` names the one that
+answered:
 
 1. ``derivation``: ``tracekd.decompose.derive`` with the trace's facts in place of the context.
 2. ``source``: the facts are the untouched gold facts of a known problem: that problem's gold answers.
@@ -24,7 +24,7 @@ import pandas as pd
 
 from tracekd.data.facts import answer_slot
 from tracekd.data.problem import Problem
-from tracekd.decompose.derive import derive
+from tracekd.decompose.derive import derive, none
 from tracekd.text import fact_set
 from tracekd.traces import corruption, templates
 
@@ -45,10 +45,9 @@ class Implied:
 
 @dataclass(frozen=True)
 class Variant:
-    """One trace to put before the answer of a problem, by its name in ``VARIANTS``.
+    """One trace to put before the answer of a problem; ``donor`` is the problem that ``other`` was taken from.
 
-    ``text`` stands between ``<think>`` and ``</think>``; it is None where the variant does not exist for the problem,
-    and ``left_out`` says why. ``donor`` is the id of the problem that ``other`` was taken from.
+    ``text`` stands between ``<think>`` and ``</think>``; None where there is no such variant: ``left_out`` says why.
     """
 
     name: str
@@ -61,42 +60,40 @@ class Variant:
 def variants(problem: Problem, own: str | None, *, others: Sequence[Problem], seed: int) -> list[Variant]:
     """The nine traces of one problem, always in the order of ``VARIANTS``; what does not exist says why.
 
-    ``own`` is the student's own trace (right or wrong, in whatever form), ``gold`` right label and right facts.
-    ``wrong_label`` and ``wrong_facts`` have one step wrong (``corruption``'s matched style), ``both_wrong`` joins that
-    same label and those same facts, so that the four are a 2 x 2. ``other`` is the gold trace of another problem of
-    the set ``others``, never one with the same answer; ``empty`` has no text. ``shuffled`` is gold with its facts in
-    another order, or, where there is one fact alone, with that fact's sentences in another order; ``masked`` is gold
-    with every gold answer string masked. Seed and problem id decide every draw, whatever the order of problems.
+    ``own`` is the student's own trace, ``gold`` right label and facts. ``wrong_label`` and ``wrong_facts`` have one
+    wrong step (``corruption``'s matched style), ``both_wrong`` both of these: a 2 x 2. ``other`` is the gold trace of
+    one of ``others`` with another answer; ``empty`` has no text. ``shuffled`` is gold with its facts (of one fact its
+    sentences) in another order, ``masked`` with every gold answer string masked. Seed and id decide every draw.
     """
 
-    def drawn(draw: Callable, *args):
-        """What a function draws, or the error that says why it cannot."""
-        try:
-            return draw(*args)
-        except ValueError as error:
-            return error
-
-    label, wrong = drawn(corruption.wrong_label, problem, seed), drawn(corruption.wrong_facts, problem, seed)
+    label, wrong, shuffled, masked = (
+        _drawn(corruption.wrong_label, problem, seed), _drawn(corruption.wrong_facts, problem, seed),
+        _drawn(_shuffle, problem, seed), _drawn(_mask, problem),
+    )  # fmt: skip
     category, gold = problem.category, problem.facts
     stated = {
-        "gold": (category, gold),
-        "wrong_label": (label, gold),
-        "wrong_facts": (category, wrong),
-        "both_wrong": (label, wrong),
-        "shuffled": (category, drawn(_shuffle, problem, seed)),
-        "masked": (category, drawn(_mask, problem)),
-    }
+        "gold": (category, gold), "wrong_label": (label, gold), "wrong_facts": (category, wrong),
+        "both_wrong": (label, wrong), "shuffled": (category, shuffled), "masked": (category, masked),
+    }  # fmt: skip
     made = {"other": _other(problem, others, seed), "empty": Variant("empty", "", implied(problem, None))}
     made["own"] = Variant("own", None, left_out="the output has no closed trace")
     if own:
         made["own"] = Variant("own", own, implied(problem, templates.read(own)[1]))
     for name, (said, facts) in stated.items():
-        if failed := next((part for part in (said, facts) if isinstance(part, ValueError)), None):
-            made[name] = Variant(name, None, left_out=str(failed))
+        if failed := [part for part in (said, facts) if isinstance(part, ValueError)]:
+            made[name] = Variant(name, None, left_out=str(failed[0]))
         else:
             source = problem if name in ("gold", "wrong_label") else None
             made[name] = Variant(name, templates.render(problem.dataset, said, facts), implied(problem, facts, source))
     return [made[name] for name in VARIANTS]
+
+
+def _drawn(draw: Callable, *args):
+    """What a function draws, or the error that says why it cannot."""
+    try:
+        return draw(*args)
+    except ValueError as error:
+        return error
 
 
 def as_table(made: Sequence[Variant]) -> pd.DataFrame:
@@ -148,10 +145,9 @@ def implied(problem: Problem, facts: Sequence[str] | None, source: Problem | Non
 
     ``source`` is the problem whose gold facts these are, unchanged and in order, if they are.
     """
-    if source is None and not facts:
-        return Implied(None, reason="the trace states no facts")
-    derivation = _derivation(problem, facts) if facts else None
-    found, by = derivation.answers if facts else (), "derivation"
+    facts = tuple(facts or ())
+    got = derive(replace(problem, context=facts)) if facts else none(None, "the trace states no facts")
+    found, by = got.answers, "derivation"
     if not found and source is not None:
         found, by = source.answers, "source"
     elif not found and problem.dataset == "cotempqa":
@@ -159,26 +155,21 @@ def implied(problem: Problem, facts: Sequence[str] | None, source: Problem | Non
     elif not found and problem.dataset == "babi":
         found, by = _renamed(problem, facts), "renamed"
     if not found and source is None:
-        return Implied(None, reason=derivation.underivable)
+        return Implied(None, reason=got.underivable)
     if any(MASK in answer for answer in found) or not fact_set(found):
         return Implied(None, reason="the implied answer is masked or empty")
     return Implied(tuple(found), by)
 
 
-def _derivation(problem: Problem, facts: Sequence[str]):
-    return derive(replace(problem, context=tuple(facts)))
-
-
 def _slots(problem: Problem, facts: Sequence[str]) -> tuple[str, ...]:
     """The answer slots, each once, in the trace's order; none where a fact does not parse (a student wrote it)."""
-    triple = problem.meta.get("triple_element")
     try:
-        return tuple(dict.fromkeys(answer_slot(fact, triple) for fact in facts)) if triple else ()
+        return tuple(dict.fromkeys(answer_slot(fact, problem.meta.get("triple_element")) for fact in facts))
     except ValueError:
         return ()
 
 
-def _renamed(problem: Problem, facts: Sequence[str]) -> tuple[str, ...]:
+def _renamed(problem: Problem, facts: tuple[str, ...]) -> tuple[str, ...]:
     """What the question gives with one of its words exchanged for one of the trace's, if that is one answer alone."""
     named = dict.fromkeys(word for fact in facts for word in re.findall(r"\w+", fact))
     known = {word.lower() for word in named}
@@ -186,6 +177,6 @@ def _renamed(problem: Problem, facts: Sequence[str]) -> tuple[str, ...]:
     for word in dict.fromkeys(re.findall(r"\w+", problem.question)):
         for other in named if word.lower() not in known else ():
             question = re.sub(rf"\b{word}\b", other, problem.question)
-            answers = _derivation(replace(problem, question=question), facts).answers
+            answers = derive(replace(problem, question=question, context=facts)).answers
             found |= {fact_set(answers): answers} if answers else {}
     return next(iter(found.values())) if len(found) == 1 else ()

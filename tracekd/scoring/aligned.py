@@ -16,6 +16,8 @@ from tracekd.traces.templates import read
 # In the order in which tables show them; every output has exactly one.
 STATUSES = ("ok", "untagged", "no_trace", "no_answer", "truncated")
 
+Faults = dict[str, list[str]]  # what can be wrong with an outputs file, by kind
+Judge = Callable[[Problem, str, bool], dict[str, Any]]
 # The four cells of the trace x answer table, by (trace_correct, answer_correct).
 CELLS = {(True, True): "both", (False, True): "answer_only", (True, False): "trace_only", (False, False): "neither"}
 
@@ -91,26 +93,19 @@ def passes_check(problem: Problem, verdict: Mapping[str, Any]) -> bool | None:
     return fact_set(facts) == fact_set(problem.context[i] for i in derived.evidence)
 
 
-def spread(items: Sequence, limit: int) -> Sequence:
-    """At most ``limit`` items, evenly spaced: outputs files are in the order of their categories."""
-    return items[:: max(1, -(-len(items) // limit))]
-
-
 def usable(output: Mapping) -> bool:
     """Whether a record has ``id`` and ``text`` as strings, and ``finished``, if at all, as a flag."""
     texts = (output.get("id"), output.get("text"))
     return all(isinstance(text, str) for text in texts) and isinstance(output.get("finished", True), bool)
 
 
-# What can be wrong with an outputs file, by name; of two outputs for one id the first one counts.
-Faults = dict[str, list[str]]
-Judge = Callable[[Problem, str, bool], dict[str, Any]]
-
-
 def verdicts(
     problems: Mapping[str, Problem], outputs: Iterable[Mapping], faults: Faults, judge: Judge = verdict
 ) -> Iterator[dict[str, Any]]:
-    """Yield one verdict per output in their order, joined by id; ``faults`` (empty) gets the others, by kind."""
+    """Yield one verdict per output in their order, joined by id; ``faults`` (empty) gets the others, by kind.
+
+    Of two outputs for one id the first one counts.
+    """
     faults |= {kind: [] for kind in ("malformed", "unknown", "duplicate", "missing")}
     seen: set[str] = set()
     for number, output in enumerate(outputs, 1):

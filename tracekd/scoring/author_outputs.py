@@ -45,14 +45,10 @@ def adapter_of(path: str | Path) -> Adapter | None:
 
 
 def test_problems(dataset: str | None, path: str | Path) -> list[Problem]:
-    """The test problems at ``path``, in the authors' file order, repeated ones included.
+    """The test problems at ``path``, in the authors' file order, repeated ones included; ValueError if there are none.
 
     ``path`` is a folder with the set's files (or a folder of the set's name in it), or one file of any known form.
     ``dataset`` None takes whatever a file holds, such as a custom set.
-
-    Raises:
-        FileNotFoundError: there is nothing at ``path``.
-        ValueError: no problem of the set is there.
     """
     path = Path(path)
     if path.is_dir() and dataset is None:
@@ -61,9 +57,8 @@ def test_problems(dataset: str | None, path: str | Path) -> list[Problem]:
         folder = path / dataset if (path / dataset).is_dir() else path
         # The release's own test files have the authors' order.
         names = [f"{c}_test.jsonl" for c in CATEGORIES[dataset]] if dataset == "cotempqa" else ["test.csv"]
-        files = [folder / name for name in names]
-        whole = dataset != "marco" and all(file.exists() for file in files)
-        problems = [p for file in files for p in read_any(file)] if whole else read_folder(dataset, folder)
+        whole = dataset != "marco" and all((folder / name).exists() for name in names)
+        problems = [p for n in names for p in read_any(folder / n)] if whole else read_folder(dataset, folder)
     else:
         problems = read_any(path)
     found = [p for p in problems if p.split == "test" and dataset in (None, p.dataset)]
@@ -81,9 +76,7 @@ def read(path: str | Path, problems: Mapping[str, Problem]) -> Iterator[dict]:
     Ours are yielded as they are; a problem of a custom set may be named by its id in the custom file, without set and
     category. A released row gets its problem's id by question and context, a repeated problem in file order, and
     ``problem``. One that asks none of ``problems`` has its own question as ``problem``, with an id ``.../row-N``.
-
-    Raises:
-        ValueError: a line is no JSON object, or a released row lacks a field; names file and line.
+    ValueError, with file and line: no JSON object, or a released row that lacks a field.
     """
     short = {p.id.removeprefix(f"{p.dataset}/{p.category}/"): p.id for p in problems.values()}
     asked: dict[tuple, list[Problem]] = defaultdict(list)
@@ -96,21 +89,15 @@ def read(path: str | Path, problems: Mapping[str, Problem]) -> Iterator[dict]:
             yield {**row, "id": short.get(key, key)} if isinstance(key, str) and key not in problems else row
             continue
         try:
-            context = row["facts"] if "facts" in row else ast.literal_eval(row["passage"])
-            key = row["question"], tuple(context)
-            copies = asked.get(key) or [_own_problem(row, number)]
+            temporal = "facts" in row
+            key = row["question"], tuple(row["facts"] if temporal else ast.literal_eval(row["passage"]))
+            if not (copies := asked.get(key)):
+                made = {**row, "answer": row["gold"], "passages": row.get("passage")}
+                own = cotempqa_problem(made, row["category"], 0, "test") if temporal else babi_problem(made, 0, "test")
+                copies = [replace(own, id=f"{own.dataset}/{own.category}/row-{number:04d}")]
         except (KeyError, TypeError, ValueError, SyntaxError) as error:
             raise ValueError(f"{path}, row {number}: {error!r}; expected the fields of a released file") from error
         # One output more than the problem has copies is a duplicate: it gets the last id again.
         problem = copies[min(used[key], len(copies) - 1)]
         used[key] += 1
         yield {"id": problem.id, "text": row["prediction"], "problem": problem}
-
-
-def _own_problem(row: Mapping, number: int) -> Problem:
-    """The question of a released row, as a problem."""
-    if "facts" in row:
-        problem = cotempqa_problem({**row, "answer": row["gold"]}, row["category"], 0, "test")
-    else:
-        problem = babi_problem({**row, "passages": row["passage"], "answer": row["gold"]}, 0, "test")
-    return replace(problem, id=f"{problem.dataset}/{problem.category}/row-{number:04d}")

@@ -11,10 +11,10 @@ from typing import Any
 from tracekd.data.problem import Problem
 from tracekd.io.records import replacing
 from tracekd.scoring import author_outputs, release_rules
-from tracekd.scoring.aligned import spread, usable, verdict
+from tracekd.scoring.aligned import usable
 from tracekd.text import normalise
 
-STEPS = ("classification", "retrieval", "trace", "answer")
+STEPS = ("cell", "classification_correct", "retrieval_correct", "trace_correct", "answer_correct")
 
 
 def write_page(path: Path, problems: Mapping[str, Problem], outputs: Iterable[Path], limit: int = 50) -> Path:
@@ -30,7 +30,8 @@ def write_page(path: Path, problems: Mapping[str, Problem], outputs: Iterable[Pa
             banner = "GENERATED problems"
         adapter = author_outputs.adapter_of(file)
         name = f"{file.parent.name}: {adapter.name if adapter else file.name.partition('.')[0]}"
-        entries += [{"file": name, **_entry(problems[o["id"]], o, gold_rows)} for o in spread(known, limit)]
+        spread = known[:: max(1, -(-len(known) // limit))]  # outputs files are in the order of their categories
+        entries += [{"file": name, **_entry(problems[output["id"]], output, gold_rows)} for output in spread]
     page = (files("tracekd.scoring") / "explorer.html").read_text(encoding="utf-8").replace("__BANNER__", banner)
     # "</" would end the script element from within a string; the escapes keep JSON's meaning.
     data = json.dumps(entries, ensure_ascii=False).replace("</", "<\\/").replace("<!--", "<\\u0021--")
@@ -41,19 +42,18 @@ def write_page(path: Path, problems: Mapping[str, Problem], outputs: Iterable[Pa
 
 def _entry(problem: Problem, output: Mapping, gold_rows: release_rules.GoldRows) -> dict[str, Any]:
     """What the page shows of one output: problem, gold steps, stated steps, answer, both verdicts."""
-    ours = verdict(problem, output["text"], output.get("finished", True))
-    rules = {"id-aligned": ours}
-    if problem.dataset in release_rules.DATASETS:
-        rules["as published"] = release_rules.verdict(problem, output["text"], gold_rows)
-    facts = ours["facts_stated"]
+    row = release_rules.beside(gold_rows, problem, output["text"], output.get("finished", True))
+    verdicts = {
+        name: [row[p + step] for step in STEPS] for name, p in {"id-aligned": "", "as published": "pub_"}.items()
+    }
+    gold, stated = ([(f, normalise(f)) for f in facts or ()] for facts in (problem.facts, row["facts_stated"]))
     return {
         "id": problem.id, "category": problem.category, "question": problem.question, "context": problem.context,
-        "answers": problem.answers, "gold": [(fact, normalise(fact)) for fact in problem.facts],
-        "facts": None if facts is None else [(fact, normalise(fact)) for fact in facts],
-        "label": ours["classification_stated"], "stated": ours["answer_stated"], "status": ours["status"],
+        "answers": problem.answers, "gold": gold, "facts": None if row["facts_stated"] is None else stated,
+        "label": row["classification_stated"], "stated": row["answer_stated"], "status": row["status"],
         "text": output["text"],
         "verdicts": {
-            name: [row["cell"] or "not evaluated", *(row[f"{step}_correct"] for step in STEPS)]
-            for name, row in rules.items()
+            name: [cell or "not evaluated", *flags]
+            for name, (cell, *flags) in verdicts.items() if None not in flags
         },
     }  # fmt: skip

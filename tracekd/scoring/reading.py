@@ -56,15 +56,9 @@ def split_output(text: str, finished: bool = True) -> tuple[str, str | None, str
     answer = _bare_answer(answer) if answer else None
     if answer and trace and not tagged and (prose := _PROSE_AFTER.search(answer)):
         answer = answer[: prose.start()]
-    if not finished:
-        status = "truncated"
-    elif answer is None:
-        status = "no_answer"
-    elif trace is None:
-        status = "no_trace"
-    else:
-        status = "ok" if tagged and closed else "untagged"
-    return status, trace, answer
+    holds = {"truncated": not finished, "no_answer": answer is None, "no_trace": trace is None}
+    holds |= {"untagged": not (tagged and closed), "ok": True}
+    return next(status for status in holds if holds[status]), trace, answer
 
 
 def _plain(text: str) -> str:

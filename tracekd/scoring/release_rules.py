@@ -10,12 +10,16 @@ from functools import lru_cache
 from typing import Any
 
 from tracekd.data.problem import Problem
+from tracekd.scoring import aligned
 from tracekd.scoring.aligned import CELLS
 from tracekd.scoring.reading import split_output
 from tracekd.traces.templates import answer_text
 
 DATASETS = ("cotempqa", "babi")
 METRICS = ("acc", "f1", "p", "r")
+FLAGS = ("classification_correct", "retrieval_correct", "trace_correct", "answer_correct")
+# Columns that stand beside the aligned ones, with the prefix ``pub_``.
+BESIDE = ("evaluated", "gold_row", "other_row", *FLAGS, "cell", *METRICS[1:])
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
@@ -31,13 +35,7 @@ _RELATIONS = (
     ("play", "plays for"),
 )
 _TENSES = ((" was ", " is "), (" held ", " holds "), (" worked ", " works "), (" played ", " plays "))
-_PATTERNS = {
-    verb: tuple(
-        re.compile(rf"(.*?) {verb} {rest}")
-        for rest in (r"(.*?) from (.*?) to (.*?)\.", r"(.*?) in (.*?)\.", r"(.*?) from (.*)", r"(.*?)\.")
-    )
-    for _, verb in _RELATIONS
-}
+_RESTS = (r"(.*?) from (.*?) to (.*?)\.", r"(.*?) in (.*?)\.", r"(.*?) from (.*)", r"(.*?)\.")
 
 
 def answer_part(text: str) -> str:
@@ -61,8 +59,8 @@ def slot(fact: str, triple: str) -> str | None:
         fact = fact.replace(old, new)
     for key, verb in _RELATIONS:
         if key in fact:
-            for pattern in _PATTERNS[verb]:
-                if match := pattern.match(fact):
+            for rest in _RESTS:
+                if match := re.match(f"(.*?) {verb} {rest}", fact):
                     return match.group(2 if triple == "S2_R1_O1" else 1).lower()
     return None
 
@@ -90,14 +88,13 @@ def predicted(problem: Problem, text: str) -> list[str]:
     return found or [part]
 
 
-def _clean(answers: Iterable[str]) -> list[str]:
-    return sorted(" ".join(a.lower().translate(_PUNCTUATION).split()) for a in set(answers))
-
-
 def answer_metric(problem: Problem, text: str) -> dict[str, float]:
     """``acc`` (0 or 1), ``f1``, ``p`` and ``r`` (0..1) of one output under the published answer metric."""
     gold = problem.answers if problem.dataset == "cotempqa" else (answer_text(problem),)
-    stated, gold = _clean(predicted(problem, text)), _clean(gold)
+    stated, gold = (
+        sorted(" ".join(a.lower().translate(_PUNCTUATION).split()) for a in set(answers))
+        for answers in (predicted(problem, text), gold)
+    )
     hits = sum((Counter(stated) & Counter(gold)).values())
     p, r = hits / len(stated) if stated else 0.0, hits / len(gold) if gold else 0.0
     return {"acc": float(stated == gold), "f1": 2 * p * r / (p + r) if hits else 0.0, "p": p, "r": r}
@@ -115,9 +112,8 @@ class GoldRows:
     """The release's join: an output's gold row is the first row whose printed answer contains its first gold answer."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        """Index ``problems``, which must stand in the authors' file order (CoTempQA: within each category)."""
+        """Take ``problems`` in the authors' file order (CoTempQA: within each category)."""
         self._rows: dict[str, list[tuple[str, Problem]]] = defaultdict(list)
-        self._found: dict[tuple[str, str], Problem | None] = {}
         for problem in problems:
             self._rows[_file(problem)].append((answer_text(problem), problem))
 
@@ -125,10 +121,7 @@ class GoldRows:
         """The row that the release took as gold for an output of ``problem``; None where no row contains its answer."""
         # bAbI's first gold answer is the whole printed answer: its comma lists were not split.
         first = problem.answers[0] if problem.dataset == "cotempqa" else answer_text(problem)
-        key = (_file(problem), first)
-        if key not in self._found:
-            self._found[key] = next((row for printed, row in self._rows[key[0]] if first in printed), None)
-        return self._found[key]
+        return next((row for printed, row in self._rows[_file(problem)] if first in printed), None)
 
 
 def _file(problem: Problem) -> str:
@@ -140,13 +133,15 @@ def verdict(problem: Problem, text: str, gold_rows: GoldRows) -> dict[str, Any]:
 
     ``status`` is the aligned reader's, for counting; ``cell`` is None where the output is not evaluated.
     """
-    row = gold_rows.of(problem)
-    trace = text.split("</think>", 1)[0]
+    row, trace, metric = gold_rows.of(problem), text.split("</think>", 1)[0], answer_metric(problem, text)
     evaluated = "think" in text and bool(trace.strip())
-    classified = evaluated and row is not None and _classified(problem.dataset, row.category, trace)
+    sentences = trace.split(".")
+    if problem.dataset == "cotempqa":
+        classified = row is not None and row.category in sentences[0]
+    else:
+        classified = row is not None and row.category.lower() in sentences[len(sentences) > 1].lower()
     retrieved = evaluated and row is not None and any(sentence in trace for sentence in row.context)
-    metric = answer_metric(problem, text)
-    right = metric["acc"] == 1.0
+    right, classified = metric["acc"] == 1.0, evaluated and classified
     return {
         "id": problem.id, "dataset": problem.dataset, "category": problem.category, "status": split_output(text)[0],
         "evaluated": evaluated, "gold_row": row.id if row else None, "other_row": row is not problem,
@@ -156,8 +151,7 @@ def verdict(problem: Problem, text: str, gold_rows: GoldRows) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _classified(dataset: str, label: str, trace: str) -> bool:
-    sentences = trace.split(".")
-    if dataset == "cotempqa":
-        return label in sentences[0]
-    return label.lower() in sentences[1 if len(sentences) > 1 else 0].lower()
+def beside(gold_rows: GoldRows, problem: Problem, text: str, finished: bool = True) -> dict[str, Any]:
+    """The id-aligned verdict, and the release's in columns ``pub_...``: None for sets that it has no rules for."""
+    theirs = verdict(problem, text, gold_rows) if problem.dataset in DATASETS else {}
+    return aligned.verdict(problem, text, finished) | {f"pub_{name}": theirs.get(name) for name in BESIDE}

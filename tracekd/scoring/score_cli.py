@@ -13,7 +13,7 @@ from tracekd.command_line import Parser, file_or_folder
 from tracekd.data.problem import DATASETS, Problem
 from tracekd.io.records import write_csv
 from tracekd.schema import VERDICT, write_dictionary
-from tracekd.scoring import author_outputs, explorer, release_rules
+from tracekd.scoring import author_outputs, release_rules
 from tracekd.scoring.aligned import CELLS, STATUSES, Faults, usable, verdicts
 from tracekd.stats.intervals import association, share
 
@@ -23,10 +23,8 @@ RULES = ("aligned", "as_published")
 def scored(path: Path, problems: Mapping[str, Problem], rules: str) -> tuple[pd.DataFrame, Faults]:
     """The verdicts of one outputs file, a row per output, and what could not be joined.
 
-    The release's rules count repeated rows, and released rows that ask no test problem, too.
-
-    Raises:
-        ValueError: a line is no JSON object, or not one output could be scored; names the file.
+    The release's rules count repeated rows, and released rows that ask no test problem, too. ValueError, which names
+    the file: a line is no JSON object, or not one output could be scored.
     """
     adapter = author_outputs.adapter_of(path)
     if adapter and adapter.category:  # a prompted CoTempQA file asks the problems of one category
@@ -58,10 +56,9 @@ def summary(rows: pd.DataFrame, faults: Faults) -> dict[str, Any]:
             found[name] = value
     if "evaluated" in rows:  # the release's rules
         found |= {"unevaluated": int((~rows.evaluated).sum()), "other_gold_row": int(rows.other_row.sum())}
-        parts = {**dict(iter(rows.groupby("category"))), "all": rows}
         found["metrics"] = {
             name: {"n": len(part), **release_rules.metric_row(part[list(release_rules.METRICS)].sum(), len(part))}
-            for name, part in parts.items()
+            for name, part in [*rows.groupby("category"), ("all", rows)]
         }
     counts = {kind: len(names) for kind, names in faults.items()}
     return found | counts | {"faults": {kind: names[:10] for kind, names in faults.items() if names}}
@@ -77,7 +74,6 @@ def main(argv: list[str]) -> int:
     add("--outputs", required=True, nargs="+", type=file_or_folder, help="JSON-lines files, ours or released")
     add("--rules", default="aligned", choices=RULES, help="aligned by id (default), or as the release does")
     add("--csv", type=Path, help="write one verdict row per output here, and what its columns mean beside it")
-    add("--html", type=Path, help="write a page here to read up to 50 outputs of each file with their verdicts")
     args = parser.parse_args(argv)
     problems = {p.id: p for p in author_outputs.test_problems(args.dataset, args.problems)}
     dataset, tables = next(iter(problems.values())).dataset, []
@@ -88,12 +84,9 @@ def main(argv: list[str]) -> int:
         tables.append(rows.assign(file=path.name))
         found = {"dataset": dataset, "file": path.name, "rules": args.rules, **summary(rows, faults)}
         # NaN has no place in JSON: undefined is null.
-        found = json.loads(json.dumps(found), parse_constant=lambda _: None)
-        print(json.dumps(found, ensure_ascii=False), flush=True)
+        print(json.dumps(json.loads(json.dumps(found), parse_constant=lambda _: None), ensure_ascii=False), flush=True)
     if args.csv:
         table = pd.concat(tables, ignore_index=True)
         write_csv(args.csv, table[[name for name in VERDICT if name in table]])
         write_dictionary(args.csv)
-    if args.html:
-        explorer.write_page(args.html, problems, args.outputs)
     return 0

@@ -10,7 +10,7 @@ from pathlib import Path
 from tracekd.config import Recipe
 from tracekd.io.records import sha256
 from tracekd.students import registry, sft
-from tracekd.traces import freeform, templated
+from tracekd.traces import freeform
 
 WEIGHTS = "adapter_model.safetensors"
 VERSION = 7  # raise it when a change of the training changes what an adapter comes out as
@@ -46,7 +46,7 @@ def read_record(folder: Path) -> dict | None:
 
 def teacher_of(record: Mapping, condition: str) -> str:
     """Who wrote the traces that an adapter was trained on; the first records do not say, and had templated ones."""
-    return record.get("teacher", templated.TEACHER if freeform.takes_texts(condition) else "")
+    return record.get("teacher", freeform.TEMPLATED if freeform.takes_texts(condition) else "")
 
 
 def adapter_path(run, dataset: str, condition: str, seed: int) -> Path:

@@ -16,7 +16,7 @@ from tracekd.data.problems import marker as problems_marker
 from tracekd.io.records import CODE, hash_of_files, read_jsonl, sha256, write_json, write_jsonl
 from tracekd.students import registry
 from tracekd.teacher import run_texts
-from tracekd.traces import freeform, natural, templated, templates
+from tracekd.traces import freeform, natural, templates
 
 log = logging.getLogger(__name__)
 CONDITIONS = (*templates.RULED, *freeform.CONDITIONS)
@@ -221,7 +221,7 @@ def marker(run) -> dict:
     """What a run's SFT sets follow from: problems, texts, natural traces, sizes, conditions, and the package's code."""
     return {
         "problems": problems_marker(run),
-        "texts": sha256(Path(run.texts)) if run.texts else templated.TEACHER,
+        "texts": sha256(Path(run.texts)) if run.texts else freeform.TEMPLATED,
         "natural": natural.marker(run),
         "train": dict(run.profile.train),
         "conditions": {d: list(run.profile.conditions_of(d)) for d in run.datasets},

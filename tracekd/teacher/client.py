@@ -11,9 +11,7 @@ import os
 import re
 import threading
 from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,95 +38,45 @@ class Unanswered(RuntimeError):
     """One request brought no whole reply; the message says why, the same for the same cause."""
 
 
-@dataclass
-class Teacher:
-    """Asks ``model`` at one endpoint (``url`` up to /v1), ``workers`` requests at once, through the file ``cache``.
+def endpoint(url: str, model: str, key: str = "") -> Any:
+    """The ``openai`` client of a URL up to /v1; ValueError without URL or model."""
+    from openai import OpenAI
 
-    ``counts`` has ``asked`` (requests) and ``cached``. A reply longer than ``max_tokens`` is cut, and not used.
-
-    Raises:
-        ValueError: no URL, or no model.
-    """
-
-    url: str
-    model: str
-    cache: Path
-    key: str = ""
-    max_tokens: int = 4096
-    temperature: float = 0.0
-    workers: int = 4
-    counts: Counter[str] = field(default_factory=Counter)
-
-    def __post_init__(self) -> None:
-        """Open the cache; a torn last line, left by a kill, is cut off."""
-        from openai import OpenAI
-
-        if not (self.url.startswith(("http://", "https://")) and self.model):
-            raise ValueError(
-                f"url {self.url!r} and model {self.model!r} of a teacher: expected http://... up to /v1 in --url or "
-                "TRACEKD_TEACHER_URL, and the model's name there in --model or TRACEKD_TEACHER_MODEL"
-            )
-        self.cache.parent.mkdir(parents=True, exist_ok=True)
-        self._known = {row["key"]: (row["reasoning"], row["reply"]) for row in recover_jsonl(self.cache)}
-        self._lock, self._failures = threading.Lock(), 0
-        self._client = OpenAI(base_url=self.url, api_key=self.key.strip() or "none", max_retries=_RETRIES)
-
-    def ask(self, text: str) -> tuple[str, str]:
-        """Ask one user turn, unless the cache has the reply; see ``read`` for what comes back.
-
-        Raises:
-            Unanswered: no whole reply came, or the endpoint has failed too often; the message says why.
-        """
-        from openai import OpenAIError
-
-        turns = [{"role": "user", "content": text}]
-        body = dict(model=self.model, messages=turns, max_tokens=self.max_tokens, temperature=self.temperature)
-        key = sha256({"url": self.url, **body})
-        with self._lock:
-            if key in self._known:
-                self.counts["cached"] += 1
-                return self._known[key]
-            if self._failures >= _IN_A_ROW:
-                raise Unanswered(f"not asked: {_IN_A_ROW} requests in a row had failed")
-            self.counts["asked"] += 1
-        try:
-            completion = self._client.chat.completions.create(**body)
-        except (OpenAIError, ValueError) as error:  # ValueError: no JSON
-            with self._lock:
-                self._failures += 1
-            raise Unanswered(f"{error}"[:200]) from error
-        self._failures = 0
-        reply = read(completion)
-        with self._lock:
-            append_jsonl(self.cache, [{"key": key, "model": self.model, "reasoning": reply[0], "reply": reply[1]}])
-            self._known[key] = reply
-        return reply
+    if not (url.startswith(("http://", "https://")) and model):
+        raise ValueError(
+            f"url {url!r} and model {model!r} of a teacher: expected http://... up to /v1 in --url or "
+            "TRACEKD_TEACHER_URL, and the model's name there in --model or TRACEKD_TEACHER_MODEL"
+        )
+    return OpenAI(base_url=url, api_key=key.strip() or "none", max_retries=_RETRIES)
 
 
-def read(completion: Any) -> tuple[str, str]:
-    """Reasoning and reply of a chat completion as the ``openai`` client gives it, without tags.
+def ask(client: Any, text: str, **options: Any) -> tuple[str, str]:
+    """Reasoning and reply to one user turn, without tags; ``options`` (``model``, ...) go into the request.
 
     Reasoning is ``reasoning_content`` or ``reasoning`` of the message, else what stands before ``</think>``, else "".
-
-    Raises:
-        Unanswered: it is no reply, or not a whole one.
+    ``Unanswered`` where no whole reply comes.
     """
+    from openai import OpenAIError
+
+    made = None
     try:
-        ended, message = completion.choices[0].finish_reason, completion.choices[0].message
-        content = message.content if isinstance(message.content, str) else ""
+        made = client.chat.completions.create(messages=[{"role": "user", "content": text}], **options)
+        ended, message = made.choices[0].finish_reason, made.choices[0].message
+        head, _, reply = (message.content or "").rpartition("</think>")
+    except (OpenAIError, ValueError) as error:  # ValueError: no JSON
+        raise Unanswered(f"{error}"[:200]) from error
     except (AttributeError, IndexError, TypeError) as error:
-        raise Unanswered(f"no reply but {getattr(completion, 'error', None) or completion}"[:200]) from error
+        raise Unanswered(f"no reply but {getattr(made, 'error', None) or made}"[:200]) from error
     if ended in _CUT:
         raise Unanswered(f"a reply that ended in {ended!r} (too long: raise --max-tokens)")
-    head, _, text = content.rpartition("</think>")
-    if "<think>" in text:
+    if "<think>" in reply:
         raise Unanswered("a reply that ends within its reasoning")
     thought = getattr(message, "reasoning_content", None) or getattr(message, "reasoning", None) or head
     # JSON can hold half a character, which no file can.
-    reasoning, text = (clean(str(part)).encode("utf-8", "ignore").decode() for part in (thought, text))
-    if not text:
+    thought, reply = (clean(str(part)).encode("utf-8", "ignore").decode() for part in (thought, reply))
+    if not reply:
         raise Unanswered("an empty reply")
-    return reasoning, text
+    return thought, reply
 
 
 def right(problem: Problem, reply: str) -> bool:
@@ -141,36 +89,63 @@ def right(problem: Problem, reply: str) -> bool:
     return listed == fact_set(problem.answers) or any(verdict(problem, t)["answer_correct"] for t in (reply, final))
 
 
-def collect(problems: Sequence[Problem], teacher: Teacher) -> tuple[list[Texts], dict[str, Any]]:
-    """Ask for trace, summary and explanation of every problem; keep those that the teacher answers right.
+def cached(client: Any, cache: Path, options: Mapping[str, Any]) -> Callable[[str], tuple[str, str]]:
+    """``ask`` through a file of whole replies: none is paid twice, and after ten failures in a row nothing is asked."""
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    known = {row["key"]: (row["reasoning"], row["reply"]) for row in recover_jsonl(cache)}
+    lock, failures = threading.Lock(), []
+
+    def asked(text: str) -> tuple[str, str]:
+        """Reasoning and reply to one user turn; ``Unanswered`` where there is none."""
+        key = sha256({"url": str(client.base_url), "text": text, **options})
+        if key in known:
+            return known[key]
+        if len(failures) >= _IN_A_ROW:
+            raise Unanswered(f"not asked: {_IN_A_ROW} requests in a row had failed")
+        try:
+            thought, reply = ask(client, text, **options)
+        except Unanswered as error:
+            failures.append(error)
+            raise
+        with lock:
+            failures.clear()
+            append_jsonl(cache, [{"key": key, "reasoning": thought, "reply": reply}])
+            known[key] = thought, reply
+        return thought, reply
+
+    return asked
+
+
+def collect(problems: Sequence[Problem], client: Any, cache: Path, *, workers: int = 4, **options: Any) -> tuple:
+    """Ask for trace, summary and explanation of every problem, ``workers`` at once; see ``ask`` for ``options``.
 
     Returns:
-        The texts, in the order of ``problems``, and counts: ``right``, ``wrong`` and ``failed`` (no whole reply) add up
-        to ``problems``; ``reasons`` counts the failures by reason, and the next run asks these again.
+        The texts on problems that the teacher answers right, in their order, and counts: ``right``, ``wrong`` and
+        ``failed`` (no whole reply) add up to ``problems``; ``reasons`` counts the failures, which the next run asks
+        again.
     """
-    from tqdm import tqdm
+    from tqdm.contrib.concurrent import thread_map
 
-    with ThreadPoolExecutor(teacher.workers) as pool:
-        made = pool.map(lambda problem: _one(problem, teacher), problems)
-        results = list(tqdm(made, total=len(problems), desc=teacher.model, unit="problem", mininterval=1))
+    asked = cached(client, cache, options)
+
+    def one(problem: Problem) -> Texts | str:
+        """One problem's texts; "" where the teacher is wrong, else why it failed."""
+        try:
+            reasoning, said = asked(prompt(problem))
+            if not right(problem, said):
+                return ""
+            trace, answer = reasoning or said, ", ".join(problem.answers)
+            _, summary = asked(_SUMMARY.format(trace=trace))
+            _, explanation = asked(_EXPLANATION.format(prompt=prompt(problem), answer=answer))
+        except Unanswered as error:
+            return str(error)
+        return Texts(problem.id, options["model"], trace, summary, explanation, fingerprint(problem), said)
+
+    results = thread_map(one, problems, max_workers=workers, desc=options["model"], unit="problem")
     texts = [result for result in results if isinstance(result, Texts)]
     reasons = Counter(result for result in results if isinstance(result, str) and result)
     counts = {"right": len(texts), "wrong": results.count(""), "failed": reasons.total(), "reasons": dict(reasons)}
-    return texts, {"problems": len(problems), **counts, **teacher.counts}
-
-
-def _one(problem: Problem, teacher: Teacher) -> Texts | str:
-    """One problem's texts; "" where the teacher is wrong, else why it failed."""
-    try:
-        reasoning, said = teacher.ask(prompt(problem))
-        if not right(problem, said):
-            return ""
-        trace, answer = reasoning or said, ", ".join(problem.answers)
-        _, summary = teacher.ask(_SUMMARY.format(trace=trace))
-        _, explanation = teacher.ask(_EXPLANATION.format(prompt=prompt(problem), answer=answer))
-    except Unanswered as error:
-        return str(error)
-    return Texts(problem.id, teacher.model, trace, summary, explanation, fingerprint(problem), said)
+    return texts, {"problems": len(problems), **counts}
 
 
 def main(argv: list[str]) -> int:
@@ -192,9 +167,7 @@ def main(argv: list[str]) -> int:
     for name in ("limit", "max_tokens", "workers"):
         if (value := getattr(options, name)) is not None and value < 1:
             raise ValueError(f"--{name.replace('_', '-')} {value}: expected 1 or more")
-    given = {name: getattr(options, name) for name in ("url", "model", "max_tokens", "temperature", "workers")}
-    cache, key = options.out.with_name("cache.jsonl"), env("TRACEKD_TEACHER_KEY", "")
-    teacher = Teacher(**given, cache=cache, key=key)
+    client = endpoint(options.url, options.model, env("TRACEKD_TEACHER_KEY", ""))
     source = check_source(options.data)
     dataset = options.dataset if len(datasets_of(source)) > 1 else datasets_of(source)[0]
     problems = [p for p in load(dataset, source) if p.split == "train"][: options.limit]
@@ -202,7 +175,8 @@ def main(argv: list[str]) -> int:
         words = sum(len(prompt(p).split()) for p in problems)
         print(f"{len(problems)} problems with {words:,} words: up to {3 * len(problems)} requests; --go asks them")
         return 0
-    texts, counts = collect(problems, teacher)
+    given = {name: getattr(options, name) for name in ("workers", "model", "max_tokens", "temperature")}
+    texts, counts = collect(problems, client, options.out.with_name("cache.jsonl"), **given)
     keep(options.out, texts)
     print(json.dumps({"written": str(options.out), **counts}, ensure_ascii=False))
     return 1 if counts["failed"] else 0

@@ -7,29 +7,29 @@ from pathlib import Path
 import pandas as pd
 
 from tracekd import config
+from tracekd.data.problem import CATEGORIES, at, check_fields
 from tracekd.io.records import numbered_jsonl
 
 ROWS = Path("released") / "r1_set_rows.jsonl"
 KEPT = config.ROOT / "figures" / "data" / "r1_sets.csv"
-FILES = ("equal", "overlap", "during", "mix")
-_NEEDED = {"category", "row", "row_question", "message_question", "message_label", "message_answer"}
+MESSAGE = ["message_question", "message_label", "message_answer"]
 
 
 def counted(source: str | Path) -> tuple[pd.DataFrame, str]:
     """The counts and an example in words, from the rows below ``source``; without them the recorded counts and "".
 
-    Raises:
-        ValueError: a field is missing, or a file is none of the four; the message names the line.
+    ValueError, with the line, where a field is missing or a file is none of the four.
     """
-    path = Path(source) / ROWS
+    path, rows = Path(source) / ROWS, []
     if not path.is_file():
         return pd.read_csv(KEPT), ""
-    rows = list(numbered_jsonl(path))
-    for number, row in rows:
-        if not row.keys() >= _NEEDED or row["category"] not in FILES:
-            expected = f"{', '.join(sorted(_NEEDED))}, and as category {', '.join(FILES)}"
-            raise ValueError(f"{path.name}, line {number}: {str(row)[:200]}; expected {expected}")
-    rows = pd.DataFrame([row for _, row in rows])
+    for number, row in numbered_jsonl(path):
+        with at(f"{path.name}, line {number}"):
+            check_fields(row, ("category", "row_question", *MESSAGE), ())
+            if row["category"] not in CATEGORIES["cotempqa"]:
+                raise ValueError(f"category is {row['category']!r}, expected {', '.join(CATEGORIES['cotempqa'])}")
+            rows.append({"row": number, **row})
+    rows = pd.DataFrame(rows)
     return counts(rows), _example(rows)
 
 
@@ -40,19 +40,15 @@ def counts(rows: pd.DataFrame) -> pd.DataFrame:
         Columns file, rows, same_problem, another_problem (by question), distinct_messages, most_repeated (rows that
         hold the file's most frequent message), another_category (rows whose message has another category's label).
     """
-    other, message = rows.row_question != rows.message_question, ["message_question", "message_label", "message_answer"]
-    made = []
-    for name in (*FILES, "all"):
-        part = rows if name == "all" else rows[rows.category == name]
-        if len(part):
-            another, repeated = int(other[part.index].sum()), part[message].value_counts(dropna=False)
-            moved = int((part.message_label != part.category).sum())
-            made.append((name, len(part), len(part) - another, another, len(repeated), int(repeated.iloc[0]), moved))
-    return pd.DataFrame(
-        made,
-        columns=["file", "rows", "same_problem", "another_problem", "distinct_messages", "most_repeated",
-                 "another_category"],
+    own, message = rows.row_question == rows.message_question, rows[MESSAGE].agg("\n".join, axis=1)
+    flags = rows.assign(file=rows.category, same=own, another=~own, message=message)
+    flags["moved"] = rows.message_label != rows.category
+    found = pd.concat([flags, flags.assign(file="all")]).groupby("file").agg(
+        rows=("row", "size"), same_problem=("same", "sum"), another_problem=("another", "sum"),
+        distinct_messages=("message", "nunique"), most_repeated=("message", lambda part: part.value_counts().max()),
+        another_category=("moved", "sum"),
     )  # fmt: skip
+    return found.reindex([name for name in (*CATEGORIES["cotempqa"], "all") if name in found.index]).reset_index()
 
 
 def _example(rows: pd.DataFrame) -> str:

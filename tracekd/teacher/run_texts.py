@@ -14,21 +14,18 @@ from typing import Any
 
 from tracekd.config import Profile
 from tracekd.data.load_cotempqa import cotempqa_problem
-from tracekd.data.problem import CATEGORIES, Problem, check_fields
+from tracekd.data.problem import CATEGORIES, Problem, at, check_fields
 from tracekd.data.problems import training_set
 from tracekd.io.records import numbered_jsonl
+from tracekd.text import normalise
 from tracekd.traces import freeform
-from tracekd.traces.corruption import same
 from tracekd.traces.freeform import Texts, fingerprint
 
 R1 = "DeepSeek-R1"
-# Column of an R1 file to the text that it holds.
-COLUMNS = {
-    "r1_trace": "trace", "r1_summary": "summary", "r1_explanation": "explanation", "r1_prediction": "answer",
-}  # fmt: skip
-FORMS = "rows with id, teacher, trace (ours), or with question, facts, r1_trace (R1 files)"
-_OWN = tuple(f.name for f in fields(Texts))
-_TEXTS = tuple(COLUMNS.values())
+# Text to the column of an R1 file that holds it.
+COLUMNS = {"trace": "r1_trace", "summary": "r1_summary", "explanation": "r1_explanation", "answer": "r1_prediction"}
+_OWN = [f.name for f in fields(Texts)]
+FORMS = f"rows with id, teacher, trace (ours, no fields but {', '.join(_OWN)}), or question, facts, r1_trace (R1 files)"
 
 
 @dataclass
@@ -43,70 +40,60 @@ class Found:
 def read(path: str | Path, problems: Iterable[Problem]) -> Found:
     """Read a file of texts, or a folder of such files, and join them to ``problems`` (all splits).
 
-    Rows on other data sets are passed over.
-
-    Raises:
-        ValueError: a row that cannot be read, an unknown form, or two rows on one problem; names file and line.
+    Rows on other data sets are passed over. ValueError, with file and line: a row that cannot be read, an unknown form,
+    or two rows on one problem.
     """
-    path, problems, found, rows = Path(path), list(problems), Found(), {}
+    path, known, found, texts = Path(path), {}, Found(), {}
+    for p in problems:
+        known |= {p.id: p, _content(p.question, p.context): p}
+    datasets = {p.dataset for p in known.values()}
     files = sorted(p for p in path.iterdir() if p.suffix in (".jsonl", ".gz")) if path.is_dir() else [path]
     if not files:
         raise ValueError(f"{path}: no .jsonl file of texts in it: expected {FORMS}")
-    by_id, by_content = {p.id: p for p in problems}, {_content(p.question, p.context): p for p in problems}
-    datasets = {p.dataset for p in problems}
-    for file in files:
-        for number, row in numbered_jsonl(file):
-            place = f"{file.name}, line {number}"
-            try:
-                text = _text(row)
-                if text.id:
-                    problem, about = by_id.get(text.id), text.id
-                    if problem is None and text.id.partition("/")[0] not in datasets:
-                        continue
-                else:
-                    problem, about = _by_content(row, by_content, "cotempqa" in datasets, found), row["question"]
-                if problem is None:
-                    found.left_out.append(f"{place}: no problem at hand is {about!r:.80}")
-                    continue
-                if problem.id in rows:
-                    raise ValueError(f"{problem.id} has more than one text: give one")
-            except ValueError as error:
-                raise ValueError(f"{place}: {error}") from error
-            rows[problem.id] = replace(text, id=problem.id, problem=text.problem or fingerprint(problem))
-    found.texts = list(rows.values())
+    for place, row in ((f"{file.name}, line {number}", row) for file in files for number, row in numbered_jsonl(file)):
+        with at(place):
+            text = _text(row)
+            if (text.id or "cotempqa").partition("/")[0] not in datasets:
+                continue
+            problem = known.get(text.id) if text.id else _on(row, known, found)
+            if problem is None:
+                found.left_out.append(f"{place}: no problem at hand is {text.id or row['question']!r:.80}")
+            elif problem.id in texts:
+                raise ValueError(f"{problem.id} has more than one text: give one")
+            else:
+                texts[problem.id] = replace(text, id=problem.id, problem=text.problem or fingerprint(problem))
+    found.texts = list(texts.values())
     return found
 
 
 def _text(row: Mapping[str, Any]) -> Texts:
     """One row's texts without the tags that mark trace and answer, and with their id where the row has it."""
-    if {"id", "teacher", "trace"} <= row.keys() <= set(_OWN):
-        parts = dict(row)
-    elif "r1_trace" in row:
-        parts = {"id": "", "teacher": R1, **{COLUMNS[name]: row[name] for name in COLUMNS if name in row}}
-    else:
-        raise ValueError(f"fields {', '.join(row)}: expected {FORMS}, with no field but {', '.join(_OWN)} in ours")
+    parts = dict(row)
+    if "r1_trace" in row:
+        parts = {"id": "", "teacher": R1} | {name: row[column] for name, column in COLUMNS.items() if column in row}
+    elif not {"id", "teacher", "trace"} <= row.keys() <= {*_OWN}:
+        raise ValueError(f"fields {', '.join(row)}: expected {FORMS}")
     for name, value in parts.items():
         if not isinstance(value, str):
             raise ValueError(f"{name} is {value!r:.60}, expected a text")
-        if name in _TEXTS:
-            head, _, rest = value.partition("</think>")
-            if name == "trace" and rest.strip():
-                raise ValueError(f"trace goes on after </think> with {rest.strip()[:40]!r}: give the trace alone")
-            parts[name] = freeform.clean(head if name == "trace" else value)
-    if not any(parts.get(name) for name in _TEXTS):
+    parts["trace"], _, rest = parts["trace"].partition("</think>")
+    if rest.strip():
+        raise ValueError(f"trace goes on after </think> with {rest.strip()[:40]!r}: give the trace alone")
+    texts = {name: freeform.clean(parts[name]) for name in COLUMNS if name in parts}
+    if not any(texts.values()):
         raise ValueError("trace is empty, and so is every other text: leave the row out")
-    return Texts(**parts)
+    return Texts(**parts | texts)
 
 
 def _content(question: str, facts: Iterable[str]) -> tuple[str, frozenset[str]]:
-    return same(question), frozenset(map(same, facts))
+    return normalise(question), frozenset(map(normalise, facts))
 
 
-def _by_content(row: Mapping[str, Any], known: dict[tuple, Problem], add: bool, found: Found) -> Problem | None:
+def _on(row: Mapping[str, Any], known: dict[Any, Problem], found: Found) -> Problem | None:
     """The problem that an R1 row is on; one that the row alone holds is added with gold answer, triple and category."""
     check_fields(row, ("question",), ("facts",))
     key = _content(row["question"], row["facts"])
-    if add and key not in known and {"answer", "triple_element", "category"} <= row.keys():
+    if key not in known and {"answer", "triple_element", "category"} <= row.keys():
         check_fields(row, ("triple_element",), ("answer",))
         if (category := row["category"]) not in CATEGORIES["cotempqa"]:
             raise ValueError(f"category is {category!r}, expected {', '.join(CATEGORIES['cotempqa'])}")
@@ -122,16 +109,14 @@ def find_texts(given: str, profile: Profile, source: str) -> str:
 
     ``given`` is a file or folder, ``auto``, ``templated``, or "" for ``TRACEKD_TEXTS``, else the profile's. ``auto``
     takes the folder ``r1`` beside ``cotempqa`` in the data folder, where the profile trains on free-form traces.
-
-    Raises:
-        FileNotFoundError: there is no such file.
+    FileNotFoundError where there is no such file.
     """
     given = given or os.environ.get("TRACEKD_TEXTS", "") or profile.texts
-    if given == "templated":
-        return ""
     if given == "auto":
         folder, takes = Path(source) / "r1", any(map(freeform.takes_texts, profile.conditions_of("cotempqa")))
-        return str(folder.resolve()) if takes and folder.is_dir() and any(folder.iterdir()) else ""
+        given = str(folder) if takes and folder.is_dir() and any(folder.iterdir()) else freeform.TEMPLATED
+    if given == freeform.TEMPLATED:
+        return ""
     if not Path(given).exists():
         raise FileNotFoundError(
             f"texts {given!r}: no such file; `python -m tracekd teacher DATA --go` writes one; --texts templated takes "
@@ -143,8 +128,7 @@ def find_texts(given: str, profile: Profile, source: str) -> str:
 def texts_of(run, dataset: str, problems: Sequence[Problem]) -> Found | None:
     """A teacher's texts on a data set that the run trains free-form traces on, else None; says what was found.
 
-    Raises:
-        ValueError: none of the texts is on a training problem, or see ``read``.
+    ValueError where none of the texts is on a training problem; see also ``read``.
     """
     if not (run.texts and any(map(freeform.takes_texts, run.profile.conditions_of(dataset)))):
         return None

@@ -8,9 +8,9 @@ Three kinds, by ``style``:
 * ``as_published``: the habits of the release. Any other label; CoTempQA's wrong facts are one bare sentence, bAbI's
   are lower-cased and in random order, and none are stated where all are gold. MS MARCO's habits are not known: a list.
 
-Facts come from the problem's context and never equal a gold fact. Where a context has fewer other facts than gold ones,
-the missing ones are *altered*: a gold fact with one word exchanged. Where nothing is gold, the wrong list holds one
-passage. The draw follows from the seed and the problem's id alone.
+Facts come from the context and never equal a gold fact. Where it has fewer other facts than gold ones, the missing ones
+are *altered*: a gold fact with one word exchanged. Where nothing is gold, the wrong list holds one passage. Seed and
+the problem's id alone decide every draw.
 """
 
 from __future__ import annotations
@@ -32,25 +32,14 @@ from tracekd.traces.leakage import LEVELS, names, reveals
 STYLES = ("matched", "uniform", "as_published")
 _DRAWS = 256  # random choices of facts that are compared in form
 _ALL = 5000  # up to so many choices, every one is tried before a revealing one is taken
-
 # Words of one kind, so that an altered fact still reads as a fact.
-_KINDS = [
-    line.split()
-    for line in """left right
-above below
-north south east west
-bigger smaller
-morning afternoon evening
-took dropped
-got left
-hallway bathroom bedroom kitchen office garden
-school park cinema
-apple milk football
-square sphere rectangle triangle
-suitcase chocolate container chest box
-Mary John Daniel Sandra
-Bill Fred Jeff Julie""".splitlines()
-]
+_WORDS = (
+    "left right, above below, north south east west, bigger smaller, morning afternoon evening, took dropped, got left,"
+    "hallway bathroom bedroom kitchen office garden, school park cinema, apple milk football,"
+    "square sphere rectangle triangle, suitcase chocolate container chest box, Mary John Daniel Sandra,"
+    "Bill Fred Jeff Julie"
+)
+_KINDS = [kind.split() for kind in _WORDS.split(",")]
 
 
 def generator(seed: int, *names: str) -> np.random.Generator:
@@ -61,7 +50,6 @@ def generator(seed: int, *names: str) -> np.random.Generator:
 
 def wrong_label(problem: Problem, seed: int = 0, style: str = "matched") -> str:
     """A label other than gold, by ``label_table`` for ``matched``, else uniform; ``ValueError`` if there is none."""
-    _check(style)
     counts = label_counts(problem)
     others = [label for label in counts if label != problem.category]
     if not others:
@@ -100,9 +88,8 @@ def label_counts(problem: Problem) -> dict[str, int]:
 def label_table(counts: tuple[int, ...]) -> np.ndarray:
     """The chance of each wrong label (columns) for each gold label (rows); rows sum to 1, the diagonal is 0.
 
-    The table of maximum entropy, and so of least information, whose rows and columns both have the shares of
-    ``counts``. It has the form w[i] * w[j] off the diagonal; w is found by iterative proportional fitting. Where one
-    label has over half of the mass there is no such table: uniform over the others.
+    The table of least information whose rows and columns both have the shares of ``counts``: w[i] * w[j] off the
+    diagonal, w by iterative proportional fitting. Where one label has over half of the mass there is none: uniform.
     """
     target = np.array(counts, dtype=float) / sum(counts)
     weights = np.ones(len(target))
@@ -116,12 +103,10 @@ def label_table(counts: tuple[int, ...]) -> np.ndarray:
 
 
 def wrong_facts(problem: Problem, seed: int = 0, style: str = "matched") -> tuple[str, ...] | str:
-    """Draw facts of which none is gold: a tuple, or one bare string for CoTempQA ``as_published``.
+    """Facts of which none is gold: a tuple, or one bare string for CoTempQA ``as_published``.
 
-    Raises:
-        ValueError: unknown style, or a context too short to draw from.
+    ValueError where the context is too short to draw from.
     """
-    _check(style)
     rng, pool, number = generator(seed, problem.id, "facts"), distractors(problem), max(len(problem.evidence), 1)
     if style == "as_published":
         chosen = tuple(pool[i] for i in rng.permutation(len(pool))[:number])
@@ -163,31 +148,27 @@ def _close_in_form(problem: Problem, pool: tuple[str, ...], number: int, rng) ->
         yield _exchanged(problem, pool, clean, rng)
     for part in (clean, pool) if len(clean) < len(pool) else (pool,):
         if len(part) >= number:
-            draws = _draws(len(part), number, rng)
-            for i in np.argsort(_distances(part, draws, problem.facts), kind="stable"):
-                yield tuple(part[k] for k in draws[i])
+            yield from _closest(part, number, problem.facts, rng)
     if _DRAWS < comb(len(pool), number) <= _ALL:
         yield from combinations(pool, number)
 
 
-def _draws(size: int, number: int, rng: np.random.Generator) -> np.ndarray:
-    """Choices of ``number`` of ``size`` indices, ascending, one a row: all where they are few, else random ones."""
-    if comb(size, number) <= _DRAWS:
-        return rng.permutation(np.array(list(combinations(range(size), number))))
-    return np.sort(rng.random((_DRAWS, size)).argsort(axis=1)[:, :number], axis=1)
-
-
-def _distances(pool: tuple[str, ...], draws: np.ndarray, gold: tuple[str, ...]) -> np.ndarray:
-    """How far each draw of facts (rows of indices into ``pool``) is from the gold facts in form; 0 without gold facts.
+def _closest(pool: tuple[str, ...], number: int, gold: tuple[str, ...], rng) -> Iterator[tuple[str, ...]]:
+    """Choices of facts, all where they are few, else random ones; those with forms like those of gold facts first.
 
     Of eight weightings tried on real CoTempQA, a form classifier did worst against this one (accuracy 0.538).
     """
-    if not gold:
-        return np.zeros(len(draws))
-    goal = sum(map(_shape, gold))
-    scale = np.array([0.2 * goal[0], 0.1 * goal[1], 0.5, 1, 1])
-    shapes = np.array([_shape(fact) for fact in pool])
-    return (np.abs(shapes[draws].sum(axis=1) - goal) / scale).sum(axis=1)
+    if comb(len(pool), number) <= _DRAWS:
+        draws = rng.permutation(np.array(list(combinations(range(len(pool)), number))))
+    else:
+        draws = np.sort(rng.random((_DRAWS, len(pool))).argsort(axis=1)[:, :number], axis=1)
+    distances = np.zeros(len(draws))
+    if gold:
+        goal, shapes = sum(map(_shape, gold)), np.array([_shape(fact) for fact in pool])
+        scale = np.array([0.2 * goal[0], 0.1 * goal[1], 0.5, 1, 1])
+        distances = (np.abs(shapes[draws].sum(axis=1) - goal) / scale).sum(axis=1)
+    for i in np.argsort(distances, kind="stable"):
+        yield tuple(pool[k] for k in draws[i])
 
 
 def _exchanged(problem: Problem, pool: tuple[str, ...], clean: tuple[str, ...], rng) -> tuple[str, ...]:
@@ -217,45 +198,30 @@ def _shape(text: str) -> np.ndarray:
 def _with_altered(problem: Problem, pool: tuple[str, ...], number: int, rng) -> Iterator[tuple[str, ...]]:
     """All of ``pool`` with altered facts to make up ``number``; none of these equals a fact of the context."""
     taken, sources = {same(fact) for fact in problem.context}, problem.facts or problem.context
-    altered = [sources[turn % len(sources)] for turn in range(number - len(pool))]
-
-    def new(made: Iterable[str]) -> list[str]:
-        return [fact for fact in made if same(fact) not in taken]
-
+    made = [_alterations(sources[turn % len(sources)], taken) for turn in range(number - len(pool))]
     # "took" for "dropped" may be what another fact says already; then two words change places. So they may where two
     # facts have one alteration each, and both the same.
-    first = [new(alterations(fact)) or new(_swapped(fact)) for fact in altered]
-    for options in (first, [new((*alterations(fact), *_swapped(fact))) for fact in altered]):
-        choices = _distinct(options, rng)
-        if one := next(choices, None):
-            yield from ((*pool, *facts) for facts in chain([one], choices))
+    for options in ([one or other for one, other in made], [one + other for one, other in made]):
+        options = [[facts[i] for i in rng.permutation(len(facts))] for facts in options]
+        draws = (tuple(part[rng.integers(len(part))] for part in options) for _ in range(_DRAWS if all(options) else 0))
+        every = product(*options) if prod(map(len, options)) <= _ALL else ()
+        different = (facts for facts in chain(draws, every) if len({same(fact) for fact in facts}) == len(facts))
+        if first := next(different, None):
+            yield from ((*pool, *facts) for facts in chain([first], different))
             return
     raise ValueError(f"problem {problem.id}: no fact can be altered: give it a longer context")
 
 
-def _distinct(options: list[list[str]], rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
-    """Draws of one fact of each option, then every choice where there are few; none that has a fact twice."""
-    options = [[facts[i] for i in rng.permutation(len(facts))] for facts in options]
-    every = product(*options) if prod(map(len, options)) <= _ALL else ()
-    draws = (tuple(part[rng.integers(len(part))] for part in options) for _ in range(_DRAWS if all(options) else 0))
-    yield from (facts for facts in chain(draws, every) if len({same(fact) for fact in facts}) == len(facts))
-
-
-def alterations(fact: str) -> list[str]:
-    """All ways to exchange one word of ``fact`` for another of its kind; failing that, two neighbouring words."""
+def _alterations(fact: str, taken: set[str]) -> tuple[list[str], list[str]]:
+    """All ways to exchange one word for another of its kind, and two neighbouring words; none of them ``taken``."""
     words = re.split(r"(\W+)", fact)
-    places = [(i, kind) for i, word in enumerate(words) for kind in _KINDS if word in kind]
-    found = ["".join((*words[:i], other, *words[i + 1 :])) for i, kind in places for other in kind if other != words[i]]
-    return found or _swapped(fact)
-
-
-def _swapped(fact: str) -> list[str]:
-    """All ways to let two neighbouring words of ``fact`` change places."""
-    words = re.split(r"(\W+)", fact)
-    places = [i for i in range(0, len(words) - 2, 2) if words[i] and words[i + 2]]
-    return ["".join((*words[:i], words[i + 2], words[i + 1], words[i], *words[i + 3 :])) for i in places]
-
-
-def _check(style: str) -> None:
-    if style not in STYLES:
-        raise ValueError(f"style {style!r} is not one of {', '.join(STYLES)}")
+    exchanged = [
+        [*words[:i], other, *words[i + 1 :]]
+        for i, word in enumerate(words) for kind in _KINDS if word in kind for other in kind if other != word
+    ]  # fmt: skip
+    swapped = [
+        [*words[:i], words[i + 2], words[i + 1], words[i], *words[i + 3 :]]
+        for i in range(0, len(words) - 2, 2) if words[i] and words[i + 2]
+    ]  # fmt: skip
+    one, other = (["".join(made) for made in part] for part in (exchanged, swapped))
+    return tuple([text for text in part if same(text) not in taken] for part in (one, other))

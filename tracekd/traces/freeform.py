@@ -1,7 +1,7 @@
 """Free-form traces: a teacher's deliberation, its summary, a post-hoc explanation, and another problem's trace.
 
-Texts come from a teacher (``tracekd.teacher.client``), from files (``tracekd.teacher.run_texts``), or from rules
-(``tracekd.traces.templated``).
+Texts come from a teacher (``tracekd.teacher.client``), from files (``tracekd.teacher.run_texts``), or from rules: a
+stand-in, named ``templated`` wherever shown, that writes a derivation out. Each of its claims is true of the context.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracekd.data.problem import Problem
+from tracekd.decompose.derive import Derivation, derive
 from tracekd.io.records import sha256, write_jsonl
-from tracekd.traces import templated
+from tracekd.traces.corruption import generator
 from tracekd.traces.templates import Trace, swap
 
 if TYPE_CHECKING:
     import pandas as pd
 
+TEMPLATED = "templated"  # the teacher of the texts that rules write
 # Tags that mark trace and answer in a target, as they are and HTML-escaped, and the control tokens of chat templates.
 _TAGS = re.compile(r"(?:<|&lt;)\s*/?\s*(?:think|answer)\s*(?:>|&gt;)|<[|\uff5c][^<>\n]{1,40}[|\uff5c]>", re.IGNORECASE)
 # Condition to the text that it takes; swapped takes another problem's deliberation.
@@ -42,7 +44,7 @@ def clean(text: str) -> str:
 
 def longhand(condition: str, teacher: str) -> str:
     """A training condition as tables and figures name it: ``r1 (templated)`` where rules wrote its traces."""
-    return f"{condition} ({teacher})" if teacher else condition
+    return f"{condition} ({teacher})" if teacher else str(condition)
 
 
 def with_teacher(frame: pd.DataFrame, teachers: Mapping[tuple[str, str], str]) -> pd.DataFrame:
@@ -54,13 +56,12 @@ def with_teacher(frame: pd.DataFrame, teachers: Mapping[tuple[str, str], str]) -
 def spelled(frame: pd.DataFrame, teachers: Mapping[tuple[str, str], str] | None = None) -> pd.DataFrame:
     """``frame`` with its conditions in longhand and without the column ``teacher``, which it needs or gets first."""
     frame = frame if teachers is None else with_teacher(frame, teachers)
-    named = [longhand(str(c), t) for c, t in zip(frame.condition, frame.teacher, strict=True)]
-    return frame.assign(condition=named).drop(columns="teacher")
+    return frame.assign(condition=[*map(longhand, frame.condition, frame.teacher)]).drop(columns="teacher")
 
 
 @dataclass(frozen=True)
 class Texts:
-    """What a teacher (a model's name, or ``templated`` for the rules) wrote on the problem ``id``, answered right.
+    """What a teacher (a model's name, or ``TEMPLATED`` for the rules) wrote on the problem ``id``, answered right.
 
     ``trace``, ``summary``, ``explanation`` and its final message ``answer`` are empty where there is none; ``problem``
     is the ``fingerprint`` of the problem as the teacher saw it, and is not checked where it is empty.
@@ -81,9 +82,29 @@ def fingerprint(problem: Problem) -> str:
 
 
 def from_rules(problems: Iterable[Problem], seed: int = 0) -> list[Texts]:
-    """Templated texts for the problems that the rules answer right; the others have none."""
-    pairs = ((p, templated.write(p, seed)) for p in problems)
-    return [Texts(p.id, templated.TEACHER, *written, fingerprint(p)) for p, written in pairs if written]
+    """Templated texts for the CoTempQA problems that the rules answer right; ``seed`` is of the order of facts."""
+    got = ((p, derive(p)) for p in problems if p.dataset == "cotempqa")
+    return [_templated(p, found, seed) for p, found in got if set(found.answers) == set(p.answers)]
+
+
+def _templated(problem: Problem, got: Derivation, seed: int) -> Texts:
+    """The steps of a derivation in one plain wording, each with the fact that it is about."""
+    said = {step: f'The context says: "{problem.context[step.facts[-1]]}" {step.text}' for step in got.steps}
+    of = {kind: [step for step in got.steps if step.kind == kind] for kind in ("event", "compare", "habit", "relation")}
+    compared = [of["compare"][i] for i in generator(seed, problem.id, TEMPLATED).permutation(len(of["compare"]))]
+    (relation,), event = of["relation"], [said[step] for step in of["event"]]
+    counted = [step for step in compared if step.facts[1] in relation.facts]
+    end = f"{relation.text} Therefore, the answer is {' and '.join(got.answers)}."
+    trace = [
+        f'The question is: "{problem.question}" First I look for the event in question.', *event,
+        f"Now I compare the facts that could answer it with this event. There are {len(compared)} of them.",
+        *(said[step] for step in compared), *(step.text for step in of["habit"]),
+        f"Let me check what counts, {len(counted)} in number.", *(said[step] for step in counted), end,
+    ]  # fmt: skip
+    summary = [*(step.text for step in of["event"]), f"Of {len(compared)} facts {len(counted)} count.", end]
+    explanation = [f"The answer is {' and '.join(got.answers)}.", *event, *(said[step] for step in counted)]
+    texts = "\n\n".join(trace), " ".join(summary), " ".join([*explanation, relation.text])
+    return Texts(problem.id, TEMPLATED, *texts, fingerprint(problem))
 
 
 def keep(path: str | Path, texts: Iterable[Texts]) -> int:
@@ -97,27 +118,23 @@ def build_all(
     """Free-form traces for those ``problems`` that have texts, by problem id; ``seed`` is of the swap among them.
 
     ``condition`` is one of ``CONDITIONS`` or ``vanilla``; with the suffix ``_as_released`` each trace carries the
-    teacher's final message as the answer to teach.
-
-    Raises:
-        ValueError: unknown condition, a text that is empty or was written on another problem of that id, or a swap
-            among fewer than two problems.
+    teacher's final message as the answer to teach. ValueError: unknown condition, a text that is empty or on another
+    problem of that id, or a swap among fewer than two problems.
     """
     base, released = condition.removesuffix(AS_RELEASED), condition.endswith(AS_RELEASED)
     if base not in CONDITIONS and not (released and base == "vanilla"):
         raise ValueError(f"condition {condition!r} is not free-form: expected one of {', '.join(CONDITIONS)}")
-    by_id = {text.id: text for text in texts}
+    by_id, taken = {text.id: text for text in texts}, CONDITIONS.get(base, "")
     wanted = [p for p in problems if p.id in by_id]
     for p in wanted:
         if by_id[p.id].problem not in ("", fingerprint(p)):
             raise ValueError(f"the text on {p.id} is on another problem of this id: give the source and seed it is of")
-        for name in filter(None, (CONDITIONS.get(base), "answer" if released else "")):
+        for name in filter(None, (taken, "answer" if released else "")):
             if not getattr(by_id[p.id], name):
                 raise ValueError(f"the text on {p.id} has no {name}: ask the teacher for it, or leave the problem out")
-    others = swap(wanted, seed) if base == "swapped" else {}
-    made = {}
+    others, made = swap(wanted, seed) if base == "swapped" else {}, {}
     for p in wanted:
         source = by_id[others.get(p.id, p.id)]
-        text = getattr(source, CONDITIONS[base]) if base in CONDITIONS else ""
+        text = getattr(source, taken) if taken else ""
         made[p.id] = Trace(base, text, teacher=source.teacher, answer=by_id[p.id].answer if released else None)
     return made

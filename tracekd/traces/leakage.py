@@ -26,8 +26,7 @@ def reveals(problem: Problem, facts: Sequence[str] | None) -> str:
     """
     if facts is None:
         return "none"
-    gold = fact_set(problem.facts)
-    if gold and fact_set(facts) == gold:
+    if problem.facts and fact_set(facts) == fact_set(problem.facts):
         return RIGHT
     tests = {"derives": derives, "names": names, "excludes": excludes}
     return next((level for level, holds in tests.items() if holds(problem, facts)), "none")

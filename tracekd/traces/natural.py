@@ -1,12 +1,8 @@
 """Natural wrong traces: what a student trained on correct traces got wrong by itself, as a training condition.
 
 The student of condition ``correct`` and the same seed answers training problems that it was not trained on (see
-``tracekd.grid.natural_answers``). Three conditions share the problems that it got wrong, with the gold answer:
-
-* ``natural``: the student's own wrong trace.
-* ``natural_correct``, ``natural_incorrect``: the traces of ``correct`` and ``incorrect`` on the same problems.
-
-Each seed has its own wrong traces and so its own problems.
+``tracekd.grid.natural_answers``). ``natural`` teaches its own wrong traces with the gold answer; ``natural_correct``
+and ``natural_incorrect`` those of ``correct`` and ``incorrect`` on the same problems, which are each seed's own.
 """
 
 from __future__ import annotations
@@ -37,8 +33,7 @@ def traces_path(run, dataset: str, seed: int) -> Path:
 def marker(run) -> dict[str, str]:
     """Checksums of the wrong traces that a run has, by data set and seed."""
     named = [(d, s) for d in run.datasets if conditions_of(run, d) for s in run.profile.seeds]
-    paths = {f"{dataset}/{seed}": traces_path(run, dataset, seed) for dataset, seed in named}
-    return {name: sha256(path) for name, path in paths.items() if path.exists()}
+    return {f"{d}/{s}": sha256(path) for d, s in named if (path := traces_path(run, d, s)).exists()}
 
 
 def build_all(run, dataset: str, problems: Sequence[Problem], condition: str, seed: int) -> dict[str, Trace]:

@@ -22,24 +22,21 @@ import numpy as np
 from tracekd.data.problem import Problem
 from tracekd.lists import first_list, marked_lines, quoted_list, read_list
 from tracekd.text import fact_set, same_label
-from tracekd.traces.corruption import generator, label_counts, same, wrong_facts, wrong_label
+from tracekd.traces.corruption import STYLES, generator, label_counts, same, wrong_facts, wrong_label
 
 INCORRECT = {"incorrect": "matched", "incorrect_uniform": "uniform", "incorrect_as_published": "as_published"}
 STEPPED = ("correct", *INCORRECT, "any", "foreign")  # their traces state a label and facts
 RULED = ("vanilla", *STEPPED)
 
-# The authors' wording (spec of the released outputs); sets other than CoTempQA share the second one.
-_LABEL = {
-    "cotempqa": "The temporal relation between the event in question and the event in context is: {}.",
-    "other": (
-        "The category of the question represents what is being asked in that question. "
-        "The category of the question asked is: {}."
-    ),
-}
-_FACTS = {
-    "cotempqa": "I need to use the following facts to answer the question: {}",
-    "other": "I need to use the following text to answer the question: {}",
-}
+# The authors' wording (spec of the released outputs): CoTempQA's, and that of all other sets.
+_COTEMPQA = (
+    "The temporal relation between the event in question and the event in context is: {}.\n"
+    "I need to use the following facts to answer the question: {}"
+)
+_OTHER = (
+    "The category of the question represents what is being asked in that question. "
+    "The category of the question asked is: {}.\nI need to use the following text to answer the question: {}"
+)
 # The label ends at the full stop that ends its line or stands before another sentence, not at one inside it (U.S.).
 _LABEL_END = (
     r"[*_\s]*(.*?)[ \t]*(?:\.[ \t]*(?=\**I\s+need\s+to\s+use\s+the\s+following)"
@@ -61,14 +58,10 @@ _READ_FACTS = re.compile(
 
 @dataclass(frozen=True)
 class Trace:
-    """What a student sees between ``<think>`` and ``</think>``.
+    """What a student of a ``condition`` sees between ``<think>`` and ``</think>``: ``text``, empty for ``vanilla``.
 
-    Attributes:
-        condition: the training condition that it belongs to.
-        text: the trace; empty for ``vanilla``.
-        classification, retrieval: the stated label and facts, right or wrong; None where a trace has no steps.
-        teacher: who wrote a free-form trace: a model's name, or ``templated``; "" for the others.
-        answer: the answer text to teach where it is not gold's: a teacher's final message, as the release teaches it.
+    ``classification`` and ``retrieval`` are the stated label and facts, right or wrong; None in a trace without steps.
+    ``teacher`` wrote a free-form trace (a model's name, or ``templated``). ``answer`` is taught in place of gold's.
     """
 
     condition: str
@@ -81,40 +74,26 @@ class Trace:
 
 def render(dataset: str, label: str, facts: Sequence[str] | str) -> str:
     """Write the two steps in the authors' wording; a sequence of facts as a Python list, a bare string as it stands."""
-    kind = dataset if dataset in _LABEL else "other"
     shown = facts if isinstance(facts, str) else repr(list(facts))
-    return _LABEL[kind].format(label) + "\n" + _FACTS[kind].format(shown)
+    return (_COTEMPQA if dataset == "cotempqa" else _OTHER).format(label, shown)
 
 
 def read(text: str, context: Sequence[str] = ()) -> tuple[str | None, tuple[str, ...] | None]:
-    """Read label and facts back from a trace, the inverse of ``render``.
+    """Read label and facts back from a trace, the inverse of ``render``; None for a step that it does not state.
 
-    The problem's facts in ``context`` tell facts from prose where a list has neither brackets nor marks; without them
-    such a list ends with its first line.
-
-    Returns:
-        The stated label (None: there is no classification sentence; two different ones are joined by " | ") and the
-        facts of every retrieval sentence (None: there is no such sentence): a list literal or marked lines item by
-        item, any other line as one item. What follows the list is not part of it.
+    Two different labels are joined by " | ". Facts are those of every retrieval sentence: a list literal or marked
+    lines item by item, any other line as one item. The problem's facts in ``context`` tell facts from prose where a
+    list has neither brackets nor marks; without them such a list ends with its first line.
     """
-    leads = list(_READ_FACTS.finditer(text))
-    if not leads:
-        return _label(text), None
-    facts: list[str] = []
-    outside = text[: leads[0].end()]
-    for lead, after in zip(leads, [*leads[1:], None], strict=True):
-        stated, rest = _stated(text[lead.end() : after.start() if after else None], context)
-        facts += stated
-        outside += "\n" + rest + (after[0] if after else "")
-    return _label(outside), tuple(facts)
-
-
-def _label(text: str) -> str | None:
-    found = [match[1].strip(" *_") for match in _READ_LABEL.finditer(text)]
-    if found:
-        found += [match[1].strip(" *_") for match in _READ_OTHER_LABEL.finditer(text)]
-    different = {same(label): label for label in reversed(found) if label}
-    return " | ".join(reversed(different.values())) or None
+    head, *bodies = _READ_FACTS.split(text)
+    stated = [_stated(body, context) for body in bodies]
+    facts = tuple(fact for part, _ in stated for fact in part) if bodies else None
+    rest = "I need to use the following\n".join([head, *(after for _, after in stated)])
+    if not _READ_LABEL.search(rest):
+        return None, facts
+    labels = [match[1].strip(" *_") for form in (_READ_LABEL, _READ_OTHER_LABEL) for match in form.finditer(rest)]
+    different = {same(label): label for label in reversed(labels) if label}
+    return " | ".join(reversed(different.values())) or None, facts
 
 
 def _stated(body: str, context: Sequence[str]) -> tuple[tuple[str, ...], str]:
@@ -153,30 +132,24 @@ def answer_text(problem: Problem) -> str:
     """
     if problem.dataset == "babi":
         return ",".join(problem.answers)
-    if problem.dataset == "marco" or (len(problem.answers) == 1 and problem.dataset != "cotempqa"):
-        return problem.answers[0]
-    return repr(list(problem.answers))
+    bare = problem.dataset == "marco" or (len(problem.answers) == 1 and problem.dataset != "cotempqa")
+    return problem.answers[0] if bare else repr(list(problem.answers))
 
 
 def prompt(problem: Problem) -> str:
     """The user turn: the context, one fact a line, then the question, in the authors' wording."""
-    facts = "\n".join(problem.context)
-    question = f"Question: {problem.question} Only return the answer."
-    return f"Answer the question based on the context:\n{facts}\n{question}"
+    lines = "Answer the question based on the context:", *problem.context, f"Question: {problem.question}"
+    return "\n".join(lines) + " Only return the answer."
 
 
 def build(problem: Problem, condition: str, *, seed: int = 0, corrupt: str = "both", style: str | None = None) -> Trace:
     """Build one problem's trace of a condition of ``RULED``; ``foreign`` needs other problems: see ``build_all``.
 
-    Args:
-        problem: the problem with its gold steps.
-        condition: see the module.
-        seed: with the problem's id it decides every draw.
-        corrupt: which step of an incorrect trace is wrong: ``classification``, ``retrieval`` or ``both``.
-        style: of ``corruption.STYLES``, in place of the condition's.
+    ``seed`` and the problem's id decide every draw. ``corrupt`` says which step of an incorrect trace is wrong:
+    ``classification``, ``retrieval`` or ``both``; ``style`` (``corruption.STYLES``) replaces the condition's.
     """
     if condition == "vanilla":
-        return Trace("vanilla", "")
+        return Trace(condition, "")
     label, facts = problem.category, problem.facts
     if condition == "any":
         label, facts = _drawn_blind(problem, seed)
@@ -184,6 +157,8 @@ def build(problem: Problem, condition: str, *, seed: int = 0, corrupt: str = "bo
         if corrupt not in ("classification", "retrieval", "both"):
             raise ValueError(f"corrupt={corrupt!r}: expected 'classification', 'retrieval' or 'both'")
         style = style or INCORRECT[condition]
+        if style not in STYLES:
+            raise ValueError(f"style {style!r}: expected one of {', '.join(STYLES)}")
         label = label if corrupt == "retrieval" else wrong_label(problem, seed, style)
         facts = facts if corrupt == "classification" else wrong_facts(problem, seed, style)
     elif condition != "correct":
@@ -201,11 +176,7 @@ def build_all(problems: Sequence[Problem], condition: str, *, seed: int = 0, **o
 
 
 def swap(problems: Sequence[Problem], seed: int = 0) -> dict[str, str]:
-    """Random derangement of the ids of one data set, decided by the seed and the ids, whatever their order.
-
-    Raises:
-        ValueError: there is only one problem.
-    """
+    """Random derangement of the ids of one data set, by seed and ids alone; ValueError if there is only one."""
     if len(problems) == 1:
         raise ValueError(f"nothing to swap with: there is only {problems[0].id}; add problems")
     ring = sorted((p.id for p in problems), key=lambda name: generator(seed, name, "swap").random())
