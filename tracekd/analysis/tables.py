@@ -15,8 +15,7 @@ from tracekd.data.problems import kept, training_set
 from tracekd.data.splits import near_duplicate_lines
 from tracekd.grid import run_grid
 from tracekd.scoring.aligned import CELLS
-from tracekd.scoring.verdict_tables import write_table
-from tracekd.scoring.verdict_tables import verdict_frame, without_text
+from tracekd.scoring.verdict_tables import verdict_frame, without_text, write_table
 from tracekd.stats import bootstrap, intervals
 from tracekd.students import sft
 from tracekd.students.outputs import UNTRAINED, evaluation_problems
@@ -203,8 +202,7 @@ def contrasts(
 class Evaluation(NamedTuple):
     """The outputs of a run (``paths``) on its ``problems`` and their verdicts, conditions in longhand.
 
-    ``frame`` and ``files`` are of ``verdict_tables.verdict_frame``; ``twins`` says how many training problems nearly are
-    test problems.
+    ``frame`` and ``files`` are of ``verdict_frame``; ``twins`` says how many training problems nearly repeat test ones.
     """
 
     problems: Sequence[Problem]
