@@ -11,7 +11,7 @@ from tracekd.analysis import recorded, replication
 from tracekd.config import load
 from tracekd.grid import forced_traces, run_grid
 from tracekd.run import Run
-from tracekd.students import adapters, generate, outputs, sft
+from tracekd.students import generate, records, sft
 from tracekd.traces import freeform
 
 SETS = ("babi", "marco")
@@ -134,7 +134,7 @@ def test_nothing_recorded_and_a_missing_column_are_named(runs, tmp_path):
 
 
 def test_an_unfinished_job_is_open_and_stays_out(runs, tmp_path):
-    path = outputs.outputs_path(runs[0], "babi", "correct", 121)
+    path = records.outputs_path(runs[0], "babi", "correct", 121)
     whole = path.read_text()
     try:
         path.write_text("".join(whole.splitlines(keepends=True)[:-1]))
@@ -147,7 +147,7 @@ def test_an_unfinished_job_is_open_and_stays_out(runs, tmp_path):
 
 def test_outputs_and_rows_of_another_adapter_are_open(runs):
     """The record of an adapter trained anew has other weights: these outputs are not its."""
-    folder = adapters.adapter_path(runs[0], "babi", "correct", 121)
+    folder = records.adapter_path(runs[0], "babi", "correct", 121)
     record = (folder / "record.json").read_text()
     chosen = forced_traces.chosen(runs[0])["babi"]
     assert forced_traces.answered(runs[0], chosen, "babi", "correct", 121)

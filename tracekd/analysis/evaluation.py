@@ -17,7 +17,7 @@ from tracekd.grid import run_grid
 from tracekd.scoring.released_verdicts import write_table
 from tracekd.scoring.score_runs import verdict_frame, without_text
 from tracekd.students import sft
-from tracekd.students.outputs import UNTRAINED, evaluation_problems
+from tracekd.students.records import UNTRAINED, evaluation_problems
 from tracekd.traces import freeform
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from tracekd.config import ROOT
-from tracekd.students.outputs import UNTRAINED
+from tracekd.students.records import UNTRAINED
 from tracekd.traces.freeform import CONDITIONS as FREEFORM
 
 FOLDER = ROOT / "figures" / "data"

@@ -12,7 +12,7 @@ from tracekd.data.problems import kept as kept_problems
 from tracekd.data.problems import load
 from tracekd.data.splits import select
 from tracekd.students import registry, sft
-from tracekd.students.adapters import adapter_path
+from tracekd.students.records import adapter_path
 from tracekd.teacher import run_texts
 from tracekd.traces import freeform, templates
 
