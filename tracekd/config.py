@@ -61,7 +61,7 @@ class Profile:
     also: dict[str, tuple[str, ...]] = field(default_factory=dict)  # further conditions by data set
     marco: dict[str, Any] = field(default_factory=dict)  # ``test_share`` of ``load_marco.problems_of``
     datasets: tuple[str, ...] = ()  # those that the profile runs on; empty: all
-    untrained: tuple[str, ...] = ("prompted",)  # the student is asked as it is: see ``outputs.UNTRAINED``
+    untrained: tuple[str, ...] = ("prompted",)  # the student is asked as it is: see ``records.UNTRAINED``
     texts: str = "auto"  # where free-form traces come from: see ``run_texts.find_texts``
     live: tuple[str, ...] = ()  # sets whose students are trained and asked; empty: all. The others are only built
 

@@ -1,4 +1,7 @@
-"""The machine: cores, memory, and whether there is a GPU; torch is loaded only if there may be one."""
+"""The machine: cores, memory, whether there is a GPU, and how many examples go through a student at once.
+
+Torch is loaded only where there may be a GPU, or something to compute.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from timeit import repeat
@@ -18,6 +22,9 @@ DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 COMPUTE = "TRACEKD_COMPUTE"  # variable that sets what a CPU multiplies in, in place of the probe
 KINDS = {"fp32": "float32", "bf16": "bfloat16"}
 FASTER = 1.4  # times the speed of fp32 that bf16 must reach on a CPU to be used: below it the rounding buys little
+PASS = 512  # tokens that fill a core's matrices; more at once cost memory and gain under 1% (measured)
+CACHE = 2**31  # most bytes of a cache on a CPU, whatever the machine has, so that batches are cut alike
+workers = 1  # processes of ours at work on this machine, this one included
 
 
 @cache
@@ -54,24 +61,66 @@ def _allowed(root: Path = Path("/sys/fs/cgroup"), of: Path = Path("/proc/self/cg
     return found
 
 
-def device_memory() -> int:
-    """Bytes of memory of the GPU, or of main memory if there is none (see ``memory``)."""
-    if not has_gpu():
-        return memory()
-    import torch
+def device_memory() -> tuple[int, int]:
+    """Bytes of memory that are free now, and in all: of the GPU, or of main memory where there is none."""
+    if has_gpu():
+        import torch
 
-    return torch.cuda.get_device_properties(0).total_memory
-
-
-def free_memory() -> int:
-    """Bytes that are free now: of the GPU if there is one, else of main memory without swapping."""
+        return torch.cuda.mem_get_info()
     import psutil
 
-    if not has_gpu():
-        return min(psutil.virtual_memory().available, memory())
-    import torch
+    return min(psutil.virtual_memory().available, memory()), memory()
 
-    return torch.cuda.mem_get_info()[0]
+
+def room() -> float:
+    """Bytes that activations may take: half of a GPU, or a third of main memory, shared by the workers."""
+    return device_memory()[1] / (2 if has_gpu() else 3) / workers
+
+
+def cache_room() -> float:
+    """Bytes that a KV cache may take; on a CPU whatever the workers, as the size of a batch can tip a near tie."""
+    return room() if has_gpu() else min(CACHE, memory() / 6 / cores())
+
+
+def bytes_a_token(config, size: int) -> int:
+    """Activations (bytes) that a token keeps for the backward pass, over all layers, without checkpointing.
+
+    Fitted to a LoRA student of SmolLM2-135M in fp32 (3 MiB per token), not derived.
+    """
+    return config.num_hidden_layers * (10 * config.hidden_size + 13 * config.intermediate_size) * size
+
+
+def plan(config, size: int, batch: int, longest: int) -> tuple[int, bool]:
+    """How many of ``batch`` examples of at most ``longest`` tokens fit into ``room`` at once, and whether to recompute.
+
+    An update stays the same however it is cut. Gradient checkpointing is used only if one example would not fit.
+    """
+    layers, each = config.num_hidden_layers, bytes_a_token(config, size) * longest
+    checkpointing = each > room()
+    if checkpointing:  # the input of each layer is kept, and one layer's activations at a time
+        each = each / layers + layers * config.hidden_size * size * longest
+    most = batch if has_gpu() else max(1, PASS // longest)
+    fits = [d for d in range(1, min(batch, most) + 1) if batch % d == 0 and d * each <= room()]
+    return max(fits, default=1), checkpointing
+
+
+def rows_at_once(config, size: int, places: int) -> int:
+    """Largest decoding batch, at least 1, of rows of ``places`` tokens whose KV cache fits twice in ``cache_room``."""
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return max(1, int(cache_room() // (2 * 2 * config.num_hidden_layers * heads * width * size * places)))
+
+
+def peak() -> float:
+    """Peak memory so far in GiB: allocated on the GPU, else of the whole process."""
+    if has_gpu():
+        import torch
+
+        return round(torch.cuda.max_memory_allocated() / 2**30, 2)
+    import resource  # not on Windows
+
+    unit = 1 if sys.platform == "darwin" else 2**10  # macOS counts in bytes, Linux in KiB
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30, 2)
 
 
 @cache
@@ -81,15 +130,6 @@ def cpu_compute() -> str:
     Processors with AVX512-BF16 or AMX do twice as many products of 16 bits a second; others emulate them. The finding
     is put into ``TRACEKD_COMPUTE``, so that processes that this one starts do as it does; a value there is obeyed.
     """
-    asked = os.environ.get(COMPUTE) or ("bf16" if _speedup() >= FASTER else "fp32")
-    if asked not in KINDS:
-        raise ValueError(f"{COMPUTE} {asked!r}: expected one of {', '.join(KINDS)}, or nothing to let a probe decide")
-    os.environ[COMPUTE] = asked
-    return asked
-
-
-def _speedup() -> float:
-    """How many times faster this CPU multiplies matrices of a small student's size in bf16 than in fp32."""
     import torch
 
     def best(dtype) -> float:
@@ -97,7 +137,13 @@ def _speedup() -> float:
         # The best of several, so that another program's turn does not decide.
         return min(repeat(lambda: left @ right, number=1, repeat=8))
 
-    return best(torch.float32) / best(torch.bfloat16)
+    asked = os.environ.get(COMPUTE)
+    if not asked:
+        asked = "bf16" if best(torch.float32) >= FASTER * best(torch.bfloat16) else "fp32"
+    if asked not in KINDS:
+        raise ValueError(f"{COMPUTE} {asked!r}: expected one of {', '.join(KINDS)}, or nothing to let a probe decide")
+    os.environ[COMPUTE] = asked
+    return asked
 
 
 def commit() -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 
 from tqdm import tqdm
 
@@ -13,7 +12,7 @@ send: Callable[[dict], None] | None = None
 FORMAT = "{desc}: {percentage:3.0f}%|{bar:10}| {elapsed}<{remaining}{postfix}"
 
 
-class Bar(AbstractContextManager):
+class Bar:
     """How far one job is: shown here, or sent to the display that all workers share."""
 
     def __init__(self, label: str, total: int, *, unit: str, done: int = 0):
@@ -36,10 +35,6 @@ class Bar(AbstractContextManager):
         if self.display:
             self.display.close()
 
-    def __exit__(self, *_) -> None:
-        """Close the bar."""
-        self.close()
-
 
 class Together:
     """One bar for the jobs of all workers, each counted by its size."""
@@ -47,34 +42,27 @@ class Together:
     def __init__(self, what: str, sizes: dict[str, float]):
         """Show ``what`` (such as ``adapters``; "" for one job) and take each job's size, in any unit, by its label."""
         self.what, self.sizes, self.shares, self.running = what, sizes, dict.fromkeys(sizes, 0.0), {}
-        self.bar = tqdm(total=sum(sizes.values()), desc=self._head(), bar_format=FORMAT, mininterval=2, smoothing=0)
+        total, name = sum(sizes.values()), what or next(iter(sizes))
+        self.bar = tqdm(total=total, desc=name, bar_format=FORMAT, mininterval=2, smoothing=0)
         self.close = self.bar.close
 
-    def _head(self) -> str:
-        done = sum(share == 1 for share in self.shares.values())
-        return f"{done} of {len(self.sizes)} {self.what}" if self.what else next(iter(self.sizes))
-
-    def at(self, label: str, message: dict) -> None:
-        """Take a worker's message (see ``Bar``); what was done when the job began took no time here."""
-        share = message["done"] / max(message["total"], 1)
-        if label not in self.running:
-            self.bar.initial += self.sizes[label] * share
-        self.running[label], self.shares[label] = message, min(share, 0.999) if self.what else share
-        self._show()
-
-    def finished(self, label: str) -> None:
-        """Count a job as done."""
-        self.running.pop(label, None)
-        self.shares[label] = 1.0
-        self._show()
-
-    def _show(self) -> None:
+    def at(self, label: str, message: dict | None) -> None:
+        """Take a worker's message (see ``Bar``), or None at the end of its job."""
+        if message is None:
+            self.running.pop(label, None)
+            self.shares[label] = 1.0
+        else:
+            share = message["done"] / max(message["total"], 1)
+            if label not in self.running:  # what was done when the job began took no time here
+                self.bar.initial += self.sizes[label] * share
+            self.running[label], self.shares[label] = message, min(share, 0.999) if self.what else share
         now = []
         for name, said in self.running.items():
             loss = "" if said["loss"] is None else f"loss {said['loss']:.3f}"
             now.append(f"{name if self.what else ''} {said['unit']} {said['done']}/{said['total']} {loss}".strip())
         if rate := sum(said["rate"] for said in self.running.values()):
             now.append(f"{rate:.0f} tokens/s")
-        self.bar.set_description_str(self._head(), refresh=False)
+        done = sum(share == 1 for share in self.shares.values())
+        self.bar.set_description_str(f"{done} of {len(self.sizes)} {self.what}" if self.what else label, refresh=False)
         self.bar.set_postfix_str("; ".join(now), refresh=False)
         self.bar.update(sum(self.sizes[name] * share for name, share in self.shares.items()) - self.bar.n)

@@ -12,7 +12,7 @@ from tracekd.analysis import recorded
 from tracekd.config import load
 from tracekd.grid import forced_traces, run_grid
 from tracekd.run import Run
-from tracekd.students import adapters, generate, outputs, sft
+from tracekd.students import generate, records, sft
 from tracekd.traces import freeform
 
 SETS = ("babi", "marco")
@@ -146,13 +146,13 @@ def changed(path, text: str):
 
 def test_unfinished_jobs_and_outputs_of_another_adapter_are_open_and_stay_out(runs, tmp_path):
     job, chosen = ("babi", "correct", 121), forced_traces.chosen(runs[0])["babi"]
-    path, rows = outputs.outputs_path(runs[0], *job), forced_traces.rows_path(runs[0], *job)
+    path, rows = records.outputs_path(runs[0], *job), forced_traces.rows_path(runs[0], *job)
     with changed(path, "".join(path.read_text().splitlines(keepends=True)[:-1])):
         done, rest = recorded.finished(runs[0])
         assert rest == [job] and len(done) == 5
         assert (*job, 8) not in jobs(recorded.record(runs[:1], tmp_path))
     assert forced_traces.answered(runs[0], chosen, *job)
-    record = adapters.adapter_path(runs[0], *job) / "record.json"
+    record = records.adapter_path(runs[0], *job) / "record.json"
     # The record of an adapter trained anew has other weights: these outputs are not its.
     with changed(record, json.dumps(json.loads(record.read_text()) | {"key": "another", "weights": "others"})):
         assert recorded.finished(runs[0])[1] == [job]

@@ -1,14 +1,4 @@
-"""What one of our commands writes, every other of our commands reads.
-
-====================  =================================================
-written by            read by
-====================  =================================================
-train (problems)      derive, teacher, score, train --data as an own set
-teacher               train --texts, survey build --traces
-generate              score
-score --csv           any reader of tables
-survey page           survey read, run --ratings (in a real browser: ``test_survey``)
-====================  ============================================================="""
+"""What one of our commands writes, the others read: problems, a teacher's texts, outputs, verdicts."""
 
 import json
 
@@ -42,12 +32,6 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path / "runs"))
     for name in ("TRACEKD_DATA", "TRACEKD_TEXTS"):
         monkeypatch.setenv(name, "")
-
-
-@pytest.mark.parametrize("dataset", ["babi", "cotempqa", "marco"])
-def test_problems_are_derived(runs, dataset, capsys):
-    call("derive", runs / "problems" / f"{dataset}.jsonl")
-    assert json.loads(capsys.readouterr().out)["n"] == len(read_problems(runs / "problems" / f"{dataset}.jsonl"))
 
 
 def test_outputs_are_scored_and_the_verdicts_are_a_table(runs, tmp_path, capsys):

@@ -12,7 +12,7 @@ from tracekd.interventions.variants import VARIANTS
 from tracekd.io.records import read_jsonl, write_jsonl
 from tracekd.run import Run
 from tracekd.scoring import aligned
-from tracekd.students import adapters, outputs, registry, sft
+from tracekd.students import records, registry, sft
 from tracekd.traces import leakage  # fmt: skip
 
 
@@ -51,12 +51,12 @@ def test_nine_rows_a_problem_for_every_trained_student(run, paths):
         f"interventions/{d}/{c}-121.jsonl" for d in DATASETS for c in ("vanilla", "correct", "incorrect")
     ]
     sizes = {"babi": 3, "cotempqa": 2, "marco": 4}
-    asked = outputs.evaluation_problems(run)
-    for path, (dataset, condition, seed) in zip(paths, adapters.jobs(run), strict=True):
+    asked = records.evaluation_problems(run)
+    for path, (dataset, condition, seed) in zip(paths, records.adapter_jobs(run), strict=True):
         rows, first = list(read_jsonl(path)), [p.id for p in asked[dataset][: sizes[dataset]]]
         assert [r["id"] for r in rows] == [i for i in first for _ in VARIANTS]
         assert [r["variant"] for r in rows] == list(VARIANTS) * len(first)
-        record = adapters.read_record(adapters.adapter_path(run, dataset, condition, seed))
+        record = records.read_record(records.adapter_path(run, dataset, condition, seed))
         about = {(r["student"], r["condition"], r["seed"], r["source"], r["adapter"], r["identity"]) for r in rows}
         identity = registry.identity("tiny-random")
         assert about == {("tiny-random", condition, 121, "GENERATED problems", record["key"], identity)}

@@ -10,7 +10,7 @@ from tracekd.data.problems import kept, training_set
 from tracekd.grid import natural_answers, run_grid
 from tracekd.io.records import read_jsonl, write_jsonl
 from tracekd.run import Run
-from tracekd.students import adapters, outputs, registry, sft
+from tracekd.students import records, registry, sft
 from tracekd.traces import natural, templates
 
 RIGHT = "<think>{}</think> <answer>{}</answer>"
@@ -37,8 +37,8 @@ def answers(run, wrong: dict[int, set[int]]):
     base, problems = natural_answers.base_of(run), kept(run)["babi"]
     asked = natural_answers.fresh_problems(run, "babi", problems)
     for seed, places in wrong.items():
-        record = adapters.read_record(adapters.adapter_path(base, "babi", "correct", seed))
-        name = outputs.output_key(registry.identity(run.student), record, base.profile.recipe, asked)
+        record = records.read_record(records.adapter_path(base, "babi", "correct", seed))
+        name = records.output_key(registry.identity(run.student), record, base.profile.recipe, asked)
         rows = []
         for i, p in enumerate(asked):
             trace = templates.build(p, "incorrect" if i in places else "correct", seed=seed).text
@@ -67,9 +67,11 @@ def test_the_students_own_errors_train_others_on_their_own_seeds_problems(runs, 
             assert ends["natural_correct"] == templates.target(p, templates.build(p, "correct"))
             assert ends["natural_incorrect"] == templates.target(p, templates.build(p, "incorrect", seed=121))
             assert len({of[c][p.id].prompt for c in of}) == 1
-    when = {job: (adapters.adapter_path(run, *job) / adapters.WEIGHTS).stat().st_mtime for job in adapters.jobs(run)}
+    when = {
+        job: (records.adapter_path(run, *job) / records.WEIGHTS).stat().st_mtime for job in records.adapter_jobs(run)
+    }
     run_grid.train(run)  # again: nothing is made anew
-    assert when == {job: (adapters.adapter_path(run, *job) / adapters.WEIGHTS).stat().st_mtime for job in when}
+    assert when == {job: (records.adapter_path(run, *job) / records.WEIGHTS).stat().st_mtime for job in when}
     assert len(run_grid.generate(run)) == 6 and len(run_grid.intervene(run)) == 6
 
 

@@ -11,7 +11,6 @@ from tracekd.data.synthetic.generated import generate
 from tracekd.interventions import prefill
 from tracekd.interventions.variants import Implied, Variant, variants
 from tracekd.students import registry, sft
-from tracekd.students.registry import unpack
 from tracekd.traces import templates
 
 LIMIT = 12
@@ -25,7 +24,7 @@ def tokenizer():
 @pytest.fixture(scope="module")
 def model():
     """The 2-layer student with larger seeded weights, so that its answers depend on what it reads."""
-    model = unpack(registry.load_model("tiny-random")).eval()
+    model = registry.load_model("tiny-random").dequantize().eval()
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() > 1:

@@ -6,14 +6,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from transformers.cache_utils import DynamicLayer
 
+from tracekd import machine
 from tracekd.config import load
 from tracekd.data.synthetic.generated import generate as make
 from tracekd.io.records import read_jsonl
-from tracekd.students import adapters, decode, generate, memory, outputs, registry, sft, train
+from tracekd.students import generate, records, registry, sft, train
 from tracekd.traces import templates
 
 ABOUT = {"student": "tiny-random", "dataset": "babi", "condition": "vanilla", "seed": 1}
@@ -83,7 +81,7 @@ def test_where_memory_is_short_fewer_rows_answer_the_same(problems, adapter, tmp
     places = max(len(sft.prompt_ids(asker.tokenizer, text)) for text in prompts) + RECIPE.max_new_tokens
     layers = model(torch.arange(places)[None] + 100, use_cache=True).past_key_values.layers
     row = 2 * sum(states.nbytes for layer in layers for states in (layer.keys, layer.values))  # there twice as it grows
-    monkeypatch.setattr(memory, "cache_room", lambda: 2.5 * row)
+    monkeypatch.setattr(machine, "cache_room", lambda: 2.5 * row)
     sizes, real = [], generate.greedy
     monkeypatch.setattr(generate, "greedy", lambda m, rows, **o: sizes.append(len(rows)) or real(m, rows, **o))
     few, _ = complete(tmp_path / "few.jsonl", problems, adapter)
@@ -114,34 +112,19 @@ def test_a_torn_file_goes_on_and_nothing_is_asked_twice(problems, adapter, tmp_p
 
 def test_a_student_taught_long_targets_has_room_to_write_them(problems, adapter, tmp_path):
     """The smoke recipe's room is 0; with 1.5 the limit is 1.5 times the longest target in tokens, end included."""
-    record, tokenizer = adapters.read_record(adapter), registry.load_tokenizer("tiny-random")
-    chosen = [p for p in make("babi", 110, seed=3) if p.split == "train"][:16]
-    targets = [e.target for e in sft.build(chosen, "vanilla", seed=1)]
-    longest = max(len(tokenizer(text, add_special_tokens=False).input_ids) for text in targets) + 1
-    assert record["longest_target"] == longest > 3
+    tokenizer, chosen = (
+        registry.load_tokenizer("tiny-random"),
+        [p for p in make("babi", 110, seed=3) if p.split == "train"],
+    )
+    encoded = sft.encode_all(sft.build(chosen[:16], "vanilla", seed=1), tokenizer, 10**4)
+    longest = max(len(e.target_ids) for e in encoded)
     narrow, wide = (replace(RECIPE, max_new_tokens=3, room=room) for room in (0, 1.5))
-    assert outputs.limit_of(narrow, record) == 3 and outputs.limit_of(wide, {}) == 3
-    assert outputs.limit_of(wide, record) == math.ceil(1.5 * longest)
+    assert records.limit_of(wide, {}) == 3
     short, _ = complete(tmp_path / "short.jsonl", problems, adapter, narrow)
     long, _ = complete(tmp_path / "long.jsonl", problems, adapter, wide)
     assert max(r["n_tokens"] for r in short.values()) == 3
-    cut = [r["n_tokens"] for r in long.values() if not r["finished"]]
-    assert cut and set(cut) == {math.ceil(1.5 * longest)}
-
-
-@given(lengths=st.lists(st.integers(1, 90), min_size=1, max_size=8), kept=st.sets(st.integers(0, 3), min_size=1))
-def test_a_roomy_cache_holds_what_a_plain_one_holds(lengths, kept):
-    """Whatever is appended, and when rows are dropped on the way."""
-    plain, roomy = DynamicLayer(), decode.RoomyLayer()
-    draws = torch.Generator().manual_seed(0)
-    for turn, length in enumerate(lengths):
-        if turn == len(lengths) // 2 and turn:
-            for layer in (plain, roomy):
-                layer.batch_select_indices(torch.tensor(sorted(kept)))
-        rows = len(plain.keys) if plain.is_initialized else 4
-        keys, values = (torch.randn(rows, 2, length, 3, generator=draws) for _ in range(2))
-        held = [layer.update(keys, values) for layer in (plain, roomy)]
-        assert all(torch.equal(a, b) for a, b in zip(*held, strict=True))
+    cut = {r["n_tokens"] for r in long.values() if not r["finished"]}
+    assert cut == {math.ceil(1.5 * longest)}
 
 
 @torch.inference_mode()
@@ -151,10 +134,10 @@ def test_sharing_what_prompts_begin_with_changes_nothing(begin, monkeypatch):
     model = generate.loaded("tiny-random")
     shared = list(range(100, 100 + begin))
     prompts = [shared + list(range(300 + 20 * i, 305 + 20 * i + 3 * i)) for i in range(9, 0, -1)]
-    monkeypatch.setattr(decode, "SPARED", 1)
-    logits, cache, mask = decode.prefill(model, prompts, 0)
-    assert mask.sum(1).tolist() == list(map(len, prompts)) and cache.get_seq_length() == mask.shape[1]
+    monkeypatch.setattr(generate, "SPARED", 1)
+    logits, _, mask = generate.prefill(model, prompts, 0)
+    assert mask.sum(1).tolist() == list(map(len, prompts))
     alone = torch.cat([model(torch.tensor([row])).logits[:, -1] for row in prompts])
     assert torch.allclose(logits, alone, atol=1e-5)
-    made = decode.greedy(model, prompts, end=-1, pad=0, limit=6)
-    assert made == [decode.greedy(model, [row], end=-1, pad=0, limit=6)[0] for row in prompts]
+    made = generate.greedy(model, prompts, end=-1, pad=0, limit=6)
+    assert made == [generate.greedy(model, [row], end=-1, pad=0, limit=6)[0] for row in prompts]

@@ -9,7 +9,7 @@ from tracekd.config import Recipe, load
 from tracekd.data.problem import Problem
 from tracekd.data.synthetic.generated import generate
 from tracekd.run import Run
-from tracekd.students import adapters, outputs, registry, sft
+from tracekd.students import records, registry, sft
 from tracekd.traces import templates
 
 PROBLEMS = generate("babi", 220, seed=3)
@@ -38,7 +38,7 @@ TURNS = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
     ],
 )
 def test_keys_of_adapters(changes, seed, key):
-    assert adapters.key("owner/model", [EXAMPLE], replace(RECIPE, **changes), seed) == key
+    assert records.adapter_key("owner/model", [EXAMPLE], replace(RECIPE, **changes), seed) == key
 
 
 @pytest.mark.parametrize(
@@ -50,16 +50,16 @@ def test_keys_of_adapters(changes, seed, key):
     ],
 )
 def test_keys_of_outputs(record, before, key):
-    assert outputs.output_key("s", record, RECIPE, [PROBLEM], before) == key
+    assert records.output_key("s", record, RECIPE, [PROBLEM], before) == key
 
 
 def test_what_does_not_decide_an_adapter_does_not_change_its_key():
-    key = adapters.key("owner/model", [EXAMPLE], RECIPE, 1)
-    assert key == adapters.key("owner/model", [replace(EXAMPLE, teacher="templated")], RECIPE, 1)
-    assert key == adapters.key("owner/model", [EXAMPLE], replace(RECIPE, generate_batch=1, max_new_tokens=9), 1)
+    key = records.adapter_key("owner/model", [EXAMPLE], RECIPE, 1)
+    assert key == records.adapter_key("owner/model", [replace(EXAMPLE, teacher="templated")], RECIPE, 1)
+    assert key == records.adapter_key("owner/model", [EXAMPLE], replace(RECIPE, generate_batch=1, max_new_tokens=9), 1)
     changed = [replace(RECIPE, learning_rate=1e-5), replace(RECIPE, batch=2), replace(RECIPE, lora_r=4)]
-    others = [adapters.key("owner/model", [EXAMPLE], recipe, 1) for recipe in changed]
-    assert len({key, *others, adapters.key("owner/model", [EXAMPLE], RECIPE, 2)}) == 5
+    others = [records.adapter_key("owner/model", [EXAMPLE], recipe, 1) for recipe in changed]
+    assert len({key, *others, records.adapter_key("owner/model", [EXAMPLE], RECIPE, 2)}) == 5
 
 
 def run():
@@ -67,26 +67,26 @@ def run():
 
 
 def test_worked_examples_are_short_training_problems_of_different_categories():
-    found, other = (outputs.worked_examples(PROBLEMS, run().rng(name)) for name in "ab")
+    found, other = (records.worked_examples(PROBLEMS, run().rng(name)) for name in "ab")
     train = [p for p in PROBLEMS if p.split == "train"]
     median = sorted(len(templates.prompt(p)) for p in train)[len(train) // 2]
     assert len(found) == 4 == len({p.category for p in found})
     assert all(p.split == "train" and len(templates.prompt(p)) <= median for p in found)
-    assert found == outputs.worked_examples(PROBLEMS, run().rng("a")) != other
+    assert found == records.worked_examples(PROBLEMS, run().rng("a")) != other
     few = [p for p in PROBLEMS if p.category in ("counting", "conjunction")]  # where categories are few: from all
-    assert len({p.id for p in outputs.worked_examples(few, run().rng("a"))}) == 4
+    assert len({p.id for p in records.worked_examples(few, run().rng("a"))}) == 4
     with pytest.raises(ValueError, match="0 training problems"):
-        outputs.worked_examples([p for p in PROBLEMS if p.split == "test"], run().rng("a"))
+        records.worked_examples([p for p in PROBLEMS if p.split == "test"], run().rng("a"))
 
 
 def test_both_kinds_show_the_same_problems_one_with_their_gold_traces_before_the_question():
-    plain, traced = (outputs.turns(run(), "babi", c, PROBLEMS) for c in ("few_shot", "few_shot_traces"))
+    plain, traced = (records.turns(run(), "babi", c, PROBLEMS) for c in ("few_shot", "few_shot_traces"))
     assert [t["role"] for t in plain] == ["user", "assistant"] * 4
     assert plain[::2] == traced[::2]
     for without, with_trace in zip(plain[1::2], traced[1::2], strict=True):
         assert "<think>" not in without["content"] and with_trace["content"].startswith("<think>")
         assert with_trace["content"].endswith(without["content"].strip())
-    assert outputs.turns(run(), "babi", "prompted", PROBLEMS) == outputs.turns(run(), "babi", "correct", PROBLEMS) == []
+    assert records.turns(run(), "babi", "prompted", PROBLEMS) == records.turns(run(), "babi", "correct", PROBLEMS) == []
     tokenizer, question = registry.load_tokenizer("tiny-random"), templates.prompt(PROBLEMS[0])
     text, place = tokenizer.decode(sft.prompt_ids(tokenizer, question, plain)), 0
     for content in (*(turn["content"] for turn in plain), question):
@@ -106,9 +106,9 @@ def test_test_problems_need_room_for_their_answer(capsys):
     words = bisect_right(range(context), context - new, key=size) - 1  # the longest prompt that fits
     assert size(words + 1) + new > context
     asked = [problem(0, words), problem(1, words + 1)]
-    assert outputs.answerable(run(), "own", asked) == asked[:1]
+    assert records.answerable(run(), "own", asked) == asked[:1]
     assert "own: 1 of 2 test problems" in capsys.readouterr().out
     strict = run()
     strict.profile = replace(strict.profile, recipe=replace(strict.profile.recipe, leave_out=0.1))
     with pytest.raises(ValueError, match=r"leave_out = 0\.5"):
-        outputs.answerable(strict, "own", asked)
+        records.answerable(strict, "own", asked)

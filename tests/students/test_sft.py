@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tracekd.config import load
 from tracekd.data.problem import DATASETS, Problem
-from tracekd.data.problems import evaluation_set, training_set
+from tracekd.data.problems import evaluation_set, kept, training_set
 from tracekd.data.synthetic.generated import generate
 from tracekd.run import Run
 from tracekd.students import registry, sft
@@ -86,7 +86,7 @@ def test_kept_sets_of_another_seed_or_size_are_not_taken(tmp_path, capsys):
         assert "so they are built now" in capsys.readouterr().out
 
 
-def test_a_run_trains_on_the_texts_of_its_teacher(tmp_path, capsys):
+def test_a_run_trains_on_the_texts_of_its_teacher(tmp_path):
     """Given texts take the place of the templated ones, and the problems that have one are those of all conditions."""
     run = Run("02", replace(load("smoke"), train={"cotempqa": 8, "marco": 2, "babi": 2}), 121, "generated", tmp_path)
     by_rules = sft.prepare(run)
@@ -99,23 +99,16 @@ def test_a_run_trains_on_the_texts_of_its_teacher(tmp_path, capsys):
     for condition in ("r1", "swapped", "vanilla", "correct"):
         assert {e.id for e in sets["cotempqa", condition]} == set(wanted)
     assert all(f"<think>I think of {e.id}.</think>" in e.target for e in sets["cotempqa", "r1"])
-    wrote = {text.id: text.teacher for text in written}
-    for e in sets["cotempqa", "swapped"]:  # the teacher of the trace, not of the problem
-        assert wrote[e.target.partition("I think of ")[2].partition(".</think>")[0]] == e.teacher
     assert sft.teachers(sets)["cotempqa", "r1"] == "teacher-0 and teacher-1"
     assert sft.teachers(sets)["cotempqa", "correct"] == "" == sft.teachers(sets)["babi", "vanilla"]
     assert sets["babi", "correct"] == by_rules["babi", "correct"]  # no free-form traces there: all problems
-    assert sft.kept(taught) == sets
 
 
 def test_the_test_split_is_opened_by_evaluation_only(tmp_path, monkeypatch):
     """SFT sets are built with the evaluation set barred, and hold training problems alone."""
     run = Run("02_build_sft_sets", load("smoke"), 121, "generated", tmp_path)
     monkeypatch.setattr("tracekd.data.problems.evaluation_set", lambda *_: pytest.fail("the test split was opened"))
-    sets = sft.prepare(run)
-    from tracekd.data.problems import kept
-
-    problems = kept(run)
+    sets, problems = sft.prepare(run), kept(run)
     split = {p.id: p.split for rows in problems.values() for p in rows}
     assert {split[e.id] for examples in sets.values() for e in examples} == {"train"}
     monkeypatch.undo()

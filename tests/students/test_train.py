@@ -9,10 +9,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tracekd import machine
 from tracekd.analysis import sft_tables
 from tracekd.config import load
 from tracekd.data.synthetic.generated import generate
-from tracekd.students import memory, registry, sft, train, trainer
+from tracekd.students import registry, sft, train, trainer
 
 RECIPE = replace(load("smoke").recipe, batch=4)
 
@@ -45,8 +46,8 @@ def test_loss_is_the_mean_over_completion_tokens_of_the_whole_model(examples, to
         total -= sum(float(logits[start + i - 1, t].detach()) for i, t in enumerate(e.target_ids))
         count += len(e.target_ids)
     made = train.trainer_of("tiny-random", encoded, RECIPE, 1, tmp_path)
-    assert [e["labels"].count(trainer.IGNORED) for e in train.features(encoded)] == [len(e.prompt_ids) for e in encoded]
-    batch = trainer.Collator(tokenizer.pad_token_id)(train.features(encoded))
+    batch = trainer.Collator(tokenizer.pad_token_id)(list(enumerate(encoded)))
+    assert (batch["labels"] != trainer.IGNORED).sum(1).tolist() == [len(e.target_ids) for e in encoded]
     found = made.compute_loss(made.model.eval(), batch)
     assert float(found.detach()) == pytest.approx(total / count, rel=1e-5)
     tallies = made.tallies
@@ -106,27 +107,22 @@ def test_the_tables_of_a_training(examples, tmp_path, monkeypatch):
     assert ((log.loss >= between.min(axis=1) - 1e-3) & (log.loss <= between.max(axis=1) + 1e-3)).all()
 
 
-@pytest.mark.parametrize("at_once", [4, 2, 1])
-def test_memory_decides_the_micro_batch_and_changes_nothing_else(examples, tmp_path, monkeypatch, at_once):
+def test_memory_decides_the_micro_batch_and_changes_nothing_else(examples, tmp_path, monkeypatch):
     """The first logged loss is the mean over all target tokens of the update, however it was cut."""
-    monkeypatch.setattr(memory, "plan", lambda *_: (at_once, False))
-    recipe = replace(RECIPE, lora_dropout=0.0, epochs=1)
-    train.train("tiny-random", examples[:4], recipe, seed=1, folder=tmp_path)
-    log = pd.read_json(tmp_path / "log.jsonl", lines=True)
-    encoded = sft.encode_all(examples[:4], registry.load_tokenizer("tiny-random"), 4096)
-    model = train.lora_model("tiny-random", recipe, seed=1).eval()
-    batch = trainer.Collator(0)(train.features(encoded))
-    logits = model(input_ids=batch["input_ids"]).logits[:, :-1].flatten(0, 1)
-    expected = torch.nn.functional.cross_entropy(logits, batch["labels"][:, 1:].flatten(), ignore_index=trainer.IGNORED)
-    assert log.loss[0] == pytest.approx(float(expected.detach()), rel=1e-3)  # Trainer logs few digits
+    recipe, found = replace(RECIPE, lora_dropout=0.0, epochs=1), []
+    for at_once in (4, 2, 1):
+        monkeypatch.setattr(machine, "plan", lambda *_, n=at_once: (n, False))
+        record = train.train("tiny-random", examples[:4], recipe, seed=1, folder=tmp_path / str(at_once))
+        found.append((record["steps"], record["mean_loss"]))
+    assert found == [(1, pytest.approx(found[0][1], rel=1e-5))] * 3
 
 
 def test_what_goes_through_at_once_divides_the_batch_and_fits(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(machine, "has_gpu", lambda: False)
     config = SimpleNamespace(num_hidden_layers=30, hidden_size=576, intermediate_size=1536)
-    each = memory.bytes_a_token(config, 4)
+    each = machine.bytes_a_token(config, 4)
     assert each == pytest.approx(3 * 2**20, rel=0.03)  # SmolLM2-135M in fp32, measured
-    monkeypatch.setattr(memory.machine, "memory", lambda: 3 * each * 1000)  # a third of it is for 1,000 tokens
-    at_once, checkpointing = zip(*(memory.plan(config, 4, 8, n) for n in (100, 200, 300, 900, 5000)), strict=True)
+    monkeypatch.setattr(machine, "memory", lambda: 3 * each * 1000)  # a third of it is for 1,000 tokens
+    at_once, checkpointing = zip(*(machine.plan(config, 4, 8, n) for n in (100, 200, 300, 900, 5000)), strict=True)
     assert at_once == (4, 2, 1, 1, 1)  # a pass of 512 tokens fills a core
     assert checkpointing == (False,) * 4 + (True,)  # only where one example alone does not fit

@@ -1,7 +1,5 @@
 """The trainer's parts: the loss on completion tokens, the order of examples, dropout."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -25,14 +23,13 @@ def test_chunked_losses_and_their_gradients_are_those_of_the_whole(chunk):
     assert torch.allclose(found, plain, atol=1e-6) and torch.allclose(gradient, expected, atol=1e-6)
 
 
-def test_the_head_gives_logits_where_no_labels_are_set_and_a_model_that_changes_them_is_refused(monkeypatch):
-    model = registry.load_model("tiny-random", quantise=False).eval()
-    head = trainer.install(model)
-    assert model(input_ids=torch.arange(10)[None] + 50).logits.shape == (1, 10, model.config.vocab_size)
-    assert trainer.install(model) is head  # not wrapped twice
+def test_a_model_that_changes_its_logits_after_the_head_is_refused(monkeypatch):
+    model, ids = registry.load_model("tiny-random", quantise=False).eval(), torch.arange(10)[None] + 50
+    body, head = trainer.parts_of(model)
+    assert torch.equal(head(body(ids).last_hidden_state), model(ids).logits)
     monkeypatch.setattr(model.config, "final_logit_softcapping", 30.0, raising=False)
     with pytest.raises(ValueError, match="final_logit_softcapping"):
-        trainer.install(model)
+        trainer.parts_of(model)
 
 
 @given(lengths=st.lists(st.integers(1, 300), min_size=1, max_size=200), batch=st.integers(1, 9), seed=st.integers(0, 9))
@@ -42,13 +39,12 @@ def test_each_example_comes_once(lengths, batch, seed):
 
 def test_like_lengths_go_together_and_long_ones_do_not_come_first():
     """The waste is far below that of a random order, and the updates' lengths have no trend over the epoch."""
-    draws = np.random.default_rng(0)
-    lengths = draws.integers(80, 300, 400).tolist()
-    order = list(trainer.LengthGroups(lengths, 4, 1))
-    assert order == list(trainer.LengthGroups(lengths, 4, 1)) != list(trainer.LengthGroups(lengths, 4, 2))
-    later = trainer.LengthGroups(lengths, 4, 1)
-    later.set_epoch(1)
-    assert list(later) != order
+    lengths = np.random.default_rng(0).integers(80, 300, 400).tolist()
+    groups = trainer.LengthGroups(lengths, 4, 1)
+    order = list(groups)
+    assert order == list(groups) != list(trainer.LengthGroups(lengths, 4, 2))
+    groups.set_epoch(1)
+    assert list(groups) != order
     updates = np.array(lengths)[order].reshape(-1, 4)
     assert 1 - updates.sum() / (4 * updates.max(axis=1)).sum() < 0.05  # random updates: 1 - 190 / 256 = 26%
     means = updates.mean(axis=1)
@@ -57,8 +53,12 @@ def test_like_lengths_go_together_and_long_ones_do_not_come_first():
 
 
 def test_cpu_dropout_drops_at_its_rate_keeps_the_mean_and_follows_seed_step_example_and_layer_alone():
-    draws = trainer.Draws(7, step=3, rows=[5, 9])
-    layer = trainer.CpuDropout(0.05, draws, 2).train()
+    def dropout(seed=7, step=3, rows=(5, 9), number=2):
+        made = trainer.CpuDropout(0.05, seed, number).train()
+        made.step, made.rows = step, list(rows)
+        return made
+
+    layer = dropout()
     x = torch.ones(2, 200, 577)
     made = layer(x)
     # 230,800 elements: the standard error of a rate of 0.05 is 0.00045, so five of them are 0.0023
@@ -66,10 +66,8 @@ def test_cpu_dropout_drops_at_its_rate_keeps_the_mean_and_follows_seed_step_exam
     assert float(made.max()) == pytest.approx(1 / 0.95)
     torch.manual_seed(1)
     assert torch.equal(layer(x), made)  # the global generator has no part in it
-    draws.rows = [9]
-    assert torch.equal(layer(x[:1, :150]), made[1:, :150])  # alone and with less padding, the example draws the same
-    for change in ({"seed": 8}, {"step": 4}, {"rows": [6]}):
-        other = trainer.CpuDropout(0.05, replace(draws, **change), 2).train()
-        assert not torch.equal(other(x[:1]), layer(x[:1]))
-    assert not torch.equal(trainer.CpuDropout(0.05, draws, 1).train()(x[:1]), layer(x[:1]))
+    # alone and with less padding, the example draws the same
+    assert torch.equal(dropout(rows=[9])(x[:1, :150]), made[1:, :150])
+    for change in ({"seed": 8}, {"step": 4}, {"rows": [6]}, {"number": 1}):
+        assert not torch.equal(dropout(**{"rows": [5], **change})(x[:1]), made[:1])
     assert torch.equal(layer.eval()(x), x)

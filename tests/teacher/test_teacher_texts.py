@@ -8,7 +8,7 @@ from tracekd.data import problems
 from tracekd.io.records import read_jsonl, write_jsonl
 from tracekd.run import open_run
 from tracekd.students import sft
-from tracekd.students.adapters import key
+from tracekd.students.records import adapter_key
 from tracekd.teacher.run_texts import R1, read
 from tracekd.traces import freeform
 from tracekd.traces.corruption import same
@@ -145,6 +145,6 @@ def test_as_released_teaches_the_final_message(tmp_path, found):
     # The taught answer is part of what an adapter is kept under.
     recipe = config.load("smoke").recipe
     gold = sft.build(found[:6], "r1", seed=1, texts=texts)
-    assert key("tiny-random", gold, recipe, 1) != key("tiny-random", r1, recipe, 1)
+    assert adapter_key("tiny-random", gold, recipe, 1) != adapter_key("tiny-random", r1, recipe, 1)
     with pytest.raises(ValueError, match=f"{found[0].id} has no answer"):
         sft.build(found[:6], "r1_as_released", seed=1, texts=[replace(t, answer="") for t in texts])

@@ -24,8 +24,8 @@ from tracekd.io.records import read_jsonl, replacing
 from tracekd.run import Run, open_run
 from tracekd.scoring import verdict_tables
 from tracekd.scoring.verdict_tables import write_table
-from tracekd.students import adapters, outputs, sft
-from tracekd.students.outputs import UNTRAINED
+from tracekd.students import records, sft
+from tracekd.students.records import UNTRAINED
 from tracekd.teacher.run_texts import training_problems
 from tracekd.text import repetition
 from tracekd.traces.freeform import CONDITIONS as FREEFORM
@@ -133,9 +133,9 @@ def counted(frame: pd.DataFrame) -> str:
 
 def finished(run: Run) -> tuple[list[tuple], list[tuple]]:
     """The jobs (dataset, condition, seed) of a run that its adapters have answered in full, and the others."""
-    asked, done, rest = outputs.evaluation_problems(run), [], []
-    for job in outputs.jobs(run):
-        (done if outputs.answered(run, asked[job[0]], *job) else rest).append(job)
+    asked, done, rest = records.evaluation_problems(run), [], []
+    for job in records.output_jobs(run):
+        (done if records.answered(run, asked[job[0]], *job) else rest).append(job)
     return done, rest
 
 
@@ -144,7 +144,7 @@ def verdicts(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
     if not jobs:
         return pd.DataFrame()
     known = [p for part in kept(run).values() for p in part]
-    frame, _ = verdict_tables.verdict_frame(known, [outputs.outputs_path(run, *job) for job in jobs], seed=run.seed)
+    frame, _ = verdict_tables.verdict_frame(known, [records.outputs_path(run, *job) for job in jobs], seed=run.seed)
     wrote = {job: _teacher(run, job) for job in jobs}
     frame["source"] = frame.dataset.map({d: label_of(d, run.source) for d in frame.dataset.unique()})
     frame["teacher"] = [wrote[job] for job in zip(*(frame[name] for name in JOB), strict=True)]
@@ -155,7 +155,7 @@ def verdicts(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
 def _teacher(run: Run, job: tuple) -> str:
     if job[1] in UNTRAINED:
         return ""
-    return adapters.teacher_of(adapters.read_record(adapters.adapter_path(run, *job)), job[1])
+    return records.teacher_of(records.read_record(records.adapter_path(run, *job)), job[1])
 
 
 def _sized(run: Run, frame: pd.DataFrame) -> pd.DataFrame:
@@ -172,9 +172,9 @@ def trainings(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
     """
     costs = []
     for job in (job for job in jobs if job[1] not in UNTRAINED):
-        record, path = adapters.read_record(adapters.adapter_path(run, *job)), sft.set_path(run, *job[:2])
+        record, path = records.read_record(records.adapter_path(run, *job)), sft.set_path(run, *job[:2])
         taught = [sft.Example(**row) for row in read_jsonl(path)] if path.exists() else []
-        same = adapters.key(run.student, taught, run.profile.recipe, job[2]) == record["key"]
+        same = records.adapter_key(run.student, taught, run.profile.recipe, job[2]) == record["key"]
         repeated = pd.Series([repetition(e.target) for e in taught if same], dtype=float).mean()
         about = dict(zip(JOB, job, strict=True)) | {"teacher": _teacher(run, job)}
         costs.append({**record, **about, "source": label_of(job[0], run.source), "target_repetition": repeated})

@@ -25,7 +25,7 @@ from tracekd.io.records import numbered_jsonl, write_csv
 from tracekd.scoring import author_outputs
 from tracekd.stats.intervals import wilson
 from tracekd.students import registry, sft
-from tracekd.students.adapters import adapter_path
+from tracekd.students.records import adapter_path
 from tracekd.teacher import run_texts
 from tracekd.traces import corruption, freeform, templates
 from tracekd.traces import leakage as facts_leak

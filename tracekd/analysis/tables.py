@@ -18,7 +18,7 @@ from tracekd.scoring.aligned import CELLS
 from tracekd.scoring.verdict_tables import verdict_frame, without_text, write_table
 from tracekd.stats import bootstrap, intervals
 from tracekd.students import sft
-from tracekd.students.outputs import UNTRAINED, evaluation_problems
+from tracekd.students.records import UNTRAINED, evaluation_problems
 from tracekd.traces import freeform
 
 # The verdicts on a claim; inconclusive was tested, not tested would have meant nothing.

@@ -7,11 +7,8 @@ import json
 import multiprocessing
 import os
 import re
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -36,8 +33,6 @@ CONTENDER = [
 ]  # fmt: skip
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "trl")
 PEERS = {"train": ("trl", "trl_best"), "generate": ("plain", "authors")}
-QUIET, BUSY = "quiet", "beside a busy loop"
-WAY = ("contender", "workers", "threads")  # so many processes of so many threads; each does the whole turn
 
 
 def records(folder: Path = FOLDER) -> list[dict]:
@@ -77,7 +72,7 @@ def contenders(found: list[dict]) -> pd.DataFrame:
 def main(argv: list[str]) -> int:
     """Measure training or generation beside peers, and print one JSON object."""
     made = Parser("bench", main.__doc__, "python -m tracekd bench train --against trl,trl_best --data PATH --rounds 2")
-    made.add_argument("what", choices=("train", "generate", "steady"), help="steady: both, also beside a busy loop")
+    made.add_argument("what", choices=tuple(PEERS))
     made.add_argument("--against", default="", help="peers, comma-separated: trl, trl_best (train); plain, authors")
     made.add_argument("--profile", type=profile_name, default="cpu", help="whose student and recipe")
     made.add_argument("--student", help="another than the profile's: a name, folder or Hub id")
@@ -96,8 +91,9 @@ def main(argv: list[str]) -> int:
         "condition": "correct", "n": options.n, "source": label_of(options.dataset, check_source(options.data)),
         "hardware": machine.hardware(),
         "versions": {name: version(name) for name in PACKAGES if importlib.util.find_spec(name)},
-        "commit": machine.commit(), "date": datetime.now(UTC).strftime("%Y-%m-%d"), **beside_peers(options, profile),
+        "commit": machine.commit(), "date": datetime.now(UTC).strftime("%Y-%m-%d"), **measured(options, profile),
     }  # fmt: skip
+    found["ratios"] = contenders([found])[["contender", "workers", "tokens_per_second", "ratio"]].to_dict("records")
     print(json.dumps(found, indent=1))
     if options.record:
         where = re.sub(r"\W+", "-", found["hardware"].split(",")[0]).strip("-")
@@ -106,41 +102,36 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def beside_peers(options, profile) -> dict:
-    """The batch, a row per turn, their ratios, and how many of our outputs are not those of the peers."""
+def measured(options, profile) -> dict:
+    """``batch``, ``rows`` (one a turn) and ``outputs_that_differ``, for generation: how many of ours by peer."""
     from tracekd.bench import peers  # loads torch
 
-    student, tokenizer = options.student, registry.load_tokenizer(options.student)
-    whats = [options.what] if options.what in PEERS else list(PEERS)
-    others = wanted(options.against, [name for what in whats for name in PEERS[what]])
+    what, others = options.what, wanted(options.against, PEERS[options.what])
     recipe = replace(
         profile.recipe, epochs=1, batch=options.batch or profile.recipe.batch, accumulation=1,
         max_new_tokens=options.new_tokens, generate_batch=options.batch or profile.recipe.generate_batch,
     )  # fmt: skip
-    run, found = Run("bench", profile, 121, check_source(options.data)), {"batch": recipe.batch, "rows": []}
+    run, tokenizer = Run("bench", profile, 121, check_source(options.data)), registry.load_tokenizer(options.student)
     loaded = load(options.dataset, run.source, size=profile.generated.get(options.dataset), seed=run.seed)
-    for what in whats:
-        split = [p for p in loaded if p.split == ("train" if what == "train" else "test")]
-        items = select(split, options.n, run.rng("bench"))
-        if what == "train":
-            items = sft.encode_all(sft.build(items, "correct", seed=121), tokenizer, recipe.max_tokens)
-        mine = [name for name in others if name in PEERS[what]]
-        loads = (QUIET, BUSY) if options.what == "steady" else (QUIET,)
-        rows = measure((what, student, items, recipe), ways(mine), options.rounds, loads)
-        last = {row["contender"]: row.pop("outputs", None) for row in rows}
-        found["rows"] += rows
-        if what == "generate":
-            differ = {name: peers.differences(items, last["ours"], last[name], tokenizer) for name in mine}
-            found["outputs_that_differ"] = differ
-    return found | {"ratios": ratios(found["rows"])}
+    split = [p for p in loaded if p.split == ("train" if what == "train" else "test")]
+    items = select(split, options.n, run.rng("bench"))
+    if what == "train":
+        items = sft.encode_all(sft.build(items, "correct", seed=121), tokenizer, recipe.max_tokens)
+    rows, outputs = [], {}
+    for number in range(options.rounds):
+        for way in ways(others):
+            row = turn(way, (what, options.student, items, recipe))
+            outputs[way[0]] = row.pop("outputs", None)
+            rows.append({"what": what, **row, "round": number})
+    found = {"batch": recipe.batch, "rows": rows}
+    if what == "generate":
+        differ = {name: peers.differences(items, outputs["ours"], outputs[name], tokenizer) for name in others}
+        found["outputs_that_differ"] = differ
+    return found
 
 
 def wanted(text: str, known: Sequence[str]) -> list[str]:
-    """The contenders of ``--against``.
-
-    Raises:
-        ValueError: a name is not known, or TRL, a peer and no requirement, is not installed.
-    """
+    """The contenders of ``--against``; ValueError for one that is not known or, TRL being optional, not installed."""
     names = [name for name in text.split(",") if name]
     for name in names:
         if name not in known:
@@ -151,95 +142,36 @@ def wanted(text: str, known: Sequence[str]) -> list[str]:
 
 
 def ways(others: Sequence[str]) -> list[tuple[str, int, int]]:
-    """Ours as one process on all cores and as one single-threaded worker per core; each peer on all cores."""
+    """Contender, processes, threads of each: ours on all cores by one process and by one a core, peers by one."""
     cores = machine.cores()
     return list(dict.fromkeys([("ours", 1, cores), ("ours", cores, 1), *((name, 1, cores) for name in others)]))
 
 
-def measure(task: tuple, contenders: Sequence[tuple], rounds: int, loads: Sequence[str]) -> list[dict]:
-    """Each way in turn, for ``rounds`` rounds under each of the ``loads``; ``task``: what, student, items, recipe.
+def turn(way: tuple[str, int, int], task: tuple) -> dict:
+    """One turn of a way, by processes of its own that begin together; ``task``: what, student, items, recipe.
 
     Returns:
-        Rows: what, contender, workers, threads, load, round, tokens_per_second (of all workers together), peak_gib (of
-        one process), and for generation the outputs of one worker.
+        contender, workers, threads, tokens_per_second (of all workers together), peak_gib (of one), and for generation
+        the outputs of one worker.
     """
-    rows = []
-    with ExitStack() as stack:
-        turns = {way: stack.enter_context(_started(way, task)) for way in contenders}
-        for number in range(rounds):
-            for load in loads:
-                for way, turn in turns.items():
-                    with _busy(load == BUSY):
-                        found = turn()
-                    about = {"what": task[0], **dict(zip(WAY, way, strict=True)), "load": load, "round": number}
-                    rate = sum(one["tokens_per_second"] for one in found)
-                    rows.append({**about, **found[0], "tokens_per_second": rate})
-    return rows
+    contender, workers, threads = way
+    context, heap = multiprocessing.get_context("spawn"), pool.HEAP if contender == "ours" else {}
+    with (
+        pool.environment(threads, heap),
+        ProcessPoolExecutor(workers, context, _share, (context.Barrier(workers),)) as processes,
+    ):
+        found = [one.result() for one in [processes.submit(_do, contender, *task) for _ in range(workers)]]
+    rate = sum(one["tokens_per_second"] for one in found)
+    return {"contender": contender, "workers": workers, "threads": threads, **found[0], "tokens_per_second": rate}
 
 
-@contextmanager
-def _busy(beside: bool) -> Iterator[None]:
-    loop = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if beside else None
-    try:
-        yield
-    finally:
-        if loop:
-            loop.kill()
-            loop.wait()
+def _share(barrier) -> None:
+    _do.barrier = barrier
 
 
-@contextmanager
-def _started(way: tuple[str, int, int], task: tuple) -> Iterator[Callable[[], list[dict]]]:
-    """The processes of a way, which are loaded; a call lets each of them do a turn."""
-    (contender, workers, threads), before = way, dict(os.environ)
-    heap = pool.HEAP if contender == "ours" else {}  # as our workers have it
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _load, (context.Barrier(workers), contender, *task)) as processes:
-        try:
-            os.environ.update({**dict.fromkeys(pool.SINGLE, str(threads)), **pool.settings(), **heap})
-            list(processes.map(_ready, range(workers)))
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
-        yield lambda: list(processes.map(_do, range(workers)))
-
-
-_turn: list[Callable[[], dict]] = []  # of this process
-
-
-def _load(barrier, contender: str, what: str, student: str, items: list, recipe) -> None:
-    """Load a contender with its ``items`` (encoded examples, or problems), and wait until all its processes have."""
-    from tracekd.bench import peers  # loads torch
+def _do(contender: str, what: str, *task) -> dict:
+    """Load a contender, wait until all processes have, and do the turn."""
+    from tracekd.bench import peers
 
     os.dup2(2, 1)  # TRL prints its log entries; our JSON alone goes to stdout
-    turn = {"train": peers.training, "generate": peers.generation}[what](contender, student, recipe)
-    if what == "generate":
-        turn(items[:2], 2)  # the first pass allocates
-    _turn.append(lambda: turn(items[:1] if contender == "authors" else items))
-    barrier.wait()  # so that no process does the turn of another
-
-
-def _ready(_: int) -> None:
-    """Nothing: a process that does it is loaded."""
-
-
-def _do(_: int) -> dict:
-    return _turn[0]()
-
-
-def ratios(rows: Sequence[dict]) -> list[dict]:
-    """One row per way: its median quiet rate, our quiet rates over it, and the share left beside the busy loop.
-
-    Returns:
-        Rows: what, contender, workers, threads, quiet (tokens per second), ours_over_this and pool_over_this (medians
-        over rounds of our rate by one process and by the pool over this one's), beside_busy_loop (0..1, steady only).
-    """
-    turns, cores = pd.DataFrame(rows), machine.cores()
-    rates = turns.pivot(index=["what", *WAY], columns=["load", "round"], values="tokens_per_second")
-    quiet = rates[QUIET]
-    made = quiet.median(axis=1).rename("quiet").to_frame()
-    for name, mine in (("ours_over_this", (1, cores)), ("pool_over_this", (cores, 1))):
-        made[name] = [(quiet.loc[(way[0], "ours", *mine)] / quiet.loc[way]).median() for way in quiet.index]
-    if BUSY in set(turns.load):
-        made["beside_busy_loop"] = (rates[BUSY] / quiet).median(axis=1)
-    return made.reset_index().to_dict("records")
+    return {"train": peers.training, "generate": peers.generation}[what](contender, *task, _do.barrier.wait)

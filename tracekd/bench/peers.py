@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from transformers import TrainerCallback
 
+from tracekd import machine
 from tracekd.config import Recipe
 from tracekd.data.problem import Problem
 from tracekd.scoring.aligned import verdict
-from tracekd.students import decode, generate, memory, registry, sft, train
+from tracekd.students import generate, registry, sft, train
+from tracekd.students.trainer import IGNORED
 from tracekd.traces import templates
 
 SEED = 121
@@ -23,19 +25,17 @@ Outputs = dict[str, tuple[list[int], bool]]  # problem id to token ids, and whet
 
 
 class Clock(TrainerCallback):
-    """Seconds of each update."""
+    """The times at which a training began and each of its updates ended."""
 
     def __init__(self) -> None:
         """Begin with none."""
-        self.seconds: list[float] = []
+        self.times: list[float] = []
 
-    def on_step_begin(self, *_, **__):
-        """Start the clock."""
-        self.started = _now()
+    def on_train_begin(self, *_, **__):
+        """Note the time."""
+        self.times.append(_now())
 
-    def on_step_end(self, *_, **__):
-        """Note the update's seconds."""
-        self.seconds.append(_now() - self.started)
+    on_step_end = on_train_begin
 
 
 def _now() -> float:
@@ -55,7 +55,8 @@ def trainer(name: str, encoded: Sequence[sft.Encoded], student: str, recipe: Rec
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
-    rows = [{k: f[k] for k in ("input_ids", "labels")} for f in train.features(encoded)]
+    labels = [(IGNORED,) * len(e.prompt_ids) + e.target_ids for e in encoded]
+    rows = [{"input_ids": e.prompt_ids + e.target_ids, "labels": of} for e, of in zip(encoded, labels, strict=True)]
     cuda = torch.cuda.is_available()
     best = {"gradient_checkpointing": False, "bf16": cuda, "train_sampling_strategy": "group_by_length"}
     config = SFTConfig(
@@ -71,27 +72,22 @@ def trainer(name: str, encoded: Sequence[sft.Encoded], student: str, recipe: Rec
     )  # fmt: skip
 
 
-def training(name: str, student: str, recipe: Recipe) -> Callable[..., dict]:
-    """A function that trains an epoch on encoded examples.
+def training(name: str, student: str, encoded: list[sft.Encoded], recipe: Recipe, ready) -> dict:
+    """Train an epoch: tokens_per_second (the median over updates but the first, which warms up) and peak_gib.
 
-    It returns tokens_per_second (padding not counted; median over updates, without the first, which warms up) and
-    peak_gib (of the process).
+    ``ready`` is called when all is loaded.
     """
-
-    def turn(encoded: Sequence[sft.Encoded]) -> dict:
-        counts, clock = [], Clock()
-        with tempfile.TemporaryDirectory() as folder:
-            made = trainer(name, encoded, student, recipe, Path(folder))
-            collate = made.data_collator
-            made.data_collator = lambda rows: counts.append(sum(len(r["input_ids"]) for r in rows)) or collate(rows)
-            made.add_callback(clock)
-            made.train()
-        passes = len(counts) // len(clock.seconds)
-        tokens = [sum(counts[first : first + passes]) for first in range(0, len(counts), passes)]
-        rates = [n / s for n, s in zip(tokens, clock.seconds, strict=True)]
-        return {"tokens_per_second": statistics.median(rates[1:] or rates), "peak_gib": memory.peak()}
-
-    return turn
+    counts, clock = [], Clock()
+    with tempfile.TemporaryDirectory() as folder:
+        made = trainer(name, encoded, student, recipe, Path(folder))
+        collate, key = made.data_collator, 1 if name == "ours" else "input_ids"
+        made.data_collator = lambda rows: counts.append(sum(len(row[key]) for row in rows)) or collate(rows)
+        made.add_callback(clock)
+        ready()
+        made.train()
+    passes = -(-len(counts) // (len(clock.times) - 1))  # of an update; the last one may have fewer
+    rates = np.add.reduceat(counts, range(0, len(counts), passes)) / np.diff(clock.times)
+    return {"tokens_per_second": float(np.median(rates[1:] if len(rates) > 1 else rates)), "peak_gib": machine.peak()}
 
 
 @torch.inference_mode()
@@ -101,7 +97,7 @@ def plain(model, tokenizer, problems: Sequence[Problem], limit: int, batch: int,
     for first in range(0, len(problems), batch):
         part = problems[first : first + batch]
         rows = [sft.prompt_ids(tokenizer, templates.prompt(p)) for p in part]
-        ids, mask = decode.left_padded(rows, pad, model.device)
+        ids, mask = generate.left_padded(rows, pad, model.device)
         made = model.generate(
             input_ids=ids, attention_mask=mask, max_new_tokens=limit, do_sample=False, temperature=None, top_p=None,
             top_k=None, eos_token_id=end, pad_token_id=pad, use_cache=cache,
@@ -111,27 +107,30 @@ def plain(model, tokenizer, problems: Sequence[Problem], limit: int, batch: int,
     return found
 
 
-def generation(name: str, student: str, recipe: Recipe) -> Callable[..., dict]:
-    """A function that answers problems by ``ours``, ``plain``, or ``authors`` (one at a time with the cache off).
+def generation(name: str, student: str, problems: list[Problem], recipe: Recipe, ready) -> dict:
+    """Answer by ``ours``, ``plain``, or ``authors`` (the first problem alone, the cache off).
 
-    It returns tokens_per_second (new tokens), peak_gib (of the process) and the outputs.
+    Returns tokens_per_second (of new tokens), peak_gib and outputs; ``ready`` is called when all is loaded.
     """
-    tokenizer = registry.load_tokenizer(student)
+    tokenizer, batch = registry.load_tokenizer(student), recipe.generate_batch
     model = generate.loaded(student) if name == "ours" else registry.load_model(student).eval()
 
-    def turn(problems: Sequence[Problem], limit: int = recipe.max_new_tokens) -> dict:
-        started, batch = _now(), recipe.generate_batch
-        if name == "ours":  # sorted by length, shared beginnings run once, finished rows leave
-            cut = generate.batches(tokenizer, model.config, problems, limit=limit, batch=batch)
-            parts = generate.answer(model, tokenizer, cut, limit)
-            made = {p.id: (tokens, ended) for part in parts for p, tokens, ended in part}
-        else:
-            one = name == "authors"
-            made = plain(model, tokenizer, problems, limit, 1 if one else batch, cache=not one)
-        rate = sum(len(ids) for ids, _ in made.values()) / (_now() - started)
-        return {"tokens_per_second": rate, "peak_gib": memory.peak(), "outputs": made}
+    def made(problems: list[Problem], limit: int) -> Outputs:
+        if name == "authors":
+            return plain(model, tokenizer, problems[:1], limit, 1, cache=False)
+        if name == "plain":
+            return plain(model, tokenizer, problems, limit, batch)
+        # Sorted by length, shared beginnings run once, finished rows leave.
+        cut = generate.batches(tokenizer, model.config, problems, limit=limit, batch=batch)
+        parts = generate.answer(model, tokenizer, cut, limit)
+        return {p.id: (tokens, ended) for part in parts for p, tokens, ended in part}
 
-    return turn
+    made(problems[:2], 2)  # the first pass allocates
+    ready()
+    started = _now()
+    outputs = made(problems, recipe.max_new_tokens)
+    rate = sum(len(ids) for ids, _ in outputs.values()) / (_now() - started)
+    return {"tokens_per_second": rate, "peak_gib": machine.peak(), "outputs": outputs}
 
 
 def differences(problems: Sequence[Problem], first: Outputs, second: Outputs, tokenizer) -> dict:

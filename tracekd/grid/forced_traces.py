@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
 
 from tracekd import progress
 from tracekd.data.problem import Problem
-from tracekd.data.problems import label_of
 from tracekd.interventions import forced
 from tracekd.interventions.tables import frame
 from tracekd.io.locks import locked
 from tracekd.io.records import read_jsonl
 from tracekd.scoring.verdict_tables import write_table
-from tracekd.students import registry, sft
-from tracekd.students.adapters import adapter_path, read_record
-from tracekd.students.outputs import evaluation_problems, outputs_path
+from tracekd.students import records, registry, sft
 from tracekd.traces import freeform
 
 # An answer alone is written after a given trace: a student that has not closed it by then rambles. The recipe's limit
@@ -38,7 +36,7 @@ def rows_path(run, dataset: str, condition: str, seed: int) -> Path:
 
 def chosen(run) -> dict[str, list[Problem]]:
     """The problems of a run's interventions by data set: the first of its test problems, which are in a drawn order."""
-    sizes, problems = run.profile.interventions, evaluation_problems(run)
+    sizes, problems = run.profile.interventions, records.evaluation_problems(run)
     return {d: part if sizes.get(d, "all") == "all" else part[: int(sizes[d])] for d, part in problems.items()}
 
 
@@ -49,12 +47,14 @@ def complete(run, asker, problems: Sequence[Problem], dataset: str, condition: s
     """
     from tracekd.interventions.prefill import Prefill  # it needs torch; whoever only looks for rows does not
 
-    path, adapter = rows_path(run, dataset, condition, seed), adapter_path(run, dataset, condition, seed)
-    if read_record(adapter) is None:
+    job = dataset, condition, seed
+    path, adapter = rows_path(run, *job), records.adapter_path(run, *job)
+    if records.read_record(adapter) is None:
         raise FileNotFoundError(f"no finished adapter at {adapter}: run notebook 03_qlora_train first")
-    asked = _asked(run, problems, dataset, condition, seed)
+    asked = _asked(run, problems, *job)
     place = {problem.id: i for i, problem in enumerate(problems, 1)}
-    with locked(path), progress.Bar(f"{dataset}/{condition}/{seed}", len(problems), unit="problem") as bar:
+    begun = progress.Bar(f"{dataset}/{condition}/{seed}", len(problems), unit="problem")
+    with locked(path), closing(begun) as bar:
         student = Prefill(asker.with_adapter(adapter), asker.tokenizer, max_new_tokens=asked["limit"])
 
         def answer(given: Sequence[tuple]) -> list[list[forced.Reply]]:
@@ -66,14 +66,12 @@ def complete(run, asker, problems: Sequence[Problem], dataset: str, condition: s
     return path
 
 
-def _asked(run, problems, dataset: str, condition: str, seed: int) -> dict:
+def _asked(run, problems, *job) -> dict:
     """What decides a student's rows, as arguments of ``forced.run`` and ``forced.row_key``."""
-    about = {"student": run.student, "dataset": dataset, "condition": condition, "seed": seed}
-    about["source"] = label_of(dataset, run.source)
-    about["adapter"] = read_record(adapter_path(run, dataset, condition, seed))["key"]
+    about = records.about(run, *job) | {"adapter": records.read_record(records.adapter_path(run, *job))["key"]}
     about["identity"] = registry.identity(run.student)
     ids = {problem.id for problem in problems}
-    own = [out for out in read_jsonl(outputs_path(run, dataset, condition, seed)) if out["id"] in ids]
+    own = [out for out in read_jsonl(records.outputs_path(run, *job)) if out["id"] in ids]
     limit = min(ANSWER_TOKENS, run.profile.recipe.max_new_tokens)
     return {"outputs": own, "about": about, "limit": limit, "seed": run.seed}
 
@@ -81,8 +79,8 @@ def _asked(run, problems, dataset: str, condition: str, seed: int) -> dict:
 def answered(run, problems: Sequence[Problem], dataset: str, condition: str, seed: int) -> bool:
     """Whether the rows file of a job is whole, made of the adapter and the outputs that are there now."""
     job = dataset, condition, seed
-    path, record = rows_path(run, *job), read_record(adapter_path(run, *job))
-    if record is None or not path.exists() or not outputs_path(run, *job).exists():
+    path, made = rows_path(run, *job), records.outputs_path(run, *job).exists()
+    if records.read_record(records.adapter_path(run, *job)) is None or not path.exists() or not made:
         return False
     key = forced.row_key(problems, **_asked(run, problems, *job))
     return forced.whole(path, key) == {problem.id for problem in problems}

@@ -13,12 +13,12 @@ from tracekd.config import load
 from tracekd.data import splits
 from tracekd.data.problem import Problem
 from tracekd.data.problems import kept as kept_problems
-from tracekd.data.problems import label_of, training_set
+from tracekd.data.problems import training_set
 from tracekd.io.records import read_jsonl, write_jsonl
 from tracekd.run import Run
 from tracekd.scoring.aligned import verdict
 from tracekd.scoring.reading import split_output
-from tracekd.students import adapters, outputs, sft
+from tracekd.students import records, sft
 from tracekd.traces import freeform, natural
 
 SUFFIX = "-natural"
@@ -50,7 +50,7 @@ def fresh_problems(run: Run, dataset: str, problems: Sequence[Problem]) -> list[
             "answer: give its `train` a smaller number in profiles.toml"
         )
     chosen = splits.select(rest, run.profile.train.get(dataset, "all"), run.rng(f"{dataset}/natural"))
-    chosen = outputs.answerable(base, dataset, chosen)
+    chosen = records.answerable(base, dataset, chosen)
     print(f"{dataset}: {len(chosen)} training problems to answer, of {len(rest)} that no {TAUGHT} student has seen")
     return chosen
 
@@ -71,16 +71,15 @@ def prepare(run: Run) -> None:
         asked = fresh_problems(run, dataset, problems[dataset])
         examples = _taught(base, dataset, problems[dataset])
         for seed in run.profile.seeds:
-            if not adapters.finished(base, examples, dataset, TAUGHT, seed):
+            job = dataset, TAUGHT, seed
+            if not records.finished(base, examples, *job):
                 raise FileNotFoundError(
                     f"no {TAUGHT} student of {dataset} with seed {seed} and just these {len(examples)} training "
                     f"problems in {base.folder}: make it with\n    python -m tracekd train "
                     f"--profile {base.profile.name} --dataset {dataset} --condition {TAUGHT}"
                 )
             path = run.path("natural", dataset, f"outputs-{seed}.jsonl")
-            about = {"student": run.student, "dataset": dataset, "condition": TAUGHT, "seed": seed}
-            about["source"] = label_of(dataset, run.source)
-            asker.complete(path, asked, adapters.adapter_path(base, dataset, TAUGHT, seed), about)
+            asker.complete(path, asked, records.adapter_path(base, *job), records.about(run, *job))
             wrong, counts = wrong_traces(asked, list(read_jsonl(path)))
             said = ", ".join(f"{n} {name}" for name, n in counts.items())
             print(f"{dataset}, seed {seed}: {said}; the {len(wrong)} wrong traces train the natural conditions")
@@ -94,8 +93,7 @@ def wrong_traces(problems: Sequence[Problem], outputs: Sequence[dict]) -> tuple[
 
     Also how many outputs are ``correct``, ``wrong``, or of another status.
     """
-    said = {row["id"]: row for row in outputs}
-    rows, counts = [], Counter()
+    said, rows, counts = {row["id"]: row for row in outputs}, [], Counter()
     for problem in problems:
         text, finished = said[problem.id]["text"], said[problem.id]["finished"]
         found = verdict(problem, text, finished)

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -16,13 +15,11 @@ import pandas as pd
 from tracekd.command_line import Parser, profile_name
 from tracekd.config import nearest
 from tracekd.grid import forced_traces, natural_answers, pool
-from tracekd.grid.pool import Task
 from tracekd.io.locks import waiting
 from tracekd.io.records import write_jsonl
 from tracekd.run import Run, open_run
-from tracekd.students import adapters, outputs, sft
-from tracekd.students.adapters import Job, adapter_path, read_record
-from tracekd.students.outputs import UNTRAINED
+from tracekd.students import records, sft
+from tracekd.students.records import UNTRAINED, Job, adapter_jobs, adapter_path, output_jobs, read_record
 
 
 def train(run, jobs: Sequence[Job] | None = None, workers: int | None = None) -> pd.DataFrame:
@@ -30,16 +27,14 @@ def train(run, jobs: Sequence[Job] | None = None, workers: int | None = None) ->
 
     Returns one row per adapter: dataset, condition, seed and the record's columns (see ``train.train``).
     """
-    jobs = adapters.jobs(run) if jobs is None else jobs
-    if others := [d for d in run.datasets if d not in run.live]:
-        named = ", ".join(run.profile.live), ", ".join(others)
-        print("trained in this profile: {}; notebook 08 has recorded results of {}".format(*named))
+    jobs = adapter_jobs(run) if jobs is None else jobs
+    if others := ", ".join(d for d in run.datasets if d not in run.live):
+        print(f"trained in this profile: {', '.join(run.live)}; notebook 08 has recorded results of {others}")
     with waiting(run.path("sft")):  # shards and processes that start together make the sets once
         natural_answers.prepare(run)
         sets = sft.training_sets(run)
-    todo = [job for job in jobs if not adapters.finished(run, sets[job[:2]], *job)]
-    tasks = [Task(job, sum(len(e.prompt) + len(e.target) for e in sets[job[:2]])) for job in todo]
-    work(run, "train", tasks, workers, "adapters")
+    todo = [job for job in jobs if not records.finished(run, sets[job[:2]], *job)]
+    work(run, "train", {j: sum(len(e.prompt) + len(e.target) for e in sets[j[:2]]) for j in todo}, workers)
     rows = [{"dataset": d, "condition": c, **read_record(adapter_path(run, d, c, s))} for d, c, s in jobs]
     return pd.DataFrame(rows).drop(columns=["recipe", "key"], errors="ignore")
 
@@ -50,19 +45,16 @@ def generate(run, jobs: Sequence[Job] | None = None, workers: int | None = None)
     Nothing is trained: missing adapters are a FileNotFoundError with the command. An untrained student has no seed and
     counts under the run's first one.
     """
-    jobs = outputs.jobs(run) if jobs is None else jobs
-    records = {job: None if job[1] in UNTRAINED else read_record(adapter_path(run, *job)) for job in jobs}
-    check(run, "train", [job for job in jobs if job[1] not in UNTRAINED and not records[job]])
+    jobs = output_jobs(run) if jobs is None else jobs
+    made = {job: read_record(adapter_path(run, *job)) for job in jobs if job[1] not in UNTRAINED}
+    check(run, "train", [job for job in made if not made[job]])
     with waiting(run.path("problems")):
-        asked = outputs.evaluation_problems(run)
-    tasks = []
-    for job, record in records.items():
-        if not outputs.answered(run, asked[job[0]], *job):
-            # Tokens of an answer, about: as many as the student was taught, or an untrained student's limit.
-            length = record["supervised_tokens"] / record["n"] if record else run.profile.recipe.max_new_tokens
-            tasks.append(Task(job, len(asked[job[0]]) * length))
-    work(run, "generate", tasks, workers, "students")
-    return [outputs.outputs_path(run, *job) for job in jobs]
+        asked = records.evaluation_problems(run)
+    # Tokens of an answer, about: as many as the student was taught, or an untrained student's limit.
+    length = {job: record["supervised_tokens"] / record["n"] for job, record in made.items()}
+    limit, todo = run.profile.recipe.max_new_tokens, [j for j in jobs if not records.answered(run, asked[j[0]], *j)]
+    work(run, "generate", {job: len(asked[job[0]]) * length.get(job, limit) for job in todo}, workers)
+    return [records.outputs_path(run, *job) for job in jobs]
 
 
 def intervene(run, jobs: Sequence[Job] | None = None, workers: int | None = None) -> list[Path]:
@@ -71,13 +63,13 @@ def intervene(run, jobs: Sequence[Job] | None = None, workers: int | None = None
     A kill loses at most the problem in flight. Returns the rows files, one per job. Missing adapters or outputs are a
     FileNotFoundError with the command that makes them.
     """
-    jobs = adapters.jobs(run) if jobs is None else jobs
+    jobs = adapter_jobs(run) if jobs is None else jobs
     check(run, "train", [job for job in jobs if not read_record(adapter_path(run, *job))])
     with waiting(run.path("problems")):
-        chosen, asked = forced_traces.chosen(run), outputs.evaluation_problems(run)
-    check(run, "generate", [job for job in jobs if not outputs.answered(run, asked[job[0]], *job)])
+        chosen, asked = forced_traces.chosen(run), records.evaluation_problems(run)
+    check(run, "generate", [job for job in jobs if not records.answered(run, asked[job[0]], *job)])
     todo = [job for job in jobs if not forced_traces.answered(run, chosen[job[0]], *job)]
-    work(run, "intervene", [Task(job, float(len(chosen[job[0]]))) for job in todo], workers, "students")
+    work(run, "intervene", {job: len(chosen[job[0]]) for job in todo}, workers)
     return [forced_traces.rows_path(run, *job) for job in jobs]
 
 
@@ -92,20 +84,21 @@ def check(run, command: str, missing: Sequence[Job]) -> None:
         )
 
 
-def work(run, kind: str, tasks: list[Task], workers: int | None, what: str) -> None:
-    """Do the tasks by ``workers`` processes (None: one per core as memory allows), or in this process for one.
+def work(run, kind: str, sizes: Mapping[Job, float], workers: int | None) -> None:
+    """Do the jobs by ``workers`` processes (None: one per core as memory allows), or in this process for one.
 
     The 2-layer random student learns in less time than a process needs to start, so it stays in this one.
     """
+    what = "adapters" if kind == "train" else "students"
     here = workers is None and run.student == "tiny-random"
-    workers = 1 if here or not tasks else workers or pool.fitting(run.student)
-    if tasks and workers > 1:  # also for one task, so that a resumed one is computed by one thread again
-        print(f"{kind}: {len(tasks)} {what} by {workers} workers of one thread each", flush=True)
-        pool.do(run, kind, tasks, what, workers)
-    elif tasks:
+    workers = 1 if here or not sizes else workers or pool.fitting(run.student)
+    if workers > 1 and sizes:  # also for one job, so that a resumed one is computed by one thread again
+        print(f"{kind}: {len(sizes)} {what} by {workers} workers of one thread each", flush=True)
+        pool.do(run, kind, sizes, what, workers)
+    elif sizes:
         job = pool.doing(run, kind)
-        for task in tasks:
-            job(*task.job)
+        for each in sizes:
+            job(*each)
 
 
 def shard(items: Sequence, text: str) -> list:
@@ -120,15 +113,14 @@ def chosen(everything: Sequence[Job], options: argparse.Namespace) -> list[Job]:
     """The jobs that the options leave; ValueError where one names what the grid does not have."""
     found = list(everything)
     for place, name in enumerate(("dataset", "condition", "seed")):
-        wanted = getattr(options, name)
-        known = sorted({str(job[place]) for job in everything})
+        wanted, known = getattr(options, name), sorted({str(job[place]) for job in everything})
         if wanted and wanted not in known:
             raise ValueError(f"--{name} {wanted!r} is not in this grid: {nearest(wanted, known)}")
         found = [job for job in found if not wanted or str(job[place]) == wanted]
     return shard(found, options.shard)
 
 
-def open_grid(command: str, about: str | None, argv: list[str], jobs) -> tuple[Run, list[Job], argparse.Namespace]:
+def open_grid(command: str, about: str | None, argv: list[str]) -> tuple[Run, list[Job], argparse.Namespace]:
     """The run, the jobs of this shard (none if they are only listed) and the options, with a log file opened."""
     made = Parser(command, about, f"python -m tracekd {command} --profile smoke --dataset babi")
     made.add_argument("--profile", type=profile_name, default="cpu", help="default: cpu")
@@ -152,10 +144,10 @@ def open_grid(command: str, about: str | None, argv: list[str], jobs) -> tuple[R
     screen = logging.StreamHandler()
     screen.setLevel(logging.WARNING)
     file = logging.FileHandler(run.path("logs", f"{command}-{options.shard.replace('/', '-of-')}.log"))
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", handlers=[screen, file]
-    )
-    todo = chosen(adapters.jobs(run) if getattr(options, "trained", False) else jobs(run), options)
+    form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(level=logging.INFO, format=form, handlers=[screen, file])
+    untrained = command == "generate" and not options.trained
+    todo = chosen(output_jobs(run) if untrained else adapter_jobs(run), options)
     if options.list:
         print("\n".join(f"{d} {c} {s}" for d, c, s in todo))
     return run, [] if options.list else todo, options
@@ -163,16 +155,15 @@ def open_grid(command: str, about: str | None, argv: list[str], jobs) -> tuple[R
 
 def main_train(argv: list[str]) -> int:
     """Train each missing adapter."""
-    run, todo, options = open_grid("train", main_train.__doc__, argv, adapters.jobs)
+    run, todo, options = open_grid("train", main_train.__doc__, argv)
     for row in train(run, todo, options.workers).itertuples() if todo else ():
-        if int(os.environ.get("RANK", 0)) == 0:
-            print(f"{row.dataset}/{row.condition}/seed{row.seed}: loss {row.mean_loss:.4f}, {row.seconds:.0f} s")
+        print(f"{row.dataset}/{row.condition}/seed{row.seed}: loss {row.mean_loss:.4f}, {row.seconds:.0f} s")
     return 0
 
 
 def main_generate(argv: list[str]) -> int:
     """Let each chosen student answer its test problems; a missing adapter is an error that names it."""
-    run, todo, options = open_grid("generate", main_generate.__doc__, argv, outputs.jobs)
+    run, todo, options = open_grid("generate", main_generate.__doc__, argv)
     if todo:
         print(*generate(run, todo, options.workers), sep="\n")
     return 0
@@ -180,7 +171,7 @@ def main_generate(argv: list[str]) -> int:
 
 def main_intervene(argv: list[str]) -> int:
     """Let each chosen student, which must have answered by itself already, answer after forced traces."""
-    run, todo, options = open_grid("intervene", main_intervene.__doc__, argv, adapters.jobs)
+    run, todo, options = open_grid("intervene", main_intervene.__doc__, argv)
     if todo:
         print(*intervene(run, todo, options.workers), sep="\n")
     return 0
@@ -192,15 +183,15 @@ def main_export(argv: list[str]) -> int:
     A row has id, dataset, condition and teacher, and the chat in two parts, ``prompt`` and ``completion``: TRL puts the
     loss on the completion alone and sees the same tokens as ``tracekd train``.
     """
-    run, todo, options = open_grid("export", main_export.__doc__, argv, adapters.jobs)
-    for (dataset, condition), examples in sft.kept(run).items() if todo else ():
-        if any(job[:2] == (dataset, condition) for job in todo):
-            path = options.output / dataset / f"{condition}.jsonl"
-            rows = [
-                {name: getattr(e, name) for name in ("id", "dataset", "condition", "teacher")}
-                | {"prompt": [{"role": "user", "content": e.prompt}]}
-                | {"completion": [{"role": "assistant", "content": e.target}]}
-                for e in examples
-            ]
-            print(f"{path}: {write_jsonl(path, rows)} examples; {run.label_of(dataset)}")
+    run, todo, options = open_grid("export", main_export.__doc__, argv)
+    sets = sft.kept(run) if todo else {}
+    for dataset, condition in dict.fromkeys(job[:2] for job in todo):
+        path = options.output / dataset / f"{condition}.jsonl"
+        rows = [
+            {name: getattr(e, name) for name in ("id", "dataset", "condition", "teacher")}
+            | {"prompt": [{"role": "user", "content": e.prompt}]}
+            | {"completion": [{"role": "assistant", "content": e.target}]}
+            for e in sets[dataset, condition]
+        ]
+        print(f"{path}: {write_jsonl(path, rows)} examples; {run.label_of(dataset)}")
     return 0

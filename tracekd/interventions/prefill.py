@@ -18,7 +18,7 @@ from tracekd.data.problem import Problem
 from tracekd.interventions.forced import Reply
 from tracekd.interventions.variants import Variant
 from tracekd.students import sft
-from tracekd.students.decode import continued, prefill, selected
+from tracekd.students.generate import continued, prefill, selected
 from tracekd.text import fact_set
 from tracekd.traces import templates
 

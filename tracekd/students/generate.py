@@ -1,26 +1,138 @@
-"""Generation: batched greedy decoding, outputs written as they come."""
+"""Generation: greedy decoding in batches, in which finished rows stop costing; outputs written as they come."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 
 import torch
+from peft import PeftModel
+from torch.nn.functional import pad as padded
+from transformers.cache_utils import Cache, DynamicCache
 
 from tracekd import machine, progress
 from tracekd.config import Recipe
 from tracekd.data.problem import Problem
-from tracekd.data.problems import label_of
 from tracekd.io.locks import locked
 from tracekd.io.records import append_jsonl, recover_jsonl, write_jsonl
-from tracekd.students import memory, registry, sft
-from tracekd.students.adapters import adapter_path, damaged, read_record
-from tracekd.students.decode import greedy
-from tracekd.students.outputs import UNTRAINED, Turns, limit_of, output_key, outputs_path, turns
+from tracekd.students import records, registry, sft
+from tracekd.students.records import PROMPTED, UNTRAINED, Turns
 from tracekd.traces import templates
 
+GROUP, GPU_GROUP = 8, 16  # prompts read at once: enough to fill a matrix, few enough to be of like length
+SPARED = 128  # tokens that sharing the prompts' beginning must save to be worth its own pass
+DROP_AT = 0.125  # share of finished rows at which the cache is cut down to the others; copying it costs about a step
 Batch = Sequence[tuple[Problem, list[int]]]  # problems with their prompts' token ids
+
+
+def left_padded(rows: Sequence[Sequence[int]], pad: int, device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Prompts as (B, T) token ids that all end at the last column, and their mask."""
+    width = max(map(len, rows))
+    ids = [[pad] * (width - len(row)) + list(row) for row in rows]
+    mask = [[0] * (width - len(row)) + [1] * len(row) for row in rows]
+    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
+
+
+def _cache(layers: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> Cache:
+    """A cache of the keys and values (B, heads, T, width) of each layer."""
+    made = DynamicCache()
+    for number, states in enumerate(layers):
+        made.update(*states, number)
+    return made
+
+
+def selected(cache: Cache, rows: torch.Tensor) -> Cache:
+    """A cache of its own with these rows (B,) of ``cache``, each as often as it is named."""
+    return _cache((layer.keys[rows], layer.values[rows]) for layer in cache.layers)
+
+
+def prefill(model, prompts: Sequence[Sequence[int]], pad: int):
+    """Run the shared beginning of all prompts once, and their rests a few rows at a time, padded to the longest.
+
+    Returns the logits at the last place (B, V), the KV cache, and its mask (B, T): shared tokens, padding, rest.
+    ValueError where a layer of the model looks back over a window only.
+    """
+    shared, begun = _begun(model, prompts)
+    width, logits, caches, masks = max(map(len, prompts)) - shared, [], [], []
+    at_once = GROUP if model.device.type == "cpu" else GPU_GROUP
+    for first in range(0, len(prompts), at_once):
+        ids, mask = left_padded([row[shared:] for row in prompts[first : first + at_once]], pad, model.device)
+        cache, missing = copy.deepcopy(begun), width - ids.shape[1]
+        if shared:
+            cache.batch_repeat_interleave(len(ids))
+        whole = padded(mask, (shared, 0), value=1)
+        out = model(
+            input_ids=ids, attention_mask=whole, position_ids=(whole.cumsum(1) - 1).clamp(min=0)[:, shared:],
+            past_key_values=cache, use_cache=True, logits_to_keep=1,
+        )  # fmt: skip
+        logits.append(out.logits[:, -1])
+        masks.append(padded(padded(mask, (missing, 0)), (shared, 0), value=1))
+        # Empty places come after the shared tokens, as in the mask.
+        states = [state for layer in cache.layers for state in (layer.keys, layer.values)]
+        caches.append([
+            torch.cat([s[:, :, :shared], padded(s[:, :, shared:], (0, 0, missing, 0))], dim=2) for s in states
+        ])  # fmt: skip
+    states = [torch.cat(parts) for parts in zip(*caches, strict=True)]
+    return torch.cat(logits), _cache(zip(states[::2], states[1::2], strict=True)), torch.cat(masks)
+
+
+def _begun(model, prompts: Sequence[Sequence[int]]) -> tuple[int, DynamicCache]:
+    """How many tokens all prompts share at their beginning (0 if not worth a pass), and the cache that these leave."""
+    cache = DynamicCache(config=model.config)
+    if kinds := {type(layer).__name__ for layer in cache.layers} - {"DynamicLayer"}:
+        raise ValueError(
+            f"{model.config.model_type} students have {', '.join(sorted(kinds))} in their cache, expected plain "
+            "attention over the whole context: take a student of the registry"
+        )
+    alike = takewhile(lambda tokens: len(set(tokens)) == 1, zip(*prompts, strict=False))
+    shared = min(len(list(alike)), min(map(len, prompts)) - 1)  # each keeps a token of its own
+    if shared * (len(prompts) - 1) < SPARED:
+        return 0, cache
+    ids = torch.tensor([list(prompts[0][:shared])], device=model.device)
+    model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    return shared, cache
+
+
+@torch.inference_mode()
+def greedy(model, prompts: Sequence[Sequence[int]], *, end: int, pad: int, limit: int) -> list[tuple[list[int], bool]]:
+    """Continue each prompt with the likeliest token until ``end`` or ``limit`` tokens; finished rows leave the batch.
+
+    Returns, in the order of ``prompts``, the new token ids without ``end``, and whether ``end`` came.
+    """
+    return continued(model, *prefill(model, prompts, pad), end=end, limit=limit)
+
+
+@torch.inference_mode()
+def continued(model, logits: torch.Tensor, cache: Cache, mask: torch.Tensor, *, end: int, limit: int):
+    """As ``greedy``, from what ``prefill`` returned; the cache is used up."""
+    positions = mask.sum(1, keepdim=True) - 1
+    made: list[list[int]] = [[] for _ in logits]
+    ended = [False] * len(logits)
+    rows = torch.arange(len(logits), device=model.device)  # which prompt each row of the batch belongs to
+    for step in range(limit):
+        chosen = logits.argmax(-1)
+        for row, token in zip(rows.tolist(), chosen.tolist(), strict=True):
+            ended[row] = ended[row] or token == end
+            if not ended[row]:
+                made[row].append(token)
+        open_rows = torch.tensor([not ended[row] for row in rows.tolist()], device=model.device)
+        if not open_rows.any() or step == limit - 1:
+            break
+        positions, mask = positions + 1, padded(mask, (0, 1), value=1)
+        if (~open_rows).float().mean() >= DROP_AT:
+            keep = open_rows.nonzero().flatten()
+            cache.batch_select_indices(keep)
+            rows, chosen, positions, mask = rows[keep], chosen[keep], positions[keep], mask[keep]
+        out = model(
+            input_ids=chosen[:, None], attention_mask=mask, position_ids=positions, past_key_values=cache,
+            use_cache=True, logits_to_keep=1,
+        )  # fmt: skip
+        logits = out.logits[:, -1]
+    return list(zip(made, ended, strict=True))
 
 
 def batches(
@@ -28,13 +140,13 @@ def batches(
 ) -> Iterator[Batch]:
     """Cut prompts, the longest first, into batches of ``batch``, or fewer if memory holds fewer.
 
-    A resumed run cuts them the same way. ``before``: the turns of worked examples, see ``outputs.turns``.
+    A resumed run cuts them the same way. ``before``: the turns of worked examples, see ``records.turns``.
     """
     prompts = [(p, sft.prompt_ids(tokenizer, templates.prompt(p), before)) for p in problems]
     prompts.sort(key=lambda pair: -len(pair[1]))
     size, first = 2 if machine.has_gpu() else 4, 0
     while first < len(prompts):
-        many = min(batch, memory.rows_at_once(config, size, len(prompts[first][1]) + limit))
+        many = min(batch, machine.rows_at_once(config, size, len(prompts[first][1]) + limit))
         yield prompts[first : first + many]
         first += many
 
@@ -45,16 +157,6 @@ def answer(model, tokenizer, cut: Iterable[Batch], limit: int) -> Iterator[list[
     for part in cut:
         made = greedy(model, [ids for _, ids in part], end=end, pad=tokenizer.pad_token_id, limit=limit)
         yield [(p, tokens, ended) for (p, _), (tokens, ended) in zip(part, made, strict=True)]
-
-
-def answer_job(run, asker: Asker, problems: dict[str, list[Problem]], dataset: str, condition: str, seed: int) -> Path:
-    """Let one student of the run answer the problems that it has not answered yet; return the outputs file."""
-    path = outputs_path(run, dataset, condition, seed)
-    about = {"student": run.student, "dataset": dataset, "condition": condition, "seed": seed}
-    about["source"] = label_of(dataset, run.source)
-    adapter = None if condition in UNTRAINED else adapter_path(run, dataset, condition, seed)
-    asker.complete(path, problems[dataset], adapter, about, turns(run, dataset, condition))
-    return path
 
 
 def loaded(student: str, quantise: bool = True):
@@ -72,12 +174,10 @@ def adapted(model, adapter: Path):
     In fp32 the adapter is added to a copy of the weights: the same function up to rounding, and fewer products. Weights
     in fewer bits would be rounded anew by that: there the adapter stays beside them, to be taken off by ``unload``.
     """
-    from peft import PeftModel
-
-    exact = all(weight.dtype == torch.float32 for weight in model.parameters())
-    plain_bf16 = all(weight.dtype == torch.bfloat16 for weight in model.parameters())
+    kinds = {weight.dtype for weight in model.parameters()}
+    exact = kinds == {torch.float32}
     base = copy.deepcopy(model) if exact else model
-    wrapped = PeftModel.from_pretrained(base, str(adapter), autocast_adapter_dtype=not plain_bf16)
+    wrapped = PeftModel.from_pretrained(base, str(adapter), autocast_adapter_dtype=kinds != {torch.bfloat16})
     return (wrapped.merge_and_unload() if exact else wrapped).eval()
 
 
@@ -86,8 +186,23 @@ class Asker:
 
     def __init__(self, student: str, recipe: Recipe):
         """Remember the student and the recipe; load nothing yet."""
-        self.student, self.recipe = student, recipe
-        self.base = self.asked = self.tokenizer = None
+        self.student, self.recipe, self.asked = student, recipe, None
+
+    @cached_property
+    def tokenizer(self):
+        """The student's tokenizer."""
+        return registry.load_tokenizer(self.student)
+
+    @cached_property
+    def base(self):
+        """The student without an adapter."""
+        return loaded(self.student, self.recipe.quantise)
+
+    def with_adapter(self, adapter: Path | None):
+        """The student with ``adapter`` on it (see ``adapted``), or without."""
+        self.asked = self.asked.unload() if isinstance(self.asked, PeftModel) else None
+        self.asked = self.base if adapter is None else adapted(self.base, adapter)
+        return self.asked
 
     def complete(
         self, path: Path, problems: Sequence[Problem], adapter: Path | None, about: dict, before: Turns = ()
@@ -95,23 +210,20 @@ class Asker:
         """Fill ``path`` until it has an output for each problem, and replace those under another ``output_key``.
 
         ``adapter`` None asks the student as it is, after the worked examples ``before``. An unfinished batch is
-        generated whole, as its other problems can tip a near tie.
-
-        Raises:
-            FileNotFoundError: the adapter has not been trained, or is damaged.
+        generated whole, as its other problems can tip a near tie. FileNotFoundError where the adapter has not been
+        trained, or is damaged.
         """
-        record = {"key": "prompted"} if adapter is None else read_record(adapter)
+        record = PROMPTED if adapter is None else records.read_record(adapter)
         if record is None:
             raise FileNotFoundError(f"no finished adapter at {adapter}: run notebook 03_qlora_train first")
-        if adapter and (wrong := damaged(adapter, record)):
+        if adapter and (wrong := records.damaged(adapter, record)):
             raise FileNotFoundError(f"the adapter at {adapter} is damaged ({wrong}): `tracekd train` trains it again")
-        key = output_key(registry.identity(self.student), record, self.recipe, problems, before)
+        key = records.output_key(registry.identity(self.student), record, self.recipe, problems, before)
         with locked(path):
             done = {row["id"]: row for row in recover_jsonl(path) if row.get("key") == key}
             if all(p.id in done for p in problems):
                 return
-            self.tokenizer = self.tokenizer or registry.load_tokenizer(self.student)
-            config, limit = registry.load_config(self.student), limit_of(self.recipe, record)
+            config, limit = registry.load_config(self.student), records.limit_of(self.recipe, record)
             how = {"limit": limit, "batch": self.recipe.generate_batch, "before": before}
             cut = batches(self.tokenizer, config, problems, **how)
             left = [part for part in cut if any(p.id not in done for p, _ in part)]
@@ -122,7 +234,7 @@ class Asker:
     def _answer(self, path: Path, left: list[Batch], adapter: Path | None, limit: int, about: dict) -> None:
         model, tokens, done = self.with_adapter(adapter), 0, 0
         label = f"{about['dataset']}/{about['condition']}/{about['seed']}"
-        with progress.Bar(label, sum(map(len, left)), unit="problem") as bar:
+        with closing(progress.Bar(label, sum(map(len, left)), unit="problem")) as bar:
             for part in answer(model, self.tokenizer, left, limit):
                 rows = []
                 for p, ids, finished in part:
@@ -132,13 +244,10 @@ class Asker:
                 tokens, done = tokens + sum(row["n_tokens"] for row in rows), done + len(part)
                 bar.at(done, tokens)
 
-    def with_adapter(self, adapter: Path | None):
-        """The student with ``adapter`` on it (see ``adapted``), or without; loads the base at the first call."""
-        from peft import PeftModel
 
-        if self.base is None:
-            self.tokenizer = self.tokenizer or registry.load_tokenizer(self.student)
-            self.base = loaded(self.student, self.recipe.quantise)
-        self.asked = self.asked.unload() if isinstance(self.asked, PeftModel) else None
-        self.asked = self.base if adapter is None else adapted(self.base, adapter)
-        return self.asked
+def answer_job(run, asker: Asker, problems: dict[str, list[Problem]], dataset: str, condition: str, seed: int) -> Path:
+    """Let one student of the run answer the problems that it has not answered yet; return the outputs file."""
+    path, before = records.outputs_path(run, dataset, condition, seed), records.turns(run, dataset, condition)
+    adapter = None if condition in UNTRAINED else records.adapter_path(run, dataset, condition, seed)
+    asker.complete(path, problems[dataset], adapter, records.about(run, dataset, condition, seed), before)
+    return path

