@@ -21,7 +21,6 @@ context.set_forkserver_preload(
 # More steps and batches than the profile has, so that there is something to be killed in:
 # 24 steps with checkpoints after 10, 20 and 24; 32 answers in 8 batches.
 RECIPE = {"epochs": 2, "generate_batch": 4, "max_new_tokens": 12}
-SIZES = {"train": 96, "test": 32, "interventions": 4}  # of bAbI
 
 
 def enlarge() -> None:
@@ -30,8 +29,7 @@ def enlarge() -> None:
 
     smoke = config._entries()["smoke"]
     smoke["recipe"].update(RECIPE)
-    for name, size in SIZES.items():
-        smoke[name]["babi"] = size
+    smoke["train"]["babi"] = 96
 
 
 def start(runs: Path, argv: list[str], errors: Path, moment: dict | None = None) -> multiprocessing.Process:
