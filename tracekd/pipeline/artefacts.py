@@ -37,10 +37,8 @@ def table_path(stem: str, figures: Path = FIGURES) -> Path:
 def stamp_of(source: str, *said: str, frame: pd.DataFrame | None = None) -> str:
     """The tag of an artefact whose data are not all real: "" for real data.
 
-    Args:
-        source: the data source in words, parts separated by ``;``; a part that names what is not real is the tag.
-        *said: further words to look at, such as the artefact's name.
-        frame: the data; a stamp word in any text of it counts, and a condition or teacher ``templated``.
+    Parts of ``source`` (in words, separated by ``;``) that name what is not real are the tag. A stamp word counts also
+    in ``said``, such as the artefact's name, and in any text of ``frame``, where ``templated`` is one too.
     """
     texts = [*said]
     if frame is not None:
@@ -63,9 +61,8 @@ def save_figure(run, fig: Figure, name: str, *, data: pd.DataFrame | str | None 
         fig: the matplotlib figure.
         name: stem of the files, which begins with the notebook's number.
         data: the frame that was plotted, or the name of a file in ``data/`` that holds it.
-        **about: ``caption`` (a full sentence or more, with units; ValueError where it is empty); ``n`` (problems behind
-            it; other things with their unit: ``"900 outputs"``); ``student`` (default: the run's; "" for none);
-            ``source`` (of the data, in words; default: the run's).
+        **about: ``caption`` (with units; ValueError where it is empty); ``n`` (problems, other things with their unit:
+            ``"900 outputs"``); ``student`` ("" for none) and ``source`` in words, by default the run's.
     """
     folder, frame = run.folder / "figures", None if isinstance(data, str) else data
     row, tag = _about(run, name, frame, **about)

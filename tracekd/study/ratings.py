@@ -43,11 +43,10 @@ def questionnaire() -> dict:
 
 def items() -> pd.DataFrame:
     """The questionnaire as a table: scale, item, wording, from, to (words of the lowest and the highest point)."""
-    rows = [
-        (about["title"], item, words, about["anchors"][0], about["anchors"][-1])
-        for about in questionnaire()["scales"].values()
-        for item, words in about["items"].items()
-    ]
+    rows = []
+    for about in questionnaire()["scales"].values():
+        ends = about["anchors"][0], about["anchors"][-1]
+        rows += [(about["title"], item, words, *ends) for item, words in about["items"].items()]
     return pd.DataFrame(rows, columns=["scale", "item", "wording", "from", "to"])
 
 
@@ -57,10 +56,7 @@ def scale_of() -> dict[str, str]:
 
 
 def latin_square(n: int) -> np.ndarray:
-    """Balanced orders of an even number ``n`` of things, one per row (Williams, 1949).
-
-    Each thing comes equally often at each place, and equally often right after each other thing.
-    """
+    """Orders of an even number of things, one per row, balanced by place and by predecessor (Williams, 1949)."""
     first = [0] + [(k + 1) // 2 if k % 2 else n - k // 2 for k in range(1, n)]
     return (np.array(first) + np.arange(n)[:, None]) % n
 
@@ -183,9 +179,8 @@ def shares(ratings: pd.DataFrame) -> pd.DataFrame:
 def careless(ratings: pd.DataFrame) -> pd.DataFrame:
     """Flag participants who answered without reading, by the thresholds at the top of this module.
 
-    Index ``participant``: same_share (share of the commonest rating), median_seconds, failed_share (of the checks),
-    then the flags straight_line, fast, failed_checks, careless (any of the three). A flag is False where times or
-    checks are missing.
+    Index ``participant``: same_share (of the commonest rating), median_seconds, failed_share (of the checks), then the
+    flags straight_line, fast, failed_checks (False where times or checks are missing), careless (any of the three).
     """
     rated, asked = answers(ratings).groupby("participant"), ratings[is_check(ratings["item"])]
     wrong = asked["rating"] != asked["item"].str.removeprefix("check_").astype(int)

@@ -121,7 +121,5 @@ def power(rng: np.random.Generator, repeats: int, participants: int = 100, effec
 def minimum_detectable(curves: pd.DataFrame, wanted: float = 0.8) -> dict[str, float]:
     """Each test's effect (points) at which its curve reaches ``wanted``, by straight lines; NaN where it does not."""
     # Chance may bend a curve down; power itself does not fall as the effect grows.
-    return {
-        test: float(np.interp(wanted, np.maximum.accumulate(curve["power"]), curve["effect"], right=np.nan))
-        for test, curve in curves.groupby("test", sort=False)
-    }
+    rising = curves.assign(power=curves.groupby("test")["power"].cummax()).groupby("test", sort=False)
+    return {test: float(np.interp(wanted, c["power"], c["effect"], right=np.nan)) for test, c in rising}

@@ -76,8 +76,8 @@ def compare(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Friedman's tests of both scales, and ``pairs`` with intervals by scale.
 
-    Beside the pairs stand n_careful, effect_careful, p_holm_careful without those flagged as careless, and
-    same_verdict: whether both effects have the same sign and are on the same side of p 0.05.
+    Beside the pairs: n_careful, effect_careful, p_holm_careful without those flagged as careless, and same_verdict:
+    whether both effects have the same sign and are on the same side of p 0.05.
     """
     flags, tests, tables = careless(ratings)["careless"], [], []
     careful = ratings[~ratings["participant"].isin(flags.index[flags])]

@@ -41,26 +41,19 @@ READ = "python -m tracekd survey read downloads/"
 
 
 def sequences(problems: Sequence[str]) -> list[list[tuple[str, str]]]:
-    """Orders of (problem, trace type), one list per sequence, of four problems.
+    """Orders of (problem, trace type), one list per sequence, of four problems: 16, in which all pairs are balanced.
 
-    The trace types follow a Williams square; the problems shift by one from one group of four sequences to the next, so
-    that over all 16 sequences each problem meets each trace type, and comes at each place, equally often.
+    The trace types follow a Williams square; the problems shift by one from one group of four sequences to the next.
     """
-    k = len(TRACE_TYPES)
-    return [
-        [(problems[(place + shift) % k], TRACE_TYPES[kind]) for place, kind in enumerate(row)]
-        for shift in range(k)
-        for row in latin_square(k)
-    ]
+    k, square = len(TRACE_TYPES), latin_square(len(TRACE_TYPES))
+    rows = [(shift, row) for shift in range(k) for row in square]
+    return [[(problems[(i + shift) % k], TRACE_TYPES[kind]) for i, kind in enumerate(row)] for shift, row in rows]
 
 
 def plan(shown: Sequence[dict], post: str = "") -> dict:
-    """Everything the page needs, as one JSON object.
+    """Everything the page needs, as one JSON object, from ``pages`` of each problem.
 
-    Args:
-        shown: each problem with each trace type: problem, trace_type, context, question, trace, answer, source (of the
-            trace) and data (of the problem).
-        post: address that finished answers are sent to; "" for download only. ValueError where it is none.
+    ``post`` is the address that finished answers are sent to, "" for download only; ValueError where it is none.
     """
     if post and not post.startswith(("https://", "http://")):
         raise ValueError(f"post address {post!r} must begin with https:// (or http:// for a trial)")
@@ -105,7 +98,7 @@ def unpacked(package: str, archive: Path) -> tuple[str, str]:
 def fetch() -> tuple[list[str], str]:
     """Fetch, check and unpack the packages: their browser scripts in order, and a text with their copyrights.
 
-    FileNotFoundError where npm is missing or its registry does not answer; the licence's text is in ``survey.html``.
+    FileNotFoundError where npm is missing or its registry does not answer.
     """
     found = []
     for package in PACKAGES:
@@ -150,6 +143,8 @@ def build(args: argparse.Namespace) -> None:
         if wanted and (made := pages(p, data, texts.get(p.id))):
             ready.append((turn[p.category], made))
             turn[p.category] += 1
+        if len(turn) == len(TRACE_TYPES):  # as many categories as problems are shown
+            break
     shown = [one for _, made in sorted(ready, key=itemgetter(0))[: len(TRACE_TYPES)] for one in made]
     if len(ready) < len(TRACE_TYPES):
         raise ValueError(f"{len(TRACE_TYPES)} problems are shown, {len(ready)} have evidence and all traces")
