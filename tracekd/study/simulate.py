@@ -67,8 +67,8 @@ def simulate(rng: np.random.Generator) -> pd.DataFrame:
     The long format of ``ratings``, attention checks included; problems are ``simulated/1`` to ``simulated/4``.
     """
     assumed, kinds, parts = assumption_table().set_index("quantity")["value"], len(TRACE_TYPES), []
-    people, seconds, lazy_share, attention = assumed[["participants", *assumed.index[-3:]]]
-    people = int(people)
+    people, seconds = int(assumed["participants"]), assumed["seconds per answer"]
+    lazy_share, attention = assumed["careless participants"], assumed["checks passed by the others"]
     lazy, point = rng.permutation(people) < round(people * lazy_share), rng.integers(1, 6, size=people)
     places = np.argsort(ratings.latin_square(kinds)[rng.permutation(people) % kinds], axis=1) + 1
     for scale in SCALES:
