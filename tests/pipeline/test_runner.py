@@ -231,22 +231,16 @@ def test_steps_see_parameters_profile_data_texts_earlier_steps_and_lost_files(st
     assert why() == "notebooks/04_evaluate.ipynb is missing"
 
 
-def test_recorded_data_count_and_what_a_run_publishes_does_not(stage):
+def test_recorded_data_and_outputs_count_and_what_a_run_publishes_does_not(stage):
     """Else each publication would make its run stale."""
-    house, _, _, why = stage
+    house, _, folder, why = stage
     (house / "figures/data/04_verdicts.csv.gz").write_text("1\n")
-    (house / "figures/data/08_finding.csv").write_text("1\n")
-    assert why() is None
-    (house / "figures/data/leakage_real.csv").write_text("1\n")
-    assert why() == "changed: a recorded file in figures/data"
-
-
-def test_adapters_and_outputs_that_a_command_adds_run_04_again_and_not_01(stage):
-    _, _, folder, why = stage
     (folder / "outputs/babi").mkdir(parents=True)
-    (folder / "outputs/babi/correct-121.jsonl").write_text("{}\n")
-    assert why() == "changed: the run's outputs"
     assert why("01_decompose") is None
+    (folder / "outputs/babi/correct-121.jsonl").write_text("{}\n")
+    assert why() == "changed: the run's outputs" and why("01_decompose") is None
+    (house / "figures/data/leakage_real.csv").write_text("1\n")
+    assert why("01_decompose") == "changed: a recorded file in figures/data"
 
 
 def test_a_step_that_runs_again_leaves_no_old_artefact(tmp_path):
@@ -265,21 +259,16 @@ def test_a_step_that_runs_again_leaves_no_old_artefact(tmp_path):
 # Publishing.
 
 
-def executed_copy(path: Path, **output) -> Path:
-    """An executed copy of a notebook whose third cell printed something."""
-    book = nbformat.read(path, as_version=4)
-    book.cells[2].outputs = [nbformat.v4.new_output(**output)]
-    target = path.with_name("executed.ipynb")
-    nbformat.write(book, target)
-    return target
-
-
 def test_progress_bars_are_published_in_their_last_state_and_widgets_not_at_all(house):
-    path = write(house / "notebooks", "01_first", "x = 1")
-    copy = executed_copy(path, output_type="stream", text="  0%\r 50%\r100%\ndone\n")
-    assert runner.published(path, copy).cells[2].outputs[0].text == "100%\ndone\n"
+    path, copy = write(house / "notebooks", "01_first", "x = 1"), house / "executed.ipynb"
+    book = nbformat.read(path, as_version=4)
     data = {runner.WIDGET: {"model_id": "1"}, "text/plain": "  0%"}
-    assert runner.published(path, executed_copy(path, output_type="display_data", data=data)).cells[2].outputs == []
+    book.cells[2].outputs = [
+        nbformat.v4.new_output("stream", text="  0%\r 50%\r100%\ndone\n"),
+        nbformat.v4.new_output("display_data", data=data),
+    ]
+    nbformat.write(book, copy)
+    assert [output.text for output in runner.published(path, copy).cells[2].outputs] == ["100%\ndone\n"]
 
 
 def test_figures_of_another_profile_stay(tmp_path):

@@ -65,10 +65,9 @@ def test_none_is_rejected_at_the_nominal_rate_and_a_planted_effect_is_found():
     assert 2 <= sum(stats.friedman(table)["p"] < 0.05 for table in none) <= 21
     # Holm: at most 0.05 for any false pair; 99.9% of binomial(40, 0.05) is at most 7.
     assert sum(stats.pairs(table)["p_holm"].min() < 0.05 for table in none[:40]) <= 7
-    for _ in range(5):
-        table = draw(rng, 2.0)
-        found = stats.pairs(table, rng, 200).query("first == 'a'")
-        assert stats.friedman(table)["p"] < 0.01 and (found["p_holm"] < 0.05).all() and (found["low"] > 0).all()
+    table = draw(rng, 2.0)
+    found = stats.pairs(table, rng, 200).query("first == 'a'")
+    assert stats.friedman(table)["p"] < 0.01 and (found["p_holm"] < 0.05).all() and (found["low"] > 0).all()
 
 
 def test_describe_by_hand_and_by_seed():
