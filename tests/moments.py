@@ -27,7 +27,9 @@ def enlarge() -> None:
     """Give the smoke profile these settings, in this process."""
     from tracekd import config
 
-    config._entries()["smoke"]["recipe"].update(RECIPE)
+    smoke = config._entries()["smoke"]
+    smoke["recipe"].update(RECIPE)
+    smoke["train"]["babi"] = 96
 
 
 def start(runs: Path, argv: list[str], errors: Path, moment: dict | None = None) -> multiprocessing.Process:

@@ -58,8 +58,18 @@ def each_of(known: Sequence[str]) -> Callable[[str], str]:
     return checked
 
 
+def path_or(*words: str) -> Callable[[str], str]:
+    """The type of an option that takes a path that exists, or one of these words."""
+
+    def checked(text: str) -> str:
+        if text not in words and not Path(text).exists():
+            known = f", and none of {', '.join(words)}" if words else ""
+            raise argparse.ArgumentTypeError(f"{text!r}: no such file or folder{known}")
+        return text
+
+    return checked
+
+
 def file_or_folder(text: str) -> Path:
     """A path that exists, as the type of an option."""
-    if not Path(text).exists():
-        raise argparse.ArgumentTypeError(f"{text!r}: no such file or folder")
-    return Path(text)
+    return Path(path_or()(text))

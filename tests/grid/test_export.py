@@ -28,7 +28,7 @@ def exported(tmp_path_factory):
 
 def test_rows_hold_the_chat_of_the_training_examples(exported):
     own, rows = exported
-    assert len(rows) == len(own) == 96 and rows["id"] == [e.id for e in own]
+    assert len(rows) == len(own) == 40 and rows["id"] == [e.id for e in own]
     for row, example in zip(rows, own, strict=True):
         assert row["prompt"] == [{"role": "user", "content": example.prompt}]
         assert row["completion"] == [{"role": "assistant", "content": example.target}]

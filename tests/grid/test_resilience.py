@@ -1,5 +1,6 @@
 """Killed, damaged, started twice: a clean continuation or a clear error, and the same bits in the end."""
 
+import copy
 import json
 import random
 import shutil
@@ -24,12 +25,11 @@ SEED = random.Random(121)
 @pytest.fixture(scope="module", autouse=True)
 def enlarged():
     """The settings of ``moments`` for the commands that this process runs itself."""
-    recipe = config._entries()["smoke"]["recipe"]
-    before = dict(recipe)
+    smoke = config._entries()["smoke"]
+    before = copy.deepcopy(smoke)
     moments.enlarge()
     yield
-    recipe.clear()
-    recipe.update(before)
+    smoke.update(before)
 
 
 def here(runs, argv):

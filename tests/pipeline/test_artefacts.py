@@ -102,14 +102,10 @@ def test_a_stamp_and_a_legend_of_the_figure_are_at_opposite_edges(run, fig, wher
     assert (stamp.get_window_extent().y0 > fig.bbox.height / 2) == ("lower" in where)
 
 
-CELLS = ["", "other = tables.moves()\nshares = tables.accuracy()", "this is no code", "parts = [1]"]
-
-
 @pytest.mark.parametrize(
     ("cell", "kind", "found"),
     [
         ("plots_steps.agreement(tables.status(), ax)", "figure", "agreement"),  # it takes ax
-        ("tables.status(parts)", "figure", "status"),
         ("save(tables.status(tables.moves()))", "table", "status moves"),
         ("save(shares)", "table", "moves accuracy"),  # of the last cell that calls any
     ],
@@ -118,7 +114,8 @@ def test_the_functions_behind_an_artefact_are_read_off_the_cells(cell, kind, fou
     tables = ModuleType("tracekd.analysis.tables")
     for each in ("accuracy", "moves", "status"):
         exec(f"def {each}(frame=None): pass", vars(tables))
-    names = {"In": [*CELLS, cell], "tables": tables, "plots_steps": steps}
+    cells = ["", "other = tables.moves()\nshares = tables.accuracy()", "this is no code", "parts = [1]", cell]
+    names = {"In": cells, "tables": tables, "plots_steps": steps}
     assert [f.rpartition(".")[2] for f in artefacts.functions(kind, names).split()] == found.split()
 
 
@@ -135,14 +132,11 @@ def test_tables_show_small_p_values_dashes_and_who_made_them(run):
     assert stored.p_holm[0] == 1e-6 and stored.p_holm.isna()[1]
 
 
-def test_figures_repeat_to_the_byte(run, fig):
+def test_figures_repeat_to_the_byte_and_a_caption_is_required(run, fig):
     saved = []
     for _ in range(2):
         run.save_figure(fig, "04_f", caption="A line.", n=3)
         saved.append([(run.folder / "figures" / f"04_f{s}").read_bytes() for s in (".png", ".pdf")])
     assert saved[0] == saved[1]
-
-
-def test_a_caption_is_required(run):
     with pytest.raises(ValueError, match="04_t"):
         run.save_table(pd.DataFrame({"a": [1]}), "04_t", caption=" ", n=1)

@@ -119,14 +119,11 @@ def test_committed_outputs_are_whole_clean_and_of_this_code(path):
         assert not MACHINE_PATH.search(said), f"cell {number}: print a relative path, or silence the warning"
 
 
-@pytest.mark.parametrize("text", [f"at {ROOT}/tracekd/a.py: a warning", "<a href='/tmp/x'>", "/home/ann/x", "/root/x"])
-def test_a_path_of_a_machine_is_found(text):
-    assert MACHINE_PATH.search(text)
+def test_no_committed_table_holds_a_path_of_a_machine():
+    for text in (f"at {ROOT}/tracekd/a.py: a warning", "<a href='/tmp/x'>", "/home/ann/x", "/root/x"):
+        assert MACHINE_PATH.search(text)
     for innocent in ("runs/cpu/x.csv", "../shared/data", "https://x.org/home/y", "7 /tmpl", "and/or"):
         assert not MACHINE_PATH.search(innocent)
-
-
-def test_no_committed_table_holds_a_path_of_a_machine():
     files = [path for path in ROOT.glob("figures/**/*") if path.suffix in (".csv", ".md", ".tex", ".html")]
     assert [path.name for path in files if MACHINE_PATH.search(path.read_text(encoding="utf-8"))] == []
 
@@ -185,7 +182,6 @@ def test_smoke_profile_runs_every_notebook(tmp_path, monkeypatch, capfd):
     assert by_notebook == {path.stem for path in PATHS}, "each notebook leaves a figure or a table"
     assert {row["profile"] for row in rows} == {"smoke"}
     for path in PATHS:
-        assert notebooks.executed(folder, path.stem).with_suffix(".html").stat().st_size > 10_000
         assert (folder / "logs" / f"{path.stem}.log").exists()
     capfd.readouterr()
     assert runner.main(["--profile", "smoke"]) == 0

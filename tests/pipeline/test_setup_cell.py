@@ -143,29 +143,18 @@ def test_notebook_01_runs_in_a_kernel_of_another_folder(python, environment, emp
     assert "derivation equal to gold" in outputs
 
 
-def test_a_folder_that_was_imported_as_an_empty_package(python, environment, empty, source):
-    """A kernel that was restarted finds the clone of before, and ``import tracekd`` takes it for a package."""
+def test_a_clone_or_an_import_that_is_there_is_used(python, environment, empty, source):
+    """No second clone, and where tracekd can be imported no pip either: the cell, run twice, changes nothing."""
     git("clone", "-q", source, "tracekd", cwd=empty)
-    environment = {**environment, "GIT_CONFIG_KEY_0": "url./nowhere.insteadOf"}
-    before = "import tracekd; assert tracekd.__file__ is None"
-    said = script(python, "\n".join([before, CELL, WHERE]), empty, environment)
-    assert said.splitlines()[-1] == f"from {empty / 'tracekd'} in {empty / 'tracekd/notebooks'}"
-
-
-def test_started_in_notebooks_no_clone_is_made(python, environment, source):
-    environment = {**environment, "GIT_CONFIG_KEY_0": "url./nowhere.insteadOf"}
-    said = script(python, "\n".join([CELL, WHERE]), source / "notebooks", environment)
-    assert said.splitlines()[-1] == f"from {source} in {source / 'notebooks'}"
-    assert not (source / "notebooks/tracekd").exists()
-
-
-def test_where_tracekd_can_be_imported_nothing_changes(python, environment, empty, source):
-    """Twice, as by a reader who runs the cell again: no clone, no pip, the same folder and path."""
-    environment = {**environment, "PYTHONPATH": str(source), "GIT_CONFIG_KEY_0": "url./nowhere.insteadOf"}
-    same = "import sys; old = list(sys.path)"
-    said = script(python, "\n".join([same, CELL, CELL, "assert sys.path == old", WHERE]), empty, environment)
+    clone, environment = empty / "tracekd", {**environment, "GIT_CONFIG_KEY_0": "url./nowhere.insteadOf"}
+    # A kernel that was restarted finds the clone of before, and ``import tracekd`` takes it for a package.
+    for folder, before in ((empty, "import tracekd; assert tracekd.__file__ is None"), (clone / "notebooks", "")):
+        said = script(python, "\n".join([before, CELL, WHERE]), folder, environment)
+        assert said.splitlines()[-1] == f"from {clone} in {clone / 'notebooks'}"
+    assert not (clone / "notebooks/tracekd").exists()
+    code = ["import sys; old = list(sys.path)", CELL, CELL, "assert sys.path == old", WHERE]
+    said = script(python, "\n".join(code), empty, {**environment, "PYTHONPATH": str(source)})
     assert said == f"from {source} in {empty}\n"
-    assert list(empty.iterdir()) == []
 
 
 def test_pip_is_asked_for_all_but_keeps_what_is_fixed_or_imported():

@@ -10,14 +10,15 @@ from tracekd.study import ratings, simulate
 
 
 def test_simulated_ratings_have_the_published_means_and_hold_careless_participants():
-    data = simulate.simulate(np.random.default_rng(121))
+    data, wanted = (
+        simulate.simulate(np.random.default_rng(121)),
+        simulate.assumption_table().set_index("quantity").value,
+    )
     assert len(data) == 100 * (4 * 7 + 2) and tuple(data.columns) == ratings.COLUMNS
     for scale in ratings.SCALES:
         for kind, mean in ratings.scores(data, scale).mean().items():
             # One answer more or less moves a mean by 1 / answers: 400 or 300.
-            assert mean == pytest.approx(simulate.target(scale, kind)[0], abs=0.003), (scale, kind)
-    assert simulate.target("interpretability", "correct") == (4.86, "published")
-    assert simulate.target("cognitive_load", "correct")[1] == "assumed"
+            assert mean == pytest.approx(wanted[f"mean {scale.replace('_', ' ')}, {kind}"], abs=0.003), (scale, kind)
     flags = ratings.careless(data)
     assert flags["straight_line"].sum() == 4 and (flags["fast"] & flags["straight_line"]).sum() == 4
     assert 4 <= flags["careless"].sum() <= 10
@@ -40,11 +41,11 @@ def test_latin_square_balances_places_and_predecessors(n):
     assert len(follows) == n * (n - 1) and follows.nunique() == 1
 
 
-def test_expected_rating_by_hand():
-    # A latent mean of 3 is symmetric: 3 whatever the spread. Far above all cuts everyone gives 5.
-    assert simulate.expected(3, 0.7) == pytest.approx(3)
-    assert simulate.expected(20, 0.7) == pytest.approx(5)
-    assert simulate.expected(simulate.latent_mean(4.86, 1.0), 1.0) == pytest.approx(4.86)
+def test_latent_mean_by_hand():
+    # A latent mean of 3 is symmetric: 3 whatever the spread.
+    assert simulate.latent_mean(3, 0.7) == pytest.approx(3)
+    values = simulate.latent_mean(4.86, 1.0) + np.random.default_rng(1).normal(size=100_000)
+    assert simulate.rounded(values).mean() == pytest.approx(4.86, abs=0.005)  # four standard errors
     with pytest.raises(ValueError, match=r"5\.2"):
         simulate.latent_mean(5.2, 1.0)
 
@@ -52,8 +53,9 @@ def test_expected_rating_by_hand():
 def test_the_assumption_table_names_each_mean_and_its_origin():
     table = simulate.assumption_table().set_index("quantity")
     assert table["origin"].value_counts()["published"] == 4  # three means and the number of participants
-    assert table.loc["mean interpretability, r1", "value"] == 3.39
-    assert table.index.str.startswith("mean ").sum() == 8
+    assert table.loc["mean interpretability, r1", "value"] == 3.39 and table["value"].notna().all()
+    assert (table.index.str.startswith("mean ") & (table["origin"] == "published")).sum() == 3
+    assert simulate.SECONDS_SD == 0.6 and "0.6 on the log scale" in table.loc["seconds per answer", "remark"]
 
 
 def test_power_is_nominal_without_an_effect_and_grows_with_it():

@@ -65,20 +65,9 @@ def test_none_is_rejected_at_the_nominal_rate_and_a_planted_effect_is_found():
     assert 2 <= sum(stats.friedman(table)["p"] < 0.05 for table in none) <= 21
     # Holm: at most 0.05 for any false pair; 99.9% of binomial(40, 0.05) is at most 7.
     assert sum(stats.pairs(table)["p_holm"].min() < 0.05 for table in none[:40]) <= 7
-    for _ in range(5):
-        table = draw(rng, 2.0)
-        found = stats.pairs(table, rng, 200).query("first == 'a'")
-        assert stats.friedman(table)["p"] < 0.01 and (found["p_holm"] < 0.05).all() and (found["low"] > 0).all()
-
-
-def test_intervals_of_effects_hold_the_true_effect_about_as_often_as_they_say():
-    rng = np.random.default_rng(3)
-    true = stats.pairs(draw(rng, 0.5, n=8000)[["a", "b"]])["effect"].iloc[0]
-    held = 0
-    for _ in range(50):
-        pair = stats.pairs(draw(rng, 0.5, n=80)[["a", "b"]], rng, 200).iloc[0]
-        held += pair["low"] <= true <= pair["high"]
-    assert held >= 41  # nominal 47.5; 99.9% of binomial(50, 0.95) is at least 41
+    table = draw(rng, 2.0)
+    found = stats.pairs(table, rng, 200).query("first == 'a'")
+    assert stats.friedman(table)["p"] < 0.01 and (found["p_holm"] < 0.05).all() and (found["low"] > 0).all()
 
 
 def test_describe_by_hand_and_by_seed():

@@ -13,7 +13,7 @@ import pytest
 from tracekd.data.problem import Problem
 from tracekd.data.problems import load
 from tracekd.study import ratings as study
-from tracekd.study import simulate, source, survey
+from tracekd.study import simulate, survey
 from tracekd.traces import freeform
 
 KINDS = study.TRACE_TYPES
@@ -61,16 +61,12 @@ def test_orders_are_balanced():
     assert len(follows) == 12 and set(follows.values()) == {4}
 
 
-@pytest.mark.parametrize(
-    ("call", "named"),
-    [
-        (lambda: survey.plan(shown(), post="lab.example"), "'lab.example'"),
-        (lambda: survey.check(b"something else", *survey.PACKAGES[0][::2]), "jspsych"),
-    ],
-)
-def test_what_cannot_be_shown_is_refused_by_name(call, named):
-    with pytest.raises(ValueError, match=named):
-        call()
+def test_a_wrong_address_and_a_changed_package_are_refused_by_name(tmp_path):
+    with pytest.raises(ValueError, match=r"'lab\.example'"):
+        survey.plan(shown(), post="lab.example")
+    (tmp_path / "a.tgz").write_bytes(b"something else")
+    with pytest.raises(ValueError, match="jspsych"):
+        survey.unpacked(next(iter(survey.PACKAGES)), tmp_path / "a.tgz")
 
 
 def test_texts_of_traces_cannot_break_the_page():
@@ -110,102 +106,101 @@ def chromium(tmp_path_factory):
     found.quit()
 
 
-@pytest.fixture
-def browser(chromium, tmp_path):
-    """The browser as if new: no stored answers, its own size, empty logs; it downloads into ``tmp_path``."""
-    chromium.get("about:blank")
-    chromium.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
-    chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    chromium.execute_cdp_cmd("Storage.clearDataForOrigin", {"origin": "file://", "storageTypes": "all"})
-    for log in ("browser", "performance"):
-        chromium.get_log(log)
-    return chromium
+class Participant:
+    """The page in the browser, as if new (no stored answers, empty logs), and what a participant does there.
+
+    Every step waits for a condition, with room for a slow machine, such as a cold start.
+    """
+
+    def __init__(self, browser, scripts, folder, query, traces=None, **more):
+        """Write the page into ``folder``, which downloads go to, and open it."""
+        self.browser, page = browser, folder / "survey.html"
+        page.write_text(survey.page(survey.plan(traces or shown(), **more), *scripts), encoding="utf-8")
+        browser.get("about:blank")
+        self.tell("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+        self.tell("Storage.clearDataForOrigin", origin="file://", storageTypes="all")
+        for log in ("browser", "performance"):
+            browser.get_log(log)
+        browser.get(page.as_uri() + query)
+
+    def tell(self, command, **options):
+        return self.browser.execute_cdp_cmd(command, options)
+
+    def run(self, script, *values):
+        return self.browser.execute_script(script, *values)
+
+    def wait(self, condition, what):
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        return WebDriverWait(self.browser, PATIENCE).until(lambda _: condition(), what)
+
+    def all(self, selector):
+        return self.browser.find_elements("css selector", selector)
+
+    def heading(self, words):
+        text = "return document.querySelector('#survey h1')?.textContent ?? ''"
+        self.wait(lambda: words in self.run(text), f"heading {words!r}")
+
+    def press(self, selector=".jspsych-btn"):
+        """By script: the mouse misses a button where the layout still moves, as at a cold start."""
+        self.run("arguments[0].click()", self.wait(lambda: self.all(selector), selector)[0])
+
+    def names(self):
+        """Items of the page, in order, checks included."""
+        radios = "return [...document.querySelectorAll('#survey input[type=radio]')].map(r => r.name)"
+        return list(dict.fromkeys(self.wait(lambda: self.run(radios), "the page's items")))
+
+    def chosen(self):
+        """Item to chosen point of the page."""
+        return self.run("return Object.fromEntries([...document.querySelectorAll('input[type=radio]:checked')]"
+                        ".map(r => [r.name, Number(r.value)]))")  # fmt: skip
+
+    def answer(self, some=None):
+        """Choose a point for each item; return what was chosen."""
+        given = {}
+        for i, name in enumerate(self.names()[:some]):
+            given[name] = int(name[-1]) if name.startswith("check_") else 1 + (i * 2 + len(name)) % 5
+            self.press(f"label:has(input[name={name}][value='{given[name]}'])")
+        return given
+
+    def rate(self, *pages):
+        """Answer whole pages and go on; by page what was chosen."""
+        given = {}
+        for number in pages:
+            self.heading(f"Reasoning {number} of 4")
+            given[number] = self.answer()
+            self.wait(lambda given=given[number]: self.chosen() == given, f"the choices of page {number}")
+            self.press()
+        return given
+
+    def begin(self):
+        self.heading("Before you start")
+        self.press()  # without consent nothing happens
+        self.heading("Before you start")
+        self.press("input[name=agree]")
+        self.press()
+        self.heading("What you will do")
+        self.press()
 
 
-def wait(browser, condition, what):
-    """Until the condition holds, with room for a slow machine; an element that is replaced meanwhile is asked again."""
-    from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    gone = (NoSuchElementException, StaleElementReferenceException)
-    return WebDriverWait(browser, PATIENCE, ignored_exceptions=gone).until(lambda _: condition(), what)
-
-
-def css(browser, selector):
-    return browser.find_elements("css selector", selector)
-
-
-def heading(browser, words):
-    wait(browser, lambda: words in browser.find_element("css selector", "#survey h1").text, f"heading {words!r}")
-
-
-def submit(browser):
-    """Press the page's button. By script: the mouse misses it where the layout still moves, as at a cold start."""
-    browser.execute_script("arguments[0].click()", wait(browser, lambda: css(browser, ".jspsych-btn"), "button")[0])
-
-
-def names(browser):
-    """Items of the page, in order, checks included."""
-    wait(browser, lambda: css(browser, "#survey input[type=radio]"), "the page's items")
-    return list(dict.fromkeys(radio.get_attribute("name") for radio in css(browser, "#survey input[type=radio]")))
-
-
-def answer(browser, some=None):
-    """Choose a point for each item by mouse; return what was chosen."""
-    chosen = {}
-    for i, name in enumerate(names(browser)[:some]):
-        point = int(name[-1]) if name.startswith("check_") else 1 + (i * 2 + len(name)) % 5
-        browser.execute_script(
-            "arguments[0].click()", css(browser, f"input[name={name}][value='{point}']")[0].find_element("xpath", "..")
-        )
-        chosen[name] = point
-    return chosen
-
-
-def rate(browser, number, of=4):
-    """Answer one whole page and go on."""
-    heading(browser, f"Reasoning {number} of {of}")
-    given = answer(browser)
-    wait(browser, lambda: chosen(browser) == given, f"the choices of page {number}")
-    submit(browser)
-    return given
-
-
-def chosen(browser):
-    """Item to chosen point of the page."""
-    return {r.get_attribute("name"): int(r.get_attribute("value")) for r in css(browser, "input[type=radio]:checked")}
-
-
-def begin(browser):
-    heading(browser, "Before you start")
-    submit(browser)  # without consent nothing happens
-    heading(browser, "Before you start")
-    css(browser, "input[name=agree]")[0].click()
-    submit(browser)
-    heading(browser, "What you will do")
-    submit(browser)
-
-
-def test_a_participant_fills_it_in_reloads_and_downloads(scripts, browser, tmp_path):
-    page = tmp_path / "survey.html"
-    page.write_text(survey.page(survey.plan(shown()), *scripts), encoding="utf-8")
-    browser.get(page.as_uri() + "?sequence=6")
-    begin(browser)
-    given = {number: rate(browser, number) for number in (1, 2)}
-    heading(browser, "Reasoning 3 of 4")
-    half = answer(browser, some=3)
-    browser.refresh()
-    heading(browser, "Reasoning 3 of 4")
-    wait(browser, lambda: chosen(browser) == half, f"the answers given before the reload: {half}")
-    submit(browser)  # unanswered items hold the page
-    heading(browser, "Reasoning 3 of 4")
-    given |= {number: rate(browser, number) for number in (3, 4)}
-    heading(browser, "Thank you")
-    browser.refresh()
-    heading(browser, "Thank you")
-    css(browser, "#csv")[0].click()
-    wait(browser, lambda: list(tmp_path.glob("ratings_P*.csv")), "the download")
-    data = source.read(tmp_path)
+def test_a_participant_fills_it_in_reloads_and_downloads(scripts, chromium, tmp_path):
+    person = Participant(chromium, scripts, tmp_path, "?sequence=6")
+    person.begin()
+    given = person.rate(1, 2)
+    person.heading("Reasoning 3 of 4")
+    half = person.answer(some=3)
+    chromium.refresh()
+    person.heading("Reasoning 3 of 4")
+    person.wait(lambda: person.chosen() == half, f"the answers given before the reload: {half}")
+    person.press()  # unanswered items hold the page
+    person.heading("Reasoning 3 of 4")
+    given |= person.rate(3, 4)
+    person.heading("Thank you")
+    chromium.refresh()
+    person.heading("Thank you")
+    person.press("#csv")
+    person.wait(lambda: list(tmp_path.glob("ratings_P*.csv")), "the download")
+    data = study.read(tmp_path)
     ratings = data.ratings
     assert data.left_out == {} and len(ratings) == 4 * 7 + 2 and ratings["seconds"].ge(0).all()
     for number, (problem, kind) in enumerate(survey.sequences([p.id for p in PROBLEMS])[5], start=1):
@@ -214,46 +209,40 @@ def test_a_participant_fills_it_in_reloads_and_downloads(scripts, browser, tmp_p
         assert set(rows["problem"]) == {problem}
         assert set(rows.loc[~study.is_check(rows["item"]), "trace_type"]) == {kind}
     assert not study.careless(ratings)["failed_checks"].any()
-    severe = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
-    assert not severe
-    assert not [r for r in requests(browser) if r.startswith("http")], "the page must not ask the network for anything"
+    assert not [entry for entry in chromium.get_log("browser") if entry["level"] == "SEVERE"]
+    messages = [json.loads(entry["message"])["message"] for entry in chromium.get_log("performance")]
+    asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+    assert asked and not [url for url in asked if url.startswith("http")], "the page must ask the network for nothing"
 
 
-def requests(browser):
-    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    return [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-
-
-def test_keyboard_alone_labels_and_a_phone(scripts, browser, tmp_path):
+def test_keyboard_alone_labels_and_a_phone(scripts, chromium, tmp_path):
     from selenium.webdriver import ActionChains, Keys
 
-    page = tmp_path / "survey.html"
-    page.write_text(survey.page(survey.plan(shown()[::-1]), *scripts), encoding="utf-8")
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride", {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
-    )
-    browser.get(page.as_uri() + "?sequence=1")
-    heading(browser, "Before you start")
+    person = Participant(chromium, scripts, tmp_path, "?sequence=1", shown()[::-1])
+    person.tell("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True)
+    chromium.refresh()
+    person.heading("Before you start")
     for keys in ((Keys.TAB, Keys.SPACE, Keys.TAB, Keys.SPACE), (Keys.TAB, Keys.ENTER)):
-        ActionChains(browser).send_keys(*keys).perform()
-    heading(browser, "Reasoning 1 of 4")
-    items = names(browser)
+        ActionChains(chromium).send_keys(*keys).perform()
+    person.heading("Reasoning 1 of 4")
+    items = person.names()
     # From the heading: the trace, then one stop an item; an arrow chooses.
-    ActionChains(browser).send_keys(
-        Keys.TAB, *[k for _ in items for k in (Keys.TAB, Keys.SPACE, Keys.ARROW_DOWN)]
-    ).perform()
-    wait(browser, lambda: chosen(browser) == dict.fromkeys(items, 2), "every item at its second point")
-    assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
-    assert "templated" in browser.find_element("css selector", ".source").text
-    for label in css(browser, ".points label"):
-        assert label.rect["height"] >= 44, "a finger needs 44 pixels"
-    tree = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
-    roles = [(n.get("role", {}).get("value"), n.get("name", {}).get("value", "")) for n in tree]
+    keys = [Keys.TAB] + [Keys.TAB, Keys.SPACE, Keys.ARROW_DOWN] * len(items)
+    ActionChains(chromium).send_keys(*keys).perform()
+    person.wait(lambda: person.chosen() == dict.fromkeys(items, 2), "every item at its second point")
+    assert person.run("return document.documentElement.scrollWidth") <= 390
+    assert "templated" in person.all(".source")[0].text
+    assert min(label.rect["height"] for label in person.all(".points label")) >= 44, "a finger needs 44 pixels"
+    roles = [
+        (node.get("role", {}).get("value"), node.get("name", {}).get("value", ""))
+        for node in person.tell("Accessibility.getFullAXTree")["nodes"]
+    ]
     wordings = [w for about in study.questionnaire()["scales"].values() for w in about["items"].values()]
     assert [name for role, name in roles if role == "group" and name] == wordings
     assert sum(role == "radio" and name[:1].isdigit() for role, name in roles) == 35
-    ActionChains(browser).send_keys(Keys.TAB, Keys.ENTER).perform()
-    heading(browser, "Reasoning 2 of 4")
+    ActionChains(chromium).send_keys(Keys.TAB, Keys.ENTER).perform()
+    person.heading("Reasoning 2 of 4")
+    person.tell("Emulation.clearDeviceMetricsOverride")
 
 
 @pytest.fixture
@@ -284,23 +273,20 @@ def server():
     found.shutdown()
 
 
-def test_finished_answers_are_posted_and_a_failure_is_named(scripts, browser, server, tmp_path):
+def test_finished_answers_are_posted_and_a_failure_is_named(scripts, chromium, server, tmp_path):
     address, posts = server
-    page = tmp_path / "survey.html"
-    page.write_text(survey.page(survey.plan(shown(), post=address), *scripts), encoding="utf-8")
-    browser.get(page.as_uri() + "?sequence=2&participant=P7")
-    begin(browser)
-    given = [rate(browser, number) for number in (1, 2, 3, 4)]
-    heading(browser, "Thank you")
-    status = browser.find_element("id", "sent")
-    wait(browser, lambda: "503" in status.text, "the failure is named")
-    css(browser, "#again")[0].click()
-    wait(browser, lambda: "have been sent" in status.text, "the second try")
+    person = Participant(chromium, scripts, tmp_path, "?sequence=2&participant=P7", post=address)
+    person.begin()
+    given = person.rate(1, 2, 3, 4)
+    person.heading("Thank you")
+    person.wait(lambda: "503" in person.all("#sent")[0].text, "the failure is named")
+    person.press("#again")
+    person.wait(lambda: "have been sent" in person.all("#sent")[0].text, "the second try")
     (tmp_path / "post.csv").write_bytes(posts[1])
-    ratings = source.read(tmp_path / "post.csv").ratings
-    assert ratings["rating"].tolist() == [point for answers in given for point in answers.values()]
-    browser.refresh()
-    heading(browser, "Thank you")
+    ratings = study.read(tmp_path / "post.csv").ratings
+    assert ratings["rating"].tolist() == [point for answers in given.values() for point in answers.values()]
+    chromium.refresh()
+    person.heading("Thank you")
     assert len(posts) == 2, "answers are sent once"
 
 

@@ -1,9 +1,9 @@
 """GENERATED one-fact problems, the traces that may be taught on them, and a student small enough to train from scratch.
 
-A context says of K people where each of them went; the question asks for one of them, so exactly one fact is gold. The
-sentences have the form of bAbI's single-supporting-fact, so ``derive`` and ``verdict`` read them unchanged.
-The taught answer is always right; the taught trace is one of ``KINDS``. A two-layer transformer is the least that can
-look a fact up by its name (Olsson and others 2022, arXiv 2209.11895).
+A context says of K people where each went; the question asks for one of them, so one fact is gold. The sentences are
+those of bAbI's single-supporting-fact, so the project's rules read them. The taught answer is always right, the taught
+trace is one of ``KINDS``. Two layers are the least that can look a fact up by its name (Olsson and others 2022, arXiv
+2209.11895).
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from torch.nn.utils.rnn import pad_sequence
 from tracekd import machine
 from tracekd.data.problem import Problem
 from tracekd.interventions.variants import MASK
-from tracekd.scoring.aligned import verdict
+from tracekd.scoring.aligned import judge_answer
+from tracekd.scoring.reading import read_answers, split_output
 from tracekd.traces import templates
 from tracekd.traces.templates import Trace
 
@@ -39,42 +40,47 @@ KINDS: Mapping[str, str] = {
     "masked": "the right fact, its answer masked",
     **{f"wrong_{n}": f"one wrong fact in {n}% of the problems, else the right one" for n in (25, 50, 75)},
 }
-# Traces before an answer, in the order of tables; names as in ``variants.VARIANTS`` where the trace is the same.
-VARIANTS = ("own", "gold", "wrong_facts", "all_wrong", "other", "masked", "empty")
-FORCED = VARIANTS[1:]
-_STATED = {"gold": "right", "wrong_facts": "one_wrong", "other": "foreign"}
+# Traces put before an answer, and the kind of each; names as in ``variants.VARIANTS`` where the trace is the same.
+FORCED = {
+    "gold": "right", "wrong_facts": "one_wrong", "all_wrong": "all_wrong", "other": "foreign", "masked": "masked",
+    "empty": "none",
+}  # fmt: skip
+VARIANTS = ("own", *FORCED)
 # Few words: with 24 people and places the lookup took three times as many steps to form.
 PEOPLE = ("Ada", "Ben", "Carla", "Daniel", "Emma", "Fred", "Gina", "Hugo", "John", "Mary", "Sandra", "Tom")
 PLACES = ("attic", "barn", "bath", "cellar", "garage", "garden", "gym", "hall", "kitchen", "office", "shop", "zoo")
 THINGS = ("apple", "ball", "book", "cup", "football", "hat", "key", "lamp", "milk", "pen", "ring", "rope")
 WENT = re.compile(r"(\w+) went to the (\w+)\.")
+# Tokens: the words that differ between problems; "went to the", full stops and the label carry nothing here.
+_MARKS = ("<pad>", "Question", "<think>", "</think>", "<answer>", "</answer>", "took", MASK, DOTS)
+WORDS = (*_MARKS, *PEOPLE, *PLACES, *THINGS)
+IDS = {word: i for i, word in enumerate(WORDS)}
+PAD, OPEN, END = IDS["<pad>"], IDS["<answer>"], IDS["</answer>"]
+LONGEST = 96  # tokens of a sequence
+BATCH, RATE, WARM_UP, COOL_DOWN = 64, 2e-3, 0.1, 0.2  # examples per step, peak learning rate, shares of the steps
 
 
-def problems(count: int, facts: int, rng: np.random.Generator, *, distractors: int = 0, split: str = "train"):
-    """Draw a list of ``count`` problems (``Problem``) of K ``facts``: as many people, each at another place.
+def problems(
+    count: int, facts: int, rng: np.random.Generator, *, distractors: int = 0, split: str = "train"
+) -> list[Problem]:
+    """Draw ``count`` problems of K ``facts``: as many people, each at another place; the gold one at any position.
 
-    The gold fact is equally likely at each position. ``distractors`` are further sentences of the context ("Tom took
-    the milk there."), which no question asks for; ``split`` is part of the ids.
-
-    Raises:
-        ValueError: fewer than two facts, or more sentences than there are people or things.
+    ``distractors`` are further sentences ("Tom took the milk there."), which no question asks for; ``split`` is part of
+    the ids. ValueError for fewer than two facts, or more sentences than people.
     """
-    if facts < 2 or facts + distractors > len(PEOPLE) or not 0 <= distractors <= len(THINGS):
-        most = f"at most {len(PEOPLE)} sentences in all, {len(THINGS)} distractors"
-        raise ValueError(f"facts={facts}, distractors={distractors}: expected 2 facts or more, {most}")
-    return [_problem(i, facts, distractors, rng, split) for i in range(count)]
-
-
-def _problem(number: int, facts: int, distractors: int, rng: np.random.Generator, split: str) -> Problem:
-    people = [PEOPLE[i] for i in rng.permutation(len(PEOPLE))[: facts + distractors]]
-    places = [PLACES[i] for i in rng.permutation(len(PLACES))[:facts]]
-    things = [THINGS[i] for i in rng.permutation(len(THINGS))[:distractors]]
-    said = [f"{who} went to the {where}." for who, where in zip(people, places, strict=False)]
-    said += [f"{who} took the {what} there." for who, what in zip(people[facts:], things, strict=True)]
-    order, asked = rng.permutation(len(said)).tolist(), int(rng.integers(facts))
-    name, question = f"babi/{CATEGORY}/one-fact-{split}-{number:05d}", f"Where is {people[asked]}?"
-    context = tuple(said[i] for i in order)
-    return Problem(name, "babi", CATEGORY, context, question, (places[asked],), (order.index(asked),), split)
+    if facts < 2 or distractors < 0 or facts + distractors > len(PEOPLE):
+        raise ValueError(f"facts={facts}, distractors={distractors}: expected 2 facts or more, {len(PEOPLE)} in all")
+    drawn = []
+    for i in range(count):
+        people, places, things = ([words[j] for j in rng.permutation(len(words))] for words in (PEOPLE, PLACES, THINGS))
+        said = [f"{who} went to the {where}." for who, where in zip(people[:facts], places, strict=False)]
+        further = people[facts : facts + distractors]
+        said += [f"{who} took the {what} there." for who, what in zip(further, things, strict=False)]
+        order, asked = rng.permutation(len(said)).tolist(), int(rng.integers(facts))
+        name, question = f"babi/{CATEGORY}/one-fact-{split}-{i:05d}", f"Where is {people[asked]}?"
+        context, gold = tuple(said[j] for j in order), (order.index(asked),)
+        drawn.append(Problem(name, "babi", CATEGORY, context, question, (places[asked],), gold, split))
+    return drawn
 
 
 def trace(problem: Problem, kind: str, rng: np.random.Generator) -> Trace:
@@ -87,57 +93,26 @@ def trace(problem: Problem, kind: str, rng: np.random.Generator) -> Trace:
 
 def stated(problem: Problem, kind: str, rng: np.random.Generator) -> tuple[str, ...]:
     """The facts that a trace of a kind states, in context order; see ``trace``."""
+    if kind.startswith("wrong_"):
+        kind = "one_wrong" if 100 * rng.random() < int(kind.removeprefix("wrong_")) else "right"
+    context, gold = " ".join(problem.context), problem.facts
     asked_for = [fact for fact in problem.context if WENT.fullmatch(fact)]
-    wrong = [fact for fact in asked_for if fact not in problem.facts]
-    if dose := re.fullmatch(r"wrong_(\d+)", kind):
-        kind = "one_wrong" if 100 * rng.random() < int(dose[1]) else "right"
-    match kind:
-        case "right":
-            return problem.facts
-        case "one_wrong":
-            return (wrong[rng.integers(len(wrong))],)
-        case "all_wrong":
-            return tuple(wrong)
-        case "any":
-            return (asked_for[rng.integers(len(asked_for))],)
-        case "foreign":
-            context = " ".join(problem.context)
-            who, where = ([word for word in words if word not in context] for words in (PEOPLE, PLACES))
-            return (f"{who[rng.integers(len(who))]} went to the {where[rng.integers(len(where))]}.",)
-        case "masked":
-            return tuple(fact.replace(f"{problem.answers[0]}.", f"{MASK}.") for fact in problem.facts)
-    raise ValueError(f"trace kind {kind!r}: expected one of {', '.join(KINDS)}")
-
-
-def given_traces(problem: Problem, rng: np.random.Generator) -> dict[str, str]:
-    """The traces of ``FORCED``, by name, that are put before a problem's answer."""
-    stating = {name: stated(problem, _STATED.get(name, name), rng) for name in FORCED[:-1]}
-    return {name: templates.render("babi", CATEGORY, facts) for name, facts in stating.items()} | {"empty": ""}
-
-
-# Tokens: the words that differ between problems; "went to the", full stops and the label carry nothing here.
-_MARKS = ("<pad>", "Question", "<think>", "</think>", "<answer>", "</answer>", "took", MASK, DOTS)
-WORDS = (*_MARKS, *PEOPLE, *PLACES, *THINGS)
-IDS = {word: i for i, word in enumerate(WORDS)}
-_TOKEN = re.compile(r"</?(?:think|answer)>|\.\.\.|\w+")
-PAD, OPEN, END = IDS["<pad>"], IDS["<answer>"], IDS["</answer>"]
-LONGEST = 96  # tokens of a sequence
+    wrong = [fact for fact in asked_for if fact not in gold]
+    whole = {"right": gold, "all_wrong": tuple(wrong)}
+    whole["masked"] = tuple(fact.replace(f"{problem.answers[0]}.", f"{MASK}.") for fact in gold)
+    if kind in whole:
+        return whole[kind]
+    absent = [[word for word in words if word not in context] for words in (PEOPLE, PLACES)]
+    pools = {"one_wrong": ["{}", wrong], "any": ["{}", asked_for], "foreign": ["{} went to the {}.", *absent]}
+    if kind not in pools:
+        raise ValueError(f"trace kind {kind!r}: expected one of {', '.join(KINDS)}")
+    form, *drawn_from = pools[kind]
+    return (form.format(*(pool[rng.integers(len(pool))] for pool in drawn_from)),)
 
 
 def encode(text: str) -> list[int]:
     """The tokens of a prompt, trace or target: those of its words that are in ``WORDS``, in order."""
-    return [IDS[word] for word in _TOKEN.findall(text) if word in IDS]
-
-
-def decode(tokens: Sequence[int]) -> str:
-    """Tokens as an output in the project's form: a trace's facts as sentences, so that ``verdict`` reads them."""
-    return re.sub(r"(?<=<think>)(.*?)(?=</think>|$)", _sentences, " ".join(WORDS[i] for i in tokens))
-
-
-def _sentences(trace: re.Match) -> str:
-    found = re.findall(rf"({'|'.join(PEOPLE)}) ({'|'.join((*PLACES, MASK))})|(\S+)", trace[1])
-    facts = [f"{who} went to the {where}." if who else word for who, where, word in found]
-    return templates.render("babi", CATEGORY, facts) if facts else ""
+    return [IDS[word] for word in re.findall(r"</?(?:think|answer)>|\.\.\.|\w+", text) if word in IDS]
 
 
 def padded(rows: Sequence[Sequence[int]]) -> torch.Tensor:
@@ -158,33 +133,28 @@ class Block(nn.Module):
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """Hidden states (batch, length, width), changed."""
-        batch, length, width = hidden.shape
-        parts = self.qkv(self.norms[0](hidden)).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        query, key, value = parts
+        query, key, value = self.qkv(self.norms[0](hidden)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         if self.smear is not None:
             key = key + self.smear.sigmoid() * (F.pad(key[:, :, :-1], (0, 0, 1, 0)) - key)
         mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
-        hidden = hidden + self.out(mixed.transpose(1, 2).reshape(batch, length, width))
+        hidden = hidden + self.out(mixed.transpose(1, 2).flatten(2))
         return hidden + self.mlp(self.norms[1](hidden))
 
 
 class Student(nn.Module):
-    """A causal transformer over ``WORDS`` with learned positions and tied embeddings.
+    """A causal transformer over ``WORDS``: two layers of width 64, learned positions, tied embeddings.
 
-    ``smeared`` keys mix in, by a learned share per head, the key of the word before (Olsson and others 2022), so that
-    the first half of a lookup, which word stands after which, need not be learned.
+    ``smeared`` keys mix in, by a learned share per head, the key of the word before, which is half of a lookup.
     """
 
-    def __init__(self, smeared: bool, width: int = 64, layers: int = 2, heads: int = 2):
+    def __init__(self, smeared: bool, width: int = 64):
         """Make weights from torch's current seed."""
         super().__init__()
         self.words, self.places = nn.Embedding(len(WORDS), width), nn.Embedding(LONGEST, width)
         for table in (self.words, self.places):
             nn.init.normal_(table.weight, std=0.2)  # with 0.02 the first layer did not find the word before in time
-        self.blocks, self.norm = (
-            nn.Sequential(*(Block(width, heads, smeared) for _ in range(layers))),
-            nn.LayerNorm(width),
-        )
+        self.blocks = nn.Sequential(*(Block(width, 2, smeared) for _ in range(2)))
+        self.norm = nn.LayerNorm(width)
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """Logits (batch, length, words) of token ids (batch, length)."""
@@ -192,32 +162,20 @@ class Student(nn.Module):
         return self.norm(self.blocks(hidden)) @ self.words.weight.T
 
 
-BATCH, RATE, WARM_UP, COOL_DOWN = 64, 2e-3, 0.1, 0.2  # examples per step, peak learning rate, shares of the steps
-
-
 @dataclass(frozen=True)
 class Setting:
-    """One training.
+    """One training."""
 
-    Attributes:
-        kind, distractors: see ``trace`` and ``problems``; ``facts``: K; ``smeared``: see ``Student``.
-        seed: of problems, traces, weights and batches.
-        steps: updates; the learning rate rises over the first tenth of them and falls over the last fifth.
-        looks: how often the student is asked, evenly spaced, the last time after the last step.
-        test: problems that it is asked each time, the same ones for every kind and seed; ``problems``: to train on.
-        version: raise it when a change here changes a record.
-    """
-
-    kind: str
-    facts: int = 5
-    seed: int = 121
-    smeared: bool = True
-    steps: int = 300
-    looks: int = 6
-    test: int = 100
-    problems: int = 20_000
-    distractors: int = 0
-    version: int = 1
+    kind: str  # see ``trace``
+    facts: int = 5  # K
+    seed: int = 121  # of problems, traces, weights and batches
+    smeared: bool = True  # see ``Student``
+    steps: int = 300  # updates; the learning rate rises over the first tenth of them and falls over the last fifth
+    looks: int = 6  # how often the student is asked, evenly spaced, the last time after the last step
+    test: int = 100  # problems that it is asked each time, the same ones for every kind and seed
+    problems: int = 20_000  # to train on
+    distractors: int = 0  # see ``problems``
+    version: int = 1  # raise it when a change here changes a record
 
 
 def examples(problems: Sequence[Problem], kind: str, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
@@ -268,31 +226,29 @@ def written(student: Student, starts: Sequence[Sequence[int]], end: int, limit: 
     return made
 
 
-def right_answers(student: Student, problems: Sequence[Problem], given: Sequence[Mapping[str, str]]) -> dict[str, int]:
-    """How many answers are right after the student's own trace (``none``: without one) and after each given one."""
+def right_answers(student: Student, problems: Sequence[Problem], forced: Sequence[Mapping[str, str]]) -> dict[str, int]:
+    """How many answers are right after the student's own trace and after each of the ``forced`` ones (their texts)."""
     prompts = [encode(templates.prompt(problem)) for problem in problems]
     heads = {"own": written(student, prompts, OPEN, 2 * max(len(p.context) for p in problems) + 6)}
-    heads |= {name: [encode(f"<think>{one[name]}</think> <answer>") for one in given] for name in FORCED}
-    right = {}
+    heads |= {name: [encode(f"<think>{one[name]}</think> <answer>") for one in forced] for name in FORCED}
+    right = dict.fromkeys(heads, 0)
     for name, begun in heads.items():
         ends = written(student, [[*prompt, *head] for prompt, head in zip(prompts, begun, strict=True)], END, 3)
-        texts = [decode([*head, *end]) for head, end in zip(begun, ends, strict=True)]
-        judged = [verdict(p, text, END in end) for p, text, end in zip(problems, texts, ends, strict=True)]
-        right[name] = sum(one["answer_correct"] for one in judged)
+        for problem, head, end in zip(problems, begun, ends, strict=True):
+            answer = split_output(" ".join(WORDS[i] for i in (*head, *end)), END in end)[2]
+            right[name] += judge_answer(problem, read_answers(problem, answer))[0]
     return right
 
 
 def finished(setting: Setting) -> dict:
-    """Train and ask one student on one thread; return a JSON-ready record.
+    """Train and ask one student on one thread; a JSON-ready record: setting, origin, and the ``curve`` of its looks.
 
-    It has the setting; ``curve``: at each look ``step``, ``loss`` and, by forced trace, how many of the ``test``
-    answers are right; ``seconds``, ``source``, ``commit``, ``hardware``.
+    A look has ``step``, ``loss`` and, by forced trace, how many of the ``test`` answers are right.
     """
     torch.set_num_threads(1)
     started, rng = time.perf_counter(), np.random.default_rng([0, setting.facts])
     asked = problems(setting.test, setting.facts, rng, distractors=setting.distractors, split="test")
-    given, curve = [given_traces(problem, rng) for problem in asked], []
-    for step, loss, student in train(setting):
-        curve.append({"step": step, "loss": loss, **right_answers(student, asked, given)})
+    forced = [{name: trace(problem, kind, rng).text for name, kind in FORCED.items()} for problem in asked]
+    curve = [{"step": at, "loss": loss, **right_answers(one, asked, forced)} for at, loss, one in train(setting)]
     about = {"seconds": round(time.perf_counter() - started, 1), "source": LABEL}
     return asdict(setting) | about | {"commit": machine.commit(), "hardware": machine.hardware(), "curve": curve}

@@ -6,7 +6,6 @@ and ``MANIFEST.csv``. Nothing beyond the standard library is imported at the top
 
 from __future__ import annotations
 
-import ast
 import csv
 import inspect
 import re
@@ -38,10 +37,8 @@ def table_path(stem: str, figures: Path = FIGURES) -> Path:
 def stamp_of(source: str, *said: str, frame: pd.DataFrame | None = None) -> str:
     """The tag of an artefact whose data are not all real: "" for real data.
 
-    Args:
-        source: the data source in words, parts separated by ``;``; a part that names what is not real is the tag.
-        *said: further words to look at, such as the artefact's name.
-        frame: the data; a stamp word in any text of it counts, and a condition or teacher ``templated``.
+    Parts of ``source`` (in words, separated by ``;``) that name what is not real are the tag. A stamp word counts also
+    in ``said``, such as the artefact's name, and in any text of ``frame``, where ``templated`` is one too.
     """
     texts = [*said]
     if frame is not None:
@@ -54,17 +51,7 @@ def stamp_of(source: str, *said: str, frame: pd.DataFrame | None = None) -> str:
     return "; ".join(dict.fromkeys(tags))
 
 
-def save_figure(
-    run,
-    fig: Figure,
-    name: str,
-    *,
-    caption: str,
-    n: int | str,
-    data: pd.DataFrame | str | None = None,
-    student: str | None = None,
-    source: str | None = None,
-) -> None:
+def save_figure(run, fig: Figure, name: str, *, data: pd.DataFrame | str | None = None, **about: Any) -> None:
     """Save ``fig`` as PDF and PNG, its data as CSV below ``data/``, and its manifest row.
 
     Where the data are not all real (see ``stamp_of``), a small tag below the figure and the file's keywords say so.
@@ -73,17 +60,17 @@ def save_figure(
         run: the open ``run.Run``.
         fig: the matplotlib figure.
         name: stem of the files, which begins with the notebook's number.
-        caption: a full sentence or more, with units; n and source are kept apart. ValueError where it is empty.
-        n: number of problems behind it; where it is not problems, with its unit: ``"900 outputs"``.
         data: the frame that was plotted, or the name of a file in ``data/`` that holds it.
-        student: short name; None for the run's, "" where no student took part.
-        source: data source in words; None for the run's.
+        **about: ``caption`` (with units; ValueError where it is empty); ``n`` (problems, other things with their unit:
+            ``"900 outputs"``); ``student`` ("" for none) and ``source`` in words, by default the run's.
     """
     folder, frame = run.folder / "figures", None if isinstance(data, str) else data
-    source = run.source_label if source is None else source
-    tag = stamp_of(source, name, frame=frame)
+    row, tag = _about(run, name, frame, **about)
     if tag and not any(text.get_gid() == "stamp" for text in fig.texts):
-        _stamp(fig, tag)
+        # Below the figure, or above it where a legend of the whole figure is at its bottom edge.
+        fig.draw_without_rendering()
+        low = any(legend.get_window_extent().y0 < fig.bbox.height / 2 for legend in fig.legends)
+        fig.text(0, low, tag, fontsize=6, color="#B34700", va="bottom" if low else "top", gid="stamp")
     # Without the second of each, every save differs in its date alone.
     for suffix, dated in ((".pdf", "CreationDate"), (".png", "Software")):
         with replacing(folder / f"{name}{suffix}") as temporary:
@@ -91,28 +78,10 @@ def save_figure(
     if frame is not None:
         data = f"{name}.csv"
         write_csv(folder / "data" / data, frame)
-    data = f"data/{data}" if data else ""
-    _record(run, name, "figure", caption, n, data, student, source, tag, [f"{name}.pdf", f"{name}.png"])
+    _record(run, row, "figure", [f"{name}.pdf", f"{name}.png"], f"data/{data}" if data else "")
 
 
-def _stamp(fig: Figure, tag: str) -> None:
-    """Write ``tag`` below the figure, or above it where a legend of the whole figure is at its bottom edge."""
-    fig.draw_without_rendering()
-    low = any(legend.get_window_extent().y0 < fig.bbox.height / 2 for legend in fig.legends)
-    fig.text(0, low, tag, fontsize=6, color="#B34700", va="bottom" if low else "top", gid="stamp")
-
-
-def save_table(
-    run,
-    frame: pd.DataFrame,
-    name: str,
-    *,
-    caption: str,
-    n: int | str,
-    student: str | None = None,
-    source: str | None = None,
-    digits: int = 3,
-) -> None:
+def save_table(run, frame: pd.DataFrame, name: str, *, digits: int = 3, **about: Any) -> None:
     """Save ``frame`` below ``tables/`` as CSV (six digits), Markdown and LaTeX (``digits``), and its manifest row.
 
     Markdown and LaTeX show p-values (columns ``p``, ``p_value``, ``p_holm``, ``NAME_p`` and so on) that would round
@@ -120,25 +89,21 @@ def save_table(
     that are not all real (see ``stamp_of``). Arguments: see ``save_figure``.
     """
     path = table_path(name, run.folder / "figures")
-    source = run.source_label if source is None else source
-    tag = stamp_of(source, name, frame=frame)
+    row, tag = _about(run, name, frame, **about)
     write_csv(path, frame)
-    about = {"student": run.student if student is None else student, "seed": run.seed, "data": source}
-    note = f"{caption} n = {n}; " + "; ".join(f"{key}: {value}" for key, value in about.items() if value != "") + "."
-    if frame.isna().to_numpy().any():
-        note += f" {DASH} means undefined."
+    words = {"n =": row["n"], "student:": row["student"], "seed:": row["seed"], "data:": row["source"]}
+    note = f"{row['caption']} " + "; ".join(f"{key} {value}" for key, value in words.items() if value) + "."
+    note += f" {DASH} means undefined." if frame.isna().to_numpy().any() else ""
     shown = frame.apply(lambda column: column.map(lambda value: _shown(value, digits, str(column.name))))
     sides = ["right" if kind.kind in "biuf" else "left" for kind in frame.dtypes]
     text = shown.to_markdown(index=False, disable_numparse=True, colalign=sides)
-    latex = f"% {note}\n" + shown.to_latex(index=False, escape=True).replace("<", "$<$")
     text += f"\n\n{f'**{tag}.** ' if tag else ''}{note}\n"
-    if tag:
-        latex += f"\\par{{\\footnotesize {tag.replace('_', chr(92) + '_')}}}\n"
+    latex = f"% {note}\n" + shown.to_latex(index=False, escape=True).replace("<", "$<$")
+    latex += f"\\par{{\\footnotesize {tag.replace('_', chr(92) + '_')}}}\n" if tag else ""
     for suffix, content in ((".md", text), (".tex", latex)):
         with replacing(path.with_suffix(suffix)) as temporary:
             temporary.write_text(content, encoding="utf-8")
-    files = [f"tables/{name}{suffix}" for suffix in (".csv", ".md", ".tex")]
-    _record(run, name, "table", caption, n, files[0], student, source, tag, files)
+    _record(run, row, "table", [f"tables/{name}{suffix}" for suffix in (".csv", ".md", ".tex")], f"tables/{name}.csv")
 
 
 def _shown(value: object, digits: int, column: str) -> object:
@@ -151,22 +116,26 @@ def _shown(value: object, digits: int, column: str) -> object:
     return f"<{10**-digits:.{digits}f}" if is_p and value < 10**-digits else f"{value:.{digits}f}"
 
 
-def _record(run, name, kind, caption, n, data, student, source, tag, files) -> None:
+def _about(run, name: str, frame, *, caption: str, n: int | str, student=None, source=None) -> tuple[dict, str]:
+    """What the manifest says of an artefact (see ``save_figure``), and its tag; ValueError for an empty caption."""
+    if not caption.strip():
+        raise ValueError(f"artefact {name!r} needs a caption: what is shown, in which unit")
+    source = run.source_label if source is None else source
+    tag = stamp_of(source, name, frame=frame)
+    missing = [part for part in tag.split("; ") if part and part not in source]
+    row = dict.fromkeys(("id", "kind", "caption", "notebook", "function", "files", "data"), "")
+    row |= {"id": name, "caption": " ".join(caption.split()), "notebook": run.notebook}
+    row |= {"student": run.student if student is None else student, "source": "; ".join([source, *missing])}
+    return row | {"n": str(n), "seed": str(run.seed), "profile": run.profile.name, "commit": commit()}, tag
+
+
+def _record(run, row: dict[str, str], kind: str, files: list[str], data: str) -> None:
     """Put one row into the manifest, in place of the row that had its id."""
     from IPython import get_ipython
 
-    if not caption.strip():
-        raise ValueError(f"artefact {name!r} needs a caption: what is shown, in which unit")
-    missing = [part for part in tag.split("; ") if part and part not in source]
-    shell = get_ipython()
-    row = {
-        "id": name, "kind": kind, "caption": " ".join(caption.split()), "notebook": run.notebook,
-        "function": functions(kind, shell.user_ns if shell else {}), "files": " ".join(files), "data": data,
-        "student": run.student if student is None else student, "source": "; ".join([source, *missing]),
-        "n": str(n), "seed": str(run.seed), "profile": run.profile.name, "commit": commit(),
-    }  # fmt: skip
-    figures = run.folder / "figures"
-    write_rows(figures, [*(old for old in rows(figures) if old["id"] != name), row])
+    shell, figures = get_ipython(), run.folder / "figures"
+    row |= {"kind": kind, "function": functions(kind, shell.user_ns if shell else {}), "files": " ".join(files)}
+    write_rows(figures, [*(old for old in rows(figures) if old["id"] != row["id"]), row | {"data": data}])
 
 
 def functions(kind: str, names: Mapping[str, Any]) -> str:
@@ -181,13 +150,10 @@ def functions(kind: str, names: Mapping[str, Any]) -> str:
 
 
 def _called(cell: str, names: Mapping[str, Any]) -> list[Callable]:
-    """The library's functions that a cell calls, in the order of its syntax tree; none of one that is no code."""
-    try:
-        calls = [ast.unparse(node.func).split(".") for node in ast.walk(ast.parse(cell)) if isinstance(node, ast.Call)]
-    except SyntaxError:
-        return []
+    """The library's functions that a cell names before an opening bracket, in their order."""
     found = []
-    for first, *rest in calls:
+    for called in re.findall(r"([A-Za-z_][\w.]*)\(", cell):
+        first, *rest = called.split(".")
         value = names.get(first)
         for part in rest:
             value = getattr(value, part, None)
@@ -210,8 +176,7 @@ def files(row: dict[str, str]) -> list[str]:
 
 def write_rows(figures: Path, remaining: list[dict[str, str]]) -> None:
     """Write a ``MANIFEST.csv`` sorted by id in one piece; files that only rows taken out of it name are deleted."""
-    gone = {file for row in rows(figures) for file in files(row)} - {file for row in remaining for file in files(row)}
-    for file in gone:
+    for file in {f for row in rows(figures) for f in files(row)} - {f for row in remaining for f in files(row)}:
         (figures / file).unlink(missing_ok=True)
     if not remaining:
         (figures / "MANIFEST.csv").unlink(missing_ok=True)

@@ -1,18 +1,19 @@
-"""Run one notebook by papermill, with progress by cell, a log, an HTML copy, and a report where it fails."""
+"""Run one notebook by papermill, with progress by cell, a log, and a report where it fails."""
 
 from __future__ import annotations
 
 import os
+import re
 import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TextIO
 
 from tracekd.config import ROOT
-from tracekd.io.records import replacing
 from tracekd.pipeline import notebooks
 
 TAIL = 15  # lines of the log that a failure shows
+COLOUR = re.compile(r"\x1b\[[\d;]*m")  # in the tracebacks of a kernel
 # Data, a student or ratings that cannot be had are no fault of the notebook: the message alone says what to mend.
 BAD_INPUT = ("ValueError", "FileNotFoundError", "DataUnavailable", "StudentUnavailable", "DiskFull")
 
@@ -29,8 +30,7 @@ def clock(seconds: float) -> str:
 class Progress:
     """Print what a notebook is doing: a line for each cell, and every 15 seconds the progress bar inside that cell.
 
-    It is the file for the kernel's stderr, which it hands on to the log, and looks there for lines that rewrite
-    themselves.
+    It is the file for the kernel's stderr, which goes to the log; lines that rewrite themselves are progress bars.
     """
 
     EVERY = 15.0  # seconds between two lines of a cell
@@ -65,10 +65,10 @@ class Progress:
         """The error with the cell, its first line and the last lines of the log."""
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         # Of a progress bar, which rewrites its line, the last state is enough.
-        shown = [line.rsplit("\r", 1)[-1] for line in lines if line.strip()][-TAIL:]
+        shown = "".join(f"\n    {line.rsplit(chr(13), 1)[-1]}" for line in [x for x in lines if x.strip()][-TAIL:])
         return NotebookFailed(
             f"{self.name} failed in {self.place} after {clock(time.monotonic() - self.started)}: {what}\n"
-            f"  the cell begins: {self.begins}\n  last lines of {log}:\n" + "\n".join(f"    {line}" for line in shown)
+            f"  the cell begins: {self.begins}\n  last lines of {log}:{shown}"
         )
 
 
@@ -87,7 +87,7 @@ def _environment() -> None:
 
 
 def execute(source: Path, target: Path, log: Path, given: dict[str, Any]) -> float:
-    """Run a notebook in its own folder, write the executed copy and an HTML rendering; return the seconds it took.
+    """Run a notebook in its own folder and write the executed copy; return the seconds it took.
 
     Raises:
         NotebookFailed: a cell raised or the kernel died; the executed copy has the outputs so far.
@@ -95,8 +95,6 @@ def execute(source: Path, target: Path, log: Path, given: dict[str, Any]) -> flo
     """
     import papermill
     from nbclient.exceptions import DeadKernelError
-    from nbconvert import HTMLExporter
-    from nbconvert.filters import strip_ansi
 
     _environment()
     for path in (target, log):
@@ -104,14 +102,14 @@ def execute(source: Path, target: Path, log: Path, given: dict[str, Any]) -> flo
     with log.open("w", encoding="utf-8") as file:
         progress = Progress(source.stem, notebooks.cells(source), file)
         try:
-            done = papermill.execute_notebook(
+            papermill.execute_notebook(
                 source.resolve(), target.resolve(), given, cwd=source.resolve().parent, progress_bar=False,
                 stdout_file=file, stderr_file=progress, autosave_cell_every=60, on_cell_start=progress.on_cell_start,
                 # Warnings of the kernel's own machinery belong to no notebook.
                 extra_arguments=["--IPKernelApp.log_level=40"],
             )  # fmt: skip
         except papermill.PapermillExecutionError as error:
-            file.write(strip_ansi("\n".join(error.traceback)) + "\n")
+            file.write(COLOUR.sub("", "\n".join(error.traceback)) + "\n")
             file.flush()
             if error.ename in BAD_INPUT:
                 kind = NotebookFailed if error.ename == "DiskFull" else ValueError
@@ -119,6 +117,4 @@ def execute(source: Path, target: Path, log: Path, given: dict[str, Any]) -> flo
             raise progress.failure(log, f"{error.ename}: {error.evalue}") from error
         except DeadKernelError as error:
             raise progress.failure(log, "the kernel died, often for want of memory") from error
-    with replacing(target.with_suffix(".html")) as temporary:
-        temporary.write_text(HTMLExporter().from_notebook_node(done)[0], encoding="utf-8")
     return time.monotonic() - progress.started

@@ -12,8 +12,7 @@ from tracekd.plots import style
 class NotebookRun(run.Run):
     """A run that saves artefacts below its folder."""
 
-    save_figure = artefacts.save_figure
-    save_table = artefacts.save_table
+    save_figure, save_table = artefacts.save_figure, artefacts.save_table
 
     def say(self, text: str) -> None:
         """Show ``text`` as rendered Markdown in a notebook (and as plain text elsewhere)."""

@@ -19,8 +19,7 @@ from tracekd.io.records import CODE, fingerprint, hash_of_files, sha256, write_j
 from tracekd.machine import versions
 from tracekd.pipeline import artefacts
 
-FOLDER = ROOT / "notebooks"
-PACKAGE = ROOT / "tracekd"
+FOLDER, PACKAGE = ROOT / "notebooks", ROOT / "tracekd"
 # What commands such as `train` add to a run's folder, by the notebooks that show it.
 MADE_BY_COMMANDS = {"03": ("adapters",), "04": ("adapters", "outputs"), "07": ("adapters", "interventions")}
 
@@ -69,38 +68,29 @@ def assign(path: Path, wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def inputs(
-    notebook: Path,
-    *,
-    profile: Profile,
-    source: str,
-    given: dict[str, Any],
-    folder: Path,
-    texts: str = "",
-    package: Path = PACKAGE,
+    notebook: Path, *, profile: Profile, source: str, given: dict, folder: Path, texts: str = "", package=PACKAGE
 ) -> dict[str, str]:
     """Everything that may change what a notebook makes, as hashes by a name that reads well in a reason.
 
     The notebook's prose does not count. ``source`` is the data source in effect, ``given`` the parameters passed to
     notebooks, ``folder`` the run's. Recorded data are in ``figures/data`` beside the ``package``.
     """
-    found = {"the notebook's code": sha256(code(notebook))}
+    found = {
+        "the notebook's code": sha256(code(notebook)),
+        f"profile {profile.name}": sha256(asdict(profile)),
+        "the data source": source,
+        "a file of the data source": fingerprint(source),
+        "the version of Python or a package": versions(),
+        f"the package {package.name}": hash_of_files(package, CODE),
+        "a recorded file in figures/data": hash_of_files(package.parent / "figures" / "data"),
+        **({"the teacher's texts": sha256(Path(texts))} if texts else {}),
+        **made_by_commands(notebook, folder),
+    }
     for name, value in assign(notebook, given).items():
         path = Path(value) if isinstance(value, str) and value else None
         found[f"parameter {name}"] = sha256(path) if path and path.is_file() else repr(value)
-    found[f"profile {profile.name}"] = sha256(asdict(profile))
-    found["the data source"] = source
-    found["a file of the data source"] = fingerprint(source)
-    if texts:
-        found["the teacher's texts"] = sha256(Path(texts))
-    found["the version of Python or a package"] = versions()
-    found[f"the package {package.name}"] = hash_of_files(package, CODE)
-    found["a recorded file in figures/data"] = hash_of_files(package.parent / "figures" / "data")
-    found |= made_by_commands(notebook, folder)
-    done = read(folder)
-    for earlier in find(notebook.parent):
-        if earlier.stem < notebook.stem:
-            found[earlier.stem] = done.get(earlier.stem, {}).get("finished", "not run")
-    return found
+    done, earlier = read(folder), [path.stem for path in find(notebook.parent) if path.stem < notebook.stem]
+    return found | {name: done.get(name, {}).get("finished", "not run") for name in earlier}
 
 
 def made_by_commands(notebook: Path, folder: Path) -> dict[str, str]:
@@ -111,13 +101,10 @@ def made_by_commands(notebook: Path, folder: Path) -> dict[str, str]:
 
 def reason(folder: Path, name: str, wanted: dict[str, str]) -> str | None:
     """Why the step must run with the inputs ``wanted``, in words; None if what it left is current."""
-    entry, figures = read(folder).get(name), folder / "figures"
-    if entry is None:
+    if (entry := read(folder).get(name)) is None:
         return "it has not finished here yet"
-    made = [
-        figures / file for row in artefacts.rows(figures) if row["notebook"] == name for file in row["files"].split()
-    ]
-    for path in (executed(folder, name), *made):
+    rows = [row for row in artefacts.rows(folder / "figures") if row["notebook"] == name]
+    for path in (executed(folder, name), *(folder / "figures" / file for row in rows for file in row["files"].split())):
         if not path.exists():
             return f"{path.relative_to(folder)} is missing"
     before = entry["inputs"]

@@ -20,13 +20,9 @@ FIXED = ("torch", "ipykernel", "ipywidgets")
 def needed(dependencies: Iterable[str]) -> list[str]:
     """The dependencies of a notebook as pip is asked for them: packages fixed or imported already stay as they are."""
     there = {found.name.lower().replace("_", "-"): found.version for found in importlib.metadata.distributions()}
-    asked = []
-    for requirement in dependencies:
-        name = re.match(r"[\w.-]+", requirement)[0].lower().replace("_", "-")
-        fixed = name in there and (name in FIXED or name.replace("-", "_") in sys.modules)
-        if name not in RUNNER_ONLY:
-            asked.append(f"{name}=={there[name]}" if fixed else requirement)
-    return asked
+    names = {re.match(r"[\w.-]+", wanted)[0].lower().replace("_", "-"): wanted for wanted in dependencies}
+    stay = {n for n in names if n in there and (n in FIXED or n.replace("-", "_") in sys.modules)}
+    return [f"{n}=={there[n]}" if n in stay else wanted for n, wanted in names.items() if n not in RUNNER_ONLY]
 
 
 def install() -> None:

@@ -10,12 +10,11 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracekd import config
-from tracekd.command_line import Parser, file_or_folder, profile_name
+from tracekd.command_line import Parser, file_or_folder, path_or, profile_name
 from tracekd.io.records import replacing
 from tracekd.pipeline import artefacts, notebooks
 from tracekd.pipeline.execute import NotebookFailed, clock, execute
@@ -35,17 +34,6 @@ STRIPPED = [f"metadata.{key}" for key in ("papermill", "widgets", "execution", "
 STRIPPED += [f"cell.metadata.{key}" for key in ("papermill", "execution", "collapsed", "scrolled")]
 # A widget (a progress bar, mostly) cannot be drawn without its state, and its text form shows how it began.
 WIDGET = "application/vnd.jupyter.widget-view+json"
-
-
-def path_or(*words: str) -> Callable[[str], str]:
-    """The type of an option that takes a path or one of these words."""
-
-    def checked(text: str) -> str:
-        if text not in words and not Path(text).exists():
-            raise argparse.ArgumentTypeError(f"{text!r}: no such file or folder, and none of {', '.join(words)}")
-        return text
-
-    return checked
 
 
 def options(argv: list[str]) -> argparse.Namespace:
@@ -117,13 +105,14 @@ def settings(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     if args.data and args.data != "auto":  # what auto has come to is stored in the run's folder
         given["DATA"] = source
     if args.ratings:
-        from tracekd.study.source import read
+        from tracekd.study.ratings import read
 
         print(f"ratings: {read(args.ratings)}")  # what is wrong with them is said before any notebook runs
         given["RATINGS"] = str(args.ratings.resolve())
+    takes = False
     for dataset in problems.datasets_of(source):
         print(f"data: {dataset}: {problems.label_of(dataset, source)}")
-    takes = any(takes_texts(c) for dataset in problems.datasets_of(source) for c in profile.conditions_of(dataset))
+        takes |= any(map(takes_texts, profile.conditions_of(dataset)))
     if args.texts and not takes:
         raise ValueError(f"--texts: profile {profile.name!r} trains on no such texts: choose one that does, as grid-r1")
     texts = find_texts(args.texts or "", profile, source) if takes else ""  # the variable may stand for other profiles
@@ -165,8 +154,7 @@ def publish(about: dict[str, Any]) -> None:
         with replacing(path) as temporary:
             nbformat.write(notebook, temporary)
     count = copy_figures(folder / "figures", artefacts.FIGURES, folder.name)
-    print(f"published {len(paths)} notebooks and {count} artefacts of the {folder.name} run")
-    print("look at `git diff --stat` and at the figures, then commit notebooks/ and figures/ together")
+    print(f"published {len(paths)} notebooks and {count} artefacts of the {folder.name} run: look at `git diff --stat`")
 
 
 def published(source: Path, executed: Path) -> NotebookNode:

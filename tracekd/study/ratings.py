@@ -1,4 +1,4 @@
-"""Ratings of reasoning traces: the long format, scores per participant, careless answers, published numbers.
+"""Ratings of reasoning traces: read from the survey page's files, checked, scored; and the published numbers.
 
 One row of the long format (``COLUMNS``) is one participant's answer to one item about one trace: ``trace_type`` is one
 of ``TRACE_TYPES``, empty for attention checks; ``item`` stands in ``survey_items.toml``, or is ``check_K``, a check
@@ -9,11 +9,14 @@ whose right answer is K; ``rating`` is 1 to 5; ``order`` is the trace's place in
 from __future__ import annotations
 
 import tomllib
+import warnings
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pandas.io.formats.style import Styler
 
 from tracekd.analysis import paper_check
 
@@ -24,6 +27,7 @@ STUDENTS = ("Llama-3.2-1B-Instruct", "Qwen3-1.7B", "Llama-3.1-8B-Instruct", "Qwe
 SCALES = ("interpretability", "cognitive_load")
 COLUMNS = ("participant", "problem", "trace_type", "item", "rating", "order", "seconds")
 POINTS = (1, 2, 3, 4, 5)
+STAMP = "SIMULATED"
 
 # A participant is careless from these values on; the notebook states them beside the results.
 SAME_SHARE = 0.95  # share of equal ratings over both scales, which run against each other for a readable trace
@@ -39,11 +43,10 @@ def questionnaire() -> dict:
 
 def items() -> pd.DataFrame:
     """The questionnaire as a table: scale, item, wording, from, to (words of the lowest and the highest point)."""
-    rows = [
-        (about["title"], item, words, about["anchors"][0], about["anchors"][-1])
-        for about in questionnaire()["scales"].values()
-        for item, words in about["items"].items()
-    ]
+    rows = []
+    for about in questionnaire()["scales"].values():
+        ends = about["anchors"][0], about["anchors"][-1]
+        rows += [(about["title"], item, words, *ends) for item, words in about["items"].items()]
     return pd.DataFrame(rows, columns=["scale", "item", "wording", "from", "to"])
 
 
@@ -53,12 +56,99 @@ def scale_of() -> dict[str, str]:
 
 
 def latin_square(n: int) -> np.ndarray:
-    """Balanced orders of an even number ``n`` of things, one per row (Williams, 1949).
-
-    Each thing comes equally often at each place, and equally often right after each other thing.
-    """
+    """Orders of an even number of things, one per row, balanced by place and by predecessor (Williams, 1949)."""
     first = [0] + [(k + 1) // 2 if k % 2 else n - k // 2 for k in range(1, n)]
     return (np.array(first) + np.arange(n)[:, None]) % n
+
+
+@dataclass(frozen=True)
+class Study:
+    """Ratings in the long format, their source in words, and how many rows were left out, by reason."""
+
+    ratings: pd.DataFrame
+    source: str
+    simulated: bool = False
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def n(self) -> int:
+        """Participants."""
+        return int(self.ratings["participant"].nunique())
+
+    def name(self, stem: str) -> str:
+        """The artefact's name; ends in ``_SIMULATED`` for simulated ratings."""
+        return f"{stem}_{STAMP}" if self.simulated else stem
+
+    def about(self, caption: str) -> dict:
+        """Caption (it begins with SIMULATED for simulated ratings), n, student and source, to save an artefact with."""
+        caption = f"{STAMP} ratings, no evidence about people. {caption}" if self.simulated else caption
+        return {"caption": caption, "n": f"{self.n} participants", "student": "", "source": self.source}
+
+    def table(self, frame: pd.DataFrame, p: tuple[str, ...] = ()) -> Styler:
+        """The frame as a notebook shows it: two decimals, powers of ten in the columns ``p``, stamped if simulated."""
+        shown = frame.style.hide().format(precision=2, na_rep="").format("{:.1e}", subset=list(p), na_rep="")
+        return shown.set_caption(f"{STAMP} ratings") if self.simulated else shown
+
+    def __str__(self) -> str:
+        """Participants, answers, source and what was left out, in one line."""
+        dropped = "; ".join(f"{reason}: {rows} rows" for reason, rows in self.left_out.items()) or "nothing"
+        return f"{self.n} participants, {len(self.ratings)} answers; source: {self.source}; left out: {dropped}"
+
+
+def read(path: str | Path) -> Study:
+    """Read ratings: a CSV file in the long format, or a folder of the files that participants downloaded.
+
+    Left out and counted: answers given twice at the same place, as a file saved twice has them; participants who did
+    not rate every item for every trace type. Participants are numbered anew in the order of their ids, so that ids of
+    a recruiting platform stay in the files. ValueError for no file, a wrong value, or where nothing is left.
+    """
+    path = Path(path)
+    files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
+    if not files:
+        raise ValueError(f"{path.name}/: no .csv file: give the folder with the files that the survey page downloads")
+    rows = pd.concat(map(_checked, files), ignore_index=True)
+    whole = rows.drop_duplicates(["participant", "order", "item"])
+    rated = whole[~is_check(whole["item"])].drop_duplicates(["participant", "trace_type", "item"])
+    complete = rated.groupby("participant").size() == len(TRACE_TYPES) * len(scale_of())
+    ratings = whole[whole["participant"].isin(complete.index[complete])]
+    left_out = {"given twice": len(rows) - len(whole), "incomplete participants": len(whole) - len(ratings)}
+    if ratings.empty:
+        raise ValueError(f"{path.name}: no participant rated all items for all trace types ({len(rows)} rows read)")
+    ids = [f"P{i + 1:04d}" for i in pd.factorize(ratings["participant"], sort=True)[0]]
+    ratings = ratings.assign(participant=ids).sort_values(["participant", "order"], kind="stable", ignore_index=True)
+    return Study(ratings, f"ratings file {path.name}", left_out={why: n for why, n in left_out.items() if n})
+
+
+def _checked(path: Path) -> pd.DataFrame:
+    """One file with numbers as numbers; ValueError names the first value that is not as its column asks."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # a row has more cells than the header: lost else
+            rows = pd.read_csv(path, dtype=str, na_filter=False, encoding="utf-8-sig", index_col=False)
+    except (ValueError, pd.errors.ParserWarning) as error:  # pandas' own errors, and those of decoding
+        raise ValueError(f"{path.name}: no CSV file in UTF-8 ({error}): give it as the survey page wrote it") from None
+    if missing := [column for column in COLUMNS if column not in rows]:
+        raise ValueError(f"{path.name}: no column {', '.join(missing)}: the long format has {', '.join(COLUMNS)}")
+    given = pd.DataFrame({column: rows[column].str.strip() for column in COLUMNS})
+    number = {name: pd.to_numeric(given[name], errors="coerce").astype(float) for name in COLUMNS[-3:]}
+    rating, order, seconds = number.values()
+    check = given["item"].str.fullmatch("check_[1-5]")
+    kinds, known = ", ".join(TRACE_TYPES), ", ".join(scale_of())
+    right = {
+        ("participant", "an id"): given["participant"].ne(""),
+        ("trace_type", f"{kinds}, or nothing for a check"): given["trace_type"].isin(TRACE_TYPES) | check,
+        ("item", f"{known}, or check_1 to check_5"): given["item"].isin(scale_of()) | check,
+        ("rating", "a whole number from 1 to 5"): rating.isin(POINTS),
+        ("order", "the trace's place in the participant's sequence: 1, 2, ..."): order.ge(1) & order.mod(1).eq(0),
+        ("seconds", "a number of seconds, or nothing"): seconds.between(0, np.inf, "left") | given["seconds"].eq(""),
+    }
+    for (column, expected), good in right.items():
+        if not good.all():
+            line, wrong = good.idxmin(), (~good).sum()
+            value = rows[column][line]
+            raise ValueError(f"{path.name}, line {line + 2}: {column} {value!r} ({wrong} rows): expected {expected}")
+    ratings = given.assign(**number).astype({"rating": int})
+    return ratings.assign(trace_type=ratings["trace_type"].mask(check, ""))
 
 
 def is_check(items: pd.Series) -> pd.Series:
@@ -82,49 +172,35 @@ def shares(ratings: pd.DataFrame) -> pd.DataFrame:
     """Shares of the points: scale, trace_type, participants, ratings, then columns 1 to 5 (sum 1)."""
     grouped = answers(ratings).groupby(["scale", "trace_type"])
     found = grouped.agg(participants=("participant", "nunique"), ratings=("rating", "size"))
-    found = found.join(grouped["rating"].value_counts(normalize=True).unstack(fill_value=0.0).reindex(columns=POINTS))
-    order = [(scale, kind) for scale in SCALES for kind in TRACE_TYPES]
-    return found.fillna(0.0).loc[order].reset_index()
+    found = found.join(grouped["rating"].value_counts(normalize=True).unstack().reindex(columns=POINTS)).fillna(0.0)
+    return found.loc[[(scale, kind) for scale in SCALES for kind in TRACE_TYPES]].reset_index()
 
 
 def careless(ratings: pd.DataFrame) -> pd.DataFrame:
     """Flag participants who answered without reading, by the thresholds at the top of this module.
 
-    Returns:
-        Index ``participant``: same_share (share of the commonest rating), median_seconds, failed_share (of the checks),
-        then the flags straight_line, fast, failed_checks, careless (any of the three). Where times or checks are
-        missing the flag is False.
+    Index ``participant``: same_share (of the commonest rating), median_seconds, failed_share (of the checks), then the
+    flags straight_line, fast, failed_checks (False where times or checks are missing), careless (any of the three).
     """
     rated, asked = answers(ratings).groupby("participant"), ratings[is_check(ratings["item"])]
     wrong = asked["rating"] != asked["item"].str.removeprefix("check_").astype(int)
-    table = pd.DataFrame(
-        {
-            "same_share": rated["rating"].agg(lambda r: r.value_counts(normalize=True).iloc[0]),
-            "median_seconds": rated["seconds"].median(),
-            "failed_share": wrong.groupby(asked["participant"]).mean().astype(float),
-        },
-        index=list(rated.groups),
-    ).rename_axis("participant")
+    table = rated.agg(
+        same_share=("rating", lambda r: r.value_counts(normalize=True).iloc[0]), median_seconds=("seconds", "median")
+    )
+    table["failed_share"] = wrong.groupby(asked["participant"]).mean().astype(float)
     table["straight_line"] = table["same_share"] >= SAME_SHARE
     table["fast"] = table["median_seconds"] < FAST
     table["failed_checks"] = table["failed_share"] >= FAILED
     return table.assign(careless=table[["straight_line", "fast", "failed_checks"]].any(axis=1))
 
 
-def without_careless(ratings: pd.DataFrame) -> pd.DataFrame:
-    """The ratings minus those of flagged participants."""
-    flags = careless(ratings)["careless"]
-    return ratings[~ratings["participant"].isin(flags.index[flags])].reset_index(drop=True)
-
-
 @cache
 def published() -> pd.DataFrame:
     """Published mean ratings, and the accuracy of students trained on the same trace types, from ``published.csv``.
 
-    Returns:
-        Index: quantity (``interpretability``, ``cognitive_load``: mean rating 1 to 5; ``accuracy``: percent, mean over
-        the four CoTempQA categories of the R1 subset) and student ("" for ratings). One column per trace type; missing
-        where our sources state no value.
+    Index: quantity (``interpretability``, ``cognitive_load``: mean rating 1 to 5; ``accuracy``: percent, mean over the
+    four CoTempQA categories of the R1 subset) and student ("" for ratings). One column per trace type; missing where
+    our sources state no value.
     """
     table = paper_check.published()
     rated = table[table["kind"] == "study"].assign(student="", quantity=lambda t: t["measure"].str.replace(" ", "_"))

@@ -1,174 +1,118 @@
-"""SIMULATED ratings of the human study, with every assumption in one table, and the power of its tests.
+"""SIMULATED ratings of the human study, from the assumptions in ``assumptions.csv``, and the power of its tests.
 
 A rating is a normal value, rounded and held within 1 to 5: ``clip(round(mean of the trace type + participant +
-liking + answer))``. Its expected value is ``1 + sum of P(value > k + 0.5) over k = 1..4``; the latent mean is solved
-so that the mean rating is the wanted one. Nothing here is evidence about people.
+liking + answer))``. Nothing here is evidence about people.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 from scipy import stats as sps
-from scipy.optimize import brentq
+from scipy.optimize import bisect, brentq
 
 from tracekd.stats.intervals import wilson
-from tracekd.study.ratings import (
-    COLUMNS,
-    POINTS,
-    SCALES,
-    TRACE_TYPES,
-    latin_square,
-    published_mean,
-    questionnaire,
-    scale_of,
-)  # fmt: skip
+from tracekd.study import ratings
+from tracekd.study.ratings import SCALES, STAMP, TRACE_TYPES, Study, published_mean, scale_of
 from tracekd.study.stats import DECIMALS, friedman, wilcoxon_p
 
-# Means that no source of ours states. Guesses: between the published ends, in the order that the paper describes.
-ASSUMED = {
-    "interpretability": {"r1_summary": 3.9, "r1_explanation": 4.3},
-    "cognitive_load": {"r1_summary": 3.8, "r1_explanation": 3.0, "correct": 2.3},
-}
-PEOPLE = 100  # as in the published study
-# Standard deviations, points before rounding: of participants around a trace type's mean, shared by all their ratings
-# on a scale; of a participant's liking for one trace type, shared by that trace's items; of the single answer.
-PERSON_SD, KIND_SD, ANSWER_SD = 0.5, 0.7, 0.7
-SECONDS, SECONDS_SD = 6.0, 0.6  # an answer's median time; log-normal, its standard deviation on the log scale
-# The careless give one point throughout, quickly (their median time), and fail the checks that expect another.
-CARELESS, CARELESS_SECONDS = 0.04, 0.7
-CHECK_PASS = 0.99  # chance that any other participant passes a check
+SECONDS_SD = 0.6  # of an answer's time, on the log scale
+CARELESS_SECONDS = 0.7  # median time of the careless, who fail the checks that expect another point than theirs
+LEAST, MOST = -20.0, 26.0  # between which the mean before rounding is looked for
 # The level that each test's p is held against; a pair's is the one that Holm's method asks of the smallest p of six.
 LEVELS = {"any": 0.05, "pair": 0.05 / 6}
 EFFECTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.2)
 
 
-def target(scale: str, kind: str) -> tuple[float, str]:
-    """Mean rating to simulate and where it comes from: ``published`` or ``assumed``."""
-    known = published_mean(scale, kind)
-    return (known, "published") if np.isfinite(known) else (ASSUMED[scale][kind], "assumed")
+def open_study(path: str | Path, rng: np.random.Generator) -> Study:
+    """The ratings at ``path`` (see ``ratings.read``), or simulated ones where it is empty."""
+    return ratings.read(path) if path else Study(simulate(rng), f"{STAMP} ratings (tracekd.study.simulate)", True)
 
 
 def assumption_table() -> pd.DataFrame:
     """Every number that the simulated ratings rest on: quantity, value, origin (published or assumed), remark."""
-    rows = [
-        (f"mean {scale.replace('_', ' ')}, {kind}", *target(scale, kind), "mean rating, 1 to 5")
-        for scale in SCALES
-        for kind in TRACE_TYPES
-    ]
-    spread = "standard deviation, points before rounding"
-    rows += [
-        ("participants", PEOPLE, "published", "Prolific, United States"),
-        ("spread of participants", PERSON_SD, "assumed", spread),
-        ("spread of liking for a trace type", KIND_SD, "assumed", spread),
-        ("spread of single answers", ANSWER_SD, "assumed", spread),
-        ("seconds per answer", SECONDS, "assumed", f"median; log-normal, {SECONDS_SD} on the log scale"),
-        ("careless participants", CARELESS, "assumed", "share; one point throughout, too fast"),
-        ("checks passed by the others", CHECK_PASS, "assumed", "share"),
-    ]
-    return pd.DataFrame(rows, columns=["quantity", "value", "origin", "remark"])
-
-
-def expected(mean: float, spread: float) -> float:
-    """Mean rating when the value before rounding is normal with this mean and spread."""
-    return float(1 + sps.norm.sf(np.arange(1, 5) + 0.5, loc=mean, scale=spread).sum())
+    table = pd.read_csv(Path(__file__).with_name("assumptions.csv"))
+    means = {f"mean {s.replace('_', ' ')}, {kind}": published_mean(s, kind) for s in SCALES for kind in TRACE_TYPES}
+    return table.assign(value=table["quantity"].map(means).fillna(table["value"]))
 
 
 def latent_mean(wanted: float, spread: float) -> float:
-    """The mean before rounding that gives a mean rating of ``wanted``; ValueError outside 1 to 5."""
+    """The mean of normal values of this spread that gives a mean rating; ValueError where that is not in 1..5.
+
+    A rating's expected value is ``1 + sum of P(value > k + 0.5) over k = 1..4``.
+    """
     if not 1 < wanted < 5:
         raise ValueError(f"mean rating {wanted} cannot be simulated: it must lie between 1 and 5")
-    return float(brentq(lambda m: expected(m, spread) - wanted, -20, 26))
+    cuts = np.arange(1, 5) + 0.5
+    return float(brentq(lambda m: 1 + sps.norm.sf(cuts, loc=m, scale=spread).sum() - wanted, LEAST, MOST))
 
 
 def rounded(values: np.ndarray) -> np.ndarray:
     """Values as ratings: whole points from 1 to 5."""
-    return np.clip(np.rint(values), POINTS[0], POINTS[-1])
+    return np.clip(np.rint(values), 1, 5)
 
 
-def _shift(noise: np.ndarray, wanted: float) -> float:
-    """The shift that brings the mean of the rounded noise as near to ``wanted`` as whole ratings allow."""
-    low, high = -20.0, 26.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if rounded(noise + middle).mean() < wanted else (low, middle)
-    return high
-
-
-def _noise(rng: np.random.Generator, people: int, items: int) -> np.ndarray:
+def _noise(rng: np.random.Generator, spreads: list[float], people: int, items: int) -> np.ndarray:
     """What ratings of one scale differ by, before rounding: participants x trace types x items."""
-    kinds = len(TRACE_TYPES)
-    person, liking = rng.normal(0, PERSON_SD, (people, 1, 1)), rng.normal(0, KIND_SD, (people, kinds, 1))
-    return person + liking + rng.normal(0, ANSWER_SD, (people, kinds, items))
+    shapes = (people, 1, 1), (people, len(TRACE_TYPES), 1), (people, len(TRACE_TYPES), items)
+    person, liking, answer = (rng.normal(0, sd, shape) for sd, shape in zip(spreads, shapes, strict=True))
+    return person + liking + answer
 
 
 def simulate(rng: np.random.Generator) -> pd.DataFrame:
     """SIMULATED ratings whose sample means are the wanted ones as nearly as whole ratings allow.
 
-    Returns:
-        The long format of ``ratings``, attention checks included; problems are ``simulated/1`` to ``simulated/4``.
+    The long format of ``ratings``, attention checks included; problems are ``simulated/1`` to ``simulated/4``.
     """
-    kinds = len(TRACE_TYPES)
-    lazy = rng.permutation(PEOPLE) < round(PEOPLE * CARELESS)
-    lazy_point = rng.integers(1, 6, size=PEOPLE)
-    places = np.argsort(latin_square(kinds)[rng.permutation(PEOPLE) % kinds], axis=1) + 1
-    parts = []
+    assumed, kinds, parts = assumption_table().set_index("quantity")["value"], len(TRACE_TYPES), []
+    people, seconds = int(assumed["participants"]), assumed["seconds per answer"]
+    lazy_share, attention = assumed["careless participants"], assumed["checks passed by the others"]
+    lazy, point = rng.permutation(people) < round(people * lazy_share), rng.integers(1, 6, size=people)
+    places = np.argsort(ratings.latin_square(kinds)[rng.permutation(people) % kinds], axis=1) + 1
     for scale in SCALES:
         items = [item for item, of in scale_of().items() if of == scale]
-        noise = _noise(rng, PEOPLE, len(items))
+        noise = _noise(rng, list(assumed.filter(like="spread")), people, len(items))
         for k, kind in enumerate(TRACE_TYPES):
-            honest = noise[~lazy, k]
+            honest, mean = noise[~lazy, k], assumed[f"mean {scale.replace('_', ' ')}, {kind}"]
             # The careless are part of the sample whose mean is published: the others make up for them.
-            wanted = (target(scale, kind)[0] * PEOPLE - lazy_point[lazy].sum()) * len(items) / honest.size
-            ratings = np.where(lazy[:, None], lazy_point[:, None], rounded(noise[:, k] + _shift(honest, wanted)))
-            rated = (
-                pd.DataFrame(ratings, columns=items).stack().rename_axis(["person", "item"]).reset_index(name="rating")
-            )
+            wanted = (mean * people - point[lazy].sum()) * len(items) / honest.size
+            shift = bisect(lambda s, h=honest, w=wanted: rounded(h + s).mean() - w, LEAST, MOST) + 1e-9
+            given = np.where(lazy[:, None], point[:, None], rounded(noise[:, k] + shift))
+            rated = pd.DataFrame(given, columns=items).rename_axis("person").rename_axis("item", axis=1)
+            rated = rated.stack().reset_index(name="rating")
             parts.append(rated.assign(trace_type=kind, order=places[rated["person"], k]))
-    for check in questionnaire()["checks"]:
-        right = rng.random(PEOPLE) < CHECK_PASS
-        given = np.where(lazy, lazy_point, np.where(right, check["expected"], 3))
+    for check in ratings.questionnaire()["checks"]:
+        right = rng.random(people) < attention
+        given = np.where(lazy, point, np.where(right, check["expected"], 3))
         about = {"order": check["page"], "trace_type": "", "item": f"check_{check['expected']}"}
-        parts.append(pd.DataFrame({"person": range(PEOPLE), "rating": given} | about))
+        parts.append(pd.DataFrame({"person": range(people), "rating": given} | about))
     frame = pd.concat(parts, ignore_index=True).astype({"rating": int})
-    median = np.where(lazy[frame["person"]], CARELESS_SECONDS, SECONDS)
+    median = np.where(lazy[frame["person"]], CARELESS_SECONDS, seconds)
     frame["seconds"] = np.round(rng.lognormal(np.log(median), SECONDS_SD), 1)
     frame["participant"] = "P" + (frame["person"] + 1).astype(str).str.zfill(4)
     frame["problem"] = "simulated/" + frame["order"].astype(str)
-    return frame.sort_values(["person", "order"], kind="stable")[list(COLUMNS)].reset_index(drop=True)
+    return frame.sort_values(["person", "order"], kind="stable")[list(ratings.COLUMNS)].reset_index(drop=True)
 
 
-def simulate_scores(rng: np.random.Generator, means: dict[str, float], people: int, items: int = 4) -> pd.DataFrame:
-    """SIMULATED scores of one scale, participants x trace types: means hold in expectation, nobody is careless."""
-    spread = float(np.sqrt(PERSON_SD**2 + KIND_SD**2 + ANSWER_SD**2))
-    level = np.array([latent_mean(m, spread) for m in means.values()])[:, None]
-    return pd.DataFrame(rounded(_noise(rng, people, items) + level).mean(axis=2), columns=list(means))
+def power(rng: np.random.Generator, repeats: int, participants: int = 100, effects: tuple[float, ...] = EFFECTS):
+    """Share of SIMULATED studies in which a test of the analysis rejects, by effect and test, at ``LEVELS``.
 
-
-def power(
-    rng: np.random.Generator,
-    repeats: int,
-    participants: int = PEOPLE,
-    effects: tuple[float, ...] = EFFECTS,
-    base: float = 3.5,
-) -> pd.DataFrame:
-    """Share of simulated studies in which a test of the analysis rejects, for each effect, by the levels of ``LEVELS``.
-
-    One trace type's mean rating differs by ``effect`` points from ``base``, which the three others share.
-
-    Returns:
-        test (``any``: over all four types; ``pair``), participants, effect, repeats (simulated studies), power (0 to
-        1), low, high (95%, Wilson).
+    One trace type's mean rating differs by ``effect`` points from 3.5, which the three others share; means hold in
+    expectation, nobody is careless. A table: test (``any``: over all four types; ``pair``), participants, effect,
+    repeats (simulated studies), power (0 to 1), low, high (95%, Wilson).
     """
-    rows = []
+    assumed, rows = assumption_table().set_index("quantity")["value"], []
+    spreads = list(assumed.filter(like="spread"))
     for effect in effects:
-        means = {TRACE_TYPES[0]: base + effect} | dict.fromkeys(TRACE_TYPES[1:], base)
+        level = np.array([latent_mean(3.5 + by, float(np.linalg.norm(spreads))) for by in (effect, 0, 0, 0)])[:, None]
         hits = dict.fromkeys(LEVELS, 0)
         for _ in range(repeats):
-            table = simulate_scores(rng, means, participants)
-            pair = (table[TRACE_TYPES[0]] - table[TRACE_TYPES[1]]).round(DECIMALS)
+            scores = rounded(_noise(rng, spreads, participants, 4) + level).mean(axis=2)
+            table = pd.DataFrame(scores, columns=TRACE_TYPES)
             hits["any"] += friedman(table)["p"] < LEVELS["any"]
-            hits["pair"] += wilcoxon_p(pair) < LEVELS["pair"]
+            hits["pair"] += wilcoxon_p((scores[:, 0] - scores[:, 1]).round(DECIMALS)) < LEVELS["pair"]
         for test, count in hits.items():
             rows.append((test, participants, effect, repeats, count / repeats, *wilson(count, repeats)))
     return pd.DataFrame(rows, columns=["test", "participants", "effect", "repeats", "power", "low", "high"])
@@ -176,8 +120,6 @@ def power(
 
 def minimum_detectable(curves: pd.DataFrame, wanted: float = 0.8) -> dict[str, float]:
     """Each test's effect (points) at which its curve reaches ``wanted``, by straight lines; NaN where it does not."""
-    found = {}
-    for test, curve in curves.groupby("test", sort=False):
-        # Chance may bend a curve down; power itself does not fall as the effect grows.
-        found[test] = float(np.interp(wanted, np.maximum.accumulate(curve["power"]), curve["effect"], right=np.nan))
-    return found
+    # Chance may bend a curve down; power itself does not fall as the effect grows.
+    rising = curves.assign(power=curves.groupby("test")["power"].cummax()).groupby("test", sort=False)
+    return {test: float(np.interp(wanted, c["power"], c["effect"], right=np.nan)) for test, c in rising}

@@ -13,7 +13,7 @@ from scipy import stats as sps
 
 from tracekd.stats.bootstrap import bootstrap
 from tracekd.stats.intervals import holm
-from tracekd.study.ratings import SCALES, TRACE_TYPES, answers, scores, without_careless
+from tracekd.study.ratings import SCALES, TRACE_TYPES, answers, careless, scores
 
 DECIMALS = 9  # means of items carry rounding noise that would break ties
 
@@ -21,8 +21,7 @@ DECIMALS = 9  # means of items carry rounding noise that would break ties
 def describe(ratings: pd.DataFrame, rng: np.random.Generator, resamples: int = 2000) -> pd.DataFrame:
     """The participants' scores of each trace type on each scale (1 to 5), 95% bootstrap bounds over participants.
 
-    Returns:
-        scale, trace_type, n (participants), mean, low, high, median, median_low, median_high, sd.
+    Columns: scale, trace_type, n (participants), mean, low, high, median, median_low, median_high, sd.
     """
     rows = []
     for scale in SCALES:
@@ -34,13 +33,10 @@ def describe(ratings: pd.DataFrame, rng: np.random.Generator, resamples: int = 2
 
 
 def friedman(table: pd.DataFrame) -> dict[str, float]:
-    """Friedman's test of participants x trace types: n (participants), statistic (chi-squared), df, p.
-
-    ValueError for fewer than 2 participants.
-    """
-    table = table.round(DECIMALS)
+    """Friedman's test of participants x trace types: n (participants; ValueError below 2), statistic, df, p."""
     if len(table) < 2:
         raise ValueError(f"Friedman's test needs 2 complete participants, not {len(table)}")
+    table = table.round(DECIMALS)
     differ = table.nunique(axis=1).max() > 1
     statistic, p = map(float, sps.friedmanchisquare(*table.to_numpy().T) if differ else (0, 1))
     return {"n": len(table), "statistic": statistic, "df": table.shape[1] - 1, "p": p}
@@ -54,7 +50,7 @@ def rank_biserial(differences: np.ndarray) -> float:
     return float((np.sign(d) * ranks).sum() / ranks.sum()) if len(d) else 0.0
 
 
-def wilcoxon_p(differences: pd.Series) -> float:
+def wilcoxon_p(differences: np.ndarray) -> float:
     """P of Wilcoxon's signed-rank test; 1 where nobody rated the two trace types differently."""
     return float(sps.wilcoxon(differences).pvalue) if differences.any() else 1.0
 
@@ -62,19 +58,15 @@ def wilcoxon_p(differences: pd.Series) -> float:
 def pairs(table: pd.DataFrame, rng: np.random.Generator | None = None, resamples: int = 2000) -> pd.DataFrame:
     """Each pair of trace types, first and second, by Wilcoxon's signed-rank test, with Holm's correction.
 
-    Returns:
-        first, second, n (participants), difference (of means, points), p, p_holm, effect (rank-biserial; above 0 where
-        first is rated higher); with ``rng`` also low, high (95%, bootstrap over participants).
+    Columns: first, second, n (participants), difference (of means, points), p, p_holm, effect (rank-biserial; above 0
+    where first is rated higher); with ``rng`` also low, high (95%, bootstrap over participants).
     """
     rows = []
     for first, second in combinations(table.columns, 2):
         d = (table[first] - table[second]).round(DECIMALS)
-        row = {"first": first, "second": second, "n": len(d), "difference": d.mean(), "p": wilcoxon_p(d)}
-        row |= {"p_holm": np.nan, "effect": rank_biserial(d)}
-        if rng:
-            found = bootstrap(rank_biserial, rng, d, repeats=resamples)
-            row |= {"low": found["low"], "high": found["high"]}
-        rows.append(row)
+        found = bootstrap(rank_biserial, rng, d, repeats=resamples) if rng else {"value": rank_biserial(d)}
+        tested = {"difference": d.mean(), "p": wilcoxon_p(d), "p_holm": np.nan, "effect": found.pop("value")}
+        rows.append({"first": first, "second": second, "n": len(d), **tested, **found})
     frame = pd.DataFrame(rows)
     return frame.assign(p_holm=holm(frame["p"]))
 
@@ -84,16 +76,16 @@ def compare(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Friedman's tests of both scales, and ``pairs`` with intervals by scale.
 
-    Beside the pairs stand n_careful, effect_careful, p_holm_careful without those flagged as careless, and
-    same_verdict: whether both effects have the same sign and are on the same side of p 0.05.
+    Beside the pairs: n_careful, effect_careful, p_holm_careful without those flagged as careless, and same_verdict:
+    whether both effects have the same sign and are on the same side of p 0.05.
     """
-    tests, tables, careful = [], [], without_careless(ratings)
+    flags, tests, tables = careless(ratings)["careless"], [], []
+    careful = ratings[~ratings["participant"].isin(flags.index[flags])]
     for scale in SCALES:
         table = scores(ratings, scale)
         tests.append({"scale": scale} | friedman(table))
-        found, fewer = pairs(table, rng, resamples), pairs(scores(careful, scale))
-        fewer = fewer[["first", "second", "n", "effect", "p_holm"]]
-        found = found.merge(fewer, on=["first", "second"], suffixes=("", "_careful"))
+        fewer = pairs(scores(careful, scale))[["first", "second", "n", "effect", "p_holm"]]
+        found = pairs(table, rng, resamples).merge(fewer, on=["first", "second"], suffixes=("", "_careful"))
         side = (found["p_holm"] < 0.05) == (found["p_holm_careful"] < 0.05)
         found["same_verdict"] = side & (np.sign(found["effect"]) == np.sign(found["effect_careful"]))
         found.insert(0, "scale", scale)
@@ -110,11 +102,9 @@ def cronbach_alpha(items: np.ndarray) -> float:
 
 def reliability(ratings: pd.DataFrame, rng: np.random.Generator, resamples: int = 500) -> pd.DataFrame:
     """Cronbach's alpha by scale and trace_type: n (participants), value, low, high (95%, bootstrap over them)."""
-    rows = []
-    for scale in SCALES:
-        for kind in TRACE_TYPES:
-            one = answers(ratings).query("scale == @scale and trace_type == @kind")
-            items = one.pivot_table("rating", "participant", "item").to_numpy()
-            found = bootstrap(cronbach_alpha, rng, items, repeats=resamples)
-            rows.append({"scale": scale, "trace_type": kind, "n": len(items)} | found)
+    rows, grouped = [], answers(ratings).groupby(["scale", "trace_type"])
+    for scale, kind in ((scale, kind) for scale in SCALES for kind in TRACE_TYPES):
+        items = grouped.get_group((scale, kind)).pivot_table("rating", "participant", "item").to_numpy()
+        found = bootstrap(cronbach_alpha, rng, items, repeats=resamples)
+        rows.append({"scale": scale, "trace_type": kind, "n": len(items)} | found)
     return pd.DataFrame(rows)

@@ -23,48 +23,37 @@ from tracekd.command_line import Parser, file_or_folder
 from tracekd.data.problem import Problem
 from tracekd.data.problems import check_source, load, source_of
 from tracekd.io.records import replacing
-from tracekd.study import source
-from tracekd.study.ratings import TRACE_TYPES, careless, latin_square, questionnaire
+from tracekd.study import ratings
+from tracekd.study.ratings import TRACE_TYPES, latin_square, questionnaire
 from tracekd.teacher import run_texts
 from tracekd.traces import freeform, templates
 
-# Packages, versions and the registry's own sha512 of their archives.
-PACKAGES = (
-    (
-        "jspsych", "8.3.0",
-        "sha512-UrwSVG14v8oRX6WFQ1L6uuGT0G7KgRDSH48iKIVIQI+yMRGAlvg+tEUNFKe/1xZxgk3kZiZ5xP0AnpPqPj1zkg==",
+# Packages with their versions, and the registry's own sha512 of their archives.
+PACKAGES = {
+    "jspsych@8.3.0": "UrwSVG14v8oRX6WFQ1L6uuGT0G7KgRDSH48iKIVIQI+yMRGAlvg+tEUNFKe/1xZxgk3kZiZ5xP0AnpPqPj1zkg==",
+    "@jspsych/plugin-survey-html-form@2.1.0": (
+        "jM9xSaojD7+xqL7yVjn7FUmboH3QAFBAaNOLBSUNJNQpGaJmGRtjrmlPggLp24Bnjd/jkjnThFj+z88Mgr67gQ=="
     ),
-    (
-        "@jspsych/plugin-survey-html-form", "2.1.0",
-        "sha512-jM9xSaojD7+xqL7yVjn7FUmboH3QAFBAaNOLBSUNJNQpGaJmGRtjrmlPggLp24Bnjd/jkjnThFj+z88Mgr67gQ==",
-    ),
-)  # fmt: skip
+}
 SEED = 121  # of the generated problems, and of the choice among problems
 BUILD = "python -m tracekd survey build --data ../shared/data --output survey.html"
 READ = "python -m tracekd survey read downloads/"
 
 
 def sequences(problems: Sequence[str]) -> list[list[tuple[str, str]]]:
-    """Orders of (problem, trace type), one list per sequence, of four problems.
+    """Orders of (problem, trace type), one list per sequence, of four problems: 16, in which all pairs are balanced.
 
-    The trace types follow a Williams square; the problems shift by one from one group of four sequences to the next, so
-    that over all 16 sequences each problem meets each trace type, and comes at each place, equally often.
+    The trace types follow a Williams square; the problems shift by one from one group of four sequences to the next.
     """
-    k = len(TRACE_TYPES)
-    return [
-        [(problems[(place + shift) % k], TRACE_TYPES[kind]) for place, kind in enumerate(row)]
-        for shift in range(k)
-        for row in latin_square(k)
-    ]
+    k, square = len(TRACE_TYPES), latin_square(len(TRACE_TYPES))
+    rows = [(shift, row) for shift in range(k) for row in square]
+    return [[(problems[(i + shift) % k], TRACE_TYPES[kind]) for i, kind in enumerate(row)] for shift, row in rows]
 
 
 def plan(shown: Sequence[dict], post: str = "") -> dict:
-    """Everything the page needs, as one JSON object.
+    """Everything the page needs, as one JSON object, from ``pages`` of each problem.
 
-    Args:
-        shown: each problem with each trace type: problem, trace_type, context, question, trace, answer, source (of the
-            trace) and data (of the problem).
-        post: address that finished answers are sent to; "" for download only. ValueError where it is none.
+    ``post`` is the address that finished answers are sent to, "" for download only; ValueError where it is none.
     """
     if post and not post.startswith(("https://", "http://")):
         raise ValueError(f"post address {post!r} must begin with https:// (or http:// for a trial)")
@@ -83,47 +72,46 @@ def page(the_plan: dict, scripts: Sequence[str], licences: str) -> str:
     content = json.dumps(the_plan, ensure_ascii=False).replace("<", "\\u003c")
     html = Path(__file__).with_name("survey.html").read_text(encoding="utf-8")
     for mark, text in {
-        "<!--LICENCES-->": "<!--\n" + licences.replace("--", "- -") + "\n-->",
-        "<!--SCRIPTS-->": "\n".join(f"<script>\n{script}\n</script>" for script in scripts),
-        "<!--PLAN-->": f'<script type="application/json" id="plan">{content}</script>',
-        "<!--TITLE-->": the_plan["questionnaire"]["study"]["title"],
+        "LICENCES": "<!--\n" + licences.replace("--", "- -") + "\n-->",
+        "SCRIPTS": "\n".join(f"<script>\n{script}\n</script>" for script in scripts),
+        "PLAN": f'<script type="application/json" id="plan">{content}</script>',
+        "TITLE": the_plan["questionnaire"]["study"]["title"],
     }.items():
-        html = html.replace(mark, text, 1)
+        html = html.replace(f"<!--{mark}-->", text, 1)
     return html
 
 
-def check(archive: bytes, name: str, integrity: str) -> None:
-    """Compare an archive with its pinned hash; ValueError where they differ."""
-    found = "sha512-" + base64.b64encode(hashlib.sha512(archive).digest()).decode()
-    if found != integrity:
-        raise ValueError(f"{name}: the archive's hash is {found[:24]}..., expected {integrity[:24]}...: it is not used")
+def unpacked(package: str, archive: Path) -> tuple[str, str]:
+    """The browser script of a package's archive and a line with its copyright; ValueError where its hash is another."""
+    found = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+    if found != PACKAGES[package]:
+        raise ValueError(f"{package}: the archive's hash is {found[:16]}..., expected {PACKAGES[package][:16]}...")
+    with tarfile.open(archive) as tar:
+        script = tar.extractfile("package/dist/index.browser.min.js").read().decode()
+        author = json.loads(tar.extractfile("package/package.json").read()).get("author")
+    # The maps are not inlined; without this line browsers ask the network for them.
+    script = "\n".join(line for line in script.splitlines() if not line.startswith("//# sourceMappingURL"))
+    author = author["name"] if isinstance(author, dict) else author
+    return script, f"{package}, MIT licence, copyright (c) {author} and the jsPsych contributors"
 
 
 def fetch() -> tuple[list[str], str]:
     """Fetch, check and unpack the packages: their browser scripts in order, and a text with their copyrights.
 
-    FileNotFoundError where npm is missing or its registry does not answer; the licence's text is in ``survey.html``.
+    FileNotFoundError where npm is missing or its registry does not answer.
     """
-    scripts, notices = [], []
-    for name, version, integrity in PACKAGES:
+    found = []
+    for package in PACKAGES:
         with tempfile.TemporaryDirectory() as folder:
-            command = ["npm", "pack", f"{name}@{version}", "--ignore-scripts"]
+            command = ["npm", "pack", package, "--ignore-scripts"]
             try:
                 subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=True)
             except (OSError, subprocess.SubprocessError) as error:
                 reason = (getattr(error, "stderr", "") or str(error)).strip().splitlines()[-1]
-                message = f"npm could not fetch {name}@{version} ({reason}): build the page where Node.js and npm work"
+                message = f"npm could not fetch {package} ({reason}): build the page where Node.js and npm work"
                 raise FileNotFoundError(message) from None
-            archive = next(Path(folder).glob("*.tgz"))
-            check(archive.read_bytes(), name, integrity)
-            with tarfile.open(archive) as tar:
-                script = tar.extractfile("package/dist/index.browser.min.js").read().decode()
-                author = json.loads(tar.extractfile("package/package.json").read()).get("author")
-        # The maps are not inlined; without this line browsers ask the network for them.
-        scripts.append("\n".join(line for line in script.splitlines() if not line.startswith("//# sourceMappingURL")))
-        author = author["name"] if isinstance(author, dict) else author
-        notices.append(f"{name} {version}, MIT licence, copyright (c) {author} and the jsPsych contributors")
-    return scripts, "\n".join(notices)
+            found.append(unpacked(package, next(Path(folder).glob("*.tgz"))))
+    return [script for script, _ in found], "\n".join(notice for _, notice in found)
 
 
 def pages(problem: Problem, data: str, given: freeform.Texts | None) -> list[dict]:
@@ -155,16 +143,17 @@ def build(args: argparse.Namespace) -> None:
         if wanted and (made := pages(p, data, texts.get(p.id))):
             ready.append((turn[p.category], made))
             turn[p.category] += 1
-    chosen = [made for _, made in sorted(ready, key=itemgetter(0))][: len(TRACE_TYPES)]
-    if len(chosen) < len(TRACE_TYPES):
-        raise ValueError(f"{len(TRACE_TYPES)} problems are shown, {len(chosen)} have evidence and all traces")
-    shown = [one for made in chosen for one in made]
+        if len(turn) == len(TRACE_TYPES):  # as many categories as problems are shown
+            break
+    shown = [one for _, made in sorted(ready, key=itemgetter(0))[: len(TRACE_TYPES)] for one in made]
+    if len(ready) < len(TRACE_TYPES):
+        raise ValueError(f"{len(TRACE_TYPES)} problems are shown, {len(ready)} have evidence and all traces")
     made = plan(shown, args.post)
     with replacing(args.output) as temporary:
         temporary.write_text(page(made, *fetch()), encoding="utf-8")
     sources = ", ".join(sorted({f"{one['trace_type']}: {one['source']}" for one in shown}))
     print(
-        f"{args.output}: opens by double-click; {len(chosen)} {data} problems; traces: {sources}\n"
+        f"{args.output}: opens by double-click; {len(TRACE_TYPES)} {data} problems; traces: {sources}\n"
         f"links for exact balance: {args.output.name}?sequence=1 to ?sequence={len(made['sequences'])}; without one, "
         f"the page draws a sequence by chance\nanswers: collect the downloaded files in one folder, then {READ}"
     )
@@ -172,8 +161,8 @@ def build(args: argparse.Namespace) -> None:
 
 def read(args: argparse.Namespace) -> None:
     """Read ratings and say what was left out, and who answered carelessly."""
-    study = source.read(args.ratings)
-    flags = careless(study.ratings)[["straight_line", "fast", "failed_checks", "careless"]].sum()
+    study = ratings.read(args.ratings)
+    flags = ratings.careless(study.ratings)[["straight_line", "fast", "failed_checks", "careless"]].sum()
     print(f"{study}\nparticipants flagged: {', '.join(f'{name} {count}' for name, count in flags.items())}")
 
 
