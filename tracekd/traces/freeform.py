@@ -99,9 +99,13 @@ def _templated(problem: Problem, got: Derivation, seed: int) -> Texts:
         f'The question is: "{problem.question}" First I look for the event in question.', *event,
         f"Now I compare the facts that could answer it with this event. There are {len(compared)} of them.",
         *(said[step] for step in compared), *(step.text for step in of["habit"]),
-        f"Let me check what counts, {len(counted)} in number.", *(said[step] for step in counted), end,
+        f"Let me check the facts that count, {len(counted)} in number.", *(said[step] for step in counted), end,
     ]  # fmt: skip
-    summary = [*(step.text for step in of["event"]), f"Of {len(compared)} facts {len(counted)} count.", end]
+    summary = [
+        *(step.text for step in of["event"]),
+        f"Facts compared: {len(compared)}; facts that count: {len(counted)}.",
+        end,
+    ]
     explanation = [f"The answer is {' and '.join(got.answers)}.", *event, *(said[step] for step in counted)]
     texts = "\n\n".join(trace), " ".join(summary), " ".join([*explanation, relation.text])
     return Texts(problem.id, TEMPLATED, *texts, fingerprint(problem))
