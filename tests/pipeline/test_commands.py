@@ -48,7 +48,6 @@ TAKE_FILES = {
     "teacher": ["teacher", "{}", "--url", "http://localhost:9/v1", "--model", "m"],
     "score outputs": ["score", "--dataset", "babi", "--problems", "{}", "--outputs", __file__],
     "survey read": ["survey", "read", "{}"],
-    "survey build": ["survey", "build", "--traces", "{}"],
     "run ratings": ["run", "--only", "05", "--profile", "smoke", "--ratings", "{}"],
     "train data": ["train", "--profile", "smoke", "--data", "{}"],
     "train texts": ["train", "--profile", "smoke", "--texts", "{}", "--dataset", "cotempqa", "--condition", "r1"],
