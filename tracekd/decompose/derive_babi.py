@@ -38,11 +38,11 @@ Hands = list[tuple[int, str | None, str, str | None]]  # sentence, giver (None: 
 
 def derive(context: Sequence[str], question: str) -> Derivation:
     """Name the task type, the answer, and the sentences that the answer rests on."""
-    for pattern, (category, reader) in (_OF_STORIES | _OTHERS).items():
-        if match := re.fullmatch(pattern, question):
-            break
-    else:
+    forms = ((pattern, re.fullmatch(pattern, question)) for pattern in _OF_STORIES | _OTHERS)
+    pattern, match = next((pair for pair in forms if pair[1]), (None, None))
+    if match is None:
         return none(None, "the question has none of the forms of the 11 task types")
+    category, reader = (_OF_STORIES | _OTHERS)[pattern]
     if category == "single-supporting-fact" and any(" and " in sentence for sentence in context):
         category = "conjunction"  # the question is the same
     read, before = [context], []

@@ -5,8 +5,6 @@ Every problem is made up. Answers and evidence are computed from the planted wor
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 
 from tracekd.data.problem import DATASETS, Problem
@@ -22,9 +20,8 @@ _TRIES = 2000
 def generate(dataset: str, size: int, seed: int) -> list[Problem]:
     """Make ``size`` problems of one set, two per category and the rest in the shares of the real set.
 
-    Ids are ``dataset/category/number`` (bAbI: ``babi/category/train-number``), no two problems have the same question
-    and context, and the paper's split gives a fifth of each category to the test. ``ValueError`` for an unknown set, or
-    a size too small or too large for its categories.
+    Ids are ``dataset/category/number``, no two problems have the same question and context, and the paper's split gives
+    a fifth of each category to the test. ``ValueError`` for an unknown set, or a size too small or too large.
     """
     if dataset not in DATASETS:
         raise ValueError(f"no generator for dataset {dataset!r}: expected one of {', '.join(DATASETS)}")
@@ -34,10 +31,7 @@ def generate(dataset: str, size: int, seed: int) -> list[Problem]:
     ends = np.rint(np.cumsum([*shares.values()]) / sum(shares.values()) * (size - least)).astype(int)
     rng, problems, seen = np.random.default_rng([seed, DATASETS.index(dataset)]), [], set()
     for category, more in zip(shares, np.diff(ends, prepend=0), strict=True):
-        numbers = Counter()
-        for row, split in enumerate(paper_split([category] * int(2 + more), least=1)):
-            number = f"{split}-{numbers[split]:04d}" if dataset == "babi" else f"{row:04d}"
-            numbers[split] += 1
+        for number in range(2 + int(more)):
             for _ in range(_TRIES):
                 parts = _MAKERS[dataset](category, rng)
                 if (key := (frozenset(parts["context"]), parts["question"])) not in seen:
@@ -45,5 +39,5 @@ def generate(dataset: str, size: int, seed: int) -> list[Problem]:
             else:
                 raise ValueError(f"{_TRIES} draws gave no new problem of {category!r}: ask for a smaller size")
             seen.add(key)
-            problems.append(Problem(f"{dataset}/{category}/{number}", dataset, category, split=split, **parts))
-    return problems
+            problems.append(Problem(f"{dataset}/{category}/{number:04d}", dataset, category, split="", **parts))
+    return paper_split(problems, least=1)
