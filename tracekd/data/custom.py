@@ -11,8 +11,7 @@ from typing import Any
 from tracekd.data.problem import DATASETS, Problem, at, build, check_fields, expect
 from tracekd.data.splits import drop_leaks, paper_split
 from tracekd.io.records import numbered_jsonl
-from tracekd.lists import read_list
-from tracekd.text import normalise
+from tracekd.text import normalise, read_list
 
 # What a reader of outputs takes for a tag, or for something else than the answer where an answer begins with it.
 _TAG = re.compile(r"<\s*\\?/?\s*(?:think|answer)", re.IGNORECASE)

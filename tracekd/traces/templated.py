@@ -53,7 +53,7 @@ def _joined(names) -> str:
 
 def _dated(fact: Fact) -> str:
     form = "is dated {0}" if fact.point else "lasted from {0} to {1}"
-    return form.format(*derive_cotempqa.stated(fact))
+    return form.format(*fact.stated)
 
 
 def _why(event: Fact, fact: Fact) -> str:
