@@ -75,7 +75,7 @@ def test_every_form_that_the_real_sets_have_is_drawn():
     words = " ".join(fact for p in made for fact in p.context)
     assert re.search(r" in \d{4}\.", words) and re.search(r" from \w+, \d{4} to ", words)
     assert re.search(r" from \w+ \d+, \d{4} to ", words)
-    stories = generated.generate("babi", 600, seed=3)
+    stories = generated.generate("babi", 4149, seed=3)
     left = {len(p.context) - len(p.evidence) for p in stories}
     assert {0, 1, 2} <= left  # all facts are gold, all but one, and more
     assert {("nothing",), ("none",), ("two",)} <= {p.answers for p in stories}
