@@ -102,11 +102,9 @@ class _Handler(BaseHTTPRequestHandler):
         if rest.startswith("tree/") or rest.startswith("paths-info/"):
             below = re.sub(r"^(tree|paths-info)/[^/]+/?", "", rest)
             wanted = json.loads(self.body)["paths"] if self.command == "POST" else None
-            found = [e for e in map(lambda p: _entry(folder, p), sorted(folder.rglob("*")))]
-            if wanted is not None:
-                found = [e for e in found if e["path"] in wanted]
-            else:
-                found = [e for e in found if e["path"].startswith(f"{below}/" if below else "")]
+            entries = [_entry(folder, p) for p in sorted(folder.rglob("*"))]
+            under = f"{below}/" if below else ""
+            found = [e for e in entries if (e["path"].startswith(under) if wanted is None else e["path"] in wanted)]
             self.send(200, json.dumps(found).encode(), {"Content-Type": "application/json"})
             return
         about = {"id": name, "sha": COMMIT, "private": False, "gated": False, "disabled": False, "tags": []}

@@ -86,10 +86,10 @@ def second(**change):
         ("mix_test.jsonl", second(triple_element="S9"), "line 2: triple_element is 'S9'"),
         ("mix_test.jsonl", second(index=5000), "line 2: index is 5000.*3532"),
         ("mix_test.jsonl", second(index="3533"), "line 2: index is '3533'"),
-        ("mix_test.jsonl", second(index=3532), "line 2: index 3532 .*line 1"),
+        ("mix_test.jsonl", second(index=3532), "line 2: '0000' is in line 1"),
         ("other.jsonl", second(), "equal.json"),
         ("train.csv", CSV.replace(",answer\n", "\n"), "line 1: column answer"),
-        ("train.csv", CSV.replace("['Ann went to the attic.']\"", "['Nobody.']\""), "line 2: answer_passage 'Nobody.'"),
+        ("train.csv", CSV.replace("['Ann went to the attic.']\"", "['Nobody.']\""), "line 2: answer_passage is 'No"),
         ("train.csv", CSV.replace("['Ann went to the attic.', 'Bo", "'Ann', 'Bo"), "line 2: passages"),
         ("train.csv", CSV.replace("single-supporting-fact", "single"), "line 2: query_type is 'single'"),
         ("train.csv", CSV.replace(",attic", ","), "line 2: answer is ''"),
@@ -109,10 +109,10 @@ def test_wrong_files_are_named_with_line_and_value(tmp_path, name, text, words):
     [
         (STORY.replace("\t1", ""), "line 3: .*Where is Mary"),
         (STORY.replace("\tgarden\t1", "\t\t1"), "line 3: .*Where is Mary"),
-        (STORY.replace("\t1", "\t7"), "line 3: supporting fact 7"),
-        (STORY.replace("2 John", "John"), "line 2: 'John moved"),
-        (STORY.replace("2 John", "9 John"), "line 2: number 9"),
-        (STORY.replace("3 Where is Mary? \tgarden\t1\n", "") + SECOND, "line 3: the story before"),
+        (STORY.replace("\t1", "\t7"), "line 3: supporting fact is 7"),
+        (STORY.replace("2 John", "John"), "line 2: line is 'John moved"),
+        (STORY.replace("2 John", "9 John"), "line 2: number is 9"),
+        (STORY.replace("3 Where is Mary? \tgarden\t1\n", "") + SECOND, "line 3: the story before is"),
     ],
 )
 def test_wrong_lines_of_an_archive_are_named(tmp_path, text, words):
@@ -154,7 +154,7 @@ def test_the_real_archive_has_the_authors_training_problems(shared_data):
     packed = load_babi.read_archive(path)
     # The authors' 3,773 training problems are the first questions of the archive's training stories.
     assert Counter(p.split for p in packed) == {"train": 3773, "test": 3774}
-    whole = load_babi.read_csv(shared_data / "babi" / "train.csv", "train")
+    whole = load_babi.read_file(shared_data / "babi" / "train.csv")
     assert {(p.context, p.question, p.answers) for p in whole} == {
         (p.context, p.question, p.answers) for p in packed if p.split == "train"
     }
@@ -168,7 +168,7 @@ def test_encodings_are_read_or_named(tmp_path):
     for encoding in ("utf-8", "utf-8-sig", "utf-16"):
         (found,) = load_cotempqa.read_file(write(tmp_path / "equal.json", row, encoding))
         assert found.answers == ("Zoë",)
-        (found,) = load_babi.read_csv(write(tmp_path / "train.csv", CSV, encoding), "train")
+        (found,) = load_babi.read_file(write(tmp_path / "train.csv", CSV, encoding))
         assert found.answers == ("attic",) and found.evidence == (0,)
     with pytest.raises(ValueError, match=r"equal\.json, line 1.*0xeb"):
         load_cotempqa.read_file(write(tmp_path / "equal.json", row, "cp1252"))

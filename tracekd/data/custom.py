@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tracekd.data.problem import DATASETS, Problem, at, check_fields
+from tracekd.data.problem import DATASETS, Problem, at, build, check_fields, expect
 from tracekd.data.splits import drop_leaks, paper_split
 from tracekd.io.records import numbered_jsonl
-from tracekd.lists import read_list
-from tracekd.text import normalise
+from tracekd.text import normalise, read_list
 
 # What a reader of outputs takes for a tag, or for something else than the answer where an answer begins with it.
 _TAG = re.compile(r"<\s*\\?/?\s*(?:think|answer)", re.IGNORECASE)
@@ -36,39 +36,29 @@ def load_own(path: str | Path) -> list[Problem]:
     dataset = name_of(path)
     if dataset.lower() in (*DATASETS, "generated", "hub", "auto", "released"):
         raise ValueError(f"{path}: the name {dataset!r} is taken: rename the file")
-    rows, lines = [], {}
-    for number, row in numbered_jsonl(path):
-        with at(f"not of the form in notebooks/OWN_DATA.md: {path}, line {number}"):
-            _check_row(row)
-            if lines.setdefault(row["id"], number) != number:
-                raise ValueError(f"id {row['id']!r} is in line {lines[row['id']]} too: ids are unique")
-        rows.append(row)
-    if not rows:
+    with at("not of the form in notebooks/OWN_DATA.md"):
+        problems = list(build(path, numbered_jsonl(path), partial(_problem, dataset)))
+    if not problems:
         raise ValueError(f"{path} holds no problem: expected one JSON object per line")
-    problems = []
-    for row, split in zip(rows, paper_split([row["category"] for row in rows], least=1), strict=True):
-        name, evidence = f"{dataset}/{row['category']}/{row['id']}", tuple(sorted(set(_evidence(row))))
-        parts = (row["category"], tuple(row["context"]), row["question"], tuple(row["answers"]), evidence)
-        problems.append(Problem(name, dataset, *parts, row.get("split") or split))
-    problems = drop_leaks(problems)
+    problems = drop_leaks(paper_split(problems, least=1))
     with at(str(path)):
         _check_categories(problems)
     return problems
 
 
-def _evidence(row: dict[str, Any]) -> list:
-    return row["evidence"] if isinstance(row.get("evidence"), list) else [row.get("evidence")]
-
-
-def _check_row(row: dict[str, Any]) -> None:
+def _problem(dataset: str, row: dict[str, Any]) -> Problem:
+    """One line as a problem, its split empty where the line has none."""
     check_fields(row, ("id", "question", "category"), ("context", "answers"))
-    if "|" in row["category"]:
-        raise ValueError(f"category is {row['category']!r}, expected a label without '|'")
-    if row.get("split") not in (None, "train", "test"):
-        raise ValueError(f"split is {row['split']!r}, expected 'train', 'test', or none")
-    if wrong := [i for i in _evidence(row) if type(i) is not int or not 0 <= i < len(row["context"])]:
-        raise ValueError(f"evidence {wrong[0]!r} is no index into context: expected 0 to {len(row['context']) - 1}")
-    check_scorable(row["context"], row["answers"])
+    category, context, answers, split = (row.get(name) for name in ("category", "context", "answers", "split"))
+    evidence = row["evidence"] if isinstance(row.get("evidence"), list) else [row.get("evidence")]
+    expect("|" not in category, "category", category, "a label without '|'")
+    expect(split in (None, "train", "test"), "split", split, "'train', 'test', or none")
+    for i in evidence:
+        right = type(i) is int and 0 <= i < len(context)
+        expect(right, "evidence", i, f"indices into context, 0 to {len(context) - 1}")
+    check_scorable(context, answers)
+    name, parts = f"{dataset}/{category}/{row['id']}", (tuple(context), row["question"], tuple(answers))
+    return Problem(name, dataset, category, *parts, tuple(sorted(set(evidence))), split or "")
 
 
 def check_scorable(context: list[str], answers: list[str]) -> None:

@@ -38,51 +38,37 @@ _DATE = re.compile(r"(?:([A-Z][a-z]+)(?: (\d{1,2}))?, )?(\d{3,4})$")
 _PLAIN = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u201c": '"', "\u201d": '"', "\u00a0": " "})
 
 
-class Day(NamedTuple):
-    """One stated date as the span of days that it may mean: first and last day (proleptic ordinals), order, text.
-
-    ``order`` is ``year * 10000 + month * 100 + day`` with 0 for what is not stated, which is how CoTempQA orders
-    dates: "2003" comes before "January, 2003".
-    """
-
-    first: int
-    last: int
-    order: int
-    text: str
-
-
 @lru_cache(maxsize=65536)
-def read_date(text: str) -> Day:
-    """Read "2019", "March, 2019" or "March 11, 2019"; ``ValueError`` where it is none, or no day of the calendar."""
+def read_date(text: str) -> int:
+    """Read "2019", "March, 2019" or "March 11, 2019"; ``ValueError`` where it is none, or no day of the calendar.
+
+    The number is year * 10000 + month * 100 + day with 0 for what is not stated, which is how CoTempQA orders dates:
+    "2003" comes before "January, 2003".
+    """
     match = _DATE.match(text)
     if match is None or match[1] not in (None, *MONTHS):
         raise ValueError(f"date {text!r}: expected one such as '2019', 'March, 2019' or 'March 11, 2019'")
     year, month, day = int(match[3]), MONTHS.index(match[1]) + 1 if match[1] else 0, int(match[2] or 0)
-    first, last_month = date(year, month or 1, day or 1), month or 12
-    last = date(year, last_month, day or calendar.monthrange(year, last_month)[1])
-    return Day(first.toordinal(), last.toordinal(), year * 10000 + month * 100 + day, text)
+    date(year, month or 1, day or 1)  # raises where there is no such day
+    return year * 10000 + month * 100 + day
 
 
 class Fact(NamedTuple):
     """One fact read: subject, relation (one of ``RELATIONS``), object (after "a member of the" without "the").
 
-    ``start`` and ``end`` are the stated dates: the same ``Day`` for "in DATE" (``point``), None where no time is stated
-    or read. ``text`` is the sentence, ``unread`` the stated time where it has not CoTempQA's form, else "".
+    ``span`` is the first and last date as numbers (see ``read_date``), ``stated`` their texts: the same one twice for
+    "in DATE" (``point``), None where no time is stated or read. ``text`` is the sentence, ``unread`` the stated time
+    where it has not CoTempQA's form, else "".
     """
 
     subject: str
     relation: str
     object: str
-    start: Day | None
-    end: Day | None
+    span: tuple[int, int] | None
+    stated: tuple[str, str] | None
     point: bool
     text: str
     unread: str = ""
-
-    @property
-    def span(self) -> tuple[int, int] | None:
-        """First and last date as comparable numbers (``Day.order``), None where no time is read."""
-        return None if self.start is None else (self.start.order, self.end.order)
 
 
 @lru_cache(maxsize=65536)
@@ -98,15 +84,16 @@ def parse(fact: str) -> Fact:
     if match is None:
         raise ValueError(f"fact {fact!r} holds none of the relation phrases {sorted(PHRASES)}: reword it with one")
     subject, phrase, thing, start, end, at = match.groups()
-    first, last, unread = None, None, ""
+    stated = (at or start, at or end) if at or start else None
+    span, unread = None, ""
     try:
-        if at or start:
-            first, last = read_date(at or start), read_date(at or end)
+        if stated:
+            span = read_date(stated[0]), read_date(stated[1])
         elif other := _OTHER_TIME.match(thing):
             thing, unread = other.groups()
     except ValueError:
-        first, unread = None, f"in {at}" if at else f"from {start} to {end}"
-    return Fact(subject, PHRASES[phrase], thing, first, last, bool(at and first), fact, unread)
+        stated, unread = None, f"in {at}" if at else f"from {start} to {end}"
+    return Fact(subject, PHRASES[phrase], thing, span, stated, bool(at and span), fact, unread)
 
 
 def answer_slot(fact: str, triple: str) -> str:

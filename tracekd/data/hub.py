@@ -18,16 +18,16 @@ from typing import Any
 import numpy as np
 
 from tracekd.data import load_babi, load_cotempqa, load_marco
-from tracekd.data.problem import CATEGORIES, DataUnavailable, Problem, as_row, read_problems
+from tracekd.data.problem import CATEGORIES, DataUnavailable, Problem, as_row, build, read_problems
 from tracekd.io.locks import waiting
 from tracekd.io.records import write_json, write_jsonl
 
 log = logging.getLogger(__name__)
 REPOSITORIES = {"cotempqa": "Warrieryes/CotempQA", "marco": "microsoft/ms_marco", "babi": "facebook/babi_qa"}
 BABI_ARCHIVE = "data/tasks_1-20_v1-2.tar.gz"
-# Longest waits in seconds: for the Hub to answer at all, for the next row of a stream, for one file of up to 20 MB.
-# The clients' own time-outs bound neither the look-up of a name nor the wait that a busy server asks for.
-ANSWER, ROW, FILE = 10, 120, 300
+# Longest waits in seconds: for the Hub to answer at all, and for one file of up to 20 MB. The clients' own time-outs
+# bound neither the look-up of a name nor the wait that a busy server asks for.
+ANSWER, FILE = 10, 300
 ADVICE = (
     "You can: check the connection (HTTPS_PROXY, HF_ENDPOINT, HF_HUB_OFFLINE) and run again, later where the Hub is "
     "busy; log in with `hf auth login` where it wants that; give a folder with the files (--data PATH); or use "
@@ -60,29 +60,22 @@ def hub_marco(*, seed: int = 121, test_share: float | None = None) -> list[Probl
 
     stored = Path(HF_HUB_CACHE) / "tracekd" / f"marco_v2.1_problems_seed{seed}.jsonl"
     if not stored.exists():
-        labelled = filter(None, (load_marco.check_row(record, place) for place, record in _streamed(seed)))
-        chosen = load_marco.draw(labelled, np.random.default_rng(seed), until_full=True)
+        rows = build(REPOSITORIES["marco"], _streamed(seed), load_marco.read_row, unique=False)
+        chosen = load_marco.draw(filter(None, rows), np.random.default_rng(seed), until_full=True)
         write_jsonl(stored, map(as_row, chosen))
     return load_marco.split(read_problems(stored), test_share=test_share)
 
 
-def _streamed(seed: int) -> Iterator[tuple[str, dict]]:
-    """The Hub's training rows in an order drawn by ``seed`` (files shuffled, rows within a buffer), with progress."""
+def _streamed(seed: int) -> Iterator[tuple[int, dict]]:
+    """The Hub's training rows, numbered, in an order drawn by ``seed`` (files shuffled, rows within a buffer)."""
     from datasets import config, load_dataset
     from tqdm import tqdm
 
-    # The client below retries five times itself; another 20 rounds with waits of up to a minute look as if all hung.
-    config.STREAMING_READ_MAX_RETRIES = config.STREAMING_OPEN_MAX_RETRIES = 1
-    config.STREAMING_READ_RATE_LIMIT_RETRY_INTERVAL = config.STREAMING_READ_SERVER_UNAVAILABLE_RETRY_INTERVAL = ANSWER
-
-    name = REPOSITORIES["marco"]
-    ask(name)
-    with reaching(name), tqdm(desc="MS MARCO from the Hub, about 20,000 rows", unit="row", mininterval=5) as bar:
-        stream = bounded(lambda: load_dataset(name, "v2.1", split="train", streaming=True), ROW)
-        rows = iter(stream.shuffle(seed=seed, buffer_size=5000))
-        while (record := bounded(lambda: next(rows, None), ROW)) is not None:
-            yield f"{name}, streamed row {bar.n}", record
-            bar.update()
+    config.STREAMING_READ_MAX_RETRIES = config.STREAMING_OPEN_MAX_RETRIES = 1  # its 20 rounds of waiting look hung
+    ask(name := REPOSITORIES["marco"])
+    with reaching(name):
+        rows = load_dataset(name, "v2.1", split="train", streaming=True).shuffle(seed=seed, buffer_size=5000)
+        yield from enumerate(tqdm(rows, "MS MARCO from the Hub, about 20,000 rows", unit="row", mininterval=5))
 
 
 def hub_file(repository: str, name: str) -> Path:

@@ -8,10 +8,11 @@ import io
 import logging
 import re
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
-from tracekd.data.problem import CATEGORIES, DataUnavailable, Problem, at, check_fields
+from tracekd.data.problem import CATEGORIES, DataUnavailable, Problem, at, build, check_fields, expect
 from tracekd.io.records import read_text
 
 log = logging.getLogger(__name__)
@@ -35,38 +36,33 @@ def read_folder(folder: Path) -> list[Problem]:
 
 
 def read_file(path: Path) -> list[Problem]:
-    """Read a CSV, whose problems are training problems if its name begins with "train", or the archive."""
-    if path.name.endswith((".csv", ".csv.gz")):
-        return read_csv(path, "train" if path.name.startswith("train") else "test")
-    return read_archive(path)
+    """Read one of the authors' CSVs, with training problems if its name begins with "train", or the archive."""
+    if not path.name.endswith((".csv", ".csv.gz")):
+        return read_archive(path)
+    places, split = count(), "train" if path.name.startswith("train") else "test"
+    return list(build(path, _table(path), lambda row: babi_problem(row, next(places), split)))
 
 
-def read_csv(path: Path, split: str) -> list[Problem]:
-    """Read one of the authors' CSVs; ``ValueError`` with file, line, column and value where it cannot be read."""
+def _table(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     reader = csv.DictReader(io.StringIO(read_text(path)))
-    problems = []
     try:
         if missing := [name for name in COLUMNS if name not in (reader.fieldnames or ())]:
             raise ValueError(f"column {', '.join(missing)} missing: expected {', '.join(COLUMNS)}")
-        for number, row in enumerate(reader):
-            problems.append(babi_problem(row, number, split))
-            if (task := problems[-1].category) not in CATEGORIES["babi"]:
-                raise ValueError(f"query_type is {task!r}, expected one of {', '.join(CATEGORIES['babi'])}")
+        yield from ((reader.line_num, row) for row in reader)
     except (csv.Error, ValueError) as error:
         raise ValueError(f"{path}, line {reader.line_num}: {error}") from error
-    return problems
 
 
-def babi_problem(row: Mapping[str, str], number: int, split: str) -> Problem:
+def babi_problem(row: dict[str, str], number: int, split: str) -> Problem:
     """One row of the authors' CSV as a Problem; a repeated sentence counts as evidence at its first place."""
-    lists = {name: _literal(row.get(name)) for name in ("passages", "answer_passage")}
-    row = {name: row.get(name) for name in COLUMNS} | lists
-    check_fields(row, ("question", "query_type", "answer"), tuple(lists))
-    context, facts = tuple(row["passages"]), row["answer_passage"]
-    if unknown := [fact for fact in facts if fact not in context]:
-        raise ValueError(f"answer_passage {unknown[0]!r} is no sentence of passages")
-    evidence = (context.index(fact) for fact in facts)
-    return _problem(row["query_type"], split, number, context, row["question"], row["answer"], evidence)
+    row = {name: row.get(name) for name in COLUMNS}
+    row |= {name: _literal(row[name]) for name in ("passages", "answer_passage")}
+    check_fields(row, ("question", "query_type", "answer"), ("passages", "answer_passage"))
+    context, facts, task = tuple(row["passages"]), row["answer_passage"], row["query_type"]
+    unknown = [fact for fact in facts if fact not in context]
+    expect(not unknown, "answer_passage", *unknown[:1] or [""], "a sentence of passages")
+    expect(task in CATEGORIES["babi"], "query_type", task, f"one of {', '.join(CATEGORIES['babi'])}")
+    return _problem(task, split, number, context, row["question"], row["answer"], map(context.index, facts))
 
 
 def _problem(task: str, split: str, number: int, context, question: str, answer: str, evidence) -> Problem:
@@ -119,25 +115,20 @@ def _stories(name: str, text: str, task: str, split: str) -> tuple[list[Problem]
         if not line.strip():
             continue
         with at(f"{name}, line {place}"):
-            if (match := _LINE.fullmatch(line.strip())) is None:
-                raise ValueError(f"{line[:80]!r}: expected a numbered sentence, or a question")
+            expect(match := _LINE.fullmatch(line.strip()), "line", line, "a numbered sentence, or a question")
             number, said, answer, support = int(match[1]), " ".join(match[2].split()), match[3], match[4]
             if number == 1:
-                if not asked:
-                    raise ValueError("the story before has no question")
+                expect(asked, "the story before", list(context.values()), "one with a question")
                 context, asked, last = {}, False, 0
-            if number != (last := last + 1):
-                raise ValueError(f"number {number} is out of order: a story counts its lines from 1")
+            expect(number == (last := last + 1), "number", number, f"{last}: a story counts its lines from 1")
             if answer is None:
                 context[number] = said
-                continue
-            if asked:
+            elif asked:
                 further += 1
-                continue
-            places, asked = {sentence: index for index, sentence in enumerate(context)}, True
-            if wrong := [one for one in map(int, support.split()) if one not in places]:
-                raise ValueError(f"supporting fact {wrong[0]} is no sentence before it")
-            evidence = (places[int(one)] for one in support.split())
-            parts = (context.values(), said, answer.strip(), evidence)
-            problems.append(_problem(task, split, len(problems), *parts))
+            else:
+                places, facts, asked = list(context), list(map(int, support.split())), True
+                wrong = [fact for fact in facts if fact not in context]
+                expect(not wrong, "supporting fact", *wrong[:1] or [0], "the number of a sentence before")
+                evidence = map(places.index, facts)
+                problems.append(_problem(task, split, len(problems), context.values(), said, answer.strip(), evidence))
     return problems, further

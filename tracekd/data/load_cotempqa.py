@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
+from itertools import count
 from pathlib import Path
 
 from tracekd.data.facts import answer_evidence, parse
-from tracekd.data.problem import CATEGORIES, DataUnavailable, Problem, at, check_fields
+from tracekd.data.problem import CATEGORIES, DataUnavailable, Problem, build, check_fields, expect
 from tracekd.data.splits import paper_split
 from tracekd.io.records import numbered_jsonl
 
@@ -21,21 +22,18 @@ _NAME = re.compile(r"(equal|overlap|during|mix)(?:_(train|test))?\.jsonl?(?:\.gz
 
 def read_folder(folder: Path) -> list[Problem]:
     """Read each category: its whole file with the paper's split, else its training and its test file."""
+    files = {
+        match.groups(): path for path in sorted(folder.glob("*"), reverse=True) if (match := _NAME.match(path.name))
+    }
     problems = []
     for category in CATEGORIES["cotempqa"]:
-        whole, *parts = (_first(folder, category + part) for part in ("", "_train", "_test"))
-        if whole is None and sum(path is not None for path in parts) == 1:
+        parts = [(category, None)] if (category, None) in files else [(category, "train"), (category, "test")]
+        if len(found := [files[part] for part in parts if part in files]) < len(parts) and found:
             log.warning("cotempqa/%s: one of its two files is in the folder, so one split is empty", category)
-        paths = [whole] if whole else filter(None, parts)
-        problems += [problem for path in paths for problem in read_file(path)]
+        problems += [problem for path in found for problem in read_file(path)]
     if not problems:
         raise DataUnavailable(f"no problems in {folder}: expected {EXPECTED}")
     return problems
-
-
-def _first(folder: Path, stem: str) -> Path | None:
-    paths = (folder / f"{stem}{ending}" for ending in (".json", ".jsonl", ".json.gz", ".jsonl.gz"))
-    return next(filter(Path.is_file, paths), None)
 
 
 def read_file(path: Path) -> list[Problem]:
@@ -46,17 +44,14 @@ def read_file(path: Path) -> list[Problem]:
     """
     if (match := _NAME.match(path.name)) is None:
         raise ValueError(f"{path}: the name of a file of CoTempQA says its category: expected {EXPECTED}")
-    category, part = match.groups()
-    rows = list(numbered_jsonl(path))
-    splits = [part] * len(rows) if part else paper_split([category] * len(rows))
-    problems, lines = [], {}
-    for place, ((line, row), split) in enumerate(zip(rows, splits, strict=True)):
-        with at(f"{path}, line {line}"):
-            number = _number(row, category, part) if part else place
-            if lines.setdefault(number, line) != line:
-                raise ValueError(f"index {row['index']!r} is in line {lines[number]} too: each comes once")
-            check_fields(row, ("question", "triple_element"), ("facts", "answer"))
-            problems.append(cotempqa_problem(row, category, number, split))
+    (category, part), places = match.groups(), count()
+
+    def problem(row: dict) -> Problem:
+        number = _number(row, category, part) if part else next(places)
+        check_fields(row, ("question", "triple_element"), ("facts", "answer"))
+        return cotempqa_problem(row, category, number, part or "")
+
+    problems = paper_split(list(build(path, numbered_jsonl(path), problem)))
     if unread := [fact.unread for p in problems for fact in map(parse, p.context) if fact.unread]:
         log.warning("%s: %d times are not read, such as %r", path.name, len(unread), unread[0])
     if unanswered := sum(not p.evidence for p in problems):
@@ -67,9 +62,8 @@ def read_file(path: Path) -> list[Problem]:
 def _number(row: dict, category: str, part: str) -> int:
     index = row.get("index")
     first = sum(size for name, size in SIZES.items() if name < category) if part == "test" else 0
-    if type(index) is not int or not 0 <= index - first < SIZES[category]:
-        last = first + SIZES[category] - 1
-        raise ValueError(f"index is {index!r}, expected a whole number from {first} to {last}")
+    right = type(index) is int and 0 <= index - first < SIZES[category]
+    expect(right, "index", index, f"a whole number from {first} to {first + SIZES[category] - 1}")
     return index - first
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tracekd.data.problem import CATEGORIES, DataUnavailable, Problem
+from tracekd.data.problem import CATEGORIES, DataUnavailable, Problem, are_texts, build, expect
 from tracekd.data.splits import paper_split
 from tracekd.io.records import numbered_jsonl
 
@@ -47,80 +47,61 @@ def read_file(path: Path) -> list[Problem]:
 
 def labelled(path: Path) -> Iterator[Problem]:
     """The problems of a file whose labels are not hidden, as those of the Hub's test split are."""
-    hidden = 0
-    for found in (check_row(raw, place) for place, raw in _records(path)):
-        hidden += found is None
-        if found:
-            yield found
+    rows, hidden = _parquet(path) if path.suffix == ".parquet" else numbered_jsonl(path), 0
+    for problem in build(path, rows, read_row, unique=False):
+        hidden += problem is None
+        if problem:
+            yield problem
     if hidden:
         log.warning("marco: %s: %d records left out, their labels are hidden", path.name, hidden)
 
 
-def _records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each record as it is, with its place: file and line, or row of a parquet file."""
-    if path.suffix != ".parquet":
-        yield from ((f"{path}, line {number}", row) for number, row in numbered_jsonl(path))
-        return
+def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     import pyarrow
     import pyarrow.parquet
 
     try:
         batches = pyarrow.parquet.ParquetFile(path).iter_batches(1000)
-        rows = (row for batch in batches for row in batch.to_pylist())
-        yield from ((f"{path}, row {number}", row) for number, row in enumerate(rows))
+        yield from enumerate((row for batch in batches for row in batch.to_pylist()), 1)
     except (pyarrow.ArrowException, OSError) as error:
         raise ValueError(f"{path}: not a whole parquet file ({error})") from error
 
 
-def check_row(raw: dict[str, Any], place: str) -> Problem | None:
-    """One record as a training problem, its selected passages as evidence; None where its labels are hidden.
+def read_row(raw: dict[str, Any]) -> Problem | None:
+    """One record as a problem without a split, its selected passages as evidence; None where its labels are hidden.
 
-    ``ValueError`` with place, field, value and expectation where a field is missing or of another type.
+    ``ValueError`` with field, value and expectation where a field is missing or of another type.
     """
     query, number, label, answers = (raw.get(name) for name in ("query", "query_id", "query_type", "answers"))
     passages = raw.get("passages") if isinstance(raw.get("passages"), dict) else {}
     texts, flags = passages.get("passage_text"), passages.get("is_selected")
     types, size = CATEGORIES["marco"], len(texts) if isinstance(texts, list) else 0
-    right_flags = isinstance(flags, list) and len(flags) == size and all(flag in (-1, 0, 1) for flag in flags)
-    for field, value, right, expected in (
-        ("query", query, isinstance(query, str) and query.strip(), "a text that is not empty"),
-        ("query_id", number, re.fullmatch(r"\d{1,40}", str(number)), "a whole number"),
-        ("query_type", label, isinstance(label, str) and label.strip().upper() in types, f"one of {', '.join(types)}"),
-        ("answers", answers, answers is None or _texts(answers), "a list of texts, empty where nothing answers"),
-        ("passages.passage_text", texts, size and _texts(texts), "a list of one or more texts"),
-        ("passages.is_selected", flags, right_flags, f"a list of {size} flags, each 0, 1 or -1 (hidden)"),
-    ):
-        if not right:
-            raise ValueError(f"{place}: field {field!r} is {repr(value)[:80]}, expected {expected}")
+    expect(are_texts([query]) and query.strip(), "query", query, "a text that is not empty")
+    expect(re.fullmatch(r"\d{1,40}", str(number)), "query_id", number, "a whole number")
+    expect(are_texts([label]) and label.strip().upper() in types, "query_type", label, f"one of {', '.join(types)}")
+    expect(answers is None or are_texts(answers), "answers", answers, "a list of texts, empty where nothing answers")
+    expect(size and are_texts(texts), "passages.passage_text", texts, "a list of one or more texts")
+    right = isinstance(flags, list) and len(flags) == size and all(flag in (-1, 0, 1) for flag in flags)
+    expect(right, "passages.is_selected", flags, f"a list of {size} flags, each 0, 1 or -1 (hidden)")
     if answers is None or all(flag < 0 for flag in flags):
         return None
     # v1.1 has an empty list where nothing answers, v2.1 "No Answer Present."
     stripped = (text.strip() for text in answers)
     answers = tuple(dict.fromkeys(text for text in stripped if text and text.rstrip(".") != NO_ANSWER.rstrip(".")))
-    gold = tuple(i for i, flag in enumerate(flags) if flag > 0) if answers else ()
-    label = label.strip().upper()
+    gold, label = tuple(i for i, flag in enumerate(flags) if flag > 0 and answers), label.strip().upper()
     name = f"marco/{label}/{number}"
-    return Problem(name, "marco", label, tuple(texts), query, answers or (NO_ANSWER,), gold, "train")
-
-
-def _texts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(text, str) for text in value)
+    return Problem(name, "marco", label, tuple(texts), query, answers or (NO_ANSWER,), gold, "")
 
 
 def draw(
     rows: Iterable[Problem], rng: np.random.Generator, per_type: int | None = PER_TYPE, until_full: bool = False
 ) -> list[Problem]:
-    """Draw at most ``per_type`` rows of each query type, in one pass (reservoir sampling); repeated ids are left out.
+    """Draw at most ``per_type`` rows of each query type (None: all), in one pass (reservoir sampling).
 
-    Args:
-        rows: in any order.
-        rng: decides the draw.
-        per_type: how many of each type; None for all.
-        until_full: stop when each type has its number, for a stream that is shuffled already.
+    Repeated ids are left out. ``until_full``: the first ``per_type`` of each type, for a stream shuffled already.
     """
     chosen: dict[str, list[tuple[int, Problem]]] = {name: [] for name in CATEGORIES["marco"]}
-    seen: set[str] = set()
-    counts, again = Counter(), []
+    seen, counts, again = set(), Counter(), []
     for number, row in enumerate(rows):
         if (query_id := row.id.split("/")[-1]) in seen:
             again.append(query_id)
@@ -155,16 +136,4 @@ def split(problems: list[Problem], *, test_share: float | None = None) -> list[P
     shares = {t: test_share or (TEST_PER_TYPE / PER_TYPE if n == PER_TYPE else 0.2) for t, n in counts.items()}
     if bare := sum(p.answers != (NO_ANSWER,) and not p.evidence for p in problems):
         log.warning("marco: %d of %d have an answer and no selected passage: no gold passage", bare, len(problems))
-    splits = paper_split([p.category for p in problems], shares)
-    return [replace(p, split=part) for p, part in zip(problems, splits, strict=True)]
-
-
-def most_words(context: tuple[str, ...], answers: tuple[str, ...]) -> tuple[int, ...]:
-    """The authors' rule: the first passage that shares most different words with an answer, if any shares one.
-
-    ``figures/data/marco_evidence.csv`` has how often it names a selected passage.
-    """
-    wanted = [set(re.findall(r"\w+", answer.casefold())) for answer in answers]
-    passages = [set(re.findall(r"\w+", passage.casefold())) for passage in context]
-    shared = [max((len(words & passage) for words in wanted), default=0) for passage in passages]
-    return (shared.index(max(shared)),) if any(shared) else ()
+    return paper_split([replace(p, split="") for p in problems], shares)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from tracekd.io.records import numbered_jsonl
+
+T, P = TypeVar("T"), TypeVar("P")
 
 DATASETS = ("cotempqa", "marco", "babi")
 
@@ -58,6 +61,20 @@ class Problem:
         return tuple(self.context[i] for i in self.evidence)
 
 
+def build(path: object, rows: Iterable[tuple[int, T]], make: Callable[[T], P], unique: bool = True) -> Iterator[P]:
+    """What ``make`` makes of numbered rows: problems, or None; its ``ValueError`` gets file and line put in front.
+
+    So has one for a number in the set that came before, unless these need not be ``unique``.
+    """
+    lines: dict[str, int] = {}
+    for line, row in rows:
+        with at(f"{path}, line {line}"):
+            problem = make(row)
+            if unique and lines.setdefault(number := problem.id.split("/", 2)[2], line) != line:
+                raise ValueError(f"{number!r} is in line {lines[number]} too: each comes once")
+        yield problem
+
+
 @contextmanager
 def at(place: str) -> Iterator[None]:
     """Name the place (file and line) in front of the message of a ``ValueError``."""
@@ -67,15 +84,26 @@ def at(place: str) -> Iterator[None]:
         raise ValueError(f"{place}: {error}") from error
 
 
+def expect(right: object, name: str, value: object, expected: str) -> None:
+    """Raise a ``ValueError`` that names a field, its value and what was expected, unless it is ``right``."""
+    if not right:
+        raise ValueError(f"{name} is {repr(value)[:80]}, expected {expected}")
+
+
+def are_texts(value: object) -> bool:
+    """Whether a value is a list of texts."""
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
+
+
 def check_fields(row: Mapping, texts: Sequence[str], lists: Sequence[str]) -> None:
     """Raise a ``ValueError`` unless the fields of a row hold texts, or lists of texts, that are not empty."""
     if missing := [name for name in (*texts, *lists) if name not in row]:
         raise ValueError(f"{', '.join(missing)} missing: expected {', '.join((*texts, *lists))}")
-    for name in (*texts, *lists):
-        items = row[name] if name in lists else [row[name]]
-        if not isinstance(items, list) or not items or not all(isinstance(t, str) and t.strip() for t in items):
-            expected = "a list of texts, at least one" if name in lists else "a text that is not empty"
-            raise ValueError(f"{name} is {repr(row[name])[:80]}, expected {expected}")
+    for name in texts:
+        expect(are_texts([row[name]]) and row[name].strip(), name, row[name], "a text that is not empty")
+    for name in lists:
+        right = are_texts(row[name]) and row[name] and all(map(str.strip, row[name]))
+        expect(right, name, row[name], "a list of texts, at least one")
 
 
 _KINDS = dict.fromkeys(("id", "dataset", "category", "question", "split"), str) | {"meta": dict}
@@ -89,12 +117,12 @@ def as_row(problem: Problem) -> dict:
 
 def read_problems(path: str | Path) -> list[Problem]:
     """Read problems as ``as_row`` writes them; ``ValueError`` where a field is missing, unknown or of another type."""
-    problems = []
-    for number, row in numbered_jsonl(path):
-        for name in sorted({*_KINDS, *_ITEMS, *row}):
-            value, item = row.get(name), _ITEMS.get(name)
-            listed = item and isinstance(value, list) and all(type(one) is item for one in value)
-            if not listed and not isinstance(value, _KINDS.get(name, ())):
-                raise ValueError(f"{path}, line {number}: {name} is {repr(value)[:80]}: expected as runs store it")
-        problems.append(Problem(**{**row, **{name: tuple(row[name]) for name in _ITEMS}}))
-    return problems
+    return list(build(path, numbered_jsonl(path), _stored, unique=False))
+
+
+def _stored(row: dict) -> Problem:
+    for name in sorted({*_KINDS, *_ITEMS, *row}):
+        value, item = row.get(name), _ITEMS.get(name)
+        listed = item and isinstance(value, list) and all(type(one) is item for one in value)
+        expect(listed or isinstance(value, _KINDS.get(name, ())), name, value, "a field as runs store it")
+    return Problem(**{**row, **{name: tuple(row[name]) for name in _ITEMS}})

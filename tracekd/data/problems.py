@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from pathlib import Path
 
 from tracekd.config import ROOT, nearest
@@ -85,16 +84,14 @@ def load(
     source = check_source(source)
     options = {"seed": seed, "test_share": test_share} if dataset == "marco" else {}
     if Path(source).is_file():
-        found = custom.load_own(source)
-    elif dataset not in DATASETS:
+        return count_labels(check(custom.load_own(source)))
+    if dataset not in DATASETS:
         raise ValueError(f"no data set {dataset!r}: {nearest(dataset, DATASETS)}")
-    elif source_of(dataset, source) == "generated":
-        found = generated.generate(dataset, size or GENERATED_SIZE[dataset], seed=seed)
-    elif source == "hub":
-        found = drop_leaks(_HUB[dataset](**options))
-    else:
-        return read_folder(dataset, Path(source) / dataset, **options)
-    return count_labels(check(found))
+    if source_of(dataset, source) == "generated":
+        return count_labels(check(generated.generate(dataset, size or GENERATED_SIZE[dataset], seed=seed)))
+    if source == "hub":
+        return count_labels(check(drop_leaks(_HUB[dataset](**options))))
+    return read_folder(dataset, Path(source) / dataset, **options)
 
 
 def read_folder(dataset: str, folder: Path, **options: float | None) -> list[Problem]:
@@ -111,9 +108,9 @@ def read_any(path: str | Path) -> list[Problem]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}: give one with problems ({FORMS})")
-    text = path.suffix != ".parquet" and not path.name.endswith((".csv", ".csv.gz", ".tar.gz", ".tgz"))
+    text = not path.name.endswith((".parquet", ".csv", ".csv.gz", ".tar.gz", ".tgz"))
     first = next(read_jsonl(path), {}) if text else {}
-    if "dataset" in first and "meta" in first:
+    if {"dataset", "meta"} <= set(first):
         problems = read_problems(path)
     elif path.suffix == ".parquet" or "passages" in first:
         problems = load_marco.read_file(path)
@@ -124,11 +121,6 @@ def read_any(path: str | Path) -> list[Problem]:
     if not problems:
         raise ValueError(f"{path}: none of its problems can be used, see the lines before: expected at least one")
     return problems
-
-
-def _problems_path(run, dataset: str) -> Path:
-    """Where a run stores its problems of one data set."""
-    return run.path("problems", f"{dataset}.jsonl")
 
 
 def marker(run) -> dict:
@@ -152,10 +144,10 @@ def prepare(run) -> dict[str, list[Problem]]:
     for dataset in run.datasets:
         size = run.profile.generated.get(dataset)
         loaded[dataset] = load(dataset, run.source, size=size, seed=run.seed, **run.profile.marco)
-        write_jsonl(_problems_path(run, dataset), map(as_row, loaded[dataset]))
-        splits = Counter(p.split for p in loaded[dataset])
-        counts = f"{splits['train']} train and {splits['test']} test problems"
-        print(f"{dataset}: {label_of(dataset, run.source)}, {counts}")
+        write_jsonl(run.path("problems", f"{dataset}.jsonl"), map(as_row, loaded[dataset]))
+        test = sum(p.split == "test" for p in loaded[dataset])
+        label, train = label_of(dataset, run.source), len(loaded[dataset]) - test
+        print(f"{dataset}: {label}, {train} train and {test} test problems")
     write_json(marker_path, marker(run))
     return loaded
 
@@ -165,7 +157,7 @@ def kept(run) -> dict[str, list[Problem]]:
     path = run.path("problems", "SOURCE.json")
     if path.exists() and json.loads(path.read_text()) == marker(run):
         print("problems: as stored in this run")
-        return {d: read_problems(_problems_path(run, d)) for d in run.datasets}
+        return {d: read_problems(run.path("problems", f"{d}.jsonl")) for d in run.datasets}
     print("problems: none stored in this run for this source, seed and code, so they are loaded now")
     return prepare(run)
 

@@ -27,9 +27,8 @@ def drop_leaks(problems: list[Problem]) -> list[Problem]:
     """
     test = {key(p) for p in problems if p.split == "test"}
     clean = [p for p in problems if p.split == "test" or key(p) not in test]
-    repeats = pd.DataFrame([(p.split, p.context, p.question) for p in clean], columns=["split", "context", "question"])
-    repeated = repeats.duplicated() & (repeats.split == "train")
-    left = [p for p, again in zip(clean, repeated, strict=True) if not again]
+    first = {(p.context, p.question): p for p in reversed(clean) if p.split == "train"}
+    left = [p for p in clean if p.split == "test" or first[p.context, p.question] is p]
     if dropped := len(problems) - len(left):
         text = (
             "%s: %d training problems left out: %d are in the test split (in any order of sentences), %d repeat another"
@@ -81,17 +80,17 @@ def count_labels(problems: list[Problem]) -> list[Problem]:
     return [replace(p, meta={**p.meta, **labels}) for p in problems]
 
 
-def paper_split(categories: list[str], shares: Mapping[str, float] | None = None, least: int = 0) -> list[str]:
-    """``train`` or ``test`` for each row: by category ``DataFrame.sample(frac=0.2, random_state=42)`` in file order.
+def paper_split(problems: list[Problem], shares: Mapping[str, float] | None = None, least: int = 0) -> list[Problem]:
+    """Problems with a split where they have none: by category ``DataFrame.sample(frac=0.2, random_state=42)``.
 
-    ``shares`` are other shares of test rows by category; ``least`` is the fewest test rows of a category that has two
-    rows or more.
+    ``shares`` are other shares of test problems by category; ``least`` is the fewest test problems of a category that
+    has two problems or more.
     """
-    split = pd.Series("train", range(len(categories)))
-    for category, rows in split.groupby(pd.Series(categories, dtype=object), sort=False):
+    split = pd.Series("train", range(len(problems)))
+    for category, rows in split.groupby(pd.Series([p.category for p in problems], dtype=object), sort=False):
         size = max(round((shares or {}).get(category, 0.2) * len(rows)), least if len(rows) > 1 else 0)
         split[rows.index[rows.reset_index(drop=True).sample(n=size, random_state=42).index]] = "test"
-    return split.tolist()
+    return [replace(p, split=p.split or part) for p, part in zip(problems, split, strict=True)]
 
 
 def select(problems: list[Problem], size: int | str, rng) -> list[Problem]:

@@ -41,12 +41,7 @@ KINDS = {
 
 
 def step_sizes(problems: Iterable[Problem]) -> pd.DataFrame:
-    """Sizes by data set and category.
-
-    Returns:
-        dataset, category, n (problems), share (of the set, 0 to 1), and means per problem: facts, gold_facts, answers,
-        words (of context and question).
-    """
+    """Sizes by dataset and category: n, share (of the set, 0 to 1), and means of facts, gold_facts, answers, words."""
     frame = pd.DataFrame(
         {
             "dataset": p.dataset,
@@ -66,7 +61,7 @@ def step_sizes(problems: Iterable[Problem]) -> pd.DataFrame:
 
 
 def compare(problem: Problem) -> dict[str, object]:
-    """Compare a problem's derivation with its gold; sets of texts are compared as normalised.
+    """Compare a problem's derivation with its gold, sets of normalised texts.
 
     Returns:
         id, dataset, category; ``MEASURES`` (bool); kind of disagreement (a key of ``KINDS``, or empty); reason (why
@@ -108,24 +103,21 @@ def _same(texts: Iterable[str]) -> set[str]:
 def _kind(problem: Problem, got: Derivation, answers: bool, category: bool) -> str:
     if problem.dataset == "cotempqa":
         return _cotempqa_kind(problem, got, answers, category)
-    if problem.dataset == "marco":
-        if not category:
-            return "question form has another type"
-        if not problem.evidence:
-            return "nothing is selected, BM25 still ranks"
-        same = got.evidence == problem.evidence
-        return "free-text answer is not derived" if same else "BM25 ranks another passage first"
-    if got.underivable:
-        return "not derivable"
-    return "another sentence says the same" if answers else "story allows several answers"
+    if problem.dataset != "marco":
+        said = "another sentence says the same" if answers else "story allows several answers"
+        return "not derivable" if got.underivable else said
+    if not category:
+        return "question form has another type"
+    if not problem.evidence:
+        return "nothing is selected, BM25 still ranks"
+    same = got.evidence == problem.evidence
+    return "free-text answer is not derived" if same else "BM25 ranks another passage first"
 
 
 def _cotempqa_kind(problem: Problem, got: Derivation, answers: bool, category: bool) -> str:
     """Set gold against the names that the rules compared, and those of them that share time with the event."""
-    if got.underivable.startswith(UNREAD):
-        return "date in a form that is not read"
     if got.underivable and got.underivable != NO_SHARED_TIME:
-        return "not derivable"
+        return "date in a form that is not read" if got.underivable.startswith(UNREAD) else "not derivable"
     if answers:
         return "unexplained" if category else "gold relation does not follow from the dates"
     if sum(step.kind == "event" for step in got.steps) > 1:
@@ -138,30 +130,26 @@ def _cotempqa_kind(problem: Problem, got: Derivation, answers: bool, category: b
         compared.add(name)
         if relate(parse(problem.context[event]).span, parse(problem.context[other]).span):
             sharing.add(name)
-    if gold - compared:
-        return "gold adds answers to another question"
-    if gold - sharing:
-        return "gold answer shares no time with the event"
-    if gold == fitting and gold < derived:
-        return "gold keeps to the relation asked for"
-    if gold == fitting:
-        return "gold keeps answers that the one-date habit drops"
-    if gold <= fitting:
-        return "gold keeps some of several answers that fit"
-    return "gold adds an answer of another relation"
+    reasons = {
+        "gold adds answers to another question": gold - compared,
+        "gold answer shares no time with the event": gold - sharing,
+        "gold keeps to the relation asked for": gold == fitting and gold < derived,
+        "gold keeps answers that the one-date habit drops": gold == fitting,
+        "gold keeps some of several answers that fit": gold <= fitting,
+        "gold adds an answer of another relation": True,
+    }
+    return next(kind for kind, holds in reasons.items() if holds)
 
 
 def shares(counts: pd.DataFrame, by: Sequence[str] = ("dataset", "category", "part")) -> pd.DataFrame:
     """Agreement in percent from the counts of ``figures/data/derive_agreement.csv``.
 
-    Args:
-        counts: columns dataset, category, part (rules ``written on`` it or ``checked on`` it), measure (``n`` or one
-            of ``MEASURES``, without due_to; or a kind of the remainder, with it), due_to, n.
-        by: columns that make a group.
+    ``counts`` has dataset, category, part (rules ``written on`` it or ``checked on`` it), measure (``n`` or one of
+    ``MEASURES``, without due_to; or a kind of the remainder, with it), due_to, n.
 
     Returns:
-        One row per group: n; the three agreements as text, percent with the 95% Wilson interval (``not derived``
-        where no answer was derived at all); underivable (count).
+        One row per group of ``by``: n; the three agreements as text, percent with the 95% Wilson interval (``not
+        derived`` where no answer was derived at all); underivable (count).
     """
     wide = counts[counts.due_to.isna()].pivot_table("n", list(by), "measure", aggfunc="sum", sort=False).reset_index()
     wide = wide.astype({"n": int, **dict.fromkeys(MEASURES, int)})

@@ -86,9 +86,9 @@ def derive(context: Sequence[str], question: str, habits: bool = True) -> Deriva
         named = [i for i in named if plain(facts[i].subject) == who]
     if unread := next((facts[i] for i in (*events, *named) if facts[i].unread), None):
         return none(None, f"{UNREAD}: {unread.unread!r} in {unread.text!r}")
-    if any(facts[i].start is None for i in events):
+    if any(facts[i].span is None for i in events):
         return none(None, "the event in question has no date")
-    candidates = [i for i in named if facts[i].start is not None]
+    candidates = [i for i in named if facts[i].span]
     kind = "O1" if asked_who else "S2" if second else "S1"
     return _compared(facts, events, candidates, relation, kind, habits)
 
@@ -99,16 +99,14 @@ def _compared(
     """Compare every candidate with the event, and collect those that share time with it."""
     steps, shared = [], {}
     for i in events:
-        start, end = stated(facts[i])
-        steps.append(Step("event", f"The event in question lasts from {start} to {end}.", (i,)))
+        text = "The event in question lasts from {} to {}."
+        steps.append(Step("event", text.format(*facts[i].stated), (i,)))
     for i in candidates:
         # The first event that it shares time with, if any.
         related = ((relate(facts[event].span, facts[i].span), event) for event in events)
         name, by = next((pair for pair in related if pair[0]), (None, events[0]))
-        ours, theirs = stated(facts[by]), stated(facts[i])
-        verdict = f"relation {name}" if name else "no shared time"
-        text = f"{theirs[0]} to {theirs[1]} against {ours[0]} to {ours[1]}: {verdict}."
-        steps.append(Step("compare", text, (by, i)))
+        text = "{} to {} against {} to {}: ".format(*facts[i].stated, *facts[by].stated)
+        steps.append(Step("compare", f"{text}{f'relation {name}' if name else 'no shared time'}.", (by, i)))
         if name:
             shared[i] = name
     if habits:
@@ -160,7 +158,7 @@ def _one_date(facts: list[Fact], event: Fact, shared: dict[int, str], kind: str)
     question asks about a second subject: about its relation (S2), or "who" (O1) with one date only. Of several dates
     the one with most answers is kept, then the latest.
     """
-    dates = Counter(facts[i].start.order for i in shared if facts[i].point)
+    dates = Counter(facts[i].span[0] for i in shared if facts[i].point)
     intervals = [i for i in shared if not facts[i].point]
     if event.point or not dates or (not intervals and len(dates) == 1):
         return shared
@@ -168,9 +166,4 @@ def _one_date(facts: list[Fact], event: Fact, shared: dict[int, str], kind: str)
     if holds and (kind == "S2" or (kind == "O1" and len(dates) == 1)):
         return shared
     kept = max(dates, key=lambda date: (dates[date], date))
-    return {i: name for i, name in shared.items() if facts[i].point and facts[i].start.order == kept}
-
-
-def stated(fact: Fact) -> tuple[str, str]:
-    """Start and end as the fact words them."""
-    return fact.start.text, fact.end.text
+    return {i: name for i, name in shared.items() if facts[i].point and facts[i].span[0] == kept}

@@ -143,8 +143,7 @@ def read_jsonl(path: str | Path) -> Iterator[dict[str, Any]]:
 def numbered_jsonl(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line, object) of a JSON-lines file, plain or ``.gz``; lines count from 1, empty ones are passed over.
 
-    Raises:
-        ValueError: a line is not a JSON object, or cannot be decoded; the message names file and line.
+    ``ValueError`` with file and line where one is not a JSON object, or cannot be decoded.
     """
     for number, line in enumerate(_lines(path), 1):
         if not line.strip():
@@ -184,8 +183,7 @@ def append_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
 def recover_jsonl(path: str | Path) -> list[dict[str, Any]]:
     """Read the whole lines of a file that ``append_jsonl`` may have been killed in; cut a torn last line off.
 
-    Raises:
-        ValueError: a line other than the last does not parse: that is no kill but a damaged file.
+    ``ValueError`` where another line does not parse: that is no kill but a damaged file.
     """
     path = Path(path)
     if not path.exists():

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import html
 import re
 
 from tracekd.data.problem import Problem
-from tracekd.lists import FENCE, marked_lines, quoted_list, read_list, unfenced, unquoted_list
-from tracekd.text import ENTITY, normalise
+from tracekd.text import FENCE, marked_lines, normalise, quoted_list, read_list, unescaped, unfenced, unquoted_list
 from tracekd.traces.templates import read
 
 # A role word that a chat template left behind. It counts only before a line end, a colon or a tag:
@@ -63,8 +61,7 @@ def split_output(text: str, finished: bool = True) -> tuple[str, str | None, str
 
 def _plain(text: str) -> str:
     """One turn, without tokens of a chat template, its tags in one spelling."""
-    if "&" in text:
-        text = ENTITY.sub(lambda match: html.unescape(match[0]), text)
+    text = unescaped(text)
     if "<" in text:
         text = _TAG_FORMS.sub(lambda match: f"<{match[1]}{match[2].lower()}>", text)
         text = _first_turn(text)

@@ -20,8 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tracekd.data.problem import Problem
-from tracekd.lists import first_list, marked_lines, quoted_list, read_list
-from tracekd.text import fact_set, same_label
+from tracekd.text import fact_set, first_list, marked_lines, quoted_list, read_list, same_label
 from tracekd.traces.corruption import STYLES, generator, label_counts, same, wrong_facts, wrong_label
 
 INCORRECT = {"incorrect": "matched", "incorrect_uniform": "uniform", "incorrect_as_published": "as_published"}
