@@ -60,23 +60,23 @@ def _die() -> None:
 
 def _held(until: str) -> None:
     """Stay in a step until a file is there, so that another process surely finds this one at work."""
-    from tracekd.students import trainer
+    from tracekd.students import train
 
     def begin(self, args, state, control, **_):
         while not Path(until).exists():
             time.sleep(0.02)
 
-    trainer.Progress.on_step_begin = begin
+    train.Progress.on_step_begin = begin
 
 
 def _die_at_step(step: int) -> None:
-    from tracekd.students import trainer
+    from tracekd.students import train
 
     def end(self, args, state, control, **_):
         if state.global_step == step:
             _die()
 
-    trainer.Progress.on_step_end = end
+    train.Progress.on_step_end = end
 
 
 def _die_before_record(_: bool) -> None:

@@ -8,7 +8,7 @@ from datasets import load_dataset
 from tracekd import __main__
 from tracekd.io.records import read_jsonl
 from tracekd.students import registry, sft
-from tracekd.students.trainer import IGNORED
+from tracekd.students.train import IGNORED
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,6 @@ from tracekd.config import Recipe
 from tracekd.data.problem import Problem
 from tracekd.scoring.aligned import verdict
 from tracekd.students import generate, registry, sft, train
-from tracekd.students.trainer import IGNORED
 from tracekd.traces import templates
 
 SEED = 121
@@ -55,7 +54,7 @@ def trainer(name: str, encoded: Sequence[sft.Encoded], student: str, recipe: Rec
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
-    labels = [(IGNORED,) * len(e.prompt_ids) + e.target_ids for e in encoded]
+    labels = [(train.IGNORED,) * len(e.prompt_ids) + e.target_ids for e in encoded]
     rows = [{"input_ids": e.prompt_ids + e.target_ids, "labels": of} for e, of in zip(encoded, labels, strict=True)]
     cuda = torch.cuda.is_available()
     best = {"gradient_checkpointing": False, "bf16": cuda, "train_sampling_strategy": "group_by_length"}
