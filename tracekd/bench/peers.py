@@ -120,9 +120,12 @@ def generation(name: str, student: str, problems: list[Problem], recipe: Recipe,
         if name == "plain":
             return plain(model, tokenizer, problems, limit, batch)
         # Sorted by length, shared beginnings run once, finished rows leave.
-        cut = generate.batches(tokenizer, model.config, problems, limit=limit, batch=batch)
-        parts = generate.answer(model, tokenizer, cut, limit)
-        return {p.id: (tokens, ended) for part in parts for p, tokens, ended in part}
+        cut = generate.batches(tokenizer, model.config, problems, limit, batch, ())
+        end, pad, found = sft.end_token(tokenizer), tokenizer.pad_token_id, {}
+        for part in cut:
+            answers = generate.greedy(model, [ids for _, ids in part], end=end, pad=pad, limit=limit)
+            found |= {p.id: answer for (p, _), answer in zip(part, answers, strict=True)}
+        return found
 
     made(problems[:2], 2)  # the first pass allocates
     ready()

@@ -69,14 +69,20 @@ def doing(run, kind: str) -> Callable[..., object]:
 
         sets, path = sft.training_sets(run), records.adapter_path
         return lambda d, c, s: train(run.student, sets[d, c], recipe, seed=s, folder=path(run, d, c, s))
-    from tracekd.students.generate import Asker, answer_job
+    from tracekd.students.generate import Asker
 
     asker = Asker(run.student, recipe)
     if kind == "generate":
-        problems = records.evaluation_problems(run)
-        return lambda *job: answer_job(run, asker, problems, *job)
+        asked = records.evaluation_problems(run)
+        return lambda *job: _answer(run, asker, asked[job[0]], *job)
     chosen = forced_traces.chosen(run)
     return lambda d, c, s: forced_traces.complete(run, asker, chosen[d], d, c, s)
+
+
+def _answer(run, asker, problems, dataset: str, condition: str, seed: int) -> None:
+    job, before = (dataset, condition, seed), records.turns(run, dataset, condition)
+    adapter = None if condition in records.UNTRAINED else records.adapter_path(run, *job)
+    asker.complete(records.outputs_path(run, *job), problems, adapter, records.about(run, *job), before)
 
 
 def do(run, kind: str, sizes: Mapping[Job, float], what: str, workers: int) -> None:
