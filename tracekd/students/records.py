@@ -129,10 +129,12 @@ def answerable(run, dataset: str, problems: Sequence[Problem]) -> list[Problem]:
     context = getattr(registry.load_config(run.student), "max_position_embeddings", None)
     if context is None:
         return list(problems)
-    rows, tokenizer = ((p.id, templates.prompt(p), None) for p in problems), registry.load_tokenizer(run.student)
-    what = f"test problems leave no room for {recipe.max_new_tokens} new tokens in the student's context of {context}"
     limit = context - recipe.max_new_tokens
-    long = sft.too_long(dataset, what, rows, tokenizer, limit, recipe.leave_out, "max_new_tokens")
+    what = (
+        f"{dataset}: test problems with no room for max_new_tokens = {recipe.max_new_tokens} in a context of {context}"
+    )
+    rows = ((p.id, templates.prompt(p), "") for p in problems)
+    long = sft.too_long(what, rows, run.student, limit, recipe.leave_out, "max_new_tokens")
     return [problem for problem in problems if problem.id not in long]
 
 
