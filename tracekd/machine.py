@@ -42,11 +42,19 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def memory() -> int:
-    """Bytes of main memory that this process may use: the machine's, or its container's or batch job's if less."""
+def memory(gpu: bool = True) -> tuple[int, int]:
+    """Bytes that are free now, and in all: of the GPU if there is one and ``gpu``, else of main memory.
+
+    Of main memory a process has the machine's, or its container's or batch job's if less.
+    """
+    if gpu and has_gpu():
+        import torch
+
+        return torch.cuda.mem_get_info()
     import psutil  # not in the standard library, which is all that `run --check` may need
 
-    return min(psutil.virtual_memory().total, *_allowed())
+    found, limit = psutil.virtual_memory(), min(_allowed())
+    return min(found.available, limit), min(found.total, limit)
 
 
 def _allowed(root: Path = Path("/sys/fs/cgroup"), of: Path = Path("/proc/self/cgroup")) -> list[int]:
@@ -61,32 +69,18 @@ def _allowed(root: Path = Path("/sys/fs/cgroup"), of: Path = Path("/proc/self/cg
     return found
 
 
-def device_memory() -> tuple[int, int]:
-    """Bytes of memory that are free now, and in all: of the GPU, or of main memory where there is none."""
-    if has_gpu():
-        import torch
-
-        return torch.cuda.mem_get_info()
-    import psutil
-
-    return min(psutil.virtual_memory().available, memory()), memory()
-
-
 def room() -> float:
     """Bytes that activations may take: half of a GPU, or a third of main memory, shared by the workers."""
-    return device_memory()[1] / (2 if has_gpu() else 3) / workers
+    return memory()[1] / (2 if has_gpu() else 3) / workers
 
 
 def cache_room() -> float:
     """Bytes that a KV cache may take; on a CPU whatever the workers, as the size of a batch can tip a near tie."""
-    return room() if has_gpu() else min(CACHE, memory() / 6 / cores())
+    return room() if has_gpu() else min(CACHE, memory()[1] / 6 / cores())
 
 
 def bytes_a_token(config, size: int) -> int:
-    """Activations (bytes) that a token keeps for the backward pass, over all layers, without checkpointing.
-
-    Fitted to a LoRA student of SmolLM2-135M in fp32 (3 MiB per token), not derived.
-    """
+    """Activations (bytes) of a token over all layers without checkpointing, as measured of SmolLM2-135M in fp32."""
     return config.num_hidden_layers * (10 * config.hidden_size + 13 * config.intermediate_size) * size
 
 
@@ -161,7 +155,7 @@ def commit() -> str:
 
 def hardware() -> str:
     """The machine in a few words: GPU if any, else processor cores, and the memory."""
-    size, threads = f"{memory() / 2**30:.0f} GiB", cores()
+    size, threads = f"{memory(gpu=False)[1] / 2**30:.0f} GiB", cores()
     if not has_gpu():
         return f"{threads} CPU thread{'s' if threads > 1 else ''} ({platform.machine()}), {size}"
     import torch  # slow to load, and of no use without a GPU

@@ -107,7 +107,7 @@ def test_memory_bounds_the_workers(monkeypatch, gib, workers):
     """A worker of SmolLM2-135M (0.5 GiB in fp32) needs 1.6 + 2 x 0.5 GiB: 6.2 are free on an idle machine of 8 GB."""
     monkeypatch.setattr(machine, "has_gpu", lambda: False)
     monkeypatch.setattr(machine, "cores", lambda: 8)
-    monkeypatch.setattr(machine, "device_memory", lambda: (gib * 2**30, 2**40))
+    monkeypatch.setattr(machine, "memory", lambda: (gib * 2**30, 2**40))
     monkeypatch.setattr(pool.registry, "weights_bytes", lambda _: 2**29)
     assert pool.fitting("smollm2-135m") == workers
 

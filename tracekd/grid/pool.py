@@ -40,7 +40,7 @@ def settings() -> dict[str, str]:
 
 
 @contextmanager
-def environment(threads: int = 1, heap: Mapping[str, str] = HEAP) -> Iterator[None]:
+def environment(threads: int, heap: Mapping[str, str]) -> Iterator[None]:
     """Give the processes that are started meanwhile ``settings``, ``heap`` and so many threads."""
     before = dict(os.environ)
     os.environ.update({**dict.fromkeys(THREADS, str(threads)), **settings(), **heap})
@@ -58,7 +58,7 @@ def fitting(student: str) -> int:
     """
     fixed, times = (2**32, 3) if machine.has_gpu() else (1.6 * 2**30, 2)
     needed = fixed + times * registry.weights_bytes(student)
-    return max(1, min(machine.cores(), int(machine.device_memory()[0] // needed)))
+    return max(1, min(machine.cores(), int(machine.memory()[0] // needed)))
 
 
 def doing(run, kind: str) -> Callable[..., object]:
@@ -85,13 +85,13 @@ def _answer(run, asker, problems, dataset: str, condition: str, seed: int) -> No
     asker.complete(records.outputs_path(run, *job), problems, adapter, records.about(run, *job), before)
 
 
-def do(run, kind: str, sizes: Mapping[Job, float], what: str, workers: int) -> None:
-    """Do all jobs by so many workers at once, the longest (by ``sizes``) first, under one progress bar for ``what``.
+def do(run, kind: str, sizes: Mapping[Job, float], workers: int | None) -> None:
+    """Do all jobs by so many workers (None: as fit) at once, the longest (by ``sizes``) first, under one progress bar.
 
-    Raises:
-        WorkerFailed: a worker was killed, or failed with an error that is not ours.
-        ValueError, OSError, or an error of tracekd's own: what a worker raised.
+    WorkerFailed where one was killed, or failed with an error that is not ours; ours are raised here as they are.
     """
+    what, workers = "adapters" if kind == "train" else "students", workers or fitting(run.student)
+    print(f"{kind}: {len(sizes)} {what} by {workers} workers of one thread each", flush=True)
     waiting, running = sorted(sizes, key=sizes.get, reverse=True), {}
     display = progress.Together(what, {"/".join(map(str, job)): size for job, size in sizes.items()})
     context = get_context("spawn")
@@ -101,7 +101,7 @@ def do(run, kind: str, sizes: Mapping[Job, float], what: str, workers: int) -> N
                 job, (reader, writer) = waiting.pop(0), context.Pipe(duplex=False)
                 log = run.path("logs", f"worker-{kind}-{'-'.join(map(str, job))}.log")
                 worker = context.Process(target=_work, args=(writer, log, run, kind, job, workers), daemon=True)
-                with environment():
+                with environment(1, HEAP):
                     worker.start()
                 writer.close()  # the worker's copy is the last, so that its end is seen
                 running[reader] = "/".join(map(str, job)), worker, log

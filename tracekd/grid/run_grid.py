@@ -6,7 +6,6 @@ From the command line for one profile, whole or a shard of it.
 from __future__ import annotations
 
 import argparse
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -77,9 +76,8 @@ def check(run, command: str, missing: Sequence[Job]) -> None:
     """Raise ``FileNotFoundError`` with the command that makes what is missing; do nothing if nothing is."""
     if missing:
         what = "adapters are" if command == "train" else "outputs files are"
-        named = ", ".join("/".join(map(str, job)) for job in missing[:3]) + (", ..." if len(missing) > 3 else "")
         raise FileNotFoundError(
-            f"{len(missing)} {what} missing in {run.folder} ({named}): make them with\n"
+            f"{len(missing)} {what} missing in {run.folder} (first {'/'.join(map(str, missing[0]))}): make them with\n"
             f"    python -m tracekd {command} --profile {run.profile.name}"
         )
 
@@ -89,39 +87,32 @@ def work(run, kind: str, sizes: Mapping[Job, float], workers: int | None) -> Non
 
     The 2-layer random student learns in less time than a process needs to start, so it stays in this one.
     """
-    what = "adapters" if kind == "train" else "students"
-    here = workers is None and run.student == "tiny-random"
-    workers = 1 if here or not sizes else workers or pool.fitting(run.student)
-    if workers > 1 and sizes:  # also for one job, so that a resumed one is computed by one thread again
-        print(f"{kind}: {len(sizes)} {what} by {workers} workers of one thread each", flush=True)
-        pool.do(run, kind, sizes, what, workers)
-    elif sizes:
+    if not sizes:
+        return
+    if (workers or (1 if run.student == "tiny-random" else pool.fitting(run.student))) == 1:
         job = pool.doing(run, kind)
         for each in sizes:
             job(*each)
-
-
-def shard(items: Sequence, text: str) -> list:
-    """Every n-th of ``items`` for shard ``i/n`` (0 <= i < n), so that sets and sizes mix."""
-    number, _, of = text.partition("/")
-    if not (number.isdigit() and of.isdigit() and int(number) < int(of)):
-        raise ValueError(f"shard {text!r}: expected i/n with 0 <= i < n, such as 0/4 to 3/4")
-    return list(items)[int(number) :: int(of)]
+    else:  # also for one job, so that a resumed one is computed by one thread again
+        pool.do(run, kind, sizes, workers)
 
 
 def chosen(everything: Sequence[Job], options: argparse.Namespace) -> list[Job]:
-    """The jobs that the options leave; ValueError where one names what the grid does not have."""
+    """The jobs that the options leave, of these every n-th for shard ``i/n``; ValueError where an option names none."""
     found = list(everything)
     for place, name in enumerate(("dataset", "condition", "seed")):
         wanted, known = getattr(options, name), sorted({str(job[place]) for job in everything})
         if wanted and wanted not in known:
             raise ValueError(f"--{name} {wanted!r} is not in this grid: {nearest(wanted, known)}")
         found = [job for job in found if not wanted or str(job[place]) == wanted]
-    return shard(found, options.shard)
+    number, _, of = options.shard.partition("/")
+    if not (number.isdigit() and of.isdigit() and int(number) < int(of)):
+        raise ValueError(f"--shard {options.shard!r}: expected i/n with 0 <= i < n, such as 0/4 to 3/4")
+    return found[int(number) :: int(of)]
 
 
 def open_grid(command: str, about: str | None, argv: list[str]) -> tuple[Run, list[Job], argparse.Namespace]:
-    """The run, the jobs of this shard (none if they are only listed) and the options, with a log file opened."""
+    """The run, the jobs of this shard (none if they are only listed) and the options."""
     made = Parser(command, about, f"python -m tracekd {command} --profile smoke --dataset babi")
     made.add_argument("--profile", type=profile_name, default="cpu", help="default: cpu")
     made.add_argument("--data", default="", help="generated, hub or a folder (default: the profile's)")
@@ -141,11 +132,6 @@ def open_grid(command: str, about: str | None, argv: list[str]) -> tuple[Run, li
     if options.workers is not None and options.workers < 1:
         raise ValueError(f"--workers {options.workers}: expected 1 or more")
     run = open_run(command, options.profile, options.first_seed, options.data, getattr(options, "texts", ""))
-    screen = logging.StreamHandler()
-    screen.setLevel(logging.WARNING)
-    file = logging.FileHandler(run.path("logs", f"{command}-{options.shard.replace('/', '-of-')}.log"))
-    form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-    logging.basicConfig(level=logging.INFO, format=form, handlers=[screen, file])
     untrained = command == "generate" and not options.trained
     todo = chosen(output_jobs(run) if untrained else adapter_jobs(run), options)
     if options.list:

@@ -190,12 +190,9 @@ class Asker:
         """Fill ``path`` until it has an output for each problem, and replace those under another ``output_key``.
 
         ``adapter`` None asks the student as it is, after the worked examples ``before``. An unfinished batch is
-        generated whole, as its other problems can tip a near tie. FileNotFoundError where the adapter has not been
-        trained, or is damaged.
+        generated whole, as its other problems can tip a near tie. FileNotFoundError for a damaged adapter.
         """
         record = PROMPTED if adapter is None else records.read_record(adapter)
-        if record is None:
-            raise FileNotFoundError(f"no finished adapter at {adapter}: run notebook 03_qlora_train first")
         if adapter and (wrong := records.damaged(adapter, record)):
             raise FileNotFoundError(f"the adapter at {adapter} is damaged ({wrong}): `tracekd train` trains it again")
         key = records.output_key(registry.identity(self.student), record, self.recipe, problems, before)

@@ -253,7 +253,7 @@ def load_base(name: str, quantise: bool = True):
     This saves time, and makes evaluation the same function as training, where bitsandbytes' own CPU path rounds
     differently. They lie in the cache as a file, which all processes map into their memory.
     """
-    if not quantise or weights_bytes(name) > PART * machine.device_memory()[1]:
+    if not quantise or weights_bytes(name) > PART * machine.memory()[1]:
         return load_model(name, quantise=quantise)
     kind = "bf16-" if compute_dtype(name).itemsize == 2 else ""
     folder = cache_folder() / f"nf4-{kind}{sha256(identity(name))[:12]}"

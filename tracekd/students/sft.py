@@ -64,18 +64,17 @@ def of_seed(examples: Sequence[Example], seed: int) -> list[Example]:
     return [e for e in examples if e.seed in (None, seed)]
 
 
-def build(problems: Sequence[Problem], condition: str, *, seed: int, **options) -> list[Example]:
+def build(problems: Sequence[Problem], condition: str, *, seed: int, texts=None) -> list[Example]:
     """The SFT set of one condition: every problem once, its right answer, and the condition's trace.
 
     A free-form condition with the suffix ``_as_released`` teaches the teacher's final message in place of the gold
-    answer. All draws follow from ``seed`` and each problem's id. ``options`` go to ``templates.build`` or
-    ``freeform.build_all`` (``texts``; without them rules write, and leave out problems that they cannot answer).
+    answer. All draws follow from ``seed`` and each problem's id. ``texts``: a teacher's, for the free-form conditions;
+    without them rules write, and leave out problems that they cannot answer.
     """
     if freeform.takes_texts(condition):
-        texts = options.pop("texts", None) or freeform.from_rules(problems, seed)
-        made = freeform.build_all(problems, condition, texts, seed=seed, **options)
+        made = freeform.build_all(problems, condition, texts or freeform.from_rules(problems, seed), seed=seed)
     else:
-        made = templates.build_all(problems, condition, seed=seed, **options)
+        made = templates.build_all(problems, condition, seed=seed)
     return _examples(problems, condition, made)
 
 
@@ -96,8 +95,7 @@ def prompt_ids(tokenizer, prompt: str, before: Sequence[Mapping[str, str]] = ())
 def end_token(tokenizer) -> int:
     """The token that ends an assistant turn in the student's template: what follows the content there.
 
-    Raises:
-        ValueError: the template ends a turn with nothing, or with the pad token, so that an end cannot be learned.
+    ValueError where that is nothing, or the pad token, so that an end cannot be learned.
     """
     mark = "ANSWER-GOES-HERE"
     chat = [{"role": "user", "content": "?"}, {"role": "assistant", "content": mark}]
@@ -237,8 +235,7 @@ def prepare(run) -> Sets:
                 own = {s: natural.build_all(run, dataset, problems, condition, s) for s in run.profile.seeds}
                 examples = [e for s, traces in own.items() for e in _examples(problems, condition, traces, s)]
             else:
-                given = {"texts": found.texts} if found and freeform.takes_texts(condition) else {}
-                examples = build(chosen, condition, seed=run.seed, **given)
+                examples = build(chosen, condition, seed=run.seed, texts=found and found.texts)
             made[dataset, condition] = examples
             write_jsonl(set_path(run, dataset, condition), map(asdict, examples))
     write_json(marker_path, marker(run))
