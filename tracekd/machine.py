@@ -1,7 +1,4 @@
-"""The machine: cores, memory, whether there is a GPU, and how many examples go through a student at once.
-
-Torch is loaded only where there may be a GPU, or something to compute.
-"""
+"""The machine: cores, memory, whether there is a GPU, and how many examples go through a student at once."""
 
 from __future__ import annotations
 
@@ -20,7 +17,6 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "numpy", "pandas", "scipy", "statsmodels", "matplotlib")
 DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 COMPUTE = "TRACEKD_COMPUTE"  # variable that sets what a CPU multiplies in, in place of the probe
-KINDS = {"fp32": "float32", "bf16": "bfloat16"}
 FASTER = 1.4  # times the speed of fp32 that bf16 must reach on a CPU to be used: below it the rounding buys little
 PASS = 512  # tokens that fill a core's matrices; more at once cost memory and gain under 1% (measured)
 CACHE = 2**31  # most bytes of a cache on a CPU, whatever the machine has, so that batches are cut alike
@@ -43,10 +39,7 @@ def cores() -> int:
 
 
 def memory(gpu: bool = True) -> tuple[int, int]:
-    """Bytes that are free now, and in all: of the GPU if there is one and ``gpu``, else of main memory.
-
-    Of main memory a process has the machine's, or its container's or batch job's if less.
-    """
+    """Bytes free and in all: of a GPU (unless not ``gpu``), else of main memory, within the limit of container or job."""
     if gpu and has_gpu():
         import torch
 
@@ -85,12 +78,9 @@ def bytes_a_token(config, size: int) -> int:
 
 
 def plan(config, size: int, batch: int, longest: int) -> tuple[int, bool]:
-    """How many of ``batch`` examples of at most ``longest`` tokens fit into ``room`` at once, and whether to recompute.
-
-    An update stays the same however it is cut. Gradient checkpointing is used only if one example would not fit.
-    """
+    """How many of ``batch`` examples of ``longest`` tokens fit into ``room`` at once, and whether not even one does."""
     layers, each = config.num_hidden_layers, bytes_a_token(config, size) * longest
-    checkpointing = each > room()
+    checkpointing = each > room()  # an update stays the same however it is cut
     if checkpointing:  # the input of each layer is kept, and one layer's activations at a time
         each = each / layers + layers * config.hidden_size * size * longest
     most = batch if has_gpu() else max(1, PASS // longest)
@@ -118,8 +108,8 @@ def peak() -> float:
 
 
 @cache
-def cpu_compute() -> str:
-    """What this CPU multiplies matrices of a real student in: "fp32", or "bf16" where a short probe finds it faster.
+def cpu_compute():
+    """The torch type that this CPU multiplies a real student's matrices in: bf16 where a short probe finds it faster.
 
     Processors with AVX512-BF16 or AMX do twice as many products of 16 bits a second; others emulate them. The finding
     is put into ``TRACEKD_COMPUTE``, so that processes that this one starts do as it does; a value there is obeyed.
@@ -131,13 +121,12 @@ def cpu_compute() -> str:
         # The best of several, so that another program's turn does not decide.
         return min(repeat(lambda: left @ right, number=1, repeat=8))
 
-    asked = os.environ.get(COMPUTE)
-    if not asked:
-        asked = "bf16" if best(torch.float32) >= FASTER * best(torch.bfloat16) else "fp32"
-    if asked not in KINDS:
-        raise ValueError(f"{COMPUTE} {asked!r}: expected one of {', '.join(KINDS)}, or nothing to let a probe decide")
+    kinds = {"fp32": torch.float32, "bf16": torch.bfloat16}
+    asked = os.environ.get(COMPUTE) or ("bf16" if best(kinds["fp32"]) >= FASTER * best(kinds["bf16"]) else "fp32")
+    if asked not in kinds:
+        raise ValueError(f"{COMPUTE} {asked!r}: expected one of {', '.join(kinds)}, or nothing to let a probe decide")
     os.environ[COMPUTE] = asked
-    return asked
+    return kinds[asked]
 
 
 def commit() -> str:

@@ -124,7 +124,7 @@ def examples(problems):
 
 def test_the_published_habits_learn_the_whole_text_and_cut(examples, caplog):
     tokenizer = registry.load_tokenizer("tiny-random")
-    aligned, published = sft.encode(examples[0], tokenizer), sft.encode_as_published(examples[0], tokenizer, 4096)
+    aligned, published = sft.encode(examples[0], tokenizer), sft.encode(examples[0], tokenizer, cut=4096)
     assert published.target_ids[-len(aligned.target_ids) :] == aligned.target_ids
     assert len(published.target_ids) == len(published) - 1
     assert set(published.parts) == {sft.PROMPT, sft.TRACE, sft.ANSWER}
@@ -149,7 +149,7 @@ def test_a_problem_too_long_in_one_condition_leaves_all(capsys):
         assert [e.id for e in made["own", condition]] == ["own/0", "own/2", "own/3"]
     assert len(made["other", "vanilla"]) == 1
     said = capsys.readouterr().out
-    assert "own: 1 of 4 training problems" in said and "own/1" in said and len(said.splitlines()) == 1
+    assert said.startswith("own: ") and "1 of 4 problems" in said and "own/1" in said and len(said.splitlines()) == 1
     assert sft.fitting(sets, "tiny-random", replace(RECIPE, habits="as_published", leave_out=0.0)) == sets  # these cut
 
 

@@ -167,12 +167,7 @@ def ways(others: Sequence[str]) -> list[tuple[str, int, int]]:
 
 
 def turn(way: tuple[str, int, int], task: tuple) -> dict:
-    """One turn of a way, by processes of its own that begin together; ``task``: what, student, items, recipe.
-
-    Returns:
-        contender, workers, threads, tokens_per_second (of all workers together), peak_gib (of one), and for generation
-        the outputs of one worker.
-    """
+    """One turn by processes that begin together: tokens_per_second of all; peak_gib and outputs of one."""
     contender, workers, threads = way
     context, heap = multiprocessing.get_context("spawn"), pool.HEAP if contender == "ours" else {}
     with (

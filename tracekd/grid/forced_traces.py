@@ -41,10 +41,7 @@ def chosen(run) -> dict[str, list[Problem]]:
 
 
 def complete(run, asker, problems: Sequence[Problem], dataset: str, condition: str, seed: int) -> Path:
-    """Fill the rows file of one trained student, from where it stopped; rows of another adapter or output are replaced.
-
-    ``asker`` is a ``generate.Asker``, which loads the student.
-    """
+    """Fill the rows file of a trained student from where it stopped; rows of other adapters or outputs are replaced."""
     from tracekd.interventions.prefill import Prefill  # it needs torch; whoever only looks for rows does not
 
     job = dataset, condition, seed

@@ -39,10 +39,7 @@ def base_of(run: Run) -> Run:
 
 
 def fresh_problems(run: Run, dataset: str, problems: Sequence[Problem]) -> list[Problem]:
-    """The training problems to answer: as many as the profile's ``train`` says, of those the student has not seen.
-
-    A problem with the question and the set of sentences of a seen one counts as seen. ValueError where none is left.
-    """
+    """The training problems to answer, of those with another question or context than all that the student has seen."""
     base = base_of(run)
     seen = {splits.key(p) for p in training_set(base, dataset, problems)}
     rest = [p for p in problems if p.split == "train" and splits.key(p) not in seen]

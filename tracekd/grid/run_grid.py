@@ -1,12 +1,10 @@
-"""The grid of a run: train every adapter, let every student answer, whatever is missing, by as many workers as fit.
-
-From the command line for one profile, whole or a shard of it.
-"""
+"""The grid of a run, whole or a shard: train every adapter, let every student answer, whatever is missing."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -16,9 +14,16 @@ from tracekd.config import nearest
 from tracekd.grid import forced_traces, natural_answers, pool
 from tracekd.io.locks import waiting
 from tracekd.io.records import write_jsonl
-from tracekd.run import Run, open_run
+from tracekd.run import open_run
 from tracekd.students import records, sft
 from tracekd.students.records import UNTRAINED, Job, adapter_jobs, adapter_path, output_jobs, read_record
+
+ABOUT = {
+    "train": "Train each missing adapter.",
+    "generate": "Let each chosen student answer its test problems; a missing adapter is an error that names it.",
+    "intervene": "Let each chosen student, which must have answered by itself already, answer after forced traces.",
+    "export": "Write the SFT sets as JSON lines that other trainers read, DATASET/CONDITION.jsonl.",
+}
 
 
 def train(run, jobs: Sequence[Job] | None = None, workers: int | None = None) -> pd.DataFrame:
@@ -39,11 +44,7 @@ def train(run, jobs: Sequence[Job] | None = None, workers: int | None = None) ->
 
 
 def generate(run, jobs: Sequence[Job] | None = None, workers: int | None = None) -> list[Path]:
-    """Let every student of the run (or of ``jobs``) answer its test problems; returns the outputs files, one per job.
-
-    Nothing is trained: missing adapters are a FileNotFoundError with the command. An untrained student has no seed and
-    counts under the run's first one.
-    """
+    """Let every student (or those of ``jobs``) answer; returns the outputs files. FileNotFoundError without adapters."""
     jobs = output_jobs(run) if jobs is None else jobs
     made = {job: read_record(adapter_path(run, *job)) for job in jobs if job[1] not in UNTRAINED}
     check(run, "train", [job for job in made if not made[job]])
@@ -57,11 +58,7 @@ def generate(run, jobs: Sequence[Job] | None = None, workers: int | None = None)
 
 
 def intervene(run, jobs: Sequence[Job] | None = None, workers: int | None = None) -> list[Path]:
-    """Let every trained student of the run (or of ``jobs``) answer after the nine forced traces.
-
-    A kill loses at most the problem in flight. Returns the rows files, one per job. Missing adapters or outputs are a
-    FileNotFoundError with the command that makes them.
-    """
+    """Let every trained student (or those of ``jobs``) answer after the nine forced traces; returns the rows files."""
     jobs = adapter_jobs(run) if jobs is None else jobs
     check(run, "train", [job for job in jobs if not read_record(adapter_path(run, *job))])
     with waiting(run.path("problems")):
@@ -83,10 +80,7 @@ def check(run, command: str, missing: Sequence[Job]) -> None:
 
 
 def work(run, kind: str, sizes: Mapping[Job, float], workers: int | None) -> None:
-    """Do the jobs by ``workers`` processes (None: one per core as memory allows), or in this process for one.
-
-    The 2-layer random student learns in less time than a process needs to start, so it stays in this one.
-    """
+    """Do jobs by ``workers`` processes (None: as memory allows), or in this one where it is one, or the student tiny."""
     if not sizes:
         return
     if (workers or (1 if run.student == "tiny-random" else pool.fitting(run.student))) == 1:
@@ -111,9 +105,29 @@ def chosen(everything: Sequence[Job], options: argparse.Namespace) -> list[Job]:
     return found[int(number) :: int(of)]
 
 
-def open_grid(command: str, about: str | None, argv: list[str]) -> tuple[Run, list[Job], argparse.Namespace]:
-    """The run, the jobs of this shard (none if they are only listed) and the options."""
-    made = Parser(command, about, f"python -m tracekd {command} --profile smoke --dataset babi")
+def main(command: str, argv: list[str]) -> int:
+    """Do what ``ABOUT`` says for the chosen jobs of a profile, or list them."""
+    options = _options(command, argv)
+    run = open_run(command, options.profile, options.first_seed, options.data, getattr(options, "texts", ""))
+    untrained = command == "generate" and not options.trained
+    todo = chosen(output_jobs(run) if untrained else adapter_jobs(run), options)
+    if options.list:
+        print("\n".join(f"{d} {c} {s}" for d, c, s in todo))
+    elif command == "export":
+        export(run, dict.fromkeys(job[:2] for job in todo), options.output)
+    elif command == "train" and todo:
+        made = train(run, todo, options.workers)
+        print(made[["dataset", "condition", "seed", "mean_loss", "seconds"]].to_string(index=False))
+    elif todo:
+        print(*(generate if command == "generate" else intervene)(run, todo, options.workers), sep="\n")
+    return 0
+
+
+main_train, main_generate, main_intervene, main_export = (partial(main, command) for command in ABOUT)
+
+
+def _options(command: str, argv: list[str]) -> argparse.Namespace:
+    made = Parser(command, ABOUT[command], f"python -m tracekd {command} --profile smoke --dataset babi")
     made.add_argument("--profile", type=profile_name, default="cpu", help="default: cpu")
     made.add_argument("--data", default="", help="generated, hub or a folder (default: the profile's)")
     if command in ("train", "export"):
@@ -131,48 +145,14 @@ def open_grid(command: str, about: str | None, argv: list[str]) -> tuple[Run, li
     options = made.parse_args(argv)
     if options.workers is not None and options.workers < 1:
         raise ValueError(f"--workers {options.workers}: expected 1 or more")
-    run = open_run(command, options.profile, options.first_seed, options.data, getattr(options, "texts", ""))
-    untrained = command == "generate" and not options.trained
-    todo = chosen(output_jobs(run) if untrained else adapter_jobs(run), options)
-    if options.list:
-        print("\n".join(f"{d} {c} {s}" for d, c, s in todo))
-    return run, [] if options.list else todo, options
+    return options
 
 
-def main_train(argv: list[str]) -> int:
-    """Train each missing adapter."""
-    run, todo, options = open_grid("train", main_train.__doc__, argv)
-    for row in train(run, todo, options.workers).itertuples() if todo else ():
-        print(f"{row.dataset}/{row.condition}/seed{row.seed}: loss {row.mean_loss:.4f}, {row.seconds:.0f} s")
-    return 0
-
-
-def main_generate(argv: list[str]) -> int:
-    """Let each chosen student answer its test problems; a missing adapter is an error that names it."""
-    run, todo, options = open_grid("generate", main_generate.__doc__, argv)
-    if todo:
-        print(*generate(run, todo, options.workers), sep="\n")
-    return 0
-
-
-def main_intervene(argv: list[str]) -> int:
-    """Let each chosen student, which must have answered by itself already, answer after forced traces."""
-    run, todo, options = open_grid("intervene", main_intervene.__doc__, argv)
-    if todo:
-        print(*intervene(run, todo, options.workers), sep="\n")
-    return 0
-
-
-def main_export(argv: list[str]) -> int:
-    """Write the SFT sets as JSON lines that other trainers read, DATASET/CONDITION.jsonl.
-
-    A row has id, dataset, condition and teacher, and the chat in two parts, ``prompt`` and ``completion``: TRL puts the
-    loss on the completion alone and sees the same tokens as ``tracekd train``.
-    """
-    run, todo, options = open_grid("export", main_export.__doc__, argv)
-    sets = sft.kept(run) if todo else {}
-    for dataset, condition in dict.fromkeys(job[:2] for job in todo):
-        path = options.output / dataset / f"{condition}.jsonl"
+def export(run, keys: Iterable[tuple[str, str]], folder: Path) -> None:
+    """Write SFT sets as DATASET/CONDITION.jsonl; TRL puts the loss on ``completion`` alone, as `tracekd train` does."""
+    sets = sft.kept(run)
+    for dataset, condition in keys:
+        path = folder / dataset / f"{condition}.jsonl"
         rows = [
             {name: getattr(e, name) for name in ("id", "dataset", "condition", "teacher")}
             | {"prompt": [{"role": "user", "content": e.prompt}]}
@@ -180,4 +160,3 @@ def main_export(argv: list[str]) -> int:
             for e in sets[dataset, condition]
         ]
         print(f"{path}: {write_jsonl(path, rows)} examples; {run.label_of(dataset)}")
-    return 0

@@ -126,10 +126,7 @@ def continued(model, logits: torch.Tensor, cache: Cache, mask: torch.Tensor, *, 
 
 
 def batches(tokenizer, config, problems: Sequence[Problem], limit: int, batch: int, before: Turns) -> Iterator[Batch]:
-    """Cut prompts, the longest first, into batches of ``batch``, or fewer if memory holds fewer.
-
-    A resumed run cuts them the same way. ``before``: the turns of worked examples, see ``records.turns``.
-    """
+    """Cut prompts (after the turns ``before``), the longest first, into batches of ``batch``, or as memory holds."""
     prompts = [(p, sft.prompt_ids(tokenizer, templates.prompt(p), before)) for p in problems]
     prompts.sort(key=lambda pair: -len(pair[1]))
     size, first = 2 if machine.has_gpu() else 4, 0

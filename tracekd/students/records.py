@@ -139,7 +139,7 @@ def answerable(run, dataset: str, problems: Sequence[Problem]) -> list[Problem]:
 
 
 def worked_examples(problems: Sequence[Problem], rng) -> list[Problem]:
-    """Draw ``SHOTS`` training problems (ValueError: too few) with short prompts, of different categories if possible."""
+    """Draw ``SHOTS`` short training problems, of different categories if possible; ValueError if there are too few."""
     train = [p for p in problems if p.split == "train"]
     lengths = sorted(len(templates.prompt(p)) for p in train)
     short = [p for p in train if len(templates.prompt(p)) <= lengths[len(lengths) // 2]]

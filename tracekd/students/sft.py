@@ -93,10 +93,7 @@ def prompt_ids(tokenizer, prompt: str, before: Sequence[Mapping[str, str]] = ())
 
 
 def end_token(tokenizer) -> int:
-    """The token that ends an assistant turn in the student's template: what follows the content there.
-
-    ValueError where that is nothing, or the pad token, so that an end cannot be learned.
-    """
+    """The token after an assistant turn's content; ValueError if there is none, or the pad, which no student learns."""
     mark = "ANSWER-GOES-HERE"
     chat = [{"role": "user", "content": "?"}, {"role": "assistant", "content": mark}]
     text = tokenizer.apply_chat_template(chat, tokenize=False)
@@ -130,10 +127,7 @@ def encode(example: Example, tokenizer, cut: int | None = None) -> Encoded:
 
 
 def encode_all(examples: Sequence[Example], tokenizer, max_tokens: int, habits: str = "aligned") -> list[Encoded]:
-    """Tokenise a whole SFT set; nothing is cut, unless ``habits`` are ``as_published``, which says how many were.
-
-    ValueError where an example is longer than ``max_tokens``, or the set is empty.
-    """
+    """Tokenise an SFT set; ValueError if it is empty or an example too long, which ``as_published`` cuts and counts."""
     if not examples:
         raise ValueError("the SFT set is empty: raise `train` of the profile in profiles.toml")
     published = habits == "as_published"
@@ -153,10 +147,7 @@ def encode_all(examples: Sequence[Example], tokenizer, max_tokens: int, habits: 
 def too_long(
     what: str, rows: Iterable[tuple[str, str, str]], student: str, limit: int, share: float, key: str
 ) -> set[str]:  # fmt: skip
-    """The ids of those (id, prompt, target) that take over ``limit`` tokens; prints how many, and ``what``.
-
-    ValueError where they are more than ``share`` of the ids; it names the setting ``key``.
-    """
+    """Print and return the ids of (id, prompt, target) over ``limit`` tokens; ValueError if over ``share`` of all are."""
     tokenizer, lengths = registry.load_tokenizer(student), {}
     for name, prompt, target in rows:
         tokens = prompt_ids(tokenizer, prompt) + tokenizer(target, add_special_tokens=False).input_ids
