@@ -39,7 +39,7 @@ def cores() -> int:
 
 
 def memory(gpu: bool = True) -> tuple[int, int]:
-    """Bytes free and in all: of a GPU (unless not ``gpu``), else of main memory, within the limit of container or job."""
+    """Bytes free and in all: of a GPU (unless not ``gpu``), else of main memory, within a container's or job's limit."""
     if gpu and has_gpu():
         import torch
 
@@ -78,7 +78,7 @@ def bytes_a_token(config, size: int) -> int:
 
 
 def plan(config, size: int, batch: int, longest: int) -> tuple[int, bool]:
-    """How many of ``batch`` examples of ``longest`` tokens fit into ``room`` at once, and whether not even one does."""
+    """How many of ``batch`` examples of ``longest`` tokens fit into ``room`` at once, and whether to recompute."""
     layers, each = config.num_hidden_layers, bytes_a_token(config, size) * longest
     checkpointing = each > room()  # an update stays the same however it is cut
     if checkpointing:  # the input of each layer is kept, and one layer's activations at a time

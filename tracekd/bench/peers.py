@@ -72,7 +72,7 @@ def trainer(name: str, encoded: Sequence[sft.Encoded], student: str, recipe: Rec
 
 
 def training(name: str, student: str, encoded: list[sft.Encoded], recipe: Recipe, ready) -> dict:
-    """Train an epoch: tokens_per_second (median over updates but the first) and peak_gib; call ``ready`` when loaded."""
+    """Train an epoch: tokens_per_second (median over updates but the first), peak_gib; call ``ready`` when loaded."""
     counts, clock = [], Clock()
     with tempfile.TemporaryDirectory() as folder:
         made = trainer(name, encoded, student, recipe, Path(folder))

@@ -86,7 +86,7 @@ def _answer(run, asker, problems, dataset: str, condition: str, seed: int) -> No
 
 
 def do(run, kind: str, sizes: Mapping[Job, float], workers: int | None) -> None:
-    """Do jobs by so many workers (None: as fit), the longest first, under one bar; raise their errors, or WorkerFailed."""
+    """Do jobs by so many workers (None: as fit), longest first, under one bar; raise their errors, or WorkerFailed."""
     what, workers = "adapters" if kind == "train" else "students", workers or fitting(run.student)
     print(f"{kind}: {len(sizes)} {what} by {workers} workers of one thread each", flush=True)
     waiting, running = sorted(sizes, key=sizes.get, reverse=True), {}

@@ -44,7 +44,7 @@ def train(run, jobs: Sequence[Job] | None = None, workers: int | None = None) ->
 
 
 def generate(run, jobs: Sequence[Job] | None = None, workers: int | None = None) -> list[Path]:
-    """Let every student (or those of ``jobs``) answer; returns the outputs files. FileNotFoundError without adapters."""
+    """Let every student (or those of ``jobs``) answer; returns outputs files. FileNotFoundError without adapters."""
     jobs = output_jobs(run) if jobs is None else jobs
     made = {job: read_record(adapter_path(run, *job)) for job in jobs if job[1] not in UNTRAINED}
     check(run, "train", [job for job in made if not made[job]])
@@ -80,7 +80,7 @@ def check(run, command: str, missing: Sequence[Job]) -> None:
 
 
 def work(run, kind: str, sizes: Mapping[Job, float], workers: int | None) -> None:
-    """Do jobs by ``workers`` processes (None: as memory allows), or in this one where it is one, or the student tiny."""
+    """Do jobs by ``workers`` processes (None: as memory allows), or in this one if it is one, or the student tiny."""
     if not sizes:
         return
     if (workers or (1 if run.student == "tiny-random" else pool.fitting(run.student))) == 1:

@@ -59,7 +59,7 @@ def cache_folder() -> Path:
 
 
 def resolve(name: str) -> str:
-    """A registry name, a folder or a Hub id, for ``from_pretrained``; an embedded student is made if it is not there."""
+    """A registry name, a folder or a Hub id, for ``from_pretrained``; an embedded student is made if not there."""
     if Path(name).is_dir():
         return str(name)
     if name == "smollm2-135m":

@@ -147,7 +147,7 @@ def encode_all(examples: Sequence[Example], tokenizer, max_tokens: int, habits: 
 def too_long(
     what: str, rows: Iterable[tuple[str, str, str]], student: str, limit: int, share: float, key: str
 ) -> set[str]:  # fmt: skip
-    """Print and return the ids of (id, prompt, target) over ``limit`` tokens; ValueError if over ``share`` of all are."""
+    """Print and return the ids of (id, prompt, target) over ``limit`` tokens; ValueError if over ``share`` are."""
     tokenizer, lengths = registry.load_tokenizer(student), {}
     for name, prompt, target in rows:
         tokens = prompt_ids(tokenizer, prompt) + tokenizer(target, add_special_tokens=False).input_ids
