@@ -39,7 +39,7 @@ def cores() -> int:
 
 
 def memory(gpu: bool = True) -> tuple[int, int]:
-    """Bytes free and in all: of a GPU (unless not ``gpu``), else of main memory, within a container's or job's limit."""
+    """Bytes free and in all: of a GPU (unless not ``gpu``), else of main memory, within its container's limit."""
     if gpu and has_gpu():
         import torch
 

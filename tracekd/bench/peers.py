@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -87,20 +88,14 @@ def training(name: str, student: str, encoded: list[sft.Encoded], recipe: Recipe
 
 
 @torch.inference_mode()
-def plain(model, tokenizer, problems: Sequence[Problem], limit: int, batch: int, *, cache: bool = True) -> Outputs:
-    """``model.generate`` on left-padded batches in the given order."""
-    end, pad, found = sft.end_token(tokenizer), tokenizer.pad_token_id, {}
-    for first in range(0, len(problems), batch):
-        part = problems[first : first + batch]
-        rows = [sft.prompt_ids(tokenizer, templates.prompt(p)) for p in part]
-        ids, mask = generate.left_padded(rows, pad, model.device)
-        made = model.generate(
-            input_ids=ids, attention_mask=mask, max_new_tokens=limit, do_sample=False, temperature=None, top_p=None,
-            top_k=None, eos_token_id=end, pad_token_id=pad, use_cache=cache,
-        )[:, ids.shape[1] :].tolist()  # fmt: skip
-        for problem, row in zip(part, made, strict=True):
-            found[problem.id] = (row[: row.index(end)], True) if end in row else (row, False)
-    return found
+def plain(model, prompts: Sequence[Sequence[int]], *, end: int, pad: int, limit: int, cache: bool = True):
+    """As ``generate.greedy`` by ``model.generate`` on left-padded prompts."""
+    ids, mask = generate.left_padded(prompts, pad, model.device)
+    made = model.generate(
+        input_ids=ids, attention_mask=mask, max_new_tokens=limit, do_sample=False, temperature=None, top_p=None,
+        top_k=None, eos_token_id=end, pad_token_id=pad, use_cache=cache,
+    )[:, ids.shape[1] :].tolist()  # fmt: skip
+    return [(row[: row.index(end)], True) if end in row else (row, False) for row in made]
 
 
 def generation(name: str, student: str, problems: list[Problem], recipe: Recipe, ready) -> dict:
@@ -108,26 +103,24 @@ def generation(name: str, student: str, problems: list[Problem], recipe: Recipe,
 
     Returns tokens_per_second (of new tokens), peak_gib and outputs; ``ready`` is called when all is loaded.
     """
-    tokenizer, batch = registry.load_tokenizer(student), recipe.generate_batch
+    tokenizer, batch = registry.load_tokenizer(student), 1 if name == "authors" else recipe.generate_batch
     model = generate.loaded(student) if name == "ours" else registry.load_model(student).eval()
+    way = {"ours": generate.greedy, "plain": plain, "authors": partial(plain, cache=False)}[name]
+    ends = {"end": sft.end_token(tokenizer), "pad": tokenizer.pad_token_id}
 
-    def made(problems: list[Problem], limit: int) -> Outputs:
-        if name == "authors":
-            return plain(model, tokenizer, problems[:1], limit, 1, cache=False)
-        if name == "plain":
-            return plain(model, tokenizer, problems, limit, batch)
-        # Sorted by length, shared beginnings run once, finished rows leave.
-        cut = generate.batches(tokenizer, model.config, problems, limit, batch, ())
-        end, pad, found = sft.end_token(tokenizer), tokenizer.pad_token_id, {}
-        for part in cut:
-            answers = generate.greedy(model, [ids for _, ids in part], end=end, pad=pad, limit=limit)
-            found |= {p.id: answer for (p, _), answer in zip(part, answers, strict=True)}
-        return found
+    def made(problems: Sequence[Problem], limit: int) -> Outputs:
+        if name == "ours":  # sorted by length
+            cut = generate.batches(tokenizer, model.config, problems, limit, batch, ())
+        else:
+            asked = [(p, sft.prompt_ids(tokenizer, templates.prompt(p))) for p in problems]
+            cut = [asked[first : first + batch] for first in range(0, len(asked), batch)]
+        answered = [(part, way(model, [ids for _, ids in part], **ends, limit=limit)) for part in cut]
+        return {p.id: answer for part, answers in answered for (p, _), answer in zip(part, answers, strict=True)}
 
     made(problems[:2], 2)  # the first pass allocates
     ready()
     started = _now()
-    outputs = made(problems, recipe.max_new_tokens)
+    outputs = made(problems[:1] if name == "authors" else problems, recipe.max_new_tokens)
     rate = sum(len(ids) for ids, _ in outputs.values()) / (_now() - started)
     return {"tokens_per_second": rate, "peak_gib": machine.peak(), "outputs": outputs}
 

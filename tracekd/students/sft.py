@@ -67,9 +67,8 @@ def of_seed(examples: Sequence[Example], seed: int) -> list[Example]:
 def build(problems: Sequence[Problem], condition: str, *, seed: int, texts=None) -> list[Example]:
     """The SFT set of one condition: every problem once, its right answer, and the condition's trace.
 
-    A free-form condition with the suffix ``_as_released`` teaches the teacher's final message in place of the gold
-    answer. All draws follow from ``seed`` and each problem's id. ``texts``: a teacher's, for the free-form conditions;
-    without them rules write, and leave out problems that they cannot answer.
+    All draws follow from ``seed`` and each problem's id. ``texts``: a teacher's, for the free-form conditions; without
+    them rules write, and leave out problems that they cannot answer.
     """
     if freeform.takes_texts(condition):
         made = freeform.build_all(problems, condition, texts or freeform.from_rules(problems, seed), seed=seed)
@@ -168,8 +167,7 @@ def too_long(
 def fitting(sets: Sets, student: str, recipe: Recipe) -> Sets:
     """SFT sets without the problems whose example is longer than ``recipe.max_tokens`` in any condition.
 
-    A problem leaves all conditions of its data set, so that these stay comparable. With the habits ``as_published``
-    nothing is left out: what is too long is cut (see ``encode_all``). Errors: see ``too_long``.
+    So conditions stay comparable. With the habits ``as_published`` nothing is left out. Errors: see ``too_long``.
     """
     if recipe.habits == "as_published":
         return sets

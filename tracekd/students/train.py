@@ -54,10 +54,7 @@ def collate(pad: int, examples: Sequence[tuple[int, sft.Encoded]]) -> dict[str, 
 
 
 class LengthGroups(torch.utils.data.Sampler):
-    """Examples in random order, like lengths in one update of ``batch``; the order follows from seed and epoch alone.
-
-    Trainer's own grouping draws from the global generator, so that a resumed training would see other batches.
-    """
+    """Examples in random order, like lengths in one update; unlike Trainer's, by seed and epoch alone, also resumed."""
 
     def __init__(self, lengths: Sequence[int], batch: int, seed: int):
         """Take each example's length in tokens."""
@@ -103,10 +100,7 @@ def parts_of(model) -> tuple[torch.nn.Module, torch.nn.Module]:
 
 
 class CpuDropout(torch.nn.Dropout):
-    """Dropout whose mask is cheap to draw on a CPU (16 bits an element) and follows from seed, step, example and layer.
-
-    So an adapter comes out the same, up to rounding, however an update is cut into passes, and resumed or not.
-    """
+    """Dropout by seed, step, example and layer alone, however an update is cut; cheap to draw: 16 bits an element."""
 
     def __init__(self, p: float, seed: int, layer: int):
         """Drop at rate ``p`` by ``seed`` and number of the layer; the trainer sets ``step`` and ``rows``."""
@@ -257,9 +251,8 @@ def trainer_of(
 def train(student: str, examples: Sequence[sft.Example], recipe: Recipe, *, seed: int, folder: Path) -> dict:
     """Train one adapter, or return the record of the one that is there already and has the same ``key``.
 
-    The adapter, its loss log (``log.jsonl``) and its record (``record.json``, written last) lie in ``folder``. A killed
-    training goes on from its last whole checkpoint. In the record (see ``_train``) teacher is who wrote the traces, ""
-    for rules; mean_loss is in nats per token. Errors: see ``sft.encode_all`` and ``registry.load_model``.
+    ``folder`` gets the adapter, ``log.jsonl`` and ``record.json`` (see ``_train``; mean_loss in nats per token). A
+    killed training goes on from its last whole checkpoint. Errors: see ``sft.encode_all``, ``registry.load_model``.
     """
     examples = sft.of_seed(examples, seed)
     key = adapter_key(student, examples, recipe, seed)
