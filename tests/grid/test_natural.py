@@ -7,7 +7,7 @@ import pytest
 from tracekd import config
 from tracekd.data import splits
 from tracekd.data.problems import kept, training_set
-from tracekd.grid import natural_answers, run_grid
+from tracekd.grid import run_grid
 from tracekd.io.records import read_jsonl, write_jsonl
 from tracekd.run import Run
 from tracekd.students import records, registry, sft
@@ -34,8 +34,8 @@ def answers(run, wrong: dict[int, set[int]]):
 
     A student of random weights writes no trace at all, so its outputs are given; their key is the real one.
     """
-    base, problems = natural_answers.base_of(run), kept(run)["babi"]
-    asked = natural_answers.fresh_problems(run, "babi", problems)
+    base, problems = run_grid.base_of(run), kept(run)["babi"]
+    asked = run_grid.fresh_problems(run, "babi", problems)
     for seed, places in wrong.items():
         record = records.read_record(records.adapter_path(base, "babi", "correct", seed))
         name = records.output_key(registry.identity(run.student), record, base.profile.recipe, asked)
@@ -73,8 +73,8 @@ def test_the_students_own_errors_train_others_on_their_own_seeds_problems(runs, 
 def test_a_student_without_a_readable_trace_is_an_error(runs):
     run = replace(runs[1], folder=runs[1].folder.with_name("other-natural"))
     with pytest.raises(ValueError, match="none of 20 outputs"):  # the random student writes no trace
-        natural_answers.prepare(run)
-    asked = {p.id for p in natural_answers.fresh_problems(run, "babi", kept(run)["babi"])}
+        run_grid.answer_naturally(run)
+    asked = {p.id for p in run_grid.fresh_problems(run, "babi", kept(run)["babi"])}
     assert {row["id"] for row in read_jsonl(run.path("natural", "babi", "outputs-121.jsonl"))} == asked
 
 
@@ -86,7 +86,7 @@ def test_what_is_missing_is_named_with_the_command(runs, tmp_path):
         sft.prepare(run)
     greedy = replace(run, profile=replace(run.profile, name="grid"))
     with pytest.raises(ValueError, match="'grid'"):
-        natural_answers.base_of(greedy)
+        run_grid.base_of(greedy)
     profile = config.load("grid-natural")
     assert (profile.datasets, profile.seeds, profile.train["babi"]) == (("babi",), (121, 122, 123), 1000)
-    assert natural_answers.base_of(replace(run, profile=profile)).folder.name == "grid"
+    assert run_grid.base_of(replace(run, profile=profile)).folder.name == "grid"

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
 
 from tracekd.command_line import Parser, profile_name
-from tracekd.config import nearest
-from tracekd.grid import forced_traces, natural_answers, pool
+from tracekd.config import load, nearest
+from tracekd.data import splits
+from tracekd.data.problem import Problem
+from tracekd.data.problems import kept as kept_problems
+from tracekd.data.problems import training_set
+from tracekd.grid import forced_traces, pool
 from tracekd.io.locks import waiting
-from tracekd.io.records import write_jsonl
-from tracekd.run import open_run
+from tracekd.io.records import read_jsonl, write_jsonl
+from tracekd.run import Run, open_run
+from tracekd.scoring.aligned import verdict
+from tracekd.scoring.reading import split_output
 from tracekd.students import records, sft
 from tracekd.students.records import UNTRAINED, Job, adapter_jobs, adapter_path, output_jobs, read_record
+from tracekd.traces import freeform, natural
 
+SUFFIX, TAUGHT = "-natural", "correct"
 ABOUT = {
     "train": "Train each missing adapter.",
     "generate": "Let each chosen student answer its test problems; a missing adapter is an error that names it.",
@@ -35,12 +46,77 @@ def train(run, jobs: Sequence[Job] | None = None, workers: int | None = None) ->
     if others := ", ".join(d for d in run.datasets if d not in run.live):
         print(f"trained in this profile: {', '.join(run.live)}; notebook 08 has recorded results of {others}")
     with waiting(run.path("sft")):  # shards and processes that start together make the sets once
-        natural_answers.prepare(run)
+        answer_naturally(run)
         sets = sft.training_sets(run)
     todo = [job for job in jobs if not records.finished(run, sets[job[:2]], *job)]
     work(run, "train", {j: sum(len(e.prompt) + len(e.target) for e in sets[j[:2]]) for j in todo}, workers)
     rows = [{"dataset": d, "condition": c, **read_record(adapter_path(run, d, c, s))} for d, c, s in jobs]
     return pd.DataFrame(rows).drop(columns=["recipe", "key"], errors="ignore")
+
+
+def base_of(run: Run) -> Run:
+    """The run of profile NAME, in the folder beside, whose ``correct`` students answer for that of NAME-natural."""
+    name = run.profile.name.removesuffix(SUFFIX)
+    if name == run.profile.name:
+        raise ValueError(
+            f"profile {name!r} has natural conditions: expected a name NAME{SUFFIX}, NAME trains the student"
+        )
+    profile = replace(load(name), seeds=run.profile.seeds)
+    return replace(run, profile=profile, folder=run.folder.with_name(name), texts="")
+
+
+def fresh_problems(run: Run, dataset: str, problems: Sequence[Problem]) -> list[Problem]:
+    """The training problems to answer, of those with another question or context than all that the student has seen."""
+    base = base_of(run)
+    seen = {splits.key(p) for p in training_set(base, dataset, problems)}
+    rest = [p for p in problems if p.split == "train" and splits.key(p) not in seen]
+    if not rest:
+        raise ValueError(
+            f"{dataset}: profile {base.profile.name!r} trains on all {len(seen)} training problems and leaves none to "
+            "answer: give its `train` a smaller number in profiles.toml"
+        )
+    drawn = splits.select(rest, run.profile.train.get(dataset, "all"), run.rng(f"{dataset}/natural"))
+    chosen = records.answerable(base, dataset, drawn)
+    print(f"{dataset}: {len(chosen)} training problems to answer, of {len(rest)} that no {TAUGHT} student has seen")
+    return chosen
+
+
+def answer_naturally(run: Run) -> None:
+    """Write the wrong traces of every seed's student (``natural.traces_path``), where the run has natural conditions.
+
+    Whatever was answered before is kept; a kill loses at most a batch. A student that is not trained on just the
+    present examples is a FileNotFoundError with the command, one without a wrong trace a ValueError.
+    """
+    if not (wanted := [d for d in run.live if natural.conditions_of(run, d)]):
+        return
+    from tracekd.students.generate import Asker  # loads torch
+
+    base, problems = base_of(run), kept_problems(run)
+    asker, fresh = Asker(run.student, base.profile.recipe), {d: fresh_problems(run, d, problems[d]) for d in wanted}
+    with waiting(base.path("sft")):
+        taught = sft.training_sets(base)
+    for dataset, seed in product(wanted, run.profile.seeds):
+        asked, job = fresh[dataset], (dataset, TAUGHT, seed)
+        if not records.finished(base, taught[job[:2]], *job):
+            raise FileNotFoundError(
+                f"no {TAUGHT} student of {dataset} with seed {seed} and just the present training problems in "
+                f"{base.folder}: make it with\n    python -m tracekd train --profile {base.profile.name} "
+                f"--dataset {dataset} --condition {TAUGHT}"
+            )
+        path = run.path("natural", dataset, f"outputs-{seed}.jsonl")
+        asker.complete(path, asked, records.adapter_path(base, *job), records.about(run, *job))
+        said, wrong, counts = {row["id"]: row for row in read_jsonl(path)}, [], Counter()
+        for problem in asked:
+            text, finished = said[problem.id]["text"], said[problem.id]["finished"]
+            found = verdict(problem, text, finished)
+            kind = ("correct" if found["trace_correct"] else "wrong") if found["status"] == "ok" else found["status"]
+            counts[kind] += 1
+            if kind == "wrong":
+                wrong.append({"id": problem.id, "trace": freeform.clean(split_output(text, finished)[1])})
+        print(f"{dataset}, seed {seed}: {dict(counts)}; the {len(wrong)} wrong traces train the natural conditions")
+        if not wrong:
+            raise ValueError(f"{path}: none of {len(asked)} outputs has a wrong trace to train on: raise `train`")
+        write_jsonl(natural.traces_path(run, dataset, seed), wrong)
 
 
 def generate(run, jobs: Sequence[Job] | None = None, workers: int | None = None) -> list[Path]:
