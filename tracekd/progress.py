@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from tqdm import tqdm
 
@@ -24,11 +25,8 @@ class Bar:
     def at(self, done: int, tokens: int = 0, loss: float | None = None) -> None:
         """Report ``done`` finished units, after ``tokens`` tokens since the bar began, the last at ``loss``."""
         rate = tokens / max(time.monotonic() - self.started, 1e-9)
-        message = {**self.about, "done": done, "rate": rate, "loss": loss}
-        if self.display:
-            self.display.at(self.label, message)
-        else:
-            send(message)
+        show = partial(self.display.at, self.label) if self.display else send
+        show({**self.about, "done": done, "rate": rate, "loss": loss})
 
     def close(self) -> None:
         """Leave the bar as it is."""

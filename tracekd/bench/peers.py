@@ -45,11 +45,7 @@ def _now() -> float:
 
 
 def trainer(name: str, encoded: Sequence[sft.Encoded], student: str, recipe: Recipe, folder: Path):
-    """A contender's trainer: ``ours``, or TRL's SFTTrainer on the same tokens and labels, ``trl`` or ``trl_best``.
-
-    TRL's defaults are gradient checkpointing, bf16 autocast and random order. ``trl_best`` is the faster setting here:
-    no checkpointing, like lengths together, bf16 only on a GPU.
-    """
+    """A contender's trainer on the same tokens and labels: ``ours``, or TRL's with its defaults or best settings."""
     if name == "ours":
         return train.trainer_of(student, encoded, recipe, SEED, folder)
     from datasets import Dataset
@@ -58,6 +54,7 @@ def trainer(name: str, encoded: Sequence[sft.Encoded], student: str, recipe: Rec
     labels = [(train.IGNORED,) * len(e.prompt_ids) + e.target_ids for e in encoded]
     rows = [{"input_ids": e.prompt_ids + e.target_ids, "labels": of} for e, of in zip(encoded, labels, strict=True)]
     cuda = torch.cuda.is_available()
+    # TRL's defaults are gradient checkpointing, bf16 autocast and random order.
     best = {"gradient_checkpointing": False, "bf16": cuda, "train_sampling_strategy": "group_by_length"}
     config = SFTConfig(
         output_dir=str(folder), per_device_train_batch_size=recipe.batch, num_train_epochs=recipe.epochs,
@@ -99,10 +96,7 @@ def plain(model, prompts: Sequence[Sequence[int]], *, end: int, pad: int, limit:
 
 
 def generation(name: str, student: str, problems: list[Problem], recipe: Recipe, ready) -> dict:
-    """Answer by ``ours``, ``plain``, or ``authors`` (the first problem alone, the cache off).
-
-    Returns tokens_per_second (of new tokens), peak_gib and outputs; ``ready`` is called when all is loaded.
-    """
+    """Answer (``authors``: one problem, the cache off): tokens_per_second, peak_gib, outputs; ``ready``: see above."""
     tokenizer, batch = registry.load_tokenizer(student), 1 if name == "authors" else recipe.generate_batch
     model = generate.loaded(student) if name == "ours" else registry.load_model(student).eval()
     way = {"ours": generate.greedy, "plain": plain, "authors": partial(plain, cache=False)}[name]

@@ -52,10 +52,8 @@ def environment(threads: int, heap: Mapping[str, str]) -> Iterator[None]:
 
 
 def fitting(student: str) -> int:
-    """How many workers the machine holds: one per core, as free memory allows.
-
-    Measured of SmolLM2-135M: 2.7 GB a worker on a CPU; 1.5 to 4.9 GiB in training on an H100, with 16 workers.
-    """
+    """How many workers the machine holds: one per core, as free memory allows."""
+    # Measured of SmolLM2-135M: 2.7 GB a worker on a CPU; 1.5 to 4.9 GiB in training on an H100, with 16 workers.
     fixed, times = (2**32, 3) if machine.has_gpu() else (1.6 * 2**30, 2)
     needed = fixed + times * registry.weights_bytes(student)
     return max(1, min(machine.cores(), int(machine.memory()[0] // needed)))

@@ -84,8 +84,8 @@ def fresh_problems(run: Run, dataset: str, problems: Sequence[Problem]) -> list[
 def answer_naturally(run: Run) -> None:
     """Write the wrong traces of every seed's student (``natural.traces_path``), where the run has natural conditions.
 
-    Whatever was answered before is kept; a kill loses at most a batch. A student that is not trained on just the
-    present examples is a FileNotFoundError with the command, one without a wrong trace a ValueError.
+    FileNotFoundError (with the command) for a student not trained on just the present examples; ValueError for one
+    without a wrong trace.
     """
     if not (wanted := [d for d in run.live if natural.conditions_of(run, d)]):
         return

@@ -146,12 +146,9 @@ def loaded(student: str, quantise: bool = True):
 
 
 def adapted(model, adapter: Path):
-    """A model in evaluation mode that answers as ``model`` with ``adapter`` on it; ``model`` must not be used beside.
-
-    In fp32 the adapter is added to a copy of the weights: the same function up to rounding, and fewer products. Weights
-    in fewer bits would be rounded anew by that: there the adapter stays beside them, to be taken off by ``unload``.
-    """
+    """``model`` with ``adapter`` on it, in evaluation mode; ``model`` itself must not be used beside."""
     kinds = {weight.dtype for weight in model.parameters()}
+    # In fp32 the adapter is added to a copy: fewer products. Weights in fewer bits would be rounded anew by that.
     exact = kinds == {torch.float32}
     base = copy.deepcopy(model) if exact else model
     wrapped = PeftModel.from_pretrained(base, str(adapter), autocast_adapter_dtype=kinds != {torch.bfloat16})

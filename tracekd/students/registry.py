@@ -211,11 +211,7 @@ def weights_bytes(name: str) -> int:
 
 
 def load_model(name: str, *, quantise: bool = True, dtype=None):
-    """The student's model on the best device: NF4 with double quantisation, or plain weights.
-
-    NF4 as in QLoRA (Dettmers et al. 2023, arXiv 2305.14314), computed in ``dtype`` (None: see ``compute_dtype``).
-    ``StudentUnavailable``: see ``resolve``; or bitsandbytes is missing.
-    """
+    """The student on the best device: NF4, doubly quantised (QLoRA, Dettmers et al. 2023), or plain, in ``dtype``."""
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
@@ -234,9 +230,8 @@ def load_model(name: str, *, quantise: bool = True, dtype=None):
 def load_base(name: str, quantise: bool = True):
     """The model that adapters are put on, in training and in evaluation: in NF4, or in plain weights.
 
-    NF4's weights are dequantised where they take at most ``PART`` of the memory: exactly in fp32, rounded once in bf16.
-    That is faster, and the same function in training and evaluation, unlike bitsandbytes' own CPU path. They lie in the
-    cache as a file, which all processes map into their memory.
+    Where memory allows, NF4's weights are dequantised (exactly in fp32, rounded once in bf16) to a file in the cache,
+    which all processes map: faster, and the same function in training and evaluation, unlike bitsandbytes' CPU path.
     """
     if not quantise or weights_bytes(name) > PART * machine.memory()[1]:
         return load_model(name, quantise=quantise)

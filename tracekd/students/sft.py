@@ -165,12 +165,9 @@ def too_long(
 
 
 def fitting(sets: Sets, student: str, recipe: Recipe) -> Sets:
-    """SFT sets without the problems whose example is longer than ``recipe.max_tokens`` in any condition.
-
-    So conditions stay comparable. With the habits ``as_published`` nothing is left out. Errors: see ``too_long``.
-    """
+    """SFT sets without the problems that are ``too_long`` in any condition, so that conditions stay comparable."""
     if recipe.habits == "as_published":
-        return sets
+        return sets  # what is too long is cut
     limit, long = recipe.max_tokens, {}
     for dataset in dict.fromkeys(dataset for dataset, _ in sets):
         what = f"{dataset}: training examples of more tokens than max_tokens = {limit}"
@@ -208,10 +205,10 @@ def teachers(sets: Sets) -> dict[tuple[str, str], str]:
 
 
 def prepare(run) -> Sets:
-    """Build and store the SFT sets of all data sets and trained conditions of a run, from training problems alone.
+    """Build and store the SFT sets of a run's data sets and trained conditions, from training problems alone.
 
-    Within a data set the problems and their order are the same in every condition, but for those that no rule writes a
-    templated trace for, and in natural conditions, where each seed has its own, one seed's after another's.
+    A data set has the same problems in every condition, but for those that no rule writes a templated trace for, and in
+    natural conditions, where each seed has its own.
     """
     marker_path = run.path("sft", "SOURCE.json")
     marker_path.unlink(missing_ok=True)  # written last: its presence means that the sets are whole
