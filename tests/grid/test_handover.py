@@ -99,22 +99,17 @@ def test_trl_takes_a_step_on_a_set_unchanged(runs, tmp_path, monkeypatch):
         assert learned[: len(ours.target_ids)] == list(ours.target_ids)
 
 
-def test_shards_are_apart_and_make_the_whole():
+def test_shards_make_the_whole_and_a_choice_outside_the_grid_is_named_with_the_nearest():
     grid = [("babi", "correct", i) for i in range(11)]
-    options = {"dataset": None, "condition": None, "seed": None}
-    parts = [run_grid.chosen(grid, argparse.Namespace(shard=f"{i}/3", **options)) for i in range(3)]
+    options = argparse.Namespace(dataset=None, condition=None, seed="7", shard="0/1")
+    assert run_grid.chosen(grid, options) == grid[7:8]
+    options.seed, parts = None, []
+    for options.shard in ("0/3", "1/3", "2/3"):
+        parts.append(run_grid.chosen(grid, options))
     assert sorted(job for part in parts for job in part) == grid and {len(part) for part in parts} == {3, 4}
-    with pytest.raises(ValueError, match="'3/3'"):
-        run_grid.chosen(grid, argparse.Namespace(shard="3/3", **options))
-
-
-def test_a_choice_outside_the_grid_is_named_with_the_nearest():
-    grid = [("babi", "correct", 121), ("marco", "vanilla", 122)]
-    options = argparse.Namespace(dataset="babi", condition=None, seed=None, shard="0/1")
-    assert run_grid.chosen(grid, options) == grid[:1]
-    options.condition = "corect"
-    with pytest.raises(ValueError, match="did you mean 'correct'"):
-        run_grid.chosen(grid, options)
+    for name, value, said in (("shard", "3/3", "'3/3'"), ("condition", "corect", "did you mean 'correct'")):
+        with pytest.raises(ValueError, match=said):
+            run_grid.chosen(grid, argparse.Namespace(**vars(options) | {name: value}))
 
 
 def test_a_shard_answers_with_the_adapters_that_it_trained(capsys, monkeypatch, tmp_path):

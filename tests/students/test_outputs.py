@@ -1,7 +1,7 @@
 """Keys of recorded adapters and outputs, few-shot prompts, and problems that leave no room for an answer."""
 
-from bisect import bisect_right
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -94,22 +94,15 @@ def test_both_kinds_show_the_same_problems_one_with_their_gold_traces_before_the
         place = text.index(content, place) + len(content)  # raises where a turn does not come next
 
 
-def test_test_problems_need_room_for_their_answer(capsys):
-    context, new = registry.load_config("tiny-random").max_position_embeddings, load("smoke").recipe.max_new_tokens
-    tokenizer = registry.load_tokenizer("tiny-random")
-
-    def problem(i, words):
-        return Problem(f"own/{i}", "own", "a", ("z " * words,), "Where?", ("x",), (0,), "test")
-
-    def size(words):
-        return len(sft.prompt_ids(tokenizer, templates.prompt(problem(0, words))))
-
-    words = bisect_right(range(context), context - new, key=size) - 1  # the longest prompt that fits
-    assert size(words + 1) + new > context
-    asked = [problem(0, words), problem(1, words + 1)]
-    assert records.answerable(run(), "own", asked) == asked[:1]
+def test_test_problems_need_room_for_their_answer(capsys, monkeypatch):
+    tokenizer, recipe = registry.load_tokenizer("tiny-random"), load("smoke").recipe
+    asked = [replace(PROBLEM, id=f"own/{words}", context=("z " * words,)) for words in (50, 51)]
+    longest, more = (len(sft.prompt_ids(tokenizer, templates.prompt(p))) for p in asked)
+    config = SimpleNamespace(max_position_embeddings=longest + recipe.max_new_tokens)
+    monkeypatch.setattr(registry, "load_config", lambda _: config)
+    assert more > longest and records.answerable(run(), "own", asked) == asked[:1]
     assert "own: test problems with no room for max_new_tokens" in capsys.readouterr().out
     strict = run()
-    strict.profile = replace(strict.profile, recipe=replace(strict.profile.recipe, leave_out=0.1))
+    strict.profile = replace(strict.profile, recipe=replace(recipe, leave_out=0.1))
     with pytest.raises(ValueError, match=r"leave_out = 0\.5"):
         records.answerable(strict, "own", asked)

@@ -73,7 +73,7 @@ def test_the_seed_is_set_before_the_adapter_is_made():
     assert not any(torch.equal(first[n], other[n]) for n in names)
 
 
-def test_one_seed_one_adapter_and_what_is_finished_is_not_trained_again(examples, tmp_path):
+def test_one_seed_one_adapter_and_what_is_finished_is_not_trained_again(examples, tokenizer, tmp_path):
     records = {}
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         records[name] = train.train("tiny-random", examples, RECIPE, seed=seed, folder=tmp_path / name)
@@ -81,7 +81,8 @@ def test_one_seed_one_adapter_and_what_is_finished_is_not_trained_again(examples
     assert all(torch.equal(a[k], b[k]) for k in a)
     assert any(not torch.equal(a[k], c[k]) for k in a)
     assert records["a"]["steps"] == 3  # 12 examples in batches of 4
-    assert records["a"]["supervised_tokens"] < records["a"]["total_tokens"]
+    lengths = [len(e.target_ids) for e in sft.encode_all(examples, tokenizer, 4096)]
+    assert records["a"]["supervised_tokens"] == sum(lengths) and records["a"]["longest_target"] == max(lengths)
     stamp = (tmp_path / "a" / "adapter_model.safetensors").stat().st_mtime_ns
     assert train.train("tiny-random", examples, RECIPE, seed=1, folder=tmp_path / "a") == records["a"]
     assert (tmp_path / "a" / "adapter_model.safetensors").stat().st_mtime_ns == stamp
