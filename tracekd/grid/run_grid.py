@@ -113,7 +113,8 @@ def answer_naturally(run: Run) -> None:
             counts[kind] += 1
             if kind == "wrong":
                 wrong.append({"id": problem.id, "trace": freeform.clean(split_output(text, finished)[1])})
-        print(f"{dataset}, seed {seed}: {dict(counts)}; the {len(wrong)} wrong traces train the natural conditions")
+        read = ", ".join(f"{n} {kind}" for kind, n in counts.items())
+        print(f"{dataset}, seed {seed}: {read}; the {len(wrong)} wrong traces train the natural conditions")
         if not wrong:
             raise ValueError(f"{path}: none of {len(asked)} outputs has a wrong trace to train on: raise `train`")
         write_jsonl(natural.traces_path(run, dataset, seed), wrong)
