@@ -81,6 +81,14 @@ def fresh_problems(run: Run, dataset: str, problems: Sequence[Problem]) -> list[
     return chosen
 
 
+def _taught(base: Run, dataset: str, problems: Sequence[Problem]) -> list[sft.Example]:
+    """What the ``correct`` students of the other profile were trained on: without the problems too long for any."""
+    chosen = training_set(base, dataset, problems)
+    rules = [c for c in base.profile.conditions_of(dataset) if c in ("vanilla", "correct", "incorrect")]
+    sets = {(dataset, c): sft.build(chosen, c, seed=base.seed) for c in rules}
+    return sft.fitting(sets, base.student, base.profile.recipe)[dataset, TAUGHT]
+
+
 def answer_naturally(run: Run) -> None:
     """Write the wrong traces of every seed's student (``natural.traces_path``), where the run has natural conditions.
 
@@ -93,11 +101,10 @@ def answer_naturally(run: Run) -> None:
 
     base, problems = base_of(run), kept_problems(run)
     asker, fresh = Asker(run.student, base.profile.recipe), {d: fresh_problems(run, d, problems[d]) for d in wanted}
-    with waiting(base.path("sft")):
-        taught = sft.training_sets(base)
+    taught = {d: _taught(base, d, problems[d]) for d in wanted}
     for dataset, seed in product(wanted, run.profile.seeds):
         asked, job = fresh[dataset], (dataset, TAUGHT, seed)
-        if not records.finished(base, taught[job[:2]], *job):
+        if not records.finished(base, taught[dataset], *job):
             raise FileNotFoundError(
                 f"no {TAUGHT} student of {dataset} with seed {seed} and just the present training problems in "
                 f"{base.folder}: make it with\n    python -m tracekd train --profile {base.profile.name} "
