@@ -59,7 +59,7 @@ def base_of(run: Run) -> Run:
     name = run.profile.name.removesuffix(SUFFIX)
     if name == run.profile.name:
         raise ValueError(
-            f"profile {name!r} has natural conditions: expected a name NAME{SUFFIX}, NAME trains the student"
+            f"profile {name!r} has natural conditions: expected NAME{SUFFIX}, where NAME trains the student"
         )
     profile = replace(load(name), seeds=run.profile.seeds)
     return replace(run, profile=profile, folder=run.folder.with_name(name), texts="")

@@ -143,9 +143,7 @@ def encode_all(examples: Sequence[Example], tokenizer, max_tokens: int, habits: 
     return encoded
 
 
-def too_long(
-    what: str, rows: Iterable[tuple[str, str, str]], student: str, limit: int, share: float, key: str
-) -> set[str]:  # fmt: skip
+def too_long(what: str, rows: Iterable[tuple], student: str, limit: int, share: float, key: str) -> set[str]:
     """Print and return the ids of (id, prompt, target) over ``limit`` tokens; ValueError if over ``share`` are."""
     tokenizer, lengths = registry.load_tokenizer(student), {}
     for name, prompt, target in rows:
