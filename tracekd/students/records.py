@@ -130,9 +130,7 @@ def answerable(run, dataset: str, problems: Sequence[Problem]) -> list[Problem]:
     if context is None:
         return list(problems)
     limit = context - recipe.max_new_tokens
-    what = (
-        f"{dataset}: test problems with no room for max_new_tokens = {recipe.max_new_tokens} in a context of {context}"
-    )
+    what = f"{dataset}: test problems with no room for max_new_tokens = {recipe.max_new_tokens} in {context} tokens"
     rows = ((p.id, templates.prompt(p), "") for p in problems)
     long = sft.too_long(what, rows, run.student, limit, recipe.leave_out, "max_new_tokens")
     return [problem for problem in problems if problem.id not in long]

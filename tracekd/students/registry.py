@@ -75,11 +75,17 @@ def resolve(name: str) -> str:
 
 def made(folder: Path, build) -> Path:
     """``folder``, filled by ``build(empty folder)`` if it is not whole; of several processes, one builds."""
+    weights, marker = folder / WEIGHTS, folder / DONE
+
+    def whole() -> bool:  # finished, and the weights have the size that they had then
+        there = weights.is_file() and marker.is_file()
+        return there and marker.read_text().split()[:1] == [str(weights.stat().st_size)]
+
     folder.parent.mkdir(parents=True, exist_ok=True)
-    if _whole(folder):
+    if whole():
         return folder
     with FileLock(folder.parent / f".{folder.name}.lock"):
-        if _whole(folder):
+        if whole():
             return folder  # another process has made it while we waited
         for left in folder.parent.glob(f".{folder.name}.*/"):  # by a killed process: we hold the lock
             shutil.rmtree(left, ignore_errors=True)
@@ -91,12 +97,6 @@ def made(folder: Path, build) -> Path:
             shutil.rmtree(folder, ignore_errors=True)
             new.rename(folder)
     return folder
-
-
-def _whole(folder: Path) -> bool:
-    """Whether a student in the cache was finished and its weights still have the size they had."""
-    weights, marker = folder / WEIGHTS, folder / DONE
-    return weights.is_file() and marker.is_file() and marker.read_text().split()[:1] == [str(weights.stat().st_size)]
 
 
 @cache
