@@ -1,7 +1,4 @@
-"""The machine: cores, memory, whether there is a GPU, and how many examples go through a student at once.
-
-Torch is loaded only where there may be a GPU, or something to compute.
-"""
+"""The machine: cores, memory, whether there is a GPU, and how many examples go through a student at once."""
 
 from __future__ import annotations
 
@@ -20,7 +17,6 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "numpy", "pandas", "scipy", "statsmodels", "matplotlib")
 DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 COMPUTE = "TRACEKD_COMPUTE"  # variable that sets what a CPU multiplies in, in place of the probe
-KINDS = {"fp32": "float32", "bf16": "bfloat16"}
 FASTER = 1.4  # times the speed of fp32 that bf16 must reach on a CPU to be used: below it the rounding buys little
 PASS = 512  # tokens that fill a core's matrices; more at once cost memory and gain under 1% (measured)
 CACHE = 2**31  # most bytes of a cache on a CPU, whatever the machine has, so that batches are cut alike
@@ -42,11 +38,16 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def memory() -> int:
-    """Bytes of main memory that this process may use: the machine's, or its container's or batch job's if less."""
+def memory(gpu: bool = True) -> tuple[int, int]:
+    """Bytes free and in all: of a GPU (unless not ``gpu``), else of main memory, within its container's limit."""
+    if gpu and has_gpu():
+        import torch
+
+        return torch.cuda.mem_get_info()
     import psutil  # not in the standard library, which is all that `run --check` may need
 
-    return min(psutil.virtual_memory().total, *_allowed())
+    found, limit = psutil.virtual_memory(), min(_allowed())
+    return min(found.available, limit), min(found.total, limit)
 
 
 def _allowed(root: Path = Path("/sys/fs/cgroup"), of: Path = Path("/proc/self/cgroup")) -> list[int]:
@@ -61,42 +62,25 @@ def _allowed(root: Path = Path("/sys/fs/cgroup"), of: Path = Path("/proc/self/cg
     return found
 
 
-def device_memory() -> tuple[int, int]:
-    """Bytes of memory that are free now, and in all: of the GPU, or of main memory where there is none."""
-    if has_gpu():
-        import torch
-
-        return torch.cuda.mem_get_info()
-    import psutil
-
-    return min(psutil.virtual_memory().available, memory()), memory()
-
-
 def room() -> float:
     """Bytes that activations may take: half of a GPU, or a third of main memory, shared by the workers."""
-    return device_memory()[1] / (2 if has_gpu() else 3) / workers
+    return memory()[1] / (2 if has_gpu() else 3) / workers
 
 
 def cache_room() -> float:
     """Bytes that a KV cache may take; on a CPU whatever the workers, as the size of a batch can tip a near tie."""
-    return room() if has_gpu() else min(CACHE, memory() / 6 / cores())
+    return room() if has_gpu() else min(CACHE, memory()[1] / 6 / cores())
 
 
 def bytes_a_token(config, size: int) -> int:
-    """Activations (bytes) that a token keeps for the backward pass, over all layers, without checkpointing.
-
-    Fitted to a LoRA student of SmolLM2-135M in fp32 (3 MiB per token), not derived.
-    """
+    """Activations (bytes) of a token over all layers without checkpointing, as measured of SmolLM2-135M in fp32."""
     return config.num_hidden_layers * (10 * config.hidden_size + 13 * config.intermediate_size) * size
 
 
 def plan(config, size: int, batch: int, longest: int) -> tuple[int, bool]:
-    """How many of ``batch`` examples of at most ``longest`` tokens fit into ``room`` at once, and whether to recompute.
-
-    An update stays the same however it is cut. Gradient checkpointing is used only if one example would not fit.
-    """
+    """How many of ``batch`` examples of ``longest`` tokens fit into ``room`` at once, and whether to recompute."""
     layers, each = config.num_hidden_layers, bytes_a_token(config, size) * longest
-    checkpointing = each > room()
+    checkpointing = each > room()  # an update stays the same however it is cut
     if checkpointing:  # the input of each layer is kept, and one layer's activations at a time
         each = each / layers + layers * config.hidden_size * size * longest
     most = batch if has_gpu() else max(1, PASS // longest)
@@ -124,8 +108,8 @@ def peak() -> float:
 
 
 @cache
-def cpu_compute() -> str:
-    """What this CPU multiplies matrices of a real student in: "fp32", or "bf16" where a short probe finds it faster.
+def cpu_compute():
+    """The torch type that this CPU multiplies a real student's matrices in: bf16 where a short probe finds it faster.
 
     Processors with AVX512-BF16 or AMX do twice as many products of 16 bits a second; others emulate them. The finding
     is put into ``TRACEKD_COMPUTE``, so that processes that this one starts do as it does; a value there is obeyed.
@@ -137,13 +121,12 @@ def cpu_compute() -> str:
         # The best of several, so that another program's turn does not decide.
         return min(repeat(lambda: left @ right, number=1, repeat=8))
 
-    asked = os.environ.get(COMPUTE)
-    if not asked:
-        asked = "bf16" if best(torch.float32) >= FASTER * best(torch.bfloat16) else "fp32"
-    if asked not in KINDS:
-        raise ValueError(f"{COMPUTE} {asked!r}: expected one of {', '.join(KINDS)}, or nothing to let a probe decide")
+    kinds = {"fp32": torch.float32, "bf16": torch.bfloat16}
+    asked = os.environ.get(COMPUTE) or ("bf16" if best(kinds["fp32"]) >= FASTER * best(kinds["bf16"]) else "fp32")
+    if asked not in kinds:
+        raise ValueError(f"{COMPUTE} {asked!r}: expected one of {', '.join(kinds)}, or nothing to let a probe decide")
     os.environ[COMPUTE] = asked
-    return asked
+    return kinds[asked]
 
 
 def commit() -> str:
@@ -161,7 +144,7 @@ def commit() -> str:
 
 def hardware() -> str:
     """The machine in a few words: GPU if any, else processor cores, and the memory."""
-    size, threads = f"{memory() / 2**30:.0f} GiB", cores()
+    size, threads = f"{memory(gpu=False)[1] / 2**30:.0f} GiB", cores()
     if not has_gpu():
         return f"{threads} CPU thread{'s' if threads > 1 else ''} ({platform.machine()}), {size}"
     import torch  # slow to load, and of no use without a GPU

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from tqdm import tqdm
 
@@ -24,11 +25,8 @@ class Bar:
     def at(self, done: int, tokens: int = 0, loss: float | None = None) -> None:
         """Report ``done`` finished units, after ``tokens`` tokens since the bar began, the last at ``loss``."""
         rate = tokens / max(time.monotonic() - self.started, 1e-9)
-        message = {**self.about, "done": done, "rate": rate, "loss": loss}
-        if self.display:
-            self.display.at(self.label, message)
-        else:
-            send(message)
+        show = partial(self.display.at, self.label) if self.display else send
+        show({**self.about, "done": done, "rate": rate, "loss": loss})
 
     def close(self) -> None:
         """Leave the bar as it is."""
@@ -42,8 +40,7 @@ class Together:
     def __init__(self, what: str, sizes: dict[str, float]):
         """Show ``what`` (such as ``adapters``; "" for one job) and take each job's size, in any unit, by its label."""
         self.what, self.sizes, self.shares, self.running = what, sizes, dict.fromkeys(sizes, 0.0), {}
-        total, name = sum(sizes.values()), what or next(iter(sizes))
-        self.bar = tqdm(total=total, desc=name, bar_format=FORMAT, mininterval=2, smoothing=0)
+        self.bar = tqdm(total=sum(sizes.values()), desc=what, bar_format=FORMAT, mininterval=2, smoothing=0)
         self.close = self.bar.close
 
     def at(self, label: str, message: dict | None) -> None:

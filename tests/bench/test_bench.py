@@ -2,6 +2,7 @@
 
 import json
 
+import psutil
 import pytest
 
 from tracekd import machine
@@ -26,8 +27,30 @@ def test_contenders_take_turns_and_their_record_is_a_table(what, others, capsys)
         assert differ["plain"] == {"n": 8, "text": 0, "verdict": 0} and differ["authors"]["n"] == 1
 
 
+def test_steady_has_the_share_of_the_quiet_speed_that_is_left_beside_a_busy_loop(capsys, monkeypatch):
+    """Training and generation, by one process and by one a core; the loop runs in the busy turns alone."""
+    rates = iter(range(1, 99))
+
+    def loops():
+        return [benches.LOOP in process.cmdline() for process in psutil.Process().children()].count(True)
+
+    def turn(way, task):
+        row = {"contender": way[0], "workers": way[1], "threads": way[2], "peak_gib": 1, "loops": loops()}
+        return row | {"tokens_per_second": next(rates)}
+
+    monkeypatch.setattr(benches, "turn", turn)
+    monkeypatch.setattr(machine, "cores", lambda: 2)
+    assert benches.main(["steady", "--profile", "smoke", "-n", "4", "--rounds", "1"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [(row["load"], row["loops"]) for row in found["rows"]] == [*[("quiet", 0)] * 2, *[(benches.BUSY, 1)] * 2] * 2
+    assert loops() == 0
+    # rates as drawn: quiet 1 and 2, busy 3 and 4, of training; then 5 and 6, 7 and 8
+    shares = [(row["what"], row["workers"], row["beside_busy_loop"]) for row in found["ratios"]]
+    assert shares == [("train", 1, 3 / 1), ("train", 2, 4 / 2), ("generate", 1, 7 / 5), ("generate", 2, 8 / 6)]
+
+
 def rows(contender, workers, *rates):
-    about = {"what": "train", "contender": contender, "workers": workers}
+    about = {"what": "train", "contender": contender, "workers": workers, "load": "quiet"}
     return [{**about, "round": i, "tokens_per_second": rate, "peak_gib": i} for i, rate in enumerate(rates)]
 
 
@@ -39,7 +62,7 @@ def test_the_table_has_medians_over_rounds(monkeypatch):
     differ = {"trl": {"n": 3, "text": 2, "verdict": 1}}
     found = benches.contenders([
         {"what": "train", "rows": made, "outputs_that_differ": differ, **about},
-        {"what": "steady", "rows": made, **about},  # of an earlier edition
+        {"what": "steady", "rows": made, **about},  # has a table of its own, ``ratios``
     ])  # fmt: skip
     columns = ["contender", "workers", "tokens_per_second", "ratio", "peak_gib", "n", "turns"]
     # ours by one process over the workers: 1/3, 2/3, 4/3; over trl: 2, 4, 1

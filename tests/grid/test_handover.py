@@ -1,13 +1,19 @@
-"""What one of our commands writes, the others read: problems, a teacher's texts, outputs, verdicts."""
+"""What one of our commands writes, the others and other programs read; shards of a grid make a whole."""
 
+import argparse
 import json
+from importlib.util import find_spec
 
 import pandas as pd
 import pytest
+from datasets import load_dataset
 
 from tracekd import __main__
 from tracekd.data.problem import read_problems
+from tracekd.grid import run_grid
 from tracekd.io.records import read_jsonl, write_jsonl
+from tracekd.students import registry, sft
+from tracekd.students.train import IGNORED
 from tracekd.study import survey
 
 
@@ -64,3 +70,53 @@ def test_problems_of_a_run_are_an_own_set(runs, tmp_path):
     call("derive", tmp_path / "mine.jsonl")
     call("train", "--profile", "smoke", "--data", tmp_path / "mine.jsonl", "--condition", "vanilla")
     assert list((tmp_path / "runs/smoke/adapters/mine/vanilla").rglob("record.json"))
+
+
+@pytest.mark.skipif(find_spec("trl") is None, reason="TRL, which the dev extra has, is not installed")
+def test_trl_takes_a_step_on_a_set_unchanged(runs, tmp_path, monkeypatch):
+    """It sees our tokens, and puts the loss where we do."""
+    from trl import SFTConfig, SFTTrainer
+
+    monkeypatch.setenv("TRACEKD_RUNS", str(runs.parent))
+    call("export", "--profile", "smoke", "--dataset", "babi", "--condition", "correct", "--output", tmp_path / "out")
+    (path,) = (tmp_path / "out").rglob("*.jsonl")
+    rows = load_dataset("json", data_files=str(path), split="train", cache_dir=str(tmp_path / "cache"))
+    own = [sft.Example(**e) for e in read_jsonl(runs / "sft/babi/correct/train.jsonl")]
+    assert len(rows) == len(own) == 40 and rows["id"] == [e.id for e in own]
+    rows, tokenizer = rows.select(range(8)), registry.load_tokenizer("tiny-random")
+    config = SFTConfig(
+        output_dir=str(tmp_path), max_steps=1, per_device_train_batch_size=8, use_cpu=True, bf16=False,
+        report_to="none", gradient_checkpointing=False, save_strategy="no", disable_tqdm=True, max_length=None,
+    )  # fmt: skip
+    model = registry.load_model("tiny-random", quantise=False)
+    trainer = SFTTrainer(model=model, args=config, train_dataset=rows, processing_class=tokenizer)
+    assert trainer.train().training_loss > 0 and trainer.state.global_step == 1
+    for theirs, ours in zip(trainer.train_dataset, [sft.encode(e, tokenizer) for e in own[:8]], strict=True):
+        ids = [*ours.prompt_ids, *ours.target_ids]
+        assert theirs["input_ids"][: len(ids)] == ids
+        batch = trainer.data_collator([theirs])
+        learned = [t for t in batch["labels"][0].tolist() if t != IGNORED]
+        assert learned[: len(ours.target_ids)] == list(ours.target_ids)
+
+
+def test_shards_make_the_whole_and_a_choice_outside_the_grid_is_named_with_the_nearest():
+    grid = [("babi", "correct", i) for i in range(11)]
+    options = argparse.Namespace(dataset=None, condition=None, seed="7", shard="0/1")
+    assert run_grid.chosen(grid, options) == grid[7:8]
+    options.seed, parts = None, []
+    for options.shard in ("0/3", "1/3", "2/3"):
+        parts.append(run_grid.chosen(grid, options))
+    assert sorted(job for part in parts for job in part) == grid and {len(part) for part in parts} == {3, 4}
+    for name, value, said in (("shard", "3/3", "'3/3'"), ("condition", "corect", "did you mean 'correct'")):
+        with pytest.raises(ValueError, match=said):
+            run_grid.chosen(grid, argparse.Namespace(**vars(options) | {name: value}))
+
+
+def test_a_shard_answers_with_the_adapters_that_it_trained(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path))
+    listed = []
+    for main, more in ((run_grid.main_train, []), (run_grid.main_generate, ["--trained"])):
+        assert main(["--profile", "smoke", "--shard", "1/3", "--list", *more]) == 0
+        printed = capsys.readouterr().out.splitlines()
+        listed.append([line for line in printed if line.startswith(("babi ", "cotempqa ", "marco "))])
+    assert listed[0] == listed[1] and len(listed[0]) == 4  # of 3 x 3 and two more of CoTempQA: 1, 4, 7 and 10

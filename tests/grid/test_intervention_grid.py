@@ -13,7 +13,7 @@ from tracekd.io.records import read_jsonl, write_jsonl
 from tracekd.run import Run
 from tracekd.scoring import aligned
 from tracekd.students import records, registry, sft
-from tracekd.traces import leakage  # fmt: skip
+from tracekd.traces import leakage
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +39,6 @@ def paths(run):
     return run_grid.intervene(run)
 
 
-def loaded(monkeypatch):
-    """Counts how often the student's weights are read from now on."""
-    times, real = [], registry.load_model
-    monkeypatch.setattr(registry, "load_model", lambda *a, **o: times.append(a) or real(*a, **o))
-    return times
-
-
 def test_nine_rows_a_problem_for_every_trained_student(run, paths):
     assert [p.relative_to(run.folder).as_posix() for p in paths] == [
         f"interventions/{d}/{c}-121.jsonl" for d in DATASETS for c in ("vanilla", "correct", "incorrect")
@@ -62,19 +55,14 @@ def test_nine_rows_a_problem_for_every_trained_student(run, paths):
         assert about == {("tiny-random", condition, 121, "GENERATED problems", record["key"], identity)}
 
 
-def test_what_is_there_is_not_asked_again_and_loads_nothing(run, paths, monkeypatch):
-    before, times = [p.read_bytes() for p in paths], loaded(monkeypatch)
-    assert run_grid.intervene(run) == paths
-    assert [p.read_bytes() for p in paths] == before and times == []
-
-
 def test_a_killed_grid_goes_on_and_another_adapters_rows_are_replaced(run, paths, monkeypatch):
     """A torn file, and one of another key: the base is loaded once for both, and the rows come out as they were."""
-    before = [list(read_jsonl(p)) for p in paths]
+    before, times, real = [list(read_jsonl(p)) for p in paths], [], registry.load_model
+    monkeypatch.setattr(registry, "load_model", lambda *a, **o: times.append(a) or real(*a, **o))
+    assert run_grid.intervene(run) == paths and times == []  # what is there is not asked again
     lines = paths[-1].read_text().splitlines(keepends=True)
     paths[-1].write_text("".join(lines[:9]) + lines[9][:30])
     write_jsonl(paths[0], [{**r, "key": "of an earlier adapter"} for r in before[0]])
-    times = loaded(monkeypatch)
     run_grid.intervene(run)
     assert len(times) == 1
     for path, rows in zip(paths, before, strict=True):

@@ -7,7 +7,7 @@ import pytest
 from tracekd import config
 from tracekd.data import splits
 from tracekd.data.problems import kept, training_set
-from tracekd.grid import natural_answers, run_grid
+from tracekd.grid import run_grid
 from tracekd.io.records import read_jsonl, write_jsonl
 from tracekd.run import Run
 from tracekd.students import records, registry, sft
@@ -34,8 +34,8 @@ def answers(run, wrong: dict[int, set[int]]):
 
     A student of random weights writes no trace at all, so its outputs are given; their key is the real one.
     """
-    base, problems = natural_answers.base_of(run), kept(run)["babi"]
-    asked = natural_answers.fresh_problems(run, "babi", problems)
+    base, problems = run_grid.base_of(run), kept(run)["babi"]
+    asked = run_grid.fresh_problems(run, "babi", problems)
     for seed, places in wrong.items():
         record = records.read_record(records.adapter_path(base, "babi", "correct", seed))
         name = records.output_key(registry.identity(run.student), record, base.profile.recipe, asked)
@@ -67,27 +67,15 @@ def test_the_students_own_errors_train_others_on_their_own_seeds_problems(runs, 
             assert ends["natural_correct"] == templates.target(p, templates.build(p, "correct"))
             assert ends["natural_incorrect"] == templates.target(p, templates.build(p, "incorrect", seed=121))
             assert len({of[c][p.id].prompt for c in of}) == 1
-    when = {
-        job: (records.adapter_path(run, *job) / records.WEIGHTS).stat().st_mtime for job in records.adapter_jobs(run)
-    }
-    run_grid.train(run)  # again: nothing is made anew
-    assert when == {job: (records.adapter_path(run, *job) / records.WEIGHTS).stat().st_mtime for job in when}
     assert len(run_grid.generate(run)) == 6 and len(run_grid.intervene(run)) == 6
 
 
-def test_a_kill_loses_no_answer_and_a_student_without_a_readable_trace_is_an_error(runs):
+def test_a_student_without_a_readable_trace_is_an_error(runs):
     run = replace(runs[1], folder=runs[1].folder.with_name("other-natural"))
-    asked = natural_answers.fresh_problems(run, "babi", kept(run)["babi"])
     with pytest.raises(ValueError, match="none of 20 outputs"):  # the random student writes no trace
-        natural_answers.prepare(run)
-    path = run.path("natural", "babi", "outputs-121.jsonl")
-    rows = list(read_jsonl(path))
-    assert sorted(row["id"] for row in rows) == sorted(p.id for p in asked)
-    before = path.read_bytes()
-    write_jsonl(path, rows[:7])
-    with pytest.raises(ValueError, match="none of 20 outputs"):
-        natural_answers.prepare(run)
-    assert path.read_bytes() == before
+        run_grid.answer_naturally(run)
+    asked = {p.id for p in run_grid.fresh_problems(run, "babi", kept(run)["babi"])}
+    assert {row["id"] for row in read_jsonl(run.path("natural", "babi", "outputs-121.jsonl"))} == asked
 
 
 def test_what_is_missing_is_named_with_the_command(runs, tmp_path):
@@ -98,7 +86,7 @@ def test_what_is_missing_is_named_with_the_command(runs, tmp_path):
         sft.prepare(run)
     greedy = replace(run, profile=replace(run.profile, name="grid"))
     with pytest.raises(ValueError, match="'grid'"):
-        natural_answers.base_of(greedy)
+        run_grid.base_of(greedy)
     profile = config.load("grid-natural")
     assert (profile.datasets, profile.seeds, profile.train["babi"]) == (("babi",), (121, 122, 123), 1000)
-    assert natural_answers.base_of(replace(run, profile=profile)).folder.name == "grid"
+    assert run_grid.base_of(replace(run, profile=profile)).folder.name == "grid"

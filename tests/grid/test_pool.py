@@ -107,9 +107,25 @@ def test_memory_bounds_the_workers(monkeypatch, gib, workers):
     """A worker of SmolLM2-135M (0.5 GiB in fp32) needs 1.6 + 2 x 0.5 GiB: 6.2 are free on an idle machine of 8 GB."""
     monkeypatch.setattr(machine, "has_gpu", lambda: False)
     monkeypatch.setattr(machine, "cores", lambda: 8)
-    monkeypatch.setattr(machine, "device_memory", lambda: (gib * 2**30, 2**40))
+    monkeypatch.setattr(machine, "memory", lambda: (gib * 2**30, 2**40))
     monkeypatch.setattr(pool.registry, "weights_bytes", lambda _: 2**29)
     assert pool.fitting("smollm2-135m") == workers
+
+
+@pytest.mark.parametrize(
+    ("line", "file", "said", "expected"),
+    [
+        ("0::/job/1", "job/1/memory.max", "1073741824", 2**30),  # version 2
+        ("0::/job/1", "job/1/memory.max", "max", 2**63),
+        ("4:memory:/job", "memory/job/memory.limit_in_bytes", "2147483648", 2**31),  # version 1
+        ("7:blkio:/job", "blkio/job/memory.max", "5", 2**63),  # not memory's tree
+    ],
+)
+def test_a_container_or_batch_job_bounds_the_memory(tmp_path, line, file, said, expected):
+    (tmp_path / file).parent.mkdir(parents=True)
+    (tmp_path / file).write_text(said + "\n")
+    (tmp_path / "cgroup").write_text(line + "\n")
+    assert min(machine._allowed(tmp_path, tmp_path / "cgroup")) == expected
 
 
 @pytest.mark.parametrize("code", ["from tracekd.__main__ import main; main(['--help'])", "import tracekd.grid.run_grid",

@@ -112,12 +112,7 @@ def test_a_torn_file_goes_on_and_nothing_is_asked_twice(problems, adapter, tmp_p
 
 def test_a_student_taught_long_targets_has_room_to_write_them(problems, adapter, tmp_path):
     """The smoke recipe's room is 0; with 1.5 the limit is 1.5 times the longest target in tokens, end included."""
-    tokenizer, chosen = (
-        registry.load_tokenizer("tiny-random"),
-        [p for p in make("babi", 110, seed=3) if p.split == "train"],
-    )
-    encoded = sft.encode_all(sft.build(chosen[:16], "vanilla", seed=1), tokenizer, 10**4)
-    longest = max(len(e.target_ids) for e in encoded)
+    longest = records.read_record(adapter)["longest_target"]
     narrow, wide = (replace(RECIPE, max_new_tokens=3, room=room) for room in (0, 1.5))
     assert records.limit_of(wide, {}) == 3
     short, _ = complete(tmp_path / "short.jsonl", problems, adapter, narrow)

@@ -1,7 +1,7 @@
 """Keys of recorded adapters and outputs, few-shot prompts, and problems that leave no room for an answer."""
 
-from bisect import bisect_right
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -79,36 +79,30 @@ def test_worked_examples_are_short_training_problems_of_different_categories():
         records.worked_examples([p for p in PROBLEMS if p.split == "test"], run().rng("a"))
 
 
-def test_both_kinds_show_the_same_problems_one_with_their_gold_traces_before_the_question():
-    plain, traced = (records.turns(run(), "babi", c, PROBLEMS) for c in ("few_shot", "few_shot_traces"))
+def test_both_kinds_show_the_same_problems_one_with_their_gold_traces_before_the_question(monkeypatch):
+    monkeypatch.setattr(records, "kept_problems", lambda _: {"babi": PROBLEMS})
+    plain, traced = (records.turns(run(), "babi", c) for c in ("few_shot", "few_shot_traces"))
     assert [t["role"] for t in plain] == ["user", "assistant"] * 4
     assert plain[::2] == traced[::2]
     for without, with_trace in zip(plain[1::2], traced[1::2], strict=True):
         assert "<think>" not in without["content"] and with_trace["content"].startswith("<think>")
         assert with_trace["content"].endswith(without["content"].strip())
-    assert records.turns(run(), "babi", "prompted", PROBLEMS) == records.turns(run(), "babi", "correct", PROBLEMS) == []
+    assert records.turns(run(), "babi", "prompted") == records.turns(run(), "babi", "correct") == []
     tokenizer, question = registry.load_tokenizer("tiny-random"), templates.prompt(PROBLEMS[0])
     text, place = tokenizer.decode(sft.prompt_ids(tokenizer, question, plain)), 0
     for content in (*(turn["content"] for turn in plain), question):
         place = text.index(content, place) + len(content)  # raises where a turn does not come next
 
 
-def test_test_problems_need_room_for_their_answer(capsys):
-    context, new = registry.load_config("tiny-random").max_position_embeddings, load("smoke").recipe.max_new_tokens
-    tokenizer = registry.load_tokenizer("tiny-random")
-
-    def problem(i, words):
-        return Problem(f"own/{i}", "own", "a", ("z " * words,), "Where?", ("x",), (0,), "test")
-
-    def size(words):
-        return len(sft.prompt_ids(tokenizer, templates.prompt(problem(0, words))))
-
-    words = bisect_right(range(context), context - new, key=size) - 1  # the longest prompt that fits
-    assert size(words + 1) + new > context
-    asked = [problem(0, words), problem(1, words + 1)]
-    assert records.answerable(run(), "own", asked) == asked[:1]
-    assert "own: 1 of 2 test problems" in capsys.readouterr().out
+def test_test_problems_need_room_for_their_answer(capsys, monkeypatch):
+    tokenizer, recipe = registry.load_tokenizer("tiny-random"), load("smoke").recipe
+    asked = [replace(PROBLEM, id=f"own/{words}", context=("z " * words,)) for words in (50, 51)]
+    longest, more = (len(sft.prompt_ids(tokenizer, templates.prompt(p))) for p in asked)
+    config = SimpleNamespace(max_position_embeddings=longest + recipe.max_new_tokens)
+    monkeypatch.setattr(registry, "load_config", lambda _: config)
+    assert more > longest and records.answerable(run(), "own", asked) == asked[:1]
+    assert "own: test problems with no room for max_new_tokens" in capsys.readouterr().out
     strict = run()
-    strict.profile = replace(strict.profile, recipe=replace(strict.profile.recipe, leave_out=0.1))
+    strict.profile = replace(strict.profile, recipe=replace(recipe, leave_out=0.1))
     with pytest.raises(ValueError, match=r"leave_out = 0\.5"):
         records.answerable(strict, "own", asked)

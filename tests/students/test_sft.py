@@ -12,7 +12,7 @@ from tracekd.data.problems import evaluation_set, kept, training_set
 from tracekd.data.synthetic.generated import generate
 from tracekd.run import Run
 from tracekd.students import registry, sft
-from tracekd.traces import freeform, templates
+from tracekd.traces import templates
 
 CONDITIONS = ("vanilla", "correct", "incorrect")
 
@@ -86,24 +86,6 @@ def test_kept_sets_of_another_seed_or_size_are_not_taken(tmp_path, capsys):
         assert "so they are built now" in capsys.readouterr().out
 
 
-def test_a_run_trains_on_the_texts_of_its_teacher(tmp_path):
-    """Given texts take the place of the templated ones, and the problems that have one are those of all conditions."""
-    run = Run("02", replace(load("smoke"), train={"cotempqa": 8, "marco": 2, "babi": 2}), 121, "generated", tmp_path)
-    by_rules = sft.prepare(run)
-    assert {e.teacher for e in by_rules["cotempqa", "swapped"]} == {"templated"}
-    wanted = [e.id for e in by_rules["cotempqa", "r1"]][:5]
-    written = [freeform.Texts(name, f"teacher-{k % 2}", f"I think of {name}.") for k, name in enumerate(wanted)]
-    freeform.keep(tmp_path / "texts.jsonl", written)
-    taught = replace(run, texts=str(tmp_path / "texts.jsonl"))
-    sets = sft.kept(taught)
-    for condition in ("r1", "swapped", "vanilla", "correct"):
-        assert {e.id for e in sets["cotempqa", condition]} == set(wanted)
-    assert all(f"<think>I think of {e.id}.</think>" in e.target for e in sets["cotempqa", "r1"])
-    assert sft.teachers(sets)["cotempqa", "r1"] == "teacher-0 and teacher-1"
-    assert sft.teachers(sets)["cotempqa", "correct"] == "" == sft.teachers(sets)["babi", "vanilla"]
-    assert sets["babi", "correct"] == by_rules["babi", "correct"]  # no free-form traces there: all problems
-
-
 def test_the_test_split_is_opened_by_evaluation_only(tmp_path, monkeypatch):
     """SFT sets are built with the evaluation set barred, and hold training problems alone."""
     run = Run("02_build_sft_sets", load("smoke"), 121, "generated", tmp_path)
@@ -124,7 +106,7 @@ def examples(problems):
 
 def test_the_published_habits_learn_the_whole_text_and_cut(examples, caplog):
     tokenizer = registry.load_tokenizer("tiny-random")
-    aligned, published = sft.encode(examples[0], tokenizer), sft.encode_as_published(examples[0], tokenizer, 4096)
+    aligned, published = sft.encode(examples[0], tokenizer), sft.encode(examples[0], tokenizer, cut=4096)
     assert published.target_ids[-len(aligned.target_ids) :] == aligned.target_ids
     assert len(published.target_ids) == len(published) - 1
     assert set(published.parts) == {sft.PROMPT, sft.TRACE, sft.ANSWER}
@@ -149,7 +131,7 @@ def test_a_problem_too_long_in_one_condition_leaves_all(capsys):
         assert [e.id for e in made["own", condition]] == ["own/0", "own/2", "own/3"]
     assert len(made["other", "vanilla"]) == 1
     said = capsys.readouterr().out
-    assert "own: 1 of 4 training problems" in said and "own/1" in said and len(said.splitlines()) == 1
+    assert said.startswith("own: ") and "1 of 4 problems" in said and "own/1" in said and len(said.splitlines()) == 1
     assert sft.fitting(sets, "tiny-random", replace(RECIPE, habits="as_published", leave_out=0.0)) == sets  # these cut
 
 
@@ -164,10 +146,7 @@ def test_the_limit_is_exact_and_agrees_with_what_training_sees():
         sft.encode_all(sets[key], tokenizer, len(encoded) - 1)  # never cut
     with pytest.raises(ValueError, match="the SFT set is empty"):
         sft.encode_all([], tokenizer, 100)
-
-
-def test_more_than_the_limit_stops_and_names_what_changes_it():
-    strict, key = replace(RECIPE, leave_out=0.02), ("own", "correct")
+    strict = replace(RECIPE, leave_out=0.02)
     with pytest.raises(ValueError, match=r"1 of 49 .*own/48.*leave_out = 0.03 in the recipe"):  # 2.04%
         sft.fitting({key: written("correct", ["a"] * 48 + [LONG])}, "tiny-random", strict)
     sets = {key: written("correct", ["a"] * 49 + [LONG])}  # 1 of 50: 2%

@@ -1,4 +1,4 @@
-"""Training: the loss where it should fall, the seed before the adapter, one adapter from one seed."""
+"""Training: the loss where it should fall, the order of examples, dropout, one adapter from one seed."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -7,13 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.torch import load_file
+from scipy.stats import spearmanr
+from torch.nn.functional import cross_entropy
 
 from tracekd import machine
 from tracekd.analysis import sft_tables
 from tracekd.config import load
 from tracekd.data.synthetic.generated import generate
-from tracekd.students import registry, sft, train, trainer
+from tracekd.students import registry, sft, train
 
 RECIPE = replace(load("smoke").recipe, batch=4)
 
@@ -46,13 +50,13 @@ def test_loss_is_the_mean_over_completion_tokens_of_the_whole_model(examples, to
         total -= sum(float(logits[start + i - 1, t].detach()) for i, t in enumerate(e.target_ids))
         count += len(e.target_ids)
     made = train.trainer_of("tiny-random", encoded, RECIPE, 1, tmp_path)
-    batch = trainer.Collator(tokenizer.pad_token_id)(list(enumerate(encoded)))
-    assert (batch["labels"] != trainer.IGNORED).sum(1).tolist() == [len(e.target_ids) for e in encoded]
+    batch = train.collate(tokenizer.pad_token_id, list(enumerate(encoded)))
+    assert (batch["labels"] != train.IGNORED).sum(1).tolist() == [len(e.target_ids) for e in encoded]
     found = made.compute_loss(made.model.eval(), batch)
     assert float(found.detach()) == pytest.approx(total / count, rel=1e-5)
-    tallies = made.tallies
-    assert tallies[sft.TRACE][1] + tallies[sft.ANSWER][1] == count
-    assert tallies[sft.TRACE][0] + tallies[sft.ANSWER][0] == pytest.approx(total, rel=1e-5)
+    ((parts, losses),) = made.seen
+    assert parts.tolist() == [part for e in encoded for part in e.parts]
+    assert float(losses.sum()) == pytest.approx(total, rel=1e-5)
 
 
 def test_the_seed_is_set_before_the_adapter_is_made():
@@ -69,7 +73,7 @@ def test_the_seed_is_set_before_the_adapter_is_made():
     assert not any(torch.equal(first[n], other[n]) for n in names)
 
 
-def test_one_seed_one_adapter_and_what_is_finished_is_not_trained_again(examples, tmp_path):
+def test_one_seed_one_adapter_and_what_is_finished_is_not_trained_again(examples, tokenizer, tmp_path):
     records = {}
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         records[name] = train.train("tiny-random", examples, RECIPE, seed=seed, folder=tmp_path / name)
@@ -77,7 +81,8 @@ def test_one_seed_one_adapter_and_what_is_finished_is_not_trained_again(examples
     assert all(torch.equal(a[k], b[k]) for k in a)
     assert any(not torch.equal(a[k], c[k]) for k in a)
     assert records["a"]["steps"] == 3  # 12 examples in batches of 4
-    assert records["a"]["supervised_tokens"] < records["a"]["total_tokens"]
+    lengths = [len(e.target_ids) for e in sft.encode_all(examples, tokenizer, 4096)]
+    assert records["a"]["supervised_tokens"] == sum(lengths) and records["a"]["longest_target"] == max(lengths)
     stamp = (tmp_path / "a" / "adapter_model.safetensors").stat().st_mtime_ns
     assert train.train("tiny-random", examples, RECIPE, seed=1, folder=tmp_path / "a") == records["a"]
     assert (tmp_path / "a" / "adapter_model.safetensors").stat().st_mtime_ns == stamp
@@ -122,7 +127,69 @@ def test_what_goes_through_at_once_divides_the_batch_and_fits(monkeypatch):
     config = SimpleNamespace(num_hidden_layers=30, hidden_size=576, intermediate_size=1536)
     each = machine.bytes_a_token(config, 4)
     assert each == pytest.approx(3 * 2**20, rel=0.03)  # SmolLM2-135M in fp32, measured
-    monkeypatch.setattr(machine, "memory", lambda: 3 * each * 1000)  # a third of it is for 1,000 tokens
+    monkeypatch.setattr(machine, "memory", lambda: (0, 3 * each * 1000))  # a third of it is for 1,000 tokens
     at_once, checkpointing = zip(*(machine.plan(config, 4, 8, n) for n in (100, 200, 300, 900, 5000)), strict=True)
     assert at_once == (4, 2, 1, 1, 1)  # a pass of 512 tokens fills a core
     assert checkpointing == (False,) * 4 + (True,)  # only where one example alone does not fit
+
+
+@pytest.mark.parametrize("chunk", [1, 5, 1000])
+def test_chunked_losses_and_their_gradients_are_those_of_the_whole(chunk):
+    torch.manual_seed(0)
+    hidden, head = torch.randn(13, 8, requires_grad=True), torch.nn.Linear(8, 50, bias=False)
+    targets = torch.randint(0, 50, (13,))
+    plain = cross_entropy(head(hidden), targets, reduction="none")
+    (expected,) = torch.autograd.grad(plain.sum(), hidden)
+    found = train.token_losses(hidden, head, targets, chunk=chunk)
+    (gradient,) = torch.autograd.grad(found.sum(), hidden)
+    assert torch.allclose(found, plain, atol=1e-6) and torch.allclose(gradient, expected, atol=1e-6)
+
+
+def test_a_model_that_changes_its_logits_after_the_head_is_refused(monkeypatch):
+    model, ids = registry.load_model("tiny-random", quantise=False).eval(), torch.arange(10)[None] + 50
+    body, head = train.parts_of(model)
+    assert torch.equal(head(body(ids).last_hidden_state), model(ids).logits)
+    monkeypatch.setattr(model.config, "final_logit_softcapping", 30.0, raising=False)
+    with pytest.raises(ValueError, match="final_logit_softcapping"):
+        train.parts_of(model)
+
+
+@given(lengths=st.lists(st.integers(1, 300), min_size=1, max_size=200), batch=st.integers(1, 9), seed=st.integers(0, 9))
+def test_each_example_comes_once(lengths, batch, seed):
+    assert sorted(train.LengthGroups(lengths, batch, seed)) == list(range(len(lengths)))
+
+
+def test_like_lengths_go_together_and_long_ones_do_not_come_first():
+    """The waste is far below that of a random order, and the updates' lengths have no trend over the epoch."""
+    lengths = np.random.default_rng(0).integers(80, 300, 400).tolist()
+    groups = train.LengthGroups(lengths, 4, 1)
+    order = list(groups)
+    assert order == list(groups) != list(train.LengthGroups(lengths, 4, 2))
+    groups.set_epoch(1)
+    assert list(groups) != order
+    updates = np.array(lengths)[order].reshape(-1, 4)
+    assert 1 - updates.sum() / (4 * updates.max(axis=1)).sum() < 0.05  # random updates: 1 - 190 / 256 = 26%
+    means = updates.mean(axis=1)
+    # 100 updates in random order: a rank correlation has a standard error of 0.1
+    assert abs(spearmanr(range(100), means).statistic) < 0.3
+
+
+def test_cpu_dropout_drops_at_its_rate_keeps_the_mean_and_follows_seed_step_example_and_layer_alone():
+    def dropout(seed=7, step=3, rows=(5, 9), number=2):
+        made = train.CpuDropout(0.05, seed, number).train()
+        made.step, made.rows = step, list(rows)
+        return made
+
+    layer = dropout()
+    x = torch.ones(2, 200, 577)
+    made = layer(x)
+    # 230,800 elements: the standard error of a rate of 0.05 is 0.00045, so five of them are 0.0023
+    assert float((made == 0).float().mean()) == pytest.approx(0.05, abs=0.0023)
+    assert float(made.max()) == pytest.approx(1 / 0.95)
+    torch.manual_seed(1)
+    assert torch.equal(layer(x), made)  # the global generator has no part in it
+    # alone and with less padding, the example draws the same
+    assert torch.equal(dropout(rows=[9])(x[:1, :150]), made[1:, :150])
+    for change in ({"seed": 8}, {"step": 4}, {"rows": [6]}, {"number": 1}):
+        assert not torch.equal(dropout(**{"rows": [5], **change})(x[:1]), made[:1])
+    assert torch.equal(layer.eval()(x), x)

@@ -7,11 +7,15 @@ import json
 import multiprocessing
 import os
 import re
-from collections.abc import Sequence
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -33,11 +37,8 @@ CONTENDER = [
 ]  # fmt: skip
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "trl")
 PEERS = {"train": ("trl", "trl_best"), "generate": ("plain", "authors")}
-
-
-def records(folder: Path = FOLDER) -> list[dict]:
-    """All recorded benches, by file name."""
-    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("bench_*.json"))]
+LOADS = QUIET, BUSY = "quiet", "beside a busy loop"
+LOOP = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"  # ends with a bench that is killed
 
 
 def tries(path: Path = FOLDER / "recipe_search.csv") -> pd.DataFrame:
@@ -45,34 +46,39 @@ def tries(path: Path = FOLDER / "recipe_search.csv") -> pd.DataFrame:
     return pd.read_csv(path)
 
 
-def contenders(found: list[dict]) -> pd.DataFrame:
-    """One row for each contender of each recorded bench of training or generation.
+def contenders(found: Sequence[dict] | None = None) -> pd.DataFrame:
+    """One row for each contender of each bench of training or generation, recorded (by file name) or ``found``.
 
     Returns:
         Columns ``CONTENDER``: tokens_per_second (padding not counted; the median of its turns, of all workers
         together), ratio (ours by one process over this one: the median over rounds), peak_gib (of one process), n
         (examples or problems per turn), texts_differ, verdicts_differ (generation: outputs that are not ours).
     """
-    rows = []
-    for record in (record for record in found if record["what"] in PEERS):
-        turns = pd.DataFrame(record["rows"])
-        ours = turns[(turns.contender == "ours") & (turns.workers == 1)].set_index("round").tokens_per_second
-        for (name, workers), of in turns.groupby(["contender", "workers"], sort=False):
-            differ = record.get("outputs_that_differ", {}).get(name, {})
-            rate = of.set_index("round").tokens_per_second
-            rows.append({
-                **{column: record[column] for column in ABOUT}, "contender": name, "workers": workers,
-                "tokens_per_second": rate.median(), "ratio": (ours / rate).median(), "peak_gib": of.peak_gib.max(),
-                "n": differ.get("n", record["n"]), "turns": len(of),
-                "texts_differ": differ.get("text"), "verdicts_differ": differ.get("verdict"),
-            })  # fmt: skip
-    return pd.DataFrame(rows, columns=CONTENDER)
+    if found is None:
+        found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("bench_*.json"))]
+    return pd.DataFrame([row for bench in found if bench["what"] in PEERS for row in _rates(bench)])[CONTENDER]
+
+
+def _rates(bench: dict) -> list[dict]:
+    """Rows of a bench for ``contenders``; ``beside_busy_loop`` is the share of the quiet speed that is left there."""
+    rows, ours = [], None
+    for (what, name, workers), of in pd.DataFrame(bench["rows"]).groupby(["what", "contender", "workers"], sort=False):
+        rate, busy = (of[of.load == load].set_index("round").tokens_per_second for load in LOADS)
+        ours = rate if (name, workers) == ("ours", 1) else ours  # the first way of each round
+        differ = bench.get("outputs_that_differ", {}).get(name, {})
+        rows.append({
+            **{column: bench[column] for column in ABOUT}, "what": what, "contender": name, "workers": workers,
+            "tokens_per_second": rate.median(), "ratio": (ours / rate).median(), "peak_gib": of.peak_gib.max(),
+            "n": differ.get("n", bench["n"]), "turns": len(of), "texts_differ": differ.get("text"),
+            "verdicts_differ": differ.get("verdict"), "beside_busy_loop": (busy / rate).median(),
+        })  # fmt: skip
+    return rows
 
 
 def main(argv: list[str]) -> int:
-    """Measure training or generation beside peers, and print one JSON object."""
+    """Measure training or generation beside peers, or both beside a busy loop, and print one JSON object."""
     made = Parser("bench", main.__doc__, "python -m tracekd bench train --against trl,trl_best --data PATH --rounds 2")
-    made.add_argument("what", choices=tuple(PEERS))
+    made.add_argument("what", choices=(*PEERS, "steady"), help="steady: ours, quiet and beside a busy loop")
     made.add_argument("--against", default="", help="peers, comma-separated: trl, trl_best (train); plain, authors")
     made.add_argument("--profile", type=profile_name, default="cpu", help="whose student and recipe")
     made.add_argument("--student", help="another than the profile's: a name, folder or Hub id")
@@ -93,7 +99,8 @@ def main(argv: list[str]) -> int:
         "versions": {name: version(name) for name in PACKAGES if importlib.util.find_spec(name)},
         "commit": machine.commit(), "date": datetime.now(UTC).strftime("%Y-%m-%d"), **measured(options, profile),
     }  # fmt: skip
-    found["ratios"] = contenders([found])[["contender", "workers", "tokens_per_second", "ratio"]].to_dict("records")
+    columns = ["what", "contender", "workers", "tokens_per_second", "ratio", "beside_busy_loop"]
+    found["ratios"] = pd.DataFrame(_rates(found))[columns].dropna(axis="columns").to_dict("records")
     print(json.dumps(found, indent=1))
     if options.record:
         where = re.sub(r"\W+", "-", found["hardware"].split(",")[0]).strip("-")
@@ -106,28 +113,41 @@ def measured(options, profile) -> dict:
     """``batch``, ``rows`` (one a turn) and ``outputs_that_differ``, for generation: how many of ours by peer."""
     from tracekd.bench import peers  # loads torch
 
-    what, others = options.what, wanted(options.against, PEERS[options.what])
+    steady, rows, outputs = options.what == "steady", [], {}
+    others = wanted(options.against, PEERS.get(options.what, ()))
     recipe = replace(
         profile.recipe, epochs=1, batch=options.batch or profile.recipe.batch, accumulation=1,
         max_new_tokens=options.new_tokens, generate_batch=options.batch or profile.recipe.generate_batch,
     )  # fmt: skip
     run, tokenizer = Run("bench", profile, 121, check_source(options.data)), registry.load_tokenizer(options.student)
     loaded = load(options.dataset, run.source, size=profile.generated.get(options.dataset), seed=run.seed)
-    split = [p for p in loaded if p.split == ("train" if what == "train" else "test")]
-    items = select(split, options.n, run.rng("bench"))
-    if what == "train":
-        items = sft.encode_all(sft.build(items, "correct", seed=121), tokenizer, recipe.max_tokens)
-    rows, outputs = [], {}
-    for number in range(options.rounds):
-        for way in ways(others):
-            row = turn(way, (what, options.student, items, recipe))
+    for what in PEERS if steady else [options.what]:
+        split = [p for p in loaded if p.split == ("train" if what == "train" else "test")]
+        items = select(split, options.n, run.rng("bench"))
+        if what == "train":
+            items = sft.encode_all(sft.build(items, "correct", seed=121), tokenizer, recipe.max_tokens)
+        for number, beside, way in product(range(options.rounds), LOADS if steady else [QUIET], ways(others)):
+            with busy_loop(beside):
+                row = turn(way, (what, options.student, items, recipe))
             outputs[way[0]] = row.pop("outputs", None)
-            rows.append({"what": what, **row, "round": number})
+            rows.append({"what": what, **row, "load": beside, "round": number})
     found = {"batch": recipe.batch, "rows": rows}
-    if what == "generate":
+    if options.what == "generate":
         differ = {name: peers.differences(items, outputs["ours"], outputs[name], tokenizer) for name in others}
         found["outputs_that_differ"] = differ
     return found
+
+
+@contextmanager
+def busy_loop(load: str) -> Iterator[None]:
+    """Keep one core busy meanwhile, by a process of its own, where the load is ``BUSY``."""
+    loop = subprocess.Popen([sys.executable, "-c", LOOP]) if load == BUSY else None
+    try:
+        yield
+    finally:
+        if loop:
+            loop.kill()
+            loop.wait()
 
 
 def wanted(text: str, known: Sequence[str]) -> list[str]:
@@ -148,12 +168,7 @@ def ways(others: Sequence[str]) -> list[tuple[str, int, int]]:
 
 
 def turn(way: tuple[str, int, int], task: tuple) -> dict:
-    """One turn of a way, by processes of its own that begin together; ``task``: what, student, items, recipe.
-
-    Returns:
-        contender, workers, threads, tokens_per_second (of all workers together), peak_gib (of one), and for generation
-        the outputs of one worker.
-    """
+    """One turn by processes that begin together: tokens_per_second of all; peak_gib and outputs of one."""
     contender, workers, threads = way
     context, heap = multiprocessing.get_context("spawn"), pool.HEAP if contender == "ours" else {}
     with (

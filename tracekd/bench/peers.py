@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,6 @@ from tracekd.config import Recipe
 from tracekd.data.problem import Problem
 from tracekd.scoring.aligned import verdict
 from tracekd.students import generate, registry, sft, train
-from tracekd.students.trainer import IGNORED
 from tracekd.traces import templates
 
 SEED = 121
@@ -45,19 +45,16 @@ def _now() -> float:
 
 
 def trainer(name: str, encoded: Sequence[sft.Encoded], student: str, recipe: Recipe, folder: Path):
-    """A contender's trainer: ``ours``, or TRL's SFTTrainer on the same tokens and labels, ``trl`` or ``trl_best``.
-
-    TRL's defaults are gradient checkpointing, bf16 autocast and random order. ``trl_best`` is the faster setting here:
-    no checkpointing, like lengths together, bf16 only on a GPU.
-    """
+    """A contender's trainer on the same tokens and labels: ``ours``, or TRL's with its defaults or best settings."""
     if name == "ours":
         return train.trainer_of(student, encoded, recipe, SEED, folder)
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
-    labels = [(IGNORED,) * len(e.prompt_ids) + e.target_ids for e in encoded]
+    labels = [(train.IGNORED,) * len(e.prompt_ids) + e.target_ids for e in encoded]
     rows = [{"input_ids": e.prompt_ids + e.target_ids, "labels": of} for e, of in zip(encoded, labels, strict=True)]
     cuda = torch.cuda.is_available()
+    # TRL's defaults are gradient checkpointing, bf16 autocast and random order.
     best = {"gradient_checkpointing": False, "bf16": cuda, "train_sampling_strategy": "group_by_length"}
     config = SFTConfig(
         output_dir=str(folder), per_device_train_batch_size=recipe.batch, num_train_epochs=recipe.epochs,
@@ -73,10 +70,7 @@ def trainer(name: str, encoded: Sequence[sft.Encoded], student: str, recipe: Rec
 
 
 def training(name: str, student: str, encoded: list[sft.Encoded], recipe: Recipe, ready) -> dict:
-    """Train an epoch: tokens_per_second (the median over updates but the first, which warms up) and peak_gib.
-
-    ``ready`` is called when all is loaded.
-    """
+    """Train an epoch: tokens_per_second (median over updates but the first), peak_gib; call ``ready`` when loaded."""
     counts, clock = [], Clock()
     with tempfile.TemporaryDirectory() as folder:
         made = trainer(name, encoded, student, recipe, Path(folder))
@@ -91,44 +85,36 @@ def training(name: str, student: str, encoded: list[sft.Encoded], recipe: Recipe
 
 
 @torch.inference_mode()
-def plain(model, tokenizer, problems: Sequence[Problem], limit: int, batch: int, *, cache: bool = True) -> Outputs:
-    """``model.generate`` on left-padded batches in the given order."""
-    end, pad, found = sft.end_token(tokenizer), tokenizer.pad_token_id, {}
-    for first in range(0, len(problems), batch):
-        part = problems[first : first + batch]
-        rows = [sft.prompt_ids(tokenizer, templates.prompt(p)) for p in part]
-        ids, mask = generate.left_padded(rows, pad, model.device)
-        made = model.generate(
-            input_ids=ids, attention_mask=mask, max_new_tokens=limit, do_sample=False, temperature=None, top_p=None,
-            top_k=None, eos_token_id=end, pad_token_id=pad, use_cache=cache,
-        )[:, ids.shape[1] :].tolist()  # fmt: skip
-        for problem, row in zip(part, made, strict=True):
-            found[problem.id] = (row[: row.index(end)], True) if end in row else (row, False)
-    return found
+def plain(model, prompts: Sequence[Sequence[int]], *, end: int, pad: int, limit: int, cache: bool = True):
+    """As ``generate.greedy`` by ``model.generate`` on left-padded prompts."""
+    ids, mask = generate.left_padded(prompts, pad, model.device)
+    made = model.generate(
+        input_ids=ids, attention_mask=mask, max_new_tokens=limit, do_sample=False, temperature=None, top_p=None,
+        top_k=None, eos_token_id=end, pad_token_id=pad, use_cache=cache,
+    )[:, ids.shape[1] :].tolist()  # fmt: skip
+    return [(row[: row.index(end)], True) if end in row else (row, False) for row in made]
 
 
 def generation(name: str, student: str, problems: list[Problem], recipe: Recipe, ready) -> dict:
-    """Answer by ``ours``, ``plain``, or ``authors`` (the first problem alone, the cache off).
-
-    Returns tokens_per_second (of new tokens), peak_gib and outputs; ``ready`` is called when all is loaded.
-    """
-    tokenizer, batch = registry.load_tokenizer(student), recipe.generate_batch
+    """Answer (``authors``: one problem, the cache off): tokens_per_second, peak_gib, outputs; ``ready``: see above."""
+    tokenizer, batch = registry.load_tokenizer(student), 1 if name == "authors" else recipe.generate_batch
     model = generate.loaded(student) if name == "ours" else registry.load_model(student).eval()
+    way = {"ours": generate.greedy, "plain": plain, "authors": partial(plain, cache=False)}[name]
+    ends = {"end": sft.end_token(tokenizer), "pad": tokenizer.pad_token_id}
 
-    def made(problems: list[Problem], limit: int) -> Outputs:
-        if name == "authors":
-            return plain(model, tokenizer, problems[:1], limit, 1, cache=False)
-        if name == "plain":
-            return plain(model, tokenizer, problems, limit, batch)
-        # Sorted by length, shared beginnings run once, finished rows leave.
-        cut = generate.batches(tokenizer, model.config, problems, limit=limit, batch=batch)
-        parts = generate.answer(model, tokenizer, cut, limit)
-        return {p.id: (tokens, ended) for part in parts for p, tokens, ended in part}
+    def made(problems: Sequence[Problem], limit: int) -> Outputs:
+        if name == "ours":  # sorted by length
+            cut = generate.batches(tokenizer, model.config, problems, limit, batch, ())
+        else:
+            asked = [(p, sft.prompt_ids(tokenizer, templates.prompt(p))) for p in problems]
+            cut = [asked[first : first + batch] for first in range(0, len(asked), batch)]
+        answered = [(part, way(model, [ids for _, ids in part], **ends, limit=limit)) for part in cut]
+        return {p.id: answer for part, answers in answered for (p, _), answer in zip(part, answers, strict=True)}
 
     made(problems[:2], 2)  # the first pass allocates
     ready()
     started = _now()
-    outputs = made(problems, recipe.max_new_tokens)
+    outputs = made(problems[:1] if name == "authors" else problems, recipe.max_new_tokens)
     rate = sum(len(ids) for ids, _ in outputs.values()) / (_now() - started)
     return {"tokens_per_second": rate, "peak_gib": machine.peak(), "outputs": outputs}
 

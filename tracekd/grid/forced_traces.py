@@ -41,21 +41,17 @@ def chosen(run) -> dict[str, list[Problem]]:
 
 
 def complete(run, asker, problems: Sequence[Problem], dataset: str, condition: str, seed: int) -> Path:
-    """Fill the rows file of one student, from where it stopped; rows of another adapter or output are replaced.
-
-    ``asker`` is a ``generate.Asker``, which loads the student. FileNotFoundError where that is not trained.
-    """
+    """Fill the rows file of a trained student from where it stopped; rows of other adapters or outputs are replaced."""
     from tracekd.interventions.prefill import Prefill  # it needs torch; whoever only looks for rows does not
 
     job = dataset, condition, seed
-    path, adapter = rows_path(run, *job), records.adapter_path(run, *job)
-    if records.read_record(adapter) is None:
-        raise FileNotFoundError(f"no finished adapter at {adapter}: run notebook 03_qlora_train first")
-    asked = _asked(run, problems, *job)
+    path, asked = rows_path(run, *job), _asked(run, problems, *job)
     place = {problem.id: i for i, problem in enumerate(problems, 1)}
     begun = progress.Bar(f"{dataset}/{condition}/{seed}", len(problems), unit="problem")
     with locked(path), closing(begun) as bar:
-        student = Prefill(asker.with_adapter(adapter), asker.tokenizer, max_new_tokens=asked["limit"])
+        student = Prefill(
+            asker.with_adapter(records.adapter_path(run, *job)), asker.tokenizer, max_new_tokens=asked["limit"]
+        )
 
         def answer(given: Sequence[tuple]) -> list[list[forced.Reply]]:
             replies = student(given)
@@ -79,11 +75,13 @@ def _asked(run, problems, *job) -> dict:
 def answered(run, problems: Sequence[Problem], dataset: str, condition: str, seed: int) -> bool:
     """Whether the rows file of a job is whole, made of the adapter and the outputs that are there now."""
     job = dataset, condition, seed
-    path, made = rows_path(run, *job), records.outputs_path(run, *job).exists()
-    if records.read_record(records.adapter_path(run, *job)) is None or not path.exists() or not made:
+    path, needed = (
+        rows_path(run, *job),
+        (records.adapter_path(run, *job) / "record.json", records.outputs_path(run, *job)),
+    )
+    if not all(file.exists() for file in (path, *needed)):
         return False
-    key = forced.row_key(problems, **_asked(run, problems, *job))
-    return forced.whole(path, key) == {problem.id for problem in problems}
+    return forced.whole(path, forced.row_key(problems, **_asked(run, problems, *job))) == {p.id for p in problems}
 
 
 def tables(run, paths: Iterable[Path]) -> tuple[list[dict], pd.DataFrame]:

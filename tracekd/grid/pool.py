@@ -40,7 +40,7 @@ def settings() -> dict[str, str]:
 
 
 @contextmanager
-def environment(threads: int = 1, heap: Mapping[str, str] = HEAP) -> Iterator[None]:
+def environment(threads: int, heap: Mapping[str, str]) -> Iterator[None]:
     """Give the processes that are started meanwhile ``settings``, ``heap`` and so many threads."""
     before = dict(os.environ)
     os.environ.update({**dict.fromkeys(THREADS, str(threads)), **settings(), **heap})
@@ -52,13 +52,11 @@ def environment(threads: int = 1, heap: Mapping[str, str] = HEAP) -> Iterator[No
 
 
 def fitting(student: str) -> int:
-    """How many workers the machine holds: one per core, as free memory allows.
-
-    Measured of SmolLM2-135M: 2.7 GB a worker on a CPU; 1.5 to 4.9 GiB in training on an H100, with 16 workers.
-    """
+    """How many workers the machine holds: one per core, as free memory allows."""
+    # Measured of SmolLM2-135M: 2.7 GB a worker on a CPU; 1.5 to 4.9 GiB in training on an H100, with 16 workers.
     fixed, times = (2**32, 3) if machine.has_gpu() else (1.6 * 2**30, 2)
     needed = fixed + times * registry.weights_bytes(student)
-    return max(1, min(machine.cores(), int(machine.device_memory()[0] // needed)))
+    return max(1, min(machine.cores(), int(machine.memory()[0] // needed)))
 
 
 def doing(run, kind: str) -> Callable[..., object]:
@@ -69,23 +67,26 @@ def doing(run, kind: str) -> Callable[..., object]:
 
         sets, path = sft.training_sets(run), records.adapter_path
         return lambda d, c, s: train(run.student, sets[d, c], recipe, seed=s, folder=path(run, d, c, s))
-    from tracekd.students.generate import Asker, answer_job
+    from tracekd.students.generate import Asker
 
     asker = Asker(run.student, recipe)
     if kind == "generate":
-        problems = records.evaluation_problems(run)
-        return lambda *job: answer_job(run, asker, problems, *job)
+        asked = records.evaluation_problems(run)
+        return lambda *job: _answer(run, asker, asked[job[0]], *job)
     chosen = forced_traces.chosen(run)
     return lambda d, c, s: forced_traces.complete(run, asker, chosen[d], d, c, s)
 
 
-def do(run, kind: str, sizes: Mapping[Job, float], what: str, workers: int) -> None:
-    """Do all jobs by so many workers at once, the longest (by ``sizes``) first, under one progress bar for ``what``.
+def _answer(run, asker, problems, dataset: str, condition: str, seed: int) -> None:
+    job, before = (dataset, condition, seed), records.turns(run, dataset, condition)
+    adapter = None if condition in records.UNTRAINED else records.adapter_path(run, *job)
+    asker.complete(records.outputs_path(run, *job), problems, adapter, records.about(run, *job), before)
 
-    Raises:
-        WorkerFailed: a worker was killed, or failed with an error that is not ours.
-        ValueError, OSError, or an error of tracekd's own: what a worker raised.
-    """
+
+def do(run, kind: str, sizes: Mapping[Job, float], workers: int | None) -> None:
+    """Do jobs by so many workers (None: as fit), longest first, under one bar; raise their errors, or WorkerFailed."""
+    what, workers = "adapters" if kind == "train" else "students", workers or fitting(run.student)
+    print(f"{kind}: {len(sizes)} {what} by {workers} workers of one thread each", flush=True)
     waiting, running = sorted(sizes, key=sizes.get, reverse=True), {}
     display = progress.Together(what, {"/".join(map(str, job)): size for job, size in sizes.items()})
     context = get_context("spawn")
@@ -95,7 +96,7 @@ def do(run, kind: str, sizes: Mapping[Job, float], what: str, workers: int) -> N
                 job, (reader, writer) = waiting.pop(0), context.Pipe(duplex=False)
                 log = run.path("logs", f"worker-{kind}-{'-'.join(map(str, job))}.log")
                 worker = context.Process(target=_work, args=(writer, log, run, kind, job, workers), daemon=True)
-                with environment():
+                with environment(1, HEAP):
                     worker.start()
                 writer.close()  # the worker's copy is the last, so that its end is seen
                 running[reader] = "/".join(map(str, job)), worker, log

@@ -1,25 +1,40 @@
-"""The grid of a run: train every adapter, let every student answer, whatever is missing, by as many workers as fit.
-
-From the command line for one profile, whole or a shard of it.
-"""
+"""The grid of a run, whole or a shard: train every adapter, let every student answer, whatever is missing."""
 
 from __future__ import annotations
 
 import argparse
-import logging
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
 
 from tracekd.command_line import Parser, profile_name
-from tracekd.config import nearest
-from tracekd.grid import forced_traces, natural_answers, pool
+from tracekd.config import load, nearest
+from tracekd.data import splits
+from tracekd.data.problem import Problem
+from tracekd.data.problems import kept as kept_problems
+from tracekd.data.problems import training_set
+from tracekd.grid import forced_traces, pool
 from tracekd.io.locks import waiting
-from tracekd.io.records import write_jsonl
+from tracekd.io.records import read_jsonl, write_jsonl
 from tracekd.run import Run, open_run
+from tracekd.scoring.aligned import verdict
+from tracekd.scoring.reading import split_output
 from tracekd.students import records, sft
 from tracekd.students.records import UNTRAINED, Job, adapter_jobs, adapter_path, output_jobs, read_record
+from tracekd.traces import freeform, natural
+
+SUFFIX, TAUGHT = "-natural", "correct"
+ABOUT = {
+    "train": "Train each missing adapter.",
+    "generate": "Let each chosen student answer its test problems; a missing adapter is an error that names it.",
+    "intervene": "Let each chosen student, which must have answered by itself already, answer after forced traces.",
+    "export": "Write the SFT sets as JSON lines that other trainers read, DATASET/CONDITION.jsonl.",
+}
 
 
 def train(run, jobs: Sequence[Job] | None = None, workers: int | None = None) -> pd.DataFrame:
@@ -31,7 +46,7 @@ def train(run, jobs: Sequence[Job] | None = None, workers: int | None = None) ->
     if others := ", ".join(d for d in run.datasets if d not in run.live):
         print(f"trained in this profile: {', '.join(run.live)}; notebook 08 has recorded results of {others}")
     with waiting(run.path("sft")):  # shards and processes that start together make the sets once
-        natural_answers.prepare(run)
+        answer_naturally(run)
         sets = sft.training_sets(run)
     todo = [job for job in jobs if not records.finished(run, sets[job[:2]], *job)]
     work(run, "train", {j: sum(len(e.prompt) + len(e.target) for e in sets[j[:2]]) for j in todo}, workers)
@@ -39,12 +54,81 @@ def train(run, jobs: Sequence[Job] | None = None, workers: int | None = None) ->
     return pd.DataFrame(rows).drop(columns=["recipe", "key"], errors="ignore")
 
 
-def generate(run, jobs: Sequence[Job] | None = None, workers: int | None = None) -> list[Path]:
-    """Let every student of the run (or of ``jobs``) answer its test problems; returns the outputs files, one per job.
+def base_of(run: Run) -> Run:
+    """The run of profile NAME, in the folder beside, whose ``correct`` students answer for that of NAME-natural."""
+    name = run.profile.name.removesuffix(SUFFIX)
+    if name == run.profile.name:
+        raise ValueError(
+            f"profile {name!r} has natural conditions: expected NAME{SUFFIX}, where NAME trains the student"
+        )
+    profile = replace(load(name), seeds=run.profile.seeds)
+    return replace(run, profile=profile, folder=run.folder.with_name(name), texts="")
 
-    Nothing is trained: missing adapters are a FileNotFoundError with the command. An untrained student has no seed and
-    counts under the run's first one.
+
+def fresh_problems(run: Run, dataset: str, problems: Sequence[Problem]) -> list[Problem]:
+    """The training problems to answer, of those with another question or context than all that the student has seen."""
+    base = base_of(run)
+    seen = {splits.key(p) for p in training_set(base, dataset, problems)}
+    rest = [p for p in problems if p.split == "train" and splits.key(p) not in seen]
+    if not rest:
+        raise ValueError(
+            f"{dataset}: profile {base.profile.name!r} trains on all {len(seen)} training problems and leaves none to "
+            "answer: give its `train` a smaller number in profiles.toml"
+        )
+    drawn = splits.select(rest, run.profile.train.get(dataset, "all"), run.rng(f"{dataset}/natural"))
+    chosen = records.answerable(base, dataset, drawn)
+    print(f"{dataset}: {len(chosen)} training problems to answer, of {len(rest)} that no {TAUGHT} student has seen")
+    return chosen
+
+
+def _taught(base: Run, dataset: str, problems: Sequence[Problem]) -> list[sft.Example]:
+    """What the ``correct`` students of the other profile were trained on: without the problems too long for any."""
+    chosen = training_set(base, dataset, problems)
+    rules = [c for c in base.profile.conditions_of(dataset) if c in ("vanilla", "correct", "incorrect")]
+    sets = {(dataset, c): sft.build(chosen, c, seed=base.seed) for c in rules}
+    return sft.fitting(sets, base.student, base.profile.recipe)[dataset, TAUGHT]
+
+
+def answer_naturally(run: Run) -> None:
+    """Write the wrong traces of every seed's student (``natural.traces_path``), where the run has natural conditions.
+
+    FileNotFoundError (with the command) for a student not trained on just the present examples; ValueError for one
+    without a wrong trace.
     """
+    if not (wanted := [d for d in run.live if natural.conditions_of(run, d)]):
+        return
+    from tracekd.students.generate import Asker  # loads torch
+
+    base, problems = base_of(run), kept_problems(run)
+    asker, fresh = Asker(run.student, base.profile.recipe), {d: fresh_problems(run, d, problems[d]) for d in wanted}
+    taught = {d: _taught(base, d, problems[d]) for d in wanted}
+    for dataset, seed in product(wanted, run.profile.seeds):
+        asked, job = fresh[dataset], (dataset, TAUGHT, seed)
+        if not records.finished(base, taught[dataset], *job):
+            raise FileNotFoundError(
+                f"no {TAUGHT} student of {dataset} with seed {seed} and just the present training problems in "
+                f"{base.folder}: make it with\n    python -m tracekd train --profile {base.profile.name} "
+                f"--dataset {dataset} --condition {TAUGHT}"
+            )
+        path = run.path("natural", dataset, f"outputs-{seed}.jsonl")
+        asker.complete(path, asked, records.adapter_path(base, *job), records.about(run, *job))
+        said, wrong, counts = {row["id"]: row for row in read_jsonl(path)}, [], Counter()
+        for problem in asked:
+            text, finished = said[problem.id]["text"], said[problem.id]["finished"]
+            found = verdict(problem, text, finished)
+            kind = ("correct" if found["trace_correct"] else "wrong") if found["status"] == "ok" else found["status"]
+            counts[kind] += 1
+            if kind == "wrong":
+                wrong.append({"id": problem.id, "trace": freeform.clean(split_output(text, finished)[1])})
+        read = ", ".join(f"{n} {kind}" for kind, n in counts.items())
+        print(f"{dataset}, seed {seed}: {read}; the {len(wrong)} wrong traces train the natural conditions")
+        if not wrong:
+            raise ValueError(f"{path}: none of {len(asked)} outputs has a wrong trace to train on: raise `train`")
+        write_jsonl(natural.traces_path(run, dataset, seed), wrong)
+
+
+def generate(run, jobs: Sequence[Job] | None = None, workers: int | None = None) -> list[Path]:
+    """Let every student (or those of ``jobs``) answer; returns outputs files. FileNotFoundError without adapters."""
     jobs = output_jobs(run) if jobs is None else jobs
     made = {job: read_record(adapter_path(run, *job)) for job in jobs if job[1] not in UNTRAINED}
     check(run, "train", [job for job in made if not made[job]])
@@ -58,11 +142,7 @@ def generate(run, jobs: Sequence[Job] | None = None, workers: int | None = None)
 
 
 def intervene(run, jobs: Sequence[Job] | None = None, workers: int | None = None) -> list[Path]:
-    """Let every trained student of the run (or of ``jobs``) answer after the nine forced traces.
-
-    A kill loses at most the problem in flight. Returns the rows files, one per job. Missing adapters or outputs are a
-    FileNotFoundError with the command that makes them.
-    """
+    """Let every trained student (or those of ``jobs``) answer after the nine forced traces; returns the rows files."""
     jobs = adapter_jobs(run) if jobs is None else jobs
     check(run, "train", [job for job in jobs if not read_record(adapter_path(run, *job))])
     with waiting(run.path("problems")):
@@ -77,52 +157,61 @@ def check(run, command: str, missing: Sequence[Job]) -> None:
     """Raise ``FileNotFoundError`` with the command that makes what is missing; do nothing if nothing is."""
     if missing:
         what = "adapters are" if command == "train" else "outputs files are"
-        named = ", ".join("/".join(map(str, job)) for job in missing[:3]) + (", ..." if len(missing) > 3 else "")
         raise FileNotFoundError(
-            f"{len(missing)} {what} missing in {run.folder} ({named}): make them with\n"
+            f"{len(missing)} {what} missing in {run.folder} (first {'/'.join(map(str, missing[0]))}): make them with\n"
             f"    python -m tracekd {command} --profile {run.profile.name}"
         )
 
 
 def work(run, kind: str, sizes: Mapping[Job, float], workers: int | None) -> None:
-    """Do the jobs by ``workers`` processes (None: one per core as memory allows), or in this process for one.
-
-    The 2-layer random student learns in less time than a process needs to start, so it stays in this one.
-    """
-    what = "adapters" if kind == "train" else "students"
-    here = workers is None and run.student == "tiny-random"
-    workers = 1 if here or not sizes else workers or pool.fitting(run.student)
-    if workers > 1 and sizes:  # also for one job, so that a resumed one is computed by one thread again
-        print(f"{kind}: {len(sizes)} {what} by {workers} workers of one thread each", flush=True)
-        pool.do(run, kind, sizes, what, workers)
-    elif sizes:
+    """Do jobs by ``workers`` processes (None: as memory allows), or in this one if it is one, or the student tiny."""
+    if not sizes:
+        return
+    if (workers or (1 if run.student == "tiny-random" else pool.fitting(run.student))) == 1:
         job = pool.doing(run, kind)
         for each in sizes:
             job(*each)
-
-
-def shard(items: Sequence, text: str) -> list:
-    """Every n-th of ``items`` for shard ``i/n`` (0 <= i < n), so that sets and sizes mix."""
-    number, _, of = text.partition("/")
-    if not (number.isdigit() and of.isdigit() and int(number) < int(of)):
-        raise ValueError(f"shard {text!r}: expected i/n with 0 <= i < n, such as 0/4 to 3/4")
-    return list(items)[int(number) :: int(of)]
+    else:  # also for one job, so that a resumed one is computed by one thread again
+        pool.do(run, kind, sizes, workers)
 
 
 def chosen(everything: Sequence[Job], options: argparse.Namespace) -> list[Job]:
-    """The jobs that the options leave; ValueError where one names what the grid does not have."""
+    """The jobs that the options leave, of these every n-th for shard ``i/n``; ValueError where an option names none."""
     found = list(everything)
     for place, name in enumerate(("dataset", "condition", "seed")):
         wanted, known = getattr(options, name), sorted({str(job[place]) for job in everything})
         if wanted and wanted not in known:
             raise ValueError(f"--{name} {wanted!r} is not in this grid: {nearest(wanted, known)}")
         found = [job for job in found if not wanted or str(job[place]) == wanted]
-    return shard(found, options.shard)
+    number, _, of = options.shard.partition("/")
+    if not (number.isdigit() and of.isdigit() and int(number) < int(of)):
+        raise ValueError(f"--shard {options.shard!r}: expected i/n with 0 <= i < n, such as 0/4 to 3/4")
+    return found[int(number) :: int(of)]
 
 
-def open_grid(command: str, about: str | None, argv: list[str]) -> tuple[Run, list[Job], argparse.Namespace]:
-    """The run, the jobs of this shard (none if they are only listed) and the options, with a log file opened."""
-    made = Parser(command, about, f"python -m tracekd {command} --profile smoke --dataset babi")
+def main(command: str, argv: list[str]) -> int:
+    """Do what ``ABOUT`` says for the chosen jobs of a profile, or list them."""
+    options = _options(command, argv)
+    run = open_run(command, options.profile, options.first_seed, options.data, getattr(options, "texts", ""))
+    untrained = command == "generate" and not options.trained
+    todo = chosen(output_jobs(run) if untrained else adapter_jobs(run), options)
+    if options.list:
+        print("\n".join(f"{d} {c} {s}" for d, c, s in todo))
+    elif command == "export":
+        export(run, dict.fromkeys(job[:2] for job in todo), options.output)
+    elif command == "train" and todo:
+        made = train(run, todo, options.workers)
+        print(made[["dataset", "condition", "seed", "mean_loss", "seconds"]].to_string(index=False))
+    elif todo:
+        print(*(generate if command == "generate" else intervene)(run, todo, options.workers), sep="\n")
+    return 0
+
+
+main_train, main_generate, main_intervene, main_export = (partial(main, command) for command in ABOUT)
+
+
+def _options(command: str, argv: list[str]) -> argparse.Namespace:
+    made = Parser(command, ABOUT[command], f"python -m tracekd {command} --profile smoke --dataset babi")
     made.add_argument("--profile", type=profile_name, default="cpu", help="default: cpu")
     made.add_argument("--data", default="", help="generated, hub or a folder (default: the profile's)")
     if command in ("train", "export"):
@@ -140,53 +229,14 @@ def open_grid(command: str, about: str | None, argv: list[str]) -> tuple[Run, li
     options = made.parse_args(argv)
     if options.workers is not None and options.workers < 1:
         raise ValueError(f"--workers {options.workers}: expected 1 or more")
-    run = open_run(command, options.profile, options.first_seed, options.data, getattr(options, "texts", ""))
-    screen = logging.StreamHandler()
-    screen.setLevel(logging.WARNING)
-    file = logging.FileHandler(run.path("logs", f"{command}-{options.shard.replace('/', '-of-')}.log"))
-    form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-    logging.basicConfig(level=logging.INFO, format=form, handlers=[screen, file])
-    untrained = command == "generate" and not options.trained
-    todo = chosen(output_jobs(run) if untrained else adapter_jobs(run), options)
-    if options.list:
-        print("\n".join(f"{d} {c} {s}" for d, c, s in todo))
-    return run, [] if options.list else todo, options
+    return options
 
 
-def main_train(argv: list[str]) -> int:
-    """Train each missing adapter."""
-    run, todo, options = open_grid("train", main_train.__doc__, argv)
-    for row in train(run, todo, options.workers).itertuples() if todo else ():
-        print(f"{row.dataset}/{row.condition}/seed{row.seed}: loss {row.mean_loss:.4f}, {row.seconds:.0f} s")
-    return 0
-
-
-def main_generate(argv: list[str]) -> int:
-    """Let each chosen student answer its test problems; a missing adapter is an error that names it."""
-    run, todo, options = open_grid("generate", main_generate.__doc__, argv)
-    if todo:
-        print(*generate(run, todo, options.workers), sep="\n")
-    return 0
-
-
-def main_intervene(argv: list[str]) -> int:
-    """Let each chosen student, which must have answered by itself already, answer after forced traces."""
-    run, todo, options = open_grid("intervene", main_intervene.__doc__, argv)
-    if todo:
-        print(*intervene(run, todo, options.workers), sep="\n")
-    return 0
-
-
-def main_export(argv: list[str]) -> int:
-    """Write the SFT sets as JSON lines that other trainers read, DATASET/CONDITION.jsonl.
-
-    A row has id, dataset, condition and teacher, and the chat in two parts, ``prompt`` and ``completion``: TRL puts the
-    loss on the completion alone and sees the same tokens as ``tracekd train``.
-    """
-    run, todo, options = open_grid("export", main_export.__doc__, argv)
-    sets = sft.kept(run) if todo else {}
-    for dataset, condition in dict.fromkeys(job[:2] for job in todo):
-        path = options.output / dataset / f"{condition}.jsonl"
+def export(run, keys: Iterable[tuple[str, str]], folder: Path) -> None:
+    """Write SFT sets as DATASET/CONDITION.jsonl; TRL puts the loss on ``completion`` alone, as `tracekd train` does."""
+    sets = sft.kept(run)
+    for dataset, condition in keys:
+        path = folder / dataset / f"{condition}.jsonl"
         rows = [
             {name: getattr(e, name) for name in ("id", "dataset", "condition", "teacher")}
             | {"prompt": [{"role": "user", "content": e.prompt}]}
@@ -194,4 +244,3 @@ def main_export(argv: list[str]) -> int:
             for e in sets[dataset, condition]
         ]
         print(f"{path}: {write_jsonl(path, rows)} examples; {run.label_of(dataset)}")
-    return 0

@@ -20,7 +20,7 @@ from tracekd.data.problem import Problem
 from tracekd.io.locks import locked
 from tracekd.io.records import append_jsonl, recover_jsonl, write_jsonl
 from tracekd.students import records, registry, sft
-from tracekd.students.records import PROMPTED, UNTRAINED, Turns
+from tracekd.students.records import PROMPTED, Turns
 from tracekd.traces import templates
 
 GROUP, GPU_GROUP = 8, 16  # prompts read at once: enough to fill a matrix, few enough to be of like length
@@ -50,13 +50,29 @@ def selected(cache: Cache, rows: torch.Tensor) -> Cache:
     return _cache((layer.keys[rows], layer.values[rows]) for layer in cache.layers)
 
 
+def _read(model, ids, cache: Cache, **options) -> torch.Tensor:
+    """Let the model read tokens (B, T) into ``cache``; return the logits (B, V) at the last place."""
+    return model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1, **options).logits[:, -1]
+
+
 def prefill(model, prompts: Sequence[Sequence[int]], pad: int):
     """Run the shared beginning of all prompts once, and their rests a few rows at a time, padded to the longest.
 
     Returns the logits at the last place (B, V), the KV cache, and its mask (B, T): shared tokens, padding, rest.
     ValueError where a layer of the model looks back over a window only.
     """
-    shared, begun = _begun(model, prompts)
+    begun = DynamicCache(config=model.config)
+    if kinds := {type(layer).__name__ for layer in begun.layers} - {"DynamicLayer"}:
+        raise ValueError(
+            f"{model.config.model_type} students have {', '.join(sorted(kinds))} in their cache, expected plain "
+            "attention over the whole context: take a student of the registry"
+        )
+    alike = takewhile(lambda tokens: len(set(tokens)) == 1, zip(*prompts, strict=False))
+    shared = min(len(list(alike)), min(map(len, prompts)) - 1)  # each keeps a token of its own
+    if shared * (len(prompts) - 1) < SPARED:
+        shared = 0
+    else:
+        _read(model, torch.tensor([list(prompts[0][:shared])], device=model.device), begun)
     width, logits, caches, masks = max(map(len, prompts)) - shared, [], [], []
     at_once = GROUP if model.device.type == "cpu" else GPU_GROUP
     for first in range(0, len(prompts), at_once):
@@ -65,36 +81,14 @@ def prefill(model, prompts: Sequence[Sequence[int]], pad: int):
         if shared:
             cache.batch_repeat_interleave(len(ids))
         whole = padded(mask, (shared, 0), value=1)
-        out = model(
-            input_ids=ids, attention_mask=whole, position_ids=(whole.cumsum(1) - 1).clamp(min=0)[:, shared:],
-            past_key_values=cache, use_cache=True, logits_to_keep=1,
-        )  # fmt: skip
-        logits.append(out.logits[:, -1])
+        places = (whole.cumsum(1) - 1).clamp(min=0)[:, shared:]
+        logits.append(_read(model, ids, cache, attention_mask=whole, position_ids=places))
         masks.append(padded(padded(mask, (missing, 0)), (shared, 0), value=1))
         # Empty places come after the shared tokens, as in the mask.
-        states = [state for layer in cache.layers for state in (layer.keys, layer.values)]
-        caches.append([
-            torch.cat([s[:, :, :shared], padded(s[:, :, shared:], (0, 0, missing, 0))], dim=2) for s in states
-        ])  # fmt: skip
+        states = [s for layer in cache.layers for s in (layer.keys, layer.values)]
+        caches.append([torch.cat([s[:, :, :shared], padded(s[:, :, shared:], (0, 0, missing, 0))], 2) for s in states])
     states = [torch.cat(parts) for parts in zip(*caches, strict=True)]
     return torch.cat(logits), _cache(zip(states[::2], states[1::2], strict=True)), torch.cat(masks)
-
-
-def _begun(model, prompts: Sequence[Sequence[int]]) -> tuple[int, DynamicCache]:
-    """How many tokens all prompts share at their beginning (0 if not worth a pass), and the cache that these leave."""
-    cache = DynamicCache(config=model.config)
-    if kinds := {type(layer).__name__ for layer in cache.layers} - {"DynamicLayer"}:
-        raise ValueError(
-            f"{model.config.model_type} students have {', '.join(sorted(kinds))} in their cache, expected plain "
-            "attention over the whole context: take a student of the registry"
-        )
-    alike = takewhile(lambda tokens: len(set(tokens)) == 1, zip(*prompts, strict=False))
-    shared = min(len(list(alike)), min(map(len, prompts)) - 1)  # each keeps a token of its own
-    if shared * (len(prompts) - 1) < SPARED:
-        return 0, cache
-    ids = torch.tensor([list(prompts[0][:shared])], device=model.device)
-    model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
-    return shared, cache
 
 
 @torch.inference_mode()
@@ -127,21 +121,12 @@ def continued(model, logits: torch.Tensor, cache: Cache, mask: torch.Tensor, *, 
             keep = open_rows.nonzero().flatten()
             cache.batch_select_indices(keep)
             rows, chosen, positions, mask = rows[keep], chosen[keep], positions[keep], mask[keep]
-        out = model(
-            input_ids=chosen[:, None], attention_mask=mask, position_ids=positions, past_key_values=cache,
-            use_cache=True, logits_to_keep=1,
-        )  # fmt: skip
-        logits = out.logits[:, -1]
+        logits = _read(model, chosen[:, None], cache, attention_mask=mask, position_ids=positions)
     return list(zip(made, ended, strict=True))
 
 
-def batches(
-    tokenizer, config, problems: Sequence[Problem], *, limit: int, batch: int, before: Turns = ()
-) -> Iterator[Batch]:
-    """Cut prompts, the longest first, into batches of ``batch``, or fewer if memory holds fewer.
-
-    A resumed run cuts them the same way. ``before``: the turns of worked examples, see ``records.turns``.
-    """
+def batches(tokenizer, config, problems: Sequence[Problem], limit: int, batch: int, before: Turns) -> Iterator[Batch]:
+    """Cut prompts (after the turns ``before``), the longest first, into batches of ``batch``, or as memory holds."""
     prompts = [(p, sft.prompt_ids(tokenizer, templates.prompt(p), before)) for p in problems]
     prompts.sort(key=lambda pair: -len(pair[1]))
     size, first = 2 if machine.has_gpu() else 4, 0
@@ -149,14 +134,6 @@ def batches(
         many = min(batch, machine.rows_at_once(config, size, len(prompts[first][1]) + limit))
         yield prompts[first : first + many]
         first += many
-
-
-def answer(model, tokenizer, cut: Iterable[Batch], limit: int) -> Iterator[list[tuple[Problem, list[int], bool]]]:
-    """Answer batches greedily: yields lists of (problem, new token ids without the end token, whether that came)."""
-    end = sft.end_token(tokenizer)
-    for part in cut:
-        made = greedy(model, [ids for _, ids in part], end=end, pad=tokenizer.pad_token_id, limit=limit)
-        yield [(p, tokens, ended) for (p, _), (tokens, ended) in zip(part, made, strict=True)]
 
 
 def loaded(student: str, quantise: bool = True):
@@ -169,12 +146,9 @@ def loaded(student: str, quantise: bool = True):
 
 
 def adapted(model, adapter: Path):
-    """A model in evaluation mode that answers as ``model`` with ``adapter`` on it; ``model`` must not be used beside.
-
-    In fp32 the adapter is added to a copy of the weights: the same function up to rounding, and fewer products. Weights
-    in fewer bits would be rounded anew by that: there the adapter stays beside them, to be taken off by ``unload``.
-    """
+    """``model`` with ``adapter`` on it, in evaluation mode; ``model`` itself must not be used beside."""
     kinds = {weight.dtype for weight in model.parameters()}
+    # In fp32 the adapter is added to a copy: fewer products. Weights in fewer bits would be rounded anew by that.
     exact = kinds == {torch.float32}
     base = copy.deepcopy(model) if exact else model
     wrapped = PeftModel.from_pretrained(base, str(adapter), autocast_adapter_dtype=kinds != {torch.bfloat16})
@@ -210,12 +184,9 @@ class Asker:
         """Fill ``path`` until it has an output for each problem, and replace those under another ``output_key``.
 
         ``adapter`` None asks the student as it is, after the worked examples ``before``. An unfinished batch is
-        generated whole, as its other problems can tip a near tie. FileNotFoundError where the adapter has not been
-        trained, or is damaged.
+        generated whole, as its other problems can tip a near tie. FileNotFoundError for a damaged adapter.
         """
         record = PROMPTED if adapter is None else records.read_record(adapter)
-        if record is None:
-            raise FileNotFoundError(f"no finished adapter at {adapter}: run notebook 03_qlora_train first")
         if adapter and (wrong := records.damaged(adapter, record)):
             raise FileNotFoundError(f"the adapter at {adapter} is damaged ({wrong}): `tracekd train` trains it again")
         key = records.output_key(registry.identity(self.student), record, self.recipe, problems, before)
@@ -224,8 +195,7 @@ class Asker:
             if all(p.id in done for p in problems):
                 return
             config, limit = registry.load_config(self.student), records.limit_of(self.recipe, record)
-            how = {"limit": limit, "batch": self.recipe.generate_batch, "before": before}
-            cut = batches(self.tokenizer, config, problems, **how)
+            cut = batches(self.tokenizer, config, problems, limit, self.recipe.generate_batch, before)
             left = [part for part in cut if any(p.id not in done for p, _ in part)]
             again = {p.id for part in left for p, _ in part}
             write_jsonl(path, [row for i, row in done.items() if i not in again])
@@ -233,21 +203,15 @@ class Asker:
 
     def _answer(self, path: Path, left: list[Batch], adapter: Path | None, limit: int, about: dict) -> None:
         model, tokens, done = self.with_adapter(adapter), 0, 0
+        end, pad = sft.end_token(self.tokenizer), self.tokenizer.pad_token_id
         label = f"{about['dataset']}/{about['condition']}/{about['seed']}"
         with closing(progress.Bar(label, sum(map(len, left)), unit="problem")) as bar:
-            for part in answer(model, self.tokenizer, left, limit):
+            for part in left:
                 rows = []
-                for p, ids, finished in part:
+                made = greedy(model, [ids for _, ids in part], end=end, pad=pad, limit=limit)
+                for (p, _), (ids, finished) in zip(part, made, strict=True):
                     text = self.tokenizer.decode(ids, skip_special_tokens=True)
                     rows.append({"id": p.id, "text": text, "finished": finished, "n_tokens": len(ids), **about})
                 append_jsonl(path, rows)
                 tokens, done = tokens + sum(row["n_tokens"] for row in rows), done + len(part)
                 bar.at(done, tokens)
-
-
-def answer_job(run, asker: Asker, problems: dict[str, list[Problem]], dataset: str, condition: str, seed: int) -> Path:
-    """Let one student of the run answer the problems that it has not answered yet; return the outputs file."""
-    path, before = records.outputs_path(run, dataset, condition, seed), records.turns(run, dataset, condition)
-    adapter = None if condition in UNTRAINED else records.adapter_path(run, dataset, condition, seed)
-    asker.complete(path, problems[dataset], adapter, records.about(run, dataset, condition, seed), before)
-    return path

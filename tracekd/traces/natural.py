@@ -1,7 +1,7 @@
 """Natural wrong traces: what a student trained on correct traces got wrong by itself, as a training condition.
 
 The student of condition ``correct`` and the same seed answers training problems that it was not trained on (see
-``tracekd.grid.natural_answers``). ``natural`` teaches its own wrong traces with the gold answer; ``natural_correct``
+``run_grid.answer_naturally``). ``natural`` teaches its own wrong traces with the gold answer; ``natural_correct``
 and ``natural_incorrect`` those of ``correct`` and ``incorrect`` on the same problems, which are each seed's own.
 """
 
