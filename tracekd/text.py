@@ -196,7 +196,7 @@ def quoted_list(text: str) -> tuple[str, ...] | None:
     for form in dict.fromkeys((text, text.translate(_CURLY), unescaped(text).translate(_CURLY))):
         if form[:1] not in _CLOSING:
             continue
-        value = _literal(form)
+        value = literal(form)
         if isinstance(value, list | tuple | set | dict):
             flat, inside = tuple(_flat(value)), form[1:-1]
             # Python joins 'a' 'b' into one string; a list without commas means two.
@@ -253,7 +253,8 @@ def marked_lines(text: str) -> tuple[str, ...] | None:
     return tuple(read_list(item)[0] if len(read_list(item)) == 1 else item for item in items)
 
 
-def _literal(text: str) -> Any:
+def literal(text: str) -> Any:
+    """What a text says as a Python literal; None where it is none."""
     try:
         with warnings.catch_warnings(action="ignore", category=SyntaxWarning):
             return ast.literal_eval(text)

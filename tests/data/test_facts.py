@@ -2,7 +2,7 @@
 
 import pytest
 
-from tracekd.data import facts
+from tracekd.data import load_cotempqa as facts
 from tracekd.data.problem import Problem
 from tracekd.decompose.agreement import KINDS, compare
 from tracekd.decompose.derive_cotempqa import UNREAD, derive

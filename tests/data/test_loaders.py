@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from test_load_marco import record
 from test_own_set import lines, own, small
 
-from tracekd.data import hub, load_babi, load_cotempqa, problem, problems, splits
+from tracekd.data import hub, load_babi, load_cotempqa, problem, problems
 
 ASKED = "While Ada Poe was working for Acme, which employer did Ada Poe work for at the same time?"
 ROW = {
@@ -88,7 +88,7 @@ def second(**change):
         ("mix_test.jsonl", second(index="3533"), "line 2: index is '3533'"),
         ("mix_test.jsonl", second(index=3532), "line 2: '0000' is in line 1"),
         ("other.jsonl", second(), "equal.json"),
-        ("train.csv", CSV.replace(",answer\n", "\n"), "line 1: column answer"),
+        ("train.csv", CSV.replace(",answer\n", "\n"), "line 2: answer missing"),
         ("train.csv", CSV.replace("['Ann went to the attic.']\"", "['Nobody.']\""), "line 2: answer_passage is 'No"),
         ("train.csv", CSV.replace("['Ann went to the attic.', 'Bo", "'Ann', 'Bo"), "line 2: passages"),
         ("train.csv", CSV.replace("single-supporting-fact", "single"), "line 2: query_type is 'single'"),
@@ -112,7 +112,6 @@ def test_wrong_files_are_named_with_line_and_value(tmp_path, name, text, words):
         (STORY.replace("\t1", "\t7"), "line 3: supporting fact is 7"),
         (STORY.replace("2 John", "John"), "line 2: line is 'John moved"),
         (STORY.replace("2 John", "9 John"), "line 2: number is 9"),
-        (STORY.replace("3 Where is Mary? \tgarden\t1\n", "") + SECOND, "line 3: the story before is"),
     ],
 )
 def test_wrong_lines_of_an_archive_are_named(tmp_path, text, words):
@@ -225,5 +224,5 @@ def test_mutated_files_give_problems_or_a_message_with_file_and_line(tmp_path, d
         assert name in str(error)
         assert WHERE.search(str(error)), error
     else:
-        for p in splits.check(found):
+        for p in problem.check(found):
             assert p.context and p.answers and all(isinstance(text, str) for text in (*p.context, *p.answers))

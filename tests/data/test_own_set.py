@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tracekd
-from tracekd.data import custom, problem, problems
+from tracekd.data import problem, problems
 from tracekd.decompose.derive import derive
 from tracekd.scoring import aligned
 from tracekd.traces import templates
@@ -78,7 +78,7 @@ def test_ids_splits_and_repeats(tmp_path, caplog):
 def test_errors_name_line_and_value(tmp_path, change, words):
     (tmp_path / "mine.jsonl").write_text(lines(own(0), own(1) | change), encoding="utf-8")
     with pytest.raises(ValueError, match=rf"mine\.jsonl, {words}"):
-        custom.load_own(tmp_path / "mine.jsonl")
+        problems.load_own(tmp_path / "mine.jsonl")
 
 
 @settings(max_examples=300, deadline=None)
@@ -86,7 +86,7 @@ def test_errors_name_line_and_value(tmp_path, change, words):
 def test_every_accepted_answer_is_scored_right_when_it_is_given(text):
     p = problem.Problem("own/a/1", "own", "a", ("It is so.", "Other."), "q?", (text,), (0,), "test")
     try:
-        custom.check_scorable(list(p.context), [text])
+        problems.check_scorable(list(p.context), [text])
     except ValueError:
         return
     found = aligned.verdict(p, templates.target(p, templates.build(p, "correct")))

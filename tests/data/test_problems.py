@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from tracekd.config import load
 from tracekd.data import problems as P
-from tracekd.data import splits
-from tracekd.data.problem import CATEGORIES, DataUnavailable, Problem
+from tracekd.data.problem import CATEGORIES, DataUnavailable, Problem, near_duplicate_lines, near_duplicates
 from tracekd.run import Run
 
 
@@ -41,7 +40,7 @@ def test_real_cotempqa_has_the_papers_splits_and_numbers(shared_data):
     assert Counter(p.category for p in split["test"]) == {"equal": 87, "overlap": 131, "during": 619, "mix": 113}
     assert len({p.id for p in loaded}) == len(loaded) == 1567 + 950
     assert all(p.evidence for p in loaded)
-    assert splits.near_duplicates(split["train"], split["test"]) == 0
+    assert near_duplicates(split["train"], split["test"]) == 0
     # The authors number their test files through during (3,096 problems), equal (436) and mix.
     first = json.loads((shared_data / "cotempqa" / "mix_test.jsonl").read_text().splitlines()[0])
     by_id = {p.id: p for p in loaded}
@@ -64,7 +63,7 @@ def test_real_babi_counts_and_leaks(shared_data, caplog):
     assert (len(split["train"]), len(split["test"])) == (3656, 376)
     assert set(Counter(p.category for p in loaded)) == set(CATEGORIES["babi"])
     # 256 of 376: the gold facts and the question are those of a training problem, in another context.
-    assert splits.near_duplicates(split["train"], split["test"]) == 256
+    assert near_duplicates(split["train"], split["test"]) == 256
     for path in ("README.md", "notebooks/06_released_outputs.ipynb", "notebooks/08_paper_check.ipynb"):
         assert re.search("256 of (376 bAbI|bAbI's 376)", (ROOT / path).read_text(encoding="utf-8"))
 
@@ -77,8 +76,8 @@ def test_leaks_and_repeats_leave_training_and_the_test_split_stays_whole():
     left = P.drop_leaks([twin, near, replace(near, id="own/a/repeat"), one, again])
     assert [p.id for p in left] == ["own/a/train-4", "own/a/test-1", "own/a/test-2"]
     # fact 0 is the gold fact of all of them, and the question is one: both test problems have a near twin.
-    assert splits.near_duplicates([near], [one, again]) == 2
-    assert "2 of 2 test problems (100.0%)" in splits.near_duplicate_lines({"own": [near]}, {"own": [one, again]})
+    assert near_duplicates([near], [one, again]) == 2
+    assert "2 of 2 test problems (100.0%)" in near_duplicate_lines({"own": [near]}, {"own": [one, again]})
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def sentences(story):
         ("Mary got the milk there.", "What is Mary carrying?", "lists-sets", "milk", (0,)),
         ("This morning Julie went to the park. Julie moved to the office yesterday.",
          "Where was Julie before the park?", "time-reasoning", "office", (0, 1)),
-        ("Mice are afraid of foxes. Emily is a mouse.", "What is emily afraid of?", "basic-deduction", "fox", (0, 1)),
+        ("Mice are afraid of cats. Emily is a mouse.", "What is emily afraid of?", "basic-deduction", "cat", (0, 1)),
         ("Lily is a swan. Greg is a swan. Greg is white.",
          "What color is Lily?", "basic-induction", "white", (0, 1, 2)),
         ("The box is above the disc. The disc is above the cone.",

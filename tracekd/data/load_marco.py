@@ -16,8 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tracekd.data.problem import CATEGORIES, DataUnavailable, Problem, are_texts, build, expect
-from tracekd.data.splits import paper_split
+from tracekd.data.problem import CATEGORIES, DataUnavailable, Problem, are_texts, build, expect, paper_split
 from tracekd.io.records import numbered_jsonl
 
 log = logging.getLogger(__name__)

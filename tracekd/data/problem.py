@@ -1,15 +1,20 @@
-"""The one record of a question with its gold steps, and the file form in which a run stores it."""
+"""The one record of a question with its gold steps; its file form; splits, and draws that keep the shares."""
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
+import pandas as pd
+
 from tracekd.io.records import numbered_jsonl
 
+log = logging.getLogger(__name__)
 T, P = TypeVar("T"), TypeVar("P")
 
 DATASETS = ("cotempqa", "marco", "babi")
@@ -106,8 +111,8 @@ def check_fields(row: Mapping, texts: Sequence[str], lists: Sequence[str]) -> No
         expect(right, name, row[name], "a list of texts, at least one")
 
 
-_KINDS = dict.fromkeys(("id", "dataset", "category", "question", "split"), str) | {"meta": dict}
-_ITEMS = {"context": str, "answers": str, "evidence": int}
+_FIELDS = dict.fromkeys(("id", "dataset", "category", "question", "split"), str) | {"meta": dict}
+_LISTS = {"context": str, "answers": str, "evidence": int}
 
 
 def as_row(problem: Problem) -> dict:
@@ -121,8 +126,98 @@ def read_problems(path: str | Path) -> list[Problem]:
 
 
 def _stored(row: dict) -> Problem:
-    for name in sorted({*_KINDS, *_ITEMS, *row}):
-        value, item = row.get(name), _ITEMS.get(name)
+    for name in sorted({*_FIELDS, *_LISTS, *row}):
+        value, item = row.get(name), _LISTS.get(name)
         listed = item and isinstance(value, list) and all(type(one) is item for one in value)
-        expect(listed or isinstance(value, _KINDS.get(name, ())), name, value, "a field as runs store it")
-    return Problem(**{**row, **{name: tuple(row[name]) for name in _ITEMS}})
+        expect(listed or isinstance(value, _FIELDS.get(name, ())), name, value, "a field as runs store it")
+    return Problem(**row | {name: tuple(row[name]) for name in _LISTS})
+
+
+def key(problem: Problem) -> tuple[frozenset[str], str]:
+    """What makes two problems the same: the question, and the set of context sentences in any order."""
+    return frozenset(problem.context), problem.question
+
+
+def drop_leaks(problems: list[Problem]) -> list[Problem]:
+    """Drop training problems that are in the test split too, and repeated training problems; log how many.
+
+    The authors' test split stays as it is, repeated problems included. A training problem is a repeat where question
+    and context agree, in order.
+    """
+    test = {key(p) for p in problems if p.split == "test"}
+    clean = [p for p in problems if p.split == "test" or key(p) not in test]
+    first = {(p.context, p.question): p for p in reversed(clean) if p.split == "train"}
+    left = [p for p in clean if p.split == "test" or first[p.context, p.question] is p]
+    if dropped := len(problems) - len(left):
+        text = (
+            "%s: %d training problems left out: %d are in the test split in any order of sentences, %d repeat another"
+        )
+        log.warning(text, problems[0].dataset, dropped, len(problems) - len(clean), len(clean) - len(left))
+    return left
+
+
+def near_duplicates(train: Iterable[Problem], test: list[Problem]) -> int:
+    """How many test problems share question and gold facts with a training problem, in another context."""
+    known = {(p.facts, p.question) for p in train}
+    return sum((p.facts, p.question) in known for p in test)
+
+
+def near_duplicate_lines(train: Mapping[str, list[Problem]], test: Mapping[str, list[Problem]]) -> str:
+    """``near_duplicates`` of each data set in words, one Markdown line each."""
+    said = "- **{}**: {} of {} test problems ({:.1f}%) have the question and the gold facts of a training problem."
+    twins = {dataset: near_duplicates(train[dataset], asked) for dataset, asked in test.items()}
+    return "\n".join(said.format(d, n, len(test[d]), 100 * n / max(len(test[d]), 1)) for d, n in twins.items())
+
+
+def check(problems: list[Problem]) -> list[Problem]:
+    """Return ``problems``; ``ValueError`` if an id repeats, evidence is out of range or a problem is in both splits."""
+    if repeated := [i for i, n in Counter(p.id for p in problems).items() if n > 1]:
+        raise ValueError(f"{len(repeated)} ids are given twice, first {repeated[0]!r}: every problem needs its own")
+    for p in problems:
+        with at(p.id):
+            right = all(0 <= i < len(p.context) for i in p.evidence)
+            expect(right, "evidence", p.evidence, f"indices into a context of {len(p.context)} facts")
+            expect(p.split in ("train", "test"), "split", p.split, "'train' or 'test'")
+    train, test = ({key(p) for p in problems if p.split == split} for split in ("train", "test"))
+    if both := train & test:
+        raise ValueError(f"{len(both)} problems are in both splits, such as the question {next(iter(both))[1]!r}")
+    return problems
+
+
+def count_labels(problems: list[Problem]) -> list[Problem]:
+    """The problems with the training labels and their counts in ``meta``, from which wrong labels are drawn.
+
+    Labels without training problems are left out: one that is never right would give a wrong trace away. A set
+    without training problems counts its test problems.
+    """
+    counts = Counter(p.category for p in problems if p.split == "train") or Counter(p.category for p in problems)
+    names, sizes = zip(*sorted(counts.items()), strict=True) if counts else ((), ())
+    labels = {"labels": "|".join(names), "label_counts": "|".join(map(str, sizes))}
+    return [replace(p, meta={**p.meta, **labels}) for p in problems]
+
+
+def paper_split(problems: list[Problem], shares: Mapping[str, float] | None = None, least: int = 0) -> list[Problem]:
+    """Problems with a split where they have none: by category ``DataFrame.sample(frac=0.2, random_state=42)``.
+
+    ``shares`` are other shares of test problems by category; ``least`` is the fewest test problems of a category that
+    has two problems or more.
+    """
+    split = pd.Series("train", range(len(problems)))
+    for category, rows in split.groupby(pd.Series([p.category for p in problems], dtype=object), sort=False):
+        size = max(round((shares or {}).get(category, 0.2) * len(rows)), least if len(rows) > 1 else 0)
+        split[rows.index[rows.reset_index(drop=True).sample(n=size, random_state=42).index]] = "test"
+    return [replace(p, split=p.split or part) for p, part in zip(problems, split, strict=True)]
+
+
+def select(problems: list[Problem], size: int | str, rng) -> list[Problem]:
+    """Draw ``size`` problems with category shares kept (systematic sampling), in a random order.
+
+    ``"all"``, or a size beyond what there is, takes everything; the order is still drawn.
+    """
+    order = [problems[i] for i in rng.permutation(len(problems))]
+    if size != "all" and int(size) < len(order):
+        order.sort(key=lambda p: p.category)
+        step, start = len(order) / int(size), rng.random()
+        order = [order[min(int((i + start) * step), len(order) - 1)] for i in range(int(size))]
+        order = [order[i] for i in rng.permutation(len(order))]
+    return order

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tracekd.config import load
-from tracekd.data import splits
-from tracekd.data.problem import Problem
+from tracekd.data.problem import Problem, key, select
 from tracekd.data.problems import kept as kept_problems
 from tracekd.data.problems import training_set
 from tracekd.io.records import read_jsonl, write_jsonl
@@ -42,14 +41,14 @@ def fresh_problems(run: Run, dataset: str, problems: Sequence[Problem]) -> list[
     A problem with the question and the set of sentences of a seen one counts as seen. ValueError where none is left.
     """
     base = base_of(run)
-    seen = {splits.key(p) for p in training_set(base, dataset, list(problems))}
-    rest = [p for p in problems if p.split == "train" and splits.key(p) not in seen]
+    seen = {key(p) for p in training_set(base, dataset, list(problems))}
+    rest = [p for p in problems if p.split == "train" and key(p) not in seen]
     if not rest:
         raise ValueError(
             f"{dataset}: profile {base.profile.name!r} trains on all {len(seen)} training problems and leaves none to "
             "answer: give its `train` a smaller number in profiles.toml"
         )
-    chosen = splits.select(rest, run.profile.train.get(dataset, "all"), run.rng(f"{dataset}/natural"))
+    chosen = select(rest, run.profile.train.get(dataset, "all"), run.rng(f"{dataset}/natural"))
     chosen = records.answerable(base, dataset, chosen)
     print(f"{dataset}: {len(chosen)} training problems to answer, of {len(rest)} that no {TAUGHT} student has seen")
     return chosen

@@ -15,8 +15,7 @@ import pandas as pd
 from tracekd.command_line import Parser, profile_name
 from tracekd.config import nearest
 from tracekd.grid import forced_traces, natural_answers, pool
-from tracekd.io.locks import waiting
-from tracekd.io.records import write_jsonl
+from tracekd.io.records import waiting, write_jsonl
 from tracekd.run import Run, open_run
 from tracekd.students import records, sft
 from tracekd.students.records import UNTRAINED, Job, adapter_jobs, adapter_path, output_jobs, read_record

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: JSON lines and tables; hashes; a full disk as one clear error."""
+"""Files that are whole or not there: JSON lines and tables; hashes; locks; a full disk as one clear error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # safetensors gives the system's number in its text; torch.save only says that its archive came out wrong.
@@ -206,3 +209,30 @@ def write_csv(path: str | Path, frame) -> None:
     """Write a ``pandas.DataFrame`` as CSV without its index, in one piece; floats with six significant digits."""
     with replacing(path) as temporary:
         frame.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+
+
+class Busy(RuntimeError):
+    """Another process is at work in the same place."""
+
+
+def waiting(path: Path, timeout: float = -1) -> FileLock:
+    """The lock of ``path`` (a file beside it, ``.NAME.lock``, held with ``with``); it ends with the process."""
+    from filelock import FileLock  # `run --check` works before it is installed
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(path.parent / f".{path.name}.lock", timeout=timeout)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of ``path`` without waiting for it; ``Busy`` where another process holds it."""
+    from filelock import Timeout
+
+    try:
+        with waiting(path, timeout=0):
+            yield
+    except Timeout as error:
+        raise Busy(
+            f"another process is writing {path}: wait for it and run again, which goes on where it stopped; "
+            "or work in another folder (TRACEKD_RUNS); shards of one grid must have different numbers"
+        ) from error

@@ -15,8 +15,7 @@ from transformers import PrinterCallback, TrainingArguments, set_seed
 
 from tracekd import machine
 from tracekd.config import Recipe
-from tracekd.io.locks import locked
-from tracekd.io.records import sha256, write_json, write_jsonl, writing
+from tracekd.io.records import locked, sha256, write_json, write_jsonl, writing
 from tracekd.students import registry, sft
 from tracekd.students.records import WEIGHTS, adapter_key, damaged, read_record
 from tracekd.students.trainer import Collator, CompletionTrainer, CpuDropout, Progress

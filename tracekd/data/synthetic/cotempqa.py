@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tracekd.data.facts import MONTHS, TRIPLES
+from tracekd.data.load_cotempqa import MONTHS, TRIPLES
 from tracekd.data.synthetic.draws import VOCABULARY, Slots, between, pick, several
 
 _WORDS = VOCABULARY["cotempqa"]

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tracekd.data.problem import DATASETS, Problem
-from tracekd.data.splits import paper_split
+from tracekd.data.problem import DATASETS, Problem, paper_split
 from tracekd.data.synthetic import babi, cotempqa, marco
 from tracekd.data.synthetic.draws import VOCABULARY
 
