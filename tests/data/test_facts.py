@@ -32,13 +32,8 @@ def test_names_with_numbers_stay_names(name):
 
 
 def test_two_spellings_of_an_apostrophe_are_one_name():
-    context = (
-        "Sinéad O\u2019Hara works for Mill from 2001 to 2003.",
-        "Sinéad O'Hara works for Acme from 2001 to 2003.",
-    )
-    question = (
-        "While Sinéad O'Hara was working for Mill, which employer did Sinéad O\u2019Hara work for at the same time?"
-    )
+    context = ("Sinéad O\u2019Hara works for Mill in 2001.", "Sinéad O'Hara works for Acme in 2001.")
+    question = "While Sinéad O'Hara was working for Mill, which employer did Sinéad O\u2019Hara work for?"
     assert derive(context, question).answers == ("Acme",)
     assert facts.answer_evidence(("A works for O\u2019Hara in 2001.",), ("O'Hara",), "S1_R1_O2") == (0,)
 

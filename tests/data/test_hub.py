@@ -51,18 +51,11 @@ def repositories(tmp_path_factory):
     for folder in ("Warrieryes/CotempQA", "microsoft/ms_marco/v2.1", "facebook/babi_qa/data"):
         (root / folder).mkdir(parents=True)
     for category in ("during", "equal", "mix", "overlap"):
-        rows = [
-            {
-                "facts": [
-                    f"Ada works for Mill {i} from 2001 to 2005.",
-                    "Ada holds the position of clerk from 2001 to 2005.",
-                ],
-                "answer": ["clerk"],
-                "question": f"While Ada was working for Mill {i}, which position did Ada hold?",
-                "triple_element": "S1_R1_O2",
-            }
-            for i in range(10)
-        ]
+        rows = [{
+            "facts": [f"Ada works for Mill {i} from 2001 to 2005.", "Ada holds the position of clerk in 2001."],
+            "question": f"While Ada was working for Mill {i}, which position did Ada hold?",
+            "answer": ["clerk"], "triple_element": "S1_R1_O2",
+        } for i in range(10)]  # fmt: skip
         (root / "Warrieryes/CotempQA" / f"{category}.json").write_text("".join(json.dumps(r) + "\n" for r in rows))
     (root / "microsoft/ms_marco/README.md").write_text(CARD + "---\n")
     folder = root / "microsoft/ms_marco/v2.1"
@@ -151,22 +144,17 @@ def test_no_network_at_all(tmp_path):
 
 
 def test_auto_is_decided_once_for_a_run_and_can_be_decided_anew(tmp_path, monkeypatch, capsys):
-    answers = iter([("generated", "no network"), ("hub", "the Hub answers")])
-    monkeypatch.setattr(hub, "probe", lambda: next(answers))
-    assert hub.settle("auto", tmp_path) == "generated"
-    assert capsys.readouterr().out.count("\n") == 1
-    assert hub.settle("auto", tmp_path) == "generated"  # the second answer is not asked for
-    assert hub.settle("auto", tmp_path, anew=True) == "hub" == hub.settle("auto", tmp_path)
-    assert hub.settle("generated", tmp_path) == "generated"
-
-
-def test_notebooks_take_what_auto_came_to(tmp_path, monkeypatch):
     monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path))
     monkeypatch.delenv("TRACEKD_DATA", raising=False)
     answers = iter([("generated", "no network"), ("hub", "the Hub answers")])
     monkeypatch.setattr(hub, "probe", lambda: next(answers))
     assert config.load("cpu").data == config.load("gpu").data == "auto"
+    # The second answer is not asked for.
     assert [open_run(name, "cpu").source for name in ("01_decompose", "04_evaluate")] == ["generated"] * 2
+    assert "no network" in capsys.readouterr().out
+    folder = tmp_path / "cpu"
+    assert hub.settle("auto", folder, anew=True) == "hub" == hub.settle("auto", folder)
+    assert hub.settle("generated", folder) == "generated"
     (tmp_path / "data" / "marco").mkdir(parents=True)
     monkeypatch.setenv("TRACEKD_DATA", str(tmp_path / "data"))
     assert open_run("x", "cpu").source == str(tmp_path / "data")  # local files go before

@@ -94,6 +94,7 @@ def second(**change):
         ("train.csv", CSV.replace("single-supporting-fact", "single"), "line 2: query_type is 'single'"),
         ("train.csv", CSV.replace(",attic", ","), "line 2: answer is ''"),
         ("tasks.tar.gz", "no archive", "cannot be read"),
+        ("d.parquet", "PAR1nothing", ""),
     ],
 )
 def test_wrong_files_are_named_with_line_and_value(tmp_path, name, text, words):
@@ -138,12 +139,6 @@ def test_the_first_question_of_each_story_of_the_papers_english_tasks(tmp_path, 
     assert (two.id, two.context) == ("babi/single-supporting-fact/test-0001", ("Ann went to the attic.",))
     # One file of a task that the paper does not use; the last story has a further question.
     assert caplog.records[-1].args == (1, text.count("Where is John"))
-
-
-def test_several_answers_and_supporting_facts_are_sets(tmp_path):
-    text = "1 Cleo took the lamp.\n2 Cleo took the coin.\n3 What is Cleo carrying? \tlamp,coin\t2 1\n"
-    (found,) = load_babi.read_archive(archive(tmp_path / "t.tar.gz", {"en/qa8_lists-sets_test.txt": text}))
-    assert (found.id, found.answers, found.evidence) == ("babi/lists-sets/test-0000", ("lamp", "coin"), (0, 1))
 
 
 def test_the_real_archive_has_the_authors_training_problems(shared_data):

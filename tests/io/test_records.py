@@ -1,6 +1,5 @@
 """Files are whole or not there."""
 
-import gzip
 import json
 
 import pytest
@@ -21,21 +20,6 @@ def test_rows_survive(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("r") / "rows.jsonl"
     assert records.write_jsonl(path, rows) == len(rows)
     assert list(records.read_jsonl(path)) == rows
-
-
-def test_gz_reads_as_plain(tmp_path):
-    with gzip.open(tmp_path / "a.jsonl.gz", "wt") as file:
-        file.write('{"a": 1}\n\n{"a": 2}\n')
-    assert list(records.read_jsonl(tmp_path / "a.jsonl.gz")) == [{"a": 1}, {"a": 2}]
-
-
-@pytest.mark.parametrize(
-    ("line", "message"), [("{oops", "line 2: not JSON"), ("[1]", "line 2: expected a JSON object")]
-)
-def test_bad_lines_are_named(tmp_path, line, message):
-    (tmp_path / "a.jsonl").write_text('{"a": 1}\n' + line + "\n")
-    with pytest.raises(ValueError, match=message):
-        list(records.read_jsonl(tmp_path / "a.jsonl"))
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):

@@ -41,11 +41,8 @@ def hub_cotempqa() -> list[Problem]:
 
 
 def hub_babi() -> list[Problem]:
-    """BAbI v1.2 from its own archive on the Hub: its own splits, the first question of each story."""
-    log.warning(
-        "babi: the archive's own train and test split, the first question of each story; which stories the authors "
-        "took is not in our sources (theirs: 3,773 train, 376 test)"
-    )
+    """BAbI v1.2 from its own archive on the Hub: see ``load_babi.read_archive``."""
+    log.warning("babi: the archive's own splits; which stories the authors took (3,773 train, 376 test) is not known")
     return load_babi.read_archive(hub_file("babi", BABI_ARCHIVE))
 
 
@@ -134,10 +131,7 @@ def probe() -> tuple[str, str]:
 
 
 def settle(source: str, folder: Path, anew: bool = False) -> str:
-    """Decide ``auto`` once for a run's folder (again with ``anew``), store it in ``source.json`` and print one line.
-
-    Any other source comes back as it is.
-    """
+    """Decide ``auto`` once for a run's folder (again with ``anew``), stored in ``source.json``; say it in one line."""
     if source != "auto":
         return source
     stored = folder / "source.json"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -16,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from tracekd.data.problem import CATEGORIES, DataUnavailable, Problem, are_texts, build, expect, paper_split
+from tracekd.data.problem import CATEGORIES, Problem, are_texts, build, expect, paper_split
 from tracekd.io.records import numbered_jsonl
 
 log = logging.getLogger(__name__)
@@ -25,23 +26,22 @@ NO_ANSWER = "No Answer Present."
 # The authors took 6,000 problems, 1,000 of them for the test: of each of the five query types 1,000 and 200.
 PER_TYPE, TEST_PER_TYPE = 1200, 200
 SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
+EXPECTED = (
+    f"{', '.join(SUFFIXES)} files with query, query_id, query_type, passages and answers, not hidden, such as "
+    "train-00000-of-00007.parquet"
+)
 
 
 def read_folder(folder: Path, *, seed: int = 121, test_share: float | None = None) -> list[Problem]:
     """Read the MS MARCO files in ``folder`` and below it: see ``draw`` and ``split``."""
     files = sorted(path for path in folder.rglob("*") if path.name.endswith(SUFFIXES) and path.is_file())
     drawn = draw(chain.from_iterable(map(labelled, files)), np.random.default_rng(seed))
-    if not drawn:
-        raise DataUnavailable(
-            f"no labelled MS MARCO record in {folder} ({len(files)} files): expected {', '.join(SUFFIXES)} files with "
-            "query, query_id, query_type, passages and answers, such as train-00000-of-00007.parquet"
-        )
     return split(drawn, test_share=test_share)
 
 
 def read_file(path: Path) -> list[Problem]:
     """All labelled problems of one file, with no draw."""
-    return split(draw(labelled(path), np.random.default_rng(0), per_type=None))
+    return split(draw(labelled(path), np.random.default_rng(0), per_type=sys.maxsize))
 
 
 def labelled(path: Path) -> Iterator[Problem]:
@@ -93,11 +93,11 @@ def read_row(raw: dict[str, Any]) -> Problem | None:
 
 
 def draw(
-    rows: Iterable[Problem], rng: np.random.Generator, per_type: int | None = PER_TYPE, until_full: bool = False
+    rows: Iterable[Problem], rng: np.random.Generator, per_type: int = PER_TYPE, until_full: bool = False
 ) -> list[Problem]:
-    """Draw at most ``per_type`` rows of each query type (None: all), in one pass (reservoir sampling).
+    """Draw at most ``per_type`` rows of each query type, in one pass (reservoir sampling); repeated ids are left out.
 
-    Repeated ids are left out. ``until_full``: the first ``per_type`` of each type, for a stream shuffled already.
+    ``until_full``: the first ``per_type`` of each type, for a stream shuffled already.
     """
     chosen: dict[str, list[tuple[int, Problem]]] = {name: [] for name in CATEGORIES["marco"]}
     seen, counts, again = set(), Counter(), []
@@ -108,7 +108,7 @@ def draw(
         seen.add(query_id)
         counts[row.category] += 1
         of_type = chosen[row.category]
-        if per_type is None or len(of_type) < per_type:
+        if len(of_type) < per_type:
             of_type.append((number, row))
             if until_full and all(len(part) == per_type for part in chosen.values()):
                 break
@@ -116,9 +116,7 @@ def draw(
             of_type[place] = (number, row)
     if again:
         log.warning("marco: %d records left out, their query_id came before, first %s", len(again), again[0])
-    if until_full and (short := {name: len(part) for name, part in chosen.items() if len(part) < per_type}):
-        log.warning("marco: the stream ended before these types had %d problems: %s", per_type, short)
-    if per_type and not until_full and sum(counts.values()) > sum(map(len, chosen.values())):
+    if max(counts.values(), default=0) > per_type:
         log.warning("marco: %d of each query type drawn from %s", per_type, dict(counts))
     return [row for _, row in sorted(chain.from_iterable(chosen.values()), key=lambda pair: pair[0])]
 

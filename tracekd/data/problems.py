@@ -90,18 +90,11 @@ def load(
     dataset: str, source: str = "generated", *, size: int | None = None, seed: int = 121,
     test_share: float | None = None,
 ) -> list[Problem]:  # fmt: skip
-    """Load both splits of one data set, checked.
+    """Load both splits of one data set (not looked at for your own set) from ``check_source``'s sources, checked.
 
-    Args:
-        dataset: a name in ``DATASETS``; not looked at for a custom set.
-        source: ``generated``, ``hub``, a folder, or the JSON-lines file of a custom set.
-        size: how many problems to generate; real sources are read whole.
-        seed: of the generator, and of the draw from the whole of MS MARCO.
-        test_share: of real MS MARCO, see ``load_marco.split``.
-
-    Raises:
-        DataUnavailable: the Hub or the folder does not have it.
-        ValueError: unknown data set, a malformed file, or a problem in two splits.
+    ``size`` is how many problems to generate, ``seed`` of the generator and of the draw from the whole of MS MARCO,
+    ``test_share`` of real MS MARCO (see ``load_marco.split``). ``DataUnavailable`` where Hub or folder do not have the
+    set; ``ValueError`` for an unknown set, a malformed file, or a problem in two splits.
     """
     source = check_source(source)
     options = {"seed": seed, "test_share": test_share} if dataset == "marco" else {}
