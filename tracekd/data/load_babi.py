@@ -67,11 +67,7 @@ def _problem(task: str, split: str, number: int, context, question: str, answer:
 
 
 def read_archive(path: Path) -> list[Problem]:
-    """Read the English tasks of bAbI's own archive: the first question of each story, as in the paper.
-
-    Further questions, and tasks that the paper does not use, are counted and logged. ``ValueError`` with file, line
-    and value for a line that is not of the form.
-    """
+    """The first question of each story of bAbI's own English tasks, as in the paper; what is left out is logged."""
     try:
         with tarfile.open(path) as tar:
             members = {Path(m.name): m for m in tar if m.isfile() and _TASK_FILE.fullmatch(Path(m.name).name)}

@@ -55,11 +55,7 @@ def read_folder(folder: Path) -> list[Problem]:
 
 
 def read_file(path: Path) -> list[Problem]:
-    """Read one of CoTempQA's files; its name says category and part, a whole file gets the paper's split.
-
-    Ids are ``cotempqa/CATEGORY/POSITION`` with the position in the Hub's file: the line's number in a whole file,
-    else from ``index``. ``ValueError`` with file, line, field and value for anything else.
-    """
+    """One of CoTempQA's files, named by category and part; ids have the position in the Hub's file of the category."""
     if (match := _NAME.match(path.name)) is None:
         raise ValueError(f"{path}: the name of a file of CoTempQA says its category: expected {EXPECTED}")
     (category, part), places = match.groups(), count()

@@ -1,7 +1,4 @@
-"""MS MARCO QA, v1.1 and v2.1 in the Hub's record form: checked, drawn by query type, split, with their evidence.
-
-What is left out is counted and logged.
-"""
+"""MS MARCO QA, v1.1 and v2.1 in the Hub's record form: drawn by query type and split; what is left out is logged."""
 
 from __future__ import annotations
 
@@ -67,10 +64,7 @@ def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def read_row(raw: dict[str, Any]) -> Problem | None:
-    """One record as a problem without a split, its selected passages as evidence; None where its labels are hidden.
-
-    ``ValueError`` with field, value and expectation where a field is missing or of another type.
-    """
+    """One record as a problem, its selected passages as evidence; None where its labels are hidden."""
     query, number, label, answers = (raw.get(name) for name in ("query", "query_id", "query_type", "answers"))
     passages = raw.get("passages") if isinstance(raw.get("passages"), dict) else {}
     texts, flags = passages.get("passage_text"), passages.get("is_selected")
@@ -95,10 +89,7 @@ def read_row(raw: dict[str, Any]) -> Problem | None:
 def draw(
     rows: Iterable[Problem], rng: np.random.Generator, per_type: int = PER_TYPE, until_full: bool = False
 ) -> list[Problem]:
-    """Draw at most ``per_type`` rows of each query type, in one pass (reservoir sampling); repeated ids are left out.
-
-    ``until_full``: the first ``per_type`` of each type, for a stream shuffled already.
-    """
+    """Draw ``per_type`` rows of each query type in one pass (reservoir sampling; ``until_full``: the first ones)."""
     chosen: dict[str, list[tuple[int, Problem]]] = {name: [] for name in CATEGORIES["marco"]}
     seen, counts, again = set(), Counter(), []
     for number, row in enumerate(rows):
@@ -122,11 +113,7 @@ def draw(
 
 
 def split(problems: list[Problem], *, test_share: float | None = None) -> list[Problem]:
-    """Problems with their split, drawn by query type.
-
-    ``test_share`` is the share of test problems in each type; None as in the paper: 200 of 1,200 where a type has
-    1,200 problems, else 20%.
-    """
+    """Split each query type by ``test_share``; None as in the paper: 200 of 1,200, and 20% of types of other sizes."""
     if test_share is not None and not 0 < test_share < 1:
         raise ValueError(f"test share {test_share!r}: expected a number between 0 and 1, such as 0.2")
     counts = Counter(p.category for p in problems)

@@ -67,10 +67,7 @@ class Problem:
 
 
 def build(path: object, rows: Iterable[tuple[int, T]], make: Callable[[T], P], unique: bool = True) -> Iterator[P]:
-    """What ``make`` makes of numbered rows: problems, or None; its ``ValueError`` gets file and line put in front.
-
-    So has one for a number in the set that came before, unless these need not be ``unique``.
-    """
+    """What ``make`` makes of numbered rows; errors, and a number that comes twice (``unique``), get file and line."""
     lines: dict[str, int] = {}
     for line, row in rows:
         with at(f"{path}, line {line}"):
@@ -185,11 +182,7 @@ def check(problems: list[Problem]) -> list[Problem]:
 
 
 def count_labels(problems: list[Problem]) -> list[Problem]:
-    """The problems with the training labels and their counts in ``meta``, from which wrong labels are drawn.
-
-    Labels without training problems are left out: one that is never right would give a wrong trace away. A set
-    without training problems counts its test problems.
-    """
+    """The problems with the training labels and their counts in ``meta``: one that is never right would be a giveaway."""
     counts = Counter(p.category for p in problems if p.split == "train") or Counter(p.category for p in problems)
     names, sizes = zip(*sorted(counts.items()), strict=True) if counts else ((), ())
     labels = {"labels": "|".join(names), "label_counts": "|".join(map(str, sizes))}
@@ -210,10 +203,7 @@ def paper_split(problems: list[Problem], shares: Mapping[str, float] | None = No
 
 
 def select(problems: list[Problem], size: int | str, rng) -> list[Problem]:
-    """Draw ``size`` problems with category shares kept (systematic sampling), in a random order.
-
-    ``"all"``, or a size beyond what there is, takes everything; the order is still drawn.
-    """
+    """Draw ``size`` problems (or ``all``) in random order, with category shares kept (systematic sampling)."""
     order = [problems[i] for i in rng.permutation(len(problems))]
     if size != "all" and int(size) < len(order):
         order.sort(key=lambda p: p.category)

@@ -47,10 +47,7 @@ _NO_ANSWER = re.compile(
 
 
 def check_source(source: str) -> str:
-    """Return ``generated``, ``hub`` or an existing path (made absolute); ``auto`` becomes one of the first two.
-
-    ``ValueError`` where it is none of these, or a file that a run cannot use.
-    """
+    """Return ``generated``, ``hub`` (``auto`` becomes one of them) or an absolute path; ``ValueError`` for all else."""
     if source in ("generated", "hub"):
         return source
     if source == "auto":
@@ -252,10 +249,7 @@ def training_set(run, dataset: str, problems: list[Problem]) -> list[Problem]:
 
 
 def evaluation_set(run, dataset: str, problems: list[Problem]) -> list[Problem]:
-    """The test problems that this run uses; only evaluation opens the test split.
-
-    Test problems of categories without a training problem are left out and counted: no student could learn them.
-    """
+    """The run's test problems; those of categories that no student could learn in training are left out and counted."""
     learnable = {p.category for p in problems if p.split == "train"}
     test = [p for p in problems if p.split == "test"]
     usable = [p for p in test if p.category in learnable]

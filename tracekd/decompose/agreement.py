@@ -138,10 +138,7 @@ def shares(counts: pd.DataFrame, by: Sequence[str] = ("dataset", "category", "pa
 
 
 def main(argv: list[str]) -> int:
-    """``python -m tracekd derive FILE``: print n, the counts of ``MEASURES`` and remainder, counts by kind, as JSON.
-
-    With ``--list`` also disagreements: id, what agrees and what does not, and why.
-    """
+    """``python -m tracekd derive FILE``: n, counts of ``MEASURES`` and of kinds, with ``--list`` each disagreement."""
     about = "derive every problem of a file and count the agreement with its gold; prints one JSON object"
     parser = Parser("derive", about, "python -m tracekd derive data/cotempqa/mix_test.jsonl --list")
     parser.add_argument("file", metavar="FILE", help=f"{FORMS}; plain or .gz")

@@ -1,7 +1,4 @@
-"""bAbI by rules: the question's form gives the task type, and a small reader finds the answer of each of the 11 types.
-
-Stories of people who move and carry things are first read sentence by sentence into moves and changes of hands.
-"""
+"""bAbI by rules: the question's form gives the task type, and a small reader for each of the 11 types the answer."""
 
 from __future__ import annotations
 
@@ -161,10 +158,7 @@ def _positions(context: Sequence[str], one: str, relation: str, two: str) -> Fou
 
 
 def _sizes(context: Sequence[str], small: str, big: str) -> Found:
-    """Is ``small`` smaller than ``big``: yes along a chain of sentences up, no along a chain down.
-
-    bAbI's evidence is a chain of two sentences even where one sentence says it outright, so chains of two come first.
-    """
+    """Whether a chain of sentences leads up or down; gold has a chain of two even where one sentence says it."""
     bigger = defaultdict(list)
     for i, one, way, two in _said(context, r"The (.+) (fits inside|is bigger than) the (.+)\."):
         low, high = (one, two) if way == "fits inside" else (two, one)

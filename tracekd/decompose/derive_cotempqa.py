@@ -33,10 +33,7 @@ NO_SHARED_TIME = "no fact of the kind asked for shares time with the event"
 
 
 def derive(context: Sequence[str], question: str, habits: bool = True) -> Derivation:
-    """Derive relation, facts and answers from the facts and a question, such as "While A worked for B, which ...".
-
-    ``habits``: follow the data set's two habits (see the module's text).
-    """
+    """Derive relation, facts and answers from facts and question; ``habits``: follow the data set's two habits."""
     try:
         facts = [parse(fact) for fact in context]
     except ValueError as error:

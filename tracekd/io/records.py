@@ -56,10 +56,7 @@ def writing(path: Path) -> Iterator[None]:
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; on a clean exit it takes the name, on an error it is removed.
-
-    A reader sees the old file or the new one, never half of one. No room is a ``DiskFull``.
-    """
+    """A temporary path that takes the name ``path`` on a clean exit, so that nobody reads half a file; else it goes."""
     path = Path(path)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -144,10 +141,7 @@ def read_jsonl(path: str | Path) -> Iterator[dict[str, Any]]:
 
 
 def numbered_jsonl(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line, object) of a JSON-lines file, plain or ``.gz``; lines count from 1, empty ones are passed over.
-
-    ``ValueError`` with file and line where one is not a JSON object, or cannot be decoded.
-    """
+    """(line, object) of a JSON-lines file, plain or ``.gz``; ``ValueError`` with file and line for anything else."""
     for number, line in enumerate(_lines(path), 1):
         if not line.strip():
             continue
@@ -184,10 +178,7 @@ def append_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def recover_jsonl(path: str | Path) -> list[dict[str, Any]]:
-    """Read the whole lines of a file that ``append_jsonl`` may have been killed in; cut a torn last line off.
-
-    ``ValueError`` where another line does not parse: that is no kill but a damaged file.
-    """
+    """The rows of a file that ``append_jsonl`` may have been killed in; a torn last line is cut off."""
     path = Path(path)
     if not path.exists():
         return []

@@ -52,10 +52,7 @@ def _person(rng, together: int) -> Story:
 
 
 def _thing(rng) -> Story:
-    """Someone takes a thing, goes on and perhaps leaves it there, which ends the story; another does so meanwhile.
-
-    The thing is where its holder last went (supported by taking and move) or where it was left (move and putting down).
-    """
+    """Someone takes a thing, goes on and perhaps leaves it there, which ends the story; another does so meanwhile."""
     where, paths = several(rng, _PLACES, 4), []
     for k, (who, what) in enumerate(zip(several(rng, _PEOPLE, 2), things := several(rng, _OBJECTS, 2), strict=True)):
         steps = ("moves", where[k]), ("grabs", what), ("moves", where[k + 2]), ("drops", what)

@@ -36,10 +36,7 @@ def several(rng: np.random.Generator, items: Sequence[T], k: int | None = None) 
 
 
 class Slots(dict):
-    """What fills the slots of a text (``text.format_map``): what is given, else a draw of its own for each slot.
-
-    ``{3-48}`` becomes a whole number in that range, another slot an entry of its list in ``lists``, slots filled.
-    """
+    """The slots of a text: what is given, ``{3-48}`` a number in that range, else one of ``lists``, slots filled."""
 
     def __init__(self, rng: np.random.Generator, lists: dict[str, list[str]] = WORDS, **given: str):
         """Take the draws from ``rng``."""

@@ -1,7 +1,4 @@
-"""Generated problems: seeded stand-ins for the three sets, offline, with planted truth.
-
-Every problem is made up. Answers and evidence are computed from the planted world, never guessed from the text.
-"""
+"""Generated problems: seeded stand-ins for the three sets, offline; all is computed from a planted, made-up world."""
 
 from __future__ import annotations
 
