@@ -64,25 +64,20 @@ def test_hidden_records_repeats_and_missing_selections_are_counted(tmp_path, cap
     found = load_marco.read_folder(tmp_path)
     assert [p.id[-3:] for p in found] == ["100", "102", "103", "104", "105"]
     assert found[1].evidence == () and found[1].answers == ("a lake",)
-    assert [record.args for record in caplog.records] == [
-        ("test-00000-of-00001.parquet", 20),
-        ("x.jsonl", 1),
-        (1, "100"),
-        (1, 5),  # one of five without a selected passage
-    ]
+    # Hidden ones by file, one that repeats, and one of five without a selected passage.
+    hidden = [("test-00000-of-00001.parquet", 20), ("x.jsonl", 1)]
+    assert [record.args for record in caplog.records] == [*hidden, (1, "100"), (1, 5)]
 
 
 @pytest.mark.parametrize(
     ("changes", "field", "value"),
     [
-        ({"query": None}, "query", "None"),
         ({"query": " "}, "query", "' '"),
         ({"query_type": "COLOUR"}, "query_type", "'COLOUR'"),
         ({"query_id": "a/b"}, "query_id", "'a/b'"),
         ({"answers": "a lake"}, "answers", "'a lake'"),
         ({"answers": [3]}, "answers", r"\[3\]"),
         ({"passages": "text"}, "passages.passage_text", "None"),
-        ({"passages": {"passage_text": "a river", "is_selected": [1]}}, "passages.passage_text", "'a river'"),
         ({"passages": {"passage_text": ["a", "b"], "is_selected": [1]}}, "passages.is_selected", r"\[1\]"),
         ({"passages": {"passage_text": ["a"], "is_selected": [2]}}, "passages.is_selected", r"\[2\]"),
     ],
@@ -101,12 +96,8 @@ def test_a_large_set_is_drawn_by_type_as_the_authors_did(caplog):
     assert draws[0] == draws[1] != draws[2]
     assert draws[0] == sorted(draws[0], key=rows.index)
     counts = Counter((p.category, p.split) for p in load_marco.split(draws[0]))
-    assert counts == {
-        (TYPES[0], "train"): 1000,
-        (TYPES[0], "test"): 200,
-        ("PERSON", "train"): 40,
-        ("PERSON", "test"): 10,
-    }
+    assert (counts[TYPES[0], "train"], counts[TYPES[0], "test"]) == (1000, 200)
+    assert (counts["PERSON", "train"], counts["PERSON", "test"]) == (40, 10)
     # Each row has the same chance of 0.6: of the 1,000 first ones 600 +- 4 standard deviations (hypergeometric, 11.0).
     assert abs(sum(int(row.id.split("/")[2]) < 1100 for row in draws[0] if row.category == TYPES[0]) - 600) < 44
     assert caplog.records[0].args == (1200, {TYPES[0]: 2000, "PERSON": 50})

@@ -16,13 +16,8 @@ from test_own_set import lines, own, small
 from tracekd.data import hub, load_babi, load_cotempqa, problem, problems
 
 ASKED = "While Ada Poe was working for Acme, which employer did Ada Poe work for at the same time?"
-ROW = {
-    "index": 0,
-    "triple_element": "S1_R1_O2",
-    "question": ASKED,
-    "facts": ["Ada Poe works for Acme from 1999 to 2001.", "Ada Poe works for Zed Co from 1999 to 2001."],
-    "answer": ["Zed Co"],
-}
+FACTS = ["Ada Poe works for Acme from 1999 to 2001.", "Ada Poe works for Zed Co from 1999 to 2001."]
+ROW = {"index": 0, "triple_element": "S1_R1_O2", "question": ASKED, "facts": FACTS, "answer": ["Zed Co"]}
 STORY = "1 Mary went to the garden.\n2 John moved to the office.\n3 Where is Mary? \tgarden\t1\n"
 SECOND = "1 Ann went to the attic.\n2 Where is Ann? \tattic\t1\n"
 CSV = (
@@ -57,11 +52,8 @@ def test_ids_agree_between_whole_training_and_test_files(tmp_path):
     write(tmp_path / "mix_test.jsonl", lines(ROW | {"index": 3541}))
     write(tmp_path / "equal.json", lines(ROW, ROW | {"question": "While " + ASKED}))
     found = load_cotempqa.read_folder(tmp_path)
-    assert [(p.id, p.split) for p in found if p.category == "mix"] == [
-        ("cotempqa/mix/0007", "train"),
-        ("cotempqa/mix/0009", "test"),
-    ]
-    assert [p.id for p in found if p.category == "equal"] == ["cotempqa/equal/0000", "cotempqa/equal/0001"]
+    assert [p.id.removeprefix("cotempqa/") for p in found] == ["equal/0000", "equal/0001", "mix/0007", "mix/0009"]
+    assert [p.split for p in found[2:]] == ["train", "test"]
 
 
 def test_unread_dates_and_answers_that_no_fact_holds_are_counted(tmp_path, caplog):
@@ -81,11 +73,9 @@ def second(**change):
     [
         ("mix_test.jsonl", second(facts=[1]), r"line 2: facts is \[1\]"),
         ("mix_test.jsonl", second(facts=["Ada likes tea."]), "line 2: .*Ada likes tea."),
-        ("mix_test.jsonl", second(answer=[]), "line 2: answer"),
         ("mix_test.jsonl", second(question=["x"]), "line 2: question"),
         ("mix_test.jsonl", second(triple_element="S9"), "line 2: triple_element is 'S9'"),
         ("mix_test.jsonl", second(index=5000), "line 2: index is 5000.*3532"),
-        ("mix_test.jsonl", second(index="3533"), "line 2: index is '3533'"),
         ("mix_test.jsonl", second(index=3532), "line 2: '0000' is in line 1"),
         ("other.jsonl", second(), "equal.json"),
         ("train.csv", CSV.replace(",answer\n", "\n"), "line 2: answer missing"),
@@ -109,7 +99,6 @@ def test_wrong_files_are_named_with_line_and_value(tmp_path, name, text, words):
     ("text", "words"),
     [
         (STORY.replace("\t1", ""), "line 3: .*Where is Mary"),
-        (STORY.replace("\tgarden\t1", "\t\t1"), "line 3: .*Where is Mary"),
         (STORY.replace("\t1", "\t7"), "line 3: supporting fact is 7"),
         (STORY.replace("2 John", "John"), "line 2: line is 'John moved"),
         (STORY.replace("2 John", "9 John"), "line 2: number is 9"),

@@ -18,15 +18,9 @@ EXAMPLE = Path(tracekd.__file__).parent / "data" / "example_own_set.jsonl"
 
 
 def own(number, category="place", **changes):
-    row = {
-        "id": f"q{number}",
-        "context": [f"The lamp is in room {number}.", "The rug is in the den."],
-        "question": f"Where is lamp {number}?",
-        "answers": [f"room {number}"],
-        "category": category,
-        "evidence": [0],
-    }
-    return row | changes
+    context = [f"The lamp is in room {number}.", "The rug is in the den."]
+    row = {"id": f"q{number}", "context": context, "question": f"Where is lamp {number}?", "category": category}
+    return row | {"answers": [f"room {number}"], "evidence": [0]} | changes
 
 
 def small(**changes):
@@ -61,11 +55,9 @@ def test_ids_splits_and_repeats(tmp_path, caplog):
     ("change", "words"),
     [
         ({"evidence": [2]}, "line 2: evidence is 2"),
-        ({"evidence": None}, "line 2: evidence is None"),
         ({"evidence": [True]}, "line 2: evidence is True"),
         ({"answers": "X"}, "line 2: answers is 'X'"),
         ({"context": []}, "line 2: context"),
-        ({"question": " "}, "line 2: question is ' '"),
         ({"category": 3}, "line 2: category is 3"),
         ({"category": "a|b"}, r"line 2: category is 'a\|b'"),
         ({"split": "dev"}, "line 2: split is 'dev'"),
@@ -97,12 +89,10 @@ def test_every_accepted_answer_is_scored_right_when_it_is_given(text):
     ("name", "content", "words"),
     [
         ("mine", lines(*small(split="train")), "'place' 2 train and 0 test"),
-        ("mine", lines(*small()[1:]), "'place' 1 train and 0 test"),
         # The repeated training problem is left out, so that "thing" has none.
         ("mine", lines(own(0, split="train"), own(1, split="test"), own(0, "thing", id="a", split="train"),
                        own(9, "thing", split="test")), "'thing' 0 train and 1 test"),
         ("mine", lines(*small(), own(7, "A!"), own(8, "A?")), r"'A\?'"),
-        ("mine", lines(*small(), own(7, "??")), r"'\?\?'"),
         ("mine", lines(*small(), own(7, "Dogs. What")), "'Dogs. What'"),
         ("mine", "{nope\n", "line 1"),
         ("mine", json.dumps(small()), "line 1: expected a JSON object"),

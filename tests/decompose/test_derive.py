@@ -41,14 +41,8 @@ def test_relations_of_intervals(event, other, name):
 
 
 def test_cotempqa_keeps_its_steps():
-    got = cotempqa(
-        (
-            "Ada works for Mill from 2001 to 2005.",
-            "Ada holds the position of clerk from 2003 to 2009.",
-            "Ada holds the position of owner from 2010 to 2011.",
-        ),
-        ASK,
-    )
+    said = "Ada holds the position of clerk from 2003 to 2009.", "Ada holds the position of owner from 2010 to 2011."
+    got = cotempqa(("Ada works for Mill from 2001 to 2005.", *said), ASK)
     assert (got.category, got.evidence, got.answers) == ("overlap", (1,), ("clerk",))
     assert [step.kind for step in got.steps] == ["event", "compare", "compare", "relation"]
     assert got.steps[1].text == "2003 to 2009 against 2001 to 2005: relation overlap."
@@ -142,8 +136,6 @@ def test_every_task_type_of_babi(story, question, category, answer, evidence):
     [
         ("Mary sang.", "Where is Mary?"),
         ("John went to the park.", "Where is Mary?"),
-        ("John took the milk.", "Where is the milk?"),
-        ("John went to the park.", "What is Mary carrying?"),
         ("The box is bigger than the cup.", "Does the pea fit in the cup?"),
         ("The park is east of the office.", "What is north of the park?"),
         ("Mary sang.", "Why?"),

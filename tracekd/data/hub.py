@@ -49,29 +49,24 @@ def hub_babi() -> list[Problem]:
 def hub_marco(*, seed: int = 121, test_share: float | None = None) -> list[Problem]:
     """MS MARCO QA v2.1 as the authors drew it: 1,000 training and 200 test problems of each of the five query types.
 
-    The Hub's training split is streamed in an order drawn by ``seed`` until every type is full. The chosen ones are
-    stored in the Hub's cache, so that the draw repeats. Which ones the authors took is not in our sources.
+    The Hub's training split is streamed in an order drawn by ``seed`` (files shuffled, rows within a buffer) until
+    every type is full; the Hub's cache then keeps the chosen ones. Which ones the authors took is not known.
     """
-    from huggingface_hub.constants import HF_HUB_CACHE
-
-    stored = Path(HF_HUB_CACHE) / "tracekd" / f"marco_v2.1_problems_seed{seed}.jsonl"
-    if not stored.exists():
-        rows = build(REPOSITORIES["marco"], _streamed(seed), load_marco.read_row, unique=False)
-        chosen = load_marco.draw(filter(None, rows), np.random.default_rng(seed), until_full=True)
-        write_jsonl(stored, map(as_row, chosen))
-    return load_marco.split(read_problems(stored), test_share=test_share)
-
-
-def _streamed(seed: int) -> Iterator[tuple[int, dict]]:
-    """The Hub's training rows, numbered, in an order drawn by ``seed`` (files shuffled, rows within a buffer)."""
     from datasets import config, load_dataset
+    from huggingface_hub.constants import HF_HUB_CACHE
     from tqdm import tqdm
 
     config.STREAMING_READ_MAX_RETRIES = config.STREAMING_OPEN_MAX_RETRIES = 1  # its 20 rounds of waiting look hung
-    ask("marco")
-    with reaching(name := REPOSITORIES["marco"]):
-        rows = load_dataset(name, "v2.1", split="train", streaming=True).shuffle(seed=seed, buffer_size=5000)
-        yield from enumerate(tqdm(rows, "MS MARCO from the Hub, about 20,000 rows", unit="row", mininterval=5))
+    stored = Path(HF_HUB_CACHE) / "tracekd" / f"marco_v2.1_problems_seed{seed}.jsonl"
+    if not stored.exists():
+        ask("marco")
+        with reaching(name := REPOSITORIES["marco"]):
+            rows = load_dataset(name, "v2.1", split="train", streaming=True).shuffle(seed=seed, buffer_size=5000)
+            rows = tqdm(rows, "MS MARCO from the Hub, about 20,000 rows", unit="row", mininterval=5)
+            found = filter(None, build(name, enumerate(rows), load_marco.read_row, unique=False))
+            chosen = load_marco.draw(found, np.random.default_rng(seed), until_full=True)
+        write_jsonl(stored, map(as_row, chosen))
+    return load_marco.split(read_problems(stored), test_share=test_share)
 
 
 def hub_file(dataset: str, name: str) -> Path:

@@ -100,21 +100,16 @@ def read_date(text: str) -> int:
 
 
 class Fact(NamedTuple):
-    """One fact read: subject, relation (a value of ``PHRASES``), object (after "a member of the" without "the").
-
-    ``span`` is the first and last date as numbers (see ``read_date``), ``stated`` their texts: the same one twice for
-    "in DATE" (``point``), None where no time is stated or read. ``text`` is the sentence, ``unread`` the stated time
-    where it has not CoTempQA's form, else "".
-    """
+    """One fact read."""
 
     subject: str
-    relation: str
-    object: str
-    span: tuple[int, int] | None
-    stated: tuple[str, str] | None
-    point: bool
+    relation: str  # a value of ``PHRASES``
+    object: str  # after "a member of the" without "the"
+    span: tuple[int, int] | None  # first and last date, see ``read_date``; None where no time is stated or read
+    stated: tuple[str, str] | None  # their texts, the same one twice for "in DATE"
+    point: bool  # "in DATE"
     text: str
-    unread: str = ""
+    unread: str = ""  # the stated time where it has not CoTempQA's form
 
 
 @lru_cache(maxsize=65536)

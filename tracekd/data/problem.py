@@ -153,17 +153,15 @@ def drop_leaks(problems: list[Problem]) -> list[Problem]:
     return left
 
 
-def near_duplicates(train: Iterable[Problem], test: list[Problem]) -> int:
-    """How many test problems share question and gold facts with a training problem, in another context."""
-    known = {(p.facts, p.question) for p in train}
-    return sum((p.facts, p.question) in known for p in test)
-
-
 def near_duplicate_lines(train: Mapping[str, list[Problem]], test: Mapping[str, list[Problem]]) -> str:
-    """``near_duplicates`` of each data set in words, one Markdown line each."""
+    """How many test problems of each set have the question and gold facts of a training problem, a line each."""
     said = "- **{}**: {} of {} test problems ({:.1f}%) have the question and the gold facts of a training problem."
-    twins = {dataset: near_duplicates(train[dataset], asked) for dataset, asked in test.items()}
-    return "\n".join(said.format(d, n, len(test[d]), 100 * n / max(len(test[d]), 1)) for d, n in twins.items())
+    lines = []
+    for dataset, asked in test.items():
+        known = {(p.facts, p.question) for p in train[dataset]}
+        twins = sum((p.facts, p.question) in known for p in asked)
+        lines.append(said.format(dataset, twins, len(asked), 100 * twins / max(len(asked), 1)))
+    return "\n".join(lines)
 
 
 def check(problems: list[Problem]) -> list[Problem]:
@@ -182,7 +180,7 @@ def check(problems: list[Problem]) -> list[Problem]:
 
 
 def count_labels(problems: list[Problem]) -> list[Problem]:
-    """The problems with the training labels and their counts in ``meta``: one that is never right would be a giveaway."""
+    """The problems with the training labels and their counts in ``meta``: one never right would be a giveaway."""
     counts = Counter(p.category for p in problems if p.split == "train") or Counter(p.category for p in problems)
     names, sizes = zip(*sorted(counts.items()), strict=True) if counts else ((), ())
     labels = {"labels": "|".join(names), "label_counts": "|".join(map(str, sizes))}

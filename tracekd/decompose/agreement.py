@@ -39,9 +39,7 @@ def step_sizes(problems: Iterable[Problem]) -> pd.DataFrame:
 def compare(problem: Problem) -> dict[str, object]:
     """Compare a problem's derivation with its gold, sets of normalised texts.
 
-    Returns:
-        id, dataset, category; ``MEASURES`` (bool); kind of disagreement (a key of ``KINDS``, or empty); reason (why
-        nothing was derived, or the kind).
+    Returns id, dataset, category; ``MEASURES`` (bool); kind of disagreement (see ``KINDS``, or ""); reason.
     """
     got = derive(problem)
     answers, category = _same(got.answers) == _same(problem.answers), got.category == problem.category
@@ -117,14 +115,10 @@ def _cotempqa_kind(problem: Problem, got: Derivation, answers: bool, category: b
 
 
 def shares(counts: pd.DataFrame, by: Sequence[str] = ("dataset", "category", "part")) -> pd.DataFrame:
-    """Agreement in percent from the counts of ``figures/data/derive_agreement.csv``.
+    """Agreement in percent from the counts of ``figures/data/derive_agreement.csv``, one row per group of ``by``.
 
-    ``counts`` has dataset, category, part (rules ``written on`` it or ``checked on`` it), measure (``n`` or one of
-    ``MEASURES``, without due_to; or a kind of the remainder, with it), due_to, n.
-
-    Returns:
-        One row per group of ``by``: n; the three agreements as text, percent with the 95% Wilson interval (``not
-        derived`` where no answer was derived at all); underivable (count).
+    Of ``counts`` the rows without due_to are used. Columns: n; the three agreements as text, percent with the 95%
+    Wilson interval (``not derived`` where no answer was derived at all); underivable (count).
     """
     wide = counts[counts.due_to.isna()].pivot_table("n", list(by), "measure", aggfunc="sum", sort=False).reset_index()
     wide = wide.astype({"n": int, **dict.fromkeys(MEASURES, int)})

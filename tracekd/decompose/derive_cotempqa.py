@@ -11,8 +11,6 @@ The data set's conventions, read off the real files; the two habits marked with 
   (see ``_one_date``), since one question was made for each date.
 * Other relations*: where the question asks about a second person and another relation than the event's, gold holds
   whatever that person did meanwhile, in any relation but the event's. Not where the answers are those of one date.
-
-``habits=False`` reads every question literally instead.
 """
 
 from __future__ import annotations

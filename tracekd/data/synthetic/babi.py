@@ -9,9 +9,7 @@ from __future__ import annotations
 from functools import partial
 from itertools import combinations
 
-import numpy as np
-
-from tracekd.data.synthetic.draws import VOCABULARY, between, pick, several
+from tracekd.data.synthetic.draws import VOCABULARY, Draws, between, pick, several
 
 Story = tuple[list[str], str, str, list[int]]
 
@@ -21,7 +19,7 @@ _OPPOSITE, _PLURALS = _WORDS["opposite"], _WORDS["plurals"]
 _OFFSETS = {"above": (0, 1), "below": (0, -1), "to the left of": (-1, 0), "to the right of": (1, 0)}
 
 
-def make(category: str, rng: np.random.Generator) -> dict:
+def make(category: str, rng: Draws) -> dict:
     """One story of a task type as the parts of a ``Problem``: context, question, answers, evidence."""
     while True:
         sentences, question, answer, evidence = _MAKERS[category](rng)

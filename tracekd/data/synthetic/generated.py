@@ -6,7 +6,7 @@ import numpy as np
 
 from tracekd.data.problem import DATASETS, Problem, paper_split
 from tracekd.data.synthetic import babi, cotempqa, marco
-from tracekd.data.synthetic.draws import VOCABULARY
+from tracekd.data.synthetic.draws import VOCABULARY, Draws
 
 _MAKERS = {"cotempqa": cotempqa.make, "marco": marco.make, "babi": babi.make}
 # A draw that repeats an earlier problem is drawn again; this many times in a row means that the space is used up.
@@ -25,7 +25,7 @@ def generate(dataset: str, size: int, seed: int) -> list[Problem]:
     if size < (least := 2 * len(shares)):
         raise ValueError(f"size {size} is too small for these categories: ask for size >= {least}")
     ends = np.rint(np.cumsum([*shares.values()]) / sum(shares.values()) * (size - least)).astype(int)
-    rng, problems, seen = np.random.default_rng([seed, DATASETS.index(dataset)]), [], set()
+    rng, problems, seen = Draws([seed, DATASETS.index(dataset)]), [], set()
     for category, more in zip(shares, np.diff(ends, prepend=0), strict=True):
         for number in range(2 + int(more)):
             for _ in range(_TRIES):
