@@ -150,18 +150,14 @@ def test_encodings_are_read_or_named(tmp_path):
     row = json.dumps(ROW | {"answer": ["Zoë"]}, ensure_ascii=False)
     for encoding in ("utf-8", "utf-8-sig", "utf-16"):
         (found,) = load_cotempqa.read_file(write(tmp_path / "equal.json", row, encoding))
-        assert found.answers == ("Zoë",)
-        (found,) = load_babi.read_file(write(tmp_path / "train.csv", CSV, encoding))
-        assert found.answers == ("attic",) and found.evidence == (0,)
-    with pytest.raises(ValueError, match=r"equal\.json, line 1.*0xeb"):
-        load_cotempqa.read_file(write(tmp_path / "equal.json", row, "cp1252"))
-    (tmp_path / "equal.json.gz").write_bytes(gzip.compress(row.encode())[:-12])
-    with pytest.raises(ValueError, match=r"equal\.json\.gz"):
-        load_cotempqa.read_file(tmp_path / "equal.json.gz")
-    workbook = tmp_path / "set.xlsx"
-    workbook.write_bytes(b"PK\x03\x04rest")
-    with pytest.raises(ValueError, match=r"set\.xlsx .*text"):
-        problems.read_any(workbook)
+        (story,) = load_babi.read_file(write(tmp_path / "train.csv", CSV, encoding))
+        assert (found.answers, story.answers, story.evidence) == (("Zoë",), ("attic",), (0,))
+    packed = gzip.compress(row.encode())[:-12]
+    wrong = {"equal.json": row.encode("cp1252"), "equal.json.gz": packed, "set.xlsx": b"PK\x03\x04rest"}
+    for (name, content), words in zip(wrong.items(), ("line 1.*0xeb", "", "text"), strict=True):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=f"{name}.*{words}"):
+            problems.read_any(tmp_path / name)
 
 
 @pytest.mark.network

@@ -36,29 +36,17 @@ class DataUnavailable(RuntimeError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One open-book question with its gold steps.
+    """One open-book question with its gold steps."""
 
-    Attributes:
-        id: the key of every join: ``dataset/category/number``, such as ``cotempqa/mix/0042``.
-        dataset: ``cotempqa``, ``marco``, ``babi`` or the name of a custom set.
-        category: gold label of the classification step.
-        context: the facts, sentences or passages, in their order.
-        question: the question as asked.
-        answers: one or more gold answers, in any order.
-        evidence: indices into ``context`` of the gold facts; empty where nothing answers (MS MARCO).
-        split: ``train`` or ``test``.
-        meta: what a set knows beside that, such as CoTempQA's ``triple_element``.
-    """
-
-    id: str
-    dataset: str
-    category: str
-    context: tuple[str, ...]
+    id: str  # the key of every join: ``dataset/category/number``, such as ``cotempqa/mix/0042``
+    dataset: str  # ``cotempqa``, ``marco``, ``babi`` or the name of your own set
+    category: str  # gold label of the classification step
+    context: tuple[str, ...]  # the facts, sentences or passages, in their order
     question: str
-    answers: tuple[str, ...]
-    evidence: tuple[int, ...]
-    split: str
-    meta: Mapping[str, str] = field(default_factory=dict)
+    answers: tuple[str, ...]  # one or more gold answers, in any order
+    evidence: tuple[int, ...]  # indices into ``context`` of the gold facts; empty where nothing answers (MS MARCO)
+    split: str  # ``train`` or ``test``
+    meta: Mapping[str, str] = field(default_factory=dict)  # what a set knows beside that
 
     @property
     def facts(self) -> tuple[str, ...]:

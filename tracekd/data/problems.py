@@ -114,11 +114,7 @@ def read_folder(dataset: str, folder: Path, **options: float | None) -> list[Pro
 
 
 def read_any(path: str | Path) -> list[Problem]:
-    """Read a file of problems: one of the known sets, of a run's stored problems, or a custom set; plain or ``.gz``.
-
-    The form is known by the file's ending, else by the fields of its first line. ``ValueError`` where the file holds
-    no problem, or a line is wrong.
-    """
+    """Read a file of problems: a known set's, a run's stored ones, or your own, known by its ending or first line."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}: give one with problems ({FORMS})")
@@ -138,11 +134,7 @@ def read_any(path: str | Path) -> list[Problem]:
 
 
 def load_own(path: str | Path) -> list[Problem]:
-    """Read and check your own set (``notebooks/OWN_DATA.md`` describes its form); ids are ``set/category/id``.
-
-    ``ValueError`` with file, line and value where the name is another set's, a line is wrong, or the set cannot be
-    trained and tested on.
-    """
+    """Read your own set (see ``notebooks/OWN_DATA.md``); ``ValueError`` where no run could train and test on it."""
     (dataset,) = datasets_of(path)
     if dataset.lower() in (*DATASETS, "generated", "hub", "auto", "released"):
         raise ValueError(f"{path}: the name {dataset!r} is taken: rename the file")
