@@ -18,7 +18,7 @@ class Hub:
     """A server in a thread; ``with Hub(folder) as hub`` and then ``hub.address``.
 
     Args:
-        folder: ``datasets/<owner>/<name>/...`` and ``models/<owner>/<name>/...`` with the files.
+        folder: ``datasets/<owner>/<name>/...`` with the files.
         fault: called with the path of each request; what it returns is the failure to play: None, a status code,
             ``gated``, ``cut`` (half of the body, then the connection ends) or ``silent`` (no answer until the end).
     """
@@ -47,20 +47,12 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-    def do_HEAD(self):
-        self.answer()
-
-    def do_GET(self):
-        self.answer()
-
-    def do_POST(self):
-        self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.answer()
-
     def answer(self):
-        path = self.path.partition("?")[0]
+        path, self.body = self.path.partition("?")[0], self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.hub.requests.append(f"{self.command} {path}")
         fault = self.hub.fault(path)
+        found = re.fullmatch(r"/(api/)?datasets/([^/]+/[^/]+)(?:/(.*))?", path)
+        folder = self.hub.folder / "datasets" / found[2] if found else None
         if fault == "silent":
             self.hub.ended.wait(60)
             self.close_connection = True
@@ -68,10 +60,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.send(403, b"gated", {"X-Error-Code": "GatedRepo", "X-Error-Message": "Access is restricted."})
         elif isinstance(fault, int):
             self.send(fault, b"no", {"Retry-After": "3600"} if fault == 429 else {})
-        elif path.startswith("/api/"):
-            self.api(path)
+        elif folder is None or not folder.is_dir():
+            self.send(404, b"{}", {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"})
+        elif found[1]:
+            self.api(folder, found[2], found[3] or "")
         else:
-            self.file(path, cut=fault == "cut")
+            self.file(folder / found[3].split("/", 2)[-1], cut=fault == "cut")
+
+    do_HEAD = do_GET = do_POST = answer
 
     def send(self, status: int, body: bytes, headers: dict, cut: bool = False):
         self.send_response(status)
@@ -83,42 +79,20 @@ class _Handler(BaseHTTPRequestHandler):
         if cut:
             self.close_connection = True
 
-    def repository(self, kind: str, name: str) -> Path | None:
-        folder = self.hub.folder / kind / name
-        if folder.is_dir():
-            return folder
-        self.send(404, b"{}", {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"})
-        return None
-
-    def api(self, path: str):
-        found = re.fullmatch(r"/api/(datasets|models)/([^/]+/[^/]+)/?(.*)", path)
-        if not found:
-            self.send(404, b"{}", {})
-            return
-        kind, name, rest = found.groups()
-        if (folder := self.repository(kind, name)) is None:
-            return
-        files = [p for p in sorted(folder.rglob("*")) if p.is_file()]
-        if rest.startswith("tree/") or rest.startswith("paths-info/"):
-            below = re.sub(r"^(tree|paths-info)/[^/]+/?", "", rest)
+    def api(self, folder: Path, name: str, rest: str):
+        if rest.startswith(("tree/", "paths-info/")):
+            under = re.sub(r"^(tree|paths-info)/[^/]+/?", "", rest)
             wanted = json.loads(self.body)["paths"] if self.command == "POST" else None
             entries = [_entry(folder, p) for p in sorted(folder.rglob("*"))]
-            under = f"{below}/" if below else ""
+            under = f"{under}/" if under else ""
             found = [e for e in entries if (e["path"].startswith(under) if wanted is None else e["path"] in wanted)]
-            self.send(200, json.dumps(found).encode(), {"Content-Type": "application/json"})
-            return
-        about = {"id": name, "sha": COMMIT, "private": False, "gated": False, "disabled": False, "tags": []}
-        about["siblings"] = [{"rfilename": p.relative_to(folder).as_posix()} for p in files]
-        self.send(200, json.dumps(about).encode(), {"Content-Type": "application/json"})
+        else:
+            found = {"id": name, "sha": COMMIT, "private": False, "gated": False, "disabled": False, "tags": []}
+            files = [p for p in sorted(folder.rglob("*")) if p.is_file()]
+            found["siblings"] = [{"rfilename": p.relative_to(folder).as_posix()} for p in files]
+        self.send(200, json.dumps(found).encode(), {"Content-Type": "application/json"})
 
-    def file(self, path: str, cut: bool):
-        found = re.fullmatch(r"/(datasets/)?([^/]+/[^/]+)/resolve/[^/]+/(.+)", path)
-        if not found:
-            self.send(404, b"", {})
-            return
-        if (folder := self.repository("datasets" if found[1] else "models", found[2])) is None:
-            return
-        file = folder / found[3]
+    def file(self, file: Path, cut: bool):
         if not file.is_file():
             self.send(404, b"", {"X-Error-Code": "EntryNotFound", "X-Error-Message": "Entry not found"})
             return
@@ -133,12 +107,6 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _entry(folder: Path, path: Path) -> dict:
-    name = path.relative_to(folder).as_posix()
-    if path.is_dir():
-        return {"type": "directory", "oid": "0" * 40, "size": 0, "path": name}
-    return {
-        "type": "file",
-        "oid": hashlib.sha1(path.read_bytes()).hexdigest(),
-        "size": path.stat().st_size,
-        "path": name,
-    }
+    name, kind = path.relative_to(folder).as_posix(), "directory" if path.is_dir() else "file"
+    size, oid = (path.stat().st_size, hashlib.sha1(path.read_bytes()).hexdigest()) if path.is_file() else (0, "0" * 40)
+    return {"type": kind, "oid": oid, "size": size, "path": name}

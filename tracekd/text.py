@@ -139,14 +139,9 @@ def word_f1(stated: str, gold: str) -> float:
 
 def rouge_l(stated: str, gold: str) -> float:
     """ROUGE-L F1 of two texts (Lin 2004, ``rouge_score``), in 0..1."""
-    return _rouge().score(gold, stated)["rougeL"].fmeasure
-
-
-@lru_cache(maxsize=1)
-def _rouge():
     from rouge_score import rouge_scorer  # takes a second to import, and only free text needs it
 
-    return rouge_scorer.RougeScorer(["rougeL"])
+    return rouge_scorer.RougeScorer(["rougeL"]).score(gold, stated)["rougeL"].fmeasure
 
 
 def repetition(text: str, length: int = 4) -> float:
@@ -180,10 +175,7 @@ def unfenced(text: str) -> str:
 
 
 def read_list(text: str) -> tuple[str, ...]:
-    """Read a list, tuple, set or string literal into its items; text that does not parse is one item.
-
-    Curly quotes, unescaped apostrophes, commas that are missing between quoted items and HTML entities are forgiven.
-    """
+    """Read a literal of a list, tuple, set or string into its items, slips forgiven; what is none of these is one."""
     text = text.strip()
     if not text:
         return ()
@@ -196,7 +188,7 @@ def quoted_list(text: str) -> tuple[str, ...] | None:
     for form in dict.fromkeys((text, text.translate(_CURLY), unescaped(text).translate(_CURLY))):
         if form[:1] not in _CLOSING:
             continue
-        value = _literal(form)
+        value = literal(form)
         if isinstance(value, list | tuple | set | dict):
             flat, inside = tuple(_flat(value)), form[1:-1]
             # Python joins 'a' 'b' into one string; a list without commas means two.
@@ -210,10 +202,7 @@ def quoted_list(text: str) -> tuple[str, ...] | None:
 
 
 def first_list(text: str) -> str | None:
-    """The bracketed list that ``text`` begins with, to its closing bracket outside of quotes; None where it ends not.
-
-    An apostrophe within a word opens no quote, so that ``['It's A.'] So`` ends at the bracket.
-    """
+    """The bracketed list that ``text`` begins with, to its closing bracket outside of quotes, else None."""
     plain = text.translate(_CURLY)
     if plain[:1] not in _CLOSING:
         return None
@@ -242,10 +231,7 @@ def unquoted_list(text: str, known: Callable[[str], bool]) -> tuple[str, ...] | 
 
 
 def marked_lines(text: str) -> tuple[str, ...] | None:
-    """The items of a bulleted or numbered list that ``text`` begins with; None where its first line has no mark.
-
-    A single line with a number is no list: "1. FC Union" is a name.
-    """
+    """Items of the bulleted or numbered list that ``text`` begins with, else None ("1. FC Union" alone is a name)."""
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
     items = [_BULLET.sub("", line, count=1) for line in takewhile(_BULLET.match, lines)]
     if not items or (len(lines) == 1 and lines[0].lstrip("(")[0].isdigit()):
@@ -253,7 +239,8 @@ def marked_lines(text: str) -> tuple[str, ...] | None:
     return tuple(read_list(item)[0] if len(read_list(item)) == 1 else item for item in items)
 
 
-def _literal(text: str) -> Any:
+def literal(text: str) -> Any:
+    """What a text says as a Python literal; None where it is none."""
     try:
         with warnings.catch_warnings(action="ignore", category=SyntaxWarning):
             return ast.literal_eval(text)

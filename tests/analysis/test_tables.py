@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from invented_outputs import LISTS, PROBLEM, RIGHT
 
-from tracekd import schema, text
+from tracekd import text
 from tracekd.analysis import tables
 from tracekd.data.problem import Problem
 from tracekd.data.synthetic.generated import generate
 from tracekd.io.records import write_jsonl
 from tracekd.scoring import verdict_tables
-from tracekd.scoring.aligned import passes_check, verdict
+from tracekd.scoring.aligned import VERDICT, passes_check, verdict
 from tracekd.traces import templates
 
 
@@ -43,7 +43,7 @@ def test_every_output_is_one_row_without_text_and_every_column_has_a_meaning(fra
     assert len(table) == 6 and list(table.seed) == [1, 1, 1, 1, 2, 2]
     bare = verdict_tables.without_text(table)
     assert not bare.map(lambda value: "Orion" in str(value) or "milk" in str(value)).to_numpy().any()
-    assert {column.removeprefix("pub_") for column in table} <= set(schema.VERDICT)
+    assert {column.removeprefix("pub_") for column in table} <= set(VERDICT.column)
 
 
 def test_verdicts_count_gold_facts_and_measure_free_text(tmp_path):

@@ -51,18 +51,11 @@ def repositories(tmp_path_factory):
     for folder in ("Warrieryes/CotempQA", "microsoft/ms_marco/v2.1", "facebook/babi_qa/data"):
         (root / folder).mkdir(parents=True)
     for category in ("during", "equal", "mix", "overlap"):
-        rows = [
-            {
-                "facts": [
-                    f"Ada works for Mill {i} from 2001 to 2005.",
-                    "Ada holds the position of clerk from 2001 to 2005.",
-                ],
-                "answer": ["clerk"],
-                "question": f"While Ada was working for Mill {i}, which position did Ada hold?",
-                "triple_element": "S1_R1_O2",
-            }
-            for i in range(10)
-        ]
+        rows = [{
+            "facts": [f"Ada works for Mill {i} from 2001 to 2005.", "Ada holds the position of clerk in 2001."],
+            "question": f"While Ada was working for Mill {i}, which position did Ada hold?",
+            "answer": ["clerk"], "triple_element": "S1_R1_O2",
+        } for i in range(10)]  # fmt: skip
         (root / "Warrieryes/CotempQA" / f"{category}.json").write_text("".join(json.dumps(r) + "\n" for r in rows))
     (root / "microsoft/ms_marco/README.md").write_text(CARD + "---\n")
     folder = root / "microsoft/ms_marco/v2.1"
@@ -95,9 +88,8 @@ def test_all_three_sets_are_found_in_their_real_layout_and_cached(repositories, 
         found, said = client(served.address, tmp_path, "cotempqa", "babi", "marco", waits="60,60")
         asked = list(served.requests)
     assert found["probe"][0] == "hub"
-    assert Counter(id.split("/")[1] for id, *_ in found["cotempqa"]) == dict.fromkeys(
-        problem.CATEGORIES["cotempqa"], 10
-    )
+    categories = Counter(id.split("/")[1] for id, *_ in found["cotempqa"])
+    assert categories == dict.fromkeys(problem.CATEGORIES["cotempqa"], 10)
     assert Counter(split for _, split, *_ in found["cotempqa"]) == {"train": 32, "test": 8}
     assert sorted(found["babi"]) == [[f"babi/lists-sets/{s}-0000", s, ["attic"], [0]] for s in ("test", "train")]
     assert "3,773 train" in said  # which stories the authors took is not known
@@ -113,17 +105,12 @@ def test_all_three_sets_are_found_in_their_real_layout_and_cached(repositories, 
     assert again == found
 
 
-def only(fault, part):
-    """A fault for paths that have ``part`` in them alone."""
-    return lambda path: fault if part in path else None
-
-
 @pytest.mark.parametrize(
     ("fault", "says"),
     [(404, "404"), ("gated", "403|gated"), (429, "429|no answer within"), ("silent", "no answer within|imeout")],
 )
 def test_a_hub_that_refuses_is_noticed_with_advice(repositories, tmp_path, fault, says):
-    with Hub(repositories, only(fault, "/")) as served:
+    with Hub(repositories, lambda path: fault) as served:
         found, _ = client(served.address, tmp_path, "cotempqa", "babi", "marco")
     assert found["probe"][0] == "generated"
     for name, repository in hub.REPOSITORIES.items():
@@ -136,7 +123,7 @@ def test_a_hub_that_refuses_is_noticed_with_advice(repositories, tmp_path, fault
 def test_files_that_fail_where_the_hub_itself_answers(repositories, tmp_path, fault, part):
     """A stream that is cut is no shorter set, and no half draw is stored."""
     names = ("marco",) if part == "train-00001" else ("cotempqa", "babi")
-    with Hub(repositories, only(fault, part)) as served:
+    with Hub(repositories, lambda path: fault if part in path else None) as served:
         found, _ = client(served.address, tmp_path, *names)
     assert all("could not be loaded" in found[name] for name in names), found
     assert not list(tmp_path.rglob("marco_v2.1*"))
@@ -151,22 +138,17 @@ def test_no_network_at_all(tmp_path):
 
 
 def test_auto_is_decided_once_for_a_run_and_can_be_decided_anew(tmp_path, monkeypatch, capsys):
-    answers = iter([("generated", "no network"), ("hub", "the Hub answers")])
-    monkeypatch.setattr(hub, "probe", lambda: next(answers))
-    assert hub.settle("auto", tmp_path) == "generated"
-    assert capsys.readouterr().out.count("\n") == 1
-    assert hub.settle("auto", tmp_path) == "generated"  # the second answer is not asked for
-    assert hub.settle("auto", tmp_path, anew=True) == "hub" == hub.settle("auto", tmp_path)
-    assert hub.settle("generated", tmp_path) == "generated"
-
-
-def test_notebooks_take_what_auto_came_to(tmp_path, monkeypatch):
     monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path))
     monkeypatch.delenv("TRACEKD_DATA", raising=False)
     answers = iter([("generated", "no network"), ("hub", "the Hub answers")])
     monkeypatch.setattr(hub, "probe", lambda: next(answers))
     assert config.load("cpu").data == config.load("gpu").data == "auto"
+    # The second answer is not asked for.
     assert [open_run(name, "cpu").source for name in ("01_decompose", "04_evaluate")] == ["generated"] * 2
+    assert "no network" in capsys.readouterr().out
+    folder = tmp_path / "cpu"
+    assert hub.settle("auto", folder, anew=True) == "hub" == hub.settle("auto", folder)
+    assert hub.settle("generated", folder) == "generated"
     (tmp_path / "data" / "marco").mkdir(parents=True)
     monkeypatch.setenv("TRACEKD_DATA", str(tmp_path / "data"))
     assert open_run("x", "cpu").source == str(tmp_path / "data")  # local files go before

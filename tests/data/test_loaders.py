@@ -13,16 +13,11 @@ from hypothesis import strategies as st
 from test_load_marco import record
 from test_own_set import lines, own, small
 
-from tracekd.data import hub, load_babi, load_cotempqa, problem, problems, splits
+from tracekd.data import hub, load_babi, load_cotempqa, problem, problems
 
 ASKED = "While Ada Poe was working for Acme, which employer did Ada Poe work for at the same time?"
-ROW = {
-    "index": 0,
-    "triple_element": "S1_R1_O2",
-    "question": ASKED,
-    "facts": ["Ada Poe works for Acme from 1999 to 2001.", "Ada Poe works for Zed Co from 1999 to 2001."],
-    "answer": ["Zed Co"],
-}
+FACTS = ["Ada Poe works for Acme from 1999 to 2001.", "Ada Poe works for Zed Co from 1999 to 2001."]
+ROW = {"index": 0, "triple_element": "S1_R1_O2", "question": ASKED, "facts": FACTS, "answer": ["Zed Co"]}
 STORY = "1 Mary went to the garden.\n2 John moved to the office.\n3 Where is Mary? \tgarden\t1\n"
 SECOND = "1 Ann went to the attic.\n2 Where is Ann? \tattic\t1\n"
 CSV = (
@@ -57,11 +52,8 @@ def test_ids_agree_between_whole_training_and_test_files(tmp_path):
     write(tmp_path / "mix_test.jsonl", lines(ROW | {"index": 3541}))
     write(tmp_path / "equal.json", lines(ROW, ROW | {"question": "While " + ASKED}))
     found = load_cotempqa.read_folder(tmp_path)
-    assert [(p.id, p.split) for p in found if p.category == "mix"] == [
-        ("cotempqa/mix/0007", "train"),
-        ("cotempqa/mix/0009", "test"),
-    ]
-    assert [p.id for p in found if p.category == "equal"] == ["cotempqa/equal/0000", "cotempqa/equal/0001"]
+    assert [p.id.removeprefix("cotempqa/") for p in found] == ["equal/0000", "equal/0001", "mix/0007", "mix/0009"]
+    assert [p.split for p in found[2:]] == ["train", "test"]
 
 
 def test_unread_dates_and_answers_that_no_fact_holds_are_counted(tmp_path, caplog):
@@ -81,19 +73,18 @@ def second(**change):
     [
         ("mix_test.jsonl", second(facts=[1]), r"line 2: facts is \[1\]"),
         ("mix_test.jsonl", second(facts=["Ada likes tea."]), "line 2: .*Ada likes tea."),
-        ("mix_test.jsonl", second(answer=[]), "line 2: answer"),
         ("mix_test.jsonl", second(question=["x"]), "line 2: question"),
         ("mix_test.jsonl", second(triple_element="S9"), "line 2: triple_element is 'S9'"),
         ("mix_test.jsonl", second(index=5000), "line 2: index is 5000.*3532"),
-        ("mix_test.jsonl", second(index="3533"), "line 2: index is '3533'"),
         ("mix_test.jsonl", second(index=3532), "line 2: '0000' is in line 1"),
         ("other.jsonl", second(), "equal.json"),
-        ("train.csv", CSV.replace(",answer\n", "\n"), "line 1: column answer"),
+        ("train.csv", CSV.replace(",answer\n", "\n"), "line 2: answer missing"),
         ("train.csv", CSV.replace("['Ann went to the attic.']\"", "['Nobody.']\""), "line 2: answer_passage is 'No"),
         ("train.csv", CSV.replace("['Ann went to the attic.', 'Bo", "'Ann', 'Bo"), "line 2: passages"),
         ("train.csv", CSV.replace("single-supporting-fact", "single"), "line 2: query_type is 'single'"),
         ("train.csv", CSV.replace(",attic", ","), "line 2: answer is ''"),
         ("tasks.tar.gz", "no archive", "cannot be read"),
+        ("d.parquet", "PAR1nothing", ""),
     ],
 )
 def test_wrong_files_are_named_with_line_and_value(tmp_path, name, text, words):
@@ -108,11 +99,9 @@ def test_wrong_files_are_named_with_line_and_value(tmp_path, name, text, words):
     ("text", "words"),
     [
         (STORY.replace("\t1", ""), "line 3: .*Where is Mary"),
-        (STORY.replace("\tgarden\t1", "\t\t1"), "line 3: .*Where is Mary"),
         (STORY.replace("\t1", "\t7"), "line 3: supporting fact is 7"),
         (STORY.replace("2 John", "John"), "line 2: line is 'John moved"),
         (STORY.replace("2 John", "9 John"), "line 2: number is 9"),
-        (STORY.replace("3 Where is Mary? \tgarden\t1\n", "") + SECOND, "line 3: the story before is"),
     ],
 )
 def test_wrong_lines_of_an_archive_are_named(tmp_path, text, words):
@@ -141,12 +130,6 @@ def test_the_first_question_of_each_story_of_the_papers_english_tasks(tmp_path, 
     assert caplog.records[-1].args == (1, text.count("Where is John"))
 
 
-def test_several_answers_and_supporting_facts_are_sets(tmp_path):
-    text = "1 Cleo took the lamp.\n2 Cleo took the coin.\n3 What is Cleo carrying? \tlamp,coin\t2 1\n"
-    (found,) = load_babi.read_archive(archive(tmp_path / "t.tar.gz", {"en/qa8_lists-sets_test.txt": text}))
-    assert (found.id, found.answers, found.evidence) == ("babi/lists-sets/test-0000", ("lamp", "coin"), (0, 1))
-
-
 def test_the_real_archive_has_the_authors_training_problems(shared_data):
     path = shared_data / "babi_archive" / "tasks_1-20_v1-2_en.tar.gz"
     if not path.exists():
@@ -167,18 +150,14 @@ def test_encodings_are_read_or_named(tmp_path):
     row = json.dumps(ROW | {"answer": ["Zoë"]}, ensure_ascii=False)
     for encoding in ("utf-8", "utf-8-sig", "utf-16"):
         (found,) = load_cotempqa.read_file(write(tmp_path / "equal.json", row, encoding))
-        assert found.answers == ("Zoë",)
-        (found,) = load_babi.read_file(write(tmp_path / "train.csv", CSV, encoding))
-        assert found.answers == ("attic",) and found.evidence == (0,)
-    with pytest.raises(ValueError, match=r"equal\.json, line 1.*0xeb"):
-        load_cotempqa.read_file(write(tmp_path / "equal.json", row, "cp1252"))
-    (tmp_path / "equal.json.gz").write_bytes(gzip.compress(row.encode())[:-12])
-    with pytest.raises(ValueError, match=r"equal\.json\.gz"):
-        load_cotempqa.read_file(tmp_path / "equal.json.gz")
-    workbook = tmp_path / "set.xlsx"
-    workbook.write_bytes(b"PK\x03\x04rest")
-    with pytest.raises(ValueError, match=r"set\.xlsx .*text"):
-        problems.read_any(workbook)
+        (story,) = load_babi.read_file(write(tmp_path / "train.csv", CSV, encoding))
+        assert (found.answers, story.answers, story.evidence) == (("Zoë",), ("attic",), (0,))
+    packed = gzip.compress(row.encode())[:-12]
+    wrong = {"equal.json": row.encode("cp1252"), "equal.json.gz": packed, "set.xlsx": b"PK\x03\x04rest"}
+    for (name, content), words in zip(wrong.items(), ("line 1.*0xeb", "", "text"), strict=True):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=f"{name}.*{words}"):
+            problems.read_any(tmp_path / name)
 
 
 @pytest.mark.network
@@ -225,5 +204,5 @@ def test_mutated_files_give_problems_or_a_message_with_file_and_line(tmp_path, d
         assert name in str(error)
         assert WHERE.search(str(error)), error
     else:
-        for p in splits.check(found):
+        for p in problem.check(found):
             assert p.context and p.answers and all(isinstance(text, str) for text in (*p.context, *p.answers))

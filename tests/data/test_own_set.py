@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tracekd
-from tracekd.data import custom, problem, problems
+from tracekd.data import problem, problems
 from tracekd.decompose.derive import derive
 from tracekd.scoring import aligned
 from tracekd.traces import templates
@@ -18,15 +18,9 @@ EXAMPLE = Path(tracekd.__file__).parent / "data" / "example_own_set.jsonl"
 
 
 def own(number, category="place", **changes):
-    row = {
-        "id": f"q{number}",
-        "context": [f"The lamp is in room {number}.", "The rug is in the den."],
-        "question": f"Where is lamp {number}?",
-        "answers": [f"room {number}"],
-        "category": category,
-        "evidence": [0],
-    }
-    return row | changes
+    context = [f"The lamp is in room {number}.", "The rug is in the den."]
+    row = {"id": f"q{number}", "context": context, "question": f"Where is lamp {number}?", "category": category}
+    return row | {"answers": [f"room {number}"], "evidence": [0]} | changes
 
 
 def small(**changes):
@@ -61,11 +55,9 @@ def test_ids_splits_and_repeats(tmp_path, caplog):
     ("change", "words"),
     [
         ({"evidence": [2]}, "line 2: evidence is 2"),
-        ({"evidence": None}, "line 2: evidence is None"),
         ({"evidence": [True]}, "line 2: evidence is True"),
         ({"answers": "X"}, "line 2: answers is 'X'"),
         ({"context": []}, "line 2: context"),
-        ({"question": " "}, "line 2: question is ' '"),
         ({"category": 3}, "line 2: category is 3"),
         ({"category": "a|b"}, r"line 2: category is 'a\|b'"),
         ({"split": "dev"}, "line 2: split is 'dev'"),
@@ -78,7 +70,7 @@ def test_ids_splits_and_repeats(tmp_path, caplog):
 def test_errors_name_line_and_value(tmp_path, change, words):
     (tmp_path / "mine.jsonl").write_text(lines(own(0), own(1) | change), encoding="utf-8")
     with pytest.raises(ValueError, match=rf"mine\.jsonl, {words}"):
-        custom.load_own(tmp_path / "mine.jsonl")
+        problems.load_own(tmp_path / "mine.jsonl")
 
 
 @settings(max_examples=300, deadline=None)
@@ -86,7 +78,7 @@ def test_errors_name_line_and_value(tmp_path, change, words):
 def test_every_accepted_answer_is_scored_right_when_it_is_given(text):
     p = problem.Problem("own/a/1", "own", "a", ("It is so.", "Other."), "q?", (text,), (0,), "test")
     try:
-        custom.check_scorable(list(p.context), [text])
+        problems.check_scorable(list(p.context), [text])
     except ValueError:
         return
     found = aligned.verdict(p, templates.target(p, templates.build(p, "correct")))
@@ -97,12 +89,10 @@ def test_every_accepted_answer_is_scored_right_when_it_is_given(text):
     ("name", "content", "words"),
     [
         ("mine", lines(*small(split="train")), "'place' 2 train and 0 test"),
-        ("mine", lines(*small()[1:]), "'place' 1 train and 0 test"),
         # The repeated training problem is left out, so that "thing" has none.
         ("mine", lines(own(0, split="train"), own(1, split="test"), own(0, "thing", id="a", split="train"),
                        own(9, "thing", split="test")), "'thing' 0 train and 1 test"),
         ("mine", lines(*small(), own(7, "A!"), own(8, "A?")), r"'A\?'"),
-        ("mine", lines(*small(), own(7, "??")), r"'\?\?'"),
         ("mine", lines(*small(), own(7, "Dogs. What")), "'Dogs. What'"),
         ("mine", "{nope\n", "line 1"),
         ("mine", json.dumps(small()), "line 1: expected a JSON object"),

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tracekd import config
-from tracekd.data import splits
+from tracekd.data.problem import key
 from tracekd.data.problems import kept, training_set
 from tracekd.grid import run_grid
 from tracekd.io.records import read_jsonl, write_jsonl
@@ -50,8 +50,8 @@ def answers(run, wrong: dict[int, set[int]]):
 def test_the_students_own_errors_train_others_on_their_own_seeds_problems(runs, capsys):
     base, run = runs
     asked = answers(run, {121: {1, 4, 5}, 122: {0, 4}})
-    seen = {splits.key(p) for p in training_set(base, "babi", kept(run)["babi"])}
-    assert len(asked) == 20 and not seen & {splits.key(p) for p in asked}
+    seen = {key(p) for p in training_set(base, "babi", kept(run)["babi"])}
+    assert len(asked) == 20 and not seen & {key(p) for p in asked}
     table = run_grid.train(run)
     assert dict(zip(zip(table.condition, table.seed, strict=True), table.n, strict=True)) == {
         (c, s): n for c in natural.CONDITIONS for s, n in ((121, 3), (122, 2))

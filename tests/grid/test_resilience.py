@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from tracekd import __main__, config
-from tracekd.io.locks import locked
+from tracekd.io.records import locked
 from tracekd.run import open_run
 from tracekd.students import sft, train
 

@@ -6,7 +6,7 @@ import pytest
 from invented_outputs import REFERENCES
 from simulated_students import Simulated, outputs
 
-from tracekd.data.facts import answer_slot
+from tracekd.data.load_cotempqa import answer_slot
 from tracekd.data.problem import DATASETS, Problem
 from tracekd.data.problems import load
 from tracekd.data.synthetic.generated import generate

@@ -1,7 +1,6 @@
 """A full disk: whoever meets it, one error says what could not be written, why, and what to do."""
 
 import errno
-import json
 import pickle
 import resource
 
@@ -41,18 +40,6 @@ def test_every_way_of_writing_names_the_file(room, write, request):
     with pytest.raises(records.DiskFull, match=str(path)) as caught, records.writing(path):
         write(path)
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # as a worker sends it
-
-
-def test_an_old_file_stays_and_a_torn_line_is_cut_off(limited):
-    records.write_json(limited / "a.json", {"old": True})
-    with pytest.raises(records.DiskFull):
-        records.write_json(limited / "a.json", ROWS)
-    assert json.loads((limited / "a.json").read_text()) == {"old": True}
-    assert [path.name for path in limited.iterdir()] == ["a.json"]
-    records.append_jsonl(limited / "b.jsonl", [{"n": 1}])
-    with pytest.raises(records.DiskFull):
-        records.append_jsonl(limited / "b.jsonl", ROWS)
-    assert records.recover_jsonl(limited / "b.jsonl") == [{"n": 1}]
 
 
 def test_other_errors_pass_unchanged(tmp_path):

@@ -1,10 +1,9 @@
 """Files are whole or not there."""
 
-import gzip
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracekd.io import records
@@ -23,21 +22,6 @@ def test_rows_survive(tmp_path_factory, rows):
     assert list(records.read_jsonl(path)) == rows
 
 
-def test_gz_reads_as_plain(tmp_path):
-    with gzip.open(tmp_path / "a.jsonl.gz", "wt") as file:
-        file.write('{"a": 1}\n\n{"a": 2}\n')
-    assert list(records.read_jsonl(tmp_path / "a.jsonl.gz")) == [{"a": 1}, {"a": 2}]
-
-
-@pytest.mark.parametrize(
-    ("line", "message"), [("{oops", "line 2: not JSON"), ("[1]", "line 2: expected a JSON object")]
-)
-def test_bad_lines_are_named(tmp_path, line, message):
-    (tmp_path / "a.jsonl").write_text('{"a": 1}\n' + line + "\n")
-    with pytest.raises(ValueError, match=message):
-        list(records.read_jsonl(tmp_path / "a.jsonl"))
-
-
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "a.json"
     records.write_json(path, {"old": True})
@@ -52,6 +36,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 200))
 def test_a_file_torn_anywhere_gives_its_whole_lines_back(tmp_path_factory, cut):
     path = tmp_path_factory.mktemp("t") / "a.jsonl"

@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from tracekd import __main__
 from tracekd.config import ROOT
 from tracekd.data import hub
-from tracekd.io.locks import locked
+from tracekd.io.records import locked
 from tracekd.pipeline import artefacts, execute, notebooks, runner
 
 PARAMETERS = 'PROFILE = "cpu"  # the dial\nSEED = 121  # of every draw\nDATA = ""  # source'

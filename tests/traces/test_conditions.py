@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tracekd.data import problems
-from tracekd.data.splits import count_labels
+from tracekd.data.problem import count_labels
 from tracekd.data.synthetic.generated import generate
 from tracekd.students import sft
 from tracekd.traces import templates

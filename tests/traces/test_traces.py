@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracekd.data.problem import Problem
-from tracekd.data.splits import count_labels
+from tracekd.data.problem import Problem, count_labels
 from tracekd.traces import templates
 from tracekd.traces.corruption import distractors, label_table, same, wrong_facts, wrong_label
 

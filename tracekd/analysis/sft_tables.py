@@ -19,8 +19,7 @@ from tracekd import config
 from tracekd.command_line import Parser
 from tracekd.data import problems
 from tracekd.data.load_cotempqa import SIZES
-from tracekd.data.problem import DATASETS, Problem
-from tracekd.data.splits import select
+from tracekd.data.problem import DATASETS, Problem, select
 from tracekd.io.records import numbered_jsonl, write_csv
 from tracekd.scoring import author_outputs
 from tracekd.stats.intervals import wilson

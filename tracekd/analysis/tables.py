@@ -10,9 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from tracekd.data.problem import Problem
+from tracekd.data.problem import Problem, near_duplicate_lines
 from tracekd.data.problems import kept, training_set
-from tracekd.data.splits import near_duplicate_lines
 from tracekd.grid import run_grid
 from tracekd.scoring.aligned import CELLS
 from tracekd.scoring.verdict_tables import verdict_frame, without_text, write_table

@@ -22,8 +22,8 @@ import pandas as pd
 
 from tracekd import config, machine
 from tracekd.command_line import Parser, profile_name
+from tracekd.data.problem import select
 from tracekd.data.problems import check_source, label_of, load
-from tracekd.data.splits import select
 from tracekd.grid import pool
 from tracekd.io.records import write_json
 from tracekd.run import Run

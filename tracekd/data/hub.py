@@ -19,8 +19,7 @@ import numpy as np
 
 from tracekd.data import load_babi, load_cotempqa, load_marco
 from tracekd.data.problem import CATEGORIES, DataUnavailable, Problem, as_row, build, read_problems
-from tracekd.io.locks import waiting
-from tracekd.io.records import write_json, write_jsonl
+from tracekd.io.records import waiting, write_json, write_jsonl
 
 log = logging.getLogger(__name__)
 REPOSITORIES = {"cotempqa": "Warrieryes/CotempQA", "marco": "microsoft/ms_marco", "babi": "facebook/babi_qa"}
@@ -37,64 +36,57 @@ ADVICE = (
 
 def hub_cotempqa() -> list[Problem]:
     """CoTempQA from its four files on the Hub."""
-    files = [hub_file(REPOSITORIES["cotempqa"], f"{category}.json") for category in CATEGORIES["cotempqa"]]
+    files = [hub_file("cotempqa", f"{category}.json") for category in CATEGORIES["cotempqa"]]
     return [problem for file in files for problem in load_cotempqa.read_file(file)]
 
 
 def hub_babi() -> list[Problem]:
-    """BAbI v1.2 from its own archive on the Hub: its own splits, the first question of each story."""
-    log.warning(
-        "babi: the archive's own train and test split, the first question of each story; which stories the authors "
-        "took is not in our sources (theirs: 3,773 train, 376 test)"
-    )
-    return load_babi.read_archive(hub_file(REPOSITORIES["babi"], BABI_ARCHIVE))
+    """BAbI v1.2 from its own archive on the Hub: see ``load_babi.read_archive``."""
+    log.warning("babi: the archive's own splits; which stories the authors took (3,773 train, 376 test) is not known")
+    return load_babi.read_archive(hub_file("babi", BABI_ARCHIVE))
 
 
 def hub_marco(*, seed: int = 121, test_share: float | None = None) -> list[Problem]:
     """MS MARCO QA v2.1 as the authors drew it: 1,000 training and 200 test problems of each of the five query types.
 
-    The Hub's training split is streamed in an order drawn by ``seed`` until every type is full. The chosen ones are
-    stored in the Hub's cache, so that the draw repeats. Which ones the authors took is not in our sources.
+    The Hub's training split is streamed in an order drawn by ``seed`` (files shuffled, rows within a buffer) until
+    every type is full; the Hub's cache then keeps the chosen ones. Which ones the authors took is not known.
     """
+    from datasets import config, load_dataset
     from huggingface_hub.constants import HF_HUB_CACHE
+    from tqdm import tqdm
 
+    config.STREAMING_READ_MAX_RETRIES = config.STREAMING_OPEN_MAX_RETRIES = 1  # its 20 rounds of waiting look hung
     stored = Path(HF_HUB_CACHE) / "tracekd" / f"marco_v2.1_problems_seed{seed}.jsonl"
     if not stored.exists():
-        rows = build(REPOSITORIES["marco"], _streamed(seed), load_marco.read_row, unique=False)
-        chosen = load_marco.draw(filter(None, rows), np.random.default_rng(seed), until_full=True)
+        ask("marco")
+        with reaching(name := REPOSITORIES["marco"]):
+            rows = load_dataset(name, "v2.1", split="train", streaming=True).shuffle(seed=seed, buffer_size=5000)
+            rows = tqdm(rows, "MS MARCO from the Hub, about 20,000 rows", unit="row", mininterval=5)
+            found = filter(None, build(name, enumerate(rows), load_marco.read_row, unique=False))
+            chosen = load_marco.draw(found, np.random.default_rng(seed), until_full=True)
         write_jsonl(stored, map(as_row, chosen))
     return load_marco.split(read_problems(stored), test_share=test_share)
 
 
-def _streamed(seed: int) -> Iterator[tuple[int, dict]]:
-    """The Hub's training rows, numbered, in an order drawn by ``seed`` (files shuffled, rows within a buffer)."""
-    from datasets import config, load_dataset
-    from tqdm import tqdm
-
-    config.STREAMING_READ_MAX_RETRIES = config.STREAMING_OPEN_MAX_RETRIES = 1  # its 20 rounds of waiting look hung
-    ask(name := REPOSITORIES["marco"])
-    with reaching(name):
-        rows = load_dataset(name, "v2.1", split="train", streaming=True).shuffle(seed=seed, buffer_size=5000)
-        yield from enumerate(tqdm(rows, "MS MARCO from the Hub, about 20,000 rows", unit="row", mininterval=5))
-
-
-def hub_file(repository: str, name: str) -> Path:
+def hub_file(dataset: str, name: str) -> Path:
     """One file of a Hub data set, fetched once: afterwards the Hub's cache has it, and no network is asked."""
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
+    repository = REPOSITORIES[dataset]
     if isinstance(found := try_to_load_from_cache(repository, name, repo_type="dataset"), str):
         return Path(found)
-    ask(repository)  # a Hub that is silent is noticed in seconds here, in minutes by the download
+    ask(dataset)  # a Hub that is silent is noticed in seconds here, in minutes by the download
     with reaching(f"{repository}/{name}"):
         return Path(bounded(lambda: hf_hub_download(repository, name, repo_type="dataset"), FILE))
 
 
-def ask(repository: str) -> None:
+def ask(dataset: str) -> None:
     """Ask the Hub for a data set's entry; ``DataUnavailable`` within ``ANSWER`` seconds where it does not answer."""
     from huggingface_hub import HfApi
 
-    with reaching(repository):
-        bounded(lambda: HfApi().dataset_info(repository, timeout=ANSWER), ANSWER)
+    with reaching(REPOSITORIES[dataset]):
+        bounded(lambda: HfApi().dataset_info(REPOSITORIES[dataset], timeout=ANSWER), ANSWER)
 
 
 def bounded(call: Callable[[], Any], seconds: float) -> Any:
@@ -109,10 +101,7 @@ def bounded(call: Callable[[], Any], seconds: float) -> Any:
 
     # A thread of its own: those of an executor are waited for when Python ends.
     threading.Thread(target=work, daemon=True).start()
-    try:
-        return future.result(timeout=seconds)
-    except TimeoutError as error:
-        raise TimeoutError(str(error) or f"no answer within {seconds} seconds") from error
+    return future.result(timeout=seconds)
 
 
 @contextmanager
@@ -120,10 +109,8 @@ def reaching(what: str) -> Iterator[None]:
     """Turn what the clients raise (dozens of kinds) into ``DataUnavailable`` with the reason and what to do."""
     try:
         yield
-    except DataUnavailable:
-        raise
     except Exception as error:
-        line = next(iter(str(error).splitlines()), "")[:200]
+        line = next(iter(str(error).splitlines()), "no answer within the time allowed")[:200]
         raise DataUnavailable(f"{what} could not be loaded ({type(error).__name__}: {line}). {ADVICE}.") from error
 
 
@@ -131,17 +118,15 @@ def reaching(what: str) -> Iterator[None]:
 def probe() -> tuple[str, str]:
     """Where ``auto`` takes the data from: ``hub`` if it answers for all three sets, else ``generated``; and why."""
     try:
-        bounded(lambda: [ask(name) for name in REPOSITORIES.values()], ANSWER)
-    except (DataUnavailable, TimeoutError) as error:
+        for dataset in REPOSITORIES:
+            ask(dataset)
+    except DataUnavailable as error:
         return "generated", f"the Hub does not give the real ones: {str(error).partition(' You can')[0]}"
     return "hub", "the Hub answers and has all three sets"
 
 
 def settle(source: str, folder: Path, anew: bool = False) -> str:
-    """Decide ``auto`` once for a run's folder (again with ``anew``), store it in ``source.json`` and print one line.
-
-    Any other source comes back as it is.
-    """
+    """Decide ``auto`` once for a run's folder (again with ``anew``), stored in ``source.json``; say it in one line."""
     if source != "auto":
         return source
     stored = folder / "source.json"

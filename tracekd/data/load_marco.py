@@ -1,12 +1,10 @@
-"""MS MARCO QA, v1.1 and v2.1 in the Hub's record form: checked, drawn by query type, split, with their evidence.
-
-What is left out is counted and logged.
-"""
+"""MS MARCO QA, v1.1 and v2.1 in the Hub's record form: drawn by query type and split; what is left out is logged."""
 
 from __future__ import annotations
 
 import logging
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -16,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tracekd.data.problem import CATEGORIES, DataUnavailable, Problem, are_texts, build, expect
-from tracekd.data.splits import paper_split
+from tracekd.data.problem import CATEGORIES, Problem, are_texts, build, expect, paper_split
 from tracekd.io.records import numbered_jsonl
 
 log = logging.getLogger(__name__)
@@ -26,23 +23,22 @@ NO_ANSWER = "No Answer Present."
 # The authors took 6,000 problems, 1,000 of them for the test: of each of the five query types 1,000 and 200.
 PER_TYPE, TEST_PER_TYPE = 1200, 200
 SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
+EXPECTED = (
+    f"{', '.join(SUFFIXES)} files with query, query_id, query_type, passages and answers, not hidden, such as "
+    "train-00000-of-00007.parquet"
+)
 
 
 def read_folder(folder: Path, *, seed: int = 121, test_share: float | None = None) -> list[Problem]:
     """Read the MS MARCO files in ``folder`` and below it: see ``draw`` and ``split``."""
     files = sorted(path for path in folder.rglob("*") if path.name.endswith(SUFFIXES) and path.is_file())
     drawn = draw(chain.from_iterable(map(labelled, files)), np.random.default_rng(seed))
-    if not drawn:
-        raise DataUnavailable(
-            f"no labelled MS MARCO record in {folder} ({len(files)} files): expected {', '.join(SUFFIXES)} files with "
-            "query, query_id, query_type, passages and answers, such as train-00000-of-00007.parquet"
-        )
     return split(drawn, test_share=test_share)
 
 
 def read_file(path: Path) -> list[Problem]:
     """All labelled problems of one file, with no draw."""
-    return split(draw(labelled(path), np.random.default_rng(0), per_type=None))
+    return split(draw(labelled(path), np.random.default_rng(0), per_type=sys.maxsize))
 
 
 def labelled(path: Path) -> Iterator[Problem]:
@@ -68,10 +64,7 @@ def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def read_row(raw: dict[str, Any]) -> Problem | None:
-    """One record as a problem without a split, its selected passages as evidence; None where its labels are hidden.
-
-    ``ValueError`` with field, value and expectation where a field is missing or of another type.
-    """
+    """One record as a problem, its selected passages as evidence; None where its labels are hidden."""
     query, number, label, answers = (raw.get(name) for name in ("query", "query_id", "query_type", "answers"))
     passages = raw.get("passages") if isinstance(raw.get("passages"), dict) else {}
     texts, flags = passages.get("passage_text"), passages.get("is_selected")
@@ -94,12 +87,9 @@ def read_row(raw: dict[str, Any]) -> Problem | None:
 
 
 def draw(
-    rows: Iterable[Problem], rng: np.random.Generator, per_type: int | None = PER_TYPE, until_full: bool = False
+    rows: Iterable[Problem], rng: np.random.Generator, per_type: int = PER_TYPE, until_full: bool = False
 ) -> list[Problem]:
-    """Draw at most ``per_type`` rows of each query type (None: all), in one pass (reservoir sampling).
-
-    Repeated ids are left out. ``until_full``: the first ``per_type`` of each type, for a stream shuffled already.
-    """
+    """Draw ``per_type`` rows of each query type in one pass (reservoir sampling; ``until_full``: the first ones)."""
     chosen: dict[str, list[tuple[int, Problem]]] = {name: [] for name in CATEGORIES["marco"]}
     seen, counts, again = set(), Counter(), []
     for number, row in enumerate(rows):
@@ -109,7 +99,7 @@ def draw(
         seen.add(query_id)
         counts[row.category] += 1
         of_type = chosen[row.category]
-        if per_type is None or len(of_type) < per_type:
+        if len(of_type) < per_type:
             of_type.append((number, row))
             if until_full and all(len(part) == per_type for part in chosen.values()):
                 break
@@ -117,19 +107,13 @@ def draw(
             of_type[place] = (number, row)
     if again:
         log.warning("marco: %d records left out, their query_id came before, first %s", len(again), again[0])
-    if until_full and (short := {name: len(part) for name, part in chosen.items() if len(part) < per_type}):
-        log.warning("marco: the stream ended before these types had %d problems: %s", per_type, short)
-    if per_type and not until_full and sum(counts.values()) > sum(map(len, chosen.values())):
+    if max(counts.values(), default=0) > per_type:
         log.warning("marco: %d of each query type drawn from %s", per_type, dict(counts))
     return [row for _, row in sorted(chain.from_iterable(chosen.values()), key=lambda pair: pair[0])]
 
 
 def split(problems: list[Problem], *, test_share: float | None = None) -> list[Problem]:
-    """Problems with their split, drawn by query type.
-
-    ``test_share`` is the share of test problems in each type; None as in the paper: 200 of 1,200 where a type has
-    1,200 problems, else 20%.
-    """
+    """Split each query type by ``test_share``; None as in the paper: 200 of 1,200, and 20% of types of other sizes."""
     if test_share is not None and not 0 < test_share < 1:
         raise ValueError(f"test share {test_share!r}: expected a number between 0 and 1, such as 0.2")
     counts = Counter(p.category for p in problems)

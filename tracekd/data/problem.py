@@ -1,15 +1,20 @@
-"""The one record of a question with its gold steps, and the file form in which a run stores it."""
+"""The one record of a question with its gold steps; its file form; splits, and draws that keep the shares."""
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
+import pandas as pd
+
 from tracekd.io.records import numbered_jsonl
 
+log = logging.getLogger(__name__)
 T, P = TypeVar("T"), TypeVar("P")
 
 DATASETS = ("cotempqa", "marco", "babi")
@@ -31,29 +36,17 @@ class DataUnavailable(RuntimeError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One open-book question with its gold steps.
+    """One open-book question with its gold steps."""
 
-    Attributes:
-        id: the key of every join: ``dataset/category/number``, such as ``cotempqa/mix/0042``.
-        dataset: ``cotempqa``, ``marco``, ``babi`` or the name of a custom set.
-        category: gold label of the classification step.
-        context: the facts, sentences or passages, in their order.
-        question: the question as asked.
-        answers: one or more gold answers, in any order.
-        evidence: indices into ``context`` of the gold facts; empty where nothing answers (MS MARCO).
-        split: ``train`` or ``test``.
-        meta: what a set knows beside that, such as CoTempQA's ``triple_element``.
-    """
-
-    id: str
-    dataset: str
-    category: str
-    context: tuple[str, ...]
+    id: str  # the key of every join: ``dataset/category/number``, such as ``cotempqa/mix/0042``
+    dataset: str  # ``cotempqa``, ``marco``, ``babi`` or the name of your own set
+    category: str  # gold label of the classification step
+    context: tuple[str, ...]  # the facts, sentences or passages, in their order
     question: str
-    answers: tuple[str, ...]
-    evidence: tuple[int, ...]
-    split: str
-    meta: Mapping[str, str] = field(default_factory=dict)
+    answers: tuple[str, ...]  # one or more gold answers, in any order
+    evidence: tuple[int, ...]  # indices into ``context`` of the gold facts; empty where nothing answers (MS MARCO)
+    split: str  # ``train`` or ``test``
+    meta: Mapping[str, str] = field(default_factory=dict)  # what a set knows beside that
 
     @property
     def facts(self) -> tuple[str, ...]:
@@ -62,10 +55,7 @@ class Problem:
 
 
 def build(path: object, rows: Iterable[tuple[int, T]], make: Callable[[T], P], unique: bool = True) -> Iterator[P]:
-    """What ``make`` makes of numbered rows: problems, or None; its ``ValueError`` gets file and line put in front.
-
-    So has one for a number in the set that came before, unless these need not be ``unique``.
-    """
+    """What ``make`` makes of numbered rows; errors, and a number that comes twice (``unique``), get file and line."""
     lines: dict[str, int] = {}
     for line, row in rows:
         with at(f"{path}, line {line}"):
@@ -106,8 +96,8 @@ def check_fields(row: Mapping, texts: Sequence[str], lists: Sequence[str]) -> No
         expect(right, name, row[name], "a list of texts, at least one")
 
 
-_KINDS = dict.fromkeys(("id", "dataset", "category", "question", "split"), str) | {"meta": dict}
-_ITEMS = {"context": str, "answers": str, "evidence": int}
+_FIELDS = dict.fromkeys(("id", "dataset", "category", "question", "split"), str) | {"meta": dict}
+_LISTS = {"context": str, "answers": str, "evidence": int}
 
 
 def as_row(problem: Problem) -> dict:
@@ -121,8 +111,89 @@ def read_problems(path: str | Path) -> list[Problem]:
 
 
 def _stored(row: dict) -> Problem:
-    for name in sorted({*_KINDS, *_ITEMS, *row}):
-        value, item = row.get(name), _ITEMS.get(name)
+    for name in sorted({*_FIELDS, *_LISTS, *row}):
+        value, item = row.get(name), _LISTS.get(name)
         listed = item and isinstance(value, list) and all(type(one) is item for one in value)
-        expect(listed or isinstance(value, _KINDS.get(name, ())), name, value, "a field as runs store it")
-    return Problem(**{**row, **{name: tuple(row[name]) for name in _ITEMS}})
+        expect(listed or isinstance(value, _FIELDS.get(name, ())), name, value, "a field as runs store it")
+    return Problem(**row | {name: tuple(row[name]) for name in _LISTS})
+
+
+def key(problem: Problem) -> tuple[frozenset[str], str]:
+    """What makes two problems the same: the question, and the set of context sentences in any order."""
+    return frozenset(problem.context), problem.question
+
+
+def drop_leaks(problems: list[Problem]) -> list[Problem]:
+    """Drop training problems that are in the test split too, and repeated training problems; log how many.
+
+    The authors' test split stays as it is, repeated problems included. A training problem is a repeat where question
+    and context agree, in order.
+    """
+    test = {key(p) for p in problems if p.split == "test"}
+    clean = [p for p in problems if p.split == "test" or key(p) not in test]
+    first = {(p.context, p.question): p for p in reversed(clean) if p.split == "train"}
+    left = [p for p in clean if p.split == "test" or first[p.context, p.question] is p]
+    if dropped := len(problems) - len(left):
+        text = (
+            "%s: %d training problems left out: %d are in the test split in any order of sentences, %d repeat another"
+        )
+        log.warning(text, problems[0].dataset, dropped, len(problems) - len(clean), len(clean) - len(left))
+    return left
+
+
+def near_duplicate_lines(train: Mapping[str, list[Problem]], test: Mapping[str, list[Problem]]) -> str:
+    """How many test problems of each set have the question and gold facts of a training problem, a line each."""
+    said = "- **{}**: {} of {} test problems ({:.1f}%) have the question and the gold facts of a training problem."
+    lines = []
+    for dataset, asked in test.items():
+        known = {(p.facts, p.question) for p in train[dataset]}
+        twins = sum((p.facts, p.question) in known for p in asked)
+        lines.append(said.format(dataset, twins, len(asked), 100 * twins / max(len(asked), 1)))
+    return "\n".join(lines)
+
+
+def check(problems: list[Problem]) -> list[Problem]:
+    """Return ``problems``; ``ValueError`` if an id repeats, evidence is out of range or a problem is in both splits."""
+    if repeated := [i for i, n in Counter(p.id for p in problems).items() if n > 1]:
+        raise ValueError(f"{len(repeated)} ids are given twice, first {repeated[0]!r}: every problem needs its own")
+    for p in problems:
+        with at(p.id):
+            right = all(0 <= i < len(p.context) for i in p.evidence)
+            expect(right, "evidence", p.evidence, f"indices into a context of {len(p.context)} facts")
+            expect(p.split in ("train", "test"), "split", p.split, "'train' or 'test'")
+    train, test = ({key(p) for p in problems if p.split == split} for split in ("train", "test"))
+    if both := train & test:
+        raise ValueError(f"{len(both)} problems are in both splits, such as the question {next(iter(both))[1]!r}")
+    return problems
+
+
+def count_labels(problems: list[Problem]) -> list[Problem]:
+    """The problems with the training labels and their counts in ``meta``: one never right would be a giveaway."""
+    counts = Counter(p.category for p in problems if p.split == "train") or Counter(p.category for p in problems)
+    names, sizes = zip(*sorted(counts.items()), strict=True) if counts else ((), ())
+    labels = {"labels": "|".join(names), "label_counts": "|".join(map(str, sizes))}
+    return [replace(p, meta={**p.meta, **labels}) for p in problems]
+
+
+def paper_split(problems: list[Problem], shares: Mapping[str, float] | None = None, least: int = 0) -> list[Problem]:
+    """Problems with a split where they have none: by category ``DataFrame.sample(frac=0.2, random_state=42)``.
+
+    ``shares`` are other shares of test problems by category; ``least`` is the fewest test problems of a category that
+    has two problems or more.
+    """
+    split = pd.Series("train", range(len(problems)))
+    for category, rows in split.groupby(pd.Series([p.category for p in problems], dtype=object), sort=False):
+        size = max(round((shares or {}).get(category, 0.2) * len(rows)), least if len(rows) > 1 else 0)
+        split[rows.index[rows.reset_index(drop=True).sample(n=size, random_state=42).index]] = "test"
+    return [replace(p, split=p.split or part) for p, part in zip(problems, split, strict=True)]
+
+
+def select(problems: list[Problem], size: int | str, rng) -> list[Problem]:
+    """Draw ``size`` problems (or ``all``) in random order, with category shares kept (systematic sampling)."""
+    order = [problems[i] for i in rng.permutation(len(problems))]
+    if size != "all" and int(size) < len(order):
+        order.sort(key=lambda p: p.category)
+        step, start = len(order) / int(size), rng.random()
+        order = [order[min(int((i + start) * step), len(order) - 1)] for i in range(int(size))]
+        order = [order[i] for i in rng.permutation(len(order))]
+    return order

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import pandas as pd
 
 from tracekd.command_line import Parser
-from tracekd.data.facts import answer_slot, parse
+from tracekd.data.load_cotempqa import answer_slot, parse
 from tracekd.data.problem import Problem
 from tracekd.data.problems import FORMS, read_any
 from tracekd.decompose import derive_cotempqa
@@ -19,53 +20,26 @@ from tracekd.text import normalise
 
 MEASURES = ["answers_agree", "category_agree", "evidence_agree", "underivable"]
 # Kind of disagreement to its cause: a convention of the set, noise in its data, or a limit of our rules.
-KINDS = {
-    "gold keeps some of several answers that fit": "convention",
-    "gold keeps to the relation asked for": "convention",
-    "gold keeps answers that the one-date habit drops": "limit",
-    "gold adds an answer of another relation": "limit",
-    "gold adds answers to another question": "noise",
-    "gold answer shares no time with the event": "noise",
-    "event stands twice in the context": "noise",
-    "gold relation does not follow from the dates": "noise",
-    "date in a form that is not read": "limit",
-    "story allows several answers": "noise",
-    "another sentence says the same": "convention",
-    "free-text answer is not derived": "limit",
-    "question form has another type": "limit",
-    "nothing is selected, BM25 still ranks": "convention",
-    "BM25 ranks another passage first": "limit",
-    "not derivable": "limit",
-    "unexplained": "limit",
-}
+KINDS = pd.read_csv(Path(__file__).with_name("kinds.csv"), index_col="kind").due_to.to_dict()
 
 
 def step_sizes(problems: Iterable[Problem]) -> pd.DataFrame:
     """Sizes by dataset and category: n, share (of the set, 0 to 1), and means of facts, gold_facts, answers, words."""
-    frame = pd.DataFrame(
-        {
-            "dataset": p.dataset,
-            "category": p.category,
-            "facts": len(p.context),
-            "gold_facts": len(p.evidence),
-            "answers": len(p.answers),
-            "words": sum(len(text.split()) for text in (*p.context, p.question)),
-        }
+    rows = [
+        (p.dataset, p.category, 1, 1.0, len(p.context), len(p.evidence), len(p.answers),
+         sum(len(text.split()) for text in (*p.context, p.question)))
         for p in problems
-    )
-    groups = frame.groupby(["dataset", "category"], sort=False)
-    table = groups.mean(numeric_only=True).reset_index()
-    table.insert(2, "n", groups.size().to_numpy())
-    table.insert(3, "share", table.n / table.groupby("dataset").n.transform("sum"))
-    return table
+    ]  # fmt: skip
+    by, sizes = ["dataset", "category"], ["facts", "gold_facts", "answers", "words"]
+    frame = pd.DataFrame(rows, columns=[*by, "n", "share", *sizes])
+    table = frame.groupby(by, sort=False).agg({"n": "sum", "share": "sum"} | dict.fromkeys(sizes, "mean")).reset_index()
+    return table.assign(share=table.n / table.groupby("dataset").n.transform("sum"))
 
 
 def compare(problem: Problem) -> dict[str, object]:
     """Compare a problem's derivation with its gold, sets of normalised texts.
 
-    Returns:
-        id, dataset, category; ``MEASURES`` (bool); kind of disagreement (a key of ``KINDS``, or empty); reason (why
-        nothing was derived, or the kind).
+    Returns id, dataset, category; ``MEASURES`` (bool); kind of disagreement (see ``KINDS``, or ""); reason.
     """
     got = derive(problem)
     answers, category = _same(got.answers) == _same(problem.answers), got.category == problem.category
@@ -78,15 +52,12 @@ def compare(problem: Problem) -> dict[str, object]:
 
 def compare_all(problems: Iterable[Problem]) -> pd.DataFrame:
     """``compare`` for many problems, one row each."""
-    return pd.DataFrame([compare(problem) for problem in problems])
+    return pd.DataFrame(map(compare, problems))
 
 
 def summary(rows: pd.DataFrame, by: Sequence[str] = ("dataset", "category")) -> pd.DataFrame:
     """Agreement in counts: one row per group with ``n`` and ``MEASURES``."""
-    groups = rows.groupby(list(by), sort=False)
-    table = groups[MEASURES].sum().astype(int).reset_index()
-    table.insert(len(by), "n", groups.size().to_numpy())
-    return table
+    return rows.assign(n=1).groupby(list(by), sort=False)[["n", *MEASURES]].sum().astype(int).reset_index()
 
 
 def remainder(rows: pd.DataFrame, by: Sequence[str] = ("dataset", "category")) -> pd.DataFrame:
@@ -101,27 +72,24 @@ def _same(texts: Iterable[str]) -> set[str]:
 
 
 def _kind(problem: Problem, got: Derivation, answers: bool, category: bool) -> str:
+    """The first reason that holds, a key of ``KINDS``."""
     if problem.dataset == "cotempqa":
         return _cotempqa_kind(problem, got, answers, category)
-    if problem.dataset != "marco":
-        said = "another sentence says the same" if answers else "story allows several answers"
-        return "not derivable" if got.underivable else said
-    if not category:
-        return "question form has another type"
-    if not problem.evidence:
-        return "nothing is selected, BM25 still ranks"
-    same = got.evidence == problem.evidence
-    return "free-text answer is not derived" if same else "BM25 ranks another passage first"
+    marco = problem.dataset == "marco"
+    reasons = {
+        "not derivable": got.underivable and not marco,
+        "another sentence says the same": answers and not marco,
+        "story allows several answers": not marco,
+        "question form has another type": not category,
+        "nothing is selected, BM25 still ranks": not problem.evidence,
+        "free-text answer is not derived": got.evidence == problem.evidence,
+        "BM25 ranks another passage first": True,
+    }
+    return next(kind for kind, holds in reasons.items() if holds)
 
 
 def _cotempqa_kind(problem: Problem, got: Derivation, answers: bool, category: bool) -> str:
     """Set gold against the names that the rules compared, and those of them that share time with the event."""
-    if got.underivable and got.underivable != NO_SHARED_TIME:
-        return "date in a form that is not read" if got.underivable.startswith(UNREAD) else "not derivable"
-    if answers:
-        return "unexplained" if category else "gold relation does not follow from the dates"
-    if sum(step.kind == "event" for step in got.steps) > 1:
-        return "event stands twice in the context"
     literal = derive_cotempqa.derive(problem.context, problem.question, habits=False)
     gold, derived, fitting = (_same(names) for names in (problem.answers, got.answers, literal.answers))
     compared, sharing = set(), set()
@@ -131,6 +99,11 @@ def _cotempqa_kind(problem: Problem, got: Derivation, answers: bool, category: b
         if relate(parse(problem.context[event]).span, parse(problem.context[other]).span):
             sharing.add(name)
     reasons = {
+        "date in a form that is not read": got.underivable.startswith(UNREAD),
+        "not derivable": got.underivable not in ("", NO_SHARED_TIME),
+        "unexplained": answers and category,
+        "gold relation does not follow from the dates": answers,
+        "event stands twice in the context": sum(step.kind == "event" for step in got.steps) > 1,
         "gold adds answers to another question": gold - compared,
         "gold answer shares no time with the event": gold - sharing,
         "gold keeps to the relation asked for": gold == fitting and gold < derived,
@@ -142,14 +115,10 @@ def _cotempqa_kind(problem: Problem, got: Derivation, answers: bool, category: b
 
 
 def shares(counts: pd.DataFrame, by: Sequence[str] = ("dataset", "category", "part")) -> pd.DataFrame:
-    """Agreement in percent from the counts of ``figures/data/derive_agreement.csv``.
+    """Agreement in percent from the counts of ``figures/data/derive_agreement.csv``, one row per group of ``by``.
 
-    ``counts`` has dataset, category, part (rules ``written on`` it or ``checked on`` it), measure (``n`` or one of
-    ``MEASURES``, without due_to; or a kind of the remainder, with it), due_to, n.
-
-    Returns:
-        One row per group of ``by``: n; the three agreements as text, percent with the 95% Wilson interval (``not
-        derived`` where no answer was derived at all); underivable (count).
+    Of ``counts`` the rows without due_to are used. Columns: n; the three agreements as text, percent with the 95%
+    Wilson interval (``not derived`` where no answer was derived at all); underivable (count).
     """
     wide = counts[counts.due_to.isna()].pivot_table("n", list(by), "measure", aggfunc="sum", sort=False).reset_index()
     wide = wide.astype({"n": int, **dict.fromkeys(MEASURES, int)})
@@ -163,20 +132,16 @@ def shares(counts: pd.DataFrame, by: Sequence[str] = ("dataset", "category", "pa
 
 
 def main(argv: list[str]) -> int:
-    """``python -m tracekd derive FILE``: print one JSON object.
-
-    It has n and the counts of ``MEASURES``; shares of the three agreements (0 to 1); remainder, counts by kind; with
-    ``--list`` also disagreements: id, what agrees and what does not, and why.
-    """
+    """``python -m tracekd derive FILE``: n, counts of ``MEASURES`` and of kinds, with ``--list`` each disagreement."""
     about = "derive every problem of a file and count the agreement with its gold; prints one JSON object"
     parser = Parser("derive", about, "python -m tracekd derive data/cotempqa/mix_test.jsonl --list")
     parser.add_argument("file", metavar="FILE", help=f"{FORMS}; plain or .gz")
     parser.add_argument("--list", action="store_true", help="name every disagreement with its reason")
     given = parser.parse_args(argv)
     rows = compare_all(read_any(given.file))
-    counts, left = {name: int(rows[name].sum()) for name in MEASURES}, rows[rows.kind != ""]
-    result = {"n": len(rows), **counts, "shares": {name: round(counts[name] / len(rows), 4) for name in MEASURES[:3]}}
-    result["remainder"] = {f"{KINDS[kind]}: {kind}": int(n) for kind, n in left.kind.value_counts().items()}
+    left = rows[rows.kind != ""]
+    result = {"n": len(rows)} | rows[MEASURES].sum().astype(int).to_dict()
+    result["remainder"] = {f"{KINDS[kind]}: {kind}": n for kind, n in left.kind.value_counts().to_dict().items()}
     if given.list:
         result["disagreements"] = left[["id", *MEASURES[:3], "reason", "kind"]].to_dict("records")
     print(json.dumps(result, indent=1, ensure_ascii=False))

@@ -12,38 +12,15 @@ import re
 import sys
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
+
+import pandas as pd
 
 from tracekd.decompose.derive import Derivation, Step, none
 
-# Question forms in the order in which they are tried; what fits none is a DESCRIPTION, the most frequent type.
-_FORMS = {
-    "NUMERIC": (
-        r"\bhow (?:many|much|long|old|tall|far|big|deep|high|fast|large|wide|heavy|often|hot|cold)\b"
-        r"|\bnet worth\b|\bdistance (?:between|from|to)\b|\b(?:contact|routing|account|fax) number\b"
-        r"|^(?!what is|what are|why|how|is|are|does|do|can)(?:.*\s)?(?:temperatures?|times|hours|fees"
-        r"|rates?|period|range|dosage|score|average|turnout)\b"
-        r"|^when\b|\b(?:what|which) (?:year|date|day|month|time|percent|percentage|age|temperature|number)\b"
-        r"|\b(?:population|cost|price|salary|average|length|height|weight|depth|elevation|calories|zip code"
-        r"|area code|phone number|number of|melting point|boiling point)\b(?! of living)"
-    ),
-    "LOCATION": (
-        r"\bwhere\b|\b(?:what|which) (?:county|country|state|city|continent|region|part of)\b"
-        r"|\b(?:location|capital|county seat) of\b|\blocated\b"
-    ),
-    "PERSON": (
-        r"\bwho\b|\bwhose\b|\bwhat is the name of the (?:man|woman|president|king|queen)\b"
-        r"|\b(?:actor|actress|author|singer|inventor|founder|president|mayor|governor) (?:of|who|that|in)\b"
-    ),
-    "ENTITY": (
-        r"^which\b|^(?:what|which) (?!(?:is|are|was|were|does|do|did|can|could|should|would|will|has|have|had|to|if"
-        r"|it|the|a|an|happens?|happened|causes?|caused|makes?|made|means?|kinds?|types?|sorts?|s|i|you|we)\b)\w+ "
-        r"|^(?:good |best )?(?:foods?|symptoms|side effects)\b|\bmade of$|\bcalled$"
-        r"|\bwhat (?:kind|type|types|sort|color|colour|company|animal|plant|food|foods|drug|organ|vitamin"
-        r"|language|currency|bird|flower|fish|mineral|genre|brand|movie|book|instrument)\b"
-        r"|\b(?:best known for|famous for|examples of|most common|official (?:flower|bird|tree))\b"
-    ),
-}
-
+# Question forms in the order in which types are tried; what fits none is a DESCRIPTION, the most frequent type.
+_FORMS = pd.read_csv(Path(__file__).with_name("marco_forms.csv")).groupby("query_type", sort=False).form
+_TYPES = _FORMS.agg("|".join).to_dict()
 # BM25 holds a question's form for content: "how" or "does" in a passage would count for it.
 _QUESTION_WORDS = re.compile(r"\b(?:what|how|when|where|who|which|why|do|does|did|can|many|much|long|i|you|my|your)\b")
 
@@ -51,7 +28,7 @@ _QUESTION_WORDS = re.compile(r"\b(?:what|how|when|where|who|which|why|do|does|di
 def query_type(question: str) -> str:
     """The query type by the question's form alone."""
     text = question.lower().strip()
-    return next((label for label, form in _FORMS.items() if re.search(form, text)), "DESCRIPTION")
+    return next((label for label, form in _TYPES.items() if re.search(form, text)), "DESCRIPTION")
 
 
 @cache
@@ -89,7 +66,5 @@ def derive(context: Sequence[str], question: str) -> Derivation:
     best, score = ranked[0]
     if score <= 0:
         return none(label, "no word of the question stands in a passage")
-    second = f", the next one {ranked[1][1]:.2f}" if len(ranked) > 1 else ""
-    form = Step("form", f"The question's form is that of {label}.")
-    picked = Step("rank", f"BM25 gives this passage {score:.2f}{second}.", (best,))
-    return Derivation(label, (best,), (), (form, picked), "a free-text answer is not read by rule")
+    text = f"The question's form is that of {label}, and BM25 gives this passage {score:.2f}."
+    return Derivation(label, (best,), (), (Step("rank", text, (best,)),), "a free-text answer is not read by rule")

@@ -12,8 +12,7 @@ from tracekd import progress
 from tracekd.data.problem import Problem
 from tracekd.interventions import forced
 from tracekd.interventions.tables import frame
-from tracekd.io.locks import locked
-from tracekd.io.records import read_jsonl
+from tracekd.io.records import locked, read_jsonl
 from tracekd.scoring.verdict_tables import write_table
 from tracekd.students import records, registry, sft
 from tracekd.traces import freeform

@@ -14,8 +14,7 @@ import pandas as pd
 from tracekd.command_line import Parser, each_of
 from tracekd.config import ROOT
 from tracekd.interventions.from_scratch import KINDS, VARIANTS, Setting, finished
-from tracekd.io.locks import locked
-from tracekd.io.records import append_jsonl, recover_jsonl
+from tracekd.io.records import append_jsonl, locked, recover_jsonl
 from tracekd.machine import cores
 from tracekd.scoring.verdict_tables import write_table
 

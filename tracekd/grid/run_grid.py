@@ -14,13 +14,11 @@ import pandas as pd
 
 from tracekd.command_line import Parser, profile_name
 from tracekd.config import load, nearest
-from tracekd.data import splits
-from tracekd.data.problem import Problem
+from tracekd.data.problem import Problem, key, select
 from tracekd.data.problems import kept as kept_problems
 from tracekd.data.problems import training_set
 from tracekd.grid import forced_traces, pool
-from tracekd.io.locks import waiting
-from tracekd.io.records import read_jsonl, write_jsonl
+from tracekd.io.records import read_jsonl, waiting, write_jsonl
 from tracekd.run import Run, open_run
 from tracekd.scoring.aligned import verdict
 from tracekd.scoring.reading import split_output
@@ -68,14 +66,14 @@ def base_of(run: Run) -> Run:
 def fresh_problems(run: Run, dataset: str, problems: Sequence[Problem]) -> list[Problem]:
     """The training problems to answer, of those with another question or context than all that the student has seen."""
     base = base_of(run)
-    seen = {splits.key(p) for p in training_set(base, dataset, problems)}
-    rest = [p for p in problems if p.split == "train" and splits.key(p) not in seen]
+    seen = {key(p) for p in training_set(base, dataset, problems)}
+    rest = [p for p in problems if p.split == "train" and key(p) not in seen]
     if not rest:
         raise ValueError(
             f"{dataset}: profile {base.profile.name!r} trains on all {len(seen)} training problems and leaves none to "
             "answer: give its `train` a smaller number in profiles.toml"
         )
-    drawn = splits.select(rest, run.profile.train.get(dataset, "all"), run.rng(f"{dataset}/natural"))
+    drawn = select(rest, run.profile.train.get(dataset, "all"), run.rng(f"{dataset}/natural"))
     chosen = records.answerable(base, dataset, drawn)
     print(f"{dataset}: {len(chosen)} training problems to answer, of {len(rest)} that no {TAUGHT} student has seen")
     return chosen

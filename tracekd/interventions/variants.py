@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from tracekd.data.facts import answer_slot
+from tracekd.data.load_cotempqa import answer_slot
 from tracekd.data.problem import Problem
 from tracekd.decompose.derive import derive, none
 from tracekd.text import fact_set

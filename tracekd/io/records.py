@@ -1,4 +1,4 @@
-"""Files that are whole or not there: JSON lines and tables; hashes; a full disk as one clear error."""
+"""Files that are whole or not there: JSON lines and tables; hashes; locks; a full disk as one clear error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # safetensors gives the system's number in its text; torch.save only says that its archive came out wrong.
@@ -53,10 +56,7 @@ def writing(path: Path) -> Iterator[None]:
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; on a clean exit it takes the name, on an error it is removed.
-
-    A reader sees the old file or the new one, never half of one. No room is a ``DiskFull``.
-    """
+    """A temporary path that takes the name ``path`` on a clean exit, so that nobody reads half a file; else it goes."""
     path = Path(path)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -141,10 +141,7 @@ def read_jsonl(path: str | Path) -> Iterator[dict[str, Any]]:
 
 
 def numbered_jsonl(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line, object) of a JSON-lines file, plain or ``.gz``; lines count from 1, empty ones are passed over.
-
-    ``ValueError`` with file and line where one is not a JSON object, or cannot be decoded.
-    """
+    """(line, object) of a JSON-lines file, plain or ``.gz``; ``ValueError`` with file and line for anything else."""
     for number, line in enumerate(_lines(path), 1):
         if not line.strip():
             continue
@@ -181,10 +178,7 @@ def append_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def recover_jsonl(path: str | Path) -> list[dict[str, Any]]:
-    """Read the whole lines of a file that ``append_jsonl`` may have been killed in; cut a torn last line off.
-
-    ``ValueError`` where another line does not parse: that is no kill but a damaged file.
-    """
+    """The rows of a file that ``append_jsonl`` may have been killed in; a torn last line is cut off."""
     path = Path(path)
     if not path.exists():
         return []
@@ -206,3 +200,30 @@ def write_csv(path: str | Path, frame) -> None:
     """Write a ``pandas.DataFrame`` as CSV without its index, in one piece; floats with six significant digits."""
     with replacing(path) as temporary:
         frame.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+
+
+class Busy(RuntimeError):
+    """Another process is at work in the same place."""
+
+
+def waiting(path: Path, timeout: float = -1) -> FileLock:
+    """The lock of ``path`` (a file beside it, ``.NAME.lock``, held with ``with``); it ends with the process."""
+    from filelock import FileLock  # `run --check` works before it is installed
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(path.parent / f".{path.name}.lock", timeout=timeout)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of ``path`` without waiting for it; ``Busy`` where another process holds it."""
+    from filelock import Timeout
+
+    try:
+        with waiting(path, timeout=0):
+            yield
+    except Timeout as error:
+        raise Busy(
+            f"another process is writing {path}: wait for it and run again, which goes on where it stopped; "
+            "or work in another folder (TRACEKD_RUNS); shards of one grid must have different numbers"
+        ) from error

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tracekd import config
 from tracekd.command_line import Parser, file_or_folder, path_or, profile_name
-from tracekd.io.records import replacing
+from tracekd.io.records import locked, replacing
 from tracekd.pipeline import artefacts, notebooks
 from tracekd.pipeline.execute import NotebookFailed, clock, execute
 
@@ -61,7 +61,6 @@ def main(argv: list[str]) -> int:
     if args.list or args.check:
         return 0
     from tracekd import machine
-    from tracekd.io.locks import locked
 
     profile = args.profile or ("gpu" if machine.has_gpu() else "cpu")
     folder = Path(os.environ.get("TRACEKD_RUNS") or config.ROOT / "runs").resolve() / profile

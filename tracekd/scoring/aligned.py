@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from tracekd.data.problem import Problem
 from tracekd.decompose.derive import derive
@@ -13,6 +16,8 @@ from tracekd.text import fact_set, normalise, rouge_l, same_label, word_f1
 from tracekd.traces.leakage import reveals
 from tracekd.traces.templates import read
 
+# The data dictionary of verdict tables, written beside every one of them: column, meaning.
+VERDICT = pd.read_csv(Path(__file__).with_name("verdict_columns.csv"))
 # In the order in which tables show them; every output has exactly one.
 STATUSES = ("ok", "untagged", "no_trace", "no_answer", "truncated")
 
@@ -31,7 +36,7 @@ def overlap(stated: frozenset, gold: frozenset) -> tuple[float, float, float]:
 
 
 def verdict(problem: Problem, text: str, finished: bool = True) -> dict[str, Any]:
-    """Judge one output against its own problem; ``schema.VERDICT`` describes the columns.
+    """Judge one output against its own problem; ``VERDICT`` describes the columns.
 
     A step that is not stated is not correct.
     """

@@ -129,7 +129,7 @@ def _file(problem: Problem) -> str:
 
 
 def verdict(problem: Problem, text: str, gold_rows: GoldRows) -> dict[str, Any]:
-    """Judge one output by the release's rules; ``schema.VERDICT`` describes the columns.
+    """Judge one output by the release's rules; ``aligned.VERDICT`` describes the columns.
 
     ``status`` is the aligned reader's, for counting; ``cell`` is None where the output is not evaluated.
     """

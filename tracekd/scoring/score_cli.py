@@ -12,9 +12,8 @@ import pandas as pd
 from tracekd.command_line import Parser, file_or_folder
 from tracekd.data.problem import DATASETS, Problem
 from tracekd.io.records import write_csv
-from tracekd.schema import VERDICT, write_dictionary
 from tracekd.scoring import author_outputs, release_rules
-from tracekd.scoring.aligned import CELLS, STATUSES, Faults, usable, verdicts
+from tracekd.scoring.aligned import CELLS, STATUSES, VERDICT, Faults, usable, verdicts
 from tracekd.stats.intervals import association, share
 
 RULES = ("aligned", "as_published")
@@ -87,6 +86,6 @@ def main(argv: list[str]) -> int:
         print(json.dumps(json.loads(json.dumps(found), parse_constant=lambda _: None), ensure_ascii=False), flush=True)
     if args.csv:
         table = pd.concat(tables, ignore_index=True)
-        write_csv(args.csv, table[[name for name in VERDICT if name in table]])
-        write_dictionary(args.csv)
+        write_csv(args.csv, table[[name for name in VERDICT.column if name in table]])
+        write_csv(args.csv.with_name("verdict_columns.csv"), VERDICT)
     return 0

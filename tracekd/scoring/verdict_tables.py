@@ -12,10 +12,9 @@ import pandas as pd
 
 from tracekd.data.load_marco import NO_ANSWER
 from tracekd.data.problem import CATEGORIES, Problem
-from tracekd.io.records import read_jsonl, replacing, sha256
-from tracekd.schema import write_dictionary
+from tracekd.io.records import read_jsonl, replacing, sha256, write_csv
 from tracekd.scoring import author_outputs, release_rules
-from tracekd.scoring.aligned import passes_check, verdicts
+from tracekd.scoring.aligned import VERDICT, passes_check, verdicts
 from tracekd.scoring.release_rules import FLAGS
 from tracekd.text import normalise, repetition
 from tracekd.traces.corruption import drawn_reveals
@@ -41,7 +40,7 @@ def verdict_frame(
     (None: the test problems); ``drawn_reveals`` is of the wrong trace that ``templates.build`` draws with ``seed``.
 
     Returns:
-        One row per output, columns as in ``schema.VERDICT``; ``joined`` is always ``test``. And one row per file:
+        One row per output, columns as in ``aligned.VERDICT``; ``joined`` is always ``test``. And one row per file:
         file, dataset, condition, outputs, malformed, unknown, duplicate, missing: problems asked without an output.
     """
     known, rows, files = {p.id: p for p in problems}, [], []
@@ -98,8 +97,8 @@ def build(folder: str | Path, dataset: str) -> tuple[pd.DataFrame, pd.DataFrame]
     ``folder`` holds ``released/`` and the set's own folder, such as ``../shared/data``.
 
     Returns:
-        The verdict table (``RELEASED``; see ``schema.VERDICT``), one row per output, and the sources: one row per file,
-        with sha256.
+        The verdict table (``RELEASED``; see ``aligned.VERDICT``), one row per output, and the sources: one row per
+        file, with sha256.
     """
     folder = Path(folder)
     problems = author_outputs.test_problems(dataset, folder)
@@ -136,7 +135,7 @@ def write_table(path: Path, table: pd.DataFrame) -> Path:
     with replacing(path) as temporary, temporary.open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, 0) as file:
         file.write(as_csv(table).encode())
     if "answer_correct" in table:
-        write_dictionary(path)
+        write_csv(path.with_name("verdict_columns.csv"), VERDICT)
     return path
 
 

@@ -17,8 +17,7 @@ from transformers.cache_utils import Cache, DynamicCache
 from tracekd import machine, progress
 from tracekd.config import Recipe
 from tracekd.data.problem import Problem
-from tracekd.io.locks import locked
-from tracekd.io.records import append_jsonl, recover_jsonl, write_jsonl
+from tracekd.io.records import append_jsonl, locked, recover_jsonl, write_jsonl
 from tracekd.students import records, registry, sft
 from tracekd.students.records import PROMPTED, Turns
 from tracekd.traces import templates

@@ -24,8 +24,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 
 from tracekd import machine
 from tracekd.config import Recipe
-from tracekd.io.locks import locked
-from tracekd.io.records import sha256, write_json, write_jsonl, writing
+from tracekd.io.records import locked, sha256, write_json, write_jsonl, writing
 from tracekd.progress import Bar
 from tracekd.students import registry, sft
 from tracekd.students.records import WEIGHTS, adapter_key, damaged, read_record

@@ -9,9 +9,7 @@ from __future__ import annotations
 from functools import partial
 from itertools import combinations
 
-import numpy as np
-
-from tracekd.data.synthetic.draws import VOCABULARY, between, pick, several
+from tracekd.data.synthetic.draws import VOCABULARY, Draws, between, pick, several
 
 Story = tuple[list[str], str, str, list[int]]
 
@@ -21,7 +19,7 @@ _OPPOSITE, _PLURALS = _WORDS["opposite"], _WORDS["plurals"]
 _OFFSETS = {"above": (0, 1), "below": (0, -1), "to the left of": (-1, 0), "to the right of": (1, 0)}
 
 
-def make(category: str, rng: np.random.Generator) -> dict:
+def make(category: str, rng: Draws) -> dict:
     """One story of a task type as the parts of a ``Problem``: context, question, answers, evidence."""
     while True:
         sentences, question, answer, evidence = _MAKERS[category](rng)
@@ -52,10 +50,7 @@ def _person(rng, together: int) -> Story:
 
 
 def _thing(rng) -> Story:
-    """Someone takes a thing, goes on and perhaps leaves it there, which ends the story; another does so meanwhile.
-
-    The thing is where its holder last went (supported by taking and move) or where it was left (move and putting down).
-    """
+    """Someone takes a thing, goes on and perhaps leaves it there, which ends the story; another does so meanwhile."""
     where, paths = several(rng, _PLACES, 4), []
     for k, (who, what) in enumerate(zip(several(rng, _PEOPLE, 2), things := several(rng, _OBJECTS, 2), strict=True)):
         steps = ("moves", where[k]), ("grabs", what), ("moves", where[k + 2]), ("drops", what)

@@ -6,10 +6,8 @@ co-occur are two years away: so every relation holds however the ends of dates a
 
 from __future__ import annotations
 
-import numpy as np
-
-from tracekd.data.facts import MONTHS, TRIPLES
-from tracekd.data.synthetic.draws import VOCABULARY, Slots, between, pick, several
+from tracekd.data.load_cotempqa import MONTHS, TRIPLES
+from tracekd.data.synthetic.draws import VOCABULARY, Draws, between, fill, pick, several
 
 _WORDS = VOCABULARY["cotempqa"]
 _STEPS = {"year": 12, "month": 1, "day": 1}  # dates are numbers of months, years of 12
@@ -17,7 +15,7 @@ _STEPS = {"year": 12, "month": 1, "day": 1}  # dates are numbers of months, year
 When = tuple[str, int, int]
 
 
-def make(category: str, rng: np.random.Generator) -> dict:
+def make(category: str, rng: Draws) -> dict:
     """One problem of a category as the parts of a ``Problem``: context, question, answers, evidence, meta."""
     triple, (event, *golds), names = pick(rng, TRIPLES), _times(rng, category), []
     held, asked = several(rng, tuple(_WORDS["ask_object"]), 2)
@@ -51,7 +49,7 @@ def make(category: str, rng: np.random.Generator) -> dict:
 def _name(rng, taken: list[str], kind: str) -> str:
     """A new name for one problem: none stands in another, which would blur which fact answers."""
     while True:
-        name = Slots(rng)[kind]
+        name = fill(rng, f"{{{kind}}}")
         if not any(name in one or one in name for one in taken):
             taken.append(name)
             return name

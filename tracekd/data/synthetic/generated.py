@@ -1,16 +1,12 @@
-"""Generated problems: seeded stand-ins for the three sets, offline, with planted truth.
-
-Every problem is made up. Answers and evidence are computed from the planted world, never guessed from the text.
-"""
+"""Generated problems: seeded stand-ins for the three sets, offline; all is computed from a planted, made-up world."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from tracekd.data.problem import DATASETS, Problem
-from tracekd.data.splits import paper_split
+from tracekd.data.problem import DATASETS, Problem, paper_split
 from tracekd.data.synthetic import babi, cotempqa, marco
-from tracekd.data.synthetic.draws import VOCABULARY
+from tracekd.data.synthetic.draws import VOCABULARY, Draws
 
 _MAKERS = {"cotempqa": cotempqa.make, "marco": marco.make, "babi": babi.make}
 # A draw that repeats an earlier problem is drawn again; this many times in a row means that the space is used up.
@@ -29,7 +25,7 @@ def generate(dataset: str, size: int, seed: int) -> list[Problem]:
     if size < (least := 2 * len(shares)):
         raise ValueError(f"size {size} is too small for these categories: ask for size >= {least}")
     ends = np.rint(np.cumsum([*shares.values()]) / sum(shares.values()) * (size - least)).astype(int)
-    rng, problems, seen = np.random.default_rng([seed, DATASETS.index(dataset)]), [], set()
+    rng, problems, seen = Draws([seed, DATASETS.index(dataset)]), [], set()
     for category, more in zip(shares, np.diff(ends, prepend=0), strict=True):
         for number in range(2 + int(more)):
             for _ in range(_TRIES):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from tracekd.data.load_marco import NO_ANSWER
-from tracekd.data.synthetic.draws import VOCABULARY, WORDS, Slots, between, pick, several
+from tracekd.data.synthetic.draws import VOCABULARY, WORDS, Draws, between, fill, pick, several
 
 # Share of queries without an answer, inferred from the published statistics: their histogram of answer lengths holds
 # about 546,000 answers, and train and dev have 909,824 queries between them.
@@ -13,19 +11,21 @@ UNANSWERED = 0.4
 PASSAGES = 10
 # Kinds of topic (town, river, firm, substance): name, attributes that can be asked for, sentences that answer nothing.
 TOPICS = VOCABULARY["topics"]
+_ASKED = [(topic, attribute) for topic in TOPICS.values() for attribute in topic["attributes"]]
+_LISTS = {attribute["value"]: WORDS | attribute for _, attribute in _ASKED}
 # A passage tells a number, a description and, every second one, a name, whatever is asked: its form (digits, length)
 # says nothing of the answer's.
 _FORMS = {"NUMERIC": 0, "DESCRIPTION": 1, "ENTITY": 2, "LOCATION": 2, "PERSON": 2}
 
 
-def make(category: str, rng: np.random.Generator) -> dict:
+def make(category: str, rng: Draws) -> dict:
     """One problem of a query type as the parts of a ``Problem``: context, question, answers, evidence, meta.
 
     ``meta["topic"]`` is the invented name asked about; ``meta["value"]`` the planted value, which stands in the
     selected passage and in the answer, or "" where no passage answers.
     """
-    topic, asked = pick(rng, [(t, a) for t in TOPICS.values() for a in t["attributes"] if a["query_type"] == category])
-    name, *others = {topic["name"].format_map(Slots(rng)): None for _ in range(5)}
+    topic, asked = pick(rng, [pair for pair in _ASKED if pair[1]["query_type"] == category])
+    name, *others = {fill(rng, topic["name"]): None for _ in range(5)}
     answered, own = rng.random() >= UNANSWERED, between(rng, 3, 5)
     # The next few passages are on the same topic and tell other things; the rest are on others of its kind, half of
     # them with the thing asked for: near misses.
@@ -54,14 +54,14 @@ def _passage(rng, topic: dict, name: str, asked: dict, tell: bool, values: dict)
         if tell or attribute is not asked:
             told.setdefault(_FORMS[attribute["query_type"]], attribute)
     texts = [_said(rng, a["sentences"], name, _value(rng, a, name, values)) for a in told.values() if a]
-    texts += [text.format_map(Slots(rng, e=name)) for text in several(rng, topic["fillers"], between(rng, 0, 1))]
+    texts += [fill(rng, text, e=name) for text in several(rng, topic["fillers"], between(rng, 0, 1))]
     return " ".join(several(rng, texts))
 
 
 def _value(rng, attribute: dict, name: str, values: dict) -> str:
     key = name, attribute["value"]
     if key not in values:
-        values[key] = attribute["value"].format_map(Slots(rng, WORDS | attribute))
+        values[key] = fill(rng, attribute["value"], _LISTS[attribute["value"]])
     return values[key]
 
 
