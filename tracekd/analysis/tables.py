@@ -143,15 +143,15 @@ def cells(frame: pd.DataFrame, step: str) -> dict[str, int]:
 
 
 def associations(frame: pd.DataFrame, by: Sequence[str] = BY) -> pd.DataFrame:
-    """``association_table`` of each group and step, first seeds only (``replication_tables`` has all seeds)."""
+    """``association_table`` of each group and step, first seeds only (``replication`` has all seeds)."""
     groups = first_seed(frame, by).groupby(list(by), sort=False, observed=True)
     heads = ((dict(zip(by, key, strict=True)), part) for key, part in groups)
     return association_table((head | {"step": step}, cells(part, step)) for head, part in heads for step in STEPS)
 
 
 def association_table(counted: Iterable[tuple[dict, Mapping]]) -> pd.DataFrame:
-    """One row per pair of keys and 2x2 counts, with ``intervals.association_row``, p-values Holm-adjusted (p_holm)."""
-    table = pd.DataFrame(head | intervals.association_row(counts) for head, counts in counted)
+    """One row per pair of keys and 2x2 counts, with ``intervals.association``, p-values Holm-adjusted (p_holm)."""
+    table = pd.DataFrame(head | intervals.association(**counts) for head, counts in counted)
     return table.assign(p_holm=intervals.holm(table.p_value))
 
 
@@ -187,11 +187,8 @@ def contrasts(
             pair = wide[[first, second]].dropna().astype(bool)
             if len(pair):
                 about = dict(zip(within, key, strict=True)) | {"first": first, "second": second}
-                test = intervals.mcnemar(pair[first], pair[second])
-                same = intervals.tost(pair[first], pair[second], margin)
-                found = {"difference": test["value"], "tost_p": same["p_value"], "detectable": same["detectable"]}
-                rows.append(about | test | found)
-    table = pd.DataFrame(rows)
+                rows.append(about | intervals.compare(pair[first], pair[second], margin))
+    table = pd.DataFrame(rows).rename(columns={"value": "difference"})
     if table.empty:
         return table
     for name, adjusted in (("p_value", "p_holm"), ("tost_p", "tost_holm")):

@@ -201,6 +201,6 @@ def report(folder: Path) -> None:
     if tested.exists() and numbers.exists():
         import pandas as pd
 
-        from tracekd.analysis import claims
+        from tracekd.analysis import replication
 
-        print("\n" + "\n".join(claims.short(pd.read_csv(tested), pd.read_csv(numbers, dtype={"seed": str}))))
+        print("\n" + "\n".join(replication.short(pd.read_csv(tested), pd.read_csv(numbers, dtype={"seed": str}))))
