@@ -176,23 +176,6 @@ def test_claims_on_incorrect_traces_are_split_by_what_a_wrong_trace_reveals():
     assert set(found.reveals[(found["first"] == "correct") | (found.verdict == replication.NOT_RUN)]) == {"all"}
 
 
-def test_our_questions_are_tested_on_what_the_profiles_record():
-    """Natural wrong traces lose a quarter against correct ones of the same problems, and nothing against default ones.
-
-    ``grid`` and ``grid-natural`` have other training problems, so that only the conditions of one are compared.
-    """
-    quarter = [1] * 30 + [0] * 10
-    grid = frame({"correct": [0] * 40, "incorrect": quarter, "incorrect_uniform": quarter}, seeds=(1,))
-    natural = {"natural": quarter, "natural_correct": [1] * 40, "natural_incorrect": quarter}
-    ours = pd.concat([grid, frame(natural, seeds=(1, 2), size=700)])
-    found = judged(ours, 500).query("dataset == 'babi'").set_index(["first", "second"])
-    lower, same = found.loc[("natural", "natural_correct")], found.loc[("natural", "natural_incorrect")]
-    assert (lower.estimate, lower.seeds, lower.training_problems) == (-0.25, 2, 700)
-    assert (lower.verdict, same.estimate, same.reason) == (tables.NOT_SUPPORTED, 0, "")
-    assert found.loc[("incorrect_uniform", "incorrect")].reason == "one seed"
-    assert found.loc[("foreign", "correct")].reason == replication.NOT_RUN
-
-
 def test_claims_are_tested_on_answerable_questions():
     """A student that always declines ties right traces to right answers on unanswerable questions, and on no other."""
     right = [0] * 20 + [1] * 20
@@ -202,17 +185,3 @@ def test_claims_are_tested_on_answerable_questions():
     assert (row.loc[AFTER].n, row.loc[AFTER].verdict, row.loc[RAISE].estimate) == (20, tables.NOT_TESTED, 0)
     # Of all questions, the same outputs would have shown a perfect tie.
     assert replication.tie(always, "correct", rng(), 50)["value"] == 1
-
-
-def test_the_report_has_each_claims_verdicts_and_counts_the_printed_numbers():
-    kinds = {"answer metric": "follows to the digit", "study": "cannot be checked: x", "claim": "see 06_claims"}
-    ledger = pd.DataFrame([(kind, verdict) for kind, verdict in kinds.items()], columns=["kind", "verdict"])
-    lines = replication.short(
-        judged(frame({"vanilla": [1, 0] * 20, "correct": [1, 0] * 20})), pd.concat([ledger, ledger[:1]])
-    )
-    assert lines[-3:] == [
-        "  follows to the digit: answer metric 2", "  cannot be checked: study 1", "  see 06_claims: claim 1",
-    ]  # fmt: skip
-    (line,) = [line for line in lines if RAISE in line]
-    assert "babi +0.0 [" in line and "n = 40: not tested (one seed)" in line
-    assert "marco not tested (conditions not trained)" in line

@@ -117,18 +117,6 @@ def test_associations_and_contrasts(frame):
     assert rows.loc[("vanilla", "trace")].test == "undefined"
 
 
-def test_seeds_that_repeat_change_no_test_and_no_interval():
-    flags = [(True, True)] * 12 + [(True, False)] * 6 + [(False, True)] * 5 + [(False, False)] * 9
-    table = pd.DataFrame(flags, columns=["trace_correct", "answer_correct"])
-    table = table.assign(
-        id=table.index, dataset="d", condition="c", seed=121, category="k", classification_correct=table.trace_correct,
-        retrieval_correct=True,
-    )  # fmt: skip
-    seeds = pd.concat([table, table.assign(seed=122), table.assign(seed=123)], ignore_index=True)
-    pd.testing.assert_frame_equal(tables.associations(seeds), tables.associations(table))
-    assert tables.associations(seeds).n.eq(32).all()
-
-
 def test_missing_problems_are_counted(tmp_path):
     (tmp_path / "cotempqa").mkdir()
     path = tmp_path / "cotempqa" / "correct-1.jsonl"

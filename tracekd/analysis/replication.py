@@ -24,7 +24,6 @@ import numpy as np
 import pandas as pd
 
 from tracekd.analysis import tables
-from tracekd.analysis.paper_check import by_kind
 from tracekd.analysis.recorded import SIZE, largest, teachers
 from tracekd.analysis.tables import INCONCLUSIVE, NOT_SUPPORTED, NOT_TESTED, SUPPORTED, points
 from tracekd.interventions import tables as given
@@ -83,11 +82,10 @@ def cube(frame: pd.DataFrame, conditions: Sequence[str], columns: Sequence[str] 
 
 
 def difference(frame: pd.DataFrame, first: str, second: str, rng: np.random.Generator, repeats: int = REPEATS) -> dict:
-    """Accuracy of ``first`` minus that of ``second``, mean over problems and seeds, and each seed's own.
+    """Accuracy of ``first`` minus that of ``second``, mean over problems and seeds; empty where one was not run.
 
-    Returns:
-        what ``bootstrap.crossed`` returns (-1..1), by_seed (a list), fewest (problems that the better of the two
-        answers right with any seed); empty where one was not run.
+    Returns what ``bootstrap.crossed`` does (-1..1), by_seed (each seed's own), fewest (problems that the better of the
+    two answers right with any seed).
     """
     units = cube(frame, (first, second))[..., 0]
     found = _estimate(units, lambda means: means[:, 0] - means[:, 1], rng, repeats)
@@ -105,9 +103,8 @@ def tie(
 ) -> dict:
     """Share of right answers where ``step`` of the student's own trace is right minus where it is wrong.
 
-    Returns:
-        as ``difference``, without an estimate where the step is right in all outputs or in none; fewest (problems where
-        it is right, or where it is wrong, with any seed).
+    Returns as ``difference``, without an estimate where the step is right in all outputs or in none; fewest: problems
+    where it is right, or where it is wrong, with any seed.
     """
     steps = cube(frame, (condition,), (f"{step}_correct", "answer_correct"))[:, :, 0]
     if not steps.size:
@@ -278,18 +275,7 @@ def overview(claimed: pd.DataFrame) -> pd.DataFrame:
     rows = rows.assign(untested=rows.verdict == NOT_TESTED).sort_values("untested", kind="stable")
     rows, cells = rows.drop_duplicates(["claim", "dataset"]), []
     for row in rows.itertuples():
-        gap, reason = points(row.estimate, row.low, row.high), row.reason if isinstance(row.reason, str) else ""
-        cells.append((f"{gap}, n = {row.n}: " if gap else "") + row.verdict + (f" ({reason})" if reason else ""))
+        gap, reason = points(row.estimate, row.low, row.high), f" ({row.reason})" if row.reason else ""
+        cells.append((f"{gap}, n = {row.n}: " if gap else "") + row.verdict + reason)
     wide = rows.assign(cell=cells).pivot(index="claim", columns="dataset", values="cell")
     return wide.reindex(claimed.claim.unique()).fillna("")
-
-
-def short(claimed: pd.DataFrame, ledger: pd.DataFrame) -> list[str]:
-    """In about twenty lines: each claim with its verdicts, then the printed numbers by how they came out."""
-    lines = ["the paper's claims in our words, set by set, tested on the open student (08_claims):"]
-    for claim, row in overview(claimed).iterrows():
-        lines.append(f"  {claim}: " + "; ".join(f"{dataset} {cell}" for dataset, cell in row.items() if cell))
-    lines.append("every printed number (08_ledger):")
-    for verdict, counts in by_kind(ledger).iterrows():
-        lines.append(f"  {verdict}: " + ", ".join(f"{kind} {n}" for kind, n in counts.items() if n))
-    return lines
