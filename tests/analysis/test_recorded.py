@@ -176,4 +176,3 @@ def test_conditions_and_sources_are_named_in_full():
     assert recorded.sources(both) == "babi: real problems; marco: GENERATED problems"
     assert recorded.sources(both[both.dataset == "babi"]) == "babi: real problems"
     assert set(recorded.marked(both).dataset) == {"babi", "marco (GENERATED)"}
-    assert recorded.counted(both) == "1 problems of babi, 1 of marco"

@@ -111,12 +111,6 @@ def sources(frame: pd.DataFrame) -> str:
     return "; ".join(f"{names}: {source}" for source, names in found.dataset.agg(", ".join).items())
 
 
-def counted(frame: pd.DataFrame) -> str:
-    """How many problems of which set a frame has, for captions: ``375 problems of babi, 218 of cotempqa``."""
-    parts = [f"{n} of {dataset}" for dataset, n in frame.groupby("dataset").id.nunique().items()]
-    return ", ".join(parts).replace(" of", " problems of", 1)
-
-
 def finished(run: Run) -> tuple[list[tuple], list[tuple]]:
     """The jobs (dataset, condition, seed) of a run that its adapters have answered in full, and the others."""
     asked, done, rest = records.evaluation_problems(run), [], []

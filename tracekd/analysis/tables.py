@@ -156,11 +156,9 @@ def association_table(counted: Iterable[tuple[dict, Mapping]]) -> pd.DataFrame:
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """The columns of ``associations`` that a reader needs, in reading order; the data file of a figure has all."""
-    first = table.columns[: table.columns.get_loc("step") + 1]
-    wanted = ["n", "both", "answer_only", "trace_only", "neither", "joint", "p_answer_given_trace"]
-    wanted += ["p_answer_given_not_trace", "phi", "phi_low", "phi_high", "chi2", "expected_min", "test", "p_value"]
-    return table[[*first, *wanted, "p_holm"]]
+    """The columns of ``associations`` that a reader needs; the data file of a figure has all."""
+    ends = [name for name in table if name.endswith(("_low", "_high")) and not name.startswith("phi")]
+    return table.drop(columns=[*ends, "difference"])
 
 
 def contrasts(
