@@ -32,7 +32,10 @@ ORDER = ("vanilla", "correct", "incorrect")
 
 
 class Release(NamedTuple):
-    """Verdicts on the released outputs of both sets, the printed numbers, and ``compared`` and ``contrasts``."""
+    """Verdicts on the released outputs of both sets, the printed numbers, ``compared`` and ``contrasts``.
+
+    The last are ``tables.contrasts`` of the fine-tuned students' conditions under both rule sets (column ``rules``).
+    """
 
     verdicts: pd.DataFrame
     printed: pd.DataFrame
@@ -44,7 +47,12 @@ def load(folder: str | Path, margin: float = 0.05) -> Release:
     """Read the recorded verdicts in ``folder`` and the printed numbers; ``margin`` is that of the equivalence tests."""
     parts = [verdict_tables.read(folder, dataset).assign(dataset=dataset) for dataset in verdict_tables.DATASETS]
     verdicts, printed = pd.concat(parts, ignore_index=True), published()
-    return Release(verdicts, printed, compared(printed, verdicts), contrasts(verdicts, margin))
+    tuned = verdicts[(verdicts.joined == "test") & (verdicts.condition != "prompted")]
+    pairs = [
+        tables.contrasts(tuned, margin, column, BY[:2], ORDER).assign(rules=rules)
+        for rules, column in ((THEIRS, "pub_answer_correct"), (OURS, "answer_correct"))
+    ]
+    return Release(verdicts, printed, compared(printed, verdicts), pd.concat(pairs, ignore_index=True))
 
 
 def published() -> pd.DataFrame:
@@ -148,20 +156,6 @@ def by_kind(checked: pd.DataFrame) -> pd.DataFrame:
     return pd.crosstab(verdict, checked.kind).reindex(index=verdict.unique(), columns=checked.kind.unique())
 
 
-def trained(table: pd.DataFrame) -> pd.DataFrame:
-    """The outputs of the fine-tuned students on the test problems, one per problem."""
-    return table[(table.joined == "test") & (table.condition != "prompted")]
-
-
-def contrasts(table: pd.DataFrame, margin: float = 0.05) -> pd.DataFrame:
-    """``tables.contrasts`` of the fine-tuned students' conditions under both rule sets, with a column ``rules``."""
-    found = [
-        tables.contrasts(trained(table), margin, column, BY[:2], ORDER).assign(rules=rules)
-        for rules, column in ((THEIRS, "pub_answer_correct"), (OURS, "answer_correct"))
-    ]
-    return pd.concat(found, ignore_index=True)
-
-
 def compared(published: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
     """``tables.association_table`` of every trace-bearing adapter under three ``rules``, with a ``title`` for pictures.
 
@@ -183,25 +177,19 @@ def compared(published: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
 
 
 def three_steps(compared: pd.DataFrame) -> pd.DataFrame:
-    """How the 28% comes about: CoTempQA, Qwen3-1.7B trained on correct traces, under each reading in turn.
+    """How the 28% comes about: CoTempQA, Qwen3-1.7B trained on correct traces, under each ``reading`` in turn.
 
-    The id-aligned trace has exactly the gold facts, which often name the answer; the label alone does not.
-
-    Returns:
-        columns reading, n, joint (step and answer both right, of all outputs), p_answer_given_trace,
-        p_answer_given_not_trace (of outputs where the step is right, wrong), phi; each with ``_low``, ``_high`` (95%).
+    The id-aligned trace has exactly the gold facts, which often name the answer; the label alone does not. Further
+    columns as in ``compared``.
     """
-    part = compared[compared.title == "cotempqa, Qwen3-1.7B, correct"].set_index(["rules", "step"])
     readings = {
-        "printed matrix": (PRINTED, "trace"),
-        "released outputs, our reading of the published rule": (THEIRS, "trace"),
-        "released outputs, id-aligned": (OURS, "trace"),
-        "released outputs, id-aligned, label alone": (OURS, "classification"),
+        (PRINTED, "trace"): "printed matrix",
+        (THEIRS, "trace"): "released outputs, our reading of the published rule",
+        (OURS, "trace"): "released outputs, id-aligned",
+        (OURS, "classification"): "released outputs, id-aligned, label alone",
     }
-    names = ("joint", "p_answer_given_trace", "p_answer_given_not_trace", "phi")
-    wanted = ["n", *(f"{name}{end}" for name in names for end in ("", "_low", "_high"))]
-    rows = [{"reading": reading, **part.loc[key, wanted]} for reading, key in readings.items()]
-    return pd.DataFrame(rows).astype({"n": int})
+    part = compared[compared.title == "cotempqa, Qwen3-1.7B, correct"].set_index(["rules", "step"])
+    return part.loc[[*readings]].assign(reading=[*readings.values()]).reset_index(drop=True)
 
 
 def dependent(table: pd.DataFrame, common: bool = False) -> pd.DataFrame:

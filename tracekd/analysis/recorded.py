@@ -98,11 +98,10 @@ def teachers(frame: pd.DataFrame) -> dict[tuple[str, str], str]:
     return {key: " and ".join(sorted(set(part) - {""})) for key, part in named}
 
 
-def marked(frame: pd.DataFrame, verdicts: pd.DataFrame | None = None) -> pd.DataFrame:
-    """``frame`` with its generated sets named so, ``marco (GENERATED)``, by its ``source`` or that of ``verdicts``."""
-    where = frame.source if verdicts is None else frame.dataset.map(verdicts.groupby("dataset").source.first())
-    generated = where.astype(str).str.contains("GENERATED") & ~frame.dataset.str.contains("GENERATED")
-    return frame.assign(dataset=frame.dataset.where(~generated, frame.dataset + " (GENERATED)"))
+def marked(frame: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
+    """``frame`` with the sets that are generated in ``verdicts`` named so: ``marco (GENERATED)``."""
+    generated = verdicts.dataset[verdicts.source.astype(str).str.contains("GENERATED")].unique()
+    return frame.replace({"dataset": {name: f"{name} (GENERATED)" for name in generated}})
 
 
 def sources(frame: pd.DataFrame) -> str:

@@ -241,7 +241,7 @@ class Evaluation(NamedTuple):
 def evaluate(run) -> Evaluation:
     """Score the run's outputs; those that are missing are generated first, nothing is trained.
 
-    Verdicts without text go to ``verdicts/DATASET.csv.gz`` and ``figures/data/04_verdicts.csv.gz`` of the run.
+    Verdicts without text go to ``figures/data/04_verdicts.csv.gz`` of the run.
 
     Raises:
         FileNotFoundError: adapters are missing; the message has the command that trains them.
@@ -251,10 +251,7 @@ def evaluate(run) -> Evaluation:
     frame, files = verdict_frame(everything, paths, asked, run.seed)
     teachers = sft.teachers(sft.kept(run))
     frame = freeform.with_teacher(frame.assign(student=run.student), teachers)
-    flags = without_text(frame)
-    for dataset, part in flags.groupby("dataset", sort=False):
-        write_table(run.path("verdicts", f"{dataset}.csv.gz"), part)
-    write_table(run.path("figures", "data", "04_verdicts.csv.gz"), flags)
+    write_table(run.path("figures", "data", "04_verdicts.csv.gz"), without_text(frame))
     files = freeform.spelled(files.assign(seed=[int(path.stem.rpartition("-")[2]) for path in paths]), teachers)
     trained = {dataset: training_set(run, dataset, part) for dataset, part in problems.items()}
     return Evaluation(everything, paths, freeform.spelled(frame), files, near_duplicate_lines(trained, asked))

@@ -18,7 +18,6 @@ FORCED = {
     "gold": ("right trace", OKABE_ITO["blue"]), "empty": ("no trace", OKABE_ITO["grey"]),
     "both_wrong": ("wrong trace", OKABE_ITO["vermilion"]),
 }  # fmt: skip
-PARTS = {"trace_loss": "trace tokens", "answer_loss": "answer tokens"}
 VERDICT_STYLE = {SUPPORTED: (OKABE_ITO["blue"], "o"), NOT_SUPPORTED: (OKABE_ITO["vermilion"], "D")}
 INCONCLUSIVE_STYLE = (OKABE_ITO["grey"], "s")
 
@@ -67,7 +66,7 @@ def phi_forest(table: pd.DataFrame, ax: Axes) -> Axes:
 
 
 def loss_curves(ax: Axes, logs: pd.DataFrame, part: str) -> Axes:
-    """The loss of one of ``PARTS`` of the target over training, a line per condition and seed.
+    """The ``trace_loss`` or ``answer_loss`` (``part``) over training, a line per condition and seed.
 
     ``logs`` is of ``sft_tables.losses``. A condition without such tokens (vanilla has no trace) has no line.
     """
@@ -77,7 +76,7 @@ def loss_curves(ax: Axes, logs: pd.DataFrame, part: str) -> Axes:
         colour, dot = colour_of(condition), "o" if len(rows) == 1 else None  # no line of one step
         ax.plot(rows.examples, rows[part], color=colour, alpha=0.25, lw=0.7)
         ax.plot(rows.examples, smooth, color=colour, marker=dot, ms=3.5, label=condition)
-    ax.set(title=PARTS[part], xlabel="examples seen", yscale="log")
+    ax.set(xlabel="examples seen", yscale="log")
     ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))  # enough labels to read a value, few enough not to touch
     ax.yaxis.set_major_formatter("{x:g}")
     ax.yaxis.set_minor_formatter(NullFormatter())
