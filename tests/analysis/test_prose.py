@@ -30,8 +30,7 @@ def row(stem: str, **where: object) -> pd.Series:
 
 def test_the_paper_checks_numbers():
     opening, bullets = prose("08_paper_check.ipynb")
-    verdicts = recorded.load().verdicts
-    own = recorded.of_sizes(verdicts, recorded.main_sizes(verdicts))
+    own = recorded.largest(recorded.load().verdicts)
     own = own[(own.dataset == "babi") & (own.condition == "correct")]
     assert f"answers {100 * own[own.trace_correct].answer_correct.mean():.0f}% of bAbI questions right" in opening
     babi = {"dataset": "babi", "training_problems": 1000}

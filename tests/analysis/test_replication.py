@@ -1,188 +1,187 @@
-"""The recording of real small runs: what is finished is scored once, merged with what other machines recorded."""
+"""The replication on invented verdicts: estimates by hand, claims by the stated rules, and what is not tested."""
 
-import json
-from contextlib import contextmanager
-from dataclasses import replace
-
+import numpy as np
 import pandas as pd
 import pytest
-from invented_verdicts import frame
+from hypothesis import given
+from hypothesis import strategies as st
+from invented_verdicts import frame, rng
 
-from tracekd.analysis import recorded
-from tracekd.config import load
-from tracekd.grid import forced_traces, run_grid
-from tracekd.run import Run
-from tracekd.students import generate, records, sft
+from tracekd.analysis import recorded, replication, tables
 from tracekd.traces import freeform
 
-SETS = ("babi", "marco")
-KEYS = [*recorded.JOB, "training_problems"]
+RAISE = "Correct traces do not raise accuracy, compared with no traces"
+AFTER = "Answers are as often right after wrong traces as after right ones"
 
 
-def small_run(folder, name: str, conditions: tuple[str, ...], train: int = 8) -> Run:
-    """A run of the 2-layer student on a few generated problems, trained and answered."""
-    smoke = load("smoke")
-    profile = replace(
-        smoke, name=name, datasets=SETS, train=dict.fromkeys(SETS, train), test=dict.fromkeys(SETS, 8), also={},
-        interventions=dict.fromkeys(SETS, 2), conditions=conditions, recipe=replace(smoke.recipe, max_new_tokens=8),
-    )  # fmt: skip
-    run = Run("replication", profile, 121, "generated", folder)
-    sft.prepare(run)
-    run_grid.train(run)
-    run_grid.generate(run)
-    return run
+def test_difference_is_paired_by_problem_and_averaged_over_seeds():
+    table = pd.concat([
+        frame({"correct": [1, 1, 1, 0], "vanilla": [1, 0, 0, 0]}, seeds=(1,)),  # 3/4 - 1/4
+        frame({"correct": [1, 0, 0, 0], "vanilla": [1, 0, 0, 0]}, seeds=(2,)),  # none
+        frame({"correct": [1, 1, 1, 1]}, seeds=(3,)),  # no partner: left out
+    ])  # fmt: skip
+    found = replication.difference(table, "correct", "vanilla", rng(), 200)
+    assert found["value"] == pytest.approx(0.25) and (found["n"], found["seeds"]) == (4, 2)
+    assert found["by_seed"] == pytest.approx([0.5, 0.0])
+    assert replication.difference(table, "correct", "r1", rng(), 200) == {}
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """Two machines with the same profile and other jobs of it, and a profile with a smaller training."""
-    made = [
-        small_run(tmp_path_factory.mktemp("here"), "grid", ("vanilla", "correct")),
-        small_run(tmp_path_factory.mktemp("there"), "grid", ("incorrect",)),
-        small_run(tmp_path_factory.mktemp("smaller"), "small", ("correct", "any"), 4),
-    ]
-    asker, chosen = generate.Asker("tiny-random", made[0].profile.recipe), forced_traces.chosen(made[0])
-    forced_traces.complete(made[0], asker, chosen["babi"], "babi", "correct", 121)
-    return made
+def test_tie_is_the_gap_between_answers_after_right_and_wrong_traces():
+    # After right traces 2 of 3 answers are right, after wrong ones 1 of 4: 2/3 - 1/4.
+    table = frame({"correct": [1, 1, 0, 1, 0, 0, 0]}, {"correct": [1, 1, 1, 0, 0, 0, 0]})
+    found = replication.tie(table, "correct", rng(), 200)
+    assert (found["value"], found["fewest"]) == (pytest.approx(2 / 3 - 1 / 4), 3)
+    none = replication.tie(frame({"correct": [1, 0]}), "correct", rng(), 10)  # no right trace: no gap
+    assert none == {"n": 2, "seeds": 1, "fewest": 0}
+    assert replication.tie(frame({"vanilla": [1, 0]}), "correct", rng(), 10) == {}
 
 
-def jobs(made: recorded.Recorded) -> set[tuple]:
-    return set(made.verdicts[KEYS].itertuples(index=False, name=None))
+def test_answers_by_trace_pool_the_seeds_and_leave_out_what_a_few_problems_say():
+    # 24 right traces, 16 with right answers; 19 wrong ones, too few to show; a question without an answer counts not.
+    answers, traces = [1] * 16 + [0] * 8 + [1] * 6 + [0] * 13, [1] * 24 + [0] * 19
+    table = frame({"correct": answers, "vanilla": answers}, {"correct": traces}, seeds=(1, 2))
+    table = pd.concat([table, table[:1].assign(id="none", answerable=False, trace_correct=True)])
+    (row,) = replication.by_trace(table, rng(), 200).itertuples()
+    assert (row.condition, row.trace_correct, row.problems, row.outputs) == ("correct", True, 24, 48)
+    assert row.value == pytest.approx(2 / 3) and row.low < 2 / 3 < row.high
+    # All 24 right: a resample of them is too, so Wilson's interval stands, 24 / (24 + 1.96^2) to 1.
+    row = replication.by_trace(frame({"correct": [1] * 24 + [0] * 19}, {"correct": traces}), rng(), 200).iloc[0]
+    assert (row.low, row.high) == (pytest.approx(24 / (24 + 1.959964**2)), 1)
 
 
-def contents(folder) -> list[bytes]:
-    return [(folder / name).read_bytes() for name in recorded.FILES]
+def test_free_text_is_measured_three_ways_where_questions_are_unanswerable():
+    ours = frame({"correct": [1, 0, 1, 0]}, dataset="marco").assign(answerable=[True, True, False, False])
+    ours = ours.assign(answer_f1=[1.0, 0.5, 1.0, 0.0], answer_rouge_l=0.25, declined=[True, False, False, False])
+    babi = frame({"correct": [1]}).assign(answer_f1=1.0, answer_rouge_l=np.nan)
+    value = replication.by_answerable(pd.concat([ours, babi]), rng(), 50).set_index(["answerable", "measure"]).value
+    assert value.xs(True).to_dict() == {"exact": 0.5, "F1": 0.75, "ROUGE-L": 0.25, "declines": 0.5}
+    assert value[False, "F1"] == 0.5 and value[False, "declines"] == 0 and len(value) == 8
+    assert replication.by_answerable(babi, rng(), 50).empty
 
 
-def test_what_is_finished_is_recorded_once_and_read_back(runs, tmp_path):
-    made = recorded.record([runs[0], runs[2]], tmp_path)
-    conditions = {("prompted", 0), ("vanilla", 8), ("correct", 8), ("correct", 4), ("any", 4)}
-    assert jobs(made) == {(d, c, 121, size) for d in SETS for c, size in conditions}
-    assert len(made.verdicts) == 10 * 8 and not made.verdicts.duplicated([*KEYS, "id"]).any()
-    assert len(made.adapters) == 8 and set(made.adapters.n) == {8, 4}
-    assert made.adapters[["hardware", "commit", "seconds", "weights"]].notna().all(axis=None)
-    assert set(made.verdicts.profile) == {"grid", "small"} and made.verdicts.answer_correct.dtype == bool
-    assert set(made.interventions.condition) == {"correct"} and made.interventions.id.nunique() == 2
-    taught = made.adapters.groupby("condition").target_repetition.mean()
-    assert taught["vanilla"] < taught["correct"] < 0.5  # `vanilla` is taught a short answer
-    before = contents(tmp_path)
-    recorded.record([runs[0], runs[2]], tmp_path)
-    assert contents(tmp_path) == before
+def test_accuracies_are_in_the_figures_order_with_what_was_cut():
+    """Untrained students first, then falling sizes, the conditions as they were recorded."""
+    right = [1, 0] * 10
+    seeds = [frame({"r1": [1, *right[1:]], "vanilla": right}, seeds=(s,), size=183, dataset="cotempqa") for s in (1, 2)]
+    seeds[1].loc[0, "answer_correct"] = False
+    ours = [*seeds, frame({"correct": right, "prompted": right}, dataset="cotempqa")]
+    found = replication.accuracies(pd.concat(ours), rng(), 20)
+    row = found[found.condition == "r1 (templated)"].iloc[0]
+    assert (row.value, row.cut, row.contains, row.problems, row.seeds) == (0.475, 0.05, 0.5, 20, 2)  # 19 of 40, 1 of 20
+    sizes = found[["training_problems", "condition"]].to_numpy().tolist()
+    assert sizes == [[0, "prompted"], [1000, "correct"], [183, "r1 (templated)"], [183, "vanilla"]]
 
 
-def test_machines_add_to_one_recording_in_any_order(runs, tmp_path):
-    """Nothing that another machine recorded is lost, and the files do not say who came first."""
-    one, other, all_at_once = (tmp_path / name for name in ("one", "other", "all"))
-    for folder in (one, other, all_at_once):
-        folder.mkdir()
-    first = recorded.record([runs[0]], one)
-    both = recorded.record([runs[1]], one)
-    assert jobs(both) == jobs(first) | {(d, "incorrect", 121, 8) for d in SETS}
-    assert len(both.adapters) == 6 and len(both.interventions) == len(first.interventions) > 0
-    recorded.record([runs[1]], other)
-    recorded.record([runs[0]], other)
-    recorded.record(runs[:2], all_at_once)
-    assert contents(one) == contents(other) == contents(all_at_once)
-    assert both.verdicts.condition.drop_duplicates().tolist() == ["vanilla", "correct", "incorrect", "prompted"]
+def test_forced_traces_of_the_recording():
+    """Counted by hand on the rows: accuracy is a mean, the total effect that of gold minus both wrong."""
+    replicated = recorded.load()
+    asked = freeform.spelled(replicated.interventions, recorded.teachers(replicated.verdicts))
+    asked = asked[(asked.dataset == "babi") & asked.condition.isin(["correct", "incorrect"])]
+    found = replication.forced(asked, rng(), 50)
+    size = found.training_problems.max()
+    rows = asked[(asked.training_problems == size) & (asked.condition == "correct")]
+    right = rows.groupby("variant").answer_correct.mean()
+    one = found[(found.training_problems == size) & (found.condition == "correct") & (found.reveals == "all")]
+    by_name = one.set_index(["quantity", "effect"]).value
+    assert by_name["accuracy", "masked"] == pytest.approx(right["masked"])
+    assert by_name["effect", "total_all"] == pytest.approx(right["gold"] - right["both_wrong"])
+    apart = rows[rows.disagrees.eq(True) & (rows.variant != "own")]
+    follows = apart.follows.eq("trace").groupby(apart.id).mean().mean()
+    assert by_name["follows", "trace"] == pytest.approx(follows)
+    panel = replication.forced_panel(asked, replicated.verdicts, rng(), 50)
+    assert set(panel.variant) == {"gold", "both_wrong", "empty"} and (panel.n >= 20).all()
+    gold = panel[(panel.condition == "correct") & (panel.variant == "gold")].value.iloc[0]
+    assert gold == pytest.approx(right["gold"])
 
 
-def tables(verdicts: pd.DataFrame, weights: str, forced: bool = False) -> list[pd.DataFrame]:
-    """Verdicts, adapters and forced answers of invented jobs."""
-    trained = verdicts[verdicts.training_problems > 0].drop_duplicates(list(recorded.KEY))
-    return [verdicts, trained.assign(weights=weights), verdicts[verdicts.id == "p0"] if forced else pd.DataFrame()]
+def ends(low: float, high: float) -> dict:
+    return {"low90": low, "high90": high}
 
 
-def test_a_job_trained_anew_replaces_its_rows_and_its_forced_answers():
-    ours = frame({"prompted": [0, 0], "correct": [1, 1], "vanilla": [1, 1]}).assign(profile="grid")
-    again = ours[ours.condition == "correct"].assign(answer_correct=False)
-    old = tables(ours, "a", forced=True)
-    verdicts, trained, forced = recorded.merged(old, tables(again, "b"))
-    assert verdicts.groupby("condition").answer_correct.sum().to_dict() == {"prompted": 0, "correct": 0, "vanilla": 2}
-    assert trained.set_index("condition").weights.to_dict() == {"vanilla": "a", "correct": "b"}
-    assert set(forced.condition) == {"prompted", "vanilla"}
-    # The same adapter, asked on the other machine alone: its forced answers stay.
-    assert len(recorded.merged(old, tables(again, "a"))[2]) == 3
+def judged(verdicts, repeats=50) -> pd.DataFrame:
+    return replication.tested(verdicts, rng(), repeats)
 
 
-def test_the_first_edition_leaves_where_its_set_is_recorded_anew():
-    """Without a profile: the other sets stay, whatever their sizes and conditions."""
-    old = pd.concat([frame({"vanilla": [1], "r1": [1]}, dataset=name, size=128) for name in ("cotempqa", "marco")])
-    fresh = frame({"vanilla": [0]}, dataset="cotempqa", size=256).assign(profile="grid")
-    verdicts, trained, forced = recorded.merged(tables(old, "a", forced=True), tables(fresh, "b"))
-    found = {(r.dataset, r.condition, r.training_problems) for r in verdicts.itertuples()}
-    assert found == {("cotempqa", "vanilla", 256), ("marco", "vanilla", 128), ("marco", "r1", 128)}
-    assert len(trained) == 3 and set(forced.dataset) == {"marco"}
+# 90% intervals by hand, margin 0.05.
+@pytest.mark.parametrize(
+    ("rule", "low", "high", "verdict"),
+    [
+        ("not lower", -0.045, -0.035, tables.SUPPORTED),  # lower, by less than what counts
+        ("not lower", -0.075, -0.005, tables.INCONCLUSIVE),  # the same difference, measured worse
+        ("not lower", -0.18, -0.08, tables.NOT_SUPPORTED),
+        ("not higher", 0.06, 0.20, tables.NOT_SUPPORTED),
+        ("no difference", -0.04, 0.04, tables.SUPPORTED),
+        ("no difference", -0.30, -0.06, tables.NOT_SUPPORTED),
+        ("no difference", 0.03, 0.06, tables.INCONCLUSIVE),
+        ("higher", 0.06, 0.2, tables.SUPPORTED),
+        ("higher", 0.01, 0.2, tables.INCONCLUSIVE),  # higher, but perhaps not by what counts
+        ("higher", -0.09, 0.04, tables.NOT_SUPPORTED),
+        ("lower", -0.3, -0.06, tables.SUPPORTED),
+    ],
+)
+def test_decisions_follow_the_stated_rules(rule, low, high, verdict):
+    assert replication.decide(rule, ends(low, high), 0.05) == verdict
+    # A second interval that gives another verdict makes it inconclusive; one that agrees changes nothing.
+    assert replication.decide(rule, ends(low, high) | {"t_low90": -1, "t_high90": 1}, 0.05) == tables.INCONCLUSIVE
+    assert replication.decide(rule, ends(low, high) | {"t_low90": low, "t_high90": high}, 0.05) == verdict
 
 
-def test_two_profiles_with_the_same_job_are_refused(runs, tmp_path):
-    named = replace(runs[0], profile=replace(runs[0].profile, name="grid-r1"))
-    with pytest.raises(ValueError, match="grid-r1"):
-        recorded.record([runs[0], named], tmp_path)
-    recorded.record([runs[0]], tmp_path)
-    with pytest.raises(ValueError, match="grid-r1"):
-        recorded.record([named], tmp_path)
+@given(st.floats(-1, 1), st.floats(0.001, 0.5), st.floats(0.01, 0.99))
+def test_mirrored_and_narrower_intervals_decide_consistently(value, half, share):
+    here, there = ends(value - half, value + half), ends(-value - half, -value + half)
+    narrow = ends(value - share * half, value + share * half)
+    for rule, mirrored in (("not lower", "not higher"), ("higher", "lower"), ("no difference", "no difference")):
+        before = replication.decide(rule, here, 0.05)
+        assert before == replication.decide(mirrored, there, 0.05)
+        assert before in (replication.decide(rule, narrow, 0.05), tables.INCONCLUSIVE)
+    for one, other in (("higher", "not higher"), ("lower", "not lower")):
+        verdicts = {replication.decide(one, here, 0.05), replication.decide(other, here, 0.05)}
+        assert verdicts in ({tables.SUPPORTED, tables.NOT_SUPPORTED}, {tables.INCONCLUSIVE})
 
 
-def test_nothing_recorded_and_a_missing_column_are_named(runs, tmp_path):
-    with pytest.raises(FileNotFoundError, match="--record"):
-        recorded.load(tmp_path)
-    recorded.record([runs[2]], tmp_path)
-    old = pd.read_csv(tmp_path / recorded.ADAPTERS).drop(columns="teacher")
-    old.to_csv(tmp_path / recorded.ADAPTERS, index=False)
-    with pytest.raises(ValueError, match="'teacher'"):
-        recorded.load(tmp_path)
+def test_what_was_not_run_says_so_and_one_seed_too():
+    # Two seeds, no difference in any of 120 problems. Bonett and Price: -+ 1.645 sqrt(2 / 122^2) = 0.019, within 0.05.
+    whole = frame({"vanilla": [1, 0] * 60, "correct": [1, 0] * 60}, seeds=(1, 2))
+    row = judged(whole, 200).set_index(["claim", "dataset"]).loc[RAISE, "babi"]
+    assert (row.estimate, row.n, row.seeds, row.verdict, row.reason) == (0, 120, 2, tables.SUPPORTED, "")
+    assert row.high90 == pytest.approx(1.645 * 2**0.5 / 122, abs=1e-4)
+    found = judged(whole[whole.seed == 1], 200).set_index(["claim", "dataset"])
+    assert len(found) == 5 * 3 + 6 + 11  # five claims on three sets, six on CoTempQA; and our eleven questions
+    assert tuple(found.loc[(RAISE, "babi"), ["verdict", "reason"]]) == (tables.NOT_TESTED, "one seed")
+    for key in ((RAISE, "marco"), ("Swapped R1 traces destroy accuracy, compared with no traces", "cotempqa")):
+        assert tuple(found.loc[key, ["verdict", "reason", "n"]]) == (tables.NOT_TESTED, replication.NOT_RUN, 0)
 
 
-@contextmanager
-def changed(path, text: str):
-    """A file of a run with another text for a while."""
-    whole = path.read_text()
-    path.write_text(text)
-    try:
-        yield
-    finally:
-        path.write_text(whole)
+def test_students_are_compared_with_those_trained_on_as_many_problems():
+    """At 1,000 the pair differs by half, at 256 not at all; taken together it would be a quarter."""
+    much = frame({"vanilla": [1, 0] * 20, "correct": [1, 1] * 20, "prompted": [0, 0] * 20})
+    little = frame({"vanilla": [1, 0] * 20, "correct": [1, 0] * 20}, size=256, seeds=(1, 2))
+    whole = judged(pd.concat([little, much]), 200)
+    found = whole[(whole.claim == RAISE) & (whole.dataset == "babi")]
+    assert found[["training_problems", "estimate", "seeds"]].to_numpy().tolist() == [[1000, 0.5, 1], [256, 0.0, 2]]
+    # The overview has the largest size that was tested: one seed is none.
+    assert replication.overview(whole).loc[RAISE, "babi"].startswith("+0.0 [")
 
 
-def test_unfinished_jobs_and_outputs_of_another_adapter_are_open_and_stay_out(runs, tmp_path):
-    job, chosen = ("babi", "correct", 121), forced_traces.chosen(runs[0])["babi"]
-    path, rows = records.outputs_path(runs[0], *job), forced_traces.rows_path(runs[0], *job)
-    with changed(path, "".join(path.read_text().splitlines(keepends=True)[:-1])):
-        done, rest = recorded.finished(runs[0])
-        assert rest == [job] and len(done) == 5
-        assert (*job, 8) not in jobs(recorded.record(runs[:1], tmp_path))
-    assert forced_traces.answered(runs[0], chosen, *job)
-    record = records.adapter_path(runs[0], *job) / "record.json"
-    # The record of an adapter trained anew has other weights: these outputs are not its.
-    with changed(record, json.dumps(json.loads(record.read_text()) | {"key": "another", "weights": "others"})):
-        assert recorded.finished(runs[0])[1] == [job]
-        assert not forced_traces.answered(runs[0], chosen, *job)
-    half = "".join(line for line in rows.read_text().splitlines(keepends=True) if chosen[0].id not in line)
-    with changed(rows, half):
-        assert len(recorded.forced_traces(runs[0], [job])) == 0
+def test_claims_on_incorrect_traces_are_split_by_what_a_wrong_trace_reveals():
+    """Where the wrong facts reveal nothing incorrect loses all, where they exclude it loses none; together a half."""
+    ours = frame({"correct": [1] * 40, "incorrect": [1] * 20 + [0] * 20}, seeds=(1, 2))
+    assert set(judged(ours.assign(drawn_reveals="")).reveals) == {"all"}
+    flag = np.where(ours.id.str[1:].astype(int) < 20, "excludes", "none")
+    found = judged(ours.assign(drawn_reveals=flag)).query("dataset == 'babi'")
+    rows = found[(found["first"] == "incorrect") & (found.second == "correct")].set_index("reveals")
+    assert rows.estimate.to_dict() == {"all": -0.5, "excludes": 0.0, "none": -1.0}
+    assert rows.n.to_dict() == {"all": 40, "excludes": 20, "none": 20}
+    # No wrong traces in these claims; and what was not trained has one row.
+    assert set(found.reveals[(found["first"] == "correct") | (found.verdict == replication.NOT_RUN)]) == {"all"}
 
 
-def test_the_main_size_has_all_three_conditions_on_a_common_seed():
-    much = frame({"vanilla": [1], "correct": [1], "prompted": [0]})
-    little = frame({"vanilla": [1], "correct": [1], "any": [0]}, size=256, seeds=(1, 2))
-    both = pd.concat([little, much])
-    assert recorded.main_sizes(both) == {"babi": 1000}  # nowhere all three: the largest
-    both = pd.concat(
-        [both, frame({"incorrect": [1]}, size=256, seeds=(2,)), frame({"correct": [1]}, (), (1,), "marco", 64)]
-    )
-    sizes = recorded.main_sizes(both)
-    assert sizes == {"babi": 256, "marco": 64}  # all three on seed 2; each set its own
-    top = recorded.of_sizes(both, sizes)
-    assert set(top.training_problems) == {0, 256, 64} and "any" in set(top.condition)
-    assert recorded.of_sizes(pd.DataFrame(), sizes).empty
-
-
-def test_conditions_and_sources_are_named_in_full():
-    ours = frame({"correct": [1], "r1": [1], "swapped": [0]})
-    named = ["correct", "r1 (templated)", "swapped (templated)"]
-    assert freeform.spelled(ours.drop(columns="teacher"), recorded.teachers(ours)).condition.tolist() == named
-    both = pd.concat([ours.assign(source="real problems"), ours.assign(dataset="marco", source="GENERATED problems")])
-    assert recorded.sources(both) == "babi: real problems; marco: GENERATED problems"
-    assert recorded.sources(both[both.dataset == "babi"]) == "real problems"
-    assert set(recorded.marked(both).dataset) == {"babi", "marco (GENERATED)"}
-    assert recorded.counted(both) == "1 problems of babi, 1 of marco"
+def test_claims_are_tested_on_answerable_questions():
+    """A student that always declines ties right traces to right answers on unanswerable questions, and on no other."""
+    right = [0] * 20 + [1] * 20
+    always = frame({"correct": right, "vanilla": [0] * 40}, {"correct": right}, dataset="marco")
+    always["answerable"] = always.answer_correct.groupby(always.id).transform("sum") == 0
+    row = judged(always).query("dataset == 'marco'").set_index("claim")
+    assert (row.loc[AFTER].n, row.loc[AFTER].verdict, row.loc[RAISE].estimate) == (20, tables.NOT_TESTED, 0)
+    # Of all questions, the same outputs would have shown a perfect tie.
+    assert replication.tie(always, "correct", rng(), 50)["value"] == 1

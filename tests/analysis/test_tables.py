@@ -46,16 +46,28 @@ def test_every_output_is_one_row_without_text_and_every_column_has_a_meaning(fra
     assert {column.removeprefix("pub_") for column in table} <= set(VERDICT.column)
 
 
-def test_verdicts_count_gold_facts_and_measure_free_text(tmp_path):
-    """ROUGE-L of "the cat sat" with "the cat" (2 of 3 words, 2 of 2: F 0.8) beats that with "a cat sat"."""
-    free = Problem("marco/entity/1", "marco", "ENTITY", ("x.", "y."), "who?", ("a cat sat", "the cat"), (0, 1), "test")
+def test_verdicts_say_what_is_answerable_declined_free_and_revealed(tmp_path):
+    """ROUGE-L of "the cat sat" with "the cat" (2 of 3 words, 2 of 2: F 0.8) beats that with "a cat sat".
+
+    Of two facts one is gold, so the only wrong one excludes; gold "No Answer Present." alone is unanswerable.
+    """
+    about = {"dataset": "marco", "category": "ENTITY", "context": ("x.", "y."), "question": "who?", "split": "test"}
+    free = Problem("marco/a/1", answers=("a cat sat", "the cat"), evidence=(0, 1), **about)
+    without = Problem("marco/a/2", answers=("No Answer Present.",), evidence=(), **about)
+    two = Problem("babi/a/1", "babi", "a", ("Ann is here.", "Bob is there."), "who?", ("Ann",), (0,), "test",
+                  {"labels": "a|b", "label_counts": "1|1"})  # fmt: skip
+    three = replace(two, id="babi/a/2", context=(*two.context, "Cleo is away."))
+    asked, said = (free, without, two, three), ("the cat sat", "No Answer Present. Ann", "no answer present", "Ann")
+    texts = zip(asked, said, strict=True)
+    outputs = [{"id": p.id, "text": f"<answer>{text}</answer>", "finished": True} for p, text in texts]
     path = tmp_path / "vanilla-1.jsonl"
-    about = {"student": "S", "condition": "vanilla", "seed": 1, "n_tokens": 3, "finished": True}
-    answer = "<answer>the cat sat</answer>"
-    write_jsonl(path, [{"id": p.id, "dataset": p.dataset, "text": answer, **about} for p in (free, PROBLEM)])
-    found = verdict_tables.verdict_frame([free, PROBLEM], [path])[0].set_index("dataset")
-    assert found.n_facts.to_dict() == {"marco": 2, PROBLEM.dataset: len(PROBLEM.evidence)}
-    assert found.answer_rouge_l["marco"] == pytest.approx(0.8) and np.isnan(found.answer_rouge_l[PROBLEM.dataset])
+    write_jsonl(path, outputs)
+    found = verdict_tables.verdict_frame(asked, [path])[0]
+    assert found.n_facts.tolist() == [2, 0, 1, 1] and found.answerable.tolist() == [True, False, True, True]
+    assert found.answer_rouge_l[0] == pytest.approx(0.8) and found.answer_rouge_l[2:].isna().all()
+    assert found.declined.tolist() == [False, False, True, False]
+    assert found.answer_correct.tolist() == [False, False, False, True]
+    assert found.drawn_reveals[2:].tolist() == ["excludes", "none"]
 
 
 def test_accuracy_takes_problems_as_units(frame):
@@ -117,18 +129,6 @@ def test_associations_and_contrasts(frame):
     assert rows.loc[("vanilla", "trace")].test == "undefined"
 
 
-def test_seeds_that_repeat_change_no_test_and_no_interval():
-    flags = [(True, True)] * 12 + [(True, False)] * 6 + [(False, True)] * 5 + [(False, False)] * 9
-    table = pd.DataFrame(flags, columns=["trace_correct", "answer_correct"])
-    table = table.assign(
-        id=table.index, dataset="d", condition="c", seed=121, category="k", classification_correct=table.trace_correct,
-        retrieval_correct=True,
-    )  # fmt: skip
-    seeds = pd.concat([table, table.assign(seed=122), table.assign(seed=123)], ignore_index=True)
-    pd.testing.assert_frame_equal(tables.associations(seeds), tables.associations(table))
-    assert tables.associations(seeds).n.eq(32).all()
-
-
 def test_missing_problems_are_counted(tmp_path):
     (tmp_path / "cotempqa").mkdir()
     path = tmp_path / "cotempqa" / "correct-1.jsonl"
@@ -169,34 +169,6 @@ def test_the_check_without_gold_leaves_out_what_it_does_not_apply_to():
         "agrees with gold": [2 / 3, 3], "passes": [2 / 3, 3], "answer right": [2 / 3, 3],
         "answer right, trace passes": [1, 2], "answer right, trace fails": [0, 1],
     }  # fmt: skip
-
-
-def test_unanswerable_questions_and_outputs_that_decline_are_marked(tmp_path):
-    """Gold "No Answer Present." alone is unanswerable; an output declines where its answer is just that."""
-    about = {"dataset": "marco", "category": "PERSON", "context": ("Ann is it.", "Bob."), "question": "who is it"}
-    asked = Problem(id="marco/a/1", answers=("Ann",), evidence=(0,), split="test", **about)
-    without = Problem(id="marco/a/2", answers=("No Answer Present.",), evidence=(), split="test", **about)
-    outputs = [
-        {"id": asked.id, "text": "<answer>no answer present</answer>"},
-        {"id": without.id, "text": "<answer>No Answer Present. It is Ann</answer>"},
-    ]
-    write_jsonl(tmp_path / "marco" / "vanilla-1.jsonl", outputs)
-    found, _ = verdict_tables.verdict_frame([asked, without], [tmp_path / "marco" / "vanilla-1.jsonl"])
-    assert found[["answerable", "declined", "answer_correct"]].to_numpy().tolist() == [
-        [True, True, False],
-        [False, False, False],
-    ]
-
-
-def test_verdicts_carry_what_the_wrong_trace_of_their_problem_reveals(tmp_path):
-    """Of two facts one is gold, so the only wrong one excludes; with a third fact there is a choice that does not."""
-    two = Problem("babi/a/1", "babi", "a", ("Ann is here.", "Bob is there."), "who?", ("Ann",), (0,), "test",
-                  {"labels": "a|b", "label_counts": "1|1"})  # fmt: skip
-    three = Problem(**{**two.__dict__, "id": "babi/a/2", "context": (*two.context, "Cleo is away.")})
-    path = tmp_path / "vanilla-1.jsonl"
-    write_jsonl(path, [{"id": p.id, "text": "Ann", "finished": True} for p in (two, three)])
-    found = verdict_tables.verdict_frame([two, three], [path])[0].set_index("id")
-    assert found.drawn_reveals.to_dict() == {"babi/a/1": "excludes", "babi/a/2": "none"}
 
 
 def test_repetition_counts_word_sequences_that_come_again():

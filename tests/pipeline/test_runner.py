@@ -149,17 +149,6 @@ def test_data_that_cannot_be_read_are_named_without_a_traceback(house, tmp_path,
     assert "Traceback" in (house / "runs/smoke/logs/01_first.log").read_text()
 
 
-def test_a_run_ends_with_the_claims_that_notebook_08_tested(house, capsys):
-    tables = house / "runs/smoke/figures/tables"
-    tables.mkdir(parents=True)
-    for name in ("08_claims", "08_ledger"):
-        runner.report(house / "runs/smoke")
-        assert capsys.readouterr().out == ""  # one table of two is not enough
-        shutil.copy(ROOT / f"figures/tables/{name}.csv", tables)
-    runner.report(house / "runs/smoke")
-    assert "(08_claims)" in capsys.readouterr().out
-
-
 def test_the_bar_inside_a_cell_reaches_the_terminal(capsys, monkeypatch):
     """Of what a kernel writes to stderr: the last state of a line that rewrites itself, and nothing else."""
     monkeypatch.setattr(execute.Progress, "EVERY", 0)

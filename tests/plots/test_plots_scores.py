@@ -9,12 +9,9 @@ import pytest
 from conftest import ROOT
 from invented_verdicts import frame, rng
 
-from tracekd.analysis import claims
-from tracekd.analysis import replication_tables as rtab
+from tracekd.analysis import replication
 from tracekd.plots import scores, style
 from tracekd.stats import intervals
-
-CELLS = {"both": 30, "answer_only": 20, "trace_only": 10, "neither": 40}
 
 
 @pytest.fixture
@@ -51,16 +48,12 @@ def test_points_stand_where_the_table_says_with_one_marker_per_condition(ax):
     assert ax.get_legend() is None and [c.lines[0].get_marker() for c in ax.containers] == ["D", "v"]
 
 
-def test_shares_and_phi_with_undefined_rows(ax):
-    table = pd.DataFrame([{"title": name, "rules": "id-aligned", **intervals.association_row(cells)}
-                          for name, cells in (("a", CELLS), ("b", {"neither": 5}))])  # fmt: skip
-    scores.share_bars(table, ax)
-    # 30 of 100 both; 30 of 40 after a right trace, 20 of 60 after a wrong one; b has no right trace.
-    drawn = [c.lines[0].get_xdata().tolist() for c in ax.containers]
-    assert drawn == [[0.3, 0.0], [0.75], pytest.approx([1 / 3, 0.0])]
-    ax.clear()
-    scores.phi_forest(table, ax)
+def test_phi_with_an_undefined_row(ax):
+    cells = {"a": {"both": 30, "answer_only": 20, "trace_only": 10, "neither": 40}, "b": {"neither": 5}}
+    rows = [{"title": name, "rules": "id-aligned", **intervals.association(**of)} for name, of in cells.items()]
+    scores.phi_forest(pd.DataFrame(rows), ax)
     assert [t.get_text() for t in ax.texts] == ["undefined: trace or answer never varies"]
+    assert ax.containers[0].lines[0].get_xdata().tolist() == [pytest.approx(0.408, abs=1e-3)]
 
 
 def test_names_are_their_owners():
@@ -73,7 +66,7 @@ def test_accuracy_has_a_line_per_training_and_a_panel_per_set(ax):
     right = [1, 0] * 10
     ours = pd.concat([frame({"prompted": right, "vanilla": right, "few_shot_traces": right}),
                       frame({"vanilla": [1] * 30}, dataset="cotempqa", size=183)])  # fmt: skip
-    fig = scores.accuracy(rtab.by_condition(rtab.accuracies(ours, rng(), 20)))
+    fig = scores.accuracy(replication.accuracies(ours, rng(), 20))
     assert [ax.get_title(loc="left") for ax in fig.axes] == ["bAbI, n = 20 problems", "CoTempQA, n = 30 problems"]
     assert ticks(fig.axes[1]) == ["vanilla, 183"] and "prompted" in ticks(fig.axes[0])
 
@@ -81,8 +74,8 @@ def test_accuracy_has_a_line_per_training_and_a_panel_per_set(ax):
 def test_the_forest_has_a_panel_per_unit_and_the_verdict_beside_each_line(ax):
     right, traces = [1, 0] * 60, [1, 0] * 58 + [1, 1, 0, 0]  # 59 of 60 right after right traces, 1 of 60 after wrong
     ours = frame({"vanilla": right, "correct": right, "incorrect": right}, {"correct": traces}, seeds=(1, 2))
-    table = claims.tested(ours, rng(), 200)
-    fig = scores.claim_forest(table[table.verdict != claims.NOT_TESTED])
+    table = replication.tested(ours, rng(), 200)
+    fig = scores.claim_forest(table[table.verdict != replication.NOT_TESTED])
     assert [len(ticks(ax)) for ax in fig.axes] == [3, 1]  # three pairs of trainings; the tie with the trace
     words = [text.get_text() for text in fig.axes[1].texts]
     assert words == ["Answers are as often right after wrong traces as after right ones", "not supported"]

@@ -1,7 +1,5 @@
 """Pictures of steps return their axes; views show what the derivation and the verifier say."""
 
-from types import SimpleNamespace
-
 import matplotlib.pyplot as plt
 import pytest
 
@@ -36,6 +34,3 @@ def test_views(sets):
     assert shown.trace.tolist()[0] == "correct" and len(shown) == 10  # three kinds, each of one step or both
     assert (shown.classification == "right").tolist() == [True, *(False, True, False) * 3]
     assert (shown.retrieval == "right").tolist() == [True, *(True, False, False) * 3]
-    letters = SimpleNamespace(decode=lambda ids: "<a>"[ids[0]])
-    shown = steps.token_view([0], [1, 2], [1, 2], letters)
-    assert "&lt;" in shown and "<a>" not in shown and all(colour in shown for colour, _ in steps.TOKENS.values())

@@ -24,25 +24,20 @@ def mean(means):
     return means[:, 0]
 
 
-def test_components_are_those_of_the_mean_squares():
-    """Against statsmodels' two-way layout: MS(problem) = S var(problem) + rest, MS(seed) = P var(seed) + rest."""
+@pytest.mark.parametrize("scale", [1, 0])  # without differences between seeds their variance comes out negative: 0
+def test_the_standard_error_and_its_degrees_of_freedom_by_the_mean_squares(scale):
+    """Against statsmodels' two-way layout: variance (MS(problem) + MS(seed) - MS(rest)) / (P S), Satterthwaite's df."""
     values = crossed_table()
+    values -= (1 - scale) * (values.mean(axis=0) - values.mean())
     long = pd.DataFrame(values).rename_axis("problem").reset_index().melt("problem", var_name="seed")
     squares = anova_lm(ols("value ~ C(problem) + C(seed)", long).fit())
-    squares = squares["sum_sq"] / squares["df"]
-    problem, seed, rest = bootstrap.components(values)
-    assert rest == pytest.approx(squares["Residual"])
-    assert problem == pytest.approx((squares["C(problem)"] - rest) / 4)
-    assert seed == pytest.approx((squares["C(seed)"] - rest) / 40)
-
-
-def test_the_standard_error_and_its_degrees_of_freedom_by_hand():
-    # Components 1, 2, 3 of 10 problems and 3 seeds: variance 1/10 + 2/3 + 3/30; mean squares 6, 23, 3.
-    error, df = bootstrap.standard_error((1, 2, 3), 10, 3)
-    assert error**2 == pytest.approx(1 / 10 + 2 / 3 + 3 / 30)
-    assert df == pytest.approx((6 + 23 - 3) ** 2 / (6**2 / 9 + 23**2 / 2 + 3**2 / 18))
+    problem, seed, rest = squares["sum_sq"] / squares["df"]
+    seed = max(seed, rest)
+    error, df = bootstrap.standard_error(values)
+    assert error**2 == pytest.approx((problem + seed - rest) / (40 * 4))
+    assert df == pytest.approx((problem + seed - rest) ** 2 / (problem**2 / 39 + seed**2 / 3 + rest**2 / 117))
     # One seed: the seeds' variance is not in it.
-    assert bootstrap.standard_error((1, 2, 3), 10, 1) == (pytest.approx(np.sqrt(4 / 10)), 9)
+    assert bootstrap.standard_error(values[:, :1]) == (pytest.approx(values[:, 0].std(ddof=1) / 40**0.5), 39)
 
 
 def test_linearised_values_have_the_statistics_mean_and_the_delta_methods_variance():

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tracekd.analysis.recorded import FOLDER, SIZE, main_sizes
-from tracekd.analysis.replication_tables import difference
+from tracekd.analysis.recorded import FOLDER, largest
+from tracekd.analysis.replication import difference
 from tracekd.analysis.tables import INCONCLUSIVE, NOT_TESTED
 from tracekd.grid.mechanism import FILE
 from tracekd.interventions.from_scratch import VARIANTS
@@ -99,14 +99,13 @@ def summary(judgements: pd.DataFrame) -> pd.DataFrame:
 
 
 def order_in_real_student(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
-    """Whether the small student's order (``ORDER``) holds for the recorded pretrained one on bAbI, at its main size.
+    """Whether the small student's order (``ORDER``) holds for the recorded pretrained one on bAbI, at its largest size.
 
     One row per training: ``condition``, ``small_student`` (the sign of its accuracy minus that without traces),
     ``value``, ``low``, ``high``, ``t_low``, ``t_high`` (the real student's, -1..1), ``n``, ``seeds``, ``holds`` (yes,
     no, inconclusive, not tested).
     """
-    babi = verdicts[verdicts.dataset == "babi"]
-    part, rows = babi[babi[SIZE] == main_sizes(babi)["babi"]], []
+    part, rows = largest(verdicts[verdicts.dataset == "babi"]), []
     for condition, wanted in ORDER.items():
         found = difference(part, condition, "vanilla", rng, repeats)
         holds = sign(found) if found else NOT_TESTED

@@ -11,28 +11,31 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from tracekd.analysis import tables
 from tracekd.scoring import release_rules, verdict_tables
-from tracekd.stats import intervals
 
 FOLLOWS = "follows to the digit"
 MOVED = "does not follow from the released outputs"
 ABSENT = "cannot be checked: the release has no outputs for it"
-OUTSIDE = "cannot be checked: the data are not in our sources"
-UNCOUNTED = "not counted here: needs the whole files"
 FROM_FILES = "follows from the files"
+ELSEWHERE = {
+    "size": "not counted here: needs the whole files", "claim": "see 06_claims",
+    "study": "cannot be checked: the data are not in our sources",
+}  # fmt: skip
 NAN = float("nan")
 BY = ("dataset", "student", "condition")
 PRINTED, THEIRS, OURS = "as printed", "as published", "id-aligned"
-CELLS = ("both", "answer_only", "trace_only", "neither")
+CELLS = tuple(tables.CELLS.values())
 ORDER = ("vanilla", "correct", "incorrect")
 
 
 class Release(NamedTuple):
-    """Verdicts on the released outputs of both sets, the printed numbers, and ``compared`` and ``contrasts``."""
+    """Verdicts on the released outputs of both sets, the printed numbers, ``compared`` and ``contrasts``.
+
+    The last are ``tables.contrasts`` of the fine-tuned students' conditions under both rule sets (column ``rules``).
+    """
 
     verdicts: pd.DataFrame
     printed: pd.DataFrame
@@ -44,7 +47,12 @@ def load(folder: str | Path, margin: float = 0.05) -> Release:
     """Read the recorded verdicts in ``folder`` and the printed numbers; ``margin`` is that of the equivalence tests."""
     parts = [verdict_tables.read(folder, dataset).assign(dataset=dataset) for dataset in verdict_tables.DATASETS]
     verdicts, printed = pd.concat(parts, ignore_index=True), published()
-    return Release(verdicts, printed, compared(printed, verdicts), contrasts(verdicts, margin))
+    tuned = verdicts[(verdicts.joined == "test") & (verdicts.condition != "prompted")]
+    pairs = [
+        tables.contrasts(tuned, margin, column, BY[:2], ORDER).assign(rules=rules)
+        for rules, column in ((THEIRS, "pub_answer_correct"), (OURS, "answer_correct"))
+    ]
+    return Release(verdicts, printed, compared(printed, verdicts), pd.concat(pairs, ignore_index=True))
 
 
 def published() -> pd.DataFrame:
@@ -93,52 +101,48 @@ def check(published: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
         ``aligned`` (the id-aligned counterpart), ``difference`` (as published minus printed) and ``verdict``; NaN where
         there is nothing to compute from.
     """
-    parts = dict(iter(table.groupby(list(BY))))  # once, not for each of 1,450 numbers
-    rows = published.to_dict("records")
-    checked = (_checked(row, table, parts.get(tuple(row[key] for key in BY), table[:0])) for row in rows)
+    key, counted = [*BY, "category"], published[published.kind.isin(["answer metric", "matrix"])]
+    wanted = set(counted[key].itertuples(index=False, name=None))
+    parts = pd.concat([table, table.assign(category="all")]).groupby(key)
+    numbers = {name: _numbers(part) for name, part in parts if name in wanted}
+    checked = [
+        _checked(row, table, numbers.get(tuple(row[name] for name in key), {})) for row in published.to_dict("records")
+    ]
     here, aligned, verdicts = zip(*checked, strict=True)
     found = published.assign(printed=published.value, as_published=here, aligned=aligned).drop(columns="value")
     return found.assign(difference=(found.as_published - found.printed).round(3), verdict=verdicts)
 
 
-def _checked(row: Mapping, table: pd.DataFrame, part: pd.DataFrame) -> tuple[float, float, str]:
+def _checked(row: Mapping, table: pd.DataFrame, numbers: Mapping) -> tuple[float, float, str]:
     """A printed number by the published rules, its id-aligned counterpart and the verdict."""
-    if row["kind"] == "size":
-        if (row["category"], row["measure"]) != ("all", "test problems") or row["dataset"] not in set(table.dataset):
-            return NAN, NAN, UNCOUNTED
+    if row["kind"] == "size" and (row["category"], row["measure"]) == ("all", "test problems"):
         n = table[(table.dataset == row["dataset"]) & (table.joined == "test")].id.nunique()
-        return n, n, FROM_FILES if n == row["value"] else "the files have another count"
-    if row["kind"] == "study":
-        return NAN, NAN, OUTSIDE
-    if row["kind"] == "claim":
-        return _claim(row, table)
-    if row["category"] != "all":
-        part = part[part.category == row["category"]]
-    if row["kind"] not in ("answer metric", "matrix") or part.empty:
-        return NAN, NAN, ABSENT
-    here, aligned = (_metric if row["kind"] == "answer metric" else _matrix)(row["measure"], part)
-    return here, aligned, FOLLOWS if here == row["value"] else MOVED
+        if n:
+            return n, n, FROM_FILES if n == row["value"] else "the files have another count"
+    if row["kind"] in ELSEWHERE:
+        return NAN, NAN, ELSEWHERE[row["kind"]]
+    here, aligned = numbers.get((row["kind"], row["measure"]), (NAN, NAN))
+    return here, aligned, ABSENT if here != here else FOLLOWS if here == row["value"] else MOVED
 
 
-def _metric(measure: str, part: pd.DataFrame) -> tuple[float, float]:
-    """A published answer metric: percent, one decimal. Only acc and f1 have an id-aligned counterpart."""
-    test = part[part.joined == "test"]
-    theirs = {"acc": part.pub_answer_correct.sum(), **{name: part[f"pub_{name}"].sum() for name in ("f1", "p", "r")}}
-    ours = {"acc": test.answer_correct.sum(), "f1": test.answer_f1.sum(), "p": NAN, "r": NAN}
-    return tuple(release_rules.metric_row(sums, len(of))[measure] for sums, of in ((theirs, part), (ours, test)))
+def _numbers(part: pd.DataFrame) -> dict[tuple[str, str], tuple[float, float]]:
+    """Every printed (kind, measure) of some outputs: by the published rules, and of all test outputs aligned.
 
-
-def _matrix(measure: str, part: pd.DataFrame) -> tuple[float, float]:
-    """A published count: of the evaluated outputs under the release's rule, and of all test outputs aligned."""
+    Metrics are percent, to one decimal; only acc and f1 have an id-aligned counterpart. Matrices count the evaluated
+    outputs, though the release counts a right answer before it skips what has no trace.
+    """
     evaluated, test = part[part.pub_evaluated], part[part.joined == "test"]
-    if measure == "unevaluated":
-        return float(len(part) - len(evaluated)), float((test.status == "no_trace").sum())
-    step, cell = measure.split(" ")
-    if cell == "correct":
-        # The release counts a right answer before it skips what has no trace.
-        theirs = part if step == "answer" else evaluated
-        return float(theirs[f"pub_{step}_correct"].sum()), float(test[f"{step}_correct"].sum())
-    return float(tables.cells(_theirs(evaluated), step)[cell]), float(tables.cells(test, step)[cell])
+    sums = {"acc": part.pub_answer_correct.sum(), **{name: part[f"pub_{name}"].sum() for name in ("f1", "p", "r")}}
+    own = {"acc": test.answer_correct.sum(), "f1": test.answer_f1.sum(), "p": NAN, "r": NAN}
+    theirs, ours = release_rules.metric_row(sums, len(part)), release_rules.metric_row(own, len(test))
+    found = {("answer metric", name): (theirs[name], ours[name]) for name in theirs}
+    found["matrix", "unevaluated"] = len(part) - len(evaluated), (test.status == "no_trace").sum()
+    for step in (*tables.STEPS, "answer"):
+        right = (part if step == "answer" else evaluated)[f"pub_{step}_correct"].sum()
+        found["matrix", f"{step} correct"] = right, test[f"{step}_correct"].sum()
+        here, aligned = tables.cells(_theirs(evaluated), step), tables.cells(test, step)
+        found |= {("matrix", f"{step} {cell}"): (here[cell], aligned[cell]) for cell in CELLS}
+    return {name: (float(here), float(aligned)) for name, (here, aligned) in found.items()}
 
 
 def _theirs(table: pd.DataFrame) -> pd.DataFrame:
@@ -146,47 +150,10 @@ def _theirs(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**{flag: table[f"pub_{flag}"] for flag in verdict_tables.FLAGS})
 
 
-def _claim(row: Mapping, table: pd.DataFrame) -> tuple[float, float, str]:
-    if "led to" not in row["measure"]:
-        return NAN, NAN, "a threshold; see the chi-squared of each matrix"
-    part = table[(table[list(BY)] == ["cotempqa", "Qwen3-1.7B", "correct"]).all(axis=1)]
-    counts = (part[part.pub_evaluated].pub_cell.value_counts(), part[part.joined == "test"].cell.value_counts())
-    theirs, ours = (intervals.association_row(found) for found in counts)
-    given = [f"{found['p_answer_given_trace']:.0%}" for found in (theirs, ours)]
-    words = f"a joint share; right answers among right traces: {given[0]} as published, {given[1]} aligned"
-    return round(100 * theirs["joint"], 1), round(100 * ours["joint"], 1), words
-
-
 def by_kind(checked: pd.DataFrame) -> pd.DataFrame:
     """How many printed numbers of each kind (columns) have each verdict (rows), as they come."""
-    verdict = checked.verdict.str.partition(":")[0].where(checked.kind != "claim", "see 06_claims").rename("verdict")
+    verdict = checked.verdict.str.partition(":")[0].rename("verdict")
     return pd.crosstab(verdict, checked.kind).reindex(index=verdict.unique(), columns=checked.kind.unique())
-
-
-def trained(table: pd.DataFrame) -> pd.DataFrame:
-    """The outputs of the fine-tuned students on the test problems, one per problem."""
-    return table[(table.joined == "test") & (table.condition != "prompted")]
-
-
-def contrasts(table: pd.DataFrame, margin: float = 0.05) -> pd.DataFrame:
-    """``tables.contrasts`` of the fine-tuned students' conditions under both rule sets, with a column ``rules``."""
-    found = [
-        tables.contrasts(trained(table), margin, column, BY[:2], ORDER).assign(rules=rules)
-        for rules, column in ((THEIRS, "pub_answer_correct"), (OURS, "answer_correct"))
-    ]
-    return pd.concat(found, ignore_index=True)
-
-
-def accuracies(table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """``tables.accuracy`` of each student's conditions on the problems that it answered under all; and ``title``."""
-    test, student = trained(table), [*BY[:2]]
-    conditions = test.groupby(student).condition.transform("nunique")
-    common = test[test.groupby([*student, "id"]).condition.transform("nunique") == conditions]
-    n = common.groupby(student).id.transform("nunique").astype(str)
-    title = common.dataset + " " + common.student.str.removesuffix("-Instruct") + "\nn = " + n
-    common = common.assign(title=title, condition=pd.Categorical(common.condition, ORDER, ordered=True))
-    common = common.sort_values(["title", "condition"], kind="stable")
-    return tables.accuracy(common, "answer_correct", rng, by=("dataset", "student", "title", "condition"))
 
 
 def compared(published: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
@@ -210,25 +177,19 @@ def compared(published: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
 
 
 def three_steps(compared: pd.DataFrame) -> pd.DataFrame:
-    """How the 28% comes about: CoTempQA, Qwen3-1.7B trained on correct traces, under each reading in turn.
+    """How the 28% comes about: CoTempQA, Qwen3-1.7B trained on correct traces, under each ``reading`` in turn.
 
-    The id-aligned trace has exactly the gold facts, which often name the answer; the label alone does not.
-
-    Returns:
-        columns reading, n, joint (step and answer both right, of all outputs), p_answer_given_trace,
-        p_answer_given_not_trace (of outputs where the step is right, wrong), phi; each with ``_low``, ``_high`` (95%).
+    The id-aligned trace has exactly the gold facts, which often name the answer; the label alone does not. Further
+    columns as in ``compared``.
     """
-    part = compared[compared.title == "cotempqa, Qwen3-1.7B, correct"].set_index(["rules", "step"])
     readings = {
-        "printed matrix": (PRINTED, "trace"),
-        "released outputs, our reading of the published rule": (THEIRS, "trace"),
-        "released outputs, id-aligned": (OURS, "trace"),
-        "released outputs, id-aligned, label alone": (OURS, "classification"),
+        (PRINTED, "trace"): "printed matrix",
+        (THEIRS, "trace"): "released outputs, our reading of the published rule",
+        (OURS, "trace"): "released outputs, id-aligned",
+        (OURS, "classification"): "released outputs, id-aligned, label alone",
     }
-    names = ("joint", "p_answer_given_trace", "p_answer_given_not_trace", "phi")
-    wanted = ["n", *(f"{name}{end}" for name in names for end in ("", "_low", "_high"))]
-    rows = [{"reading": reading, **part.loc[key, wanted]} for reading, key in readings.items()]
-    return pd.DataFrame(rows).astype({"n": int})
+    part = compared[compared.title == "cotempqa, Qwen3-1.7B, correct"].set_index(["rules", "step"])
+    return part.loc[[*readings]].assign(reading=[*readings.values()]).reset_index(drop=True)
 
 
 def dependent(table: pd.DataFrame, common: bool = False) -> pd.DataFrame:

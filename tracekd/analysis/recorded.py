@@ -9,7 +9,7 @@ problems were drawn for a training, 0 for a student without one. Only students o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,7 +30,6 @@ from tracekd.teacher.run_texts import training_problems
 from tracekd.text import repetition
 from tracekd.traces.freeform import CONDITIONS as FREEFORM
 
-PROFILES = ("grid", "grid-r1", "grid-r1-as-released", "grid-corruption", "grid-mechanism", "grid-natural")
 FOLDER = config.ROOT / "figures" / "data"
 VERDICTS, ADAPTERS = "replication_verdicts.csv.gz", "replication_adapters.csv"
 FILES = (VERDICTS, ADAPTERS, "replication_interventions.csv.gz")
@@ -77,28 +76,20 @@ def load(folder: Path = FOLDER) -> Recorded:
         if missing := sorted({*wanted} - {*made}):
             raise ValueError(f"{folder / name} has no column {missing[0]!r}: record it anew, `replication --record`")
     if len(rows):
-        rows = rows.assign(**{flag: rows[flag].fillna(0).astype(bool) for flag in ("answer_correct", "trace_correct")})
+        rows = rows.fillna({"answer_correct": 0, "trace_correct": 0})
+        rows = rows.astype({"answer_correct": bool, "trace_correct": bool})
     return Recorded(verdicts.astype(dict.fromkeys(FLAGS, bool)), trained, rows)
 
 
 def _read(path: Path) -> pd.DataFrame:
-    table = pd.read_csv(path, dtype={"teacher": str, "profile": str})
+    """A recorded table, empty where there is none yet."""
+    table = pd.read_csv(path, dtype={"teacher": str, "profile": str}) if path.exists() else pd.DataFrame()
     return table.assign(teacher=table.teacher.fillna("")) if "teacher" in table else table
 
 
-def main_sizes(frame: pd.DataFrame) -> dict[str, int]:
-    """The size to speak of for each data set: the largest with all of ``CORE`` on a common seed, else the largest."""
-    found = {}
-    for dataset, part in frame.groupby("dataset"):
-        core = part[part.condition.isin(CORE)].groupby([SIZE, "seed"]).condition.nunique()
-        whole = core.index[core == len(CORE)].get_level_values(SIZE)
-        found[dataset] = int(max(whole, default=part[SIZE].max()))
-    return found
-
-
-def of_sizes(frame: pd.DataFrame, sizes: Mapping[str, int]) -> pd.DataFrame:
-    """The rows of each data set's size in ``sizes``, with those of the students without training."""
-    return frame if frame.empty else frame[(frame[SIZE] == 0) | (frame[SIZE] == frame.dataset.map(sizes))]
+def largest(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of each data set's largest training size, with those of the students without training."""
+    return frame[(frame[SIZE] == 0) | (frame[SIZE] == frame.groupby("dataset")[SIZE].transform("max"))]
 
 
 def teachers(frame: pd.DataFrame) -> dict[tuple[str, str], str]:
@@ -107,28 +98,16 @@ def teachers(frame: pd.DataFrame) -> dict[tuple[str, str], str]:
     return {key: " and ".join(sorted(set(part) - {""})) for key, part in named}
 
 
-def marked(frame: pd.DataFrame, verdicts: pd.DataFrame | None = None) -> pd.DataFrame:
-    """``frame`` with its generated sets named so, ``marco (GENERATED)``, by its ``source`` or that of ``verdicts``."""
-    if frame.empty:
-        return frame
-    where = frame.source if verdicts is None else frame.dataset.map(verdicts.groupby("dataset").source.first())
-    generated = where.astype(str).str.contains("GENERATED") & ~frame.dataset.str.contains("GENERATED")
-    return frame.assign(dataset=frame.dataset.where(~generated, frame.dataset + " (GENERATED)"))
+def marked(frame: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
+    """``frame`` with the sets that are generated in ``verdicts`` named so: ``marco (GENERATED)``."""
+    generated = verdicts.dataset[verdicts.source.astype(str).str.contains("GENERATED")].unique()
+    return frame.replace({"dataset": {name: f"{name} (GENERATED)" for name in generated}})
 
 
 def sources(frame: pd.DataFrame) -> str:
-    """Where the problems of a frame come from, in words: by data set where that differs."""
-    found = frame.groupby("dataset").source.agg(lambda names: " and ".join(sorted(set(names))))
-    by_source = {source: ", ".join(part.index) for source, part in found.groupby(found, sort=False)}
-    if len(by_source) == 1:
-        return next(iter(by_source))
-    return "; ".join(f"{names}: {source}" for source, names in by_source.items())
-
-
-def counted(frame: pd.DataFrame) -> str:
-    """How many problems of which set a frame has, for captions: ``375 problems of babi, 218 of cotempqa``."""
-    parts = [f"{n} of {dataset}" for dataset, n in frame.groupby("dataset").id.nunique().items()]
-    return ", ".join(parts).replace(" of", " problems of", 1)
+    """Where the problems of a frame come from, in words: ``babi, cotempqa: real problems``."""
+    found = frame[["dataset", "source"]].drop_duplicates().sort_values("dataset").groupby("source", sort=False)
+    return "; ".join(f"{names}: {source}" for source, names in found.dataset.agg(", ".join).items())
 
 
 def finished(run: Run) -> tuple[list[tuple], list[tuple]]:
@@ -145,17 +124,12 @@ def verdicts(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
         return pd.DataFrame()
     known = [p for part in kept(run).values() for p in part]
     frame, _ = verdict_tables.verdict_frame(known, [records.outputs_path(run, *job) for job in jobs], seed=run.seed)
-    wrote = {job: _teacher(run, job) for job in jobs}
+    paths = {job: records.adapter_path(run, *job) for job in jobs if job[1] not in UNTRAINED}
+    wrote = {job: records.teacher_of(records.read_record(path), job[1]) for job, path in paths.items()}
     frame["source"] = frame.dataset.map({d: label_of(d, run.source) for d in frame.dataset.unique()})
-    frame["teacher"] = [wrote[job] for job in zip(*(frame[name] for name in JOB), strict=True)]
+    frame["teacher"] = [wrote.get(job, "") for job in zip(*(frame[name] for name in JOB), strict=True)]
     frame = _sized(run, frame)
     return frame[[name for name in (*COLUMNS, *LATER) if name in frame]]
-
-
-def _teacher(run: Run, job: tuple) -> str:
-    if job[1] in UNTRAINED:
-        return ""
-    return records.teacher_of(records.read_record(records.adapter_path(run, *job)), job[1])
 
 
 def _sized(run: Run, frame: pd.DataFrame) -> pd.DataFrame:
@@ -176,7 +150,7 @@ def trainings(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
         taught = [sft.Example(**row) for row in read_jsonl(path)] if path.exists() else []
         same = records.adapter_key(run.student, taught, run.profile.recipe, job[2]) == record["key"]
         repeated = pd.Series([repetition(e.target) for e in taught if same], dtype=float).mean()
-        about = dict(zip(JOB, job, strict=True)) | {"teacher": _teacher(run, job)}
+        about = dict(zip(JOB, job, strict=True)) | {"teacher": records.teacher_of(record, job[1])}
         costs.append({**record, **about, "source": label_of(job[0], run.source), "target_repetition": repeated})
     return _sized(run, pd.DataFrame(costs, columns=list(COST))) if costs else pd.DataFrame()
 
@@ -204,7 +178,7 @@ def record(runs: Sequence[Run], folder: Path = FOLDER) -> Recorded:
     fresh = [_joined(parts) for parts in zip(*made, strict=True)]
     if fresh[0].empty:
         raise ValueError("no job is finished: run `python -m tracekd train` and `generate` with these profiles first")
-    old = [_read(folder / name) if (folder / name).exists() else pd.DataFrame() for name in FILES]
+    old = [_read(folder / name) for name in FILES]
     for name, table in zip(FILES, merged(old, fresh), strict=True):
         if name.endswith(".gz"):
             write_table(folder / name, table)
@@ -230,10 +204,8 @@ def merged(old: Sequence[pd.DataFrame], fresh: Sequence[pd.DataFrame]) -> list[p
     Raises:
         ValueError: two profiles have the same job at the same size.
     """
-    needed = pd.Index([*KEY, "profile"])
-    old, fresh = (
-        [t.reindex(columns=t.columns.append(needed.difference(t.columns))) for t in side] for side in (old, fresh)
-    )
+    needed = [*KEY, "profile"]
+    old, fresh = ([t.reindex(columns=[*dict.fromkeys([*t, *needed])]) for t in side] for side in (old, fresh))
     jobs = pd.concat([table[needed] for table in (old[0], fresh[0]) if len(table)]).dropna().drop_duplicates()
     if len(twice := jobs[(jobs[SIZE] > 0) & jobs.duplicated(list(KEY))]):
         raise ValueError(
@@ -241,11 +213,10 @@ def merged(old: Sequence[pd.DataFrame], fresh: Sequence[pd.DataFrame]) -> list[p
             "problems: give one of them other conditions or sizes"
         )
     before, now = (dict(zip(_keys(t), t.weights, strict=True)) if len(t) else {} for t in (old[1], fresh[1]))
-    anew, retrained = set(fresh[0].dataset), {key for key, w in now.items() if before.get(key, w) != w}
-    made = []
+    retrained, made = {key for key, weights in now.items() if before.get(key, weights) != weights}, []
     for had, found in zip(old, fresh, strict=True):
         again = {*_keys(found), *retrained}
-        leaves = had.profile.isna() & had.dataset.isin(anew)
+        leaves = had.profile.isna() & had.dataset.isin(fresh[0].dataset)
         leaves |= pd.Series([key in again for key in _keys(had)], had.index, dtype=bool)
         table = _joined([had[~leaves], found])
         # By student, data set, falling size, condition (the paper's first) and seed; problems as they come.
@@ -262,8 +233,8 @@ def _keys(table: pd.DataFrame) -> list[tuple]:
 def main(argv: list[str]) -> int:
     """Say which jobs of the replication are finished; with --record, score them and merge them into the recording."""
     parser = Parser("replication", main.__doc__, "python -m tracekd replication --profiles grid")
-    known = ",".join(name for name in PROFILES if name in config.names())
-    parser.add_argument("--profiles", default=known, help="whose grids, comma-separated")
+    known = [name for name in config.names() if name.startswith("grid")]
+    parser.add_argument("--profiles", default=",".join(known), help="whose grids, comma-separated")
     parser.add_argument("--data", default="", help="generated, hub or a folder (default: the profile's)")
     parser.add_argument("--texts", default="", help="a teacher's traces that were trained on (default: TRACEKD_TEXTS)")
     parser.add_argument("--record", action="store_true", help="merge into figures/data/replication_*")

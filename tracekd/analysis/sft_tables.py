@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -49,11 +48,6 @@ class Wrong(NamedTuple):
     label: str
     facts: Sequence[str] | str
 
-    @property
-    def stated(self) -> tuple[str, ...]:
-        """The stated facts as a tuple."""
-        return (self.facts,) if isinstance(self.facts, str) else tuple(self.facts)
-
 
 def drawn(found: Sequence[Problem], kind: str, seed: int) -> list[Wrong]:
     """The wrong traces of one kind (``corruption.STYLES``), as ``templates.build`` draws them."""
@@ -68,10 +62,11 @@ def leaked(wrong: Sequence[Wrong]) -> dict[str, float]:
     """
     gold = [w.problem.category for w in wrong]
     entropy = information(gold, gold)
+    stated = [(w.problem, (w.facts,) if isinstance(w.facts, str) else tuple(w.facts)) for w in wrong]
     return {
         "n": len(wrong),
         "label_share": information(gold, [w.label for w in wrong]) / entropy if entropy else math.nan,
-        **{name: sum(getattr(facts_leak, name)(w.problem, w.stated) for w in wrong) for name in MEASURES},
+        **{name: sum(getattr(facts_leak, name)(*given) for given in stated) for name in MEASURES},
         **form_accuracy(wrong),
     }
 
@@ -186,7 +181,7 @@ def main(argv: list[str]) -> int:
     parts = [leakage_by_kind(n, trained_on(n, given.data, given.seed), given.seed) for n in names]
     made = pd.concat(parts, ignore_index=True).round(4)
     made["source"] = [problems.label_of(name, given.data) for name in made.dataset]
-    print(json.dumps(json.loads(made.to_json(orient="records")), indent=1))  # NaN as null
+    print(made.to_json(orient="records", indent=1))
     return 0
 
 
@@ -227,13 +222,6 @@ def verified(run) -> pd.DataFrame:
             seen = [templates.verify(templates.build(p, kind.split()[0], seed=run.seed, **options), p) for p in chosen]
             rows.append((name, kind, len(seen), *(sum(step) for step in zip(*seen, strict=True))))
     return pd.DataFrame(rows, columns=["data set", "trace", "n", "classification right", "retrieval right"])
-
-
-def encoded(run, problem: Problem) -> tuple:
-    """One problem's correct example in tokens, as ``plots.steps.token_view`` takes it."""
-    tokenizer = registry.load_tokenizer(run.student)
-    made = sft.encode(sft.build([problem], "correct", seed=run.seed)[0], tokenizer)
-    return made.prompt_ids, made.target_ids, made.parts, tokenizer
 
 
 def tokens(run, sets: Mapping[tuple[str, str], Sequence[sft.Example]]) -> pd.DataFrame:

@@ -142,24 +142,22 @@ def cells(frame: pd.DataFrame, step: str) -> dict[str, int]:
 
 
 def associations(frame: pd.DataFrame, by: Sequence[str] = BY) -> pd.DataFrame:
-    """``association_table`` of each group and step, first seeds only (``replication_tables`` has all seeds)."""
+    """``association_table`` of each group and step, first seeds only (``replication`` has all seeds)."""
     groups = first_seed(frame, by).groupby(list(by), sort=False, observed=True)
     heads = ((dict(zip(by, key, strict=True)), part) for key, part in groups)
     return association_table((head | {"step": step}, cells(part, step)) for head, part in heads for step in STEPS)
 
 
 def association_table(counted: Iterable[tuple[dict, Mapping]]) -> pd.DataFrame:
-    """One row per pair of keys and 2x2 counts, with ``intervals.association_row``, p-values Holm-adjusted (p_holm)."""
-    table = pd.DataFrame(head | intervals.association_row(counts) for head, counts in counted)
+    """One row per pair of keys and 2x2 counts, with ``intervals.association``, p-values Holm-adjusted (p_holm)."""
+    table = pd.DataFrame(head | intervals.association(**counts) for head, counts in counted)
     return table.assign(p_holm=intervals.holm(table.p_value))
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """The columns of ``associations`` that a reader needs, in reading order; the data file of a figure has all."""
-    first = table.columns[: table.columns.get_loc("step") + 1]
-    wanted = ["n", "both", "answer_only", "trace_only", "neither", "joint", "p_answer_given_trace"]
-    wanted += ["p_answer_given_not_trace", "phi", "phi_low", "phi_high", "chi2", "expected_min", "test", "p_value"]
-    return table[[*first, *wanted, "p_holm"]]
+    """The columns of ``associations`` that a reader needs; the data file of a figure has all."""
+    ends = [name for name in table if name.endswith(("_low", "_high")) and not name.startswith("phi")]
+    return table.drop(columns=[*ends, "difference"])
 
 
 def contrasts(
@@ -186,11 +184,8 @@ def contrasts(
             pair = wide[[first, second]].dropna().astype(bool)
             if len(pair):
                 about = dict(zip(within, key, strict=True)) | {"first": first, "second": second}
-                test = intervals.mcnemar(pair[first], pair[second])
-                same = intervals.tost(pair[first], pair[second], margin)
-                found = {"difference": test["value"], "tost_p": same["p_value"], "detectable": same["detectable"]}
-                rows.append(about | test | found)
-    table = pd.DataFrame(rows)
+                rows.append(about | intervals.compare(pair[first], pair[second], margin))
+    table = pd.DataFrame(rows).rename(columns={"value": "difference"})
     if table.empty:
         return table
     for name, adjusted in (("p_value", "p_holm"), ("tost_p", "tost_holm")):
@@ -245,7 +240,7 @@ class Evaluation(NamedTuple):
 def evaluate(run) -> Evaluation:
     """Score the run's outputs; those that are missing are generated first, nothing is trained.
 
-    Verdicts without text go to ``verdicts/DATASET.csv.gz`` and ``figures/data/04_verdicts.csv.gz`` of the run.
+    Verdicts without text go to ``figures/data/04_verdicts.csv.gz`` of the run.
 
     Raises:
         FileNotFoundError: adapters are missing; the message has the command that trains them.
@@ -255,10 +250,7 @@ def evaluate(run) -> Evaluation:
     frame, files = verdict_frame(everything, paths, asked, run.seed)
     teachers = sft.teachers(sft.kept(run))
     frame = freeform.with_teacher(frame.assign(student=run.student), teachers)
-    flags = without_text(frame)
-    for dataset, part in flags.groupby("dataset", sort=False):
-        write_table(run.path("verdicts", f"{dataset}.csv.gz"), part)
-    write_table(run.path("figures", "data", "04_verdicts.csv.gz"), flags)
+    write_table(run.path("figures", "data", "04_verdicts.csv.gz"), without_text(frame))
     files = freeform.spelled(files.assign(seed=[int(path.stem.rpartition("-")[2]) for path in paths]), teachers)
     trained = {dataset: training_set(run, dataset, part) for dataset, part in problems.items()}
     return Evaluation(everything, paths, freeform.spelled(frame), files, near_duplicate_lines(trained, asked))

@@ -202,5 +202,5 @@ def _observed(part: pd.DataFrame, rng: np.random.Generator, repeats: int) -> dic
     found = bootstrap.crossed(units, lambda m: bootstrap.ratio(m[:, :2]) - bootstrap.ratio(m[:, 2:]), rng, repeats)
     # Few of a kind, or no resample that differs, leave a bootstrap too narrow.
     if head["seeds"] == 1 and (found["low"] == found["high"] or min(all_right, all_wrong) < FEW):
-        found |= intervals.association(both, only, all_right - both, all_wrong - only)["difference"]
+        found |= dict(zip(ENDS[:3], intervals.newcombe(both, all_right, only, all_wrong), strict=True))
     return {name: found[name] for name in ENDS} | head

@@ -69,7 +69,7 @@ def main(argv: list[str]) -> int:
 
 
 def run(args: argparse.Namespace, folder: Path) -> int:
-    """Run the chosen notebooks, then publish and report; the caller holds the folder's lock."""
+    """Run the chosen notebooks, then publish; the caller holds the folder's lock."""
     started, about, paths = time.monotonic(), settings(args, folder), args.only or notebooks.find()
     names = ", ".join(path.stem for path in paths)
     took = [done["seconds"] for name, done in notebooks.read(folder).items() if name in names and "seconds" in done]
@@ -83,7 +83,6 @@ def run(args: argparse.Namespace, folder: Path) -> int:
         return 1
     if args.publish:
         publish(about)
-    report(folder)
     done = f"done in {clock(time.monotonic() - started)}"
     print(f"{done}; executed notebooks: {os.path.relpath(folder / 'notebooks')}")
     return 0
@@ -192,14 +191,3 @@ def copy_figures(source: Path, target: Path, profile: str) -> int:
             with replacing(target / path.relative_to(source)) as temporary:
                 shutil.copyfile(path, temporary)
     return len(new)
-
-
-def report(folder: Path) -> None:
-    """Print how the paper's claims fare where notebook 08 has tested them."""
-    tested, numbers = (artefacts.table_path(stem, folder / "figures") for stem in ("08_claims", "08_ledger"))
-    if tested.exists() and numbers.exists():
-        import pandas as pd
-
-        from tracekd.analysis import claims
-
-        print("\n" + "\n".join(claims.short(pd.read_csv(tested), pd.read_csv(numbers, dtype={"seed": str}))))

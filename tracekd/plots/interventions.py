@@ -8,13 +8,9 @@ from matplotlib.axes import Axes
 
 from tracekd.interventions.tables import FEWEST
 from tracekd.interventions.variants import VARIANTS
-from tracekd.plots.style import OKABE_ITO, colour_of, marker_of
+from tracekd.plots.scores import points
+from tracekd.plots.style import OKABE_ITO, colour_of
 
-VARIANT_NAMES = {
-    "own": "own", "gold": "gold", "wrong_label": "wrong\nlabel", "wrong_facts": "wrong\nfacts",
-    "both_wrong": "both\nwrong", "other": "another\nproblem's", "empty": "empty", "shuffled": "shuffled",
-    "masked": "answer\nmasked",
-}  # fmt: skip
 FORCED_STYLE = {
     "own": ("no forced trace", OKABE_ITO["black"]), "gold": ("the right fact", OKABE_ITO["blue"]),
     "wrong_facts": ("one wrong fact", OKABE_ITO["vermilion"]), "all_wrong": ("all wrong facts", OKABE_ITO["orange"]),
@@ -30,30 +26,17 @@ _COLOURS = {
 
 
 def variant_accuracy(table: pd.DataFrame, ax: Axes) -> Axes:
-    """One point with interval per variant and training condition; dotted lines: the level after the own trace.
+    """One line per forced trace, one point per training condition; dotted: the level after the student's own trace.
 
-    Below each variant stands the number of problems that have it. Variants on fewer than ``FEWEST`` problems are not
-    drawn. ``table`` is ``tables.levels`` of one student and data set; ``ax`` is at least 6 in wide.
+    ``table`` is ``tables.levels`` of one student and data set; variants on fewer than ``FEWEST`` problems are left out.
     """
     table = table[(table.outcome == "answer_correct") & (table.n >= FEWEST)]
-    names = [v for v in VARIANTS if v in set(table.variant)]
-    kinds = list(dict.fromkeys(table.condition))
-    for k, kind in enumerate(kinds):
-        part = table[table.condition == kind].set_index("variant").reindex(names)
-        x = np.arange(len(names)) + (k - (len(kinds) - 1) / 2) * 0.62 / len(kinds)
-        gaps, colour = np.clip([part.value - part.low, part.high - part.value], 0, None), colour_of(kind)
-        ax.errorbar(x, part.value, gaps, fmt=marker_of(kind), ms=3.5, lw=1, color=colour, label=kind)
-        if "own" in names and not np.isnan(part.value["own"]):
-            ax.axhline(part.value["own"], color=colour, lw=0.6, ls=":", zorder=0)
-    for x in np.arange(1, len(names), 2):
-        ax.axvspan(x - 0.5, x + 0.5, color="#F4F4F4", zorder=-1, lw=0)
+    table = table.sort_values("variant", key=lambda names: names.map(VARIANTS.index), kind="stable")
     n = table.groupby("variant").n.agg(lambda n: "\N{EN DASH}".join(f"{end:.0f}" for end in sorted({n.min(), n.max()})))
-    ax.set_xticks(range(len(names)), [f"{VARIANT_NAMES[name]}\nn = {n[name]}" for name in names])
-    ax.set(xlim=(-0.5, max(len(names), 1) - 0.5), xlabel="trace put before the answer")
-    ax.set(ylim=(-0.02, 1.02), ylabel="accuracy (share\nof right answers)")
-    ax.tick_params(axis="x", length=0)
-    ax.legend(ncols=min(len(kinds), 4), loc="lower center", bbox_to_anchor=(0.5, 1.0), columnspacing=1)
-    return ax
+    lines = [f"{name.replace('_', ' ')}, n = {n[name]}" for name in table.variant]
+    for own in table[table.variant == "own"].itertuples():
+        ax.axvline(own.value, color=colour_of(own.condition), lw=0.6, ls=":", zorder=0)
+    return points(table.assign(line=lines), ax, group="line", unit="share of answers right after this trace")
 
 
 def kinds_by_forced(final: pd.DataFrame, ax: Axes) -> Axes:

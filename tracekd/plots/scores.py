@@ -14,16 +14,10 @@ from tracekd.analysis.tables import NOT_SUPPORTED, SUPPORTED
 from tracekd.plots.style import OKABE_ITO, WIDTH, colour_of, marker_of, named
 
 RULES = {"as printed": OKABE_ITO["grey"], "as published": OKABE_ITO["orange"], "id-aligned": OKABE_ITO["blue"]}
-SHARES = {
-    "joint": ("both right, of all", OKABE_ITO["grey"]),
-    "p_answer_given_trace": ("answer right, given a right trace", OKABE_ITO["blue"]),
-    "p_answer_given_not_trace": ("answer right, given a wrong trace", OKABE_ITO["vermilion"]),
-}
 FORCED = {
     "gold": ("right trace", OKABE_ITO["blue"]), "empty": ("no trace", OKABE_ITO["grey"]),
     "both_wrong": ("wrong trace", OKABE_ITO["vermilion"]),
 }  # fmt: skip
-PARTS = {"trace_loss": "trace tokens", "answer_loss": "answer tokens"}
 VERDICT_STYLE = {SUPPORTED: (OKABE_ITO["blue"], "o"), NOT_SUPPORTED: (OKABE_ITO["vermilion"], "D")}
 INCONCLUSIVE_STYLE = (OKABE_ITO["grey"], "s")
 
@@ -33,13 +27,9 @@ def forest(
 ) -> Axes:
     """Estimates with 95% intervals: one line per value of ``label``, one coloured point per value of ``kind``.
 
-    Args:
-        table: columns ``label``, ``kind``, value, low, high; a line without any value says that it is undefined.
-        ax: to draw on.
-        label: column that names the lines.
-        kind: column shown by colour and marker, with a legend unless each line has one point.
-        unit: label of the x axis.
-        colours: kind to colour; default: the conditions' own.
+    ``table`` has the columns ``label``, ``kind``, value, low, high; a line without any value says that it is undefined.
+    ``unit`` labels the x axis; ``colours`` are by kind (default: the conditions' own). No legend where each line has
+    one point.
     """
     lines, kinds = list(dict.fromkeys(table[label]))[::-1], list(dict.fromkeys(table[kind]))
     single = table[label].is_unique
@@ -68,18 +58,6 @@ def points(table: pd.DataFrame, ax: Axes, *, group: str, unit: str) -> Axes:
     return ax
 
 
-def share_bars(table: pd.DataFrame, ax: Axes) -> Axes:
-    """Joint share beside the two conditional shares of ``tables.associations``, one line per ``title``."""
-    parts = [
-        table[["title"]].assign(share=words, value=table[name], low=table[f"{name}_low"], high=table[f"{name}_high"])
-        for name, (words, _) in SHARES.items()
-    ]
-    forest(pd.concat(parts), ax, label="title", kind="share", unit="share", colours=dict(SHARES.values()))
-    ax.set_xlim(-0.02, 1.02)
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), handletextpad=0.3)
-    return ax
-
-
 def phi_forest(table: pd.DataFrame, ax: Axes) -> Axes:
     """Phi with its interval (columns phi, phi_low, phi_high; -1..1) under each of ``rules``, one line per ``title``."""
     shown = table.rename(columns={"phi": "value", "phi_low": "low", "phi_high": "high"})
@@ -88,7 +66,7 @@ def phi_forest(table: pd.DataFrame, ax: Axes) -> Axes:
 
 
 def loss_curves(ax: Axes, logs: pd.DataFrame, part: str) -> Axes:
-    """The loss of one of ``PARTS`` of the target over training, a line per condition and seed.
+    """The ``trace_loss`` or ``answer_loss`` (``part``) over training, a line per condition and seed.
 
     ``logs`` is of ``sft_tables.losses``. A condition without such tokens (vanilla has no trace) has no line.
     """
@@ -98,7 +76,7 @@ def loss_curves(ax: Axes, logs: pd.DataFrame, part: str) -> Axes:
         colour, dot = colour_of(condition), "o" if len(rows) == 1 else None  # no line of one step
         ax.plot(rows.examples, rows[part], color=colour, alpha=0.25, lw=0.7)
         ax.plot(rows.examples, smooth, color=colour, marker=dot, ms=3.5, label=condition)
-    ax.set(title=PARTS[part], xlabel="examples seen", yscale="log")
+    ax.set(xlabel="examples seen", yscale="log")
     ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))  # enough labels to read a value, few enough not to touch
     ax.yaxis.set_major_formatter("{x:g}")
     ax.yaxis.set_minor_formatter(NullFormatter())
@@ -113,7 +91,7 @@ def _panels(lines: list[int]) -> tuple[Figure, list[Axes]]:
 
 
 def accuracy(table: pd.DataFrame) -> Figure:
-    """Accuracy by condition (``replication_tables.by_condition``): one panel per data set, one line per training."""
+    """Accuracy by condition (``replication.accuracies``): one panel per data set, one line per training."""
     sizes = table[SIZE].map(lambda size: f", {size:,}" if size else "")
     table = table.assign(line=table.condition.str.replace("_", " ") + sizes)
     parts = dict(list(table.groupby("dataset", sort=False)))
@@ -129,51 +107,41 @@ def accuracy(table: pd.DataFrame) -> Figure:
 def claim_forest(table: pd.DataFrame) -> Figure:
     """One panel per unit, one line per claim and data set: estimate, 90% (thick) and 95% interval (thin), verdict.
 
-    The intervals draw problems and seeds again; the dotted line is the 95% t interval; the margin is shaded.
-
-    Args:
-        table: of ``analysis.claims.tested``, claims that were tested; shares in -1..1, drawn in points.
+    The intervals draw problems and seeds again; the dotted line is the 95% t interval; the margin is shaded. ``table``
+    is of ``replication.tested``, claims that were tested; shares in -1..1, drawn in points.
     """
     parts = [part for _, part in table.groupby("margin")]
     fig, axs = _panels([len(part) + part.claim.nunique() for part in parts])
     for ax, part in zip(axs, parts, strict=True):
         compared = "one training minus another" if part.second.iloc[0] else "after right minus after wrong steps"
         ax.set_title(f"Accuracy, {compared} (points; shaded: the margin)", loc="left")
-        _claims(part, ax)
-    return fig
-
-
-def _claims(table: pd.DataFrame, ax: Axes) -> None:
-    y, ticks, side, margin = 0, {}, ax.get_yaxis_transform(), 100 * table.margin.iloc[0]
-    ax.axvspan(-margin, margin, color="#EEEEEE", lw=0, zorder=-1)
-    ax.axvline(0, color="black", lw=0.6, zorder=-1)
-    for claim, rows in table.groupby("claim", sort=False):
-        ax.text(0.005, y, claim, transform=side, fontsize=7, va="center", fontweight="bold")
-        for row in rows.itertuples():
+        y, ticks, side, margin = 0, {}, ax.get_yaxis_transform(), 100 * part.margin.iloc[0]
+        ax.axvspan(-margin, margin, color="#EEEEEE", lw=0, zorder=-1)
+        ax.axvline(0, color="black", lw=0.6, zorder=-1)
+        for claim, rows in part.groupby("claim", sort=False):
+            ax.text(0.005, y, claim, transform=side, fontsize=7, va="center", fontweight="bold")
+            for row in rows.itertuples():
+                y += 1
+                colour, marker = VERDICT_STYLE.get(row.verdict, INCONCLUSIVE_STYLE)
+                ax.plot([100 * row.low, 100 * row.high], [y, y], color=colour, lw=1)
+                ax.plot([100 * row.low90, 100 * row.high90], [y, y], color=colour, lw=2.6)
+                ax.plot([100 * row.t_low, 100 * row.t_high], [y + 0.25] * 2, color=colour, lw=0.8, ls=":")
+                ax.plot(100 * row.estimate, y, marker, ms=5, mfc=colour, mec="white")
+                ax.text(1.01, y, row.verdict, transform=side, fontsize=6.5, va="center", color=colour)
+                about = f"trained on {row.training_problems:,}, n = {row.n}, seeds: {row.seeds}"
+                ticks[y] = f"{named(row.dataset)}, {about}"
             y += 1
-            colour, marker = VERDICT_STYLE.get(row.verdict, INCONCLUSIVE_STYLE)
-            for low, high, off, style in (
-                (row.low, row.high, 0, {"lw": 1}),
-                (row.low90, row.high90, 0, {"lw": 2.6}),
-                (row.t_low, row.t_high, 0.25, {"lw": 0.8, "ls": ":"}),
-            ):
-                ax.plot([100 * low, 100 * high], [y + off] * 2, color=colour, **style)
-            ax.plot(100 * row.estimate, y, marker, ms=5, mfc=colour, mec="white")
-            ax.text(1.01, y, row.verdict, transform=side, fontsize=6.5, va="center", color=colour)
-            ticks[y] = f"{named(row.dataset)}, trained on {row.training_problems:,}, n = {row.n}, seeds: {row.seeds}"
-        y += 1
-    ax.set_yticks(list(ticks), ticks.values())
-    ax.set_ylim(y - 0.4, -0.6)
-    ax.tick_params(axis="y", length=0)
+        ax.set_yticks(list(ticks), ticks.values())
+        ax.set_ylim(y - 0.4, -0.6)
+        ax.tick_params(axis="y", length=0)
+    return fig
 
 
 def hero(phi: pd.DataFrame, forced: pd.DataFrame, titles: tuple[str, str]) -> Figure:
     """(a) Phi of trace and answer in the authors' outputs; (b) the open student's accuracy after forced traces.
 
-    Args:
-        phi: rows of ``paper_check.compared``, one step and condition.
-        forced: of ``replication_tables.forced_panel``.
-        titles: what to see in each panel.
+    ``phi`` are rows of ``paper_check.compared``, one step and condition; ``forced`` is of ``replication.forced_panel``;
+    ``titles`` say what to see in each panel.
     """
     shown = forced.assign(
         variant=pd.Categorical(forced.variant, list(FORCED)),

@@ -1,8 +1,7 @@
-"""Pictures and views of single problems, their steps, traces and tokens; and of agreement by rule."""
+"""Pictures and views of single problems, their steps and traces; and of agreement by rule."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from itertools import product
 from textwrap import fill, shorten
@@ -20,12 +19,6 @@ _MEASURES = {
     "evidence_agree": ("evidence", "green"),
 }  # fmt: skip
 RIGHT, WRONG = "\u2713", "\u2717"
-# Background and name of a token by where the loss falls: nowhere, on the trace, on the answer.
-TOKENS = {
-    0: ("#EEEEEE", "read, no loss"),
-    1: ("#F8DCC0", "learned: trace"),
-    2: ("#BFE0F0", "learned: answer and end token"),
-}
 
 
 def flow(problem: Problem, ax: plt.Axes) -> plt.Axes:
@@ -106,21 +99,3 @@ def corruptions(problem: Problem, seed: int = 0) -> pd.DataFrame:
         words = ["right" if right else "wrong" for right in (seen.classification, seen.retrieval)]
         rows.append((name, trace.classification, trace.text.split("question: ", 1)[1], *words))
     return pd.DataFrame(rows, columns=["trace", "label", "facts", "classification", "retrieval"])
-
-
-def token_view(prompt_ids: Sequence[int], target_ids: Sequence[int], parts: Sequence[int], tokenizer) -> str:
-    """One training example token by token as HTML, coloured by where the loss falls.
-
-    ``prompt_ids`` are only read; of each learned token in ``target_ids``, ``parts`` says 1 (trace) or 2 (answer), as in
-    ``sft.Encoded``.
-    """
-    legend = " ".join(_span(name, kind) for kind, (_, name) in TOKENS.items())
-    marked = [(token, 0) for token in prompt_ids] + list(zip(target_ids, parts, strict=True))
-    body = "".join(_span(tokenizer.decode([token]), kind) for token, kind in marked)
-    return f'<p style="font-size:85%">{legend}</p><div style="font-family:monospace;font-size:85%">{body}</div>'
-
-
-def _span(text: str, kind: int) -> str:
-    shown = html.escape(text).replace("\n", "↵<br>").replace(" ", "&nbsp;")
-    style = f"background:{TOKENS[kind][0]};border:1px solid white;border-radius:2px;color:black"
-    return f'<span style="{style}">{shown or "&nbsp;"}</span><wbr>'

@@ -14,7 +14,7 @@ from tracekd.data.problem import DATASETS, Problem
 from tracekd.io.records import write_csv
 from tracekd.scoring import author_outputs, release_rules
 from tracekd.scoring.aligned import CELLS, STATUSES, VERDICT, Faults, usable, verdicts
-from tracekd.stats.intervals import association, share
+from tracekd.stats.intervals import BOUNDS, association, wilson
 
 RULES = ("aligned", "as_published")
 
@@ -45,14 +45,11 @@ def summary(rows: pd.DataFrame, faults: Faults) -> dict[str, Any]:
     found: dict[str, Any] = {"n": len(rows), "status": {s: int((rows.status == s).sum()) for s in STATUSES}}
     for step in ("classification", "retrieval", "trace", "answer"):
         hits = int(rows[f"{step}_correct"].sum())
-        part = share(hits, len(rows))
-        found |= {step: hits, f"{step}_share": part["value"], f"{step}_ci": [part["low"], part["high"]]}
-    cells = {name: int((rows.cell == name).sum()) for name in CELLS.values()}
-    for name, value in (cells | association(**cells)).items():
-        if isinstance(value, dict):
-            found |= {name: value["value"], f"{name}_ci": [value["low"], value["high"]]}
-        elif name != "n":
-            found[name] = value
+        found |= {step: hits, f"{step}_share": hits / len(rows), f"{step}_ci": [*wilson(hits, len(rows))]}
+    tied = association(**{name: int((rows.cell == name).sum()) for name in CELLS.values()})
+    for name in (name for name in tied if name != "n" and not name.endswith(BOUNDS[1:])):
+        bounds = [tied[name + end] for end in BOUNDS[1:] if name + end in tied]
+        found |= {name: tied[name]} | ({f"{name}_ci": bounds} if bounds else {})
     if "evaluated" in rows:  # the release's rules
         found |= {"unevaluated": int((~rows.evaluated).sum()), "other_gold_row": int(rows.other_row.sum())}
         found["metrics"] = {

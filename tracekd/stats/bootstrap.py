@@ -57,34 +57,21 @@ def crossed_bootstrap(
     return {"value": value, **_ends(drawn, LEVEL), **_ends(drawn, 0.9, "90")}
 
 
-def components(values: np.ndarray) -> tuple[float, float, float]:
-    """Variance of a (problems, seeds) table among problems, among seeds, and of the rest (problem by seed).
+def standard_error(values: np.ndarray) -> tuple[float, float]:
+    """Standard error of the mean of a (problems, seeds) table, both random, and its degrees of freedom.
 
-    By the mean squares of a two-way layout, negative ones as 0 (Searle, Casella and McCulloch 1992, Variance
-    Components, chapter 4). One seed has the problems' variance alone.
+    By the mean squares of a two-way layout, a negative variance being 0 (Searle, Casella and McCulloch 1992, Variance
+    Components, chapter 4), and Satterthwaite (1946), Biometrics Bulletin 2:110. With one seed by problems alone.
     """
     problems, seeds = values.shape
     if seeds == 1:
-        return float(values.var(ddof=1)), 0.0, 0.0
+        return math.sqrt(values.var(ddof=1) / problems), problems - 1
     by_problem, by_seed, mean = values.mean(axis=1), values.mean(axis=0), values.mean()
-    rest = ((values - by_problem[:, None] - by_seed + mean) ** 2).sum() / ((problems - 1) * (seeds - 1))
-    among = (by_problem.var(ddof=1) - rest / seeds, by_seed.var(ddof=1) - rest / problems)
-    return max(float(among[0]), 0.0), max(float(among[1]), 0.0), float(rest)
-
-
-def standard_error(found: tuple[float, float, float], problems: int, seeds: int) -> tuple[float, float]:
-    """Standard error of a mean over problems and seeds, both random, and its degrees of freedom.
-
-    Degrees of freedom: Satterthwaite (1946), Biometrics Bulletin 2:110. With one seed the seeds' variance is left out.
-    """
-    by_problem, by_seed, rest = found
-    if seeds == 1:
-        return math.sqrt((by_problem + rest) / problems), problems - 1
-    squares = (seeds * by_problem + rest, problems * by_seed + rest, -rest)
     freedom = (problems - 1, seeds - 1, (problems - 1) * (seeds - 1))
+    rest = float(((values - by_problem[:, None] - by_seed + mean) ** 2).sum()) / freedom[2]
+    squares = (max(seeds * by_problem.var(ddof=1), rest), max(problems * by_seed.var(ddof=1), rest), -rest)
     below = sum(square**2 / df for square, df in zip(squares, freedom, strict=True))
-    whole = sum(squares)
-    return math.sqrt(whole / (problems * seeds)), whole**2 / below if below else float(freedom[0])
+    return math.sqrt(sum(squares) / (problems * seeds)), sum(squares) ** 2 / below if below else float(freedom[0])
 
 
 def linearised(units: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
@@ -111,7 +98,7 @@ def crossed(
     found |= {"least_difference": NAN, "n": problems, "seeds": seeds}
     if problems < 2 or np.isnan(found["value"]):
         return found
-    error, df = standard_error(components(linearised(units, statistic)), problems, seeds)
+    error, df = standard_error(linearised(units, statistic))
     half, half90, beside = (float(scipy_stats.t.ppf(p, df)) * error for p in (0.975, 0.95, 0.8))
     if seeds > 1:
         ends = (found["value"] + by for by in (-half, half, -half90, half90))

@@ -6,19 +6,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from scipy import optimize
 from scipy import stats as scipy_stats
 from scipy.special import softmax
-from statsmodels.stats.contingency_tables import mcnemar as _mcnemar
+from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 LEVEL = 0.95
 NAN = float("nan")
+BOUNDS = ("", "_low", "_high")
 Z = float(scipy_stats.norm.ppf((1 + LEVEL) / 2))
 
 
@@ -32,54 +33,44 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def share(hits: int, n: int) -> dict[str, float]:
-    """A share with its Wilson interval: ``value``, ``low``, ``high`` in 0..1, and the counts ``hits``, ``n``."""
-    low, high = wilson(hits, n)
-    return {"value": hits / n if n else NAN, "low": low, "high": high, "hits": int(hits), "n": int(n)}
+def newcombe(hits: int, n: int, other_hits: int, other_n: int) -> tuple[float, float, float]:
+    """Difference of two independent shares with Newcombe's 95% interval, in -1..1; NaN where one has no n."""
+    if not n or not other_n:
+        return NAN, NAN, NAN
+    ends = confint_proportions_2indep(hits, n, other_hits, other_n, method="newcomb", alpha=1 - LEVEL)
+    return float(hits / n - other_hits / other_n), *map(float, ends)
 
 
-def association(both: int, answer_only: int, trace_only: int, neither: int) -> dict[str, Any]:
+def association(both: int = 0, answer_only: int = 0, trace_only: int = 0, neither: int = 0) -> dict[str, Any]:
     """How a step and the answer go together, from the four counts of their table; what is undefined is NaN.
 
     Returns:
-        ``n``; ``joint`` (both of n), ``p_answer_given_trace`` and ``p_answer_given_not_trace`` as of ``share``;
-        ``difference`` of the two (Newcombe's interval) and ``phi``, each with value, low and high; ``chi2`` (Pearson,
-        no continuity correction, as the paper has it), ``expected_min`` (least expected count); ``test``: ``chi2``,
+        ``n`` and the counts; with ``_low`` and ``_high``: ``joint`` (both of n), ``p_answer_given_trace`` and
+        ``p_answer_given_not_trace`` (Wilson), ``difference`` of the two (Newcombe), ``phi``; ``chi2`` (Pearson, no
+        continuity correction, as the paper has it), ``expected_min`` (least expected count); ``test``: ``chi2``,
         ``fisher`` where an expected count is below 5, ``undefined`` where a margin is empty; its ``p_value``.
     """
     cells = [both, trace_only, answer_only, neither]  # rows: trace right or wrong; columns: answer right or wrong
     if any(count < 0 or count != int(count) for count in cells):
         raise ValueError(f"cells {cells}: expected four counts of 0 or more")
+    both, trace_only, answer_only, neither = cells = [int(count) for count in cells]
     n, traced, untraced = sum(cells), both + trace_only, answer_only + neither
-    difference, table = (NAN, NAN, NAN), np.array(cells, float).reshape(2, 2)
-    if traced and untraced:
-        ends = confint_proportions_2indep(both, traced, answer_only, untraced, method="newcomb", alpha=1 - LEVEL)
-        difference = (both / traced - answer_only / untraced, *ends)
+    shares = {"joint": (both, n), "p_answer_given_trace": (both, traced)}
+    shares["p_answer_given_not_trace"] = answer_only, untraced
+    found = {name: (hits / of if of else NAN, *wilson(hits, of)) for name, (hits, of) in shares.items()}
+    found |= {"difference": newcombe(both, traced, answer_only, untraced), "phi": phi_interval(cells)}
     chi2, expected_min, test, p_value = NAN, NAN, "undefined", NAN
+    table = np.array(cells, float).reshape(2, 2)
     if min(*table.sum(0), *table.sum(1)) > 0:
         chi2, p_value, _, expected = scipy_stats.chi2_contingency(table, correction=False)
         expected_min, test = expected.min(), "chi2"
         if expected_min < 5:
             test, p_value = "fisher", scipy_stats.fisher_exact(table).pvalue
     return {
-        "n": n,
-        "joint": share(both, n),
-        "p_answer_given_trace": share(both, traced),
-        "p_answer_given_not_trace": share(answer_only, untraced),
-        "difference": dict(zip(("value", "low", "high"), map(float, difference), strict=True)),
-        "phi": dict(zip(("value", "low", "high"), phi_interval(cells), strict=True)),
-        **{"chi2": float(chi2), "expected_min": float(expected_min), "test": test, "p_value": float(p_value)},
-    }
-
-
-def association_row(cells: Mapping[str, int]) -> dict[str, float]:
-    """``association`` flattened for a table: shares as ``joint``, ``joint_low``, ``joint_high`` and so on."""
-    counts = {name: int(cells.get(name, 0)) for name in ("both", "answer_only", "trace_only", "neither")}
-    row: dict[str, Any] = {"n": sum(counts.values()), **counts}
-    for name, value in association(**counts).items():
-        parts = value if isinstance(value, dict) else {"value": value}
-        row |= {name: parts["value"]} | {f"{name}_{end}": parts[end] for end in ("low", "high") if end in parts}
-    return row
+        "n": n, "both": both, "answer_only": answer_only, "trace_only": trace_only, "neither": neither,
+        **{name + end: value for name, of in found.items() for end, value in zip(BOUNDS, of, strict=True)},
+        "chi2": float(chi2), "expected_min": float(expected_min), "test": test, "p_value": float(p_value),
+    }  # fmt: skip
 
 
 def phi_interval(cells: Sequence[int]) -> tuple[float, float, float]:
@@ -152,14 +143,6 @@ def paired_difference(first: Sequence[bool], second: Sequence[bool], level: floa
     }  # fmt: skip
 
 
-def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> dict[str, float]:
-    """Exact McNemar test of two conditions on the same problems: ``paired_difference`` and ``p_value``."""
-    found = paired_difference(first, second)
-    table = [[0, found["only_first"]], [found["only_second"], 0]]
-    p_value = float(_mcnemar(table, exact=True).pvalue) if found["only_first"] + found["only_second"] else 1.0
-    return {**found, "p_value": p_value}
-
-
 def holm(p_values: Sequence[float]) -> np.ndarray:
     """Holm's adjusted p-values over a whole table; NaN stays NaN and does not count as a test."""
     adjusted = np.array(p_values, float)
@@ -169,20 +152,22 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     return adjusted
 
 
-def tost(first: Sequence[bool], second: Sequence[bool], margin: float) -> dict[str, float]:
-    """Two one-sided tests: do two conditions' shares on the same problems differ by less than ``margin``?
+def compare(first: Sequence[bool], second: Sequence[bool], margin: float) -> dict[str, float]:
+    """Two conditions on the same problems: do their shares differ, and do they differ by less than ``margin``?
 
-    Both tests use the centre and standard error of ``paired_difference``. ``margin`` is the largest difference that
-    counts as none, as a share (0.05 = five points). Returns ``p_value`` (the larger one) and ``detectable`` (of
-    ``minimum_detectable``).
+    ``margin`` is the largest difference that counts as none, as a share (0.05 = five points). Returns those of
+    ``paired_difference``, ``p_value`` (exact McNemar), ``tost_p`` (two one-sided tests, the larger one) and
+    ``detectable`` (of ``minimum_detectable``).
     """
     if not 0 < margin < 1:
         raise ValueError(f"margin {margin}: expected a share between 0 and 1, such as 0.05 for five points")
     found = paired_difference(first, second)
+    discordant = found["only_first"] + found["only_second"]
+    table = [[0, found["only_first"]], [found["only_second"], 0]]
+    found["p_value"] = float(mcnemar(table, exact=True).pvalue) if discordant else 1.0
     # The test on the side of the centre has the larger p-value.
-    p_value = float(scipy_stats.norm.sf((margin - abs(found["centre"])) / found["se"]))
-    discordant = (found["only_first"] + found["only_second"]) / found["n"]
-    return {"p_value": p_value, "detectable": minimum_detectable(found["n"], discordant)}
+    found["tost_p"] = float(scipy_stats.norm.sf((margin - abs(found["centre"])) / found["se"]))
+    return found | {"detectable": minimum_detectable(found["n"], discordant / found["n"])}
 
 
 def minimum_detectable(n: int, discordant: float) -> float:

@@ -1,17 +1,31 @@
-"""Tables of the replication: costs, accuracy, forced traces; differences and ties over seeds.
+"""The replication: costs, accuracy, forced traces; and the paper's claims and our own questions, each with its test.
 
-Estimates are over the problems and seeds that all compared conditions have, with ``bootstrap.crossed``'s intervals.
+Estimates are over the problems and seeds that all compared conditions have, with ``bootstrap.crossed``'s intervals. A
+claim is about a difference between two training conditions on the same problems, or between answers after right and
+after wrong steps within one condition. Rules of decision, by the ends of a 90% interval (level 0.05) and a margin:
+
+* ``not lower`` (non-inferiority): supported above minus the margin, not supported below it.
+* ``not higher``: supported below the margin, not supported above it.
+* ``no difference`` (equivalence by two one-sided tests, Schuirmann 1987): supported within the margin on both sides,
+  not supported beyond it on one.
+* ``higher``, ``lower`` (superiority by the margin): supported beyond the margin on their side, not supported short of
+  it.
+
+Anything else is inconclusive, and so is a decision that only one of the two intervals gives: two or three seeds are too
+few for the bootstrap alone. A claim is not tested where a test would mean nothing; ``reason`` says why.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from importlib.resources import files
 
 import numpy as np
 import pandas as pd
 
 from tracekd.analysis import tables
-from tracekd.analysis.recorded import ORDER, SIZE, of_sizes
+from tracekd.analysis.recorded import SIZE, largest, teachers
+from tracekd.analysis.tables import INCONCLUSIVE, NOT_SUPPORTED, NOT_TESTED, SUPPORTED, points
 from tracekd.interventions import tables as given
 from tracekd.stats import bootstrap, intervals
 from tracekd.traces import freeform
@@ -19,12 +33,17 @@ from tracekd.traces import freeform
 FEWEST = 10  # problems of each kind below which there is no verdict on a tie
 FEWEST_SHOWN = 20  # problems below which a figure has no point
 REPEATS = 20_000  # resamples: the ends of intervals then move by less than 0.1 points from one seed to the next
+MARGIN = 0.05  # five points of accuracy
+TIE_MARGIN = 0.10  # of the difference between answers after right and after wrong steps
+NOT_RUN = "conditions not trained"
 BY = ["dataset", "source", SIZE, "condition", "teacher"]
 TRACED = ("correct", "incorrect", "incorrect_uniform", "any", "foreign")  # traces whose steps can be judged
 VARIANTS = ("own", "gold", "wrong_label", "wrong_facts", "both_wrong", "masked", "empty")
 EFFECTS = (
     "total_all", "facts_given_right_label", "label_given_right_facts", "total", "natural_direct", "natural_indirect",
 )  # fmt: skip
+ENDS = ("low", "high", "t_low", "t_high", "low90", "high90", "t_low90", "t_high90", "least_difference")
+MISLEADING = {"incorrect", "natural_incorrect"}  # their wrong traces are the ones that ``drawn_reveals`` is about
 
 
 def costs(adapters: pd.DataFrame) -> pd.DataFrame:
@@ -37,7 +56,7 @@ def costs(adapters: pd.DataFrame) -> pd.DataFrame:
 
 
 def accuracies(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
-    """``tables.accuracy`` of right answers per ``BY``, largest training first.
+    """``tables.accuracy`` of right answers per ``BY``: untrained students first, then larger trainings before smaller.
 
     Further columns: contains, cut (shares of outputs that contain the answer, that ran into the limit).
     """
@@ -46,20 +65,8 @@ def accuracies(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 
     )
     cut = verdicts.assign(cut=verdicts.status == "truncated").groupby(BY, sort=False).cut.mean()
     shares = shares.assign(contains=mild.value).merge(cut.reset_index(), on=BY)
-    shares = shares.sort_values(["dataset", SIZE], ascending=[True, False], kind="stable", ignore_index=True)
-    return freeform.spelled(shares)
-
-
-def by_condition(shares: pd.DataFrame) -> pd.DataFrame:
-    """The rows of ``accuracies`` on ``FEWEST_SHOWN`` problems or more, in the figure's order.
-
-    By data set, untrained first, larger trainings before smaller, the paper's conditions before ours.
-    """
-    place = shares.condition.str.partition(" (")[0].map({name: k for k, name in enumerate(ORDER)}).fillna(len(ORDER))
-    part = shares.assign(place=place, size=-shares[SIZE].where(shares[SIZE] > 0, np.inf))
-    part = part[part.problems >= FEWEST_SHOWN]
-    part = part.sort_values(["dataset", "size", "place"], kind="stable", ignore_index=True)
-    return part.drop(columns=["place", "size"])
+    falling = {"key": lambda part: -part.replace(0, np.inf) if part.name == SIZE else part}
+    return freeform.spelled(shares.sort_values(["dataset", SIZE], kind="stable", ignore_index=True, **falling))
 
 
 def cube(frame: pd.DataFrame, conditions: Sequence[str], columns: Sequence[str] = ("answer_correct",)) -> np.ndarray:
@@ -75,11 +82,10 @@ def cube(frame: pd.DataFrame, conditions: Sequence[str], columns: Sequence[str] 
 
 
 def difference(frame: pd.DataFrame, first: str, second: str, rng: np.random.Generator, repeats: int = REPEATS) -> dict:
-    """Accuracy of ``first`` minus that of ``second``, mean over problems and seeds, and each seed's own.
+    """Accuracy of ``first`` minus that of ``second``, mean over problems and seeds; empty where one was not run.
 
-    Returns:
-        what ``bootstrap.crossed`` returns (-1..1), by_seed (a list), fewest (problems that the better of the two
-        answers right with any seed); empty where one was not run.
+    Returns what ``bootstrap.crossed`` does (-1..1), by_seed (each seed's own), fewest (problems that the better of the
+    two answers right with any seed).
     """
     units = cube(frame, (first, second))[..., 0]
     found = _estimate(units, lambda means: means[:, 0] - means[:, 1], rng, repeats)
@@ -97,9 +103,8 @@ def tie(
 ) -> dict:
     """Share of right answers where ``step`` of the student's own trace is right minus where it is wrong.
 
-    Returns:
-        as ``difference``, without an estimate where the step is right in all outputs or in none; fewest (problems where
-        it is right, or where it is wrong, with any seed).
+    Returns as ``difference``, without an estimate where the step is right in all outputs or in none; fewest: problems
+    where it is right, or where it is wrong, with any seed.
     """
     steps = cube(frame, (condition,), (f"{step}_correct", "answer_correct"))[:, :, 0]
     if not steps.size:
@@ -169,15 +174,108 @@ def forced(asked: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -
 
 
 def forced_panel(
-    asked: pd.DataFrame, verdicts: pd.DataFrame, sizes: Mapping[str, int], rng: np.random.Generator, repeats: int = 2000
+    asked: pd.DataFrame, verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000
 ) -> pd.DataFrame:
     """Accuracy after the gold, no and a wrong trace of students taught correct or incorrect ones, for the figure.
 
-    On answerable questions at the main sizes; nothing on fewer than ``FEWEST_SHOWN`` problems. Columns of ``levels``.
+    On answerable questions at the largest sizes, at least ``FEWEST_SHOWN`` problems. Columns of ``levels``.
     """
-    some = of_sizes(asked[asked.id.isin(verdicts.id[verdicts.answerable])], sizes)
+    some = largest(asked[asked.id.isin(verdicts.id[verdicts.answerable])])
     some = some[some.condition.isin(["correct", "incorrect"]) & some.variant.isin(["gold", "empty", "both_wrong"])]
-    if some.empty:
-        return some
     levels = given.levels(some, rng, repeats)
     return levels[(levels.outcome == "answer_correct") & (levels.n >= FEWEST_SHOWN)]
+
+
+def claims() -> pd.DataFrame:
+    """``claims.csv``: one row per claim of the paper and per question of ours (``asked_by``), tested set by set.
+
+    ``first`` minus ``second`` are training conditions. Without a ``second`` the claim is about the tie of the answer
+    with a ``step``: ``trace``, or ``classification``, the label, which names no answer. To test another, add a row.
+    """
+    return pd.read_csv(files("tracekd.analysis") / "claims.csv", keep_default_na=False)
+
+
+def decide(rule: str, found: Mapping, margin: float) -> str:
+    """The verdict of a rule (see the module's text) on an estimate with ``low90``, ``high90`` and ``t_`` ends."""
+    verdicts = set()
+    for kind in ("", "t_"):
+        low, high = (found.get(f"{kind}{end}90", np.nan) for end in ("low", "high"))
+        if np.isnan(low):  # one seed has no t interval
+            continue
+        above, below = low > margin, high < -margin
+        supported, not_supported = {
+            "not lower": (low > -margin, below),
+            "not higher": (high < margin, above),
+            "no difference": (-margin < low and high < margin, above or below),
+            "higher": (above, high < margin),
+            "lower": (below, low > -margin),
+        }[rule]
+        verdicts.add(SUPPORTED if supported else NOT_SUPPORTED if not_supported else INCONCLUSIVE)
+    return verdicts.pop() if len(verdicts) == 1 else INCONCLUSIVE
+
+
+def tested(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = REPEATS) -> pd.DataFrame:
+    """Every claim (of ``claims``) on each of its data sets, for each training size with both conditions.
+
+    Answerable questions alone: without an answer, a right trace states no fact and the right answer declines, which is
+    one decision.
+
+    Returns:
+        claim, dataset, source, reveals (``all``; for claims on incorrect traces also what the wrong trace drawn for a
+        problem reveals), training_problems (0: not trained), teacher, rule, first, second, step, margin, estimate with
+        its 95% and 90% intervals, least_difference (that these problems and seeds show with 80% power), n, seeds,
+        by_seed, fewest, verdict, reason.
+    """
+    rows = []
+    for claim, dataset in [(one, dataset) for one in claims().itertuples() for dataset in one.datasets.split()]:
+        part = verdicts[(verdicts.dataset == dataset) & verdicts.answerable]
+        parts = {"all": part}
+        if "drawn_reveals" in part and MISLEADING & {claim.first, claim.second}:
+            parts |= dict(iter(part[part.drawn_reveals.fillna("") != ""].groupby("drawn_reveals")))
+        for reveals, some in parts.items():
+            made = {
+                size: difference(of_size, claim.first, claim.second, rng, repeats)
+                if claim.second
+                else tie(of_size, claim.first, rng, repeats, claim.step)
+                for size, of_size in some.groupby(SIZE)
+            }
+            made = {size: found for size, found in reversed(made.items()) if found}
+            made = made or ({0: {}} if reveals == "all" else {})
+            rows += [_row(claim, dataset, reveals, some, size, found) for size, found in made.items()]
+    return pd.DataFrame(rows)
+
+
+def _row(claim, dataset: str, reveals: str, part: pd.DataFrame, size: int, found: Mapping) -> dict:
+    """One row of ``tested``: ``found`` on the problems ``part`` for a training size, empty where it was not run."""
+    margin, named = MARGIN if claim.second else TIE_MARGIN, teachers(part[part[SIZE] == size])
+    wrote = {named.get((dataset, name), "") for name in (claim.first, claim.second)}
+    reasons = {NOT_RUN: not found}  # why a test would mean nothing
+    if found:
+        reasons = {
+            "one seed": found["seeds"] == 1,
+            "traces written by rules": freeform.TEMPLATED in wrote,
+            "generated problems": part.source.astype(str).str.contains("GENERATED").any(),
+            f"fewer than {FEWEST} problems of a kind": found["fewest"] < FEWEST,
+        }
+    reason = "; ".join(words for words, holds in reasons.items() if holds)
+    return {
+        "claim": claim.claim, "dataset": dataset, "source": part.source.iloc[0] if len(part) else "",
+        "reveals": reveals, SIZE: size, "teacher": " and ".join(sorted(wrote - {""})), "rule": claim.rule,
+        "first": claim.first, "second": claim.second, "step": claim.step, "margin": margin,
+        "estimate": found.get("value", np.nan), **{name: found.get(name, np.nan) for name in ENDS},
+        "n": found.get("n", 0), "seeds": found.get("seeds", 0),
+        "by_seed": "; ".join(f"{value:+.3f}" for value in found.get("by_seed", ())), "fewest": found.get("fewest", 0),
+        "verdict": NOT_TESTED if reason else decide(claim.rule, found, margin), "reason": reason,
+    }  # fmt: skip
+
+
+def overview(claimed: pd.DataFrame) -> pd.DataFrame:
+    """One row per claim, one column per data set: difference in points, n, verdict, at the largest size tested."""
+    rows = claimed[claimed.reveals == "all"]
+    rows = rows.assign(untested=rows.verdict == NOT_TESTED).sort_values("untested", kind="stable")
+    rows, cells = rows.drop_duplicates(["claim", "dataset"]), []
+    for row in rows.itertuples():
+        gap, reason = points(row.estimate, row.low, row.high), f" ({row.reason})" if row.reason else ""
+        cells.append((f"{gap}, n = {row.n}: " if gap else "") + row.verdict + reason)
+    wide = rows.assign(cell=cells).pivot(index="claim", columns="dataset", values="cell")
+    return wide.reindex(claimed.claim.unique()).fillna("")
