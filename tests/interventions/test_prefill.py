@@ -9,7 +9,7 @@ import torch
 from tracekd.data.problem import DATASETS
 from tracekd.data.synthetic.generated import generate
 from tracekd.interventions import prefill
-from tracekd.interventions.variants import Implied, Variant, variants
+from tracekd.interventions.forced import Implied, Variant, variants
 from tracekd.students import registry, sft
 from tracekd.traces import templates
 
@@ -50,7 +50,7 @@ def separate(model, tokenizer, problem, variant):
     turn = prefill.tokenise(tokenizer, problem, variant)
     before = sft.prompt_ids(tokenizer, templates.prompt(problem)) + turn.given
     scores = []
-    for answer in (turn.gold, turn.gold if turn.same else turn.implied):
+    for answer in (turn.gold, turn.implied):
         if answer is None:
             scores.append(None)
             continue
@@ -113,8 +113,7 @@ def test_the_cut_does_not_tell_the_answer(tokenizer):
         for answers in (("garden",), ("'x'", "y"), (">>",), ("",))
     ]
     assert len({tuple(turn.given) for turn in turns}) == 1
-    assert [turn.same for turn in turns] == [True, False, False, False] * 2
-    assert all((turn.implied is None) == turn.same for turn in turns)
+    assert [turn.implied == turn.gold for turn in turns] == [True, False, False, False] * 2
 
 
 def test_a_scored_answer_that_is_greedy_is_the_answer(tokenizer, model, monkeypatch):

@@ -6,7 +6,8 @@ from collections import Counter, defaultdict
 import pytest
 
 from tracekd.data.problem import Problem
-from tracekd.scoring import author_outputs, release_rules
+from tracekd.scoring import release_rules
+from tracekd.scoring.outputs import adapter_of, read, test_problems
 
 
 def employer(number, answers, category="equal"):
@@ -82,11 +83,11 @@ def test_steps():
 
 def _scored(shared_data, dataset):
     """``{(adapter, category of the file): verdicts}`` of every released file of a set."""
-    problems = author_outputs.test_problems(dataset, shared_data)
+    problems = test_problems(dataset, shared_data)
     by_id, rows, found = {p.id: p for p in problems}, release_rules.GoldRows(problems), {}
     for path in sorted((shared_data / "released" / dataset).glob("*.jsonl.gz")):
-        adapter, by = author_outputs.adapter_of(path), defaultdict(list)
-        for output in author_outputs.read(path, by_id):
+        adapter, by = adapter_of(path), defaultdict(list)
+        for output in read(path, by_id):
             verdict = release_rules.verdict(output["problem"], output["text"], rows)
             by[verdict["category"] if dataset == "cotempqa" else "all"].append(verdict)
         for category, verdicts in by.items():

@@ -8,7 +8,8 @@ import pytest
 
 from tracekd.analysis import paper_check
 from tracekd.config import ROOT
-from tracekd.scoring import author_outputs, verdict_tables
+from tracekd.scoring import verdict_tables
+from tracekd.scoring.outputs import adapter_of
 
 RECORDED = ROOT / "figures" / "data"
 
@@ -38,8 +39,8 @@ def checked(release):
     ],
 )
 def test_file_names_say_adapter(name, expected):
-    assert author_outputs.adapter_of(name)[1:] == expected
-    assert author_outputs.adapter_of("correct-121.jsonl") is None
+    assert adapter_of(name)[1:] == expected
+    assert adapter_of("correct-121.jsonl") is None
 
 
 def test_tables_hold_no_text(table):

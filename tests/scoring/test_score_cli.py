@@ -12,7 +12,7 @@ from tracekd.__main__ import main
 from tracekd.data.problem import as_row
 from tracekd.data.problems import load
 from tracekd.io.records import write_jsonl
-from tracekd.scoring import score_cli
+from tracekd.scoring import outputs as scoring
 
 GOOD = f"<think>{RIGHT}</think> <answer>['Orion']</answer>"
 
@@ -64,7 +64,7 @@ def test_what_cannot_be_joined_is_counted_and_named(files, capsys):
         assert found["faults"]["unknown"] == ["nowhere/1"]
 
 
-@pytest.mark.parametrize("rules", score_cli.RULES)
+@pytest.mark.parametrize("rules", scoring.RULES)
 @pytest.mark.parametrize(
     ("text", "named"),
     [("", "missing"), ('{"id": "x", "text": "y"}\n', "'x'"), ("no json\n", "line 1"), ("{}\n[1]\n", "line 2"),

@@ -10,8 +10,8 @@ from tracekd.data.splits import count_labels
 from tracekd.data.synthetic.generated import generate
 from tracekd.students import sft
 from tracekd.traces import templates
-from tracekd.traces.corruption import STYLES, distractors
-from tracekd.traces.templates import verify
+from tracekd.traces.corruption import distractors
+from tracekd.traces.templates import INCORRECT, verify
 
 SIZES = {"cotempqa": 1000, "marco": 400, "babi": 1000}
 WRONG = {"classification": (False, True), "retrieval": (True, False), "both": (False, False)}
@@ -21,10 +21,10 @@ SETS = {name: [p for p in generate(name, 120, seed=5) if p.split == "train"] for
 def check_whole(found):
     """Every condition on every problem; returns how many wrong lists needed an altered fact."""
     for p in found:
-        assert verify(templates.build(p, "correct"), p).correct, p.id
-        for style in STYLES:
+        assert verify(templates.build(p, "correct"), p) == (True, True), p.id
+        for kind, style in INCORRECT.items():
             for step, expected in WRONG.items():
-                trace = templates.build(p, "incorrect", corrupt=step, style=style)
+                trace = templates.build(p, kind, corrupt=step)
                 assert verify(trace, p) == expected, (p.id, style, step)
                 assert templates.target(p, trace).endswith(f"<answer>{templates.answer_text(p)}</answer>")
                 if step != "classification":
@@ -46,7 +46,7 @@ def test_real_sets_whole(shared_data, dataset, altered):
 
 def test_traces_without_a_step():
     p = SETS["babi"][0]
-    assert verify(templates.build(p, "vanilla"), p).correct is None
+    assert verify(templates.build(p, "vanilla"), p) == (None, None)
     label, facts = templates.build(p, "correct").text.split("\n")
     assert verify(label, p) == (True, False) and verify(facts, p) == (False, True)
 

@@ -15,7 +15,7 @@ from tracekd.data import problems
 from tracekd.data.problem import Problem
 from tracekd.data.synthetic.generated import generate
 from tracekd.traces import corruption
-from tracekd.traces.leakage import LEVELS, RIGHT, excludes, reveals
+from tracekd.traces.corruption import LEVELS, RIGHT, excludes, reveals
 
 STORY = Problem(
     "babi/single-supporting-fact/train-0001", "babi", "single-supporting-fact",

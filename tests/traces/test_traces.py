@@ -97,13 +97,13 @@ def test_distractors_are_never_gold_and_never_too_few():
 
 
 def test_as_published_keeps_the_habits_of_the_release():
-    bare = templates.build(problem(), "incorrect", style="as_published")
+    bare = templates.build(problem(), "incorrect_as_published")
     assert "question: A works for" in bare.text and len(bare.retrieval) == 1
-    lower = templates.build(story(evidence=(0,)), "incorrect", style="as_published")
+    lower = templates.build(story(evidence=(0,)), "incorrect_as_published")
     assert lower.retrieval == ("the box is to the left of the sphere.",)
 
 
-@pytest.mark.parametrize("wrong", [{"condition": "odd"}, {"corrupt": "odd"}, {"style": "odd"}])
+@pytest.mark.parametrize("wrong", [{"condition": "odd"}, {"corrupt": "odd"}])
 def test_unknown_names_are_refused(wrong):
     with pytest.raises(ValueError, match="'odd'"):
         templates.build(problem(), **{"condition": "incorrect", **wrong})

@@ -19,7 +19,7 @@ from tracekd.run import Run
 from tracekd.scoring.aligned import verdict
 from tracekd.scoring.reading import split_output
 from tracekd.students import records, sft
-from tracekd.traces import freeform, natural
+from tracekd.traces import freeform
 
 SUFFIX = "-natural"
 TAUGHT = "correct"
@@ -56,12 +56,12 @@ def fresh_problems(run: Run, dataset: str, problems: Sequence[Problem]) -> list[
 
 
 def prepare(run: Run) -> None:
-    """Write the wrong traces of every seed's student (``natural.traces_path``), where the run has natural conditions.
+    """Write the wrong traces of every seed's student (``freeform.natural_path``), where the run has natural conditions.
 
     Whatever was answered before is kept; a kill loses at most a batch. A student that is not trained on just the
     present examples is a FileNotFoundError with the command, one without a wrong trace a ValueError.
     """
-    if not (wanted := [d for d in run.live if natural.conditions_of(run, d)]):
+    if not (wanted := [d for d in run.live if freeform.NATURAL.keys() & run.profile.conditions_of(d)]):
         return
     from tracekd.students.generate import Asker  # loads torch
 
@@ -85,7 +85,7 @@ def prepare(run: Run) -> None:
             print(f"{dataset}, seed {seed}: {said}; the {len(wrong)} wrong traces train the natural conditions")
             if not wrong:
                 raise ValueError(f"{path}: none of {len(asked)} outputs has a wrong trace to train on: raise `train`")
-            write_jsonl(natural.traces_path(run, dataset, seed), wrong)
+            write_jsonl(freeform.natural_path(run, dataset, seed), wrong)
 
 
 def wrong_traces(problems: Sequence[Problem], outputs: Sequence[dict]) -> tuple[list[dict], Counter]:

@@ -2,6 +2,10 @@
 
 Texts come from a teacher (``tracekd.teacher.client``), from files (``tracekd.teacher.run_texts``), or from rules: a
 stand-in, named ``templated`` wherever shown, that writes a derivation out. Each of its claims is true of the context.
+
+Natural wrong traces are what a student trained on correct traces, of the same seed, got wrong by itself on training
+problems new to it (``tracekd.grid.natural_answers``). ``natural`` teaches these with the gold answer,
+``natural_correct`` and ``natural_incorrect`` those of ``correct`` and ``incorrect`` on the same problems.
 """
 
 from __future__ import annotations
@@ -10,16 +14,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from tracekd.data.problem import Problem
 from tracekd.decompose.derive import Derivation, derive
-from tracekd.io.records import sha256, write_jsonl
+from tracekd.io.records import read_jsonl, sha256, write_jsonl
+from tracekd.traces import templates
 from tracekd.traces.corruption import generator
 from tracekd.traces.templates import Trace, swap
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 TEMPLATED = "templated"  # the teacher of the texts that rules write
 # Tags that mark trace and answer in a target, as they are and HTML-escaped, and the control tokens of chat templates.
@@ -28,6 +31,8 @@ _TAGS = re.compile(r"(?:<|&lt;)\s*/?\s*(?:think|answer)\s*(?:>|&gt;)|<[|\uff5c][
 CONDITIONS = {"r1": "trace", "r1_summary": "summary", "r1_explanation": "explanation", "swapped": "trace"}
 # A condition of this suffix teaches the teacher's own final message in place of the gold answer, as the release does.
 AS_RELEASED = "_as_released"
+# Natural condition to the rule that writes its traces; None: the student itself did.
+NATURAL = {"natural": None, "natural_correct": "correct", "natural_incorrect": "incorrect"}
 
 
 def takes_texts(condition: str) -> bool:
@@ -49,8 +54,7 @@ def longhand(condition: str, teacher: str) -> str:
 
 def with_teacher(frame: pd.DataFrame, teachers: Mapping[tuple[str, str], str]) -> pd.DataFrame:
     """``frame``, which has ``dataset`` and ``condition``, with the column ``teacher`` by ``sft.teachers``."""
-    pairs = zip(frame.dataset, frame.condition, strict=True)
-    return frame.assign(teacher=[teachers.get(pair, "") for pair in pairs])
+    return frame.assign(teacher=[teachers.get(pair, "") for pair in zip(frame.dataset, frame.condition, strict=True)])
 
 
 def spelled(frame: pd.DataFrame, teachers: Mapping[tuple[str, str], str] | None = None) -> pd.DataFrame:
@@ -61,10 +65,9 @@ def spelled(frame: pd.DataFrame, teachers: Mapping[tuple[str, str], str] | None 
 
 @dataclass(frozen=True)
 class Texts:
-    """What a teacher (a model's name, or ``TEMPLATED`` for the rules) wrote on the problem ``id``, answered right.
+    """What a teacher (a model's name, or ``TEMPLATED``) wrote on the problem ``id``; ``answer`` is its final message.
 
-    ``trace``, ``summary``, ``explanation`` and its final message ``answer`` are empty where there is none; ``problem``
-    is the ``fingerprint`` of the problem as the teacher saw it, and is not checked where it is empty.
+    ``problem`` is the ``fingerprint`` of the problem as the teacher saw it, and is not checked where it is empty.
     """
 
     id: str
@@ -101,11 +104,8 @@ def _templated(problem: Problem, got: Derivation, seed: int) -> Texts:
         *(said[step] for step in compared), *(step.text for step in of["habit"]),
         f"Let me check the facts that count, {len(counted)} in number.", *(said[step] for step in counted), end,
     ]  # fmt: skip
-    summary = [
-        *(step.text for step in of["event"]),
-        f"Facts compared: {len(compared)}; facts that count: {len(counted)}.",
-        end,
-    ]
+    facts = f"Facts compared: {len(compared)}; facts that count: {len(counted)}."
+    summary = [*(step.text for step in of["event"]), facts, end]
     explanation = [f"The answer is {' and '.join(got.answers)}.", *event, *(said[step] for step in counted)]
     texts = "\n\n".join(trace), " ".join(summary), " ".join([*explanation, relation.text])
     return Texts(problem.id, TEMPLATED, *texts, fingerprint(problem))
@@ -121,9 +121,8 @@ def build_all(
 ) -> dict[str, Trace]:
     """Free-form traces for those ``problems`` that have texts, by problem id; ``seed`` is of the swap among them.
 
-    ``condition`` is one of ``CONDITIONS`` or ``vanilla``; with the suffix ``_as_released`` each trace carries the
-    teacher's final message as the answer to teach. ValueError: unknown condition, a text that is empty or on another
-    problem of that id, or a swap among fewer than two problems.
+    With the suffix ``_as_released`` each trace carries the teacher's final message as the answer to teach. ValueError:
+    unknown condition, a text that is empty or on another problem of that id, or a swap among fewer than two problems.
     """
     base, released = condition.removesuffix(AS_RELEASED), condition.endswith(AS_RELEASED)
     if base not in CONDITIONS and not (released and base == "vanilla"):
@@ -142,3 +141,32 @@ def build_all(
         text = getattr(source, taken) if taken else ""
         made[p.id] = Trace(base, text, teacher=source.teacher, answer=by_id[p.id].answer if released else None)
     return made
+
+
+def natural_path(run, dataset: str, seed: int) -> Path:
+    """Where a run keeps the wrong traces of one seed's student: ``id`` and ``trace``, one problem a line."""
+    return run.path("natural", dataset, f"wrong-{seed}.jsonl")
+
+
+def natural_marker(run) -> dict[str, str]:
+    """Checksums of the wrong traces that a run has, by data set and seed."""
+    paths = {f"{d}/{s}": natural_path(run, d, s) for d in run.datasets for s in run.profile.seeds}
+    return {name: sha256(path) for name, path in paths.items() if path.exists()}
+
+
+def build_natural(run, dataset: str, problems: Sequence[Problem], condition: str, seed: int) -> dict[str, Trace]:
+    """The traces of a natural condition for one seed's student, by problem id; FileNotFoundError before it answered."""
+    path = natural_path(run, dataset, seed)
+    if not path.exists():
+        raise FileNotFoundError(
+            f"no natural wrong traces at {path}: `python -m tracekd train --profile {run.profile.name}` makes them"
+        )
+    own, known = (
+        {row["id"]: row["trace"] for row in read_jsonl(path)},
+        {p.id: p for p in problems if p.split == "train"},
+    )
+    if unknown := sorted(own.keys() - known):
+        raise ValueError(f"{path}: {len(unknown)} ids of no training problem, first {unknown[0]!r}: delete the file")
+    if rule := NATURAL[condition]:
+        return {i: templates.build(known[i], rule, seed=run.seed) for i in own}
+    return {i: Trace(condition, text, *templates.read(text, known[i].context), run.student) for i, text in own.items()}
