@@ -10,6 +10,7 @@ from tracekd.config import load
 from tracekd.data.problem import DATASETS, Problem
 from tracekd.data.problems import evaluation_set, kept, training_set
 from tracekd.data.synthetic.generated import generate
+from tracekd.io.records import write_jsonl
 from tracekd.run import Run
 from tracekd.students import registry, sft
 from tracekd.traces import freeform, templates
@@ -93,7 +94,7 @@ def test_a_run_trains_on_the_texts_of_its_teacher(tmp_path):
     assert {e.teacher for e in by_rules["cotempqa", "swapped"]} == {"templated"}
     wanted = [e.id for e in by_rules["cotempqa", "r1"]][:5]
     written = [freeform.Texts(name, f"teacher-{k % 2}", f"I think of {name}.") for k, name in enumerate(wanted)]
-    freeform.keep(tmp_path / "texts.jsonl", written)
+    write_jsonl(tmp_path / "texts.jsonl", map(vars, written))
     taught = replace(run, texts=str(tmp_path / "texts.jsonl"))
     sets = sft.kept(taught)
     for condition in ("r1", "swapped", "vanilla", "correct"):

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from dataclasses import replace
+from dataclasses import asdict, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -12,7 +12,6 @@ from tracekd.data import problems
 from tracekd.data.problem import Problem
 from tracekd.io.records import read_jsonl, write_jsonl
 from tracekd.teacher import client, run_texts
-from tracekd.traces import freeform
 
 ROOMS = ("Mary went to the den.", "Mary went to the loft.", "Mary went to the hall.")
 ROOM = Problem("own/place/1", "own", "place", ROOMS, "Where is Mary?", ("hall",), (2,), "train")
@@ -117,7 +116,7 @@ def test_a_whole_reply_is_read_however_it_is_sent(habit, server, tmp_path):
     (text,), counts = asked(server["url"], tmp_path)
     assert (text.trace, text.answer) == ("So.", "hall") and counts["right"] == 1
     # What is written, --texts reads.
-    freeform.keep(tmp_path / "texts.jsonl", [text])
+    write_jsonl(tmp_path / "texts.jsonl", [asdict(text)])
     assert run_texts.read(tmp_path / "texts.jsonl", many(1)).texts == [text]
 
 

@@ -8,7 +8,6 @@ import pytest
 from tracekd.data import problems
 from tracekd.data.splits import count_labels
 from tracekd.data.synthetic.generated import generate
-from tracekd.students import sft
 from tracekd.traces import templates
 from tracekd.traces.corruption import distractors
 from tracekd.traces.templates import INCORRECT, verify
@@ -76,10 +75,3 @@ def test_foreign_traces_are_the_correct_ones_paired_wrongly(name):
     assert made == templates.build_all(problems[::-1], "foreign", seed=1)
     # The right trace comes by chance alone: two problems may have the same label and facts (no facts, in MS MARCO).
     assert np.mean([made[p.id].text == right[p.id] for p in problems]) <= 0.2
-
-
-def test_sft_sets_have_the_same_problems_prompts_and_answers_in_every_condition():
-    sets = {c: sft.build(SETS["babi"], c, seed=1) for c in templates.STEPPED}
-    ends = {c: [(e.id, e.prompt, e.target.split("</think>")[1]) for e in made] for c, made in sets.items()}
-    assert all(rows == ends["correct"] for rows in ends.values())
-    assert all(e.condition == c for c, made in sets.items() for e in made)

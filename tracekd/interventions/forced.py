@@ -75,10 +75,6 @@ class Reply(NamedTuple):
     n_implied: int | None = None
 
 
-# Answers after given traces, to several problems at once: one reply per variant, in their order; all variants exist.
-Answerer = Callable[[Sequence[tuple[Problem, Sequence[Variant]]]], list[list[Reply]]]
-
-
 def variants(problem: Problem, own: str | None, *, others: Sequence[Problem], seed: int) -> list[Variant]:
     """The nine traces of one problem, always in the order of ``VARIANTS``; what does not exist says why.
 
@@ -238,13 +234,13 @@ def row_key(
 
 
 def run(
-    answerer: Answerer, problems: Sequence[Problem], outputs: Iterable[Mapping], path: str | Path, *, about: Mapping,
+    answerer: Callable, problems: Sequence[Problem], outputs: Iterable[Mapping], path: str | Path, *, about: Mapping,
     seed: int, limit: int | None = None, at_once: int = 1,
 ) -> list[dict]:  # fmt: skip
     """Fill ``path`` until it has the nine rows of every problem, in whose order it returns them; others are replaced.
 
     ``problems`` are of one set, and the pool of ``other``; ``outputs`` hold the student's own traces; ``about`` names
-    it; ``limit``: most tokens of a reply. ``answerer`` gets ``at_once`` problems a call, which a kill loses at most.
+    it; ``limit``: most tokens of a reply. ``answerer`` (``prefill.Prefill``) gets ``at_once`` problems a call.
     """
     outputs = list(outputs)
     own = {out["id"]: split_output(out["text"], bool(out.get("finished", True)))[1] for out in outputs}

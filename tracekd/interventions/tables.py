@@ -102,10 +102,7 @@ def effects(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) 
 
 
 def sign(row: Mapping) -> str:
-    """``above zero`` or ``below zero``; else ``inconclusive``, or ``not tested`` on fewer than ``FEWEST`` problems.
-
-    A sign needs both intervals, the one by resampling and (from two seeds on) the t interval, on one side of zero.
-    """
+    """``above zero`` or ``below zero`` by both intervals, ``inconclusive``, or ``not tested``: too few problems."""
     if math.isnan(row["low"]) or row["n"] < FEWEST:
         return "not tested"
     if np.nanmin([row["low"], row.get("t_low", np.nan)]) > 0:

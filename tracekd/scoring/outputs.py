@@ -113,10 +113,7 @@ def read(path: str | Path, problems: Mapping[str, Problem]) -> Iterator[dict]:
 
 
 def scored(path: Path, problems: Mapping[str, Problem], rules: str) -> tuple[pd.DataFrame, Faults]:
-    """The verdicts of one outputs file, a row per output, and what could not be joined; ValueError without any.
-
-    The release's rules count repeated rows, and released rows that ask no test problem, too.
-    """
+    """The verdicts of one file, and what could not be joined; the release counts repeated and foreign rows, too."""
     adapter = adapter_of(path)
     if adapter and adapter.category:  # a prompted CoTempQA file asks the problems of one category
         problems = {key: p for key, p in problems.items() if p.category == adapter.category}

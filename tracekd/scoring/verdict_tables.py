@@ -37,9 +37,8 @@ def verdict_frame(
     """Score outputs files of our own students, ``DATASET/CONDITION-SEED.jsonl``.
 
     ``problems`` are all that an output may belong to; ``asked`` are those that each file of a data set should answer
-    (None: the test problems); ``drawn_reveals`` is of the wrong trace that ``templates.build`` draws with ``seed``.
-    Returns one row per output, columns as in ``schema.VERDICT`` (``joined`` is always ``test``); and one row per file:
-    file, dataset, condition, outputs, malformed, unknown, duplicate, missing: problems asked without an output.
+    (None: the test problems). Returns one row per output (``schema.VERDICT``), and one row per file: file, dataset,
+    condition, outputs, malformed, unknown, duplicate, missing: problems asked without an output.
     """
     known, rows, files = {p.id: p for p in problems}, [], []
     expected = [p for part in asked.values() for p in part] if asked else known.values()

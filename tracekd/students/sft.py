@@ -208,10 +208,11 @@ def set_path(run, dataset: str, condition: str) -> Path:
 
 def marker(run) -> dict:
     """What a run's SFT sets follow from: problems, texts, natural traces, sizes, conditions, and the package's code."""
+    wrong = {f"{d}/{s}": freeform.natural_path(run, d, s) for d in run.datasets for s in run.profile.seeds}
     return {
         "problems": problems_marker(run),
         "texts": sha256(Path(run.texts)) if run.texts else freeform.TEMPLATED,
-        "natural": freeform.natural_marker(run),
+        "natural": {name: sha256(path) for name, path in wrong.items() if path.exists()},
         "train": dict(run.profile.train),
         "conditions": {d: list(run.profile.conditions_of(d)) for d in run.datasets},
         "code": hash_of_files(ROOT / "tracekd", CODE),

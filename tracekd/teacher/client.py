@@ -12,16 +12,17 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from tracekd.command_line import Parser
 from tracekd.data.problem import Problem
 from tracekd.data.problems import check_source, datasets_of, load
-from tracekd.io.records import append_jsonl, recover_jsonl, sha256
+from tracekd.io.records import append_jsonl, recover_jsonl, sha256, write_jsonl
 from tracekd.scoring.aligned import verdict
 from tracekd.text import fact_set
-from tracekd.traces.freeform import Texts, clean, fingerprint, keep
+from tracekd.traces.freeform import Texts, clean, fingerprint
 from tracekd.traces.templates import prompt
 
 WORKERS = 4  # requests at once
@@ -164,6 +165,6 @@ def main(argv: list[str]) -> int:
         return 0
     given = {"model": options.model, "max_tokens": options.max_tokens, "temperature": 0.0}
     texts, counts = collect(problems, client, options.out.with_name("cache.jsonl"), **given)
-    keep(options.out, texts)
+    write_jsonl(options.out, map(asdict, texts))
     print(json.dumps({"written": str(options.out), **counts}, ensure_ascii=False))
     return 1 if counts["failed"] else 0

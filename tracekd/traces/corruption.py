@@ -225,8 +225,7 @@ def _with_altered(problem: Problem, pool: tuple[str, ...], number: int, rng) -> 
     """All of ``pool`` with altered facts to make up ``number``; none of these equals a fact of the context."""
     taken, sources = {same(fact) for fact in problem.context}, problem.facts or problem.context
     made = [_alterations(sources[turn % len(sources)], taken) for turn in range(number - len(pool))]
-    # "took" for "dropped" may be what another fact says already; then two words change places. So they may where two
-    # facts have one alteration each, and both the same.
+    # An exchange may be what another fact says already, or the same for two facts: then two words change places.
     for options in ([one or other for one, other in made], [one + other for one, other in made]):
         options = [[facts[i] for i in rng.permutation(len(facts))] for facts in options]
         draws = (tuple(part[rng.integers(len(part))] for part in options) for _ in range(_DRAWS if all(options) else 0))

@@ -4,22 +4,21 @@ Texts come from a teacher (``tracekd.teacher.client``), from files (``tracekd.te
 stand-in, named ``templated`` wherever shown, that writes a derivation out. Each of its claims is true of the context.
 
 Natural wrong traces are what a student trained on correct traces, of the same seed, got wrong by itself on training
-problems new to it (``tracekd.grid.natural_answers``). ``natural`` teaches these with the gold answer,
-``natural_correct`` and ``natural_incorrect`` those of ``correct`` and ``incorrect`` on the same problems.
+problems new to it (``grid.natural_answers``); the other natural conditions are ``NATURAL``'s on the same problems.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from tracekd.data.problem import Problem
 from tracekd.decompose.derive import Derivation, derive
-from tracekd.io.records import read_jsonl, sha256, write_jsonl
+from tracekd.io.records import read_jsonl, sha256
 from tracekd.traces import templates
 from tracekd.traces.corruption import generator
 from tracekd.traces.templates import Trace, swap
@@ -111,11 +110,6 @@ def _templated(problem: Problem, got: Derivation, seed: int) -> Texts:
     return Texts(problem.id, TEMPLATED, *texts, fingerprint(problem))
 
 
-def keep(path: str | Path, texts: Iterable[Texts]) -> int:
-    """Write texts as JSON lines; return how many."""
-    return write_jsonl(path, map(asdict, texts))
-
-
 def build_all(
     problems: Sequence[Problem], condition: str, texts: Iterable[Texts], *, seed: int = 0
 ) -> dict[str, Trace]:
@@ -128,30 +122,23 @@ def build_all(
     if base not in CONDITIONS and not (released and base == "vanilla"):
         raise ValueError(f"condition {condition!r} is not free-form: expected one of {', '.join(CONDITIONS)}")
     by_id, taken = {text.id: text for text in texts}, CONDITIONS.get(base, "")
-    wanted = [p for p in problems if p.id in by_id]
+    wanted, made = [p for p in problems if p.id in by_id], {}
+    others = swap(wanted, seed) if base == "swapped" else {}
     for p in wanted:
-        if by_id[p.id].problem not in ("", fingerprint(p)):
+        own, source = by_id[p.id], by_id[others.get(p.id, p.id)]
+        if own.problem not in ("", fingerprint(p)):
             raise ValueError(f"the text on {p.id} is on another problem of this id: give the source and seed it is of")
         for name in filter(None, (taken, "answer" if released else "")):
-            if not getattr(by_id[p.id], name):
+            if not getattr(own, name):
                 raise ValueError(f"the text on {p.id} has no {name}: ask the teacher for it, or leave the problem out")
-    others, made = swap(wanted, seed) if base == "swapped" else {}, {}
-    for p in wanted:
-        source = by_id[others.get(p.id, p.id)]
         text = getattr(source, taken) if taken else ""
-        made[p.id] = Trace(base, text, teacher=source.teacher, answer=by_id[p.id].answer if released else None)
+        made[p.id] = Trace(base, text, teacher=source.teacher, answer=own.answer if released else None)
     return made
 
 
 def natural_path(run, dataset: str, seed: int) -> Path:
     """Where a run keeps the wrong traces of one seed's student: ``id`` and ``trace``, one problem a line."""
     return run.path("natural", dataset, f"wrong-{seed}.jsonl")
-
-
-def natural_marker(run) -> dict[str, str]:
-    """Checksums of the wrong traces that a run has, by data set and seed."""
-    paths = {f"{d}/{s}": natural_path(run, d, s) for d in run.datasets for s in run.profile.seeds}
-    return {name: sha256(path) for name, path in paths.items() if path.exists()}
 
 
 def build_natural(run, dataset: str, problems: Sequence[Problem], condition: str, seed: int) -> dict[str, Trace]:
