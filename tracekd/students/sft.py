@@ -208,7 +208,8 @@ def set_path(run, dataset: str, condition: str) -> Path:
 
 def marker(run) -> dict:
     """What a run's SFT sets follow from: problems, texts, natural traces, sizes, conditions, and the package's code."""
-    wrong = {f"{d}/{s}": freeform.natural_path(run, d, s) for d in run.datasets for s in run.profile.seeds}
+    own = [d for d in run.datasets if freeform.NATURAL.keys() & run.profile.conditions_of(d)]
+    wrong = {f"{d}/{s}": freeform.natural_path(run, d, s) for d in own for s in run.profile.seeds}
     return {
         "problems": problems_marker(run),
         "texts": sha256(Path(run.texts)) if run.texts else freeform.TEMPLATED,

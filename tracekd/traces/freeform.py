@@ -148,10 +148,8 @@ def build_natural(run, dataset: str, problems: Sequence[Problem], condition: str
         raise FileNotFoundError(
             f"no natural wrong traces at {path}: `python -m tracekd train --profile {run.profile.name}` makes them"
         )
-    own, known = (
-        {row["id"]: row["trace"] for row in read_jsonl(path)},
-        {p.id: p for p in problems if p.split == "train"},
-    )
+    own = {row["id"]: row["trace"] for row in read_jsonl(path)}
+    known = {p.id: p for p in problems if p.split == "train"}
     if unknown := sorted(own.keys() - known):
         raise ValueError(f"{path}: {len(unknown)} ids of no training problem, first {unknown[0]!r}: delete the file")
     if rule := NATURAL[condition]:
