@@ -1,6 +1,6 @@
 """The problems of the grader's examples, and parts of outputs on them."""
 
-from tracekd.scoring.grader_examples import PROBLEMS
+from tracekd.scoring.aligned import EXAMPLE_PROBLEMS as PROBLEMS
 
 PROBLEM, LISTS, NOTHING = (PROBLEMS[name] for name in ("orion", "milk", "nothing"))
 TWO, REFERENCES = PROBLEMS["two"], PROBLEMS["references"]  # two gold answers; MS MARCO's alternatives

@@ -26,7 +26,7 @@ COMMANDS = {
     "mechanism": ("grid.mechanism:main", "train small students from scratch on right, wrong and blind traces"),
     "derive": ("decompose.agreement:main", "derive category, evidence and answer from context and question alone"),
     "leakage": ("analysis.sft_tables:main", "count what wrong traces reveal of the right answer"),
-    "score": ("scoring.score_cli:main", "score outputs: status, steps, answers"),
+    "score": ("scoring.outputs:main", "score outputs: status, steps, answers"),
     "teacher": ("teacher.client:main", "ask a teacher for free-form traces"),
     "replication": ("analysis.recorded:main", "show which parts of the grid are finished; record their verdicts"),
     "bench": ("bench.benches:main", "measure training and generation beside their peers"),

@@ -10,7 +10,7 @@ from tracekd.analysis import paper_check, recorded
 from tracekd.analysis.paper_check import OURS, PRINTED, THEIRS
 from tracekd.analysis.tables import INCONCLUSIVE, NOT_SUPPORTED, NOT_TESTED, SUPPORTED, percent, points
 from tracekd.pipeline.artefacts import table_path
-from tracekd.teacher import released_r1
+from tracekd.teacher import run_texts
 
 
 def prose(name: str) -> tuple[str, list[str]]:
@@ -121,7 +121,7 @@ def evidence() -> list[tuple[list[float], str]]:
     babi = pairs[(pairs.rules == OURS) & (pairs.dataset == "babi") & (pairs["first"] == "vanilla")]
     babi = babi[babi.student.isin(small)].sort_values("student", kind="stable")
     llama = babi[(babi.student == small[0]) & (babi.second == "incorrect")]
-    r1 = released_r1.counted("")[0].set_index("file").loc["all"]
+    r1 = run_texts.r1_sets("").set_index("file").loc["all"]
     return [
         (shares, SUPPORTED if given[2][1] <= 28 <= given[2][2] else NOT_SUPPORTED),
         (counted, dependent[0]),

@@ -43,7 +43,7 @@ def test_every_output_is_one_row_without_text_and_every_column_has_a_meaning(fra
     assert len(table) == 6 and list(table.seed) == [1, 1, 1, 1, 2, 2]
     bare = verdict_tables.without_text(table)
     assert not bare.map(lambda value: "Orion" in str(value) or "milk" in str(value)).to_numpy().any()
-    assert {column.removeprefix("pub_") for column in table} <= set(VERDICT.column)
+    assert set(table) <= set(VERDICT.column)
 
 
 def test_verdicts_say_what_is_answerable_declined_free_and_revealed(tmp_path):
@@ -139,11 +139,6 @@ def test_missing_problems_are_counted(tmp_path):
     assert list(files.missing) == [1]
     status = tables.Evaluation(asked["cotempqa"], [path], found, files.assign(seed=1), "").statuses().iloc[0]
     assert (status.n, status.missing, status.no_trace, status.new_tokens) == (2, 1, 1, 30)
-    custom = replace(PROBLEM, id="own/equal/0001", dataset="own")
-    write_jsonl(path, [{"id": p.id, "text": "<answer>['Orion']</answer>", **about} for p in (PROBLEM, custom)])
-    found, _ = verdict_tables.verdict_frame([PROBLEM, custom], [path])
-    # The release has no rules for a custom set.
-    assert found.set_index("dataset").pub_answer_correct.isna().to_dict() == {"cotempqa": False, "own": True}
 
 
 def test_right_traces_pass_and_wrong_ones_fail_whatever_gold_says():

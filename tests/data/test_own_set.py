@@ -35,8 +35,8 @@ def test_the_example_runs_without_code():
     found = problems.load("example-own-set", str(EXAMPLE))
     assert len(found) == 30 and {p.split for p in found} == {"train", "test"}
     for p in found:
-        assert templates.verify(templates.build(p, "correct"), p).correct
-        assert templates.verify(templates.build(p, "incorrect"), p).correct is False
+        assert templates.verify(templates.build(p, "correct"), p) == (True, True)
+        assert templates.verify(templates.build(p, "incorrect"), p) == (False, False)
         assert derive(p).category is None and p.dataset in derive(p).underivable
 
 

@@ -7,13 +7,13 @@ import pytest
 from tracekd.config import load
 from tracekd.data.problem import DATASETS
 from tracekd.grid import forced_traces, run_grid
+from tracekd.interventions.forced import VARIANTS
 from tracekd.interventions.tables import frame
-from tracekd.interventions.variants import VARIANTS
 from tracekd.io.records import read_jsonl, write_jsonl
 from tracekd.run import Run
 from tracekd.scoring import aligned
 from tracekd.students import records, registry, sft
-from tracekd.traces import leakage
+from tracekd.traces import corruption
 
 
 @pytest.fixture(scope="module")
@@ -80,5 +80,5 @@ def test_what_may_be_committed_holds_no_text(paths):
     known = {"id", "variant", "donor", "student", "dataset", "condition", "source", "category"}
     for name in kept.select_dtypes(exclude=["number", "bool", "boolean"]).columns.difference(list(known)):
         values = {str(value) for value in kept[name].dropna()}
-        allowed = {"trace", "context", "both", "neither", *leakage.LEVELS, leakage.RIGHT, *aligned.STATUSES}
+        allowed = {"trace", "context", "both", "neither", *corruption.LEVELS, corruption.RIGHT, *aligned.STATUSES}
         assert values <= allowed | {"derivation", "source", "slots", "renamed"}, name

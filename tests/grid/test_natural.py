@@ -11,7 +11,7 @@ from tracekd.grid import run_grid
 from tracekd.io.records import read_jsonl, write_jsonl
 from tracekd.run import Run
 from tracekd.students import records, registry, sft
-from tracekd.traces import natural, templates
+from tracekd.traces import freeform, templates
 
 RIGHT = "<think>{}</think> <answer>{}</answer>"
 
@@ -23,7 +23,7 @@ def runs(tmp_path_factory):
     base = replace(
         config.load("smoke"), datasets=("babi",), conditions=("correct",), also={}, seeds=(121, 122), test={"babi": 4}
     )
-    beside = replace(base, name="smoke-natural", conditions=tuple(natural.CONDITIONS), train={"babi": 20}, untrained=())
+    beside = replace(base, name="smoke-natural", conditions=tuple(freeform.NATURAL), train={"babi": 20}, untrained=())
     made = [Run("train", p, 121, "generated", folder / p.name) for p in (base, beside)]
     run_grid.train(made[0])
     return made
@@ -54,10 +54,10 @@ def test_the_students_own_errors_train_others_on_their_own_seeds_problems(runs, 
     assert len(asked) == 20 and not seen & {key(p) for p in asked}
     table = run_grid.train(run)
     assert dict(zip(zip(table.condition, table.seed, strict=True), table.n, strict=True)) == {
-        (c, s): n for c in natural.CONDITIONS for s, n in ((121, 3), (122, 2))
+        (c, s): n for c in freeform.NATURAL for s, n in ((121, 3), (122, 2))
     }
     assert "17 correct, 3 wrong" in capsys.readouterr().out
-    sets = {c: sft.kept(run)["babi", c] for c in natural.CONDITIONS}
+    sets = {c: sft.kept(run)["babi", c] for c in freeform.NATURAL}
     assert {c: sft.teacher_of(made) for c, made in sets.items()} == dict.fromkeys(sets, "") | {"natural": "tiny-random"}
     for seed, places in {121: (1, 4, 5), 122: (0, 4)}.items():
         of = {c: {e.id: e for e in sft.of_seed(made, seed)} for c, made in sets.items()}

@@ -9,7 +9,7 @@ import torch
 from tracekd.data.problem import DATASETS
 from tracekd.data.synthetic.generated import generate
 from tracekd.interventions import prefill
-from tracekd.interventions.variants import Implied, Variant, variants
+from tracekd.interventions.forced import Implied, Variant, variants
 from tracekd.students import registry, sft
 from tracekd.traces import templates
 
@@ -50,7 +50,7 @@ def separate(model, tokenizer, problem, variant):
     turn = prefill.tokenise(tokenizer, problem, variant)
     before = sft.prompt_ids(tokenizer, templates.prompt(problem)) + turn.given
     scores = []
-    for answer in (turn.gold, turn.gold if turn.same else turn.implied):
+    for answer in (turn.gold, turn.implied):
         if answer is None:
             scores.append(None)
             continue
@@ -67,26 +67,17 @@ def separate(model, tokenizer, problem, variant):
 
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_shared_equals_separate(model, tokenizer, dataset):
+    """All problems in one batch, against one pass for each answer."""
     pool = problems(dataset)
-    for problem in pool:
-        made = given(problem, pool)
-        (shared,) = prefill.Prefill(model, tokenizer, max_new_tokens=LIMIT)([(problem, made)])
+    asked = [(problem, given(problem, pool)) for problem in pool]
+    shared = prefill.Prefill(model, tokenizer, max_new_tokens=LIMIT)(asked)
+    for (problem, made), replies in zip(asked, shared, strict=True):
         plain = [separate(model, tokenizer, problem, variant) for variant in made]
         assert len({gold for gold, *_ in plain}) > 4  # the traces make a difference at all
-        for variant, one, (gold, implied, text, finished, n) in zip(made, shared, plain, strict=True):
+        for variant, one, (gold, implied, text, finished, n) in zip(made, replies, plain, strict=True):
             assert one.logp_gold == pytest.approx(gold, abs=1e-4), variant.name
             assert one.logp_implied == (implied and pytest.approx(implied, abs=1e-4)), variant.name
             assert (one.text, one.finished, one.n_tokens) == (text, finished, n), variant.name
-
-
-def test_several_problems_in_one_batch_get_what_each_gets_alone(model, tokenizer):
-    ask, pool = prefill.Prefill(model, tokenizer, max_new_tokens=LIMIT), problems("babi", 3)
-    asked = [(problem, given(problem, pool)) for problem in pool]
-    for together, alone in zip(ask(asked), [ask([one])[0] for one in asked], strict=True):
-        assert [(r.text, r.finished, r.n_tokens, r.n_gold, r.n_implied) for r in together] == [
-            (r.text, r.finished, r.n_tokens, r.n_gold, r.n_implied) for r in alone
-        ]
-        assert [r.logp_gold for r in together] == pytest.approx([r.logp_gold for r in alone], abs=1e-4)
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
@@ -113,8 +104,7 @@ def test_the_cut_does_not_tell_the_answer(tokenizer):
         for answers in (("garden",), ("'x'", "y"), (">>",), ("",))
     ]
     assert len({tuple(turn.given) for turn in turns}) == 1
-    assert [turn.same for turn in turns] == [True, False, False, False] * 2
-    assert all((turn.implied is None) == turn.same for turn in turns)
+    assert [turn.implied == turn.gold for turn in turns] == [True, False, False, False] * 2
 
 
 def test_a_scored_answer_that_is_greedy_is_the_answer(tokenizer, model, monkeypatch):

@@ -56,7 +56,7 @@ def test_a_command_ends_with_one_message(tmp_path, monkeypatch, capsys):
         raise RuntimeError("cannot load") from OSError(errno.ENOSPC, "No space left on device", "there.csv")
 
     monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path))
-    monkeypatch.setattr("tracekd.scoring.score_cli.main", fail)
+    monkeypatch.setattr("tracekd.scoring.outputs.main", fail)
     assert __main__.main(["score"]) == 1
     said = capsys.readouterr().err
     assert str(tmp_path) in said and "there.csv" in said and "Traceback" not in said

@@ -1,12 +1,9 @@
-"""The release's rules: by hand on small cases, and to the digit on the real outputs where they are at hand."""
-
-import csv
-from collections import Counter, defaultdict
+"""The release's rules by hand on small cases; ``test_released`` has them to the digit on the real outputs."""
 
 import pytest
 
 from tracekd.data.problem import Problem
-from tracekd.scoring import author_outputs, release_rules
+from tracekd.scoring import release_rules
 
 
 def employer(number, answers, category="equal"):
@@ -45,19 +42,20 @@ def test_slot():
     assert release_rules.slot("Nothing of the kind", "S1_R1_O2") is None
 
 
-def test_extra_wrong_answer_goes_unpunished():
-    # Alternatives, longest first: ben roe, ada lem, nova. "Vale" is none of them, so it is never counted.
-    problem = employer(2, ("Nova",))
-    assert release_rules.predicted(problem, "<answer>['Nova', 'Vale']</answer>") == ["nova"]
-    assert release_rules.answer_metric(problem, "<answer>['Nova', 'Vale']</answer>")["acc"] == 1.0
-
-
-def test_an_answer_in_the_question_is_deleted_once():
-    # "orion" stands in the question: deleted and not counted. Nothing else matches, so the remaining text is the
-    # one predicted answer, and a right answer counts as wrong.
-    problem = employer(1, ("Orion",))
-    assert release_rules.predicted(problem, "<answer>['Orion']</answer>") == ["['']"]
-    assert release_rules.answer_metric(problem, "<answer>['Orion']</answer>")["acc"] == 0.0
+@pytest.mark.parametrize(
+    ("gold", "text", "predicted", "acc"),
+    [
+        # Alternatives, longest first: ben roe, ada lem, nova. "Vale" is none of them: a wrong answer goes unpunished.
+        ("Nova", "<answer>['Nova', 'Vale']</answer>", ["nova"], 1.0),
+        # "orion" stands in the question: deleted and not counted. Nothing else matches, so what is left is the one
+        # predicted answer, and a right answer counts as wrong.
+        ("Orion", "<answer>['Orion']</answer>", ["['']"], 0.0),
+    ],
+)
+def test_answers_are_taken_from_alternatives(gold, text, predicted, acc):
+    problem = employer(1, (gold,))
+    assert release_rules.predicted(problem, text) == predicted
+    assert release_rules.answer_metric(problem, text)["acc"] == acc
 
 
 def test_gold_row_is_the_first_that_contains_the_answer():
@@ -78,49 +76,3 @@ def test_steps():
     assert not release_rules.verdict(problem, trace.format(problem.context[2].lower()), rows)["retrieval_correct"]
     skipped = release_rules.verdict(problem, "<answer>['Orion']</answer>", rows)
     assert skipped["evaluated"] is False and skipped["cell"] is None
-
-
-def _scored(shared_data, dataset):
-    """``{(adapter, category of the file): verdicts}`` of every released file of a set."""
-    problems = author_outputs.test_problems(dataset, shared_data)
-    by_id, rows, found = {p.id: p for p in problems}, release_rules.GoldRows(problems), {}
-    for path in sorted((shared_data / "released" / dataset).glob("*.jsonl.gz")):
-        adapter, by = author_outputs.adapter_of(path), defaultdict(list)
-        for output in author_outputs.read(path, by_id):
-            verdict = release_rules.verdict(output["problem"], output["text"], rows)
-            by[verdict["category"] if dataset == "cotempqa" else "all"].append(verdict)
-        for category, verdicts in by.items():
-            name = adapter.name + (f"_{adapter.category}" if adapter.category else "")
-            found[dataset, category, name] = verdicts
-    return found
-
-
-def test_every_published_metric_with_outputs_follows(shared_data):
-    found = _scored(shared_data, "cotempqa") | _scored(shared_data, "babi")
-    with (shared_data / "released" / "published_answer_metrics.csv").open() as file:
-        published = {
-            (r["dataset"], r["category"], r["adapter"]): {k: float(r[k]) for k in ("acc", "f1", "p", "r", "avg")}
-            for r in csv.DictReader(file)
-        }
-    # 67 rows are published; MARCO's 6 have no outputs in the release.
-    assert {k for k in published if k not in found} == {k for k in published if k[0] == "marco"}
-    assert len(found) == 61
-    for key, verdicts in found.items():
-        sums = {name: sum(v[name] for v in verdicts) for name in release_rules.METRICS}
-        assert release_rules.metric_row(sums, len(verdicts)) == published[key], key
-
-
-def test_published_babi_matrices_follow(shared_data):
-    found = _scored(shared_data, "babi")
-    with (shared_data / "released" / "published_confusion_matrices.csv").open() as file:
-        published = [r for r in csv.DictReader(file) if r["dataset"] == "babi"]
-    assert len(published) == 4
-    for row in published:
-        verdicts = [v for v in found["babi", "all", row["adapter"]] if v["evaluated"]]
-        for number, step, word in ((1, "classification", "category"), (2, "retrieval", "fact"), (3, "trace", "trace")):
-            cells = Counter((v["answer_correct"], v[f"{step}_correct"]) for v in verdicts)
-            for answer in (True, False):
-                for right in (True, False):
-                    a, b = ("correct" if answer else "incorrect"), ("correct" if right else "incorrect")
-                    assert int(float(row[f"matrix{number}.{a}_answer_{b}_{word}"])) == cells[answer, right]
-        assert int(float(row["accuracies.answer_accuracy"])) == sum(v["answer_correct"] for v in verdicts)

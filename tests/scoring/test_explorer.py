@@ -6,7 +6,7 @@ import re
 from invented_outputs import LISTS, PROBLEM, RIGHT
 
 from tracekd.io.records import write_jsonl
-from tracekd.scoring import explorer
+from tracekd.scoring.outputs import write_page
 
 KNOWN = {p.id: p for p in (PROBLEM, LISTS)}
 
@@ -17,7 +17,7 @@ def test_page_is_self_contained_safe_and_names_generated_problems(tmp_path):
     rows = [{"id": LISTS.id, "text": nasty}, {"id": PROBLEM.id, "text": good}, {"id": "other", "text": "x"}, {}]
     write_jsonl(tmp_path / "cotempqa" / "correct-1.jsonl", [row | {"source": "GENERATED problems"} for row in rows])
     paths = [tmp_path / "cotempqa" / "correct-1.jsonl"]
-    page = explorer.write_page(tmp_path / "p.html", KNOWN, paths).read_text()
+    page = write_page(tmp_path / "p.html", KNOWN, paths).read_text()
     assert "</script><script>" not in page and "<b>GENERATED problems</b>" in page
     assert not re.search(r"(src|href)=|https?://|@import", page)
     first, second = json.loads(re.search(r"const ROWS=(.*?);\nconst esc", page, re.DOTALL)[1])
@@ -28,4 +28,4 @@ def test_page_is_self_contained_safe_and_names_generated_problems(tmp_path):
         "as published": ["trace_only", True, True, True, False],
     }
     assert page.count('"id":') == 2
-    assert explorer.write_page(tmp_path / "p.html", KNOWN, paths, limit=1).read_text().count('"id":') == 1
+    assert write_page(tmp_path / "p.html", KNOWN, paths, limit=1).read_text().count('"id":') == 1

@@ -6,7 +6,6 @@ import pytest
 from invented_outputs import FACT, LISTS, NOTHING, PROBLEM, REFERENCES, RIGHT, TWO, VALE, A, T
 
 from tracekd.scoring.aligned import verdict
-from tracekd.traces.templates import read
 
 LINE = "\n"
 NUMPY = f"[{FACT!r} {VALE!r}]"
@@ -21,17 +20,13 @@ OUTPUTS = [
         f"<think>{RIGHT}</think> {A} <answer></answer>",
         f"<think>\n\n</think>\n\n<think>{RIGHT}</think> {A}",
         f"<think>{T.format('**equal**', [FACT])}</think> {A}",
-        f"<think>{RIGHT}</think> <answer>['Orion'].</answer>",
         f"<think>{RIGHT}</think> <answer>“Orion”</answer>",
         f"<|im_start|>assistant\n<think>\n{RIGHT}\n</think>\n\n{A}<|im_end|>",
-        f"<|begin_of_text|><|start_header_id|>assistant<|end_header_id|>\n\n<think>{RIGHT}</think> {A}<|eot_id|>",
         f"<think>{RIGHT}</think> <answer>['Orion']<|endoftext|></answer>",
         f"<think>{RIGHT}</think> {A}<|im_end|>\n<|im_start|>user\nnext<|im_end|>\n<|im_start|>assistant\n"
         "<think>x</think> <answer>Vale</answer>",
         f"<｜Assistant｜><think>{RIGHT}</think> {A}<｜end▁of▁sentence｜>",
-        f"<start_of_turn>model\n<think>{RIGHT}</think> {A}<end_of_turn>",
         f"< THINK >{RIGHT}</ think > <Answer >['Orion']</ANSWER>",
-        f"<thinking>{RIGHT}</thinking> {A}",
         f"&lt;think&gt;{RIGHT}&lt;/think&gt; &lt;answer&gt;[&#39;Orion&#39;]&lt;/answer&gt;",
         f"<answer>['Vale']</answer> <think>{RIGHT}</think> {A}",
         f"<think>{T.format('mix', ['x'])}</think><think>{RIGHT}</think>{A}",
@@ -40,15 +35,12 @@ OUTPUTS = [
         f'<think>{RIGHT}</think> <answer>```json\n{{"answer": "Orion"}}\n```</answer>',
         f"<think>{T.format('equal', [FACT])}\n\nTherefore, the answer is Orion since it holds [1].</think> {A}",
         f"<think>{T.format('equal', '- ' + FACT)}</think> {A}",
-        f"<think>{T.format('equal', '[“' + FACT + '”]')}</think> {A}",
         f"<think>{T.format('equal', [FACT]).replace(LINE, ' ')}</think> {A}",
         f"<think>1. {T.format('equal', [FACT]).replace(LINE, LINE + '2. ')}</think> {A}",
         f"<think>{T.format('equal', [FACT]).replace(LINE, chr(13) + LINE)}</think>\r\n{A}\r\n",
-        f"<think>{RIGHT}</think><think></think> {A}",
     ]),
     (PROBLEM, "no_trace", "001", True, [
         "Answer: ['Orion']",
-        "The correct answer is: Orion",
         "**Answer:** Orion",
         "assistant\n<think>\n\n['Orion']",
         "<|start_header_id|>assistant<|end_header_id|>\n\nOrion<|eot_id|>",
@@ -56,7 +48,6 @@ OUTPUTS = [
     ]),
     (PROBLEM, "untagged", "111", True, [
         f"<think>{RIGHT}</think> Final Answer: Orion",
-        f"<think>{RIGHT}</think> <answer>Orion<|eot_id|>",
         f"<think>{RIGHT}</think>\n```python\n['Orion']\n```",
         f"<think>{RIGHT}</think>\n\n**Answer:** Orion\n\nI hope that this helps.",
         f"<think>{RIGHT}</think></answer>['Orion']</answer>",
@@ -66,7 +57,6 @@ OUTPUTS = [
         '<answer>["Orion","Vale"]</answer>',
         "<answer>[Orion; Vale]</answer>",
         "<answer>['Vale' 'Orion']</answer>",
-        "<answer>Vale; Orion</answer>",
         "<answer>Vale\nOrion</answer>",
         "<answer>['Vale', 'Orion', 'Orion']</answer>",
     ]),
@@ -105,7 +95,3 @@ def test_a_careful_reader_agrees(problem, text, expected, finished):
     found = verdict(problem, text, finished)
     steps = (found["classification_correct"], found["retrieval_correct"], found["answer_correct"])
     assert (found["status"], "".join("01"[right] for right in steps)) == expected
-
-
-def test_a_label_keeps_a_full_stop_of_its_own():
-    assert read(T.format("U.S. History", [FACT]))[0] == "U.S. History"

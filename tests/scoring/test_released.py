@@ -8,7 +8,8 @@ import pytest
 
 from tracekd.analysis import paper_check
 from tracekd.config import ROOT
-from tracekd.scoring import author_outputs, verdict_tables
+from tracekd.scoring import verdict_tables
+from tracekd.scoring.outputs import adapter_of
 
 RECORDED = ROOT / "figures" / "data"
 
@@ -16,11 +17,6 @@ RECORDED = ROOT / "figures" / "data"
 @pytest.fixture(scope="module")
 def release():
     return paper_check.load(RECORDED)
-
-
-@pytest.fixture(scope="module")
-def table(release):
-    return release.verdicts
 
 
 @pytest.fixture(scope="module")
@@ -33,16 +29,16 @@ def checked(release):
     [
         ("Llama-3.2-1B-Instruct-sft-adapter_default.jsonl.gz", ("Llama-3.2-1B-Instruct", "vanilla", None)),
         ("Qwen3-8B-sft-adapter-reasoning-facts-perturbed_default.jsonl", ("Qwen3-8B", "incorrect", None)),
-        ("Qwen3-8B-sft-adapter-reasoning-facts_default.jsonl", ("Qwen3-8B", "correct", None)),
         ("Qwen_Qwen3-1.7B_default_mix.jsonl.gz", ("Qwen3-1.7B", "prompted", "mix")),
     ],
 )
 def test_file_names_say_adapter(name, expected):
-    assert author_outputs.adapter_of(name)[1:] == expected
-    assert author_outputs.adapter_of("correct-121.jsonl") is None
+    assert adapter_of(name)[1:] == expected
+    assert adapter_of("correct-121.jsonl") is None
 
 
-def test_tables_hold_no_text(table):
+def test_tables_hold_no_text(release):
+    table = release.verdicts
     words = [c for c in table if not pd.api.types.is_numeric_dtype(table[c])]
     text = table[words].drop(columns=["id", "pub_gold_row", "adapter"])
     allowed = re.compile(r"[A-Za-z0-9_.\- ]{1,60}")
@@ -59,10 +55,7 @@ def test_counts_of_published_rows_that_follow(checked):
     babi = checked[(checked.kind == "matrix") & (checked.dataset == "babi")]
     assert set(babi.verdict) == {paper_check.FOLLOWS} and babi.student.nunique() == 2
     counts = paper_check.by_kind(checked).loc[[paper_check.FOLLOWS, paper_check.MOVED], ["answer metric", "matrix"]]
-    assert counts.to_numpy().tolist() == [
-        [305, 68],
-        [0, 56],
-    ]
+    assert counts.to_numpy().tolist() == [[305, 68], [0, 56]]
 
 
 def test_every_printed_number_has_source_and_verdict(checked):
@@ -113,11 +106,8 @@ def test_published_csv_is_what_the_release_says(shared_data):
     """Every number of the release's CSVs is there, as often as there, and no other of their kinds."""
     ours = paper_check.published()
     metrics = ["acc", "f1", "p", "r", "avg"]
-    for kind, name in (
-        ("answer metric", "answer_metrics"),
-        ("r1 subset", "r1_conditions"),
-        ("seeds", "seed_replicates"),
-    ):
+    kinds = {"answer metric": "answer_metrics", "r1 subset": "r1_conditions", "seeds": "seed_replicates"}
+    for kind, name in kinds.items():
         theirs = pd.read_csv(shared_data / "released" / f"published_{name}.csv")
         theirs = theirs.melt("category", metrics, "measure").groupby(["category", "measure"]).value.apply(sorted)
         found = ours[ours.kind == kind].groupby(["category", "measure"]).value.apply(sorted)

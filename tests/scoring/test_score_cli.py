@@ -12,7 +12,7 @@ from tracekd.__main__ import main
 from tracekd.data.problem import as_row
 from tracekd.data.problems import load
 from tracekd.io.records import write_jsonl
-from tracekd.scoring import score_cli
+from tracekd.scoring import outputs as scoring
 
 GOOD = f"<think>{RIGHT}</think> <answer>['Orion']</answer>"
 
@@ -64,7 +64,7 @@ def test_what_cannot_be_joined_is_counted_and_named(files, capsys):
         assert found["faults"]["unknown"] == ["nowhere/1"]
 
 
-@pytest.mark.parametrize("rules", score_cli.RULES)
+@pytest.mark.parametrize("rules", scoring.RULES)
 @pytest.mark.parametrize(
     ("text", "named"),
     [("", "missing"), ('{"id": "x", "text": "y"}\n', "'x'"), ("no json\n", "line 1"), ("{}\n[1]\n", "line 2"),
@@ -90,11 +90,6 @@ def test_released_files_are_read_as_they_lie(shared_data, capsys):
     assert [llama[k] for k in ("both", "answer_only", "trace_only", "neither")] == [86, 269, 5, 16]
     assert [qwen[k] for k in ("both", "answer_only", "trace_only", "neither")] == [85, 278, 4, 9]
     assert llama["metrics"]["all"]["acc"] == 94.4 and llama["other_gold_row"] == 350
-    # The prompted files hold repeated and foreign rows.
-    name = folder / "cotempqa" / "Qwen_Qwen3-1.7B_default_equal.jsonl.gz"
-    code, (found,) = call(capsys, "--problems", shared_data, "--outputs", name)
-    assert code == 0 and found["n"] + found["missing"] == 87
-    assert found["n"] + found["unknown"] + found["duplicate"] == 87 > found["n"]
 
 
 def test_a_custom_set_is_scored_by_its_own_ids(capsys, tmp_path):

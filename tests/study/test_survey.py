@@ -12,6 +12,7 @@ import pytest
 
 from tracekd.data.problem import Problem
 from tracekd.data.problems import load
+from tracekd.io.records import write_jsonl
 from tracekd.study import ratings as study
 from tracekd.study import simulate, survey
 from tracekd.traces import freeform
@@ -314,13 +315,14 @@ def test_without_a_teacher_rules_write_the_traces_and_the_page_says_so(build, ca
 
 def test_a_teachers_texts_are_shown_and_stand_ins_fill_the_gaps(build, tmp_path):
     problems = [p for p in load("cotempqa", "generated", seed=survey.SEED) if p.split == "train"][:40]
-    freeform.keep(tmp_path / "texts.jsonl", [freeform.Texts(p.id, "a-model", "long", "", "because") for p in problems])
+    texts = [freeform.Texts(p.id, "a-model", "long", "", "because") for p in problems]
+    write_jsonl(tmp_path / "texts.jsonl", map(vars, texts))
     shown = build("--traces", tmp_path / "texts.jsonl")["shown"]
     assert {s["problem"] for s in shown} <= {p.id for p in problems}
     found = {(s["trace_type"], s["source"], s["trace"]) for s in shown if s["source"] == "a-model"}
     assert found == {("r1", "a-model", "long"), ("r1_explanation", "a-model", "because")}
     assert {s["source"] for s in shown if s["trace_type"] == "r1_summary"} == {"templated"}
-    freeform.keep(tmp_path / "texts.jsonl", [freeform.Texts(problems[0].id, "a-model", "long")])
+    write_jsonl(tmp_path / "texts.jsonl", [vars(freeform.Texts(problems[0].id, "a-model", "long"))])
     with pytest.raises(ValueError, match=r"4 problems are shown, [01] have"):
         build("--traces", tmp_path / "texts.jsonl")
 

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from dataclasses import replace
+from dataclasses import asdict, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -12,7 +12,6 @@ from tracekd.data import problems
 from tracekd.data.problem import Problem
 from tracekd.io.records import read_jsonl, write_jsonl
 from tracekd.teacher import client, run_texts
-from tracekd.traces import freeform
 
 ROOMS = ("Mary went to the den.", "Mary went to the loft.", "Mary went to the hall.")
 ROOM = Problem("own/place/1", "own", "place", ROOMS, "Where is Mary?", ("hall",), (2,), "train")
@@ -53,8 +52,9 @@ def server():
 
 
 @pytest.fixture(autouse=True)
-def few_retries(monkeypatch):
+def few_retries_one_by_one(monkeypatch):
     monkeypatch.setattr(client, "_RETRIES", 1)
+    monkeypatch.setattr(client, "WORKERS", 1)
 
 
 def many(number):
@@ -62,10 +62,11 @@ def many(number):
 
 
 def asked(url, path, number=1):
-    return client.collect(many(number), client.endpoint(url, "m"), path / "cache.jsonl", workers=1, model="m")
+    return client.collect(many(number), client.endpoint(url, "m"), path / "cache.jsonl", model="m")
 
 
-def test_right_answers_are_kept_and_nothing_is_paid_twice(server, tmp_path):
+def test_right_answers_are_kept_and_nothing_is_paid_twice(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(client, "WORKERS", 3)
     found = problems.load("cotempqa", "generated", size=120, seed=4)[:6]
     answers = {p.question: ", ".join(p.answers) for p in found[1:]}
 
@@ -77,8 +78,8 @@ def test_right_answers_are_kept_and_nothing_is_paid_twice(server, tmp_path):
         return 200, message(answers.get(question, "a summary"), reasoning_content=f"I think so. {question}")
 
     server["answer"], cache = answer, tmp_path / "cache.jsonl"
-    teacher, options = client.endpoint(server["url"], "stand-in", "k"), {"workers": 3, "model": "stand-in"}
-    texts, counts = client.collect(found, teacher, cache, **options)
+    teacher = client.endpoint(server["url"], "stand-in", "k")
+    texts, counts = client.collect(found, teacher, cache, model="stand-in")
     assert (counts["right"], counts["wrong"], counts["failed"]) == (5, 1, 0) and len(texts) == 5
     assert len(server["bodies"]) == 1 + 5 * 3  # a wrong problem needs one request, not three
     assert server["key"] == "Bearer k"
@@ -86,7 +87,7 @@ def test_right_answers_are_kept_and_nothing_is_paid_twice(server, tmp_path):
     assert texts[0].answer == ", ".join(found[1].answers)
     # A kill tore the last line: only that request is asked again.
     cache.write_bytes(cache.read_bytes()[:-7])
-    assert client.collect(found, teacher, cache, **options)[0] == texts
+    assert client.collect(found, teacher, cache, model="stand-in")[0] == texts
     assert len(server["bodies"]) == 1 + 5 * 3 + 1
 
 
@@ -94,21 +95,16 @@ WHOLE = {
     "reasoning apart": message(reasoning_content="So."),
     "reasoning under its other name": message(reasoning="So."),
     "reasoning inline": message("<think>\nSo.\n</think>\n\nhall"),
-    "no opening tag": message("So.\n</think>\n\nhall"),
-    "both ways": message("<think>x</think>hall", reasoning_content="So."),
-    "tags in both": message("<answer>hall</answer>", reasoning_content="<answer>So.</answer>"),
-    "control tokens": message("hall<|im_end|>", reasoning_content="So.<\uff5cend\u2581of\u2581thought\uff5c>"),
+    "no opening tag, a control token": message("So.\n</think>\n\nhall<|im_end|>"),
+    "both ways, with tags": message("<think>x</think><answer>hall</answer>", reasoning_content="<answer>So.</answer>"),
     "half a character": message("hall", reasoning_content="So.\ud83d"),
 }
 BROKEN = {
     "cut answer that names gold": (message("hall", "length"), "'length'"),
-    "ended in an error": (message("hall", "error"), "'error'"),
     "thought not ended": (message("<think>the hall"), "within its reasoning"),
     "null content": (message(None), "empty"),
-    "nothing but tags": (message("<answer></answer>"), "empty"),
     "error in a 200": ({"error": {"message": "Provider returned error", "code": 502}}, "Provider returned error"),
     "no choices": ({"choices": []}, "no reply"),
-    "no message": ({"choices": [{"finish_reason": "stop"}]}, "no reply"),
     "content in parts": (message([{"type": "text", "text": "hall"}]), "no reply"),
     "a page": (b"<html>gateway</html>", "Expecting value"),
 }
@@ -120,7 +116,7 @@ def test_a_whole_reply_is_read_however_it_is_sent(habit, server, tmp_path):
     (text,), counts = asked(server["url"], tmp_path)
     assert (text.trace, text.answer) == ("So.", "hall") and counts["right"] == 1
     # What is written, --texts reads.
-    freeform.keep(tmp_path / "texts.jsonl", [text])
+    write_jsonl(tmp_path / "texts.jsonl", [asdict(text)])
     assert run_texts.read(tmp_path / "texts.jsonl", many(1)).texts == [text]
 
 
@@ -138,9 +134,8 @@ def test_a_reply_that_is_none_is_one_failed_problem_with_its_reason(habit, serve
     assert asked(server["url"], tmp_path, 3)[1]["right"] == 3
 
 
-@pytest.mark.parametrize("status", [400, 401, 404])
-def test_a_server_that_refuses_everything_is_left_alone_after_ten_requests(status, server, tmp_path):
-    server["answer"] = lambda body, n: (status, {"error": {"message": "Incorrect API key provided: sk-ab***"}})
+def test_a_server_that_refuses_everything_is_left_alone_after_ten_requests(server, tmp_path):
+    server["answer"] = lambda body, n: (401, {"error": {"message": "Incorrect API key provided: sk-ab***"}})
     texts, counts = asked(server["url"], tmp_path, 1000)
     assert len(server["bodies"]) == 10 and counts["failed"] == 1000 and not texts
     (words, refused), (_, not_asked) = counts["reasons"].items()
@@ -188,16 +183,13 @@ def test_the_command_says_what_it_would_ask_and_asks(server, tmp_path, capsys, m
     own, out = tmp_path / "rooms.jsonl", tmp_path / "out" / "texts.jsonl"
     write_jsonl(own, rows)
     monkeypatch.setenv("TRACEKD_TEACHER_URL", server["url"])
-    argv = ["teacher", str(own), "--out", str(out), "--model", "m", "--workers", "1", "--limit", "3"]
+    argv = ["teacher", str(own), "--out", str(out), "--model", "m", "--limit", "3"]
     assert __main__.main(argv) == 0
     assert not server["bodies"] and "up to 9 requests" in capsys.readouterr().out
     server["answer"] = lambda body, n: (200, message(reasoning="So."))
     assert __main__.main([*argv, "--go"]) == 0
     # The three traces are alike, and so are their summaries: asked once.
     assert len(list(read_jsonl(out))) == 3 and len(server["bodies"]) == 7
-    loaded = problems.load("rooms", str(own))
-    texts = run_texts.read(out, loaded).texts
-    assert {t.id for t in texts} <= {p.id for p in loaded if p.split == "train"} and len(texts) == 3
     server["answer"] = lambda body, n: (401, {"error": {"message": "no such key"}})
     assert __main__.main([*argv[:-2], "--go", "--max-tokens", "7"]) == 1
     said = json.loads(capsys.readouterr().out.splitlines()[-1])
@@ -207,8 +199,8 @@ def test_the_command_says_what_it_would_ask_and_asks(server, tmp_path, capsys, m
 @pytest.mark.parametrize(
     "change, said",
     [
-        (["--max-token", "5"], "'--max-tokens'"), (["--workers", "many"], "--workers"), (["--workers", "0"], "workers"),
-        (["--limit", "0"], "--limit"), (["--url", "localhost"], "http"), (["--dataset", "babbi"], "babi"),
+        (["--max-token", "5"], "'--max-tokens'"), (["--limit", "many"], "--limit"), (["--limit", "0"], "--limit"),
+        (["--url", "localhost"], "http"), (["--dataset", "babbi"], "babi"),
     ],
 )  # fmt: skip
 def test_unknown_and_impossible_values_exit_2(change, said, tmp_path, capsys, monkeypatch):

@@ -1,5 +1,6 @@
 import json
-from dataclasses import replace
+from collections import Counter
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -40,11 +41,11 @@ def one(tmp_path, row, asked):
 
 def test_our_own_files_are_read_by_id(tmp_path, found):
     texts = freeform.from_rules(found, seed=1)
-    assert freeform.keep(tmp_path / "t.jsonl", texts) == len(texts)
+    assert write_jsonl(tmp_path / "t.jsonl", map(asdict, texts)) == len(texts)
     assert read(tmp_path / "t.jsonl", found).texts == texts
     # Ids of another data set are no concern of this one; an id that this set does not have is counted and named.
     rows = [replace(texts[0], id="babi/counting/1"), replace(texts[0], id="cotempqa/mix/9999")]
-    freeform.keep(tmp_path / "other.jsonl", rows)
+    write_jsonl(tmp_path / "other.jsonl", map(asdict, rows))
     other = read(tmp_path / "other.jsonl", found)
     assert not other.texts and len(other.left_out) == 1
     assert "other.jsonl, line 2" in other.left_out[0] and "cotempqa/mix/9999" in other.left_out[0]
@@ -111,9 +112,7 @@ def test_the_real_r1_texts(shared_data, real):
     assert {p.split for p in found} == {"train"}
     asked = {(same(p.question), frozenset(map(same, p.context))) for p in real if p.split == "test"}
     assert not asked & {(same(row["question"]), frozenset(map(same, row["facts"]))) for row in rows}
-    assert {c: sum(p.category == c for p in found) for c in ("equal", "overlap", "mix", "during")} == {
-        "equal": 48, "overlap": 50, "mix": 44, "during": 41,
-    }  # fmt: skip
+    assert Counter(p.category for p in found) == {"equal": 48, "overlap": 50, "mix": 44, "during": 41}
 
 
 def test_a_run_on_real_data_takes_r1_by_itself(shared_data, tmp_path, monkeypatch, capsys):

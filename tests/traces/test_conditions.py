@@ -8,10 +8,9 @@ import pytest
 from tracekd.data import problems
 from tracekd.data.problem import count_labels
 from tracekd.data.synthetic.generated import generate
-from tracekd.students import sft
 from tracekd.traces import templates
-from tracekd.traces.corruption import STYLES, distractors
-from tracekd.traces.templates import verify
+from tracekd.traces.corruption import distractors
+from tracekd.traces.templates import INCORRECT, verify
 
 SIZES = {"cotempqa": 1000, "marco": 400, "babi": 1000}
 WRONG = {"classification": (False, True), "retrieval": (True, False), "both": (False, False)}
@@ -21,10 +20,10 @@ SETS = {name: [p for p in generate(name, 120, seed=5) if p.split == "train"] for
 def check_whole(found):
     """Every condition on every problem; returns how many wrong lists needed an altered fact."""
     for p in found:
-        assert verify(templates.build(p, "correct"), p).correct, p.id
-        for style in STYLES:
+        assert verify(templates.build(p, "correct"), p) == (True, True), p.id
+        for kind, style in INCORRECT.items():
             for step, expected in WRONG.items():
-                trace = templates.build(p, "incorrect", corrupt=step, style=style)
+                trace = templates.build(p, kind, corrupt=step)
                 assert verify(trace, p) == expected, (p.id, style, step)
                 assert templates.target(p, trace).endswith(f"<answer>{templates.answer_text(p)}</answer>")
                 if step != "classification":
@@ -46,7 +45,7 @@ def test_real_sets_whole(shared_data, dataset, altered):
 
 def test_traces_without_a_step():
     p = SETS["babi"][0]
-    assert verify(templates.build(p, "vanilla"), p).correct is None
+    assert verify(templates.build(p, "vanilla"), p) == (None, None)
     label, facts = templates.build(p, "correct").text.split("\n")
     assert verify(label, p) == (True, False) and verify(facts, p) == (False, True)
 
@@ -76,10 +75,3 @@ def test_foreign_traces_are_the_correct_ones_paired_wrongly(name):
     assert made == templates.build_all(problems[::-1], "foreign", seed=1)
     # The right trace comes by chance alone: two problems may have the same label and facts (no facts, in MS MARCO).
     assert np.mean([made[p.id].text == right[p.id] for p in problems]) <= 0.2
-
-
-def test_sft_sets_have_the_same_problems_prompts_and_answers_in_every_condition():
-    sets = {c: sft.build(SETS["babi"], c, seed=1) for c in templates.STEPPED}
-    ends = {c: [(e.id, e.prompt, e.target.split("</think>")[1]) for e in made] for c, made in sets.items()}
-    assert all(rows == ends["correct"] for rows in ends.values())
-    assert all(e.condition == c for c, made in sets.items() for e in made)

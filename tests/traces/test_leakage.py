@@ -15,7 +15,7 @@ from tracekd.data import problems
 from tracekd.data.problem import Problem
 from tracekd.data.synthetic.generated import generate
 from tracekd.traces import corruption
-from tracekd.traces.leakage import LEVELS, RIGHT, excludes, reveals
+from tracekd.traces.corruption import LEVELS, RIGHT, excludes, reveals
 
 STORY = Problem(
     "babi/single-supporting-fact/train-0001", "babi", "single-supporting-fact",
@@ -24,10 +24,8 @@ STORY = Problem(
 )  # fmt: skip
 LEAKS = [
     (("Mary went to the garden.",), RIGHT),
-    (("MARY WENT TO THE GARDEN",), RIGHT),  # the form does not count
     (("John went to the kitchen.",), "none"),
     (("Sandra went to the garden.",), "names"),
-    (("Mary went to the garden.", "John went to the kitchen."), "derives"),
     (("mary went to the garden", "Sandra went to the garden."), "derives"),  # lower-cased, as the release states facts
     (("Mary moved to the garden.",), "derives"),  # no fact of the context
     (("The gardener left.",), "none"),  # no whole word
@@ -84,14 +82,6 @@ def test_no_generated_wrong_facts_reveal_more_than_they_must(name, seed):
     check_default(found, seed)
     again = [corruption.wrong_facts(p, seed) for p in reversed(found)][::-1]
     assert again == [corruption.wrong_facts(p, seed) for p in found]  # the order of problems does not matter
-
-
-def test_two_facts_with_one_alteration_that_is_the_same():
-    """Football and milk can each become an apple alone; both cannot."""
-    facts = ("Simon grabbed the football there.", "Simon grabbed the milk there.")
-    problem = Problem("babi/counting/train-0004", "babi", "counting", facts, "How many?", ("two",), (0, 1), "train")
-    wrong = corruption.wrong_facts(problem, 460)
-    assert len(set(wrong)) == 2 and not set(wrong) & set(facts)
 
 
 @pytest.mark.parametrize("name", ["babi", "cotempqa", "marco"])

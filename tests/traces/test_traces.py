@@ -56,13 +56,9 @@ def test_target_and_prompt():
 
 @pytest.mark.parametrize(
     ("dataset", "answers", "text"),
-    [
-        ("cotempqa", ("a", "b"), "['a', 'b']"),
-        ("babi", ("apple", "milk"), "apple,milk"),
-        ("marco", ("In 1999.",), "In 1999."),
-        ("mine", ("a", "b"), "['a', 'b']"),
-    ],
-)
+    [("cotempqa", ("a", "b"), "['a', 'b']"), ("babi", ("a", "b"), "a,b"), ("marco", ("In 1999.",), "In 1999."),
+     ("mine", ("a", "b"), "['a', 'b']")],
+)  # fmt: skip
 def test_answer_text(dataset, answers, text):
     assert templates.answer_text(problem(dataset=dataset, answers=answers)) == text
 
@@ -96,13 +92,13 @@ def test_distractors_are_never_gold_and_never_too_few():
 
 
 def test_as_published_keeps_the_habits_of_the_release():
-    bare = templates.build(problem(), "incorrect", style="as_published")
+    bare = templates.build(problem(), "incorrect_as_published")
     assert "question: A works for" in bare.text and len(bare.retrieval) == 1
-    lower = templates.build(story(evidence=(0,)), "incorrect", style="as_published")
+    lower = templates.build(story(evidence=(0,)), "incorrect_as_published")
     assert lower.retrieval == ("the box is to the left of the sphere.",)
 
 
-@pytest.mark.parametrize("wrong", [{"condition": "odd"}, {"corrupt": "odd"}, {"style": "odd"}])
+@pytest.mark.parametrize("wrong", [{"condition": "odd"}, {"corrupt": "odd"}])
 def test_unknown_names_are_refused(wrong):
     with pytest.raises(ValueError, match="'odd'"):
         templates.build(problem(), **{"condition": "incorrect", **wrong})
@@ -159,11 +155,18 @@ def test_wrong_passages_are_a_permutation_of_the_right_ones():
     assert all(fact != passages(gold).facts[0] for gold, fact in enumerate(wrong))
 
 
-def test_a_fact_whose_exchanged_words_are_another_fact_is_still_altered():
-    """All facts are gold, and "took" for "dropped" makes the one into the other: words change places instead."""
-    facts = ("Laura took the book there.", "Laura dropped the book there.")
+@pytest.mark.parametrize(
+    "facts",
+    [
+        # "took" for "dropped" makes the one into the other: words change places instead.
+        ("Laura took the book there.", "Laura dropped the book there."),
+        # Football and milk can each become an apple alone; both cannot.
+        ("Simon grabbed the football there.", "Simon grabbed the milk there."),
+    ],
+)
+def test_facts_of_a_story_that_is_all_gold_are_altered_into_others(facts):
     case = problem(id="babi/counting/1", dataset="babi", category="counting", context=facts, question="How many?",
                    answers=("none",), evidence=(0, 1))  # fmt: skip
-    for style in ("matched", "uniform"):
-        made = wrong_facts(case, style=style)
+    for seed, style in ((0, "matched"), (460, "matched"), (0, "uniform")):
+        made = wrong_facts(case, seed, style)
         assert len(set(map(same, made))) == 2 and not set(map(same, made)) & set(map(same, facts))

@@ -20,13 +20,12 @@ from tracekd.data import problems
 from tracekd.data.load_cotempqa import SIZES
 from tracekd.data.problem import DATASETS, Problem, select
 from tracekd.io.records import numbered_jsonl, write_csv
-from tracekd.scoring import author_outputs
+from tracekd.scoring.outputs import test_problems
 from tracekd.stats.intervals import wilson
 from tracekd.students import registry, sft
 from tracekd.students.records import adapter_path
 from tracekd.teacher import run_texts
 from tracekd.traces import corruption, freeform, templates
-from tracekd.traces import leakage as facts_leak
 
 RELEASED = "released"
 RECORDED = config.ROOT / "figures" / "data" / "leakage_real.csv"  # for readers without the real files: see ``record``
@@ -58,7 +57,7 @@ def leaked(wrong: Sequence[Wrong]) -> dict[str, float]:
     """What wrong traces reveal: ``n`` (problems), ``label_share``, ``MEASURES`` and those of ``form_accuracy``.
 
     ``label_share`` is the mutual information of gold and wrong label as a share of the gold label's entropy (0..1);
-    ``excludes``, ``names``, ``derives`` count problems (see ``traces.leakage``).
+    ``excludes``, ``names``, ``derives`` count problems (see ``corruption.LEVELS``).
     """
     gold = [w.problem.category for w in wrong]
     entropy = information(gold, gold)
@@ -66,7 +65,7 @@ def leaked(wrong: Sequence[Wrong]) -> dict[str, float]:
     return {
         "n": len(wrong),
         "label_share": information(gold, [w.label for w in wrong]) / entropy if entropy else math.nan,
-        **{name: sum(getattr(facts_leak, name)(*given) for given in stated) for name in MEASURES},
+        **{name: sum(getattr(corruption, name)(*given) for given in stated) for name in MEASURES},
         **form_accuracy(wrong),
     }
 
@@ -134,8 +133,8 @@ def released_traces(folder: str | Path) -> dict[str, list[Wrong]]:
         ValueError: a row that fits no test problem in ``folder``; names file and line.
     """
     path = Path(folder) / RELEASED_FILE
-    known = {("babi", i): p for i, p in enumerate(author_outputs.test_problems("babi", folder))}
-    for p in author_outputs.test_problems("cotempqa", folder):  # numbered through the four files in this order
+    known = {("babi", i): p for i, p in enumerate(test_problems("babi", folder))}
+    for p in test_problems("cotempqa", folder):  # numbered through the four files in this order
         start = sum(size for name, size in SIZES.items() if name < p.category)
         known["cotempqa", start + int(p.id.rsplit("/", 1)[1])] = p
     found: dict[str, list[Wrong]] = {}

@@ -24,7 +24,7 @@ from tracekd.scoring.aligned import verdict
 from tracekd.scoring.reading import split_output
 from tracekd.students import records, sft
 from tracekd.students.records import UNTRAINED, Job, adapter_jobs, adapter_path, output_jobs, read_record
-from tracekd.traces import freeform, natural
+from tracekd.traces import freeform
 
 SUFFIX, TAUGHT = "-natural", "correct"
 ABOUT = {
@@ -88,12 +88,12 @@ def _taught(base: Run, dataset: str, problems: Sequence[Problem]) -> list[sft.Ex
 
 
 def answer_naturally(run: Run) -> None:
-    """Write the wrong traces of every seed's student (``natural.traces_path``), where the run has natural conditions.
+    """Write the wrong traces of every seed's student (``freeform.natural_path``), where the run has natural conditions.
 
     FileNotFoundError (with the command) for a student not trained on just the present examples; ValueError for one
     without a wrong trace.
     """
-    if not (wanted := [d for d in run.live if natural.conditions_of(run, d)]):
+    if not (wanted := [d for d in run.live if freeform.NATURAL.keys() & run.profile.conditions_of(d)]):
         return
     from tracekd.students.generate import Asker  # loads torch
 
@@ -122,7 +122,7 @@ def answer_naturally(run: Run) -> None:
         print(f"{dataset}, seed {seed}: {read}; the {len(wrong)} wrong traces train the natural conditions")
         if not wrong:
             raise ValueError(f"{path}: none of {len(asked)} outputs has a wrong trace to train on: raise `train`")
-        write_jsonl(natural.traces_path(run, dataset, seed), wrong)
+        write_jsonl(freeform.natural_path(run, dataset, seed), wrong)
 
 
 def generate(run, jobs: Sequence[Job] | None = None, workers: int | None = None) -> list[Path]:

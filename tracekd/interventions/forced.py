@@ -1,20 +1,38 @@
-"""Interventions at inference: traces of our choosing put before the answer, one row per (problem, variant)."""
+"""Interventions at inference: nine traces put before a problem's answer, and one row per problem and trace.
+
+What a trace implies is what its facts say to the question, whatever the context says; ``Implied.by`` names the rule:
+
+1. ``derivation``: ``tracekd.decompose.derive`` with the trace's facts in place of the context.
+2. ``source``: the facts are the untouched gold facts of a known problem: that problem's gold answers.
+3. ``slots`` (CoTempQA): the answer slots of the stated facts, since a gold fact is one whose slot is an answer.
+4. ``renamed`` (bAbI): the derivation once one word of the question is exchanged for one of the trace's ("Where is
+   Mary?", "Daniel went to the garden." - "Where is Daniel?" - garden), where all exchanges that derive anything agree.
+
+MS MARCO's answers are free text: its traces imply answers by ``source`` only.
+"""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
+from tracekd.data.load_cotempqa import answer_slot
 from tracekd.data.problem import Problem
-from tracekd.interventions.variants import VARIANTS, Variant, variants
+from tracekd.decompose.derive import derive, none
 from tracekd.io.records import append_jsonl, recover_jsonl, sha256, write_jsonl
 from tracekd.scoring.aligned import judge_answer, verdict
 from tracekd.scoring.reading import split_output
 from tracekd.text import fact_set, normalise
-from tracekd.traces import templates
+from tracekd.traces import corruption, templates
 
+VARIANTS = (
+    "own", "gold", "wrong_label", "wrong_facts", "both_wrong", "other", "empty", "shuffled", "masked",
+)  # fmt: skip
+MASK = "___"
 VERSION = 4  # raise it when a change here or in ``prefill`` changes what a row says
 _REST = (
     "trace_label", "classification_correct", "retrieval_correct", "trace_correct", "reveals", "names_gold",
@@ -24,12 +42,28 @@ _REST = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Reply:
-    """What a student does after a given trace: ``text`` is the whole turn, ``n_tokens`` the student wrote.
+class Implied(NamedTuple):
+    """The answers that a trace implies, by which rule; or no answers, and the reason."""
 
-    ``finished``: the answer was closed or the turn ended before the token limit. ``logp_*`` are log-probabilities
-    (nats, summed) of the gold and the implied answer (None: there is none) with closing tag, ``n_*`` their tokens.
+    answers: tuple[str, ...] | None
+    by: str | None = None
+    reason: str = ""
+
+
+class Variant(NamedTuple):
+    """One trace to put before an answer (None: ``left_out`` says why not); ``other`` was taken from ``donor``."""
+
+    name: str
+    text: str | None
+    implied: Implied = Implied(None)
+    donor: str | None = None
+    left_out: str = ""
+
+
+class Reply(NamedTuple):
+    """What a student does after a trace: the whole turn, whether it ended in time, how many tokens the student wrote.
+
+    ``logp_*``: log-probabilities (nats, summed) of gold and implied answer with closing tag; ``n_*``: their tokens.
     """
 
     text: str
@@ -41,32 +75,127 @@ class Reply:
     n_implied: int | None = None
 
 
-# Answers after given traces, to several problems at once: one reply per variant, in their order; all variants exist.
-Answerer = Callable[[Sequence[tuple[Problem, Sequence[Variant]]]], list[list[Reply]]]
+def variants(problem: Problem, own: str | None, *, others: Sequence[Problem], seed: int) -> list[Variant]:
+    """The nine traces of one problem, always in the order of ``VARIANTS``; what does not exist says why.
+
+    ``wrong_label``, ``wrong_facts``, ``both_wrong``: drawn in ``corruption``'s matched style; ``other``: the gold trace
+    of one of ``others`` with another answer; ``shuffled``: gold with its facts (of one fact its sentences) in another
+    order, ``masked``: with every gold answer string masked. Seed and id decide every draw.
+    """
+    label, wrong, shuffled, masked = (
+        _drawn(corruption.wrong_label, problem, seed), _drawn(corruption.wrong_facts, problem, seed),
+        _drawn(_shuffle, problem, seed), _drawn(_mask, problem),
+    )  # fmt: skip
+    category, gold = problem.category, problem.facts
+    stated = {
+        "gold": (category, gold), "wrong_label": (label, gold), "wrong_facts": (category, wrong),
+        "both_wrong": (label, wrong), "shuffled": (category, shuffled), "masked": (category, masked),
+    }  # fmt: skip
+    made = {"other": _other(problem, others, seed), "empty": Variant("empty", "", implied(problem, None))}
+    made["own"] = (
+        Variant("own", own, implied(problem, templates.read(own)[1])) if own
+        else Variant("own", None, left_out="the output has no closed trace")
+    )  # fmt: skip
+    for name, (said, facts) in stated.items():
+        if failed := [part for part in (said, facts) if isinstance(part, ValueError)]:
+            made[name] = Variant(name, None, left_out=str(failed[0]))
+        else:
+            source = problem if name in ("gold", "wrong_label") else None
+            made[name] = Variant(name, templates.render(problem.dataset, said, facts), implied(problem, facts, source))
+    return [made[name] for name in VARIANTS]
 
 
-def follows(stated: Sequence[str], gold: Sequence[str], implied_answers: Sequence[str] | None) -> str | None:
-    """What an answer follows, by equality of normalised sets; None where the trace implies nothing.
+def _drawn(draw: Callable, *args):
+    """What a function draws, or the error that says why it cannot."""
+    try:
+        return draw(*args)
+    except ValueError as error:
+        return error
 
-    ``trace``: the implied answer, which is not the gold one. ``context``: the gold answer, which is not the implied
-    one. ``both``: the answer that trace and context alike imply. ``neither``: none of the two.
+
+def _other(problem: Problem, others: Sequence[Problem], seed: int) -> Variant:
+    pool = sorted((p for p in others if p.dataset == problem.dataset), key=lambda p: p.id)
+    for i in corruption.generator(seed, problem.id, "other").permutation(len(pool)):
+        if pool[i].id != problem.id and fact_set(pool[i].answers) != fact_set(problem.answers):
+            text = templates.build(pool[i], "correct").text
+            return Variant("other", text, implied(problem, pool[i].facts, pool[i]), pool[i].id)
+    return Variant("other", None, left_out="no other problem of the set has another answer")
+
+
+def _shuffle(problem: Problem, seed: int) -> tuple[str, ...]:
+    """The gold facts in another order; of one fact its sentences."""
+    one = len(problem.facts) == 1
+    parts = tuple(re.split(r"(?<=[.!?])\s+", problem.facts[0])) if one else problem.facts
+    if len(set(parts)) < 2:
+        raise ValueError("one sentence alone cannot be shuffled" if one else "no two different facts to shuffle")
+    rng, drawn = corruption.generator(seed, problem.id, "shuffle"), parts
+    while drawn == parts:
+        drawn = tuple(parts[i] for i in rng.permutation(len(parts)))
+    return (" ".join(drawn),) if one else drawn
+
+
+def _mask(problem: Problem) -> tuple[str, ...]:
+    """The gold facts with each gold answer string masked, letter case aside, whole words."""
+    words = sorted(problem.answers, key=len, reverse=True)  # an answer may stand within a longer one
+    pattern = "|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in words)
+    masked = tuple(re.sub(pattern, MASK, fact, flags=re.IGNORECASE) for fact in problem.facts)
+    if masked == problem.facts:
+        raise ValueError("no gold answer string stands in the gold facts")
+    return masked
+
+
+def implied(problem: Problem, facts: Sequence[str] | None, source: Problem | None = None) -> Implied:
+    """The answer that facts (all gold ones of ``source``, if given) imply to a question, whatever its context says."""
+    facts = tuple(facts or ())
+    got = derive(replace(problem, context=facts)) if facts else none(None, "the trace states no facts")
+    found, by = got.answers, "derivation"
+    if not found and source is not None:
+        found, by = source.answers, "source"
+    elif not found and problem.dataset == "cotempqa":
+        slots = _drawn(lambda: [answer_slot(fact, problem.meta.get("triple_element")) for fact in facts])
+        # A fact that a student wrote may not parse.
+        found, by = () if isinstance(slots, ValueError) else dict.fromkeys(slots), "slots"
+    elif not found and problem.dataset == "babi":
+        found, by = _renamed(problem, facts), "renamed"
+    if not found and source is None:
+        return Implied(None, reason=got.underivable)
+    if any(MASK in answer for answer in found) or not fact_set(found):
+        return Implied(None, reason="the implied answer is masked or empty")
+    return Implied(tuple(found), by)
+
+
+def _renamed(problem: Problem, facts: tuple[str, ...]) -> tuple[str, ...]:
+    """What the question gives with one of its words exchanged for one of the trace's, if that is one answer alone."""
+    named = dict.fromkeys(word for fact in facts for word in re.findall(r"\w+", fact))
+    known, found = {word.lower() for word in named}, {}
+    for word in dict.fromkeys(re.findall(r"\w+", problem.question)):
+        for other in named if word.lower() not in known else ():
+            question = re.sub(rf"\b{word}\b", other, problem.question)
+            answers = derive(replace(problem, question=question, context=facts)).answers
+            found |= {fact_set(answers): answers} if answers else {}
+    return next(iter(found.values())) if len(found) == 1 else ()
+
+
+def follows(problem: Problem, stated: Sequence[str], implied_answers: Sequence[str] | None) -> str | None:
+    """What a stated answer follows; None where the trace implies nothing.
+
+    ``trace``: it is right by the implied answers alone; ``context``: by the gold ones alone; ``both``; ``neither``.
     """
     if implied_answers is None:
         return None
-    said, right, implied = map(fact_set, (stated, gold, implied_answers))
-    if said not in (right, implied):
-        return "neither"
-    return "both" if right == implied else "trace" if said == implied else "context"
+    of_trace = replace(problem, answers=tuple(implied_answers))
+    right, like_trace = (judge_answer(asked, stated)[0] for asked in (problem, of_trace))
+    if right:
+        return "both" if like_trace else "context"
+    return "trace" if like_trace else "neither"
 
 
 def row(problem: Problem, variant: Variant, reply: Reply | None, about: Mapping) -> dict:
-    """One JSON-ready row: ``about``, ``id``, ``category``, ``variant`` and what follows.
+    """One JSON-ready row: ``about``, ``id``, ``category``, ``variant``, ``left_out``, ``donor`` and ``_REST``.
 
-    ``left_out``: why the variant does not exist, else empty; where it does not, all but ``donor`` are None.
-    Of the given trace: ``donor``, ``trace_label``, the verdicts on its steps, ``reveals`` (``leakage.reveals``),
-    ``names_gold`` and ``names_any`` (every, or one, gold answer stands in it), ``implied`` with ``implied_by`` or
-    ``no_implied`` (why not), ``disagrees`` (implied and gold differ). Of the answer: ``answer``, ``answer_in_trace``
-    (all of it stands there), ``status``, ``answer_correct``, ``follows``; see ``Reply`` (``logp_*_token``: a token).
+    ``left_out`` says why a variant does not exist, and the rest is None then. ``names_gold`` and ``names_any``: every,
+    or one, gold answer stands in the trace; ``disagrees``: implied and gold answer differ; ``answer_in_trace``: all of
+    the answer stands in the trace; ``logp_*_token``: of a token. See ``follows``, ``Reply``, ``corruption.reveals``.
     """
     head = {**about, "id": problem.id, "category": problem.category, "variant": variant.name}
     head |= {"left_out": variant.left_out, "donor": variant.donor}
@@ -87,17 +216,12 @@ def row(problem: Problem, variant: Variant, reply: Reply | None, about: Mapping)
         "disagrees": None if implied is None else fact_set(implied) != fact_set(problem.answers),
         "answer": split_output(reply.text, reply.finished)[2],
         "answer_in_trace": bool(said) and all(f" {normalise(answer)} " in given for answer in said),
-        "follows": follows(said, *(_reached(problem, said, answers) for answers in (problem.answers, implied))),
-        **asdict(reply),
+        "follows": follows(problem, said, implied),
+        **reply._asdict(),
         "logp_gold_token": reply.logp_gold / reply.n_gold,
         "logp_implied_token": None if reply.logp_implied is None else reply.logp_implied / reply.n_implied,
     }
     return head | {name: made[name] for name in _REST}
-
-
-def _reached(problem: Problem, said: tuple[str, ...], answers: Sequence[str] | None) -> Sequence[str] | None:
-    """What was said, where it is right by these answers (MS MARCO's are alternatives), else the answers."""
-    return said if answers and judge_answer(replace(problem, answers=tuple(answers)), said)[0] else answers
 
 
 def row_key(
@@ -110,20 +234,18 @@ def row_key(
 
 
 def run(
-    answerer: Answerer, problems: Sequence[Problem], outputs: Iterable[Mapping], path: str | Path, *, about: Mapping,
+    answerer: Callable, problems: Sequence[Problem], outputs: Iterable[Mapping], path: str | Path, *, about: Mapping,
     seed: int, limit: int | None = None, at_once: int = 1,
 ) -> list[dict]:  # fmt: skip
-    """Fill ``path`` until it has the nine rows of every problem; rows of other keys are replaced.
+    """Fill ``path`` until it has the nine rows of every problem, in whose order it returns them; others are replaced.
 
-    ``problems`` are of one data set, and the pool of ``other``; ``outputs`` are the student's on them, whence its own
-    traces; ``about`` has student, dataset, condition, seed, source, and what else names the student; ``seed`` is of
-    the variants, ``limit`` the most tokens of a reply. ``answerer`` gets ``at_once`` problems a call, which a kill
-    loses at most. Returns all rows, in the order of ``problems``.
+    ``problems`` are of one set, and the pool of ``other``; ``outputs`` hold the student's own traces; ``about`` names
+    it; ``limit``: most tokens of a reply. ``answerer`` (``prefill.Prefill``) gets ``at_once`` problems a call.
     """
     outputs = list(outputs)
     own = {out["id"]: split_output(out["text"], bool(out.get("finished", True)))[1] for out in outputs}
     key = row_key(problems, outputs, about, limit, seed)
-    done, about = whole(path, key), {**about, "key": key}
+    done, about, place = whole(path, key), {**about, "key": key}, {p.id: i for i, p in enumerate(problems)}
     write_jsonl(path, [made for made in recover_jsonl(path) if made.get("key") == key and made["id"] in done])
     todo = [problem for problem in problems if problem.id not in done]
     for first in range(0, len(todo), at_once):
@@ -132,7 +254,6 @@ def run(
         said = iter([reply for part in replies for reply in part])
         rows = [row(p, v, None if v.text is None else next(said), about) for p, given in made for v in given]
         append_jsonl(path, rows)
-    place = {p.id: i for i, p in enumerate(problems)}
     return sorted(recover_jsonl(path), key=lambda r: (place[r["id"]], VARIANTS.index(r["variant"])))
 
 

@@ -21,7 +21,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from tracekd import machine
 from tracekd.data.problem import Problem
-from tracekd.interventions.variants import MASK
+from tracekd.interventions.forced import MASK
 from tracekd.scoring.aligned import judge_answer
 from tracekd.scoring.reading import read_answers, split_output
 from tracekd.traces import templates
@@ -40,7 +40,7 @@ KINDS: Mapping[str, str] = {
     "masked": "the right fact, its answer masked",
     **{f"wrong_{n}": f"one wrong fact in {n}% of the problems, else the right one" for n in (25, 50, 75)},
 }
-# Traces put before an answer, and the kind of each; names as in ``variants.VARIANTS`` where the trace is the same.
+# Traces put before an answer, and the kind of each; names as in ``forced.VARIANTS`` where the trace is the same.
 FORCED = {
     "gold": "right", "wrong_facts": "one_wrong", "all_wrong": "all_wrong", "other": "foreign", "masked": "masked",
     "empty": "none",

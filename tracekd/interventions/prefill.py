@@ -15,8 +15,7 @@ from itertools import takewhile
 import torch
 
 from tracekd.data.problem import Problem
-from tracekd.interventions.forced import Reply
-from tracekd.interventions.variants import Variant
+from tracekd.interventions.forced import Reply, Variant
 from tracekd.students import sft
 from tracekd.students.generate import continued, prefill, selected
 from tracekd.text import fact_set
@@ -27,16 +26,12 @@ OPEN, CLOSE = "<answer>", "</answer>"
 
 @dataclass(frozen=True)
 class Turn:
-    """One variant in tokens: ``given`` up to the cut (as text ``head``), ``gold`` from there to the closing tag.
-
-    ``implied`` is of the implied answer; None where there is none, or where it is the gold one (``same``).
-    """
+    """One variant in tokens: ``given`` up to the cut (as text ``head``), gold and implied answer to the closing tag."""
 
     head: str
     given: list[int]
     gold: list[int]
-    implied: list[int] | None
-    same: bool
+    implied: list[int] | None  # as ``gold`` where it is the same answer; None: there is none
 
 
 def tokenise(tokenizer, problem: Problem, variant: Variant) -> Turn:
@@ -44,10 +39,10 @@ def tokenise(tokenizer, problem: Problem, variant: Variant) -> Turn:
     before = f"<think>{variant.text}</think> {OPEN}"
     border = len(before) - 1  # the ">" belongs to what the student writes
     implied = variant.implied.answers
-    same = implied is not None and fact_set(implied) == fact_set(problem.answers)
-    answers = [templates.answer_text(problem)]
-    if implied is not None and not same:
-        answers.append(templates.answer_text(replace(problem, answers=implied)))
+    if implied is not None and fact_set(implied) == fact_set(problem.answers):
+        implied = problem.answers
+    stated = [answers for answers in (problem.answers, implied) if answers is not None]
+    answers = [templates.answer_text(replace(problem, answers=one)) for one in stated]
     texts = (before, *(before + answer + CLOSE for answer in answers))
     found = [tokenizer(text, add_special_tokens=False, return_offsets_mapping=True) for text in texts]
     cuts = [sum(end <= border for _, end in one.offset_mapping) for one in found]
@@ -55,7 +50,7 @@ def tokenise(tokenizer, problem: Problem, variant: Variant) -> Turn:
     cut = min(*cuts, len(list(alike)))
     head = before[: found[0].offset_mapping[cut - 1][1]]
     _, gold, *rest = (one.input_ids[cut:] for one in found)
-    return Turn(head, found[0].input_ids[:cut], gold, rest[0] if rest else None, same)
+    return Turn(head, found[0].input_ids[:cut], gold, rest[0] if rest else None)
 
 
 class Prefill:
@@ -75,7 +70,8 @@ class Prefill:
             prompt = sft.prompt_ids(self.tokenizer, templates.prompt(problem))
             turns, prompts = turns + made, prompts + [prompt + turn.given for turn in made]
         state = prefill(self.model, prompts, self.tokenizer.pad_token_id)
-        jobs = [(i, answer) for i, turn in enumerate(turns) for answer in (turn.gold, turn.implied) if answer]
+        jobs = [(i, turn.gold) for i, turn in enumerate(turns)]
+        jobs += [(i, turn.implied) for i, turn in enumerate(turns) if turn.implied not in (None, turn.gold)]
         found: list[list[float]] = [[] for _ in turns]
         for (i, answer), (logp, likeliest) in zip(jobs, self._score(state, jobs), strict=True):
             found[i].append(logp)
@@ -87,7 +83,12 @@ class Prefill:
             state = logits[rows], selected(cache, rows), mask[rows]
             made = continued(self.model, *state, end=self.end, limit=self.max_new_tokens)
             written |= {i: self._closed(*one) for i, one in zip(left, made, strict=True)}
-        replies = iter([self._reply(turn, *written[i], *found[i]) for i, turn in enumerate(turns)])
+        replies = []
+        for i, turn in enumerate(turns):
+            (ids, finished), text = written[i], turn.head + self._text(written[i][0])
+            implied = (None, None) if turn.implied is None else (found[i][-1], len(turn.implied))
+            replies.append(Reply(text, finished, len(ids), found[i][0], len(turn.gold), *implied))
+        replies = iter(replies)
         return [[next(replies) for _ in given] for _, given in asked]
 
     def _score(self, state: tuple, jobs: list[tuple[int, list[int]]]) -> list[tuple[float, bool]]:
@@ -118,9 +119,3 @@ class Prefill:
         """What was written up to the answer's closing tag, and whether it or the end token came."""
         end = next((n for n in range(1, len(ids) + 1) if CLOSE in self._text(ids[:n])), None)
         return (ids, ended) if end is None else (ids[:end], True)
-
-    def _reply(self, turn: Turn, ids: list[int], finished: bool, gold: float, implied: float | None = None) -> Reply:
-        """A reply whose text is what was given, word for word, and what was written, as in any output."""
-        text, of = turn.head + self._text(ids), turn.gold if turn.same else turn.implied
-        implied = gold if turn.same else implied
-        return Reply(text, finished, len(ids), gold, len(turn.gold), implied, None if of is None else len(of))

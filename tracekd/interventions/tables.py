@@ -4,15 +4,12 @@ Every table has one row per estimate: ``student``, ``dataset``, ``condition``, w
 (95%, over problems and seeds), ``t_low``, ``t_high`` (two-way random-effects t interval, from two seeds on), ``n``
 (problems), ``seeds``; see ``bootstrap.pooled``. An outcome is ``answer_correct`` (0..1) or ``logp_gold`` (nats).
 
-*Mediation.* The treatment is a right trace (gold) in place of a wrong one (both_wrong), the mediator that it names the
-gold answer, which masking takes away: total = gold - both_wrong = natural direct (masked - both_wrong) + natural
-indirect (gold - masked). Pearl 2001, UAI; Imai, Keele & Tingley 2010, Psychological Methods 15:309. Notebook 07 has
-the assumptions. No variant is wrong and names the gold answer, so an interaction of the two is not identified.
-
-*2 x 2.* ``label_*`` and ``facts_*`` are controlled direct effects: one step is changed, the other held at a value that
-we set. *Own traces.* ``observed`` is the association in what the student wrote itself; hard problems make both wrong,
-so it is no effect. ``repair`` (gold - own, where the own trace is wrong) and ``breakage`` (own - both_wrong, where it
-is right) are effects on those very problems.
+*Mediation* (Pearl 2001, UAI; Imai, Keele & Tingley 2010, Psychological Methods 15:309). The treatment is a right trace
+(gold) in place of a wrong one (both_wrong), the mediator that it names the gold answer, which masking takes away:
+total = natural direct (masked - both_wrong) + natural indirect (gold - masked). Notebook 07 has the assumptions.
+*2 x 2.* ``label_*`` and ``facts_*`` are controlled direct effects: one step is changed, the other held.
+*Own traces.* ``observed`` is an association; hard problems make both wrong, so it is no effect. ``repair`` (where the
+own trace is wrong) and ``breakage`` (where it is right) are effects on those very problems.
 """
 
 from __future__ import annotations
@@ -23,7 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from tracekd.interventions.variants import VARIANTS
+from tracekd.interventions.forced import VARIANTS
 from tracekd.stats import bootstrap, intervals
 
 GROUP = ["student", "dataset", "condition"]
@@ -33,27 +30,24 @@ FEWEST = 20  # problems below which no sign is read from an interval and nothing
 FEW = 10  # own traces of a kind, below which the observed difference has Newcombe's interval
 # What each effect is made of, and on which problems: "all", "mediated" (the gold trace names every gold answer, the
 # wrong and the masked one name none), "own_right", "own_wrong".
-CONTRASTS: dict[str, tuple[dict[str, int], str]] = {
-    "total": ({"gold": 1, "both_wrong": -1}, "mediated"),
-    "natural_direct": ({"masked": 1, "both_wrong": -1}, "mediated"),
-    "natural_indirect": ({"gold": 1, "masked": -1}, "mediated"),
-    "total_all": ({"gold": 1, "both_wrong": -1}, "all"),
-    "label_given_right_facts": ({"gold": 1, "wrong_label": -1}, "all"),
-    "label_given_wrong_facts": ({"wrong_facts": 1, "both_wrong": -1}, "all"),
-    "facts_given_right_label": ({"gold": 1, "wrong_facts": -1}, "all"),
-    "facts_given_wrong_label": ({"wrong_label": 1, "both_wrong": -1}, "all"),
-    "interaction": ({"gold": 1, "wrong_label": -1, "wrong_facts": -1, "both_wrong": 1}, "all"),
-    "repair": ({"gold": 1, "own": -1}, "own_wrong"),
-    "breakage": ({"own": 1, "both_wrong": -1}, "own_right"),
-}  # fmt: skip
+CONTRASTS = {
+    "total": ("gold - both_wrong", "mediated"),
+    "natural_direct": ("masked - both_wrong", "mediated"),
+    "natural_indirect": ("gold - masked", "mediated"),
+    "total_all": ("gold - both_wrong", "all"),
+    "label_given_right_facts": ("gold - wrong_label", "all"),
+    "label_given_wrong_facts": ("wrong_facts - both_wrong", "all"),
+    "facts_given_right_label": ("gold - wrong_facts", "all"),
+    "facts_given_wrong_label": ("wrong_label - both_wrong", "all"),
+    "interaction": ("gold - wrong_label - wrong_facts + both_wrong", "all"),
+    "repair": ("gold - own", "own_wrong"),
+    "breakage": ("own - both_wrong", "own_right"),
+}
+_ABOUT = {**CONTRASTS, "observed": ("own answer right after a right minus after a wrong own trace", "all")}
 
 
 def frame(rows: Iterable[Mapping]) -> pd.DataFrame:
-    """Rows of ``forced`` as a table, without the variants that do not exist.
-
-    Raises:
-        ValueError: a (student, dataset, condition, seed, id, variant) comes twice, or there is no row.
-    """
+    """Rows of ``forced`` as a table, without the variants that do not exist; ValueError if one comes twice, or none."""
     table = pd.DataFrame(list(rows))
     if table.empty:
         raise ValueError("no intervention rows: run the interventions first")
@@ -68,71 +62,58 @@ def frame(rows: Iterable[Mapping]) -> pd.DataFrame:
 def levels(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
     """Both outcomes under each ``variant``, each on the problems that have it; further columns: ``outcome``."""
     names = dict.fromkeys([*VARIANTS, *table.variant])
-    return _contrasts(table, {v: {v: 1} for v in names}, "variant", rng, repeats)
+    return _contrasts(table, dict(zip(names, names, strict=True)), "variant", rng, repeats)
 
 
 def follow_shares(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
     """What answers follow where trace and context disagree (the implied answer is not the gold one).
 
-    Columns beside those of the module's text: ``variant``; ``follows``: ``trace``, ``context``, ``neither``, or
-    ``prefers_trace`` (the implied answer has the higher log-probability). Values are shares in 0..1. Variant ``given``
-    joins all but ``own`` (whose trace is no intervention), a problem's rows averaged.
+    Further columns: ``variant`` (``given``: all but ``own``, a problem's rows averaged); ``follows``: ``trace``,
+    ``context``, ``neither``, or ``prefers_trace`` (the implied answer has the higher log-probability).
     """
     apart = table[table.disagrees.eq(True)]
     apart = apart.assign(**{kind: apart.follows.eq(kind) for kind in ("trace", "context", "neither")})
     apart["prefers_trace"] = apart.logp_implied > apart.logp_gold
     given = apart[apart.variant != "own"].assign(variant="given")
-    rows = []
-    for (*name, variant), part in pd.concat([apart, given]).groupby([*GROUP, "variant"], sort=False):
-        for kind in ("trace", "context", "neither", "prefers_trace"):
-            values = part.groupby(["id", "seed"])[kind].mean()
-            rows.append({**_head(name), "variant": variant, "follows": kind, **_summary(values, "share", rng, repeats)})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        {**_named(key), "variant": of, "follows": kind}
+        | _summary(part.groupby(["id", "seed"])[kind].mean(), "share", rng, repeats)
+        for (*key, of), part in pd.concat([apart, given]).groupby([*GROUP, "variant"], sort=False)
+        for kind in ("trace", "context", "neither", "prefers_trace")
+    )
 
 
 def effects(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
-    """The effects of ``CONTRASTS`` and ``observed``; see the module's text.
+    """The effects of ``CONTRASTS`` and ``observed``; without any problem, value and interval are NaN and n is 0.
 
-    Columns beside those: effect, outcome, contrast (in words), problems (which ones), asked (problems that were asked
-    at all), gold_names (those of them whose gold trace names every gold answer). Without any problem, value and
-    interval are NaN and n is 0.
+    Further columns: effect, outcome, contrast (in words), problems (which ones), asked (problems that were asked at
+    all), gold_names (those of them whose gold trace names every gold answer).
     """
-    weights = {name: of for name, (of, _) in CONTRASTS.items()}
-    found = _contrasts(table, weights, "effect", rng, repeats)
+    found = _contrasts(table, {name: words for name, (words, _) in CONTRASTS.items()}, "effect", rng, repeats)
     observed = [
-        {**_head(name), "effect": "observed", "outcome": "answer_correct", **_observed(part, rng, repeats)}
-        for name, part in table.groupby(GROUP, sort=False)
+        _named(key) | {"effect": "observed", "outcome": "answer_correct"} | _observed(part, rng, repeats)
+        for key, part in table.groupby(GROUP, sort=False)
     ]
     found = pd.concat([found, pd.DataFrame(observed)], ignore_index=True)
-    words = {
-        name: " ".join(f"{'+' if weight > 0 else '-'} {variant}" for variant, weight in of.items()).removeprefix("+ ")
-        for name, of in weights.items()
-    }
-    found["contrast"] = found.effect.map(words).fillna("own answer right after a right minus after a wrong own trace")
-    found["problems"] = found.effect.map({name: which for name, (_, which) in CONTRASTS.items()}).fillna("all")
+    found["contrast"], found["problems"] = zip(*found.effect.map(_ABOUT), strict=True)
     gold = table[table.variant == "gold"].assign(named=lambda t: t.id.where(t.names_gold.astype(bool)))
     counts = gold.groupby(GROUP, sort=False).agg(asked=("id", "nunique"), gold_names=("named", "nunique"))
     return found.merge(counts.reset_index(), how="left", on=GROUP)
 
 
 def sign(row: Mapping) -> str:
-    """``above zero`` or ``below zero``; else ``inconclusive``, or ``not tested`` on fewer than ``FEWEST`` problems.
-
-    A sign needs both intervals, the one by resampling and (from two seeds on) the t interval, on one side of zero.
-    """
+    """``above zero`` or ``below zero`` by both intervals, ``inconclusive``, or ``not tested``: too few problems."""
     if math.isnan(row["low"]) or row["n"] < FEWEST:
         return "not tested"
-    t_low, t_high = row.get("t_low", math.nan), row.get("t_high", math.nan)
-    if row["low"] > 0 and not t_low <= 0:
+    if np.nanmin([row["low"], row.get("t_low", np.nan)]) > 0:
         return "above zero"
-    return "below zero" if row["high"] < 0 and not t_high >= 0 else "inconclusive"
+    return "below zero" if np.nanmax([row["high"], row.get("t_high", np.nan)]) < 0 else "inconclusive"
 
 
 def by_reveals(table: pd.DataFrame, make: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
-    """``make`` of the problems together and by what their wrong trace reveals, with the first column ``reveals``.
+    """``make`` of all problems and by what their ``both_wrong`` trace reveals (first column: ``reveals``).
 
-    A problem counts under what its ``both_wrong`` trace reveals: ``none``, ``excludes``, ``names`` or ``derives``;
-    records without the column have the row ``all`` alone.
+    Records without the column have the row ``all`` alone.
     """
     parts = {"all": table}
     if "reveals" in table and (table.reveals.fillna("") != "").any():
@@ -143,38 +124,36 @@ def by_reveals(table: pd.DataFrame, make: Callable[[pd.DataFrame], pd.DataFrame]
     return made.reset_index("reveals").reset_index(drop=True)
 
 
-def _head(name: Iterable[str]) -> dict[str, str]:
-    return dict(zip(GROUP, name, strict=True))
-
-
-def _contrasts(
-    table: pd.DataFrame, wanted: Mapping[str, Mapping[str, int]], column: str, rng: np.random.Generator, repeats: int
-) -> pd.DataFrame:
-    """Weighted sums of variants' outcomes, such as gold minus empty, within a problem and then over problems.
-
-    ``wanted`` has the weights by name, which is in ``column`` of the result; an effect of ``CONTRASTS`` is over its
-    problems alone.
-    """
-    rows = []
-    for name, part in table.groupby(GROUP, sort=False):
-        only = _about(part) if column == "effect" else {}
-        for outcome in OUTCOMES:
-            wide = part.pivot(index=["id", "seed"], columns="variant", values=outcome)
-            wide = wide.reindex(columns=list(dict.fromkeys([*VARIANTS, *wide.columns]))).astype(float)
-            for label, weights in wanted.items():
-                values = sum(weight * wide[variant] for variant, weight in weights.items())
-                values = values[values.index.isin(only[label])] if label in only else values
-                # Weights that add up to 1 leave a share, to 0 a difference.
-                kind = "share" if sum(weights.values()) else "difference"
-                found = _summary(values, kind if outcome == "answer_correct" else "other", rng, repeats)
-                rows.append({**_head(name), column: label, "outcome": outcome, **found})
-    return pd.DataFrame(rows)
+def _named(key: Iterable[str]) -> dict[str, str]:
+    return dict(zip(GROUP, key, strict=True))
 
 
 def _summary(values: pd.Series, kind: str, rng: np.random.Generator, repeats: int) -> dict:
     """Mean of values that are indexed by (id, seed), with intervals (``bootstrap.pooled``), ``n`` and ``seeds``."""
     found = bootstrap.pooled(values, rng, repeats, kind)
     return {name: found[name] for name in (*ENDS, "n", "seeds")}
+
+
+def _contrasts(
+    table: pd.DataFrame, wanted: Mapping[str, str], column: str, rng: np.random.Generator, repeats: int
+) -> pd.DataFrame:
+    """Sums of variants' outcomes, such as "gold - own", within a problem and then over problems.
+
+    ``wanted`` has them by name, which goes into ``column``; an effect of ``CONTRASTS`` is over its problems alone.
+    """
+    rows = []
+    for key, part in table.groupby(GROUP, sort=False):
+        only = _about(part) if column == "effect" else {}
+        for outcome in OUTCOMES:
+            wide = part.pivot(index=["id", "seed"], columns="variant", values=outcome)
+            wide = wide.reindex(columns=list(dict.fromkeys([*VARIANTS, *wide.columns]))).astype(float)
+            for label, words in wanted.items():
+                values = wide.eval(words)
+                values = values[values.index.isin(only[label])] if label in only else values
+                kind = "difference" if "-" in words else "share"
+                found = _summary(values, kind if outcome == "answer_correct" else "other", rng, repeats)
+                rows.append({**_named(key), column: label, "outcome": outcome, **found})
+    return pd.DataFrame(rows)
 
 
 def _about(part: pd.DataFrame) -> dict[str, pd.Index]:

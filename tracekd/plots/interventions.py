@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from tracekd.interventions.forced import VARIANTS
 from tracekd.interventions.tables import FEWEST
-from tracekd.interventions.variants import VARIANTS
 from tracekd.plots.scores import points
 from tracekd.plots.style import OKABE_ITO, colour_of
 

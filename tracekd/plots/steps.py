@@ -91,11 +91,10 @@ def corruptions(problem: Problem, seed: int = 0) -> pd.DataFrame:
         One row per trace: ``trace``; ``label``, ``facts`` as stated; ``classification``, ``retrieval`` as verified.
     """
     made = {"correct": templates.build(problem, "correct", seed=seed)}
-    for style, step in product(corruption.STYLES, ("classification", "retrieval", "both")):
-        made[f"{style}: {step}"] = templates.build(problem, "incorrect", seed=seed, style=style, corrupt=step)
+    for (kind, style), step in product(templates.INCORRECT.items(), ("classification", "retrieval", "both")):
+        made[f"{style}: {step}"] = templates.build(problem, kind, seed=seed, corrupt=step)
     rows = []
     for name, trace in made.items():
-        seen = templates.verify(trace, problem)
-        words = ["right" if right else "wrong" for right in (seen.classification, seen.retrieval)]
+        words = ["right" if right else "wrong" for right in templates.verify(trace, problem)]
         rows.append((name, trace.classification, trace.text.split("question: ", 1)[1], *words))
     return pd.DataFrame(rows, columns=["trace", "label", "facts", "classification", "retrieval"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from tracekd.data.problem import Problem
 from tracekd.decompose.derive import derive
 from tracekd.scoring.reading import read_answers, split_output
 from tracekd.text import fact_set, normalise, rouge_l, same_label, word_f1
-from tracekd.traces.leakage import reveals
+from tracekd.traces.corruption import reveals
 from tracekd.traces.templates import read
 
 # The data dictionary of verdict tables, written beside every one of them: column, meaning.
@@ -22,7 +24,6 @@ VERDICT = pd.read_csv(Path(__file__).with_name("verdict_columns.csv"))
 STATUSES = ("ok", "untagged", "no_trace", "no_answer", "truncated")
 
 Faults = dict[str, list[str]]  # what can be wrong with an outputs file, by kind
-Judge = Callable[[Problem, str, bool], dict[str, Any]]
 # The four cells of the trace x answer table, by (trace_correct, answer_correct).
 CELLS = {(True, True): "both", (False, True): "answer_only", (True, False): "trace_only", (False, False): "neither"}
 
@@ -36,10 +37,7 @@ def overlap(stated: frozenset, gold: frozenset) -> tuple[float, float, float]:
 
 
 def verdict(problem: Problem, text: str, finished: bool = True) -> dict[str, Any]:
-    """Judge one output against its own problem; ``VERDICT`` describes the columns.
-
-    A step that is not stated is not correct.
-    """
+    """Judge one output against its own problem (columns: ``VERDICT``); a step that is not stated is wrong."""
     status, trace, answer = split_output(text, finished)
     label, facts = read(trace, problem.context) if trace else (None, None)
     stated_facts, gold_facts = fact_set(facts or ()), fact_set(problem.facts)
@@ -68,7 +66,6 @@ def verdict(problem: Problem, text: str, finished: bool = True) -> dict[str, Any
         "answer_f1": f1,
         "answer_rouge_l": max(rouge_l(" ".join(stated), gold) for gold in problem.answers) if marco else math.nan,
         "answer_contains": enough(f" {normalise(gold)} " in padded for gold in problem.answers),
-        "trace_words": len(trace.split()) if trace else 0,
         "cell": CELLS[classified and retrieved, right],
     }
 
@@ -85,10 +82,7 @@ def judge_answer(problem: Problem, stated: Sequence[str]) -> tuple[bool, float]:
 
 
 def passes_check(problem: Problem, verdict: Mapping[str, Any]) -> bool | None:
-    """Whether the stated label and facts are those derived from context and question; gold is not used.
-
-    None where nothing is derived for one of the two steps, False where a step is not stated.
-    """
+    """Whether the stated label and facts are those derived from context and question; None where nothing is derived."""
     derived = derive(problem)
     if derived.category is None or not derived.evidence:
         return None
@@ -104,13 +98,8 @@ def usable(output: Mapping) -> bool:
     return all(isinstance(text, str) for text in texts) and isinstance(output.get("finished", True), bool)
 
 
-def verdicts(
-    problems: Mapping[str, Problem], outputs: Iterable[Mapping], faults: Faults, judge: Judge = verdict
-) -> Iterator[dict[str, Any]]:
-    """Yield one verdict per output in their order, joined by id; ``faults`` (empty) gets the others, by kind.
-
-    Of two outputs for one id the first one counts.
-    """
+def verdicts(problems: Mapping[str, Problem], outputs: Iterable[Mapping], faults: Faults) -> Iterator[dict[str, Any]]:
+    """Yield a verdict per output, joined by id (of two the first counts); ``faults`` gets the others, by kind."""
     faults |= {kind: [] for kind in ("malformed", "unknown", "duplicate", "missing")}
     seen: set[str] = set()
     for number, output in enumerate(outputs, 1):
@@ -122,5 +111,31 @@ def verdicts(
             faults["duplicate"].append(key)
         else:
             seen.add(key)
-            yield judge(problems[key], output["text"], output.get("finished", True))
+            yield verdict(problems[key], output["text"], output.get("finished", True))
     faults["missing"] += [key for key in problems if key not in seen]
+
+
+# The grader's examples define what "correct" means here: invented problems and outputs, the verdict that each must get.
+_EXAMPLES = tomllib.loads(Path(__file__).with_name("grader_examples.toml").read_text(encoding="utf-8"))
+EXAMPLE_PROBLEMS = {
+    name: Problem(**{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()})
+    for name, row in _EXAMPLES["problems"].items()
+}
+
+
+def example_cases() -> list[tuple[Problem, str, bool, tuple, str]]:
+    """Problem, output, whether it was finished, expected status and three flags (as in the table), and the reason."""
+    found = []
+    for case in _EXAMPLES["cases"]:
+        problem, expected = EXAMPLE_PROBLEMS[case["problem"]], (case["status"], *case["right"])
+        problem = replace(problem, answers=(case["gold"],)) if "gold" in case else problem
+        found.append((problem, case["text"], case.get("finished", True), expected, case["note"]))
+    return found
+
+
+def example_table() -> pd.DataFrame:
+    """The examples with their verdicts: note, text, finished, status, classification, retrieval, answer, contains."""
+    shown = {f"{step}_correct": step for step in ("classification", "retrieval", "answer")}
+    shown["answer_contains"] = "contains"
+    rows = [{"note": case[4], "text": case[1], "finished": case[2], **verdict(*case[:3])} for case in example_cases()]
+    return pd.DataFrame(rows)[["note", "text", "finished", "status", *shown]].rename(columns=shown)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tracekd.data.problem import Problem
-from tracekd.text import FENCE, marked_lines, normalise, quoted_list, read_list, unescaped, unfenced, unquoted_list
+from tracekd.text import FENCE, marked_lines, normalise, quoted_list, read_list, unfenced, unquoted_list
 from tracekd.traces.templates import read
 
 # A role word that a chat template left behind. It counts only before a line end, a colon or a tag:
@@ -41,14 +41,14 @@ _NO_ITEMS = frozenset(["a", "an", "and", "are", "at", "in", "is", "no", "not", "
 def split_output(text: str, finished: bool = True) -> tuple[str, str | None, str | None]:
     """Cut an output into status, trace text and answer text; texts that are absent or empty are None.
 
-    The trace is what the last ``<think>...</think>`` before the answer holds that is not empty; for a lone
-    ``</think>`` what stands before it, for a lone ``<think>`` what follows up to ``<answer>``. The answer is what the
-    last ``<answer>`` holds that is not empty, else what follows the trace. Only the first turn counts.
-
-    The status is the first that holds of ``truncated`` (not ``finished``: generation met its token limit),
-    ``no_answer``, ``no_trace``, ``untagged`` (the answer does not stand between its tags), ``ok``.
+    The trace is what the last ``<think>...</think>`` before the answer holds, the answer what the last ``<answer>``
+    holds that is not empty, else what follows the trace. Only the first turn counts. The status is the first that
+    holds of ``truncated`` (not ``finished``: generation met its token limit), ``no_answer``, ``no_trace``, ``untagged``
+    (the answer does not stand between its tags), ``ok``.
     """
-    text = _plain(text)
+    text = unescaped(text)
+    text = _first_turn(_TAG_FORMS.sub(lambda match: f"<{match[1]}{match[2].lower()}>", text))
+    text = FENCE.sub("", text)
     trace, answer, tagged, closed = _parts(text, finished)
     trace = trace.strip() or None if trace else None
     answer = _bare_answer(answer) if answer else None
@@ -57,15 +57,6 @@ def split_output(text: str, finished: bool = True) -> tuple[str, str | None, str
     holds = {"truncated": not finished, "no_answer": answer is None, "no_trace": trace is None}
     holds |= {"untagged": not (tagged and closed), "ok": True}
     return next(status for status in holds if holds[status]), trace, answer
-
-
-def _plain(text: str) -> str:
-    """One turn, without tokens of a chat template, its tags in one spelling."""
-    text = unescaped(text)
-    if "<" in text:
-        text = _TAG_FORMS.sub(lambda match: f"<{match[1]}{match[2].lower()}>", text)
-        text = _first_turn(text)
-    return FENCE.sub("", text)
 
 
 def _first_turn(text: str) -> str:
@@ -108,16 +99,14 @@ def _parts(text: str, finished: bool) -> tuple[str | None, str | None, bool, boo
 
 
 def _traces(text: str) -> tuple[list[tuple[int, int, str]], str]:
-    """Start, end and text of every closed trace, and what follows the last ``</think>`` that is followed by anything.
-
-    A ``</think>`` without its ``<think>`` closes a trace only where no trace with both has been read before it.
-    """
+    """Start, end and text of every closed trace, and what follows the last ``</think>`` that anything follows."""
     found, place, rest = [], 0, text
     for match in re.finditer("</think>", text):
         part = text[place : match.start()]
         head, tag, inner = part.partition("<think>")
         if tag:
             found.append((place + len(head), match.end(), inner))
+        # Without its <think> it closes a trace only where no trace with both tags has been read before it.
         elif not any(_untagged(inner) for *_, inner in found):
             found.append((place, match.end(), part))
         place = match.end()
@@ -145,9 +134,8 @@ def _bare_answer(text: str) -> str | None:
 def read_answers(problem: Problem, text: str | None) -> tuple[str, ...]:
     """The answers in an answer text, as written; those that are empty after normalisation are left out.
 
-    Lists are Python literals, names in square brackets, bulleted or numbered lines, or lines; for CoTempQA and bAbI
-    also names with semicolons between them, for bAbI with commas or, since its answers are single words, white space.
-    MS MARCO's free text is a list only as a literal in square brackets. Any other text is one item.
+    Lists are Python literals, names in square brackets, or lines; for CoTempQA and bAbI also names with semicolons
+    between, for bAbI with commas or white space. MS MARCO's free text is a list only as a literal.
     """
     return () if text is None else tuple(item for item in _items(problem, text.strip()) if normalise(item))
 

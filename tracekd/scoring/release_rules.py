@@ -11,7 +11,6 @@ from typing import Any
 
 from tracekd.data.problem import Problem
 from tracekd.scoring import aligned
-from tracekd.scoring.aligned import CELLS
 from tracekd.scoring.reading import split_output
 from tracekd.traces.templates import answer_text
 
@@ -34,6 +33,8 @@ _RELATIONS = (
     ("work", "works for"),
     ("play", "plays for"),
 )
+# Words beside the answer where it has no tag, and the side of them on which it stands.
+_MARKS = (("answer the question based on", 0), (" answer ", 1), ("answer:", 1))
 _TENSES = ((" was ", " is "), (" held ", " holds "), (" worked ", " works "), (" played ", " plays "))
 _RESTS = (r"(.*?) from (.*?) to (.*?)\.", r"(.*?) in (.*?)\.", r"(.*?) from (.*)", r"(.*?)\.")
 
@@ -43,12 +44,8 @@ def answer_part(text: str) -> str:
     text = text.lower()
     if "<answer>" in text:
         text = text.split("<answer>", 1)[1].split("</answer>", 1)[0]
-    elif "answer the question based on" in text:
-        text = text.split("answer the question based on", 1)[0]
-    elif " answer " in text:
-        text = text.split(" answer ")[1]
-    elif "answer:" in text:
-        text = text.split("answer:")[1]
+    else:
+        text = next((text.split(words)[side] for words, side in _MARKS if words in text), text)
     return text.replace("assistant", "").replace("think", "").strip()
 
 
@@ -129,10 +126,7 @@ def _file(problem: Problem) -> str:
 
 
 def verdict(problem: Problem, text: str, gold_rows: GoldRows) -> dict[str, Any]:
-    """Judge one output by the release's rules; ``aligned.VERDICT`` describes the columns.
-
-    ``status`` is the aligned reader's, for counting; ``cell`` is None where the output is not evaluated.
-    """
+    """Judge one output by the release's rules (columns: ``aligned.VERDICT``); ``cell`` is None where not evaluated."""
     row, trace, metric = gold_rows.of(problem), text.split("</think>", 1)[0], answer_metric(problem, text)
     evaluated = "think" in text and bool(trace.strip())
     sentences = trace.split(".")
@@ -147,7 +141,7 @@ def verdict(problem: Problem, text: str, gold_rows: GoldRows) -> dict[str, Any]:
         "evaluated": evaluated, "gold_row": row.id if row else None, "other_row": row is not problem,
         "classification_correct": classified, "retrieval_correct": retrieved,
         "trace_correct": classified and retrieved, "answer_correct": right,
-        "cell": CELLS[classified and retrieved, right] if evaluated else None, **metric,
+        "cell": aligned.CELLS[classified and retrieved, right] if evaluated else None, **metric,
     }  # fmt: skip
 
 

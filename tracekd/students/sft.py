@@ -16,7 +16,7 @@ from tracekd.data.problems import marker as problems_marker
 from tracekd.io.records import CODE, hash_of_files, read_jsonl, sha256, write_json, write_jsonl
 from tracekd.students import registry
 from tracekd.teacher import run_texts
-from tracekd.traces import freeform, natural, templates
+from tracekd.traces import freeform, templates
 
 log = logging.getLogger(__name__)
 CONDITIONS = (*templates.RULED, *freeform.CONDITIONS)
@@ -182,10 +182,12 @@ def set_path(run, dataset: str, condition: str) -> Path:
 
 def marker(run) -> dict:
     """What a run's SFT sets follow from: problems, texts, natural traces, sizes, conditions, and the package's code."""
+    own = [d for d in run.datasets if freeform.NATURAL.keys() & run.profile.conditions_of(d)]
+    wrong = {f"{d}/{s}": freeform.natural_path(run, d, s) for d in own for s in run.profile.seeds}
     return {
         "problems": problems_marker(run),
         "texts": sha256(Path(run.texts)) if run.texts else freeform.TEMPLATED,
-        "natural": natural.marker(run),
+        "natural": {name: sha256(path) for name, path in wrong.items() if path.exists()},
         "train": dict(run.profile.train),
         "conditions": {d: list(run.profile.conditions_of(d)) for d in run.datasets},
         "code": hash_of_files(ROOT / "tracekd", CODE),
@@ -215,8 +217,8 @@ def prepare(run) -> Sets:
         found = run_texts.texts_of(run, dataset, problems)
         chosen = run_texts.training_problems(run, dataset, problems, found)
         for condition in run.profile.conditions_of(dataset):
-            if condition in natural.CONDITIONS:
-                own = {s: natural.build_all(run, dataset, problems, condition, s) for s in run.profile.seeds}
+            if condition in freeform.NATURAL:
+                own = {s: freeform.build_natural(run, dataset, problems, condition, s) for s in run.profile.seeds}
                 examples = [e for s, traces in own.items() for e in _examples(problems, condition, traces, s)]
             else:
                 examples = build(chosen, condition, seed=run.seed, texts=found and found.texts)

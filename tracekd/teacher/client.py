@@ -12,18 +12,20 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from tracekd.command_line import Parser
 from tracekd.data.problem import Problem
 from tracekd.data.problems import check_source, datasets_of, load
-from tracekd.io.records import append_jsonl, recover_jsonl, sha256
+from tracekd.io.records import append_jsonl, recover_jsonl, sha256, write_jsonl
 from tracekd.scoring.aligned import verdict
 from tracekd.text import fact_set
-from tracekd.traces.freeform import Texts, clean, fingerprint, keep
+from tracekd.traces.freeform import Texts, clean, fingerprint
 from tracekd.traces.templates import prompt
 
+WORKERS = 4  # requests at once
 _SUMMARY = "Summarise the following reasoning in two to four sentences. Add nothing to it.\n\n{trace}"
 _EXPLANATION = (
     "{prompt}\n\nThe answer is: {answer}\n\nExplain step by step, from the context alone, why this is the answer."
@@ -51,11 +53,7 @@ def endpoint(url: str, model: str, key: str = "") -> Any:
 
 
 def ask(client: Any, text: str, **options: Any) -> tuple[str, str]:
-    """Reasoning and reply to one user turn, without tags; ``options`` (``model``, ...) go into the request.
-
-    Reasoning is ``reasoning_content`` or ``reasoning`` of the message, else what stands before ``</think>``, else "".
-    ``Unanswered`` where no whole reply comes.
-    """
+    """Reasoning (or "") and reply to one user turn, without tags; ``Unanswered`` where no whole reply comes."""
     from openai import OpenAIError
 
     made = None
@@ -80,10 +78,7 @@ def ask(client: Any, text: str, **options: Any) -> tuple[str, str]:
 
 
 def right(problem: Problem, reply: str) -> bool:
-    """Whether a reply, or what follows its last "Answer:", is right by the verdict on outputs, or lists gold alone.
-
-    An answer in prose is not taken: its problem is left out, and counted as wrong.
-    """
+    """Whether a reply, or what follows its last "Answer:", is right or lists gold alone; prose counts as wrong."""
     final = _FINAL.split(reply)[-1].strip(" *_`\n")
     listed = fact_set(re.split(r"[,;\n]|\band\b", final))
     return listed == fact_set(problem.answers) or any(verdict(problem, t)["answer_correct"] for t in (reply, final))
@@ -96,40 +91,35 @@ def cached(client: Any, cache: Path, options: Mapping[str, Any]) -> Callable[[st
     lock, failures = threading.Lock(), []
 
     def asked(text: str) -> tuple[str, str]:
-        """Reasoning and reply to one user turn; ``Unanswered`` where there is none."""
         key = sha256({"url": str(client.base_url), "text": text, **options})
-        if key in known:
-            return known[key]
-        if len(failures) >= _IN_A_ROW:
-            raise Unanswered(f"not asked: {_IN_A_ROW} requests in a row had failed")
-        try:
-            thought, reply = ask(client, text, **options)
-        except Unanswered as error:
-            failures.append(error)
-            raise
-        with lock:
-            failures.clear()
-            append_jsonl(cache, [{"key": key, "reasoning": thought, "reply": reply}])
-            known[key] = thought, reply
-        return thought, reply
+        if key not in known:
+            if len(failures) >= _IN_A_ROW:
+                raise Unanswered(f"not asked: {_IN_A_ROW} requests in a row had failed")
+            try:
+                thought, reply = ask(client, text, **options)
+            except Unanswered as error:
+                failures.append(error)
+                raise
+            with lock:
+                failures.clear()
+                append_jsonl(cache, [{"key": key, "reasoning": thought, "reply": reply}])
+                known[key] = thought, reply
+        return known[key]
 
     return asked
 
 
-def collect(problems: Sequence[Problem], client: Any, cache: Path, *, workers: int = 4, **options: Any) -> tuple:
-    """Ask for trace, summary and explanation of every problem, ``workers`` at once; see ``ask`` for ``options``.
+def collect(problems: Sequence[Problem], client: Any, cache: Path, **options: Any) -> tuple[list[Texts], dict]:
+    """Ask for trace, summary and explanation of every problem; ``options`` (``model``, ...) go into each request.
 
-    Returns:
-        The texts on problems that the teacher answers right, in their order, and counts: ``right``, ``wrong`` and
-        ``failed`` (no whole reply) add up to ``problems``; ``reasons`` counts the failures, which the next run asks
-        again.
+    Returns the texts on problems that the teacher answers right, in their order, and counts: ``right``, ``wrong`` and
+    ``failed`` (which the next run asks again, ``reasons`` says why) add up to ``problems``.
     """
     from tqdm.contrib.concurrent import thread_map
 
     asked = cached(client, cache, options)
 
     def one(problem: Problem) -> Texts | str:
-        """One problem's texts; "" where the teacher is wrong, else why it failed."""
         try:
             reasoning, said = asked(prompt(problem))
             if not right(problem, said):
@@ -141,7 +131,7 @@ def collect(problems: Sequence[Problem], client: Any, cache: Path, *, workers: i
             return str(error)
         return Texts(problem.id, options["model"], trace, summary, explanation, fingerprint(problem), said)
 
-    results = thread_map(one, problems, max_workers=workers, desc=options["model"], unit="problem")
+    results = thread_map(one, problems, max_workers=WORKERS, desc=options["model"], unit="problem")
     texts = [result for result in results if isinstance(result, Texts)]
     reasons = Counter(result for result in results if isinstance(result, str) and result)
     counts = {"right": len(texts), "wrong": results.count(""), "failed": reasons.total(), "reasons": dict(reasons)}
@@ -160,11 +150,9 @@ def main(argv: list[str]) -> int:
     add("--url", default=env("TRACEKD_TEACHER_URL", ""), help="up to /v1 (else TRACEKD_TEACHER_URL)")
     add("--model", default=env("TRACEKD_TEACHER_MODEL", ""), help="its name (else TRACEKD_TEACHER_MODEL)")
     add("--max-tokens", type=int, default=4096, help="a longer reply is not used (default: 4096)")
-    add("--temperature", type=float, default=0.0, help="of sampling (default: 0)")
-    add("--workers", type=int, default=4, help="requests at once (default: 4)")
     add("--go", action="store_true", help="ask; without it only the number of requests is printed")
     options = made.parse_args(argv)
-    for name in ("limit", "max_tokens", "workers"):
+    for name in ("limit", "max_tokens"):
         if (value := getattr(options, name)) is not None and value < 1:
             raise ValueError(f"--{name.replace('_', '-')} {value}: expected 1 or more")
     client = endpoint(options.url, options.model, env("TRACEKD_TEACHER_KEY", ""))
@@ -175,8 +163,8 @@ def main(argv: list[str]) -> int:
         words = sum(len(prompt(p).split()) for p in problems)
         print(f"{len(problems)} problems with {words:,} words: up to {3 * len(problems)} requests; --go asks them")
         return 0
-    given = {name: getattr(options, name) for name in ("workers", "model", "max_tokens", "temperature")}
+    given = {"model": options.model, "max_tokens": options.max_tokens, "temperature": 0.0}
     texts, counts = collect(problems, client, options.out.with_name("cache.jsonl"), **given)
-    keep(options.out, texts)
+    write_jsonl(options.out, map(asdict, texts))
     print(json.dumps({"written": str(options.out), **counts}, ensure_ascii=False))
     return 1 if counts["failed"] else 0

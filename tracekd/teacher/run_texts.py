@@ -1,4 +1,4 @@
-"""Texts of a teacher on a run's problems: found, read from JSON-lines files, joined to the problems.
+"""Texts of a teacher on a run's problems, read from JSON-lines files; and counts of the release's R1 sets.
 
 Rows of our own form name their problem by id. DeepSeek-R1's texts on CoTempQA are joined by question and set of facts;
 a row that is on no problem at hand, but holds one whole, adds it to training.
@@ -12,7 +12,9 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from tracekd.config import Profile
+import pandas as pd
+
+from tracekd.config import ROOT, Profile
 from tracekd.data.load_cotempqa import cotempqa_problem
 from tracekd.data.problem import CATEGORIES, Problem, at, check_fields
 from tracekd.data.problems import training_set
@@ -25,23 +27,27 @@ R1 = "DeepSeek-R1"
 # Text to the column of an R1 file that holds it.
 COLUMNS = {"trace": "r1_trace", "summary": "r1_summary", "explanation": "r1_explanation", "answer": "r1_prediction"}
 _OWN = [f.name for f in fields(Texts)]
+# The first rows of the release's R1 sets, and their recorded counts; a row's message is that which it was trained on.
+R1_ROWS = Path("released") / "r1_set_rows.jsonl"
+R1_COUNTS = ROOT / "figures" / "data" / "r1_sets.csv"
+_MESSAGE = ["message_question", "message_label", "message_answer"]
 FORMS = f"rows with id, teacher, trace (ours, no fields but {', '.join(_OWN)}), or question, facts, r1_trace (R1 files)"
 
 
 @dataclass
 class Found:
-    """What ``read`` found: one ``Texts`` a problem, training problems that the data source lacks, rows left out."""
+    """What ``read`` found."""
 
-    texts: list[Texts] = field(default_factory=list)
-    added: list[Problem] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
+    texts: list[Texts] = field(default_factory=list)  # one a problem
+    added: list[Problem] = field(default_factory=list)  # training problems that the data source lacks
+    left_out: list[str] = field(default_factory=list)  # rows on no problem
+    training: list[Problem] = field(default_factory=list)  # with a text: those at hand, then ``added``
 
 
-def read(path: str | Path, problems: Iterable[Problem]) -> Found:
-    """Read a file of texts, or a folder of such files, and join them to ``problems`` (all splits).
+def read(path: str | Path, problems: Sequence[Problem]) -> Found:
+    """Read a file or folder of texts, and join them to ``problems`` (all splits); other data sets are passed over.
 
-    Rows on other data sets are passed over. ValueError, with file and line: a row that cannot be read, an unknown form,
-    or two rows on one problem.
+    ValueError, with file and line: a row that cannot be read, an unknown form, or two rows on one problem.
     """
     path, known, found, texts = Path(path), {}, Found(), {}
     for p in problems:
@@ -63,6 +69,7 @@ def read(path: str | Path, problems: Iterable[Problem]) -> Found:
             else:
                 texts[problem.id] = replace(text, id=problem.id, problem=text.problem or fingerprint(problem))
     found.texts = list(texts.values())
+    found.training = [p for p in (*problems, *found.added) if p.split == "train" and p.id in texts]
     return found
 
 
@@ -105,11 +112,10 @@ def _on(row: Mapping[str, Any], known: dict[Any, Problem], found: Found) -> Prob
 
 
 def find_texts(given: str, profile: Profile, source: str) -> str:
-    """The absolute path of a teacher's texts; "" for templated ones.
+    """The absolute path of a teacher's texts; "" for templated ones; FileNotFoundError where there is no such file.
 
     ``given`` is a file or folder, ``auto``, ``templated``, or "" for ``TRACEKD_TEXTS``, else the profile's. ``auto``
     takes the folder ``r1`` beside ``cotempqa`` in the data folder, where the profile trains on free-form traces.
-    FileNotFoundError where there is no such file.
     """
     given = given or os.environ.get("TRACEKD_TEXTS", "") or profile.texts
     if given == "auto":
@@ -126,35 +132,50 @@ def find_texts(given: str, profile: Profile, source: str) -> str:
 
 
 def texts_of(run, dataset: str, problems: Sequence[Problem]) -> Found | None:
-    """A teacher's texts on a data set that the run trains free-form traces on, else None; says what was found.
-
-    ValueError where none of the texts is on a training problem; see also ``read``.
-    """
+    """A teacher's texts on a data set that the run trains free-form traces on, else None; says what was found."""
     if not (run.texts and any(map(freeform.takes_texts, run.profile.conditions_of(dataset)))):
         return None
     found = read(run.texts, problems)
     left = f"; {len(found.left_out)} rows are left out, first {found.left_out[0]}" if found.left_out else ""
-    if not (have := _covered(found, problems)):
+    if not found.training:
         raise ValueError(f"{run.texts} has no text on any training problem of {dataset}: leave the file out{left}")
     print(
         f"{dataset}: {len(found.texts)} problems have texts by {' and '.join(sorted({t.teacher for t in found.texts}))}"
-        f"; {len(found.added)} of them are added to the data source's, {len(found.texts) - len(have)} are test "
-        f"problems and not trained on{left}; the other training problems are left out in every condition"
+        f"; {len(found.added)} of them are added to the data source's, {len(found.texts) - len(found.training)} are "
+        f"test problems and not trained on{left}; the other training problems are left out in every condition"
     )
     return found
-
-
-def _covered(found: Found, problems: Sequence[Problem]) -> list[Problem]:
-    """The training problems that have texts: those of ``problems``, then those that the texts' rows add."""
-    have = {text.id for text in found.texts}
-    return [p for p in (*problems, *found.added) if p.split == "train" and p.id in have]
 
 
 def training_problems(run, dataset: str, problems: Sequence[Problem], found: Found | None = None) -> list[Problem]:
     """The training problems of a run: the profile's number; with a teacher's texts, of those that have one.
 
-    All conditions of a data set are trained on the same problems, so that they differ in the trace alone. ``found`` is
-    of ``texts_of``, which is called where it is not given.
+    All conditions of a data set share them, so that they differ in the trace alone. ``found`` is of ``texts_of``.
     """
     found = found or texts_of(run, dataset, problems)
-    return training_set(run, dataset, _covered(found, problems) if found else list(problems))
+    return training_set(run, dataset, found.training if found else list(problems))
+
+
+def r1_sets(source: str | Path) -> pd.DataFrame:
+    """Counts of the release's R1 sets, from the rows below ``source``, else as recorded; ValueError names a bad line.
+
+    Columns file (and ``all``), rows, same_problem, another_problem (by question), distinct_messages, most_repeated
+    (rows that hold the file's most frequent message), another_category (rows whose message has another's label).
+    """
+    path, rows, names = Path(source) / R1_ROWS, [], CATEGORIES["cotempqa"]
+    if not path.is_file():
+        return pd.read_csv(R1_COUNTS)
+    for number, row in numbered_jsonl(path):
+        with at(f"{path.name}, line {number}"):
+            check_fields(row, ("category", "row_question", *_MESSAGE), ())
+            if row["category"] not in names:
+                raise ValueError(f"category is {row['category']!r}, expected {', '.join(names)}")
+            same, message = row["row_question"] == row["message_question"], "\n".join(row[name] for name in _MESSAGE)
+            rows.append((row["category"], same, message, row["message_label"] != row["category"]))
+    rows = pd.DataFrame(rows, columns=["file", "same", "message", "moved"])
+    found = pd.concat([rows, rows.assign(file="all")]).groupby("file").agg(
+        rows=("same", "size"), same_problem=("same", "sum"), another_problem=("same", lambda same: (~same).sum()),
+        distinct_messages=("message", "nunique"), most_repeated=("message", lambda part: part.value_counts().max()),
+        another_category=("moved", "sum"),
+    )  # fmt: skip
+    return found.reindex([name for name in (*names, "all") if name in found.index]).reset_index()

@@ -1,23 +1,22 @@
-"""Wrong traces: a wrong label and wrong facts for a problem, which should reveal as little as possible.
+"""Wrong traces: a wrong label and wrong facts for a problem, and what stated facts reveal of its answer.
 
 Three kinds, by ``style``:
 
 * ``matched`` (the default): as many facts as gold has, close to these in form. Labels are drawn by ``label_table``.
-  Facts are drawn again until they reveal nothing (``leakage.reveals``), or as little as the context allows.
+  Facts are drawn again until they reveal nothing, or as little as the context allows.
 * ``uniform``: any other label, and facts at random from those that are not gold.
 * ``as_published``: the habits of the release. Any other label; CoTempQA's wrong facts are one bare sentence, bAbI's
   are lower-cased and in random order, and none are stated where all are gold. MS MARCO's habits are not known: a list.
 
 Facts come from the context and never equal a gold fact. Where it has fewer other facts than gold ones, the missing ones
-are *altered*: a gold fact with one word exchanged. Where nothing is gold, the wrong list holds one passage. Seed and
-the problem's id alone decide every draw.
+are *altered*: a gold fact with one word exchanged. Seed and the problem's id alone decide every draw.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain, combinations, product
 from math import comb, prod
@@ -26,9 +25,13 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from tracekd.data.problem import CATEGORIES, Problem
+from tracekd.decompose.derive import derive
+from tracekd.text import fact_set
 from tracekd.text import normalise as same
-from tracekd.traces.leakage import LEVELS, names, reveals
 
+# What facts that are not gold reveal of the answer, from harmless to worst: a named answer stands among other words.
+LEVELS = ("none", "excludes", "names", "derives")
+RIGHT = "right"
 STYLES = ("matched", "uniform", "as_published")
 _DRAWS = 256  # random choices of facts that are compared in form
 _ALL = 5000  # up to so many choices, every one is tried before a revealing one is taken
@@ -53,10 +56,8 @@ def wrong_label(problem: Problem, seed: int = 0, style: str = "matched") -> str:
     counts = label_counts(problem)
     others = [label for label in counts if label != problem.category]
     if not others:
-        raise ValueError(
-            f"problem {problem.id}: set {problem.dataset!r} has no label beside {problem.category!r} to draw: load the "
-            "set whole, or corrupt='retrieval'"
-        )
+        words = f"set {problem.dataset!r} has no label beside {problem.category!r} to draw"
+        raise ValueError(f"problem {problem.id}: {words}: load the set whole, or corrupt='retrieval'")
     rng = generator(seed, problem.id, "label")
     if style != "matched":
         return others[rng.integers(len(others))]
@@ -67,46 +68,76 @@ def wrong_label(problem: Problem, seed: int = 0, style: str = "matched") -> str:
     return others[rng.choice(len(others), p=weights / weights.sum())]
 
 
+def label_counts(problem: Problem) -> dict[str, int]:
+    """The labels of the problem's set with their counts among its training problems, 1 each where none are known."""
+    meta, labels = problem.meta, CATEGORIES.get(problem.dataset, ())
+    labels = meta["labels"].split("|") if "labels" in meta else labels
+    counts = meta["label_counts"].split("|") if "label_counts" in meta else [1] * len(labels)
+    return dict(zip(labels, map(int, counts), strict=True))
+
+
+@lru_cache
+def label_table(counts: tuple[int, ...]) -> np.ndarray:
+    """The chance of each wrong label (columns) for each gold label (rows): the least information with gold's shares.
+
+    It is w[i] * w[j] off the diagonal, w by iterative proportional fitting; uniform where one label has over half.
+    """
+    target = np.array(counts, dtype=float) / sum(counts)
+    weights = np.ones(len(target)) if target.max() > 0.5 else target
+    for _ in range(1000 if target.max() <= 0.5 else 0):
+        weights = np.sqrt(weights * target / (weights.sum() - weights))
+    table = np.tile(weights, (len(target), 1))
+    np.fill_diagonal(table, 0)
+    return table / np.maximum(table.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+
+
+def reveals(problem: Problem, facts: Sequence[str] | None) -> str:
+    """What stated facts (None: none are) reveal: ``right`` (they are gold), else the worst of ``LEVELS`` that holds."""
+    if facts is None:
+        return "none"
+    if problem.facts and fact_set(facts) == fact_set(problem.facts):
+        return RIGHT
+    tests = {"derives": derives, "names": names, "excludes": excludes}
+    return next((level for level, holds in tests.items() if holds(problem, facts)), "none")
+
+
+def excludes(problem: Problem, facts: Sequence[str]) -> bool:
+    """Whether the context without the stated facts is exactly the gold facts; False where nothing is gold."""
+    gold = fact_set(problem.facts)
+    return bool(gold) and fact_set(problem.context) - fact_set(facts) == gold
+
+
+def names(problem: Problem, facts: Sequence[str]) -> bool:
+    """Whether a gold answer stands as whole words in a stated fact; MS MARCO: a reference text as a whole."""
+    stated = [f" {same(fact)} " for fact in facts]
+    return any(f" {answer} " in fact for answer in fact_set(problem.answers) for fact in stated)
+
+
+def derives(problem: Problem, facts: Sequence[str]) -> bool:
+    """Whether the rules get a gold answer from the stated facts in place of the context (CoTempQA and bAbI)."""
+    if problem.dataset not in ("cotempqa", "babi") or not facts:  # the rules of the others give no answer
+        return False
+    # Facts of the context in its spelling and order, since a student sees the context, too; then the others.
+    stated, known = fact_set(facts), fact_set(problem.context)
+    read = [fact for fact in problem.context if same(fact) in stated] + [f for f in facts if same(f) not in known]
+    return not fact_set(problem.answers).isdisjoint(_derived(problem.dataset, problem.question, tuple(read)))
+
+
+@lru_cache(maxsize=1 << 15)
+def _derived(dataset: str, question: str, facts: tuple[str, ...]) -> frozenset[str]:
+    return fact_set(derive(Problem("", dataset, "", facts, question, (), (), "test")).answers)
+
+
 def drawn_reveals(problem: Problem, seed: int = 121) -> str:
-    """What the wrong facts drawn by default reveal (``leakage.LEVELS``); "" where a context allows none."""
+    """What the wrong facts drawn by default reveal (``LEVELS``); "" where a context allows none."""
     try:
         return reveals(problem, wrong_facts(problem, seed))
     except ValueError:
         return ""
 
 
-def label_counts(problem: Problem) -> dict[str, int]:
-    """The labels of the problem's set with their counts among its training problems, 1 each where none are known."""
-    if "label_counts" in problem.meta:
-        counts = map(int, problem.meta["label_counts"].split("|"))
-        return dict(zip(problem.meta["labels"].split("|"), counts, strict=True))
-    listed = problem.meta.get("labels")
-    return dict.fromkeys(listed.split("|") if listed else CATEGORIES.get(problem.dataset, ()), 1)
-
-
-@lru_cache
-def label_table(counts: tuple[int, ...]) -> np.ndarray:
-    """The chance of each wrong label (columns) for each gold label (rows); rows sum to 1, the diagonal is 0.
-
-    The table of least information whose rows and columns both have the shares of ``counts``: w[i] * w[j] off the
-    diagonal, w by iterative proportional fitting. Where one label has over half of the mass there is none: uniform.
-    """
-    target = np.array(counts, dtype=float) / sum(counts)
-    weights = np.ones(len(target))
-    if target.max() <= 0.5:
-        weights = target.copy()
-        for _ in range(1000):
-            weights = np.sqrt(weights * target / (weights.sum() - weights))
-    table = np.tile(weights, (len(target), 1))
-    np.fill_diagonal(table, 0)
-    return table / np.maximum(table.sum(axis=1, keepdims=True), np.finfo(float).tiny)
-
-
 def wrong_facts(problem: Problem, seed: int = 0, style: str = "matched") -> tuple[str, ...] | str:
-    """Facts of which none is gold: a tuple, or one bare string for CoTempQA ``as_published``.
-
-    ValueError where the context is too short to draw from.
-    """
+    """Facts of which none is gold (CoTempQA ``as_published``: one bare string); ValueError for too short a context."""
     rng, pool, number = generator(seed, problem.id, "facts"), distractors(problem), max(len(problem.evidence), 1)
     if style == "as_published":
         chosen = tuple(pool[i] for i in rng.permutation(len(pool))[:number])
@@ -131,14 +162,12 @@ def distractors(problem: Problem) -> tuple[str, ...]:
 
 def _least_revealing(problem: Problem, choices: Iterable[tuple[str, ...]], least: str = "none") -> tuple[str, ...]:
     """The first choice that reveals no more than ``least``; where none does, the first of those that reveal least."""
-    best, level = (), len(LEVELS)
+    tried = []
     for facts in choices:
-        found = LEVELS.index(reveals(problem, facts))
-        if found < level:
-            best, level = facts, found
-        if level <= LEVELS.index(least):
-            break
-    return best
+        tried.append((LEVELS.index(reveals(problem, facts)), facts))
+        if tried[-1][0] <= LEVELS.index(least):
+            return facts
+    return min(tried, key=lambda level_and_facts: level_and_facts[0])[1]
 
 
 def _close_in_form(problem: Problem, pool: tuple[str, ...], number: int, rng) -> Iterator[tuple[str, ...]]:
@@ -154,10 +183,7 @@ def _close_in_form(problem: Problem, pool: tuple[str, ...], number: int, rng) ->
 
 
 def _closest(pool: tuple[str, ...], number: int, gold: tuple[str, ...], rng) -> Iterator[tuple[str, ...]]:
-    """Choices of facts, all where they are few, else random ones; those with forms like those of gold facts first.
-
-    Of eight weightings tried on real CoTempQA, a form classifier did worst against this one (accuracy 0.538).
-    """
+    """Choices of facts, all where they are few, else random ones; those with forms like those of gold facts first."""
     if comb(len(pool), number) <= _DRAWS:
         draws = rng.permutation(np.array(list(combinations(range(len(pool)), number))))
     else:
@@ -165,6 +191,7 @@ def _closest(pool: tuple[str, ...], number: int, gold: tuple[str, ...], rng) -> 
     distances = np.zeros(len(draws))
     if gold:
         goal, shapes = sum(map(_shape, gold)), np.array([_shape(fact) for fact in pool])
+        # Of eight weightings tried on real CoTempQA, a form classifier did worst against this one (accuracy 0.538).
         scale = np.array([0.2 * goal[0], 0.1 * goal[1], 0.5, 1, 1])
         distances = (np.abs(shapes[draws].sum(axis=1) - goal) / scale).sum(axis=1)
     for i in np.argsort(distances, kind="stable"):
@@ -174,8 +201,7 @@ def _closest(pool: tuple[str, ...], number: int, gold: tuple[str, ...], rng) -> 
 def _exchanged(problem: Problem, pool: tuple[str, ...], clean: tuple[str, ...], rng) -> tuple[str, ...]:
     """The passages' partners in a permutation of the context that moves every passage to one of like form.
 
-    Over the set the partners have exactly the forms that gold passages have; the closest passages have not, being less
-    often very long or short. A passage that names an answer is a partner only where no other is.
+    Over the set the partners then have the forms that gold passages have. One that names an answer is the last choice.
     """
     items = sorted({*problem.facts, *pool})
     # In units that vary about alike between passages; the seed tilts the costs, so that seeds differ.
@@ -199,8 +225,7 @@ def _with_altered(problem: Problem, pool: tuple[str, ...], number: int, rng) -> 
     """All of ``pool`` with altered facts to make up ``number``; none of these equals a fact of the context."""
     taken, sources = {same(fact) for fact in problem.context}, problem.facts or problem.context
     made = [_alterations(sources[turn % len(sources)], taken) for turn in range(number - len(pool))]
-    # "took" for "dropped" may be what another fact says already; then two words change places. So they may where two
-    # facts have one alteration each, and both the same.
+    # An exchange may be what another fact says already, or the same for two facts: then two words change places.
     for options in ([one or other for one, other in made], [one + other for one, other in made]):
         options = [[facts[i] for i in rng.permutation(len(facts))] for facts in options]
         draws = (tuple(part[rng.integers(len(part))] for part in options) for _ in range(_DRAWS if all(options) else 0))

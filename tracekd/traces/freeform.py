@@ -2,24 +2,26 @@
 
 Texts come from a teacher (``tracekd.teacher.client``), from files (``tracekd.teacher.run_texts``), or from rules: a
 stand-in, named ``templated`` wherever shown, that writes a derivation out. Each of its claims is true of the context.
+
+Natural wrong traces are what a student trained on correct traces, of the same seed, got wrong by itself on training
+problems new to it (``grid.natural_answers``); the other natural conditions are ``NATURAL``'s on the same problems.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from tracekd.data.problem import Problem
 from tracekd.decompose.derive import Derivation, derive
-from tracekd.io.records import sha256, write_jsonl
+from tracekd.io.records import read_jsonl, sha256
+from tracekd.traces import templates
 from tracekd.traces.corruption import generator
 from tracekd.traces.templates import Trace, swap
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 TEMPLATED = "templated"  # the teacher of the texts that rules write
 # Tags that mark trace and answer in a target, as they are and HTML-escaped, and the control tokens of chat templates.
@@ -28,6 +30,8 @@ _TAGS = re.compile(r"(?:<|&lt;)\s*/?\s*(?:think|answer)\s*(?:>|&gt;)|<[|\uff5c][
 CONDITIONS = {"r1": "trace", "r1_summary": "summary", "r1_explanation": "explanation", "swapped": "trace"}
 # A condition of this suffix teaches the teacher's own final message in place of the gold answer, as the release does.
 AS_RELEASED = "_as_released"
+# Natural condition to the rule that writes its traces; None: the student itself did.
+NATURAL = {"natural": None, "natural_correct": "correct", "natural_incorrect": "incorrect"}
 
 
 def takes_texts(condition: str) -> bool:
@@ -49,8 +53,7 @@ def longhand(condition: str, teacher: str) -> str:
 
 def with_teacher(frame: pd.DataFrame, teachers: Mapping[tuple[str, str], str]) -> pd.DataFrame:
     """``frame``, which has ``dataset`` and ``condition``, with the column ``teacher`` by ``sft.teachers``."""
-    pairs = zip(frame.dataset, frame.condition, strict=True)
-    return frame.assign(teacher=[teachers.get(pair, "") for pair in pairs])
+    return frame.assign(teacher=[teachers.get(pair, "") for pair in zip(frame.dataset, frame.condition, strict=True)])
 
 
 def spelled(frame: pd.DataFrame, teachers: Mapping[tuple[str, str], str] | None = None) -> pd.DataFrame:
@@ -61,10 +64,9 @@ def spelled(frame: pd.DataFrame, teachers: Mapping[tuple[str, str], str] | None 
 
 @dataclass(frozen=True)
 class Texts:
-    """What a teacher (a model's name, or ``TEMPLATED`` for the rules) wrote on the problem ``id``, answered right.
+    """What a teacher (a model's name, or ``TEMPLATED``) wrote on the problem ``id``; ``answer`` is its final message.
 
-    ``trace``, ``summary``, ``explanation`` and its final message ``answer`` are empty where there is none; ``problem``
-    is the ``fingerprint`` of the problem as the teacher saw it, and is not checked where it is empty.
+    ``problem`` is the ``fingerprint`` of the problem as the teacher saw it, and is not checked where it is empty.
     """
 
     id: str
@@ -101,19 +103,11 @@ def _templated(problem: Problem, got: Derivation, seed: int) -> Texts:
         *(said[step] for step in compared), *(step.text for step in of["habit"]),
         f"Let me check the facts that count, {len(counted)} in number.", *(said[step] for step in counted), end,
     ]  # fmt: skip
-    summary = [
-        *(step.text for step in of["event"]),
-        f"Facts compared: {len(compared)}; facts that count: {len(counted)}.",
-        end,
-    ]
+    facts = f"Facts compared: {len(compared)}; facts that count: {len(counted)}."
+    summary = [*(step.text for step in of["event"]), facts, end]
     explanation = [f"The answer is {' and '.join(got.answers)}.", *event, *(said[step] for step in counted)]
     texts = "\n\n".join(trace), " ".join(summary), " ".join([*explanation, relation.text])
     return Texts(problem.id, TEMPLATED, *texts, fingerprint(problem))
-
-
-def keep(path: str | Path, texts: Iterable[Texts]) -> int:
-    """Write texts as JSON lines; return how many."""
-    return write_jsonl(path, map(asdict, texts))
 
 
 def build_all(
@@ -121,24 +115,43 @@ def build_all(
 ) -> dict[str, Trace]:
     """Free-form traces for those ``problems`` that have texts, by problem id; ``seed`` is of the swap among them.
 
-    ``condition`` is one of ``CONDITIONS`` or ``vanilla``; with the suffix ``_as_released`` each trace carries the
-    teacher's final message as the answer to teach. ValueError: unknown condition, a text that is empty or on another
-    problem of that id, or a swap among fewer than two problems.
+    With the suffix ``_as_released`` each trace carries the teacher's final message as the answer to teach. ValueError:
+    unknown condition, a text that is empty or on another problem of that id, or a swap among fewer than two problems.
     """
     base, released = condition.removesuffix(AS_RELEASED), condition.endswith(AS_RELEASED)
     if base not in CONDITIONS and not (released and base == "vanilla"):
         raise ValueError(f"condition {condition!r} is not free-form: expected one of {', '.join(CONDITIONS)}")
     by_id, taken = {text.id: text for text in texts}, CONDITIONS.get(base, "")
-    wanted = [p for p in problems if p.id in by_id]
+    wanted, made = [p for p in problems if p.id in by_id], {}
+    others = swap(wanted, seed) if base == "swapped" else {}
     for p in wanted:
-        if by_id[p.id].problem not in ("", fingerprint(p)):
+        own, source = by_id[p.id], by_id[others.get(p.id, p.id)]
+        if own.problem not in ("", fingerprint(p)):
             raise ValueError(f"the text on {p.id} is on another problem of this id: give the source and seed it is of")
         for name in filter(None, (taken, "answer" if released else "")):
-            if not getattr(by_id[p.id], name):
+            if not getattr(own, name):
                 raise ValueError(f"the text on {p.id} has no {name}: ask the teacher for it, or leave the problem out")
-    others, made = swap(wanted, seed) if base == "swapped" else {}, {}
-    for p in wanted:
-        source = by_id[others.get(p.id, p.id)]
         text = getattr(source, taken) if taken else ""
-        made[p.id] = Trace(base, text, teacher=source.teacher, answer=by_id[p.id].answer if released else None)
+        made[p.id] = Trace(base, text, teacher=source.teacher, answer=own.answer if released else None)
     return made
+
+
+def natural_path(run, dataset: str, seed: int) -> Path:
+    """Where a run keeps the wrong traces of one seed's student: ``id`` and ``trace``, one problem a line."""
+    return run.path("natural", dataset, f"wrong-{seed}.jsonl")
+
+
+def build_natural(run, dataset: str, problems: Sequence[Problem], condition: str, seed: int) -> dict[str, Trace]:
+    """The traces of a natural condition for one seed's student, by problem id; FileNotFoundError before it answered."""
+    path = natural_path(run, dataset, seed)
+    if not path.exists():
+        raise FileNotFoundError(
+            f"no natural wrong traces at {path}: `python -m tracekd train --profile {run.profile.name}` makes them"
+        )
+    own = {row["id"]: row["trace"] for row in read_jsonl(path)}
+    known = {p.id: p for p in problems if p.split == "train"}
+    if unknown := sorted(own.keys() - known):
+        raise ValueError(f"{path}: {len(unknown)} ids of no training problem, first {unknown[0]!r}: delete the file")
+    if rule := NATURAL[condition]:
+        return {i: templates.build(known[i], rule, seed=run.seed) for i in own}
+    return {i: Trace(condition, text, *templates.read(text, known[i].context), run.student) for i, text in own.items()}

@@ -4,10 +4,8 @@ Rules write the conditions ``RULED``: every problem once, its right answer, and 
 
 * ``vanilla`` (no trace), ``correct`` (gold label, gold facts), ``incorrect`` (both wrong, ``corruption``'s default).
 * ``incorrect_uniform``, ``incorrect_as_published``: both steps are wrong, drawn by that style of ``corruption``.
-* ``any``: a label drawn by the labels' counts in training, and as many facts as gold has (at least one), drawn from
-  the context. Both are blind: they are right by chance. It separates "wrong" from "unrelated".
-* ``foreign``: another problem's correct trace, label and facts. Each trace is used once, so the set of traces is that
-  of ``correct`` and only the pairing is wrong.
+* ``any``: a label by the labels' counts in training, and as many facts as gold has, drawn blind from the context.
+* ``foreign``: another problem's correct trace, each used once: only the pairing is wrong.
 """
 
 from __future__ import annotations
@@ -15,13 +13,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 
 from tracekd.data.problem import Problem
 from tracekd.text import fact_set, first_list, marked_lines, quoted_list, read_list, same_label
-from tracekd.traces.corruption import STYLES, generator, label_counts, same, wrong_facts, wrong_label
+from tracekd.traces.corruption import generator, label_counts, same, wrong_facts, wrong_label
 
 INCORRECT = {"incorrect": "matched", "incorrect_uniform": "uniform", "incorrect_as_published": "as_published"}
 STEPPED = ("correct", *INCORRECT, "any", "foreign")  # their traces state a label and facts
@@ -57,18 +54,14 @@ _READ_FACTS = re.compile(
 
 @dataclass(frozen=True)
 class Trace:
-    """What a student of a ``condition`` sees between ``<think>`` and ``</think>``: ``text``, empty for ``vanilla``.
-
-    ``classification`` and ``retrieval`` are the stated label and facts, right or wrong; None in a trace without steps.
-    ``teacher`` wrote a free-form trace (a model's name, or ``templated``). ``answer`` is taught in place of gold's.
-    """
+    """What a student of a ``condition`` sees between ``<think>`` and ``</think>``: ``text``, empty for ``vanilla``."""
 
     condition: str
     text: str
-    classification: str | None = None
+    classification: str | None = None  # as stated, right or wrong; None in a trace without steps
     retrieval: tuple[str, ...] | None = None
-    teacher: str = ""
-    answer: str | None = None
+    teacher: str = ""  # of a free-form trace: a model's name, or ``templated``
+    answer: str | None = None  # taught in place of gold's
 
 
 def render(dataset: str, label: str, facts: Sequence[str] | str) -> str:
@@ -80,9 +73,8 @@ def render(dataset: str, label: str, facts: Sequence[str] | str) -> str:
 def read(text: str, context: Sequence[str] = ()) -> tuple[str | None, tuple[str, ...] | None]:
     """Read label and facts back from a trace, the inverse of ``render``; None for a step that it does not state.
 
-    Two different labels are joined by " | ". Facts are those of every retrieval sentence: a list literal or marked
-    lines item by item, any other line as one item. The problem's facts in ``context`` tell facts from prose where a
-    list has neither brackets nor marks; without them such a list ends with its first line.
+    Two different labels are joined by " | ". Facts are those of every retrieval sentence. Those in ``context`` tell
+    facts from prose where a list has neither brackets nor marks; without them such a list ends with its first line.
     """
     head, *bodies = _READ_FACTS.split(text)
     stated = [_stated(body, context) for body in bodies]
@@ -124,10 +116,10 @@ def _all_known(text: str, known: set[str]) -> tuple[str, ...]:
 
 
 def answer_text(problem: Problem) -> str:
-    """The gold answer as the target states it, the same in every condition.
+    """The gold answer as the target states it.
 
-    CoTempQA: a Python list literal. bAbI: the words joined by commas, as in its files. MS MARCO: the first of its
-    references, which are alternatives. Every other set: the bare text, or a list literal of several answers.
+    CoTempQA: a Python list literal; bAbI: joined by commas, as in its files; MS MARCO: the first of its references;
+    every other set: the bare text, or a list literal of several answers.
     """
     if problem.dataset == "babi":
         return ",".join(problem.answers)
@@ -141,25 +133,26 @@ def prompt(problem: Problem) -> str:
     return "\n".join(lines) + " Only return the answer."
 
 
-def build(problem: Problem, condition: str, *, seed: int = 0, corrupt: str = "both", style: str | None = None) -> Trace:
+def build(problem: Problem, condition: str, *, seed: int = 0, corrupt: str = "both") -> Trace:
     """Build one problem's trace of a condition of ``RULED``; ``foreign`` needs other problems: see ``build_all``.
 
-    ``seed`` and the problem's id decide every draw. ``corrupt`` says which step of an incorrect trace is wrong:
-    ``classification``, ``retrieval`` or ``both``; ``style`` (``corruption.STYLES``) replaces the condition's.
+    ``corrupt`` says which step of an incorrect trace is wrong: ``classification``, ``retrieval`` or ``both``.
     """
     if condition == "vanilla":
         return Trace(condition, "")
     label, facts = problem.category, problem.facts
     if condition == "any":
-        label, facts = _drawn_blind(problem, seed)
+        rng, counts = generator(seed, problem.id, "any"), label_counts(problem)
+        shares = np.array(list(counts.values()), dtype=float)
+        label = list(counts)[rng.choice(len(counts), p=shares / shares.sum())]
+        pool = tuple(dict.fromkeys(problem.context))
+        number = min(max(len(problem.evidence), 1), len(pool))
+        facts = tuple(pool[i] for i in sorted(rng.permutation(len(pool))[:number]))
     elif condition in INCORRECT:
         if corrupt not in ("classification", "retrieval", "both"):
             raise ValueError(f"corrupt={corrupt!r}: expected 'classification', 'retrieval' or 'both'")
-        style = style or INCORRECT[condition]
-        if style not in STYLES:
-            raise ValueError(f"style {style!r}: expected one of {', '.join(STYLES)}")
-        label = label if corrupt == "retrieval" else wrong_label(problem, seed, style)
-        facts = facts if corrupt == "classification" else wrong_facts(problem, seed, style)
+        label = label if corrupt == "retrieval" else wrong_label(problem, seed, INCORRECT[condition])
+        facts = facts if corrupt == "classification" else wrong_facts(problem, seed, INCORRECT[condition])
     elif condition != "correct":
         raise ValueError(f"condition {condition!r}: expected one of {', '.join(RULED)} (foreign: of a whole set)")
     stated = (facts,) if isinstance(facts, str) else tuple(facts)
@@ -182,38 +175,16 @@ def swap(problems: Sequence[Problem], seed: int = 0) -> dict[str, str]:
     return dict(zip(ring, [*ring[1:], *ring[:1]], strict=True))
 
 
-def _drawn_blind(problem: Problem, seed: int) -> tuple[str, tuple[str, ...]]:
-    """A label and facts drawn without a look at which are gold; facts in context order, each once."""
-    rng, counts = generator(seed, problem.id, "any"), label_counts(problem)
-    shares = np.array(list(counts.values()), dtype=float)
-    label = list(counts)[rng.choice(len(counts), p=shares / shares.sum())]
-    pool = tuple(dict.fromkeys(problem.context))
-    number = min(max(len(problem.evidence), 1), len(pool))
-    return label, tuple(pool[i] for i in sorted(rng.permutation(len(pool))[:number]))
-
-
 def target(problem: Problem, trace: Trace) -> str:
     """The assistant turn that a student learns: the trace in its tags, a space, the answer in its tags."""
     answer = f"<answer>{answer_text(problem) if trace.answer is None else trace.answer}</answer>"
     return answer if trace.condition == "vanilla" else f"<think>{trace.text}</think> {answer}"
 
 
-class Verification(NamedTuple):
-    """Verdicts on the two steps of a trace; None for a trace without steps (vanilla, free-form)."""
-
-    classification: bool | None = None
-    retrieval: bool | None = None
-
-    @property
-    def correct(self) -> bool | None:
-        """Both steps are right."""
-        return None if self.classification is None else self.classification and self.retrieval
-
-
-def verify(trace: Trace | str, problem: Problem) -> Verification:
-    """Judge both steps by gold, as a trace's text states them; a step that is not stated is wrong."""
+def verify(trace: Trace | str, problem: Problem) -> tuple[bool | None, bool | None]:
+    """Whether label and facts are gold's; a step that is not stated is wrong; None twice for a trace without steps."""
     label, facts = read(trace if isinstance(trace, str) else trace.text, problem.context)
     if label is None and facts is None:
-        return Verification()
+        return None, None
     retrieved = facts is not None and fact_set(facts) == fact_set(problem.facts)
-    return Verification(same_label(label, problem.category), retrieved)
+    return same_label(label, problem.category), retrieved
