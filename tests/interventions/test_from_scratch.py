@@ -103,15 +103,8 @@ def test_a_training_repeats_by_its_seed_and_starts_as_the_recorded_one():
 @pytest.mark.timeout(120)
 def test_right_and_wrong_traces_teach_retrieval_and_only_the_right_one_is_followed():
     """The one real training: 0.2 is chance with five facts; seeds are fixed, so the bits are."""
-<<<<<<< HEAD
-    right, wrong = (
-        world.finished(Setting(kind, steps=220, looks=1, test=50, problems=6000))["curve"][-1]
-        for kind in ("right", "one_wrong")
-    )
-=======
     size = {"steps": 220, "looks": 1, "test": 50, "problems": 6000}
     right, wrong = (world.finished(Setting(kind, **size))["curve"][-1] for kind in ("right", "one_wrong"))
->>>>>>> 1e56dd550de16bb09f25b715dc3e1815d11ee8c8
     assert right["own"] > 40 and right["gold"] > 40 and right["wrong_facts"] < 10
     assert wrong["own"] > 40 and wrong["wrong_facts"] > 40
 
