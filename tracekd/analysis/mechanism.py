@@ -39,8 +39,7 @@ def shares(looks: pd.DataFrame) -> pd.DataFrame:
 
 def last(looks: pd.DataFrame) -> pd.DataFrame:
     """``shares`` at the last step of each training."""
-    found = shares(looks)
-    return found[found.step == found.steps].reset_index(drop=True)
+    return shares(looks[looks.step == looks.steps])
 
 
 def shortest(final: pd.DataFrame) -> pd.DataFrame:
@@ -58,9 +57,8 @@ def levels(final: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -
     for name, part in final.groupby(keys, sort=False):
         found = bootstrap(np.mean, rng, part.share.to_numpy(), repeats=repeats)
         found |= {"low": np.nan, "high": np.nan} if len(part) < 2 else {}
-        counts = {"seeds": len(part), "learned": int((part.share >= LEARNED).sum()), "n": int(part.n.iloc[0])}
-        rows.append({**dict(zip(keys, name, strict=True)), **found, **counts})
-    return pd.DataFrame(rows)
+        rows.append([*name, *found.values(), len(part), (part.share >= LEARNED).sum(), part.n.iloc[0]])
+    return pd.DataFrame(rows, columns=[*keys, "value", "low", "high", "seeds", "learned", "n"])
 
 
 def predictions() -> pd.DataFrame:

@@ -27,7 +27,6 @@ STUDENTS = ("Llama-3.2-1B-Instruct", "Qwen3-1.7B", "Llama-3.1-8B-Instruct", "Qwe
 SCALES = ("interpretability", "cognitive_load")
 COLUMNS = ("participant", "problem", "trace_type", "item", "rating", "order", "seconds")
 POINTS = (1, 2, 3, 4, 5)
-STAMP = "SIMULATED"
 
 # A participant is careless from these values on; the notebook states them beside the results.
 SAME_SHARE = 0.95  # share of equal ratings over both scales, which run against each other for a readable trace
@@ -39,15 +38,6 @@ FAILED = 0.5  # share of failed attention checks
 def questionnaire() -> dict:
     """The questionnaire in ``survey_items.toml``."""
     return tomllib.loads(Path(__file__).with_name("survey_items.toml").read_text(encoding="utf-8"))
-
-
-def items() -> pd.DataFrame:
-    """The questionnaire as a table: scale, item, wording, from, to (words of the lowest and the highest point)."""
-    rows = []
-    for about in questionnaire()["scales"].values():
-        ends = about["anchors"][0], about["anchors"][-1]
-        rows += [(about["title"], item, words, *ends) for item, words in about["items"].items()]
-    return pd.DataFrame(rows, columns=["scale", "item", "wording", "from", "to"])
 
 
 def scale_of() -> dict[str, str]:
@@ -77,17 +67,17 @@ class Study:
 
     def name(self, stem: str) -> str:
         """The artefact's name; ends in ``_SIMULATED`` for simulated ratings."""
-        return f"{stem}_{STAMP}" if self.simulated else stem
+        return f"{stem}_SIMULATED" if self.simulated else stem
 
     def about(self, caption: str) -> dict:
         """Caption (it begins with SIMULATED for simulated ratings), n, student and source, to save an artefact with."""
-        caption = f"{STAMP} ratings, no evidence about people. {caption}" if self.simulated else caption
+        caption = f"SIMULATED ratings, no evidence about people. {caption}" if self.simulated else caption
         return {"caption": caption, "n": f"{self.n} participants", "student": "", "source": self.source}
 
     def table(self, frame: pd.DataFrame, p: tuple[str, ...] = ()) -> Styler:
         """The frame as a notebook shows it: two decimals, powers of ten in the columns ``p``, stamped if simulated."""
         shown = frame.style.hide().format(precision=2, na_rep="").format("{:.1e}", subset=list(p), na_rep="")
-        return shown.set_caption(f"{STAMP} ratings") if self.simulated else shown
+        return shown.set_caption("SIMULATED ratings") if self.simulated else shown
 
     def __str__(self) -> str:
         """Participants, answers, source and what was left out, in one line."""
@@ -129,26 +119,23 @@ def _checked(path: Path) -> pd.DataFrame:
         raise ValueError(f"{path.name}: no CSV file in UTF-8 ({error}): give it as the survey page wrote it") from None
     if missing := [column for column in COLUMNS if column not in rows]:
         raise ValueError(f"{path.name}: no column {', '.join(missing)}: the long format has {', '.join(COLUMNS)}")
-    given = pd.DataFrame({column: rows[column].str.strip() for column in COLUMNS})
-    number = {name: pd.to_numeric(given[name], errors="coerce").astype(float) for name in COLUMNS[-3:]}
-    rating, order, seconds = number.values()
+    given = rows[list(COLUMNS)].apply(lambda column: column.str.strip())
+    number = given[["rating", "order", "seconds"]].apply(pd.to_numeric, errors="coerce").astype(float)
     check = given["item"].str.fullmatch("check_[1-5]")
     kinds, known = ", ".join(TRACE_TYPES), ", ".join(scale_of())
-    right = {
-        ("participant", "an id"): given["participant"].ne(""),
-        ("trace_type", f"{kinds}, or nothing for a check"): given["trace_type"].isin(TRACE_TYPES) | check,
-        ("item", f"{known}, or check_1 to check_5"): given["item"].isin(scale_of()) | check,
-        ("rating", "a whole number from 1 to 5"): rating.isin(POINTS),
-        ("order", "the trace's place in the participant's sequence: 1, 2, ..."): order.ge(1) & order.mod(1).eq(0),
-        ("seconds", "a number of seconds, or nothing"): seconds.between(0, np.inf, "left") | given["seconds"].eq(""),
-    }
-    for (column, expected), good in right.items():
+    for column, good, expected in (
+        ("participant", given["participant"].ne(""), "an id"),
+        ("trace_type", given["trace_type"].isin(TRACE_TYPES) | check, f"{kinds}, or nothing for a check"),
+        ("item", given["item"].isin(scale_of()) | check, f"{known}, or check_1 to check_5"),
+        ("rating", number["rating"].isin(POINTS), "a whole number from 1 to 5"),
+        ("order", number["order"].ge(1) & number["order"].mod(1).eq(0), "the trace's place, from 1"),
+        ("seconds", number["seconds"].between(0, np.inf, "left") | given["seconds"].eq(""), "seconds, or nothing"),
+    ):
         if not good.all():
             line, wrong = good.idxmin(), (~good).sum()
             value = rows[column][line]
             raise ValueError(f"{path.name}, line {line + 2}: {column} {value!r} ({wrong} rows): expected {expected}")
-    ratings = given.assign(**number).astype({"rating": int})
-    return ratings.assign(trace_type=ratings["trace_type"].mask(check, ""))
+    return given.assign(**number, trace_type=given["trace_type"].mask(check, "")).astype({"rating": int})
 
 
 def is_check(items: pd.Series) -> pd.Series:
@@ -198,9 +185,8 @@ def careless(ratings: pd.DataFrame) -> pd.DataFrame:
 def published() -> pd.DataFrame:
     """Published mean ratings, and the accuracy of students trained on the same trace types, from ``published.csv``.
 
-    Index: quantity (``interpretability``, ``cognitive_load``: mean rating 1 to 5; ``accuracy``: percent, mean over the
-    four CoTempQA categories of the R1 subset) and student ("" for ratings). One column per trace type; missing where
-    our sources state no value.
+    Index: quantity (a scale: mean rating, 1 to 5; ``accuracy``: percent, mean over the four CoTempQA categories of the
+    R1 subset) and student ("" for ratings). One column per trace type; missing where our sources state no value.
     """
     table = paper_check.published()
     rated = table[table["kind"] == "study"].assign(student="", quantity=lambda t: t["measure"].str.replace(" ", "_"))
@@ -208,8 +194,3 @@ def published() -> pd.DataFrame:
     index = pd.MultiIndex.from_tuples([(scale, "") for scale in SCALES] + [("accuracy", name) for name in STUDENTS])
     means = pd.concat([rated, subset]).groupby(["quantity", "student", "condition"])["value"].mean().unstack()
     return means.reindex(index=index.set_names(["quantity", "student"]), columns=list(TRACE_TYPES))
-
-
-def published_mean(scale: str, trace_type: str) -> float:
-    """The published mean rating, or NaN where our sources do not state it."""
-    return float(published().loc[(scale, ""), trace_type])

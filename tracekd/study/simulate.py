@@ -15,7 +15,7 @@ from scipy.optimize import bisect, brentq
 
 from tracekd.stats.intervals import wilson
 from tracekd.study import ratings
-from tracekd.study.ratings import SCALES, STAMP, TRACE_TYPES, Study, published_mean, scale_of
+from tracekd.study.ratings import SCALES, TRACE_TYPES, Study, scale_of
 from tracekd.study.stats import DECIMALS, friedman, wilcoxon_p
 
 SECONDS_SD = 0.6  # of an answer's time, on the log scale
@@ -28,13 +28,13 @@ EFFECTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.2)
 
 def open_study(path: str | Path, rng: np.random.Generator) -> Study:
     """The ratings at ``path`` (see ``ratings.read``), or simulated ones where it is empty."""
-    return ratings.read(path) if path else Study(simulate(rng), f"{STAMP} ratings (tracekd.study.simulate)", True)
+    return ratings.read(path) if path else Study(simulate(rng), "SIMULATED ratings (tracekd.study.simulate)", True)
 
 
 def assumption_table() -> pd.DataFrame:
     """Every number that the simulated ratings rest on: quantity, value, origin (published or assumed), remark."""
-    table = pd.read_csv(Path(__file__).with_name("assumptions.csv"))
-    means = {f"mean {s.replace('_', ' ')}, {kind}": published_mean(s, kind) for s in SCALES for kind in TRACE_TYPES}
+    table, known = pd.read_csv(Path(__file__).with_name("assumptions.csv")), ratings.published()
+    means = {f"mean {s.replace('_', ' ')}, {kind}": known.loc[(s, ""), kind] for s in SCALES for kind in TRACE_TYPES}
     return table.assign(value=table["quantity"].map(means).fillna(table["value"]))
 
 
