@@ -41,11 +41,6 @@ class Parser(argparse.ArgumentParser):
             raise argparse.ArgumentError(action, f"no {value!r} here: {nearest(str(value), list(action.choices))}")
 
 
-def profile_name(text: str) -> str:
-    """A profile's name, as the type of an option."""
-    return each_of(names())(text)
-
-
 def each_of(known: Sequence[str]) -> Callable[[str], str]:
     """The type of an option whose comma-separated words are all in ``known``."""
 
@@ -56,6 +51,9 @@ def each_of(known: Sequence[str]) -> Callable[[str], str]:
         return text
 
     return checked
+
+
+profile_name = each_of(names())  # as the type of an option
 
 
 def path_or(*words: str) -> Callable[[str], str]:

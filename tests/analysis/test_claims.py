@@ -127,15 +127,7 @@ def test_claims_are_tested_on_answerable_questions():
     assert claims.tie(always, "correct", rng(), 50)["value"] == 1
 
 
-def test_the_report_has_each_claims_verdicts_and_counts_the_printed_numbers():
-    kinds = {"answer metric": "follows to the digit", "study": "cannot be checked: x", "claim": "a joint share"}
-    ledger = pd.DataFrame([(kind, verdict) for kind, verdict in kinds.items()], columns=["kind", "verdict"])
-    lines = claims.short(
-        judged(frame({"vanilla": [1, 0] * 20, "correct": [1, 0] * 20})), pd.concat([ledger, ledger[:1]])
-    )
-    assert lines[-3:] == [
-        "  follows to the digit: answer metric 2", "  cannot be checked: study 1", "  see 06_claims: claim 1",
-    ]  # fmt: skip
-    (line,) = [line for line in lines if RAISE in line]
-    assert "babi +0.0 [" in line and "n = 40: not tested (one seed)" in line
-    assert "marco not tested (conditions not trained)" in line
+def test_the_overview_has_each_claims_verdict_by_set():
+    row = claims.overview(judged(frame({"vanilla": [1, 0] * 20, "correct": [1, 0] * 20}))).loc[RAISE]
+    assert row.babi.startswith("+0.0 [") and row.babi.endswith("n = 40: not tested (one seed)")
+    assert row.marco == "not tested (conditions not trained)"

@@ -9,7 +9,6 @@ import pytest
 from tracekd.pipeline import artefacts
 from tracekd.pipeline.notebook_run import open_run
 from tracekd.plots import steps
-from tracekd.run import opening
 from tracekd.traces.freeform import TEMPLATED
 
 REAL = "real problems (local files)"
@@ -31,8 +30,9 @@ def fig():
     plt.close(fig)
 
 
-def test_opening_says_what_a_reader_must_know(run):
-    text = opening(run)
+def test_opening_says_what_a_reader_must_know(capsys, request):
+    request.getfixturevalue("run")
+    text = capsys.readouterr().out
     for word in ("smoke", "121", "tiny-random", "GENERATED problems", "torch", "CPU"):
         assert word in text
 

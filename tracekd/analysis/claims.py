@@ -23,7 +23,6 @@ from importlib.resources import files
 import numpy as np
 import pandas as pd
 
-from tracekd.analysis.paper_check import by_kind
 from tracekd.analysis.recorded import SIZE, teachers
 from tracekd.analysis.replication_tables import FEWEST, REPEATS, difference, tie
 from tracekd.analysis.tables import INCONCLUSIVE, NOT_SUPPORTED, NOT_TESTED, SUPPORTED, points
@@ -133,14 +132,3 @@ def overview(claimed: pd.DataFrame) -> pd.DataFrame:
         cells.append((f"{gap}, n = {row.n}: " if gap else "") + row.verdict + (f" ({reason})" if reason else ""))
     wide = rows.assign(cell=cells).pivot(index="claim", columns="dataset", values="cell")
     return wide.reindex(claimed.claim.unique()).fillna("")
-
-
-def short(claimed: pd.DataFrame, ledger: pd.DataFrame) -> list[str]:
-    """In about twenty lines: each claim with its verdicts, then the printed numbers by how they came out."""
-    lines = ["the paper's claims in our words, set by set, tested on the open student (08_claims):"]
-    for claim, row in overview(claimed).iterrows():
-        lines.append(f"  {claim}: " + "; ".join(f"{dataset} {cell}" for dataset, cell in row.items() if cell))
-    lines.append("every printed number (08_ledger):")
-    for verdict, counts in by_kind(ledger).iterrows():
-        lines.append(f"  {verdict}: " + ", ".join(f"{kind} {n}" for kind, n in counts.items() if n))
-    return lines

@@ -65,8 +65,8 @@ def problems(
 ) -> list[Problem]:
     """Draw ``count`` problems of K ``facts``: as many people, each at another place; the gold one at any position.
 
-    ``distractors`` are further sentences ("Tom took the milk there."), which no question asks for; ``split`` is part of
-    the ids. ValueError for fewer than two facts, or more sentences than people.
+    ``distractors`` are further sentences ("Tom took the milk there."), which no question asks for. ValueError for fewer
+    than two facts, or more sentences than people.
     """
     if facts < 2 or distractors < 0 or facts + distractors > len(PEOPLE):
         raise ValueError(f"facts={facts}, distractors={distractors}: expected 2 facts or more, {len(PEOPLE)} in all")
@@ -98,10 +98,9 @@ def stated(problem: Problem, kind: str, rng: np.random.Generator) -> tuple[str, 
     context, gold = " ".join(problem.context), problem.facts
     asked_for = [fact for fact in problem.context if WENT.fullmatch(fact)]
     wrong = [fact for fact in asked_for if fact not in gold]
-    whole = {"right": gold, "all_wrong": tuple(wrong)}
-    whole["masked"] = tuple(fact.replace(f"{problem.answers[0]}.", f"{MASK}.") for fact in gold)
-    if kind in whole:
-        return whole[kind]
+    masked = [fact.replace(f"{problem.answers[0]}.", f"{MASK}.") for fact in gold]
+    if whole := {"right": gold, "all_wrong": wrong, "masked": masked}.get(kind):
+        return tuple(whole)
     absent = [[word for word in words if word not in context] for words in (PEOPLE, PLACES)]
     pools = {"one_wrong": ["{}", wrong], "any": ["{}", asked_for], "foreign": ["{} went to the {}.", *absent]}
     if kind not in pools:

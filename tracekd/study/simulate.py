@@ -39,12 +39,7 @@ def assumption_table() -> pd.DataFrame:
 
 
 def latent_mean(wanted: float, spread: float) -> float:
-    """The mean of normal values of this spread that gives a mean rating; ValueError where that is not in 1..5.
-
-    A rating's expected value is ``1 + sum of P(value > k + 0.5) over k = 1..4``.
-    """
-    if not 1 < wanted < 5:
-        raise ValueError(f"mean rating {wanted} cannot be simulated: it must lie between 1 and 5")
+    """The mean of normal values of this spread whose expected rating, 1 + sum of P(value > k + 0.5), is ``wanted``."""
     cuts = np.arange(1, 5) + 0.5
     return float(brentq(lambda m: 1 + sps.norm.sf(cuts, loc=m, scale=spread).sum() - wanted, LEAST, MOST))
 
@@ -118,8 +113,8 @@ def power(rng: np.random.Generator, repeats: int, participants: int = 100, effec
     return pd.DataFrame(rows, columns=["test", "participants", "effect", "repeats", "power", "low", "high"])
 
 
-def minimum_detectable(curves: pd.DataFrame, wanted: float = 0.8) -> dict[str, float]:
-    """Each test's effect (points) at which its curve reaches ``wanted``, by straight lines; NaN where it does not."""
+def minimum_detectable(curves: pd.DataFrame) -> dict[str, float]:
+    """Each test's effect (points) at which its curve reaches 0.8, by straight lines; NaN where it does not."""
     # Chance may bend a curve down; power itself does not fall as the effect grows.
     rising = curves.assign(power=curves.groupby("test")["power"].cummax()).groupby("test", sort=False)
-    return {test: float(np.interp(wanted, c["power"], c["effect"], right=np.nan)) for test, c in rising}
+    return {test: float(np.interp(0.8, c["power"], c["effect"], right=np.nan)) for test, c in rising}
