@@ -1,7 +1,5 @@
 """The argument parser of every command: one real example in ``--help``, exit code 2 and the nearest right name."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The run that a notebook or command works in: a profile with its seed, data source and folder."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path

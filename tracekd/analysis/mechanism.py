@@ -1,7 +1,5 @@
 """The from-scratch student's record: accuracies with seeds as the unit, and four accounts against what was measured."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

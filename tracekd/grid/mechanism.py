@@ -1,7 +1,5 @@
 """Many trainings of the from-scratch student: resumable, one thread each, recorded in ``figures/data``."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed

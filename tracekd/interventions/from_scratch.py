@@ -6,8 +6,6 @@ trace is one of ``KINDS``. Two layers are the least that can look a fact up by i
 2209.11895).
 """
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence

@@ -4,8 +4,6 @@ A step is one notebook in one profile's folder. Its inputs, each with a hash, ar
 else. They are recorded in ``runs/<profile>/steps.json`` after success only, so a record means "finished".
 """
 
-from __future__ import annotations
-
 import argparse
 import ast
 import json

@@ -1,7 +1,5 @@
 """Install what a notebook needs into the Python that runs it. Imports nothing that may be missing there."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import os
 import re

@@ -6,8 +6,6 @@ whose right answer is K; ``rating`` is 1 to 5; ``order`` is the trace's place in
 ``seconds`` may be missing.
 """
 
-from __future__ import annotations
-
 import tomllib
 import warnings
 from dataclasses import dataclass, field

@@ -4,8 +4,6 @@ A rating is a normal value, rounded and held within 1 to 5: ``clip(round(mean of
 liking + answer))``. Nothing here is evidence about people.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

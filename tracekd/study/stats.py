@@ -3,8 +3,6 @@
 What is resampled and tested is the participant, never a single answer. All draws come from the Generator passed in.
 """
 
-from __future__ import annotations
-
 from itertools import combinations
 
 import numpy as np

@@ -3,8 +3,6 @@
 Each participant sees every trace type, each on another problem. jsPsych comes from npm, checked against pinned hashes.
 """
 
-from __future__ import annotations
-
 import argparse
 import base64
 import hashlib
