@@ -183,9 +183,8 @@ class Progress:
             self._show(self.begins)
 
     def failure(self, log: Path, what: str) -> NotebookFailed:
-        """The error with the cell, its first line and the last lines of the log."""
+        """The error with the cell, its first line and the last lines of the log, of a progress bar the last state."""
         lines = filter(str.strip, log.read_text(encoding="utf-8", errors="replace").splitlines())
-        # Of a progress bar, which rewrites its line, the last state is enough.
         shown = "".join(f"\n    {line.rsplit(chr(13), 1)[-1]}" for line in [*lines][-TAIL:])
         return NotebookFailed(
             f"{self.name} failed in {self.place} after {clock(time.monotonic() - self.started)}: {what}\n"

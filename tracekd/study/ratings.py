@@ -86,9 +86,9 @@ class Study:
 def read(path: str | Path) -> Study:
     """Read ratings: a CSV file in the long format, or a folder of the files that participants downloaded.
 
-    Left out and counted: answers given twice at the same place, as a file saved twice has them; participants who did
-    not rate every item for every trace type. Participants are numbered anew in the order of their ids, so that ids of
-    a recruiting platform stay in the files. ValueError for no file, a wrong value, or where nothing is left.
+    Left out and counted: answers given twice at the same place (a file saved twice), and incomplete participants. The
+    others are numbered anew, so that ids of a recruiting platform stay in the files. ValueError for no file, a wrong
+    value, or where nothing is left.
     """
     path = Path(path)
     files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
@@ -164,8 +164,8 @@ def shares(ratings: pd.DataFrame) -> pd.DataFrame:
 def careless(ratings: pd.DataFrame) -> pd.DataFrame:
     """Flag participants who answered without reading, by the thresholds at the top of this module.
 
-    Index ``participant``: same_share (of the commonest rating), median_seconds, failed_share (of the checks), then the
-    flags straight_line, fast, failed_checks (False where times or checks are missing), careless (any of the three).
+    Index ``participant``: same_share (of the commonest rating), median_seconds, failed_share (of the checks), the flags
+    straight_line, fast, failed_checks (False where times or checks are missing), careless (any of the three).
     """
     rated, asked = answers(ratings).groupby("participant"), ratings[is_check(ratings["item"])]
     wrong = asked["rating"] != asked["item"].str.removeprefix("check_").astype(int)

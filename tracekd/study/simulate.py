@@ -55,10 +55,7 @@ def _noise(rng: np.random.Generator, spreads: list[float], people: int, items: i
 
 
 def simulate(rng: np.random.Generator) -> pd.DataFrame:
-    """SIMULATED ratings whose sample means are the wanted ones as nearly as whole ratings allow.
-
-    The long format of ``ratings``, attention checks included; problems are ``simulated/1`` to ``simulated/4``.
-    """
+    """SIMULATED ratings in the long format; sample means are the wanted ones as nearly as whole ratings allow."""
     assumed, kinds, parts = assumption_table().set_index("quantity")["value"], len(TRACE_TYPES), []
     people, seconds = int(assumed["participants"]), assumed["seconds per answer"]
     lazy_share, attention = assumed["careless participants"], assumed["checks passed by the others"]
@@ -90,11 +87,10 @@ def simulate(rng: np.random.Generator) -> pd.DataFrame:
 
 
 def power(rng: np.random.Generator, repeats: int, participants: int = 100, effects: tuple[float, ...] = EFFECTS):
-    """Share of SIMULATED studies in which a test of the analysis rejects, by effect and test, at ``LEVELS``.
+    """Share of SIMULATED studies in which a test rejects at ``LEVELS``: one type differs from the others, all at 3.5.
 
-    One trace type's mean rating differs by ``effect`` points from 3.5, which the three others share; means hold in
-    expectation, nobody is careless. A table: test (``any``: over all four types; ``pair``), participants, effect,
-    repeats (simulated studies), power (0 to 1), low, high (95%, Wilson).
+    Columns: test (``any``: over all four types; ``pair``), participants, effect (points), repeats (simulated studies),
+    power (0 to 1), low, high (95%, Wilson). Means hold in expectation; nobody is careless.
     """
     assumed, rows = assumption_table().set_index("quantity")["value"], []
     spreads = list(assumed.filter(like="spread"))
