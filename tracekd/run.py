@@ -16,10 +16,7 @@ from tracekd.teacher.run_texts import find_texts
 
 @dataclass
 class Run:
-    """A profile with its seed, data source and folder, below which everything is written.
-
-    ``texts`` is a file or folder of a teacher's texts (see ``run_texts.read``), "" for the templated ones.
-    """
+    """A profile with its seed, data source and folder, below which all is written; a teacher's texts, "" for none."""
 
     notebook: str
     profile: Profile

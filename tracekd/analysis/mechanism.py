@@ -97,9 +97,8 @@ def summary(judgements: pd.DataFrame) -> pd.DataFrame:
 def order_in_real_student(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
     """Whether the small student's order (``ORDER``) holds for the recorded pretrained one on bAbI, at its main size.
 
-    One row per training: ``condition``, ``small_student`` (the sign of its accuracy minus that without traces),
-    ``value``, ``low``, ``high``, ``t_low``, ``t_high`` (the real student's, -1..1), ``n``, ``seeds``, ``holds`` (yes,
-    no, inconclusive, not tested).
+    Columns: ``condition``; ``small_student`` (the sign of its accuracy minus that without traces); the real one's
+    ``value``, ``low``, ``high``, ``t_low``, ``t_high`` (-1..1), ``n``, ``seeds``; ``holds`` (or why not tested).
     """
     babi = verdicts[verdicts.dataset == "babi"]
     part, rows = babi[babi[SIZE] == main_sizes(babi)["babi"]], []
@@ -108,6 +107,6 @@ def order_in_real_student(verdicts: pd.DataFrame, rng: np.random.Generator, repe
         holds = sign(found) if found else NOT_TESTED
         if holds not in (INCONCLUSIVE, NOT_TESTED):
             holds = "yes" if (holds == "above zero") == (wanted == "above zero") else "no"
-        numbers = {name: found.get(name, np.nan) for name in (*ENDS, "n", "seeds")}
-        rows.append({"condition": condition, "small_student": wanted, **numbers, "holds": holds})
-    return pd.DataFrame(rows).astype({"n": "Int64", "seeds": "Int64"})
+        rows.append([condition, wanted, *(found.get(name, np.nan) for name in (*ENDS, "n", "seeds")), holds])
+    columns = ["condition", "small_student", *ENDS, "n", "seeds", "holds"]
+    return pd.DataFrame(rows, columns=columns).astype({"n": "Int64", "seeds": "Int64"})

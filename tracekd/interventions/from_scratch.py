@@ -238,9 +238,9 @@ def right_answers(student: Student, problems: Sequence[Problem], forced: Sequenc
 
 
 def finished(setting: Setting) -> dict:
-    """Train and ask one student on one thread; a JSON-ready record: setting, origin, and the ``curve`` of its looks.
+    """Train and ask one student on one thread; a JSON-ready record: setting, origin and ``curve``.
 
-    A look has ``step``, ``loss`` and, by forced trace, how many of the ``test`` answers are right.
+    Its looks have ``step``, ``loss`` and, by forced trace, how many of the ``test`` answers are right.
     """
     torch.set_num_threads(1)
     started, rng = time.perf_counter(), np.random.default_rng([0, setting.facts])

@@ -35,10 +35,9 @@ def table_path(stem: str, figures: Path = FIGURES) -> Path:
 
 
 def stamp_of(source: str, name: str, frame: pd.DataFrame | None) -> str:
-    """The tag of an artefact whose data are not all real: "" for real data.
+    """The tag of an artefact whose data are not all real: parts of ``source`` (separated by ``;``) that say so.
 
-    Parts of ``source`` (in words, separated by ``;``) that name what is not real are the tag. A stamp word counts also
-    in the artefact's ``name``, and in any text of ``frame``, where ``templated`` is one too.
+    A stamp word counts also in the artefact's ``name``, and in any text of ``frame``, where ``templated`` is one too.
     """
     texts = [name]
     for _, column in () if frame is None else frame.select_dtypes(exclude="number").items():

@@ -132,10 +132,7 @@ def step(path: Path, about: dict[str, Any], force: bool = False) -> None:
 
 
 def publish(about: dict[str, Any]) -> None:
-    """Give the notebooks the outputs of a run and put its artefacts in place of those that its profile had.
-
-    ValueError, and nothing is written, where one has not run with these settings.
-    """
+    """Give the notebooks the outputs of a run and put its artefacts in place; ValueError first where one is stale."""
     import nbformat
 
     folder, paths = about["folder"], notebooks.find()
@@ -153,8 +150,7 @@ def publish(about: dict[str, Any]) -> None:
 def published(source: Path, executed: Path) -> NotebookNode:
     """The committed notebook with the outputs of the executed one, cell by cell, counted as they ran.
 
-    Only outputs are carried over: prose may have been edited since, the parameters cell keeps its defaults, and the
-    cell that papermill injects and its times disappear.
+    Only outputs are carried over: not papermill's injected cell and times, nor prose, which may have been edited since.
     """
     import nbformat
 
