@@ -91,7 +91,7 @@ def test_describe_by_hand_and_by_seed():
 
 def test_the_comparison_counts_those_left_out_as_careless():
     ratings = simulate(np.random.default_rng(5))
-    flagged = int(study.careless(ratings)["careless"].sum())
+    flagged = int(study.careless(ratings).sum())
     tests, pairs = stats.compare(ratings, np.random.default_rng(1), 20)
     assert tests["n"].tolist() == [100, 100] and len(pairs) == 12
     assert (pairs["n"] - pairs["n_careful"] == flagged).all() and flagged >= 4

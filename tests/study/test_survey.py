@@ -198,7 +198,8 @@ def test_a_participant_fills_it_in_reloads_and_downloads(scripts, chromium, tmp_
         assert dict(zip(rows["item"], rows["rating"], strict=True)) == given[number]
         assert set(rows["problem"]) == {problem}
         assert set(rows.loc[~study.is_check(rows["item"]), "trace_type"]) == {kind}
-    assert not study.careless(data.ratings)["failed_checks"].any()
+    checks = data.ratings[study.is_check(data.ratings["item"])]
+    assert (checks["item"] == "check_" + checks["rating"].astype(str)).all()
     assert not [entry for entry in chromium.get_log("browser") if entry["level"] == "SEVERE"]
     messages = [json.loads(entry["message"])["message"] for entry in chromium.get_log("performance")]
     asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]

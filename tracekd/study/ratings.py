@@ -161,22 +161,13 @@ def shares(ratings: pd.DataFrame) -> pd.DataFrame:
     return found.loc[[(scale, kind) for scale in SCALES for kind in TRACE_TYPES]].reset_index()
 
 
-def careless(ratings: pd.DataFrame) -> pd.DataFrame:
-    """Flag participants who answered without reading, by the thresholds at the top of this module.
-
-    Index ``participant``: same_share (of the commonest rating), median_seconds, failed_share (of the checks), the flags
-    straight_line, fast, failed_checks (False where times or checks are missing), careless (any of the three).
-    """
+def careless(ratings: pd.DataFrame) -> pd.Series:
+    """Whether each participant answered without reading: one of the thresholds at the top of this module is passed."""
     rated, asked = answers(ratings).groupby("participant"), ratings[is_check(ratings["item"])]
+    same = rated["rating"].agg(lambda r: r.value_counts(normalize=True).iloc[0])
     wrong = asked["rating"] != asked["item"].str.removeprefix("check_").astype(int)
-    table = rated.agg(
-        same_share=("rating", lambda r: r.value_counts(normalize=True).iloc[0]), median_seconds=("seconds", "median")
-    )
-    table["failed_share"] = wrong.groupby(asked["participant"]).mean().astype(float)
-    table["straight_line"] = table["same_share"] >= SAME_SHARE
-    table["fast"] = table["median_seconds"] < FAST
-    table["failed_checks"] = table["failed_share"] >= FAILED
-    return table.assign(careless=table[["straight_line", "fast", "failed_checks"]].any(axis=1))
+    failed = wrong.groupby(asked["participant"]).mean().astype(float).reindex(same.index)
+    return (same >= SAME_SHARE) | (rated["seconds"].median() < FAST) | (failed >= FAILED)
 
 
 @cache

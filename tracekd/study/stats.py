@@ -75,7 +75,7 @@ def compare(
     Beside the pairs: n_careful, effect_careful, p_holm_careful without those flagged as careless, and same_verdict:
     whether both effects have the same sign and are on the same side of p 0.05.
     """
-    flags, tests, tables = careless(ratings)["careless"], [], []
+    flags, tests, tables = careless(ratings), [], []
     careful = ratings[~ratings["participant"].isin(flags.index[flags])]
     for scale in SCALES:
         table = scores(ratings, scale)
