@@ -53,7 +53,7 @@ else
     base=$(find_python)
     # A slip in the options is reported before anything is installed.
     [ "${1:-}" = test ] || "$base" -m tracekd run --check "$@"
-    case " $* " in *" --help "* | *" -h "* | *" --list "*) exit ;; esac
+    case " $* " in *" --help "* | *" -h "*) exit ;; esac
     install "$base" "$wanted"
   fi
 fi

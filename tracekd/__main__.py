@@ -32,7 +32,7 @@ COMMANDS = {
     "bench": ("bench.benches:main", "measure training and generation beside their peers"),
     "export": ("grid.run_grid:main_export", "write SFT sets as JSON lines for other trainers"),
     "student": ("students.registry:main", "fetch a student and say where it is"),
-    "survey": ("study.survey:main", "build the rating survey and read its answers"),
+    "survey": ("study.survey:main", "build the rating survey"),
 }
 # Paths that are given wrong are bad input, like a wrong value; so are compressed files that broke off, and JSON nested
 # without end.

@@ -1,7 +1,5 @@
 """The argument parser of every command: one real example in ``--help``, exit code 2 and the nearest right name."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -41,11 +39,6 @@ class Parser(argparse.ArgumentParser):
             raise argparse.ArgumentError(action, f"no {value!r} here: {nearest(str(value), list(action.choices))}")
 
 
-def profile_name(text: str) -> str:
-    """A profile's name, as the type of an option."""
-    return each_of(names())(text)
-
-
 def each_of(known: Sequence[str]) -> Callable[[str], str]:
     """The type of an option whose comma-separated words are all in ``known``."""
 
@@ -56,6 +49,9 @@ def each_of(known: Sequence[str]) -> Callable[[str], str]:
         return text
 
     return checked
+
+
+profile_name = each_of(names())  # as the type of an option
 
 
 def path_or(*words: str) -> Callable[[str], str]:

@@ -1,7 +1,5 @@
 """Profiles: the one dial, read from ``profiles.toml``."""
 
-from __future__ import annotations
-
 import difflib
 import tomllib
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The run that a notebook or command works in: a profile with its seed, data source and folder."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,11 +16,7 @@ from tracekd.teacher.run_texts import find_texts
 
 @dataclass
 class Run:
-    """A profile with its seed, data source and folder, below which everything is written.
-
-    ``figures/`` in the folder has the shape of the repository's. ``texts`` is a file or folder of a teacher's texts
-    (see ``run_texts.read``), "" for the templated ones.
-    """
+    """A profile with its seed, data source and folder, below which all is written; a teacher's texts, "" for none."""
 
     notebook: str
     profile: Profile
@@ -69,46 +63,35 @@ class Run:
     def source_label(self) -> str:
         """The data source in words, for captions: real or generated, by set where they differ."""
         labels = {dataset: self.label_of(dataset) for dataset in self.datasets}
-        alike = len(set(labels.values())) == 1
-        return labels.popitem()[1] if alike else "; ".join(f"{dataset}: {label}" for dataset, label in labels.items())
-
-
-def opening(run: Run) -> str:
-    """What every notebook prints first: profile, student, data source, hardware, versions."""
-    about = {
-        "profile": f"{run.profile.name}: {run.profile.about}", "seed": run.seed, "student": run.student,
-        "data": run.source_label, "hardware": machine.hardware(),
-        "traces": run.texts and f"free-form ones as in {'/'.join(Path(run.texts).parts[-2:])}",
-        "versions": machine.versions(), "commit": machine.commit(),
-    }  # fmt: skip
-    return "\n".join(f"{name:<10} {words}" for name, words in about.items() if words != "")
+        one = len(set(labels.values())) == 1
+        return labels.popitem()[1] if one else "; ".join(map(": ".join, labels.items()))
 
 
 def open_run(
     notebook: str, profile: str, seed: int = 121, data: str = "", texts: str = "", kind: type[Run] = Run
 ) -> Run:
-    """Open the run that a notebook or command works in, and print what a reader must know of it.
+    """Open the run that a notebook (``04_evaluate``) or command works in, and print what a reader must know of it.
 
-    Args:
-        notebook: its name, such as ``04_evaluate``.
-        profile: a name in ``profiles.toml``.
-        seed: the first seed of the run; every random draw follows from it.
-        data: ``auto`` (decided once for the run's folder), ``generated``, ``hub``, a folder, or "" for
-            ``TRACEKD_DATA``, else the profile's own.
-        texts: see ``run_texts.find_texts``.
-        kind: ``Run`` for commands; notebooks add saving, see ``notebook_run``.
+    ``profile`` is a name in ``profiles.toml``; every random draw follows from ``seed``; ``data`` is ``auto`` (decided
+    once for the run's folder), ``generated``, ``hub``, a folder, or "" for ``TRACEKD_DATA``, else the profile's own;
+    ``texts``: see ``run_texts.find_texts``; ``kind`` is ``Run`` for commands, see ``notebook_run`` for notebooks.
 
     Raises:
         ValueError: unknown profile, or a data source that is neither a known word nor a folder.
-        FileNotFoundError: there is no file of that name: see ``run_texts.find_texts``.
+        FileNotFoundError: there are no such texts.
     """
     settings = load(profile)
-    if seed != settings.seeds[0]:
-        # The replicates follow the first seed: 121, 122, 123 in the paper.
+    if seed != settings.seeds[0]:  # the replicates follow the first seed: 121, 122, 123 in the paper
         settings = replace(settings, seeds=tuple(seed + i for i in range(len(settings.seeds))))
     folder = Path(os.environ.get("TRACEKD_RUNS") or ROOT / "runs") / profile
     source = problems.check_source(settle(data or os.environ.get("TRACEKD_DATA") or settings.data, folder))
     run = kind(notebook, settings, int(seed), source, folder, find_texts(texts, settings, source))
     folder.mkdir(parents=True, exist_ok=True)
-    print(opening(run))
+    about = {
+        "profile": f"{profile}: {settings.about}", "seed": seed, "student": run.student, "data": run.source_label,
+        "hardware": machine.hardware(),
+        "traces": run.texts and f"free-form ones as in {'/'.join(Path(run.texts).parts[-2:])}",
+        "versions": machine.versions(), "commit": machine.commit(),
+    }  # fmt: skip
+    print("\n".join(f"{name:<10} {words}" for name, words in about.items() if words != ""))
     return run

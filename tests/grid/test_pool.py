@@ -129,7 +129,7 @@ def test_a_container_or_batch_job_bounds_the_memory(tmp_path, line, file, said, 
 
 
 @pytest.mark.parametrize("code", ["from tracekd.__main__ import main; main(['--help'])", "import tracekd.grid.run_grid",
-                                  "import tracekd.pipeline.runner, tracekd.pipeline.execute"])  # fmt: skip
+                                  "import tracekd.pipeline.runner, tracekd.pipeline.notebooks"])  # fmt: skip
 def test_nothing_loads_torch_that_does_no_arithmetic_with_it(code):
     found = "print([m for m in ('torch', 'transformers', 'datasets') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", f"import sys; {code}; {found}"], capture_output=True, text=True,

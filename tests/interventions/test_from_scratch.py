@@ -125,35 +125,14 @@ def test_a_record_goes_on_where_it_stopped(tmp_path):
     assert newer["version"] == TINY.version + 1 and len(list(read_jsonl(path))) == 4
 
 
-def test_recording_adds_to_what_is_recorded(tmp_path):
-    """Another machine's trainings stay; the same training, done again, is there once, as it was done last."""
-    looks, path = record.recorded(), tmp_path / "recorded.csv"
-    looks.to_csv(path, index=False)
-    again = looks[looks.seed == 121].assign(seconds=-1.0)
-    found = mechanism.added(path, pd.concat([again, again.assign(seed=999)]))
-    assert len(found) == len(looks) + len(again) and not found.duplicated(mechanism.KEY).any()
-    assert set(found[found.seconds == -1].seed) == {121, 999} and set(found.seed) == {*looks.seed, 999}
-
-
-def looks_of(kind, right, variant="own", steps=10):
-    """Invented looks of one training per entry of ``right`` (of 100)."""
-    return [
-        {"smeared": True, "kind": kind, "facts": 5, "seed": seed, "steps": steps, "step": steps, "n": 100, variant: r}
-        for seed, r in enumerate(right)
-    ]
-
-
 @pytest.mark.parametrize(
     ("right", "word"),
-    [
-        ([100] * 6, record.FAILED),
-        ([20] * 6, record.HELD),
-        ([0, 100] * 3, record.INCONCLUSIVE),
-        ([20] * 4, record.NOT_TESTED),
-    ],
-)
+    [([100] * 6, record.FAILED), ([20] * 6, record.HELD), ([0, 100] * 3, record.INCONCLUSIVE),
+     ([20] * 4, record.NOT_TESTED)],
+)  # fmt: skip
 def test_a_prediction_is_judged_by_the_interval_over_seeds(right, word):
-    final = record.last(pd.DataFrame(looks_of("one_wrong", right)))
+    about = {"smeared": True, "kind": "one_wrong", "facts": 5, "steps": 10, "step": 10, "n": 100}
+    final = record.last(pd.DataFrame([about | {"seed": seed, "own": own} for seed, own in enumerate(right)]))
     found = record.judged(record.levels(final, np.random.default_rng(0), 500))
     judged = found.set_index(["kind", "variant"])
     # "trace is the reasoning" predicts chance for own answers after training on one wrong fact.
@@ -162,9 +141,7 @@ def test_a_prediction_is_judged_by_the_interval_over_seeds(right, word):
     assert judged.loc[("right", "own"), "measured"] == record.NOT_TESTED
     # It predicts six cells, of which this one alone has data.
     counts = record.summary(found).set_index("account").loc["trace is the reasoning"]
-    assert counts.to_dict() == {record.HELD: 0, record.FAILED: 0, record.INCONCLUSIVE: 0, record.NOT_TESTED: 5} | {
-        word: 1 + 5 * (word == record.NOT_TESTED)
-    }
+    assert counts[word] == (6 if word == record.NOT_TESTED else 1) and counts.sum() == 6
 
 
 def test_the_small_students_order_in_the_real_one():
@@ -175,23 +152,23 @@ def test_the_small_students_order_in_the_real_one():
         for c, n in right.items() for s in (1, 2) for i in range(30)
     )  # fmt: skip
     found = record.order_in_real_student(verdicts, np.random.default_rng(0), 200).set_index("condition")
-    assert found.holds.to_dict() == {
-        "correct": "yes",
-        "incorrect": "not tested",
-        "any": "inconclusive",
-        "foreign": "no",
-    }
+    holds = {"correct": "yes", "incorrect": "not tested", "any": "inconclusive", "foreign": "no"}
+    assert found.holds.to_dict() == holds
     assert found.value["correct"] == pytest.approx(2 / 3) and found.n["correct"] == 30
 
 
-def test_the_command_records_what_is_finished(tmp_path, monkeypatch, capsys):
+def test_the_command_adds_what_is_finished_to_what_is_recorded(tmp_path, monkeypatch):
+    """Another machine's trainings stay; the same training, done again, is there once, as it was done last."""
     monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path))
     monkeypatch.setattr(mechanism, "settings", lambda *chosen: [TINY])
+    before, made = record.recorded(), world.finished(TINY)
+    same = mechanism.table([made]).assign(seconds=-1.0)
+    pd.concat([before, same]).to_csv(tmp_path / mechanism.FILE, index=False)
     (tmp_path / "mechanism").mkdir()
-    made = world.finished(TINY)
     append_jsonl(tmp_path / "mechanism" / "trainings.jsonl", [made, {**made, "version": 0}])  # an older one is left out
-    assert record.recorded(tmp_path).empty
     assert mechanism.main(["--record"], tmp_path) == 0
     looks = record.recorded(tmp_path)
-    assert looks.step.tolist() == [2, 4] and looks.own.tolist() == [look["own"] for look in made["curve"]]
-    assert looks.smeared.dtype == bool and set(looks.commit.astype(str)) == {made["commit"]}
+    assert len(looks) == len(before) + 2 and not looks.duplicated(mechanism.KEY).any() and looks.seconds.min() > 0
+    new = looks[looks.steps == TINY.steps]
+    assert new.step.tolist() == [2, 4] and new.own.tolist() == [look["own"] for look in made["curve"]]
+    assert looks.smeared.dtype == bool and set(new.commit.astype(str)) == {made["commit"]}

@@ -9,10 +9,10 @@ import pytest
 from tracekd.pipeline import artefacts
 from tracekd.pipeline.notebook_run import open_run
 from tracekd.plots import steps
-from tracekd.run import opening
 from tracekd.traces.freeform import TEMPLATED
 
 REAL = "real problems (local files)"
+BOTH = "GENERATED problems, TEMPLATED traces"
 MIXED = f"recorded: babi: {REAL}; marco: GENERATED problems"
 
 
@@ -31,8 +31,9 @@ def fig():
     plt.close(fig)
 
 
-def test_opening_says_what_a_reader_must_know(run):
-    text = opening(run)
+def test_opening_says_what_a_reader_must_know(capsys, request):
+    request.getfixturevalue("run")
+    text = capsys.readouterr().out
     for word in ("smoke", "121", "tiny-random", "GENERATED problems", "torch", "CPU"):
         assert word in text
 
@@ -65,12 +66,7 @@ def test_artefacts_leave_files_data_and_one_manifest_row(run, fig):
         ("05_f_SIMULATED", "SIMULATED ratings (x)", None, "SIMULATED ratings (x)"),
         ("04_f", REAL, {"teacher": ["", TEMPLATED]}, "TEMPLATED traces"),
         ("04_f", REAL, {"condition": ["r1 (templated)"]}, "TEMPLATED traces"),
-        (
-            "02_f",
-            "GENERATED problems, TEMPLATED traces",
-            {"teacher": [TEMPLATED]},
-            "GENERATED problems, TEMPLATED traces",
-        ),
+        ("02_f", BOTH, {"teacher": [TEMPLATED]}, BOTH),
         ("08_f", MIXED, None, "marco: GENERATED problems"),
         ("08_f", MIXED, {"teacher": [TEMPLATED]}, "marco: GENERATED problems; TEMPLATED traces"),
     ],
@@ -84,10 +80,8 @@ def test_whatever_is_not_real_is_stamped(run, fig, name, source, frame, tag):
     texts = [text.get_text() for text in fig.texts if text.get_gid() == "stamp"]
     assert texts == ([tag] if tag else [])
     assert (f"/Keywords ({tag[:10]}".encode() in (folder / f"{name}.pdf").read_bytes()) == bool(tag)
-    for suffix, stamp in (
-        (".md", f"\n**{tag}.** A table."),
-        (".tex", f"\\footnotesize {tag.replace('_', chr(92) + '_')}"),
-    ):
+    stamps = {".md": f"\n**{tag}.** A table.", ".tex": f"\\footnotesize {tag.replace('_', chr(92) + '_')}"}
+    for suffix, stamp in stamps.items():
         assert (stamp in artefacts.table_path(f"{name}_t", folder).with_suffix(suffix).read_text()) == bool(tag)
     assert all(part in row["source"] for row in artefacts.rows(folder) for part in tag.split("; "))
 

@@ -7,7 +7,7 @@ import pytest
 
 from tracekd import __main__
 
-HELP = [[name] for name in __main__.COMMANDS] + [["survey", name] for name in ("build", "read")]
+HELP = [[name] for name in __main__.COMMANDS] + [["survey", "build"]]
 MISSPELT = [
     (["run", "--profile", "smke"], "'smoke'"),
     (["run", "--only", "03_qlora_trian"], "'03_qlora_train'"),
@@ -29,7 +29,7 @@ MISSPELT = [
     (["replication", "--profiles", "gird"], "'grid'"),
     (["bench", "trian"], "'train'"),
     (["student", "smollm2-135n"], "'smollm2-135m'"),
-    (["survey", "raed"], "'read'"),
+    (["survey", "biuld"], "'build'"),
     (["trian"], "'train'"),
 ]
 FILES = {
@@ -47,7 +47,6 @@ TAKE_FILES = {
     "derive": ["derive", "{}"],
     "teacher": ["teacher", "{}", "--url", "http://localhost:9/v1", "--model", "m"],
     "score outputs": ["score", "--dataset", "babi", "--problems", "{}", "--outputs", __file__],
-    "survey read": ["survey", "read", "{}"],
     "run ratings": ["run", "--only", "05", "--profile", "smoke", "--ratings", "{}"],
     "train data": ["train", "--profile", "smoke", "--data", "{}"],
     "train texts": ["train", "--profile", "smoke", "--texts", "{}", "--dataset", "cotempqa", "--condition", "r1"],

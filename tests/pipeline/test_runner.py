@@ -11,14 +11,14 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from packaging.requirements import Requirement
 
 from tracekd import __main__
 from tracekd.config import ROOT
 from tracekd.data import hub
 from tracekd.io.records import locked
-from tracekd.pipeline import artefacts, execute, notebooks, runner
+from tracekd.pipeline import artefacts, notebooks, runner
 
 PARAMETERS = 'PROFILE = "cpu"  # the dial\nSEED = 121  # of every draw\nDATA = ""  # source'
 # Leaves one table with its manifest row, as save_table does.
@@ -59,7 +59,6 @@ def house(tmp_path, monkeypatch):
 
 
 def test_texts_are_refused_where_no_condition_takes_them(house, capsys, monkeypatch):
-    write(house / "notebooks", "01_first")
     (house / "texts.jsonl").write_text("")
     assert __main__.main(["run", "--profile", "cpu", "--texts", str(house / "texts.jsonl")]) == 2
     assert "'cpu'" in capsys.readouterr().err
@@ -83,45 +82,38 @@ def test_run_skip_rerun_publish(house, capsys):
     first = write(house / "notebooks", "01_first", f"FOLDER = {str(house / 'runs')!r}", TABLE, "print(PROFILE, SEED)")
     second = write(house / "notebooks", "02_second", "1 + 1")
     before = first.read_text(), second.read_text()
-    assert runner.main(["--profile", "smoke"]) == 0
-    said = capsys.readouterr().out
-    assert "01_first: runs because it has not finished here yet" in said
-    assert "cell  5/5" in said and "print(PROFILE, SEED)" in said
-    assert (house / "runs/smoke/notebooks/01_first.ipynb").exists()
+
+    def said(*options):
+        assert runner.main(["--profile", "smoke", *options]) == 0
+        return capsys.readouterr().out
+
+    text = said()
+    assert "01_first: runs because it has not finished here yet" in text
+    assert "cell  5/5" in text and "print(PROFILE, SEED)" in text
     assert "smoke 121" in (house / "runs/smoke/logs/01_first.log").read_text()
     assert (first.read_text(), second.read_text()) == before  # a run alone changes nothing that is committed
-
-    assert runner.main(["--profile", "smoke"]) == 0
-    said = capsys.readouterr().out
-    assert "01_first: unchanged since 20" in said and "02_second: unchanged since" in said
-    assert "2 took 0:00:" in said  # the last time
+    text = said()
+    assert "01_first: unchanged since 20" in text and "02_second: unchanged since" in text
+    assert "2 took 0:00:" in text  # the last time
 
     book = nbformat.read(second, as_version=4)
     book.cells[0].source = "# 02. Better prose"
     nbformat.write(book, second)
-    assert runner.main(["--profile", "smoke"]) == 0
-    assert "02_second: unchanged" in capsys.readouterr().out  # prose does not count
-
+    assert "02_second: unchanged" in said()  # prose does not count
     book.cells[2].source = "1 + 2"
     nbformat.write(book, second)
     with pytest.raises(ValueError, match="02_second"):
         runner.main(["--profile", "smoke", "--only", "01", "--publish"])
-    assert runner.main(["--profile", "smoke", "--publish"]) == 0
-    said = capsys.readouterr().out
-    assert "01_first: unchanged" in said and "02_second: runs because changed: the notebook's code" in said
-    check_published(house)
+    text = said("--publish")
+    assert "01_first: unchanged" in text and "02_second: runs because changed: the notebook's code" in text
 
-
-def check_published(house: Path) -> None:
-    """Outputs are there; the injected cell, its values and every time are not."""
-    book = nbformat.read(house / "notebooks/01_first.ipynb", as_version=4)
-    assert [cell.metadata.get("tags", []) for cell in book.cells].count(["parameters"]) == 1
-    assert book.cells[1].source == PARAMETERS and len(book.cells) == 5
-    assert book.cells[4].outputs[0].text == "smoke 121\n"
-    assert [cell.execution_count for cell in book.cells[1:]] == [1, 2, 3, 4]
-    assert "papermill" not in json.dumps(book) and "start_time" not in json.dumps(book)
-    second = nbformat.read(house / "notebooks/02_second.ipynb", as_version=4)
-    assert second.cells[0].source == "# 02. Better prose" and second.cells[2].outputs[0].execution_count == 2
+    # Outputs are there; the injected cell, its values and every time are not.
+    one, two = (nbformat.read(path, as_version=4) for path in (first, second))
+    assert one.cells[1].source == PARAMETERS and len(one.cells) == 5
+    assert one.cells[4].outputs[0].text == "smoke 121\n"
+    assert [cell.execution_count for cell in one.cells[1:]] == [1, 2, 3, 4]
+    assert not any(word in json.dumps([one, two]) for word in ("papermill", "start_time", "iopub", "injected"))
+    assert two.cells[0].source == "# 02. Better prose" and two.cells[2].outputs[0].execution_count == 2
     assert (house / "figures/tables/01_one.csv").exists()
     assert [row["id"] for row in artefacts.rows(house / "figures")] == ["01_one"]
 
@@ -149,15 +141,15 @@ def test_data_that_cannot_be_read_are_named_without_a_traceback(house, tmp_path,
     assert "Traceback" in (house / "runs/smoke/logs/01_first.log").read_text()
 
 
-def test_the_bar_inside_a_cell_reaches_the_terminal(capsys, monkeypatch):
+def test_the_bar_inside_a_cell_reaches_the_terminal(house, capsys, monkeypatch):
     """Of what a kernel writes to stderr: the last state of a line that rewrites itself, and nothing else."""
-    monkeypatch.setattr(execute.Progress, "EVERY", 0)
-    shown = execute.Progress("03_train", [{"id": "a"}, {"id": "b"}], log := io.StringIO())
-    shown.on_cell_start(cell={"cell_type": "code", "source": "adapters = train()", "id": "b"}, cell_index=2)
+    monkeypatch.setattr(notebooks.Progress, "EVERY", 0)
+    shown = notebooks.Progress(write(house, "03_train", "adapters = train()"), log := io.StringIO())
+    shown.on_cell_start(cell=notebooks.cells(house / "03_train.ipynb")[2], cell_index=2)
     for text in ("a warning of a library\n", "\r0 of 3 adapters: 1%\r1 of 3 adapters: 40%, 190 tokens/s"):
         shown.write(text)
     said = capsys.readouterr().out
-    assert "cell  2/2" in said and "190 tokens/s" in said and "warning" not in said and " 1%" not in said
+    assert "cell  3/3" in said and "190 tokens/s" in said and "warning" not in said and " 1%" not in said
     assert "warning" in log.getvalue()
 
 
@@ -204,17 +196,14 @@ def test_steps_see_parameters_profile_data_texts_earlier_steps_and_lost_files(st
     house, _, folder, why = stage
     assert why(SEED=5) == "changed: parameter SEED"
     assert "profile cpu" in why(profile="cpu")
-    data = house / "real"
-    data.mkdir()
-    assert why(source=str(data)).startswith("changed: the data source")
+    assert why(source=str(house / "figures")).startswith("changed: the data source")
     ratings = house / "ratings.csv"
     ratings.write_text("1\n")
     assert why(RATINGS=str(ratings)) == "changed: parameter RATINGS"
     assert why(texts=str(ratings)) == "changed: the teacher's texts"
-    notebooks.record(folder, "01_decompose", {})
-    record = json.loads((folder / "steps.json").read_text())
-    record["01_decompose"]["finished"] = "later"
-    (folder / "steps.json").write_text(json.dumps(record))
+    steps = (folder / "steps.json").read_text()
+    finished = notebooks.read(folder)["01_decompose"]["finished"]
+    (folder / "steps.json").write_text(steps.replace(f'"finished": "{finished}"', '"finished": "later"', 1))
     assert why() == "changed: 01_decompose"
     notebooks.executed(folder, "04_evaluate").unlink()
     assert why() == "notebooks/04_evaluate.ipynb is missing"
@@ -232,19 +221,6 @@ def test_recorded_data_and_outputs_count_and_what_a_run_publishes_does_not(stage
     assert why("01_decompose") == "changed: a recorded file in figures/data"
 
 
-def test_a_step_that_runs_again_leaves_no_old_artefact(tmp_path):
-    figures = tmp_path / "figures"
-    figures.mkdir()
-    rows = [{"id": n, "notebook": book, "files": f"{n}.csv", "data": "both"} for n, book in (("a", "01"), ("b", "02"))]
-    for name in ("a.csv", "b.csv", "both"):
-        (figures / name).write_text("x")
-    artefacts.write_rows(figures, rows)
-    notebooks.record(tmp_path, "01", {})
-    notebooks.forget(tmp_path, "01")
-    assert [row["id"] for row in artefacts.rows(figures)] == ["b"] and notebooks.read(tmp_path) == {}
-    assert sorted(path.name for path in figures.iterdir()) == ["MANIFEST.csv", "b.csv", "both"]
-
-
 # Publishing.
 
 
@@ -252,36 +228,40 @@ def test_progress_bars_are_published_in_their_last_state_and_widgets_not_at_all(
     path, copy = write(house / "notebooks", "01_first", "x = 1"), house / "executed.ipynb"
     book = nbformat.read(path, as_version=4)
     data = {runner.WIDGET: {"model_id": "1"}, "text/plain": "  0%"}
-    book.cells[2].outputs = [
-        nbformat.v4.new_output("stream", text="  0%\r 50%\r100%\ndone\n"),
-        nbformat.v4.new_output("display_data", data=data),
-    ]
+    bar = new_output("stream", text="  0%\r 50%\r100%\ndone\n")
+    book.cells[2].outputs = [bar, new_output("display_data", data=data)]
     nbformat.write(book, copy)
     assert [output.text for output in runner.published(path, copy).cells[2].outputs] == ["100%\ndone\n"]
 
 
-def test_figures_of_another_profile_stay(tmp_path):
+def test_artefacts_that_are_made_no_more_go_and_those_of_another_profile_stay(tmp_path):
     def manifest(folder, *rows):
         (folder / "tables").mkdir(parents=True)
         for name, _ in rows:
-            (folder / f"tables/{name}.csv").write_text(folder.name)
-        keys = ("id", "files", "data", "profile")
-        artefacts.write_rows(folder, [dict(zip(keys, (n, f"tables/{n}.csv", "", p), strict=True)) for n, p in rows])
+            (folder / f"tables/{name}.csv").write_text(folder.parent.name)
+        keys = ("id", "files", "data", "profile", "notebook")
+        written = [(n, f"tables/{n}.csv", "tables/d.csv" if n in "cd" else "", p, n) for n, p in rows]
+        artefacts.write_rows(folder, [dict(zip(keys, row, strict=True)) for row in written])
+        return folder
 
-    manifest(tmp_path / "new", ("a", "cpu"), ("b", "cpu"))
-    manifest(tmp_path / "old", ("b", "cpu"), ("c", "cpu"), ("d", "gpu"))
-    assert runner.copy_figures(tmp_path / "new", tmp_path / "old", "cpu") == 2
-    assert [row["id"] for row in artefacts.rows(tmp_path / "old")] == ["a", "b", "d"]
-    assert sorted(path.stem for path in (tmp_path / "old/tables").iterdir()) == ["a", "b", "d"]
-    assert (tmp_path / "old/tables/b.csv").read_text() == "new"
+    new = manifest(tmp_path / "new" / "figures", ("a", "cpu"), ("b", "cpu"))
+    old = manifest(tmp_path / "old" / "figures", ("b", "cpu"), ("c", "cpu"), ("d", "gpu"))
+    assert runner.copy_figures(new, old, "cpu") == 2
+    assert [row["id"] for row in artefacts.rows(old)] == ["a", "b", "d"]
+    assert sorted(path.stem for path in (old / "tables").iterdir()) == ["a", "b", "d"]  # d needs its file
+    assert (old / "tables/b.csv").read_text() == "new"
+    notebooks.record(tmp_path / "new", "a", {})
+    notebooks.forget(tmp_path / "new", "a")  # before it runs again
+    assert [row["id"] for row in artefacts.rows(new)] == ["b"] and notebooks.read(tmp_path / "new") == {}
+    assert [path.stem for path in (new / "tables").iterdir()] == ["b"]
 
 
 # Setting up.
 
 
-def test_help_and_list_need_only_the_standard_library():
+def test_help_and_check_need_only_the_standard_library():
     """So that run_all.sh can refuse a wrong option before it installs anything."""
-    for option in ("--help", "--list", "--check"):
+    for option in ("--help", "--check"):
         asked = [sys.executable, "-S", "-m", "tracekd", "run", option]
         assert subprocess.run(asked, cwd=ROOT, capture_output=True).returncode == 0
 

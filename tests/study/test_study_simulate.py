@@ -1,7 +1,5 @@
 """SIMULATED ratings hit the means they should; power is nominal without an effect and grows with it."""
 
-from itertools import pairwise
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,31 +12,17 @@ def test_simulated_ratings_have_the_published_means_and_hold_careless_participan
         simulate.simulate(np.random.default_rng(121)),
         simulate.assumption_table().set_index("quantity").value,
     )
+    pd.testing.assert_frame_equal(data, simulate.simulate(np.random.default_rng(121)))
     assert len(data) == 100 * (4 * 7 + 2) and tuple(data.columns) == ratings.COLUMNS
     for scale in ratings.SCALES:
         for kind, mean in ratings.scores(data, scale).mean().items():
             # One answer more or less moves a mean by 1 / answers: 400 or 300.
             assert mean == pytest.approx(wanted[f"mean {scale.replace('_', ' ')}, {kind}"], abs=0.003), (scale, kind)
-    flags = ratings.careless(data)
-    assert flags["straight_line"].sum() == 4 and (flags["fast"] & flags["straight_line"]).sum() == 4
-    assert 4 <= flags["careless"].sum() <= 10
+    assert 4 <= ratings.careless(data).sum() <= 10
+    points = ratings.answers(data).groupby("participant")
+    assert (points["seconds"].median()[points["rating"].nunique() == 1] < ratings.FAST).sum() == 4
     first = ratings.answers(data).query("order == 1")
     assert (first.groupby("trace_type")["participant"].nunique() == 25).all()  # orders are balanced
-
-
-def test_same_seed_same_ratings_another_seed_others():
-    one, same, other = (simulate.simulate(np.random.default_rng(s)) for s in (1, 1, 2))
-    pd.testing.assert_frame_equal(one, same)
-    assert (one["rating"] != other["rating"]).any()
-
-
-@pytest.mark.parametrize("n", [2, 4, 6])
-def test_latin_square_balances_places_and_predecessors(n):
-    square = ratings.latin_square(n)
-    assert all(sorted(row) == list(range(n)) for row in square.tolist())
-    assert all(sorted(column) == list(range(n)) for column in square.T.tolist())
-    follows = pd.Series([(a, b) for row in square.tolist() for a, b in pairwise(row)]).value_counts()
-    assert len(follows) == n * (n - 1) and follows.nunique() == 1
 
 
 def test_latent_mean_by_hand():
@@ -46,8 +30,6 @@ def test_latent_mean_by_hand():
     assert simulate.latent_mean(3, 0.7) == pytest.approx(3)
     values = simulate.latent_mean(4.86, 1.0) + np.random.default_rng(1).normal(size=100_000)
     assert simulate.rounded(values).mean() == pytest.approx(4.86, abs=0.005)  # four standard errors
-    with pytest.raises(ValueError, match=r"5\.2"):
-        simulate.latent_mean(5.2, 1.0)
 
 
 def test_the_assumption_table_names_each_mean_and_its_origin():

@@ -38,11 +38,8 @@ def test_a_folder_of_downloads_is_read_whole(tmp_path):
     data = study.read(tmp_path)
     assert tuple(data.ratings.columns) == study.COLUMNS and data.left_out == {}
     # 4 traces x 7 items and 2 checks each; participants are numbered in the order of their ids.
-    assert data.ratings.groupby("participant")["rating"].agg(["size", "median"]).to_numpy().tolist() == [
-        [30, 2],
-        [30, 4],
-    ]
-    assert set(data.ratings["participant"]) == {"P0001", "P0002"} and data.ratings["rating"].dtype == int
+    found = data.ratings.groupby("participant")["rating"].agg(["size", "median"])
+    assert found.to_dict("index") == {"P0001": {"size": 30, "median": 2}, "P0002": {"size": 30, "median": 4}}
     one = study.read(saved(tmp_path / "c.csv", data.ratings))  # and read again unchanged
     pd.testing.assert_frame_equal(one.ratings, data.ratings)
 
@@ -120,17 +117,25 @@ def test_mutated_files_are_counted_row_by_row_or_refused_by_name(tmp_path, edits
 def test_scores_shares_and_flags(tmp_path):
     rows = person("P01") + person("P02", rating="2")
     rows[0]["rating"] = "1"  # P01: r1 predictable 1, the other three items 4: mean 13/4 = 3.25
-    rows[-1]["rating"] = rows[-2]["rating"] = "3"  # P02 fails both checks
     ratings = study.read(saved(tmp_path / "r.csv", rows)).ratings
     table = study.scores(ratings, "interpretability")
     assert table.loc["P0001"].tolist() == [3.25, 4, 4, 4] and table.loc["P0002"].tolist() == [2, 2, 2, 2]
     shares = study.shares(ratings).set_index(["scale", "trace_type"])
     # Eight r1 ratings of interpretability: 1 once, 2 four times, 4 three times.
     assert shares.loc[("interpretability", "r1"), [1, 2, 3, 4, 5]].tolist() == [0.125, 0.5, 0, 0.375, 0]
-    flags = study.careless(ratings)
-    assert flags["same_share"].tolist() == [27 / 28, 1.0] and flags["straight_line"].all()
-    assert flags["failed_checks"].tolist() == [False, True] and not flags["fast"].any()
-    assert flags["careless"].all()
+
+
+def test_each_rule_flags_the_careless(tmp_path):
+    def varied(name, checks="24", **more):
+        """Each point as often as any other, and the two checks, which expect 2 and 4."""
+        rows = [row | {"rating": str(1 + i % 5)} for i, row in enumerate(person(name, **more)[:-2])]
+        return rows + [row | {"rating": point} for row, point in zip(person(name, **more)[-2:], checks, strict=True)]
+
+    rows = varied("P1") + person("P2") + varied("P3", seconds="0.5") + varied("P4", checks="23") + varied("P5", "24")
+    ratings = study.read(saved(tmp_path / "r.csv", rows)).ratings
+    assert study.careless(ratings).tolist() == [False, True, True, True, False]
+    unasked = ratings[~study.is_check(ratings["item"])].assign(seconds=np.nan)  # checks and times may be missing
+    assert study.careless(unasked).tolist() == [False, True, False, False, False]
 
 
 def test_published_numbers_are_those_that_the_sources_state():

@@ -91,23 +91,7 @@ def test_describe_by_hand_and_by_seed():
 
 def test_the_comparison_counts_those_left_out_as_careless():
     ratings = simulate(np.random.default_rng(5))
-    flagged = int(study.careless(ratings)["careless"].sum())
+    flagged = int(study.careless(ratings).sum())
     tests, pairs = stats.compare(ratings, np.random.default_rng(1), 20)
     assert tests["n"].tolist() == [100, 100] and len(pairs) == 12
     assert (pairs["n"] - pairs["n_careful"] == flagged).all() and flagged >= 4
-
-
-def test_cronbach_alpha_by_hand():
-    # Item variances 1 and 7/3; sums 3, 5, 8 have variance 19/3; alpha = 2 (1 - (10/3) / (19/3)) = 18/19.
-    assert stats.cronbach_alpha([[1, 2], [2, 3], [3, 5]]) == pytest.approx(18 / 19)
-    assert np.isnan(stats.cronbach_alpha(np.ones((3, 2))))
-
-
-def test_reliability_finds_agreement_between_items_and_none():
-    ratings, rng = simulate(np.random.default_rng(2)), np.random.default_rng(4)
-    agreed = stats.reliability(ratings, rng, 100)
-    # Items share a variance of 0.5^2 + 0.7^2 = 0.74 of 0.74 + 0.7^2 = 1.23 before rounding: r = 0.60, and four items
-    # have an alpha of 4 r / (1 + 3 r) = 0.86; rounding and the ends of the scale take some of it.
-    assert len(agreed) == 8 and agreed["value"].between(0.4, 0.95).all() and (agreed["low"] > 0.2).all()
-    noise = stats.reliability(ratings.assign(rating=rng.integers(1, 6, len(ratings))), rng, 100)
-    assert (noise["low"] < 0.15).all()

@@ -1,7 +1,5 @@
 """The from-scratch student's record: accuracies with seeds as the unit, and four accounts against what was measured."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +37,7 @@ def shares(looks: pd.DataFrame) -> pd.DataFrame:
 
 def last(looks: pd.DataFrame) -> pd.DataFrame:
     """``shares`` at the last step of each training."""
-    found = shares(looks)
-    return found[found.step == found.steps].reset_index(drop=True)
+    return shares(looks[looks.step == looks.steps])
 
 
 def shortest(final: pd.DataFrame) -> pd.DataFrame:
@@ -58,9 +55,8 @@ def levels(final: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -
     for name, part in final.groupby(keys, sort=False):
         found = bootstrap(np.mean, rng, part.share.to_numpy(), repeats=repeats)
         found |= {"low": np.nan, "high": np.nan} if len(part) < 2 else {}
-        counts = {"seeds": len(part), "learned": int((part.share >= LEARNED).sum()), "n": int(part.n.iloc[0])}
-        rows.append({**dict(zip(keys, name, strict=True)), **found, **counts})
-    return pd.DataFrame(rows)
+        rows.append([*name, *found.values(), len(part), (part.share >= LEARNED).sum(), part.n.iloc[0]])
+    return pd.DataFrame(rows, columns=[*keys, "value", "low", "high", "seeds", "learned", "n"])
 
 
 def predictions() -> pd.DataFrame:
@@ -101,9 +97,8 @@ def summary(judgements: pd.DataFrame) -> pd.DataFrame:
 def order_in_real_student(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
     """Whether the small student's order (``ORDER``) holds for the recorded pretrained one on bAbI, at its largest size.
 
-    One row per training: ``condition``, ``small_student`` (the sign of its accuracy minus that without traces),
-    ``value``, ``low``, ``high``, ``t_low``, ``t_high`` (the real student's, -1..1), ``n``, ``seeds``, ``holds`` (yes,
-    no, inconclusive, not tested).
+    Columns: ``condition``; ``small_student`` (the sign of its accuracy minus that without traces); the real one's
+    ``value``, ``low``, ``high``, ``t_low``, ``t_high`` (-1..1), ``n``, ``seeds``; ``holds`` (or why not tested).
     """
     part, rows = largest(verdicts[verdicts.dataset == "babi"]), []
     for condition, wanted in ORDER.items():
@@ -111,6 +106,6 @@ def order_in_real_student(verdicts: pd.DataFrame, rng: np.random.Generator, repe
         holds = sign(found) if found else NOT_TESTED
         if holds not in (INCONCLUSIVE, NOT_TESTED):
             holds = "yes" if (holds == "above zero") == (wanted == "above zero") else "no"
-        numbers = {name: found.get(name, np.nan) for name in (*ENDS, "n", "seeds")}
-        rows.append({"condition": condition, "small_student": wanted, **numbers, "holds": holds})
-    return pd.DataFrame(rows).astype({"n": "Int64", "seeds": "Int64"})
+        rows.append([condition, wanted, *(found.get(name, np.nan) for name in (*ENDS, "n", "seeds")), holds])
+    columns = ["condition", "small_student", *ENDS, "n", "seeds", "holds"]
+    return pd.DataFrame(rows, columns=columns).astype({"n": "Int64", "seeds": "Int64"})

@@ -1,7 +1,5 @@
 """Many trainings of the from-scratch student: resumable, one thread each, recorded in ``figures/data``."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -52,34 +50,22 @@ def complete(path: Path, wanted: Iterable[Setting], workers: int | None = None) 
             if found in left:
                 del left[found]
                 yield record
-        for record in _trained(list(left), min(workers or cores(), len(left))):
-            append_jsonl(path, [record])
-            yield record
-
-
-def _trained(left: list[Setting], workers: int) -> Iterator[dict]:
-    """The records of trainings as they finish."""
-    if workers < 2:
-        yield from map(finished, left)
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        waiting = [pool.submit(finished, setting) for setting in left]
+        workers = min(workers or cores(), len(left))
+        pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn")) if workers > 1 else None
+        waiting = [pool.submit(finished, setting) for setting in left] if pool else []
         try:
-            yield from (done.result() for done in as_completed(waiting))
+            for record in (done.result() for done in as_completed(waiting)) if pool else map(finished, left):
+                append_jsonl(path, [record])
+                yield record
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            if pool:
+                pool.shutdown(cancel_futures=True)
 
 
 def table(records: Iterable[dict]) -> pd.DataFrame:
     """One row per look, sorted, with ``COLUMNS``: loss in nats per token, right answers of ``n`` by forced trace."""
     rows = [{**record, **look, "n": record["test"]} for record in records for look in record["curve"]]
     return pd.DataFrame(rows, columns=COLUMNS).sort_values(KEY, ignore_index=True)
-
-
-def added(path: Path, new: pd.DataFrame) -> pd.DataFrame:
-    """Looks as of ``table``: those recorded at ``path``, here or elsewhere, and the ``new`` ones in place of theirs."""
-    before = pd.read_csv(path, dtype={"commit": str}) if path.exists() else new[:0]
-    return pd.concat([before, new]).drop_duplicates(KEY, keep="last").sort_values(KEY, ignore_index=True)
 
 
 def main(argv: list[str], folder: Path = ROOT / "figures" / "data") -> int:
@@ -99,5 +85,8 @@ def main(argv: list[str], folder: Path = ROOT / "figures" / "data") -> int:
         print(f"{number}/{len(wanted)} {about}: {last['own']}/{record['test']} right by itself", flush=True)
     if options.record:
         whole = [record for record in recover_jsonl(path) if record["version"] == Setting.version]
-        print(write_table(folder / FILE, added(folder / FILE, table(whole))))
+        new = table(whole)  # in place of the same trainings that are recorded, here or elsewhere
+        before = pd.read_csv(folder / FILE, dtype={"commit": str}) if (folder / FILE).exists() else new[:0]
+        looks = pd.concat([before, new]).drop_duplicates(KEY, keep="last").sort_values(KEY, ignore_index=True)
+        print(write_table(folder / FILE, looks))
     return 0

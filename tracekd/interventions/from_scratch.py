@@ -6,8 +6,6 @@ trace is one of ``KINDS``. Two layers are the least that can look a fact up by i
 2209.11895).
 """
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -65,8 +63,8 @@ def problems(
 ) -> list[Problem]:
     """Draw ``count`` problems of K ``facts``: as many people, each at another place; the gold one at any position.
 
-    ``distractors`` are further sentences ("Tom took the milk there."), which no question asks for; ``split`` is part of
-    the ids. ValueError for fewer than two facts, or more sentences than people.
+    ``distractors`` are further sentences ("Tom took the milk there."), which no question asks for. ValueError for fewer
+    than two facts, or more sentences than people.
     """
     if facts < 2 or distractors < 0 or facts + distractors > len(PEOPLE):
         raise ValueError(f"facts={facts}, distractors={distractors}: expected 2 facts or more, {len(PEOPLE)} in all")
@@ -98,10 +96,9 @@ def stated(problem: Problem, kind: str, rng: np.random.Generator) -> tuple[str, 
     context, gold = " ".join(problem.context), problem.facts
     asked_for = [fact for fact in problem.context if WENT.fullmatch(fact)]
     wrong = [fact for fact in asked_for if fact not in gold]
-    whole = {"right": gold, "all_wrong": tuple(wrong)}
-    whole["masked"] = tuple(fact.replace(f"{problem.answers[0]}.", f"{MASK}.") for fact in gold)
-    if kind in whole:
-        return whole[kind]
+    masked = [fact.replace(f"{problem.answers[0]}.", f"{MASK}.") for fact in gold]
+    if whole := {"right": gold, "all_wrong": wrong, "masked": masked}.get(kind):
+        return tuple(whole)
     absent = [[word for word in words if word not in context] for words in (PEOPLE, PLACES)]
     pools = {"one_wrong": ["{}", wrong], "any": ["{}", asked_for], "foreign": ["{} went to the {}.", *absent]}
     if kind not in pools:
@@ -241,9 +238,9 @@ def right_answers(student: Student, problems: Sequence[Problem], forced: Sequenc
 
 
 def finished(setting: Setting) -> dict:
-    """Train and ask one student on one thread; a JSON-ready record: setting, origin, and the ``curve`` of its looks.
+    """Train and ask one student on one thread; a JSON-ready record: setting, origin and ``curve``.
 
-    A look has ``step``, ``loss`` and, by forced trace, how many of the ``test`` answers are right.
+    Its looks have ``step``, ``loss`` and, by forced trace, how many of the ``test`` answers are right.
     """
     torch.set_num_threads(1)
     started, rng = time.perf_counter(), np.random.default_rng([0, setting.facts])

@@ -6,10 +6,10 @@ and ``MANIFEST.csv``. Nothing beyond the standard library is imported at the top
 
 from __future__ import annotations
 
-import csv
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from tracekd.config import ROOT
@@ -34,16 +34,14 @@ def table_path(stem: str, figures: Path = FIGURES) -> Path:
     return figures / "tables" / f"{stem}.csv"
 
 
-def stamp_of(source: str, *said: str, frame: pd.DataFrame | None = None) -> str:
-    """The tag of an artefact whose data are not all real: "" for real data.
+def stamp_of(source: str, name: str, frame: pd.DataFrame | None) -> str:
+    """The tag of an artefact whose data are not all real: parts of ``source`` (separated by ``;``) that say so.
 
-    Parts of ``source`` (in words, separated by ``;``) that name what is not real are the tag. A stamp word counts also
-    in ``said``, such as the artefact's name, and in any text of ``frame``, where ``templated`` is one too.
+    A stamp word counts also in the artefact's ``name``, and in any text of ``frame``, where ``templated`` is one too.
     """
-    texts = [*said]
-    if frame is not None:
-        for _, column in frame.select_dtypes(exclude="number").items():
-            texts += set(map(str, column.dropna()))
+    texts = [name]
+    for _, column in () if frame is None else frame.select_dtypes(exclude="number").items():
+        texts += set(map(str, column.dropna()))
     seen = re.sub(r"\(templated\)|(?<!\S)templated(?!\S)", "TEMPLATED", " ".join(texts).replace("_", " "))
     parts = re.split(r";\s*(?:recorded: )?", source.removeprefix("recorded: "))
     tags = [part for part in parts if any(word in part for word in STAMPS)]
@@ -51,21 +49,16 @@ def stamp_of(source: str, *said: str, frame: pd.DataFrame | None = None) -> str:
     return "; ".join(dict.fromkeys(tags))
 
 
-def save_figure(run, fig: Figure, name: str, *, data: pd.DataFrame | str | None = None, **about: Any) -> None:
+def save_figure(run, fig: Figure, name: str, *, data: pd.DataFrame | None = None, **about: Any) -> None:
     """Save ``fig`` as PDF and PNG, its data as CSV below ``data/``, and its manifest row.
 
     Where the data are not all real (see ``stamp_of``), a small tag below the figure and the file's keywords say so.
-
-    Args:
-        run: the open ``run.Run``.
-        fig: the matplotlib figure.
-        name: stem of the files, which begins with the notebook's number.
-        data: the frame that was plotted, or the name of a file in ``data/`` that holds it.
-        **about: ``caption`` (with units; ValueError where it is empty); ``n`` (problems, other things with their unit:
-            ``"900 outputs"``); ``student`` ("" for none) and ``source`` in words, by default the run's.
+    ``name`` begins with the notebook's number; ``data`` is the frame that was plotted.
+    ``about``: ``caption`` (with units; ValueError where it is empty), ``n`` (problems, or with a unit:
+    ``"900 outputs"``), ``student`` ("" for none) and ``source`` in words, by default the run's.
     """
-    folder, frame = run.folder / "figures", None if isinstance(data, str) else data
-    row, tag = _about(run, name, frame, **about)
+    folder = run.folder / "figures"
+    row, tag = _about(run, name, data, **about)
     if tag and not any(text.get_gid() == "stamp" for text in fig.texts):
         # Below the figure, or above it where a legend of the whole figure is at its bottom edge.
         fig.draw_without_rendering()
@@ -75,18 +68,16 @@ def save_figure(run, fig: Figure, name: str, *, data: pd.DataFrame | str | None 
     for suffix, dated in ((".pdf", "CreationDate"), (".png", "Software")):
         with replacing(folder / f"{name}{suffix}") as temporary:
             fig.savefig(temporary, metadata={dated: None} | ({"Keywords": tag} if tag else {}))
-    if frame is not None:
-        data = f"{name}.csv"
-        write_csv(folder / "data" / data, frame)
-    _record(run, row, "figure", [f"{name}.pdf", f"{name}.png"], f"data/{data}" if data else "")
+    if data is not None:
+        write_csv(folder / "data" / f"{name}.csv", data)
+    _record(run, row, "figure", [f"{name}.pdf", f"{name}.png"], "" if data is None else f"data/{name}.csv")
 
 
 def save_table(run, frame: pd.DataFrame, name: str, *, digits: int = 3, **about: Any) -> None:
     """Save ``frame`` below ``tables/`` as CSV (six digits), Markdown and LaTeX (``digits``), and its manifest row.
 
-    Markdown and LaTeX show p-values (columns ``p``, ``p_value``, ``p_holm``, ``NAME_p`` and so on) that would round
-    to nothing as ``<0.001``, and a dash for what is undefined; the CSV keeps the numbers. Both carry the stamp of data
-    that are not all real (see ``stamp_of``). Arguments: see ``save_figure``.
+    Markdown and LaTeX carry the stamp (see ``stamp_of``), and show p-values (columns ``p``, ``p_holm``, ``NAME_p`` and
+    so on) that would round to nothing as ``<0.001``, and a dash for what is undefined. Arguments: see ``save_figure``.
     """
     path = table_path(name, run.folder / "figures")
     row, tag = _about(run, name, frame, **about)
@@ -121,7 +112,7 @@ def _about(run, name: str, frame, *, caption: str, n: int | str, student=None, s
     if not caption.strip():
         raise ValueError(f"artefact {name!r} needs a caption: what is shown, in which unit")
     source = run.source_label if source is None else source
-    tag = stamp_of(source, name, frame=frame)
+    tag = stamp_of(source, name, frame)
     missing = [part for part in tag.split("; ") if part and part not in source]
     row = dict.fromkeys(("id", "kind", "caption", "notebook", "function", "files", "data"), "")
     row |= {"id": name, "caption": " ".join(caption.split()), "notebook": run.notebook}
@@ -144,29 +135,26 @@ def functions(kind: str, names: Mapping[str, Any]) -> str:
     Of a figure those that draw (take ``ax``) alone. Where the cell calls none: those of the last cell that does.
     ``names`` are the kernel's; ``In`` among them has the cells that have run.
     """
-    called = next(filter(None, (_called(cell, names) for cell in reversed(names.get("In", [])))), [])
-    drawn = [f for f in called if kind == "figure" and {"ax", "axes"} & set(inspect.signature(f).parameters)]
-    return " ".join(dict.fromkeys(f"{f.__module__}.{f.__qualname__}" for f in drawn or called))
-
-
-def _called(cell: str, names: Mapping[str, Any]) -> list[Callable]:
-    """The library's functions that a cell names before an opening bracket, in their order."""
-    found = []
-    for called in re.findall(r"([A-Za-z_][\w.]*)\(", cell):
-        first, *rest = called.split(".")
-        value = names.get(first)
-        for part in rest:
-            value = getattr(value, part, None)
-        value = getattr(value, "__wrapped__", value)  # of a cached function
-        if inspect.isfunction(value) and value.__module__.startswith("tracekd") and value.__name__ != "open_run":
-            found.append(value)
-    return found
+    for cell in reversed(names.get("In", [])):
+        found = {}
+        for called in re.findall(r"([A-Za-z_][\w.]*)\(", cell):
+            first, *rest = called.split(".")
+            value = reduce(lambda part, name: getattr(part, name, None), rest, names.get(first))
+            value = getattr(value, "__wrapped__", value)  # of a cached function
+            if inspect.isfunction(value) and value.__module__.startswith("tracekd") and value.__name__ != "open_run":
+                found[f"{value.__module__}.{value.__qualname__}"] = set(inspect.signature(value).parameters)
+        drawn = [name for name, taken in found.items() if kind == "figure" and {"ax", "axes"} & taken]
+        if found:
+            return " ".join(drawn or found)
+    return ""
 
 
 def rows(figures: Path) -> list[dict[str, str]]:
     """The rows of a folder's ``MANIFEST.csv``; none where there is none."""
+    import pandas as pd
+
     path = figures / "MANIFEST.csv"
-    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines(keepends=True))) if path.exists() else []
+    return pd.read_csv(path, dtype=str, keep_default_na=False).to_dict("records") if path.exists() else []
 
 
 def files(row: dict[str, str]) -> list[str]:
@@ -176,12 +164,11 @@ def files(row: dict[str, str]) -> list[str]:
 
 def write_rows(figures: Path, remaining: list[dict[str, str]]) -> None:
     """Write a ``MANIFEST.csv`` sorted by id in one piece; files that only rows taken out of it name are deleted."""
+    import pandas as pd
+
     for file in {f for row in rows(figures) for f in files(row)} - {f for row in remaining for f in files(row)}:
         (figures / file).unlink(missing_ok=True)
-    if not remaining:
+    if remaining:
+        write_csv(figures / "MANIFEST.csv", pd.DataFrame(remaining).sort_values("id"))
+    else:
         (figures / "MANIFEST.csv").unlink(missing_ok=True)
-        return
-    with replacing(figures / "MANIFEST.csv") as temporary, temporary.open("w", encoding="utf-8", newline="") as out:
-        writer = csv.DictWriter(out, fieldnames=list(remaining[-1]), restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(sorted(remaining, key=lambda row: row["id"]))

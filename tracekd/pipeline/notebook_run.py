@@ -1,7 +1,5 @@
 """The run that a notebook works in: one that saves figures and tables, and shows sentences."""
 
-from __future__ import annotations
-
 from IPython.display import Markdown, display
 
 from tracekd import run

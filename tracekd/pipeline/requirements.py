@@ -1,7 +1,5 @@
 """Install what a notebook needs into the Python that runs it. Imports nothing that may be missing there."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import os
 import re
@@ -12,17 +10,16 @@ from collections.abc import Iterable
 
 from tracekd.config import ROOT
 
-RUNNER_ONLY = ("papermill", "nbconvert", "nbstripout")  # run and publish notebooks; no notebook imports them
 # Installed ones are never replaced: they fit the machine's GPU and its Jupyter (Colab brings its own).
 FIXED = ("torch", "ipykernel", "ipywidgets")
 
 
 def needed(dependencies: Iterable[str]) -> list[str]:
-    """The dependencies of a notebook as pip is asked for them: packages fixed or imported already stay as they are."""
+    """The dependencies as pip is asked for them: packages that are fixed, or imported already, stay as they are."""
     there = {found.name.lower().replace("_", "-"): found.version for found in importlib.metadata.distributions()}
     names = {re.match(r"[\w.-]+", wanted)[0].lower().replace("_", "-"): wanted for wanted in dependencies}
     stay = {n for n in names if n in there and (n in FIXED or n.replace("-", "_") in sys.modules)}
-    return [f"{n}=={there[n]}" if n in stay else wanted for n, wanted in names.items() if n not in RUNNER_ONLY]
+    return [f"{n}=={there[n]}" if n in stay else wanted for n, wanted in names.items()]
 
 
 def install() -> None:

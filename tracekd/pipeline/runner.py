@@ -17,7 +17,7 @@ from tracekd import config
 from tracekd.command_line import Parser, file_or_folder, path_or, profile_name
 from tracekd.io.records import locked, replacing
 from tracekd.pipeline import artefacts, notebooks
-from tracekd.pipeline.execute import NotebookFailed, clock, execute
+from tracekd.pipeline.notebooks import NotebookFailed, clock
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -29,9 +29,6 @@ EXAMPLE = """\
   ./run_all.sh --only 05 --ratings ratings.csv  the human study on your own ratings
   ./run_all.sh test                             lint and all tests
 Everything is written below runs/PROFILE/; --publish alone touches figures/ and notebooks/."""
-# Timing and editor state, in the spelling of nbstripout's --extra-keys.
-STRIPPED = [f"metadata.{key}" for key in ("papermill", "widgets", "execution", "signature")]
-STRIPPED += [f"cell.metadata.{key}" for key in ("papermill", "execution", "collapsed", "scrolled")]
 # A widget (a progress bar, mostly) cannot be drawn without its state, and its text form shows how it began.
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -40,14 +37,14 @@ def options(argv: list[str]) -> argparse.Namespace:
     """Read and check the options; anything unknown exits with 2 and the nearest right name, before any work."""
     parser = Parser("run", "Run the notebooks of a profile in order, skipping what is current.", EXAMPLE)
     add, source, texts = parser.add_argument, path_or("auto", "hub", "generated"), path_or("auto", "templated")
-    add("--profile", type=profile_name, metavar="NAME", help="default: gpu where torch finds a GPU, else cpu")
+    profiles = f"{', '.join(config.names())}; default: gpu where torch finds a GPU, else cpu"
+    add("--profile", type=profile_name, metavar="NAME", help=profiles)
     add("--only", type=notebooks.select, metavar="03,04", help="these notebooks, by number or name")
     add("--data", type=source, help="path, auto, hub or generated; else TRACEKD_DATA, else the profile's")
     add("--texts", type=texts, help="a teacher's texts (file or folder), auto or templated; else TRACEKD_TEXTS")
     add("--ratings", type=file_or_folder, metavar="PATH", help="the survey's answers, a CSV file or a folder of them")
     add("--force", action="store_true", help="run also what is current")
     add("--publish", action="store_true", help="then make this run the committed one")
-    add("--list", action="store_true", help="show notebooks and profiles, run nothing")
     add("--check", action="store_true", help="check the options, run nothing")
     return parser.parse_args(argv)
 
@@ -55,10 +52,7 @@ def options(argv: list[str]) -> argparse.Namespace:
 def main(argv: list[str]) -> int:
     """Run what the options say; 0 when all is done, 1 when a notebook failed, 2 for unknown options."""
     args = options(argv)
-    if args.list:
-        print("\n  ".join(["notebooks", *(path.stem for path in notebooks.find())]))
-        print("\n  ".join(["profiles", *(f"{name:<22} {config.load(name).about}" for name in config.names())]))
-    if args.list or args.check:
+    if args.check:
         return 0
     from tracekd import machine
 
@@ -71,10 +65,10 @@ def main(argv: list[str]) -> int:
 def run(args: argparse.Namespace, folder: Path) -> int:
     """Run the chosen notebooks, then publish; the caller holds the folder's lock."""
     started, about, paths = time.monotonic(), settings(args, folder), args.only or notebooks.find()
-    names = ", ".join(path.stem for path in paths)
-    took = [done["seconds"] for name, done in notebooks.read(folder).items() if name in names and "seconds" in done]
+    names = [path.stem for path in paths]
+    took = [done["seconds"] for name, done in notebooks.read(folder).items() if name in names]
     last = f"{len(took)} took {clock(sum(took))} when last run here" if took else "none has run here yet"
-    print(f"{len(paths)} notebooks: {names}; {last}; one whose inputs are as they were is skipped", flush=True)
+    print(f"{len(paths)} notebooks: {', '.join(names)}; {last}; one with unchanged inputs is skipped", flush=True)
     try:
         for path in paths:
             step(path, about, args.force)
@@ -131,16 +125,13 @@ def step(path: Path, about: dict[str, Any], force: bool = False) -> None:
     print(f"{name}: runs because {why or '--force was given'}", flush=True)
     notebooks.forget(folder, name)
     given = notebooks.assign(path, about["given"])
-    seconds = execute(path, notebooks.executed(folder, name), folder / "logs" / f"{name}.log", given)
+    seconds = notebooks.execute(path, notebooks.executed(folder, name), folder / "logs" / f"{name}.log", given)
     notebooks.record(folder, name, inputs | notebooks.made_by_commands(path, folder), seconds)
     print(f"{name}: finished in {clock(seconds)}", flush=True)
 
 
 def publish(about: dict[str, Any]) -> None:
-    """Give the notebooks the outputs of a run and put its artefacts in place of those that its profile had.
-
-    ValueError, and nothing is written, where one has not run with these settings.
-    """
+    """Give the notebooks the outputs of a run and put its artefacts in place; ValueError first where one is stale."""
     import nbformat
 
     folder, paths = about["folder"], notebooks.find()
@@ -158,11 +149,9 @@ def publish(about: dict[str, Any]) -> None:
 def published(source: Path, executed: Path) -> NotebookNode:
     """The committed notebook with the outputs of the executed one, cell by cell, counted as they ran.
 
-    Only outputs are carried over: prose may have been edited since, the parameters cell keeps its defaults, and the
-    cell that papermill injects disappears.
+    Only outputs are carried over: not papermill's injected cell and times, nor prose, which may have been edited since.
     """
     import nbformat
-    from nbstripout import strip_output
 
     notebook, ran = (nbformat.read(path, as_version=4) for path in (source, executed))
     done = [c for c in ran.cells if c.cell_type == "code" and "injected-parameters" not in c.metadata.get("tags", [])]
@@ -177,7 +166,7 @@ def published(source: Path, executed: Path) -> NotebookNode:
                 lines = output.text.split("\n")
                 output.text = "\n".join(line.rstrip("\r").rsplit("\r", 1)[-1] for line in lines)
     notebook.metadata.language_info = ran.metadata.get("language_info", {})
-    return strip_output(notebook, keep_output=True, keep_count=True, keep_id=True, extra_keys=STRIPPED)
+    return notebook
 
 
 def copy_figures(source: Path, target: Path, profile: str) -> int:

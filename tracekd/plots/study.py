@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from tracekd.plots.style import COLOURS, OKABE_ITO
-from tracekd.study.ratings import LABELS, POINTS, SCALES, published_mean, questionnaire
+from tracekd.study.ratings import LABELS, POINTS, SCALES, published, questionnaire
 
 # Brown to blue-green with a grey middle (ColorBrewer BrBG, colour-blind safe); lightness falls towards both ends.
 DIVERGING = ("#a6611a", "#dfc27d", "#d9d9d9", "#80cdc1", "#018571")
@@ -46,7 +46,7 @@ def ratings(shares: pd.DataFrame, described: pd.DataFrame, fig: plt.Figure) -> p
         for at, row in zip(left.get_yticks(), described[described["scale"] == scale].itertuples(), strict=True):
             error = [[row.mean - row.low], [row.high - row.mean]]
             right.errorbar(row.mean, at, xerr=error, fmt="o", ms=4, capsize=2.5, color=COLOURS[row.trace_type])
-            known = published_mean(scale, row.trace_type)
+            known = published().loc[(scale, ""), row.trace_type]
             right.plot(known, at + 0.28, "D", ms=4.5, mfc="white", mec="black", mew=0.8)
         right.set(xlim=(1, 5.1), xticks=POINTS, yticks=[], ylim=left.get_ylim())
         right.grid(axis="x", lw=0.4, color="#dddddd")

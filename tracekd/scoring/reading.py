@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tracekd.data.problem import Problem
-from tracekd.text import FENCE, marked_lines, normalise, quoted_list, read_list, unfenced, unquoted_list
+from tracekd.text import FENCE, marked_lines, normalise, quoted_list, read_list, unescaped, unfenced, unquoted_list
 from tracekd.traces.templates import read
 
 # A role word that a chat template left behind. It counts only before a line end, a colon or a tag:

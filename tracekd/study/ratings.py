@@ -6,8 +6,6 @@ whose right answer is K; ``rating`` is 1 to 5; ``order`` is the trace's place in
 ``seconds`` may be missing.
 """
 
-from __future__ import annotations
-
 import tomllib
 import warnings
 from dataclasses import dataclass, field
@@ -27,7 +25,6 @@ STUDENTS = ("Llama-3.2-1B-Instruct", "Qwen3-1.7B", "Llama-3.1-8B-Instruct", "Qwe
 SCALES = ("interpretability", "cognitive_load")
 COLUMNS = ("participant", "problem", "trace_type", "item", "rating", "order", "seconds")
 POINTS = (1, 2, 3, 4, 5)
-STAMP = "SIMULATED"
 
 # A participant is careless from these values on; the notebook states them beside the results.
 SAME_SHARE = 0.95  # share of equal ratings over both scales, which run against each other for a readable trace
@@ -39,15 +36,6 @@ FAILED = 0.5  # share of failed attention checks
 def questionnaire() -> dict:
     """The questionnaire in ``survey_items.toml``."""
     return tomllib.loads(Path(__file__).with_name("survey_items.toml").read_text(encoding="utf-8"))
-
-
-def items() -> pd.DataFrame:
-    """The questionnaire as a table: scale, item, wording, from, to (words of the lowest and the highest point)."""
-    rows = []
-    for about in questionnaire()["scales"].values():
-        ends = about["anchors"][0], about["anchors"][-1]
-        rows += [(about["title"], item, words, *ends) for item, words in about["items"].items()]
-    return pd.DataFrame(rows, columns=["scale", "item", "wording", "from", "to"])
 
 
 def scale_of() -> dict[str, str]:
@@ -77,17 +65,17 @@ class Study:
 
     def name(self, stem: str) -> str:
         """The artefact's name; ends in ``_SIMULATED`` for simulated ratings."""
-        return f"{stem}_{STAMP}" if self.simulated else stem
+        return f"{stem}_SIMULATED" if self.simulated else stem
 
     def about(self, caption: str) -> dict:
         """Caption (it begins with SIMULATED for simulated ratings), n, student and source, to save an artefact with."""
-        caption = f"{STAMP} ratings, no evidence about people. {caption}" if self.simulated else caption
+        caption = f"SIMULATED ratings, no evidence about people. {caption}" if self.simulated else caption
         return {"caption": caption, "n": f"{self.n} participants", "student": "", "source": self.source}
 
     def table(self, frame: pd.DataFrame, p: tuple[str, ...] = ()) -> Styler:
         """The frame as a notebook shows it: two decimals, powers of ten in the columns ``p``, stamped if simulated."""
         shown = frame.style.hide().format(precision=2, na_rep="").format("{:.1e}", subset=list(p), na_rep="")
-        return shown.set_caption(f"{STAMP} ratings") if self.simulated else shown
+        return shown.set_caption("SIMULATED ratings") if self.simulated else shown
 
     def __str__(self) -> str:
         """Participants, answers, source and what was left out, in one line."""
@@ -98,9 +86,9 @@ class Study:
 def read(path: str | Path) -> Study:
     """Read ratings: a CSV file in the long format, or a folder of the files that participants downloaded.
 
-    Left out and counted: answers given twice at the same place, as a file saved twice has them; participants who did
-    not rate every item for every trace type. Participants are numbered anew in the order of their ids, so that ids of
-    a recruiting platform stay in the files. ValueError for no file, a wrong value, or where nothing is left.
+    Left out and counted: answers given twice at the same place (a file saved twice), and incomplete participants. The
+    others are numbered anew, so that ids of a recruiting platform stay in the files. ValueError for no file, a wrong
+    value, or where nothing is left.
     """
     path = Path(path)
     files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
@@ -129,26 +117,23 @@ def _checked(path: Path) -> pd.DataFrame:
         raise ValueError(f"{path.name}: no CSV file in UTF-8 ({error}): give it as the survey page wrote it") from None
     if missing := [column for column in COLUMNS if column not in rows]:
         raise ValueError(f"{path.name}: no column {', '.join(missing)}: the long format has {', '.join(COLUMNS)}")
-    given = pd.DataFrame({column: rows[column].str.strip() for column in COLUMNS})
-    number = {name: pd.to_numeric(given[name], errors="coerce").astype(float) for name in COLUMNS[-3:]}
-    rating, order, seconds = number.values()
+    given = rows[list(COLUMNS)].apply(lambda column: column.str.strip())
+    number = given[["rating", "order", "seconds"]].apply(pd.to_numeric, errors="coerce").astype(float)
     check = given["item"].str.fullmatch("check_[1-5]")
     kinds, known = ", ".join(TRACE_TYPES), ", ".join(scale_of())
-    right = {
-        ("participant", "an id"): given["participant"].ne(""),
-        ("trace_type", f"{kinds}, or nothing for a check"): given["trace_type"].isin(TRACE_TYPES) | check,
-        ("item", f"{known}, or check_1 to check_5"): given["item"].isin(scale_of()) | check,
-        ("rating", "a whole number from 1 to 5"): rating.isin(POINTS),
-        ("order", "the trace's place in the participant's sequence: 1, 2, ..."): order.ge(1) & order.mod(1).eq(0),
-        ("seconds", "a number of seconds, or nothing"): seconds.between(0, np.inf, "left") | given["seconds"].eq(""),
-    }
-    for (column, expected), good in right.items():
+    for column, good, expected in (
+        ("participant", given["participant"].ne(""), "an id"),
+        ("trace_type", given["trace_type"].isin(TRACE_TYPES) | check, f"{kinds}, or nothing for a check"),
+        ("item", given["item"].isin(scale_of()) | check, f"{known}, or check_1 to check_5"),
+        ("rating", number["rating"].isin(POINTS), "a whole number from 1 to 5"),
+        ("order", number["order"].ge(1) & number["order"].mod(1).eq(0), "the trace's place, from 1"),
+        ("seconds", number["seconds"].between(0, np.inf, "left") | given["seconds"].eq(""), "seconds, or nothing"),
+    ):
         if not good.all():
             line, wrong = good.idxmin(), (~good).sum()
             value = rows[column][line]
             raise ValueError(f"{path.name}, line {line + 2}: {column} {value!r} ({wrong} rows): expected {expected}")
-    ratings = given.assign(**number).astype({"rating": int})
-    return ratings.assign(trace_type=ratings["trace_type"].mask(check, ""))
+    return given.assign(**number, trace_type=given["trace_type"].mask(check, "")).astype({"rating": int})
 
 
 def is_check(items: pd.Series) -> pd.Series:
@@ -176,31 +161,21 @@ def shares(ratings: pd.DataFrame) -> pd.DataFrame:
     return found.loc[[(scale, kind) for scale in SCALES for kind in TRACE_TYPES]].reset_index()
 
 
-def careless(ratings: pd.DataFrame) -> pd.DataFrame:
-    """Flag participants who answered without reading, by the thresholds at the top of this module.
-
-    Index ``participant``: same_share (of the commonest rating), median_seconds, failed_share (of the checks), then the
-    flags straight_line, fast, failed_checks (False where times or checks are missing), careless (any of the three).
-    """
+def careless(ratings: pd.DataFrame) -> pd.Series:
+    """Whether each participant answered without reading: one of the thresholds at the top of this module is passed."""
     rated, asked = answers(ratings).groupby("participant"), ratings[is_check(ratings["item"])]
+    same = rated["rating"].agg(lambda r: r.value_counts(normalize=True).iloc[0])
     wrong = asked["rating"] != asked["item"].str.removeprefix("check_").astype(int)
-    table = rated.agg(
-        same_share=("rating", lambda r: r.value_counts(normalize=True).iloc[0]), median_seconds=("seconds", "median")
-    )
-    table["failed_share"] = wrong.groupby(asked["participant"]).mean().astype(float)
-    table["straight_line"] = table["same_share"] >= SAME_SHARE
-    table["fast"] = table["median_seconds"] < FAST
-    table["failed_checks"] = table["failed_share"] >= FAILED
-    return table.assign(careless=table[["straight_line", "fast", "failed_checks"]].any(axis=1))
+    failed = wrong.groupby(asked["participant"]).mean().astype(float).reindex(same.index)
+    return (same >= SAME_SHARE) | (rated["seconds"].median() < FAST) | (failed >= FAILED)
 
 
 @cache
 def published() -> pd.DataFrame:
     """Published mean ratings, and the accuracy of students trained on the same trace types, from ``published.csv``.
 
-    Index: quantity (``interpretability``, ``cognitive_load``: mean rating 1 to 5; ``accuracy``: percent, mean over the
-    four CoTempQA categories of the R1 subset) and student ("" for ratings). One column per trace type; missing where
-    our sources state no value.
+    Index: quantity (a scale: mean rating, 1 to 5; ``accuracy``: percent, mean over the four CoTempQA categories of the
+    R1 subset) and student ("" for ratings). One column per trace type; missing where our sources state no value.
     """
     table = paper_check.published()
     rated = table[table["kind"] == "study"].assign(student="", quantity=lambda t: t["measure"].str.replace(" ", "_"))
@@ -208,8 +183,3 @@ def published() -> pd.DataFrame:
     index = pd.MultiIndex.from_tuples([(scale, "") for scale in SCALES] + [("accuracy", name) for name in STUDENTS])
     means = pd.concat([rated, subset]).groupby(["quantity", "student", "condition"])["value"].mean().unstack()
     return means.reindex(index=index.set_names(["quantity", "student"]), columns=list(TRACE_TYPES))
-
-
-def published_mean(scale: str, trace_type: str) -> float:
-    """The published mean rating, or NaN where our sources do not state it."""
-    return float(published().loc[(scale, ""), trace_type])

@@ -4,8 +4,6 @@ A rating is a normal value, rounded and held within 1 to 5: ``clip(round(mean of
 liking + answer))``. Nothing here is evidence about people.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +13,7 @@ from scipy.optimize import bisect, brentq
 
 from tracekd.stats.intervals import wilson
 from tracekd.study import ratings
-from tracekd.study.ratings import SCALES, STAMP, TRACE_TYPES, Study, published_mean, scale_of
+from tracekd.study.ratings import SCALES, TRACE_TYPES, Study, scale_of
 from tracekd.study.stats import DECIMALS, friedman, wilcoxon_p
 
 SECONDS_SD = 0.6  # of an answer's time, on the log scale
@@ -28,23 +26,18 @@ EFFECTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.2)
 
 def open_study(path: str | Path, rng: np.random.Generator) -> Study:
     """The ratings at ``path`` (see ``ratings.read``), or simulated ones where it is empty."""
-    return ratings.read(path) if path else Study(simulate(rng), f"{STAMP} ratings (tracekd.study.simulate)", True)
+    return ratings.read(path) if path else Study(simulate(rng), "SIMULATED ratings (tracekd.study.simulate)", True)
 
 
 def assumption_table() -> pd.DataFrame:
     """Every number that the simulated ratings rest on: quantity, value, origin (published or assumed), remark."""
-    table = pd.read_csv(Path(__file__).with_name("assumptions.csv"))
-    means = {f"mean {s.replace('_', ' ')}, {kind}": published_mean(s, kind) for s in SCALES for kind in TRACE_TYPES}
+    table, known = pd.read_csv(Path(__file__).with_name("assumptions.csv")), ratings.published()
+    means = {f"mean {s.replace('_', ' ')}, {kind}": known.loc[(s, ""), kind] for s in SCALES for kind in TRACE_TYPES}
     return table.assign(value=table["quantity"].map(means).fillna(table["value"]))
 
 
 def latent_mean(wanted: float, spread: float) -> float:
-    """The mean of normal values of this spread that gives a mean rating; ValueError where that is not in 1..5.
-
-    A rating's expected value is ``1 + sum of P(value > k + 0.5) over k = 1..4``.
-    """
-    if not 1 < wanted < 5:
-        raise ValueError(f"mean rating {wanted} cannot be simulated: it must lie between 1 and 5")
+    """The mean of normal values of this spread whose expected rating, 1 + sum of P(value > k + 0.5), is ``wanted``."""
     cuts = np.arange(1, 5) + 0.5
     return float(brentq(lambda m: 1 + sps.norm.sf(cuts, loc=m, scale=spread).sum() - wanted, LEAST, MOST))
 
@@ -62,10 +55,7 @@ def _noise(rng: np.random.Generator, spreads: list[float], people: int, items: i
 
 
 def simulate(rng: np.random.Generator) -> pd.DataFrame:
-    """SIMULATED ratings whose sample means are the wanted ones as nearly as whole ratings allow.
-
-    The long format of ``ratings``, attention checks included; problems are ``simulated/1`` to ``simulated/4``.
-    """
+    """SIMULATED ratings in the long format; sample means are the wanted ones as nearly as whole ratings allow."""
     assumed, kinds, parts = assumption_table().set_index("quantity")["value"], len(TRACE_TYPES), []
     people, seconds = int(assumed["participants"]), assumed["seconds per answer"]
     lazy_share, attention = assumed["careless participants"], assumed["checks passed by the others"]
@@ -97,11 +87,10 @@ def simulate(rng: np.random.Generator) -> pd.DataFrame:
 
 
 def power(rng: np.random.Generator, repeats: int, participants: int = 100, effects: tuple[float, ...] = EFFECTS):
-    """Share of SIMULATED studies in which a test of the analysis rejects, by effect and test, at ``LEVELS``.
+    """Share of SIMULATED studies in which a test rejects at ``LEVELS``: one type differs from the others, all at 3.5.
 
-    One trace type's mean rating differs by ``effect`` points from 3.5, which the three others share; means hold in
-    expectation, nobody is careless. A table: test (``any``: over all four types; ``pair``), participants, effect,
-    repeats (simulated studies), power (0 to 1), low, high (95%, Wilson).
+    Columns: test (``any``: over all four types; ``pair``), participants, effect (points), repeats (simulated studies),
+    power (0 to 1), low, high (95%, Wilson). Means hold in expectation; nobody is careless.
     """
     assumed, rows = assumption_table().set_index("quantity")["value"], []
     spreads = list(assumed.filter(like="spread"))
@@ -118,8 +107,8 @@ def power(rng: np.random.Generator, repeats: int, participants: int = 100, effec
     return pd.DataFrame(rows, columns=["test", "participants", "effect", "repeats", "power", "low", "high"])
 
 
-def minimum_detectable(curves: pd.DataFrame, wanted: float = 0.8) -> dict[str, float]:
-    """Each test's effect (points) at which its curve reaches ``wanted``, by straight lines; NaN where it does not."""
+def minimum_detectable(curves: pd.DataFrame) -> dict[str, float]:
+    """Each test's effect (points) at which its curve reaches 0.8, by straight lines; NaN where it does not."""
     # Chance may bend a curve down; power itself does not fall as the effect grows.
     rising = curves.assign(power=curves.groupby("test")["power"].cummax()).groupby("test", sort=False)
-    return {test: float(np.interp(wanted, c["power"], c["effect"], right=np.nan)) for test, c in rising}
+    return {test: float(np.interp(0.8, c["power"], c["effect"], right=np.nan)) for test, c in rising}

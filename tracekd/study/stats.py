@@ -1,9 +1,7 @@
-"""Statistics of the human study: means, tests, pairwise effects and Cronbach's alpha.
+"""Statistics of the human study: means, tests and pairwise effects.
 
 What is resampled and tested is the participant, never a single answer. All draws come from the Generator passed in.
 """
-
-from __future__ import annotations
 
 from itertools import combinations
 
@@ -13,7 +11,7 @@ from scipy import stats as sps
 
 from tracekd.stats.bootstrap import bootstrap
 from tracekd.stats.intervals import holm
-from tracekd.study.ratings import SCALES, TRACE_TYPES, answers, careless, scores
+from tracekd.study.ratings import SCALES, careless, scores
 
 DECIMALS = 9  # means of items carry rounding noise that would break ties
 
@@ -36,9 +34,8 @@ def friedman(table: pd.DataFrame) -> dict[str, float]:
     """Friedman's test of participants x trace types: n (participants; ValueError below 2), statistic, df, p."""
     if len(table) < 2:
         raise ValueError(f"Friedman's test needs 2 complete participants, not {len(table)}")
-    table = table.round(DECIMALS)
-    differ = table.nunique(axis=1).max() > 1
-    statistic, p = map(float, sps.friedmanchisquare(*table.to_numpy().T) if differ else (0, 1))
+    columns = table.to_numpy().round(DECIMALS).T
+    statistic, p = map(float, sps.friedmanchisquare(*columns) if np.ptp(columns, axis=0).any() else (0, 1))
     return {"n": len(table), "statistic": statistic, "df": table.shape[1] - 1, "p": p}
 
 
@@ -61,13 +58,12 @@ def pairs(table: pd.DataFrame, rng: np.random.Generator | None = None, resamples
     Columns: first, second, n (participants), difference (of means, points), p, p_holm, effect (rank-biserial; above 0
     where first is rated higher); with ``rng`` also low, high (95%, bootstrap over participants).
     """
-    rows = []
+    rows, columns = [], ["first", "second", "n", "difference", "p", "p_holm", "effect", "low", "high"]
     for first, second in combinations(table.columns, 2):
         d = (table[first] - table[second]).round(DECIMALS)
-        found = bootstrap(rank_biserial, rng, d, repeats=resamples) if rng else {"value": rank_biserial(d)}
-        tested = {"difference": d.mean(), "p": wilcoxon_p(d), "p_holm": np.nan, "effect": found.pop("value")}
-        rows.append({"first": first, "second": second, "n": len(d), **tested, **found})
-    frame = pd.DataFrame(rows)
+        found = bootstrap(rank_biserial, rng, d, repeats=resamples).values() if rng else [rank_biserial(d)]
+        rows.append((first, second, len(d), d.mean(), wilcoxon_p(d), np.nan, *found))
+    frame = pd.DataFrame(rows, columns=columns[: len(rows[0])])
     return frame.assign(p_holm=holm(frame["p"]))
 
 
@@ -79,7 +75,7 @@ def compare(
     Beside the pairs: n_careful, effect_careful, p_holm_careful without those flagged as careless, and same_verdict:
     whether both effects have the same sign and are on the same side of p 0.05.
     """
-    flags, tests, tables = careless(ratings)["careless"], [], []
+    flags, tests, tables = careless(ratings), [], []
     careful = ratings[~ratings["participant"].isin(flags.index[flags])]
     for scale in SCALES:
         table = scores(ratings, scale)
@@ -91,20 +87,3 @@ def compare(
         found.insert(0, "scale", scale)
         tables.append(found)
     return pd.DataFrame(tests), pd.concat(tables, ignore_index=True)
-
-
-def cronbach_alpha(items: np.ndarray) -> float:
-    """Cronbach's alpha (1951) of participants x items; missing where the sums do not vary."""
-    items = np.asarray(items, float)
-    k, whole = items.shape[1], items.sum(axis=1).var(ddof=1)
-    return float(k / (k - 1) * (1 - items.var(axis=0, ddof=1).sum() / whole)) if whole > 0 else np.nan
-
-
-def reliability(ratings: pd.DataFrame, rng: np.random.Generator, resamples: int = 500) -> pd.DataFrame:
-    """Cronbach's alpha by scale and trace_type: n (participants), value, low, high (95%, bootstrap over them)."""
-    rows, grouped = [], answers(ratings).groupby(["scale", "trace_type"])
-    for scale, kind in ((scale, kind) for scale in SCALES for kind in TRACE_TYPES):
-        items = grouped.get_group((scale, kind)).pivot_table("rating", "participant", "item").to_numpy()
-        found = bootstrap(cronbach_alpha, rng, items, repeats=resamples)
-        rows.append({"scale": scale, "trace_type": kind, "n": len(items)} | found)
-    return pd.DataFrame(rows)

@@ -1,9 +1,7 @@
-"""``python -m tracekd survey build|read``: the rating survey as one page that needs no server, and what comes back.
+"""``python -m tracekd survey build``: the rating survey as one page that needs no server.
 
 Each participant sees every trace type, each on another problem. jsPsych comes from npm, checked against pinned hashes.
 """
-
-from __future__ import annotations
 
 import argparse
 import base64
@@ -23,7 +21,6 @@ from tracekd.command_line import Parser, file_or_folder
 from tracekd.data.problem import Problem
 from tracekd.data.problems import check_source, load, source_of
 from tracekd.io.records import replacing
-from tracekd.study import ratings
 from tracekd.study.ratings import TRACE_TYPES, latin_square, questionnaire
 from tracekd.teacher import run_texts
 from tracekd.traces import freeform, templates
@@ -37,7 +34,6 @@ PACKAGES = {
 }
 SEED = 121  # of the generated problems, and of the choice among problems
 BUILD = "python -m tracekd survey build --data ../shared/data --output survey.html"
-READ = "python -m tracekd survey read downloads/"
 
 
 def sequences(problems: Sequence[str]) -> list[list[tuple[str, str]]]:
@@ -45,9 +41,8 @@ def sequences(problems: Sequence[str]) -> list[list[tuple[str, str]]]:
 
     The trace types follow a Williams square; the problems shift by one from one group of four sequences to the next.
     """
-    k, square = len(TRACE_TYPES), latin_square(len(TRACE_TYPES))
-    rows = [(shift, row) for shift in range(k) for row in square]
-    return [[(problems[(i + shift) % k], TRACE_TYPES[kind]) for i, kind in enumerate(row)] for shift, row in rows]
+    k, kinds = len(TRACE_TYPES), np.array(TRACE_TYPES)[latin_square(len(TRACE_TYPES))].tolist()
+    return [[(problems[(i + by) % k], kind) for i, kind in enumerate(row)] for by in range(k) for row in kinds]
 
 
 def plan(shown: Sequence[dict], post: str = "") -> dict:
@@ -130,7 +125,7 @@ def pages(problem: Problem, data: str, given: freeform.Texts | None) -> list[dic
 
 def build(args: argparse.Namespace) -> None:
     """Write the page on four CoTempQA problems, of as many categories as there are, and say how to use it."""
-    origin = check_source(args.data)
+    origin, count = check_source(args.data), len(TRACE_TYPES)
     data = "generated" if source_of("cotempqa", origin) == "generated" else "real"
     problems = load("cotempqa", origin, seed=SEED)
     given = run_texts.read(args.traces, problems) if args.traces else run_texts.Found()
@@ -143,41 +138,30 @@ def build(args: argparse.Namespace) -> None:
         if wanted and (made := pages(p, data, texts.get(p.id))):
             ready.append((turn[p.category], made))
             turn[p.category] += 1
-        if len(turn) == len(TRACE_TYPES):  # as many categories as problems are shown
+        if len(turn) == count:  # as many categories as problems are shown
             break
-    shown = [one for _, made in sorted(ready, key=itemgetter(0))[: len(TRACE_TYPES)] for one in made]
-    if len(ready) < len(TRACE_TYPES):
-        raise ValueError(f"{len(TRACE_TYPES)} problems are shown, {len(ready)} have evidence and all traces")
+    shown = [one for _, made in sorted(ready, key=itemgetter(0))[:count] for one in made]
+    if len(ready) < count:
+        raise ValueError(f"{count} problems are shown, {len(ready)} have evidence and all traces")
     made = plan(shown, args.post)
     with replacing(args.output) as temporary:
         temporary.write_text(page(made, *fetch()), encoding="utf-8")
     sources = ", ".join(sorted({f"{one['trace_type']}: {one['source']}" for one in shown}))
     print(
-        f"{args.output}: opens by double-click; {len(TRACE_TYPES)} {data} problems; traces: {sources}\n"
+        f"{args.output}: opens by double-click; {count} {data} problems; traces: {sources}\n"
         f"links for exact balance: {args.output.name}?sequence=1 to ?sequence={len(made['sequences'])}; without one, "
-        f"the page draws a sequence by chance\nanswers: collect the downloaded files in one folder, then {READ}"
+        "the page draws a sequence by chance\n"
+        "answers: collect the downloaded files in one folder, then ./run_all.sh --only 05 --ratings FOLDER"
     )
 
 
-def read(args: argparse.Namespace) -> None:
-    """Read ratings and say what was left out, and who answered carelessly."""
-    study = ratings.read(args.ratings)
-    flags = ratings.careless(study.ratings)[["straight_line", "fast", "failed_checks", "careless"]].sum()
-    print(f"{study}\nparticipants flagged: {', '.join(f'{name} {count}' for name, count in flags.items())}")
-
-
 def main(argv: list[str]) -> None:
-    """Run a command."""
-    top = Parser("survey", "Make the rating survey's page, and read what comes back.", f"{BUILD}\n{READ}")
-    commands = top.add_subparsers(dest="command", required=True)
-    one = commands.add_parser("build", help="write the survey as one HTML page (needs npm once)", example=BUILD)
-    one.add_argument("--data", default="generated", help="generated, hub or a folder (default: generated)")
-    one.add_argument("--traces", type=file_or_folder, help="a teacher's texts; without them, rules write stand-ins")
-    one.add_argument("--post", default="", metavar="URL", help="address that finished answers are sent to")
-    one.add_argument("--output", type=Path, default=Path("survey.html"))
-    one.set_defaults(run=build)
-    two = commands.add_parser("read", help="read ratings and say what was left out", example=READ)
-    two.add_argument("ratings", type=file_or_folder, help="a downloaded file, or a folder of them")
-    two.set_defaults(run=read)
-    args = top.parse_args(argv)
-    args.run(args)
+    """Build the page."""
+    parser = Parser("survey build", "Write the rating survey as one HTML page (needs npm once).", BUILD)
+    add = parser.add_argument
+    add("command", choices=["build"])
+    add("--data", default="generated", help="generated, hub or a folder (default: generated)")
+    add("--traces", type=file_or_folder, help="a teacher's texts; without them, rules write stand-ins")
+    add("--post", default="", metavar="URL", help="address that finished answers are sent to")
+    add("--output", type=Path, default=Path("survey.html"))
+    build(parser.parse_args(argv))
