@@ -4,8 +4,6 @@ Exit codes of every command: 0 done; 2 for bad input (options, files, data), wit
 expected; 1 for anything else that failed; 130 when stopped.
 """
 
-from __future__ import annotations
-
 import gzip
 import importlib
 import logging

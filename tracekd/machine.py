@@ -1,7 +1,5 @@
 """The machine: cores, memory, whether there is a GPU, and how many examples go through a student at once."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import os
 import platform

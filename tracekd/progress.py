@@ -1,7 +1,5 @@
 """Progress: one bar for a job, or one for all jobs of several workers, with loss, rate and time left."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from functools import partial

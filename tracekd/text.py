@@ -1,7 +1,5 @@
 """Texts as students and teachers write them: the one form in which they are compared, and lists read into items."""
 
-from __future__ import annotations
-
 import ast
 import html
 import re

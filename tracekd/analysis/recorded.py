@@ -7,8 +7,6 @@ problems were drawn for a training, 0 for a student without one. Only students o
 ``n`` can be a little smaller: not every problem has a trace of every kind.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple

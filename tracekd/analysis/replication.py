@@ -15,8 +15,6 @@ Anything else is inconclusive, and so is a decision that only one of the two int
 few for the bootstrap alone. A claim is not tested where a test would mean nothing; ``reason`` says why.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 

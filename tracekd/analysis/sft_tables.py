@@ -3,8 +3,6 @@
 ``python -m tracekd leakage`` counts over whole sets how much wrong traces reveal of the right ones.
 """
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """The tables of the evaluation notebooks, from verdict frames: the same for our students and for the authors'."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path

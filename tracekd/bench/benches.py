@@ -1,7 +1,5 @@
 """`python -m tracekd bench`: tokens per second beside peers, each in its own processes, in turns on one machine."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import multiprocessing

@@ -1,7 +1,5 @@
 """What `bench` measures: one turn of training or generation, by us or by a peer, on the same student and tokens."""
 
-from __future__ import annotations
-
 import tempfile
 import time
 from collections.abc import Sequence

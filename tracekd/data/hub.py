@@ -3,8 +3,6 @@
 Every function raises ``DataUnavailable`` where the Hub does not give a set; the message says why and what to do.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import threading

@@ -1,7 +1,5 @@
 """bAbI's files: the authors' CSVs, and bAbI's own task files in their archive."""
 
-from __future__ import annotations
-
 import csv
 import io
 import logging

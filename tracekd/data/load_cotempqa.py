@@ -1,7 +1,5 @@
 """CoTempQA: its files read into problems, and its facts into subject, relation, object and the days that they cover."""
 
-from __future__ import annotations
-
 import calendar
 import logging
 import re

@@ -1,7 +1,5 @@
 """MS MARCO QA, v1.1 and v2.1 in the Hub's record form: drawn by query type and split; what is left out is logged."""
 
-from __future__ import annotations
-
 import logging
 import re
 import sys

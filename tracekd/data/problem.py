@@ -1,7 +1,5 @@
 """The one record of a question with its gold steps; its file form; splits, and draws that keep the shares."""
 
-from __future__ import annotations
-
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

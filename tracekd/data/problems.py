@@ -1,7 +1,5 @@
 """The problems of a data source (generated, local files, the Hub, your own set), and those that a run stores."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter

@@ -1,7 +1,5 @@
 """How far the derivations agree with the gold steps, and why not: disagreements by kind, with counts."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Derive category, evidence and answers from a problem's context and question alone, by the rules of its set."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from importlib import import_module
 from typing import NamedTuple

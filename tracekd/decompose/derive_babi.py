@@ -1,7 +1,5 @@
 """bAbI by rules: the question's form gives the task type, and a small reader for each of the 11 types the answer."""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence

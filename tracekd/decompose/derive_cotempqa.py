@@ -13,8 +13,6 @@ The data set's conventions, read off the real files; the two habits marked with 
   whatever that person did meanwhile, in any relation but the event's. Not where the answers are those of one date.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Sequence

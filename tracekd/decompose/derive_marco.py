@@ -5,8 +5,6 @@ setting were chosen on the even-numbered real records and checked on the odd-num
 BM25 still names the best-ranked one, which counts as disagreement.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 import sys

@@ -1,7 +1,5 @@
 """The interventions of a whole run: every trained student after given traces, its own outputs as its own traces."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path

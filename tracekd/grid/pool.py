@@ -4,8 +4,6 @@ Threads that share a matrix product wait for each other: two threads of one trai
 0.55 times beside another program on one core. Two processes do twice.
 """
 
-from __future__ import annotations
-
 import os
 import threading
 import traceback

@@ -1,8 +1,7 @@
 """The grid of a run, whole or a shard: train every adapter, let every student answer, whatever is missing."""
 
-from __future__ import annotations
-
 import argparse
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -191,6 +190,11 @@ def main(command: str, argv: list[str]) -> int:
     """Do what ``ABOUT`` says for the chosen jobs of a profile, or list them."""
     options = _options(command, argv)
     run = open_run(command, options.profile, options.first_seed, options.data, getattr(options, "texts", ""))
+    screen, shard = logging.StreamHandler(), options.shard.replace("/", "-of-")
+    screen.setLevel(logging.WARNING)
+    file = logging.FileHandler(run.path("logs", f"{command}-{shard}.log"))
+    form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(level=logging.INFO, format=form, handlers=[screen, file])
     untrained = command == "generate" and not options.trained
     todo = chosen(output_jobs(run) if untrained else adapter_jobs(run), options)
     if options.list:

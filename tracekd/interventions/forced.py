@@ -11,8 +11,6 @@ What a trace implies is what its facts say to the question, whatever the context
 MS MARCO's answers are free text: its traces imply answers by ``source`` only.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -6,8 +6,6 @@ token with the answer's first characters (">['"). So the whole turn is tokenised
 (">ANSWER</answer>") together are exactly those of training; the end token is not scored.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile

@@ -12,8 +12,6 @@ total = natural direct (masked - both_wrong) + natural indirect (gold - masked).
 own trace is wrong) and ``breakage`` (where it is right) are effects on those very problems.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Mapping
 

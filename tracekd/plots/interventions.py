@@ -1,7 +1,5 @@
 """Pictures of forced traces: accuracy of real students; kinds, learning curves and facts of the from-scratch ones."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes

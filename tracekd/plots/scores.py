@@ -1,7 +1,5 @@
 """Pictures of training, evaluation and the paper check: losses, estimates by condition, phi, claims, the finding."""
 
-from __future__ import annotations
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd

@@ -1,7 +1,5 @@
 """Pictures and views of single problems, their steps and traces; and of agreement by rule."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import product
 from textwrap import fill, shorten

@@ -1,7 +1,5 @@
 """Pictures of the human study. Each takes tables and a figure or axes, and returns it."""
 
-from __future__ import annotations
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd

@@ -1,7 +1,5 @@
 """Pictures that every notebook shares: one style, one colour per condition."""
 
-from __future__ import annotations
-
 import re
 
 import matplotlib as mpl

@@ -1,7 +1,5 @@
 """Id-aligned verdicts: what an output states, compared with the gold steps of the problem with its id."""
 
-from __future__ import annotations
-
 import math
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence

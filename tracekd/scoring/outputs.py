@@ -1,7 +1,5 @@
 """Outputs files, ours or the authors' released ones: joined to problems, scored, and shown on the explorer's page."""
 
-from __future__ import annotations
-
 import ast
 import json
 import re

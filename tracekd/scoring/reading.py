@@ -1,7 +1,5 @@
 """Read an output as a careful reader would: where its trace and its answer stand, whoever wrote it."""
 
-from __future__ import annotations
-
 import re
 
 from tracekd.data.problem import Problem

@@ -1,7 +1,5 @@
 """The release's own scoring rules, to the letter, side effects included; built from a description of its scorer."""
 
-from __future__ import annotations
-
 import re
 import string
 from collections import Counter, defaultdict

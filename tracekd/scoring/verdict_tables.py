@@ -1,7 +1,5 @@
 """Verdict tables under both rule sets: of our own students' outputs, and of the authors' released ones."""
 
-from __future__ import annotations
-
 import gzip
 from collections.abc import Iterable, Mapping
 from itertools import zip_longest

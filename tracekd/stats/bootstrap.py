@@ -1,7 +1,5 @@
 """Intervals over what was sampled: participants, problems, or problems and seeds together."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 

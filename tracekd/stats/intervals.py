@@ -3,8 +3,6 @@
 ``bootstrap`` has the intervals over problems and seeds.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Generation: greedy decoding in batches, in which finished rows stop costing; outputs written as they come."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing

@@ -1,7 +1,5 @@
 """Adapters and outputs as files: where a run writes them, the keys of what decides them, which are there. No torch."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Students: names to models and tokenizers, from the Hub, a folder, or embedded ones, which lie in a cache."""
 
-from __future__ import annotations
-
 import logging
 import os
 import shutil

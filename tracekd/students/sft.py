@@ -1,7 +1,5 @@
 """SFT sets: from problem and trace to the tokens that a student sees, and where its loss falls."""
 
-from __future__ import annotations
-
 import json
 import logging
 import math

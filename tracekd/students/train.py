@@ -1,7 +1,5 @@
 """Training: QLoRA on transformers.Trainer, in batches of like lengths, with the loss on the completion alone."""
 
-from __future__ import annotations
-
 import json
 import logging
 import shutil

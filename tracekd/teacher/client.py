@@ -4,8 +4,6 @@ The ``openai`` client sends the requests and repeats them. Whole replies are app
 run that was killed goes on from there and pays for none of them twice.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

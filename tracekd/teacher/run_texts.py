@@ -4,8 +4,6 @@ Rows of our own form name their problem by id. DeepSeek-R1's texts on CoTempQA a
 a row that is on no problem at hand, but holds one whole, adds it to training.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace

@@ -12,8 +12,6 @@ Facts come from the context and never equal a gold fact. Where it has fewer othe
 are *altered*: a gold fact with one word exchanged. Seed and the problem's id alone decide every draw.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence

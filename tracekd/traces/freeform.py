@@ -7,8 +7,6 @@ Natural wrong traces are what a student trained on correct traces, of the same s
 problems new to it (``grid.natural_answers``); the other natural conditions are ``NATURAL``'s on the same problems.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -8,8 +8,6 @@ Rules write the conditions ``RULED``: every problem once, its right answer, and 
 * ``foreign``: another problem's correct trace, each used once: only the pairing is wrong.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

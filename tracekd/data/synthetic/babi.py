@@ -4,8 +4,6 @@ Each maker returns sentences, question, answer (several joined by commas) and th
 all computed from the planted world; the question is always the first of its story.
 """
 
-from __future__ import annotations
-
 from functools import partial
 from itertools import combinations
 

@@ -4,8 +4,6 @@ The dates of event and answers are of one precision, none is equal to another th
 co-occur are two years away: so every relation holds however the ends of dates are read.
 """
 
-from __future__ import annotations
-
 from tracekd.data.load_cotempqa import MONTHS, TRIPLES
 from tracekd.data.synthetic.draws import VOCABULARY, Draws, between, fill, pick, several
 

@@ -1,7 +1,5 @@
 """Small seeded draws, and invented texts, that the generators share."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Sequence
 from functools import cache

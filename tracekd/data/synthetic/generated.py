@@ -1,7 +1,5 @@
 """Generated problems: seeded stand-ins for the three sets, offline; all is computed from a planted, made-up world."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from tracekd.data.problem import DATASETS, Problem, paper_split

@@ -1,7 +1,5 @@
 """Generated MS MARCO problems: a search query and ten passages, of which at most one answers it."""
 
-from __future__ import annotations
-
 from tracekd.data.load_marco import NO_ANSWER
 from tracekd.data.synthetic.draws import VOCABULARY, WORDS, Draws, between, fill, pick, several
 
