@@ -49,16 +49,6 @@ def test_answers_by_trace_pool_the_seeds_and_leave_out_what_a_few_problems_say()
     assert (row.low, row.high) == (pytest.approx(24 / (24 + 1.959964**2)), 1)
 
 
-def test_free_text_is_measured_three_ways_where_questions_are_unanswerable():
-    ours = frame({"correct": [1, 0, 1, 0]}, dataset="marco").assign(answerable=[True, True, False, False])
-    ours = ours.assign(answer_f1=[1.0, 0.5, 1.0, 0.0], answer_rouge_l=0.25, declined=[True, False, False, False])
-    babi = frame({"correct": [1]}).assign(answer_f1=1.0, answer_rouge_l=np.nan)
-    value = replication.by_answerable(pd.concat([ours, babi]), rng(), 50).set_index(["answerable", "measure"]).value
-    assert value.xs(True).to_dict() == {"exact": 0.5, "F1": 0.75, "ROUGE-L": 0.25, "declines": 0.5}
-    assert value[False, "F1"] == 0.5 and value[False, "declines"] == 0 and len(value) == 8
-    assert replication.by_answerable(babi, rng(), 50).empty
-
-
 def test_accuracies_are_in_the_figures_order_with_what_was_cut():
     """Untrained students first, then falling sizes, the conditions as they were recorded."""
     right = [1, 0] * 10

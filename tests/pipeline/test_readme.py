@@ -165,12 +165,13 @@ def forced(condition: str) -> pd.Series:
     return row("08_effects", dataset="babi", training_problems=1000, condition=condition, effect="total_all")
 
 
-def claim_of(claim: str) -> pd.Series:
-    return row("08_claims", dataset="babi", training_problems=1000, claim=claim)
+def claim_of(claim: str, dataset: str = "babi") -> pd.Series:
+    return row("08_claims", dataset=dataset, claim=claim)
 
 
-def student(claim: str) -> list[str]:
-    return points(*claim_of(claim)[["estimate", "low", "high"]])
+def student(claim: str, *datasets: str) -> list[str]:
+    found = [claim_of(claim, dataset)[["estimate", "low", "high"]] for dataset in datasets]
+    return [number for values in found for number in points(*values)]
 
 
 def followed(kind: str, verdict: str = "follows to the digit") -> int:
@@ -190,18 +191,22 @@ def finding_of_following():
 
 def finding_of_reading_backwards():
     found = forced("incorrect")  # negative: "falls by"
-    return [f"{-100 * number:.0f}" for number in (found.value, found.high, found.low)] + [f"{found.n}"]
+    falls = (found.value, found.high, found.low, forced("vanilla").value)
+    *points_lower, untaught = (f"{-100 * number:.0f}" for number in falls)
+    return [*points_lower, f"{found.n}", untaught]
 
 
 def caption():
     shown = rows("08_hero")
     sizes = [shown.n[shown[column].notna()] for column in ("phi", "value")]  # outputs, then problems
-    return ["0", *(f"{n:,.0f}" for part in sizes for n in (part.min(), part.max())), f"{intervals.LEVEL:.0%}"]
+    spread = [n for part in sizes for n in dict.fromkeys((part.min(), part.max()))]
+    return ["0", *(f"{n:,.0f}" for n in spread), f"{intervals.LEVEL:.0%}"]
 
 
-def first_edition():
+def first_recording():
     assert forced("correct").seeds == forced("incorrect").seeds == 1  # "Forced traces have one seed."
-    return [f"{claim_of(CORRECT).training_problems:,}"]
+    cotempqa = rows("08_claims", dataset="cotempqa", claim=CORRECT, reveals="all")
+    return [f"{claim_of(CORRECT).training_problems:,}", f"{cotempqa.training_problems.item():.0f}"]
 
 
 def given_away():
@@ -216,7 +221,7 @@ def small_student():
     short, long = sorted(own.loc["none"].index)
     seeds, last = own.seeds.unique().item(), own.loc["none", long]
     assert last.learned == seeds  # "Without traces it learns this by step 1,200."
-    shares = (f"{100 * own.value[kind, short]:.0f}%" for kind in ("one_wrong", "none"))
+    shares = (f"{100 * own.value[kind, short]:.0f}%" for kind in ("one_wrong", "none", "foreign"))
     return [f"{seeds}", f"{short}", *shares, f"{long:,}"]
 
 
@@ -225,7 +230,7 @@ FINDINGS = {
     "- **A student trained on correct": finding_of_following,
     "- **A student trained on incorrect": finding_of_reading_backwards,
     "*(a) Phi": caption,
-    "**What limits": first_edition,
+    "**What limits": first_recording,
     "In 49": given_away,
     "**Why wrong": small_student,
 }
@@ -257,19 +262,20 @@ def claim_independence():
     """Of the associations that have a test: those that reject independence, all, those that still do by Holm."""
     found = [rows("06_associations", rules=rules, step="trace").dropna(subset="p_value") for rules in (AS[0], AS[2])]
     counts = [((t.p_value < 0.05).sum(), len(t), (t.p_holm < 0.05).sum()) for t in found]
-    return [*(f"{n}" for part in counts for n in part), *student(AFTER)]
+    return [*(f"{n}" for part in counts for n in part), *student(AFTER, "babi")]
 
 
 def claim_incorrect(other: str, claim: str):
     """Pairs where incorrect is lower than another training; all pairs; those where both are equivalent."""
     found = [rows("06_contrasts", rules=rules, first=other, second="incorrect") for rules in AS[1:]]
     counts = [(((t.p_holm < 0.05) & (t.difference > 0)).sum(), len(t), t.equivalent.sum()) for t in found]
-    return [*(f"{n}" for part in counts for n in part), *student(claim)]
+    return [*(f"{n}" for part in counts for n in part), *student(claim, "babi", "cotempqa")]
 
 
-def claim_compared_with_none(**where: object):
-    """Accuracy of incorrect minus none in the authors' outputs; 06_contrasts subtracts the other way round."""
-    found = [row("06_contrasts", first="vanilla", second="incorrect", rules=rules, **where) for rules in AS[1:]]
+def claim_compared_with(*others: str, **where: object):
+    """Accuracy of incorrect minus others in the authors' outputs; 06_contrasts subtracts the other way round."""
+    pairs = [{"rules": rules, "first": first, "second": "incorrect"} for rules in AS[1:] for first in others]
+    found = [row("06_contrasts", **pair, **where) for pair in pairs]
     return [number for t in found for number in points(-t.difference, -t.high, -t.low)]
 
 
@@ -277,7 +283,8 @@ def claim_r1():
     accuracy = row("05_published_means", quantity="accuracy", student="Llama-3.2-1B-Instruct")
     released = row("r1_sets", file="all")
     # The table has means of four categories to three decimals; a half is rounded up.
-    return [f"{accuracy.r1 + 1e-9:.1f}%", f"{accuracy.correct:.1f}%", f"{released.another_problem}", f"{released.rows}"]
+    shares = accuracy[["r1", "r1_summary", "r1_explanation", "correct"]].astype(float) + 1e-9
+    return [*(f"{share:.1f}%" for share in shares), f"{released.another_problem}", f"{released.rows}"]
 
 
 def claim_people():
@@ -293,16 +300,19 @@ CLAIMS = {
     "Incorrect traces do not": (lambda: claim_incorrect("correct", CORRECT), f"{INCORRECT} correct", CORRECT),
     "The same": (lambda: claim_incorrect("vanilla", NONE), f"{INCORRECT} no", NONE),
     "On CoTempQA": (
-        lambda: claim_compared_with_none(dataset="cotempqa", student="Qwen3-1.7B"),
+        lambda: claim_compared_with("vanilla", "correct", dataset="cotempqa", student="Qwen3-1.7B"),
         "On CoTempQA incorrect traces give", None,
     ),
     "On bAbI": (
-        lambda: claim_compared_with_none(dataset="babi", student="Llama-3.2-1B-Instruct"),
+        lambda: claim_compared_with("vanilla", dataset="babi", student="Llama-3.2-1B-Instruct"),
         "On bAbI incorrect traces hurt", None,
     ),
     "R1 traces": (claim_r1, "R1 traces give the best accuracy of the trace types", None),
     "People": (claim_people, "People rate R1 traces", None),
 }  # fmt: skip
+
+
+NO_OUTPUTS = "cannot be checked: the release has no outputs for it"
 
 
 def claim_rows() -> list[list[str]]:
@@ -318,8 +328,9 @@ def test_each_number_and_verdict_of_a_claim_is_the_tables(start):
     verdict, _, links = cells[-1].partition(":")
     first, _, of_student = verdict.partition("; student ")
     recorded = rows("06_claims")
-    assert recorded[recorded.statement.str.startswith(stated)].verdict.iloc[0] == first
+    assert recorded[recorded.statement.str.startswith(stated)].verdict.iloc[0] == first.partition(" (")[0]
     assert tested is None or claim_of(tested).verdict == (of_student or first)
+    assert not of_student or claim_of(tested, "cotempqa").verdict == of_student
     assert "](notebooks/" in links and "](figures/" in links
 
 
@@ -329,17 +340,20 @@ def test_the_claims_table_is_small_and_nothing_beside_it_is_unchecked():
     above, below = (line for line in section("The paper's claims").splitlines() if line and line[0] != "|")
     found = claim_of(CORRECT)
     exact = followed("answer metric")
-    missing = followed("answer metric", "cannot be checked: the release has no outputs for it")
-    assert numbers(above) == [f"{found.n}", f"{found.seeds}", f"{intervals.LEVEL:.0%}"]
-    assert numbers(below) == [f"{exact}", f"{exact + missing}", f"{missing}"]
+    missing = followed("answer metric", NO_OUTPUTS)
+    other = claim_of(CORRECT, "cotempqa")
+    matrices = [followed("matrix", verdict) for verdict in (
+        "follows to the digit", "does not follow from the released outputs", NO_OUTPUTS)]  # fmt: skip
+    assert numbers(above) == [f"{found.n}", f"{other.n}", f"{found.seeds}", f"{intervals.LEVEL:.0%}"]
+    counts = [exact, exact + missing, missing, sum(matrices), *matrices]
+    assert numbers(below) == [f"{n}" for n in counts]
 
 
 def test_what_the_quick_start_prints_is_what_a_run_prints():
     printed = re.search(r"\n\n```\n(.*?)```", section("Quick start"), re.DOTALL)[1]
-    no = followed("matrix", "does not follow from the released outputs")
-    assert numbers(printed.replace("08_ledger", "")) == [
-        f"{n}" for n in (followed("answer metric"), followed("matrix"), no)
-    ]
+    source = "".join((ROOT / "tracekd/pipeline" / f"{name}.py").read_text() for name in ("runner", "notebooks"))
+    for line in printed.splitlines()[1:]:  # times and names aside, in the runner's words
+        assert all(words in source for words in re.split(r"\d:\d\d:\d\d|\w*_\w*|runs/\S*", line))
     seen = rows("04_accuracy_table", dataset="babi", measure="answer exactly right")
     assert (set(seen.problems), set(seen.seeds)) == ({96}, {1})
     assert "One seed and 96 test problems do not settle" in section("Quick start")

@@ -124,16 +124,6 @@ def _estimate(units: np.ndarray, statistic: Callable, rng: np.random.Generator, 
     return bootstrap.crossed(units, statistic, rng, repeats) | {"by_seed": statistic(units.mean(axis=0)).tolist()}
 
 
-def by_answerable(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
-    """``tables.accuracies`` of exact match, F1, ROUGE-L and declining, of the sets with unanswerable questions.
-
-    Its groups: dataset, training_problems, condition, answerable.
-    """
-    some = verdicts[~verdicts.groupby("dataset").answerable.transform("all").astype(bool)]
-    measures = {"answer_correct": "exact", "answer_f1": "F1", "answer_rouge_l": "ROUGE-L", "declined": "declines"}
-    return tables.accuracies(some, measures, rng, repeats, ["dataset", SIZE, "condition", "answerable"])
-
-
 def by_trace(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
     """``tables.accuracy`` of answers after the student's own right and wrong traces (``trace_correct``).
 

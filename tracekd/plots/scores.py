@@ -13,7 +13,7 @@ from tracekd.plots.style import OKABE_ITO, WIDTH, colour_of, marker_of, named
 
 RULES = {"as printed": OKABE_ITO["grey"], "as published": OKABE_ITO["orange"], "id-aligned": OKABE_ITO["blue"]}
 FORCED = {
-    "gold": ("right trace", OKABE_ITO["blue"]), "empty": ("no trace", OKABE_ITO["grey"]),
+    "gold": ("right trace", OKABE_ITO["blue"]), "empty": ("empty trace", OKABE_ITO["grey"]),
     "both_wrong": ("wrong trace", OKABE_ITO["vermilion"]),
 }  # fmt: skip
 VERDICT_STYLE = {SUPPORTED: (OKABE_ITO["blue"], "o"), NOT_SUPPORTED: (OKABE_ITO["vermilion"], "D")}

@@ -53,10 +53,11 @@ def named(text: str) -> str:
 
 
 def styled(frame: pd.DataFrame, precision: int = 3, **formats: str):
-    """A frame as a reader sees it: owners' names, no row numbers, nothing where a value is missing.
+    """A frame as a reader sees it: owners' names, text on the left, no row numbers, no NaN.
 
     Numbers have ``precision`` digits; ``formats`` by column as in ``Styler.format``.
     """
     shown = frame.rename(index=NAMES, columns=NAMES).map(lambda cell: named(cell) if isinstance(cell, str) else cell)
     styled = shown.style.format(formats or None, precision=precision, thousands=",", na_rep="")
+    styled = styled.set_properties(subset=[*shown.select_dtypes(exclude="number")], **{"text-align": "left"})
     return styled if any(shown.index.names) else styled.hide(axis="index")
