@@ -85,7 +85,7 @@ def human_study():
     power = rows("05_power_by_simulation", test="pair", participants=100)
     yield f"all {power.repeats.iloc[0]} simulated studies found a gap of {power[power.power == 1].effect.min():g}"
     sets = rows("r1_sets", file="all")
-    yield f"{sets.another_problem.sum()} of the first {sets.rows.sum()} rows hold another problem's"
+    yield f"{sets.another_problem.sum()} of {sets.rows.sum()} rows (the first 40 of each of four files) hold another"
 
 
 def released_outputs():
@@ -94,7 +94,9 @@ def released_outputs():
         return cell("06_associations", column, **where)
 
     label = {name: of("id-aligned", "classification", name) for name in ("phi", "n", "p_answer_given_trace")}
-    yield f"a right label and a right answer correlate at {label['phi']:.2f} (n = {label['n']})"
+    bounds = [of("id-aligned", "classification", f"phi_{end}") for end in ("low", "high")]
+    phi = "{:.2f} [{:.2f}, {:.2f}]".format(label["phi"], *bounds)
+    yield f"a right label and a right answer correlate weakly, at {phi} (n = {label['n']})"
     yield "27.5% in one printed matrix" if round(of("as printed", "trace", "joint"), 3) == 0.275 else "?"
     yield f"In the printed matrix {percent(of('as printed', 'trace', 'p_answer_given_trace'))} of the answers"
     yield f"{percent(of('id-aligned', 'trace', 'p_answer_given_trace'))} of the answers after a right trace are right"
