@@ -175,4 +175,3 @@ def test_conditions_and_sources_are_named_in_full():
     both = pd.concat([ours.assign(source="real problems"), ours.assign(dataset="marco", source="GENERATED problems")])
     assert recorded.sources(both) == "babi: real problems; marco: GENERATED problems"
     assert recorded.sources(both[both.dataset == "babi"]) == "babi: real problems"
-    assert set(recorded.marked(both, both).dataset) == {"babi", "marco (GENERATED)"}

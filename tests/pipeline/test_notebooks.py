@@ -108,9 +108,6 @@ def test_no_committed_table_holds_a_path_of_a_machine():
     assert [path.name for path in files if MACHINE_PATH.search(path.read_text(encoding="utf-8"))] == []
 
 
-# The manifest that is committed.
-
-
 def check_manifest(figures: Path) -> list[dict[str, str]]:
     """Every row is complete and its files are there; every file has a row."""
     rows = artefacts.rows(figures)

@@ -153,9 +153,6 @@ def test_the_bar_inside_a_cell_reaches_the_terminal(house, capsys, monkeypatch):
     assert "warning" in log.getvalue()
 
 
-# Steps.
-
-
 @pytest.fixture
 def stage(house):
     """A copy of the package, the real notebook 01 beside a second one, and finished steps for both."""
@@ -221,9 +218,6 @@ def test_recorded_data_and_outputs_count_and_what_a_run_publishes_does_not(stage
     assert why("01_decompose") == "changed: a recorded file in figures/data"
 
 
-# Publishing.
-
-
 def test_progress_bars_are_published_in_their_last_state_and_widgets_not_at_all(house):
     path, copy = write(house / "notebooks", "01_first", "x = 1"), house / "executed.ipynb"
     book = nbformat.read(path, as_version=4)
@@ -254,9 +248,6 @@ def test_artefacts_that_are_made_no_more_go_and_those_of_another_profile_stay(tm
     notebooks.forget(tmp_path / "new", "a")  # before it runs again
     assert [row["id"] for row in artefacts.rows(new)] == ["b"] and notebooks.read(tmp_path / "new") == {}
     assert [path.stem for path in (new / "tables").iterdir()] == ["b"]
-
-
-# Setting up.
 
 
 def test_help_and_check_need_only_the_standard_library():

@@ -1,8 +1,10 @@
-"""Pictures of forced traces: every estimate is drawn where the table says, and nothing else."""
+"""Pictures of traces: every estimate is drawn where the table says, and a view shows what the verifier says."""
 
 import matplotlib.pyplot as plt
 import pandas as pd
 
+from tracekd.data import problems
+from tracekd.plots import steps
 from tracekd.plots.interventions import variant_accuracy
 
 
@@ -23,3 +25,11 @@ def test_accuracy_by_variant_without_those_on_few_problems():
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["correct", "vanilla"]
     assert [line.get_xdata()[0] for line in ax.lines if line.get_linestyle() == ":"] == [0.5]
     plt.close(ax.figure)
+
+
+def test_the_view_of_corruptions_shows_the_verifiers_verdicts():
+    stories = problems.load("babi", "generated", size=60, seed=5)
+    shown = steps.corruptions(next(p for p in stories if p.category == "two-supporting-facts"))
+    assert shown.trace.tolist()[0] == "correct" and len(shown) == 10  # three kinds, each of one step or both
+    assert (shown.classification == "right").tolist() == [True, *(False, True, False) * 3]
+    assert (shown.retrieval == "right").tolist() == [True, *(True, False, False) * 3]

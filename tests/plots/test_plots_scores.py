@@ -90,4 +90,4 @@ def test_the_hero_shows_both_tables(ax):
     assert [ax.get_title(loc="left") for ax in (left, right)] == ["(a) One", "(b) Two"]
     assert ticks(left) == ["bAbI, Q"] and ticks(right) == ["MS MARCO, taught\ncorrect traces, n = 42"]
     drawn = {c.get_label(): c.lines[0].get_xdata()[0] for c in right.containers}
-    assert drawn == {"right trace": 0.9, "no trace": 0.5, "wrong trace": 0.1}
+    assert drawn == {"right trace": 0.9, "empty trace": 0.5, "wrong trace": 0.1}

@@ -72,11 +72,7 @@ def statements() -> pd.DataFrame:
 
 
 def check_recorded(source: str | Path, folder: str | Path) -> list[str]:
-    """Score the released files below ``source`` afresh, where they are, and say how many recorded verdicts moved.
-
-    Raises:
-        ValueError: verdicts moved although the files are the recorded ones.
-    """
+    """Score the released files below ``source``, if there, and say how many verdicts moved (ValueError: same files)."""
     if not (Path(source) / "released").is_dir():
         return ["The released files are not here, so the recorded verdict tables are read as they are."]
     sources, said = pd.read_csv(Path(folder) / verdict_tables.SOURCES), []
@@ -94,10 +90,9 @@ def check_recorded(source: str | Path, folder: str | Path) -> list[str]:
 def check(published: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """Check every row of ``published`` on the released verdicts (``Release``).
 
-    Returns:
-        The printed rows with ``printed`` (their value), ``as_published`` (the same rule on the released outputs),
-        ``aligned`` (the id-aligned counterpart), ``difference`` (as published minus printed) and ``verdict``; NaN where
-        there is nothing to compute from.
+    Returns the printed rows with ``printed`` (their value), ``as_published`` (the same rule on the released outputs),
+    ``aligned`` (the id-aligned counterpart), ``difference`` (as published minus printed) and ``verdict``; NaN where
+    there is nothing to compute from.
     """
     key, counted = [*BY, "category"], published[published.kind.isin(["answer metric", "matrix"])]
     wanted = set(counted[key].itertuples(index=False, name=None))
@@ -195,9 +190,8 @@ def dependent(table: pd.DataFrame, common: bool = False) -> pd.DataFrame:
 
     With ``common`` only the tables (data set, student, condition) for which every rule set has a test are counted.
 
-    Returns:
-        indexed by rules: tables (with a test), small (an expected count below 5: Fisher's exact test), rejected (at
-        0.05: chi-squared above 3.841, or Fisher's p), rejected_holm (after Holm's adjustment over the rule set).
+    Returns indexed by rules: tables (with a test), small (an expected count below 5: Fisher's exact test), rejected (at
+    0.05: chi-squared above 3.841, or Fisher's p), rejected_holm (after Holm's adjustment over the rule set).
     """
     trace = table[(table.step == "trace") & table.p_value.notna()]
     if common:

@@ -61,12 +61,7 @@ class Recorded(NamedTuple):
 
 
 def load(folder: Path = FOLDER) -> Recorded:
-    """Read the recorded replication.
-
-    Raises:
-        FileNotFoundError: nothing has been recorded there.
-        ValueError: a column is missing.
-    """
+    """Read the recorded replication; FileNotFoundError where there is none, ValueError where a column is missing."""
     if not (folder / VERDICTS).exists():
         raise FileNotFoundError(f"no replication is recorded in {folder}: `python -m tracekd replication --record`")
     verdicts, trained, rows = (_read(folder / name) for name in FILES)
@@ -96,12 +91,6 @@ def teachers(frame: pd.DataFrame) -> dict[tuple[str, str], str]:
     return {key: " and ".join(sorted(set(part) - {""})) for key, part in named}
 
 
-def marked(frame: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
-    """``frame`` with the sets that are generated in ``verdicts`` named so: ``marco (GENERATED)``."""
-    generated = verdicts.dataset[verdicts.source.astype(str).str.contains("GENERATED")].unique()
-    return frame.replace({"dataset": {name: f"{name} (GENERATED)" for name in generated}})
-
-
 def sources(frame: pd.DataFrame) -> str:
     """Where the problems of a frame come from, in words: ``babi, cotempqa: real problems``."""
     found = frame[["dataset", "source"]].drop_duplicates().sort_values("dataset").groupby("source", sort=False)
@@ -123,7 +112,7 @@ def verdicts(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
     known = [p for part in kept(run).values() for p in part]
     frame, _ = verdict_tables.verdict_frame(known, [records.outputs_path(run, *job) for job in jobs], seed=run.seed)
     paths = {job: records.adapter_path(run, *job) for job in jobs if job[1] not in UNTRAINED}
-    wrote = {job: records.teacher_of(records.read_record(path), job[1]) for job, path in paths.items()}
+    wrote = {job: records.read_record(path)["teacher"] for job, path in paths.items()}
     frame["source"] = frame.dataset.map({d: label_of(d, run.source) for d in frame.dataset.unique()})
     frame["teacher"] = [wrote.get(job, "") for job in zip(*(frame[name] for name in JOB), strict=True)]
     frame = _sized(run, frame)
@@ -164,8 +153,7 @@ def forced_traces(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
 def record(runs: Sequence[Run], folder: Path = FOLDER) -> Recorded:
     """Score what is finished in ``runs`` and merge it into what ``folder`` holds (see ``merged``).
 
-    Raises:
-        ValueError: nothing is finished, or two profiles answered the same job after training on as many problems.
+    ValueError: nothing is finished, or two profiles answered the same job after training on as many problems.
     """
     made, untrained = [], set()
     for run in runs:
@@ -199,8 +187,7 @@ def merged(old: Sequence[pd.DataFrame], fresh: Sequence[pd.DataFrame]) -> list[p
     Forced answers stay as long as their adapter does. What the first edition recorded, without a profile, leaves when
     its data set is recorded anew. The order of the rows is the same whichever machine records first.
 
-    Raises:
-        ValueError: two profiles have the same job at the same size.
+    ValueError: two profiles have the same job at the same size.
     """
     needed = [*KEY, "profile"]
     old, fresh = ([t.reindex(columns=[*dict.fromkeys([*t, *needed])]) for t in side] for side in (old, fresh))

@@ -137,10 +137,9 @@ def by_trace(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 20
 def forced(asked: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
     """What right answers do after forced traces (``asked``: of ``recorded.load``, in longhand), size by size.
 
-    Returns:
-        columns training_problems, quantity, reveals (what a problem's wrong trace reveals, or all) and those of
-        ``tables.effects``. ``quantity`` is ``effect`` (of a right trace), ``accuracy`` (after the trace in
-        ``effect``) or ``follows`` (share of answers that follow ``effect`` where trace and context disagree).
+    Returns columns training_problems, quantity, reveals (what a problem's wrong trace reveals, or all) and those of
+    ``tables.effects``. ``quantity`` is ``effect`` (of a right trace), ``accuracy`` (after the trace in ``effect``) or
+    ``follows`` (share of answers that follow ``effect`` where trace and context disagree).
     """
 
     def by_size(make: Callable) -> pd.DataFrame:
@@ -208,11 +207,10 @@ def tested(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = REPE
     Answerable questions alone: without an answer, a right trace states no fact and the right answer declines, which is
     one decision.
 
-    Returns:
-        claim, dataset, source, reveals (``all``; for claims on incorrect traces also what the wrong trace drawn for a
-        problem reveals), training_problems (0: not trained), teacher, rule, first, second, step, margin, estimate with
-        its 95% and 90% intervals, least_difference (that these problems and seeds show with 80% power), n, seeds,
-        by_seed, fewest, verdict, reason.
+    Returns claim, dataset, source, reveals (``all``; for claims on incorrect traces also what the wrong trace drawn for
+    a problem reveals), training_problems (0: not trained), teacher, rule, first, second, step, margin, estimate with
+    its 95% and 90% intervals, least_difference (that these problems and seeds show with 80% power), n, seeds, by_seed,
+    fewest, verdict, reason.
     """
     rows = []
     for claim, dataset in [(one, dataset) for one in claims().itertuples() for dataset in one.datasets.split()]:

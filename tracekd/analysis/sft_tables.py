@@ -125,10 +125,8 @@ def trained_on(dataset: str, source: str, seed: int) -> list[Problem]:
 def released_traces(folder: str | Path) -> dict[str, list[Wrong]]:
     """The release's own incorrect test traces by data set, read from its labels and positions of facts.
 
-    bAbI's facts are lower-cased and CoTempQA's are one bare sentence, as the release writes them.
-
-    Raises:
-        ValueError: a row that fits no test problem in ``folder``; names file and line.
+    bAbI's facts are lower-cased and CoTempQA's are one bare sentence, as the release writes them. ValueError with file
+    and line: a row that fits no test problem in ``folder``.
     """
     path = Path(folder) / RELEASED_FILE
     known = {("babi", i): p for i, p in enumerate(test_problems("babi", folder))}

@@ -71,10 +71,9 @@ def accuracy(
 ) -> pd.DataFrame:
     """Mean of a flag, or of a number in 0..1 such as F1, for each group.
 
-    Returns:
-        columns ``by``; value (each problem counts alike), low, high (0..1, of ``bootstrap.pooled``), t_low, t_high
-        (two-way random-effects t interval, from two seeds on), problems, outputs, seeds, interval (its kind); and,
-        where ``frame`` has ``category``, macro (each category counts alike), macro_low, macro_high.
+    Returns columns ``by``; value (each problem counts alike), low, high (0..1, of ``bootstrap.pooled``), t_low, t_high
+    (two-way random-effects t interval, from two seeds on), problems, outputs, seeds, interval (its kind); and, where
+    ``frame`` has ``category``, macro (each category counts alike), macro_low, macro_high.
     """
     rows = []
     for key, part in _seeded(frame).groupby(list(by), sort=False, observed=True):
@@ -170,9 +169,8 @@ def contrasts(
     Only the first seed of each condition enters, since replicates of a problem are no new problems. Pairs on fewer than
     ``LEAST`` problems can never be told apart: they do not count as tests of Holm's family, and their p_holm is 1.
 
-    Returns:
-        columns ``within`` and ``PAIR``: of them tost_holm is also Holm over the table, equivalent is within ``margin``
-        at 0.05 by tost_holm, detectable the least difference found with 80% power.
+    Returns columns ``within`` and ``PAIR``: of them tost_holm is also Holm over the table, equivalent is within
+    ``margin`` at 0.05 by tost_holm, detectable the least difference found with 80% power.
     """
     rows = []
     for key, part in frame.groupby(list(within), sort=False, observed=True):
@@ -238,10 +236,7 @@ class Evaluation(NamedTuple):
 def evaluate(run) -> Evaluation:
     """Score the run's outputs; those that are missing are generated first, nothing is trained.
 
-    Verdicts without text go to ``figures/data/04_verdicts.csv.gz`` of the run.
-
-    Raises:
-        FileNotFoundError: adapters are missing; the message has the command that trains them.
+    Verdicts without text go to the run's ``04_verdicts.csv.gz``. Missing adapters: FileNotFoundError with the command.
     """
     paths, problems, asked = run_grid.generate(run), kept(run), evaluation_problems(run)
     everything = [problem for part in problems.values() for problem in part]

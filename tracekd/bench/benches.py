@@ -39,18 +39,12 @@ LOADS = QUIET, BUSY = "quiet", "beside a busy loop"
 LOOP = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"  # ends with a bench that is killed
 
 
-def tries(path: Path = FOLDER / "recipe_search.csv") -> pd.DataFrame:
-    """The recipes tried on a validation split of the training problems, as recorded; ``exact`` with its interval."""
-    return pd.read_csv(path)
-
-
 def contenders(found: Sequence[dict] | None = None) -> pd.DataFrame:
     """One row for each contender of each bench of training or generation, recorded (by file name) or ``found``.
 
-    Returns:
-        Columns ``CONTENDER``: tokens_per_second (padding not counted; the median of its turns, of all workers
-        together), ratio (ours by one process over this one: the median over rounds), peak_gib (of one process), n
-        (examples or problems per turn), texts_differ, verdicts_differ (generation: outputs that are not ours).
+    Returns columns ``CONTENDER``: tokens_per_second (padding not counted; the median of its turns, of all workers
+    together), ratio (ours by one process over this one: the median over rounds), peak_gib (of one process), n (examples
+    or problems per turn), texts_differ, verdicts_differ (generation: outputs that are not ours).
     """
     if found is None:
         found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("bench_*.json"))]

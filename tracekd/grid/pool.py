@@ -131,7 +131,7 @@ def _work(pipe: connection.Connection, log: Path, run, kind: str, job: Job, work
     """Do one job in a process of its own, which sends its progress and its error through the pipe."""
     for stream in (1, 2):  # what the libraries print goes to the log
         os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=lambda: (parent_process().join(), os._exit(1)), daemon=True).start()  # not to outlive it
     progress.send, machine.workers = pipe.send, workers
     try:
         doing(run, kind)(*job)
@@ -141,8 +141,3 @@ def _work(pipe: connection.Connection, log: Path, run, kind: str, job: Job, work
             pipe.send(error)
         raise SystemExit(1) from error
     log.unlink(missing_ok=True)
-
-
-def _end_with_parent() -> None:
-    parent_process().join()
-    os._exit(1)

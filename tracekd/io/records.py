@@ -1,7 +1,5 @@
 """Files that are whole or not there: JSON lines and tables; hashes; locks; a full disk as one clear error."""
 
-from __future__ import annotations
-
 import codecs
 import errno
 import gzip
@@ -14,10 +12,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from filelock import FileLock
+from typing import Any
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # safetensors gives the system's number in its text; torch.save only says that its archive came out wrong.
@@ -206,7 +201,7 @@ class Busy(RuntimeError):
     """Another process is at work in the same place."""
 
 
-def waiting(path: Path, timeout: float = -1) -> FileLock:
+def waiting(path: Path, timeout: float = -1) -> Any:
     """The lock of ``path`` (a file beside it, ``.NAME.lock``, held with ``with``); it ends with the process."""
     from filelock import FileLock  # `run --check` works before it is installed
 

@@ -3,24 +3,19 @@
 Nothing beyond the standard library is imported at the top, so that options can be checked before anything is installed.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import shutil
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tracekd import config
 from tracekd.command_line import Parser, file_or_folder, path_or, profile_name
 from tracekd.io.records import locked, replacing
 from tracekd.pipeline import artefacts, notebooks
 from tracekd.pipeline.notebooks import NotebookFailed, clock
-
-if TYPE_CHECKING:
-    from nbformat import NotebookNode
 
 EXAMPLE = """\
   ./run_all.sh                                  the default profile, every notebook
@@ -146,7 +141,7 @@ def publish(about: dict[str, Any]) -> None:
     print(f"published {len(paths)} notebooks and {count} artefacts of the {folder.name} run: look at `git diff --stat`")
 
 
-def published(source: Path, executed: Path) -> NotebookNode:
+def published(source: Path, executed: Path) -> Any:
     """The committed notebook with the outputs of the executed one, cell by cell, counted as they ran.
 
     Only outputs are carried over: not papermill's injected cell and times, nor prose, which may have been edited since.

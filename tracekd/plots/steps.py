@@ -85,8 +85,7 @@ def _card(ax: plt.Axes, place: tuple, title: str, colour: str, paragraphs: Seque
 def corruptions(problem: Problem, seed: int = 0) -> pd.DataFrame:
     """Every way to make this problem's trace wrong, side by side.
 
-    Returns:
-        One row per trace: ``trace``; ``label``, ``facts`` as stated; ``classification``, ``retrieval`` as verified.
+    Returns one row per trace: ``trace``; ``label``, ``facts`` as stated; ``classification``, ``retrieval`` as verified.
     """
     made = {"correct": templates.build(problem, "correct", seed=seed)}
     for (kind, style), step in product(templates.INCORRECT.items(), ("classification", "retrieval", "both")):

@@ -85,10 +85,9 @@ def crossed(
 ) -> dict[str, float]:
     """``crossed_bootstrap`` and, from two seeds on, the two-way random-effects t interval beside it.
 
-    Returns:
-        What ``crossed_bootstrap`` returns; ``t_low``, ``t_high`` (95%), ``t_low90``, ``t_high90`` (NaN with one seed);
-        ``least_difference``, the least true one that a two-sided t test at 0.05 of this many problems and seeds finds
-        with 80% power; ``n`` (problems); ``seeds``.
+    Returns what ``crossed_bootstrap`` returns; ``t_low``, ``t_high`` (95%), ``t_low90``, ``t_high90`` (NaN with one
+    seed); ``least_difference``, the least true one that a two-sided t test at 0.05 of this many problems and seeds
+    finds with 80% power; ``n`` (problems); ``seeds``.
     """
     units = np.asarray(units, float)
     problems, seeds = units.shape[:2]

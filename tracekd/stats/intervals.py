@@ -42,11 +42,10 @@ def newcombe(hits: int, n: int, other_hits: int, other_n: int) -> tuple[float, f
 def association(both: int = 0, answer_only: int = 0, trace_only: int = 0, neither: int = 0) -> dict[str, Any]:
     """How a step and the answer go together, from the four counts of their table; what is undefined is NaN.
 
-    Returns:
-        ``n`` and the counts; with ``_low`` and ``_high``: ``joint`` (both of n), ``p_answer_given_trace`` and
-        ``p_answer_given_not_trace`` (Wilson), ``difference`` of the two (Newcombe), ``phi``; ``chi2`` (Pearson, no
-        continuity correction, as the paper has it), ``expected_min`` (least expected count); ``test``: ``chi2``,
-        ``fisher`` where an expected count is below 5, ``undefined`` where a margin is empty; its ``p_value``.
+    Returns ``n`` and the counts; with ``_low`` and ``_high``: ``joint`` (both of n), ``p_answer_given_trace`` and
+    ``p_answer_given_not_trace`` (Wilson), ``difference`` of the two (Newcombe), ``phi``; ``chi2`` (Pearson, no
+    continuity correction, as the paper has it), ``expected_min`` (least expected count); ``test``: ``chi2``, ``fisher``
+    where an expected count is below 5, ``undefined`` where a margin is empty; its ``p_value``.
     """
     cells = [both, trace_only, answer_only, neither]  # rows: trace right or wrong; columns: answer right or wrong
     if any(count < 0 or count != int(count) for count in cells):

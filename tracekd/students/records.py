@@ -12,7 +12,7 @@ from tracekd.data.problems import evaluation_set, label_of
 from tracekd.data.problems import kept as kept_problems
 from tracekd.io.records import recover_jsonl, sha256
 from tracekd.students import registry, sft
-from tracekd.traces import freeform, templates
+from tracekd.traces import templates
 
 WEIGHTS = "adapter_model.safetensors"
 # Raise one when a change of the training, or of the decoding, changes what comes out.
@@ -89,11 +89,6 @@ def damaged(folder: Path, record: Mapping | None) -> str | None:
     if record is None or not (folder / WEIGHTS).is_file():
         return f"{WEIGHTS if record else 'record.json'} is missing"
     return None if record.get("weights") == sha256(folder / WEIGHTS) else f"{WEIGHTS} is not what was trained"
-
-
-def teacher_of(record: Mapping, condition: str) -> str:
-    """Who wrote the traces that an adapter was trained on; the first records do not say, and had templated ones."""
-    return record.get("teacher", freeform.TEMPLATED if freeform.takes_texts(condition) else "")
 
 
 def finished(run, examples: Sequence[sft.Example], dataset: str, condition: str, seed: int) -> bool:
