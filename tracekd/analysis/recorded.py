@@ -137,7 +137,7 @@ def trainings(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
         taught = [sft.Example(**row) for row in read_jsonl(path)] if path.exists() else []
         same = records.adapter_key(run.student, taught, run.profile.recipe, job[2]) == record["key"]
         repeated = pd.Series([repetition(e.target) for e in taught if same], dtype=float).mean()
-        about = dict(zip(JOB, job, strict=True)) | {"teacher": records.teacher_of(record, job[1])}
+        about = dict(zip(JOB, job, strict=True)) | {"teacher": record["teacher"]}
         costs.append({**record, **about, "source": label_of(job[0], run.source), "target_repetition": repeated})
     return _sized(run, pd.DataFrame(costs, columns=list(COST))) if costs else pd.DataFrame()
 
