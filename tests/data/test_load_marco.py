@@ -111,6 +111,8 @@ def test_a_shuffled_stream_is_read_until_each_type_is_full(caplog):
     found = load_marco.draw(stream(1000), np.random.default_rng(1), per_type=4, until_full=True)
     assert Counter(row.category for row in found) == dict.fromkeys(TYPES, 4)
     assert len(taken) == 20 and not caplog.records
+    load_marco.draw(stream(18), np.random.default_rng(1), per_type=4, until_full=True)
+    assert "ended before" in caplog.text and caplog.records[0].args[1]["PERSON"] == 3
 
 
 def test_the_real_records(shared_data):

@@ -70,8 +70,6 @@ def test_every_place_spells_the_address_of_pyproject():
     assert [(form, spelt) for form, spelt in found if spelt != forms[form]] == []
 
 
-# Sentences of the real sets.
-
 SHORTEST = 40  # characters: shorter sentences may well be anybody's
 
 

@@ -97,6 +97,15 @@ def test_notebook_01_runs_in_an_empty_folder(python, environment, tmp_path):
     assert [path.name.split("-")[0] for path in site(python).glob("*.dist-info")] == [AWAY], "pip left the rest alone"
 
 
+def test_notebook_01_runs_in_a_kernel_of_another_folder(python, environment, tmp_path):
+    """What JupyterLab does that was started elsewhere: the kernel of this environment, by papermill."""
+    subprocess.run([python, "-m", "ipykernel", "install", "--sys-prefix"], check=True, capture_output=True)
+    command = [python, "-m", "papermill", FIRST, tmp_path / "x.ipynb", "-p", "PROFILE", "smoke", "--cwd", tmp_path]
+    done = subprocess.run(command, cwd=tmp_path.parent, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert artefacts.rows(tmp_path / "tracekd/runs/smoke/figures")
+
+
 def test_a_clone_or_an_import_that_is_there_is_used(python, environment, tmp_path, source):
     """No second clone, and where tracekd can be imported no pip either: the cell, run twice, changes nothing."""
     git("clone", "-q", source, "tracekd", cwd=tmp_path)

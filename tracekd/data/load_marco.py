@@ -105,7 +105,9 @@ def draw(
             of_type[place] = (number, row)
     if again:
         log.warning("marco: %d records left out, their query_id came before, first %s", len(again), again[0])
-    if max(counts.values(), default=0) > per_type:
+    if until_full and any(len(part) < per_type for part in chosen.values()):
+        log.warning("marco: the stream ended before each query type had %d problems: %s", per_type, dict(counts))
+    elif max(counts.values(), default=0) > per_type:
         log.warning("marco: %d of each query type drawn from %s", per_type, dict(counts))
     return [row for _, row in sorted(chain.from_iterable(chosen.values()), key=lambda pair: pair[0])]
 
