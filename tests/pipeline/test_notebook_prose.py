@@ -8,6 +8,8 @@ from conftest import ROOT
 
 from tracekd.pipeline.artefacts import table_path
 
+percent = "{:.0%}".format
+
 
 def prose(number: str) -> str:
     """All words of a notebook, on one line."""
@@ -30,10 +32,6 @@ def cell(stem: str, column: str, **where: object):
     frame = rows(stem, **where)
     assert len(frame) == 1, f"{stem} has {len(frame)} rows {where}"
     return frame.iloc[0][column]
-
-
-def percent(share: float) -> str:
-    return f"{100 * share:.0f}%"
 
 
 def decompose():

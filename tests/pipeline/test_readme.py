@@ -116,8 +116,6 @@ def test_nothing_committed_holds_a_sentence_of_the_real_sets(shared_data):
     assert found == {}
 
 
-# Numbers of the findings and of the claims, from the committed tables.
-
 NAMES = r"(?:Qwen3|Llama-3\.\d|SmolLM2)-[\d.]+[BM]|DeepSeek-R1"
 NUMBER = r"(?<![\w.])[-+]?\d+(?:,\d{3})*(?:\.\d+)?%?"
 AS = ("as printed", "as published", "id-aligned")
