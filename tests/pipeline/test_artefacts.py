@@ -114,12 +114,15 @@ def test_the_functions_behind_an_artefact_are_read_off_the_cells(cell, kind, fou
 
 
 def test_tables_show_small_p_values_dashes_and_who_made_them(run):
-    frame = pd.DataFrame({"n": [3, 4], "p_holm": [1e-6, float("nan")], "tost_p": [0.0, 0.2], "p_answer": [0.0, 0.5]})
+    """Columns of detail stay in the CSV file; an interval is in its estimate's cell, none where it is undefined."""
+    frame = pd.DataFrame({"n": [3, 4], "p_holm": [1e-6, float("nan")], "tost_holm": [0.0, 0.2], "p_yes": [0.0, 0.5]})
+    frame = frame.assign(p_yes_low=[-0.1, float("nan")], p_yes_high=[0.2, float("nan")], by_seed="babi")
     run.save_table(frame, "04_t", caption="A table.", n="7 outputs")
     folder = run.folder / "figures" / "tables"
     shown = (folder / "04_t.md").read_text()
-    assert [cell.strip() for cell in shown.splitlines()[2].strip("|").split("|")] == ["3", "<0.001", "<0.001", "0.000"]
-    assert [cell.strip() for cell in shown.splitlines()[3].strip("|").split("|")] == ["4", "–", "0.200", "0.500"]
+    first, second = ([cell.strip() for cell in line.strip("|").split("|")] for line in shown.splitlines()[2:4])
+    assert first == ["3", "<0.001", "<0.001", "0.000 [-0.100, 0.200]"]
+    assert second == ["4", "–", "0.200", "0.500"]
     assert "– means undefined" in shown and f"student: {run.student}; seed: {run.seed};" in shown
     assert "n = 7 outputs;" in shown and "$<$0.001" in (folder / "04_t.tex").read_text()
     stored = pd.read_csv(folder / "04_t.csv")

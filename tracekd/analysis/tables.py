@@ -28,7 +28,7 @@ ENDS = ("value", "low", "high", "t_low", "t_high")
 ANSWERS = {"answer_correct": "answer exactly right", "answer_contains": "contains the answer", "answer_f1": "mean F1"}
 RIGHT = {
     "classification_correct": "label right", "retrieval_correct": "facts right", "trace_correct": "trace right",
-    "answer_correct": "answer right", "retrieval_any": "any gold fact",
+    "retrieval_any": "any gold fact",
 }  # fmt: skip
 PAIR = (
     "first", "second", "n", "only_first", "only_second", "difference", "low", "high", "p_value", "p_holm", "tost_p",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tracekd.config import ROOT
 from tracekd.io.records import replacing, write_csv
 from tracekd.machine import commit
+from tracekd.text import named
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +28,12 @@ RECORDED = FIGURES / "data"  # records that runs and commands keep, committed
 DASH = "\N{EN DASH}"
 # What is not real, by the word that says so, and the tag where the source has no words of its own.
 STAMPS = {"GENERATED": "GENERATED problems", "SIMULATED": "SIMULATED data", "TEMPLATED": "TEMPLATED traces"}
+# What a reader of a printed table can do without; the CSV file has it.
+DETAILS = [
+    "source", "rule", "teacher", "profile", "hardware", "interval", "both", "answer_only", "trace_only", "neither",
+    "only_first", "only_second", "chi2", "expected_min", "test", "p_value", "tost_p", "t_low", "t_high", "low90",
+    "high90", "t_low90", "t_high90", "by_seed", "fewest", "outputs", "asked", "gold_names",
+]  # fmt: skip
 
 
 def table_path(stem: str, figures: Path = FIGURES) -> Path:
@@ -76,17 +83,22 @@ def save_figure(run, fig: Figure, name: str, *, data: pd.DataFrame | None = None
 def save_table(run, frame: pd.DataFrame, name: str, *, digits: int = 3, **about: Any) -> None:
     """Save ``frame`` below ``tables/`` as CSV (six digits), Markdown and LaTeX (``digits``), and its manifest row.
 
-    Markdown and LaTeX carry the stamp (see ``stamp_of``), and show p-values (columns ``p``, ``p_holm``, ``NAME_p`` and
-    so on) that would round to nothing as ``<0.001``, and a dash for what is undefined. Arguments: see ``save_figure``.
+    Markdown and LaTeX carry the stamp (see ``stamp_of``), leave ``DETAILS`` to the CSV file, have an interval in its
+    estimate's cell, p-values (columns ``p``, ``p_holm``, ``NAME_p`` and so on) that would round to nothing as
+    ``<0.001``, and a dash for what is undefined. Arguments: see ``save_figure``.
     """
     path = table_path(name, run.folder / "figures")
     row, tag = _about(run, name, frame, **about)
     write_csv(path, frame)
     words = {"n =": row["n"], "student:": row["student"], "seed:": row["seed"], "data:": row["source"]}
     note = f"{row['caption']} " + "; ".join(f"{key} {value}" for key, value in words.items() if value) + "."
-    note += f" {DASH} means undefined." if frame.isna().to_numpy().any() else ""
-    shown = frame.apply(lambda column: column.map(lambda value: _shown(value, digits, str(column.name))))
-    sides = ["right" if kind.kind in "biuf" else "left" for kind in frame.dtypes]
+    read = frame.drop(columns=DETAILS, errors="ignore")
+    note += " The CSV file has more columns." if len(read.columns) < len(frame.columns) else ""
+    note += f" {DASH} means undefined." if read.isna().to_numpy().any() else ""
+    shown = read.apply(lambda column: column.map(lambda value: _shown(value, digits, str(column.name))))
+    shown = _with_intervals(shown)
+    note += " [Low, high]: 95% interval." if len(shown.columns) < len(read.columns) else ""
+    sides = ["right" if frame[name].dtype.kind in "biuf" else "left" for name in shown]
     text = shown.to_markdown(index=False, disable_numparse=True, colalign=sides)
     text += f"\n\n{f'**{tag}.** ' if tag else ''}{note}\n"
     latex = f"% {note}\n" + shown.to_latex(index=False, escape=True).replace("<", "$<$")
@@ -97,13 +109,24 @@ def save_table(run, frame: pd.DataFrame, name: str, *, digits: int = 3, **about:
     _record(run, row, "table", [f"tables/{name}{suffix}" for suffix in (".csv", ".md", ".tex")], f"tables/{name}.csv")
 
 
+def _with_intervals(shown: pd.DataFrame) -> pd.DataFrame:
+    """``low`` and ``high`` in the cell of the column before them, ``NAME_low`` and ``NAME_high`` in that of NAME."""
+    names = [*map(str, shown)]
+    for end in (name for name in names if name == "low" or (name.endswith("_low") and name[:-4] in names)):
+        name = end[:-4] or names[names.index(end) - 1]
+        ends = " [" + shown[end] + ", " + shown[f"{end[:-3]}high"] + "]"
+        shown = shown.assign(**{name: shown[name].astype(str) + ends.where(shown[end] != DASH, "")})
+        shown = shown.drop(columns=[end, f"{end[:-3]}high"])
+    return shown
+
+
 def _shown(value: object, digits: int, column: str) -> object:
     # ``p_answer_given_trace`` and its like are shares, no p-values.
-    is_p = re.fullmatch(r"(.*_)?p(_value|_holm\w*|_adjusted)?", column)
+    is_p = re.fullmatch(r"(.*_)?p(_value|_holm\w*|_adjusted)?|tost_holm", column)
     if value is None or str(value) == "<NA>" or value != value:
         return DASH
     if not isinstance(value, float):
-        return value
+        return named(value) if isinstance(value, str) else value
     return f"<{10**-digits:.{digits}f}" if is_p and value < 10**-digits else f"{value:.{digits}f}"
 
 
@@ -115,7 +138,7 @@ def _about(run, name: str, frame, *, caption: str, n: int | str, student=None, s
     tag = stamp_of(source, name, frame)
     missing = [part for part in tag.split("; ") if part and part not in source]
     row = dict.fromkeys(("id", "kind", "caption", "notebook", "function", "files", "data"), "")
-    row |= {"id": name, "caption": " ".join(caption.split()), "notebook": run.notebook}
+    row |= {"id": name, "caption": named(" ".join(caption.split())), "notebook": run.notebook}
     row |= {"student": run.student if student is None else student, "source": "; ".join([source, *missing])}
     return row | {"n": str(n), "seed": str(run.seed), "profile": run.profile.name, "commit": commit()}, tag
 

@@ -1,10 +1,13 @@
 """Pictures of forced traces: accuracy of real students; kinds, learning curves and facts of the from-scratch ones."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
 from tracekd.interventions.forced import VARIANTS
+from tracekd.interventions.from_scratch import KINDS
 from tracekd.interventions.tables import FEWEST
 from tracekd.plots.scores import points
 from tracekd.plots.style import OKABE_ITO, colour_of
@@ -13,13 +16,6 @@ FORCED_STYLE = {
     "own": ("no forced trace", OKABE_ITO["black"]), "gold": ("the right fact", OKABE_ITO["blue"]),
     "wrong_facts": ("one wrong fact", OKABE_ITO["vermilion"]), "all_wrong": ("all wrong facts", OKABE_ITO["orange"]),
     "empty": ("empty", OKABE_ITO["sky"]),
-}  # fmt: skip
-# In the order of ``from_scratch.KINDS``.
-_COLOURS = {
-    "none": OKABE_ITO["black"], "right": OKABE_ITO["blue"], "one_wrong": OKABE_ITO["vermilion"],
-    "all_wrong": OKABE_ITO["orange"], "any": OKABE_ITO["green"], "foreign": OKABE_ITO["purple"],
-    "filler": OKABE_ITO["grey"], "masked": OKABE_ITO["sky"],
-    **{f"wrong_{n}": OKABE_ITO["yellow"] for n in (25, 50, 75)},
 }  # fmt: skip
 
 
@@ -54,49 +50,38 @@ def kinds_by_forced(final: pd.DataFrame, ax: Axes) -> Axes:
     ax.set_xticks(range(len(kinds)), names)
     ax.tick_params(axis="x", length=0)
     ax.legend(title="answer after", ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0), columnspacing=1)
-    return _with_chance(ax, final, "trace that was taught")
-
-
-def learning_curves(looks: pd.DataFrame, ax: Axes) -> Axes:
-    """Share of right answers after the own trace against steps, one thin line per seed.
-
-    ``looks`` is ``analysis.mechanism.shares`` of one K; its ``own`` rows are drawn.
-    """
-    own = looks[looks.variant == "own"]
-    for kind in _ordered(own.kind):
-        for i, (_, part) in enumerate(own[own.kind == kind].groupby(["steps", "seed"])):
-            label = kind.replace("_", " ") if not i else None
-            ax.plot(part.step, part.share, color=_COLOURS[kind], lw=0.8, alpha=0.7, label=label)
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return _with_chance(ax, own, "steps of training")
-
-
-def by_facts(final: pd.DataFrame, ax: Axes, *, variant: str) -> Axes:
-    """Share of right answers after a forced trace by number of facts in the context; a dot is a seed, the line a mean.
-
-    ``final`` is ``analysis.mechanism.last`` of one number of steps per kind; the dotted line marks chance, 1/K.
-    """
-    part = final[final.variant == variant]
-    sizes, kinds = sorted(part.facts.unique()), _ordered(part.kind)
-    for j, kind in enumerate(kinds):
-        rows = part[part.kind == kind]
-        rows = rows.assign(at=rows.facts.map(sizes.index) + (j - (len(kinds) - 1) / 2) * 0.07)
-        ax.plot(rows["at"], rows.share, "o", ms=2, alpha=0.6, mew=0, color=_COLOURS[kind])
-        ax.plot(rows.groupby("at").share.mean(), color=_COLOURS[kind], lw=1, label=kind.replace("_", " "))
-    ax.plot(range(len(sizes)), [1 / k for k in sizes], ":", color="#888888", lw=0.8, label="chance")
-    ax.set_xticks(range(len(sizes)), sizes)
-    ax.set(ylim=(-0.03, 1.03), xlabel="facts in the context", ylabel="share of right answers")
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    ax.axhline(1 / final.facts.iloc[0], color="#888888", lw=0.6, ls=":", zorder=0)
+    ax.set(ylim=(-0.03, 1.03), xlabel="trace that was taught", ylabel="share of right answers")
     return ax
+
+
+def panels(table: pd.DataFrame, axes: np.ndarray, x: str) -> None:
+    """One panel per trace kind: share of right answers against ``step``, a line per training, or ``facts``, a dot each.
+
+    ``table`` is ``analysis.mechanism.shares`` of one forced trace; ``axes`` share both axes, those without a kind go.
+    Dotted: chance, 1/K; with ``facts`` a line joins the means over seeds.
+    """
+    sizes, jitter = sorted(table.facts.unique()), np.random.default_rng(0)
+    for ax, kind in itertools.zip_longest(axes.flat, _ordered(table.kind)):
+        if kind is None:
+            ax.remove()
+            continue
+        part = table[table.kind == kind]
+        ax.set_title(kind.replace("_", " "))
+        if x == "step":
+            for _, seed in part.groupby(["steps", "seed"]):
+                ax.plot(seed.step, seed.share, "k", lw=0.8, alpha=0.5)
+            ax.axhline(1 / sizes[0], color="#888888", lw=0.8, ls=":", zorder=0)
+            continue
+        at = part.facts.map(sizes.index)
+        ax.plot(at + jitter.uniform(-0.15, 0.15, len(part)), part.share, "ko", ms=2.5, alpha=0.5, mew=0)
+        ax.plot(part.share.groupby(at).mean(), "k", lw=1)
+        ax.plot(range(len(sizes)), [1 / k for k in sizes], ":", color="#888888", lw=0.8, zorder=0)
+        ax.set_xticks(range(len(sizes)), sizes)
+    axes.flat[0].set_ylim(-0.05, 1.05)
+    axes.flat[0].figure.supxlabel({"step": "steps of training", "facts": "facts in the context"}[x], fontsize=8)
+    axes.flat[0].figure.supylabel("share of right answers", fontsize=8)
 
 
 def _ordered(kinds) -> list[str]:
-    """Trace kinds in the order in which pictures show them."""
-    return [kind for kind in _COLOURS if kind in set(kinds)]
-
-
-def _with_chance(ax: Axes, table: pd.DataFrame, xlabel: str) -> Axes:
-    """Axes of shares with a dotted line at chance, 1/K."""
-    ax.axhline(1 / table.facts.iloc[0], color="#888888", lw=0.6, ls=":", zorder=0)
-    ax.set(ylim=(-0.03, 1.03), xlabel=xlabel, ylabel="share of right answers")
-    return ax
+    return [kind for kind in KINDS if kind in set(kinds)]

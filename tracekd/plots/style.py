@@ -1,9 +1,9 @@
 """Pictures that every notebook shares: one style, one colour per condition."""
 
-import re
-
 import matplotlib as mpl
 import pandas as pd
+
+from tracekd.text import NAMES, named
 
 # Okabe and Ito's palette (2008), distinct under the common colour-vision deficiencies.
 OKABE_ITO = {
@@ -20,7 +20,6 @@ COLOURS = {
     "incorrect_as_published": OKABE_ITO["purple"],
 }  # fmt: skip
 MARKERS = dict(zip(COLOURS, "osD^vPX*<>hHd8psX", strict=True))  # one for each condition, the same in every picture
-NAMES = {"babi": "bAbI", "cotempqa": "CoTempQA", "marco": "MS MARCO"}  # data sets as their owners write them
 STYLE = {
     "figure.figsize": (3.35, 2.5), "figure.dpi": 150, "figure.constrained_layout.use": True,
     "savefig.dpi": 200, "savefig.bbox": "tight",
@@ -45,11 +44,6 @@ def colour_of(condition: str) -> str:
 def marker_of(condition: str) -> str:
     """A training condition's marker, the same in every picture; a circle for any other word."""
     return MARKERS.get(condition.partition(" (")[0], "o")
-
-
-def named(text: str) -> str:
-    """``text`` with the names of the data sets as their owners write them."""
-    return re.sub(rf"\b({'|'.join(NAMES)})\b", lambda found: NAMES[found[0]], text)
 
 
 def styled(frame: pd.DataFrame, precision: int = 3, **formats: str):

@@ -175,11 +175,12 @@ def published() -> pd.DataFrame:
     """Published mean ratings, and the accuracy of students trained on the same trace types, from ``published.csv``.
 
     Index: quantity (a scale: mean rating, 1 to 5; ``accuracy``: percent, mean over the four CoTempQA categories of the
-    R1 subset) and student ("" for ratings). One column per trace type; missing where our sources state no value.
+    R1 subset) and student ("" for ratings). One column per trace type, and ``vanilla``, without
+    traces; missing where our sources state no value.
     """
     table = paper_check.published()
     rated = table[table["kind"] == "study"].assign(student="", quantity=lambda t: t["measure"].str.replace(" ", "_"))
     subset = table[(table["kind"] == "r1 subset") & (table["measure"] == "acc")].assign(quantity="accuracy")
     index = pd.MultiIndex.from_tuples([(scale, "") for scale in SCALES] + [("accuracy", name) for name in STUDENTS])
     means = pd.concat([rated, subset]).groupby(["quantity", "student", "condition"])["value"].mean().unstack()
-    return means.reindex(index=index.set_names(["quantity", "student"]), columns=list(TRACE_TYPES))
+    return means.reindex(index=index.set_names(["quantity", "student"]), columns=[*TRACE_TYPES, "vanilla"])
