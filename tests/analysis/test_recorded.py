@@ -104,16 +104,6 @@ def test_a_job_trained_anew_replaces_its_rows_and_its_forced_answers():
     assert len(recorded.merged(old, tables(again, "a"))[2]) == 3
 
 
-def test_the_first_edition_leaves_where_its_set_is_recorded_anew():
-    """Without a profile: the other sets stay, whatever their sizes and conditions."""
-    old = pd.concat([frame({"vanilla": [1], "r1": [1]}, dataset=name, size=128) for name in ("cotempqa", "marco")])
-    fresh = frame({"vanilla": [0]}, dataset="cotempqa", size=256).assign(profile="grid")
-    verdicts, trained, forced = recorded.merged(tables(old, "a", forced=True), tables(fresh, "b"))
-    found = {(r.dataset, r.condition, r.training_problems) for r in verdicts.itertuples()}
-    assert found == {("cotempqa", "vanilla", 256), ("marco", "vanilla", 128), ("marco", "r1", 128)}
-    assert len(trained) == 3 and set(forced.dataset) == {"marco"}
-
-
 def test_two_profiles_with_the_same_job_are_refused(runs, tmp_path):
     named = replace(runs[0], profile=replace(runs[0].profile, name="grid-r1"))
     with pytest.raises(ValueError, match="grid-r1"):

@@ -36,16 +36,22 @@ def test_tie_is_the_gap_between_answers_after_right_and_wrong_traces():
     assert replication.tie(frame({"vanilla": [1, 0]}), "correct", rng(), 10) == {}
 
 
-def test_answers_by_trace_pool_the_seeds_and_leave_out_what_a_few_problems_say():
+def test_answers_by_trace_and_facts_pool_the_seeds_and_leave_out_what_a_few_problems_say():
     # 24 right traces, 16 with right answers; 19 wrong ones, too few to show; a question without an answer counts not.
     answers, traces = [1] * 16 + [0] * 8 + [1] * 6 + [0] * 13, [1] * 24 + [0] * 19
-    table = frame({"correct": answers, "vanilla": answers}, {"correct": traces}, seeds=(1, 2))
+    table = frame({"correct": answers, "vanilla": answers}, {"correct": traces}, seeds=(1, 2)).assign(n_facts=1)
+    table.loc[table.id.isin(["p41", "p42"]), "n_facts"] = 2
     table = pd.concat([table, table[:1].assign(id="none", answerable=False, trace_correct=True)])
-    (row,) = replication.by_trace(table, rng(), 200).itertuples()
-    assert (row.condition, row.trace_correct, row.problems, row.outputs) == ("correct", True, 24, 48)
-    assert row.value == pytest.approx(2 / 3) and row.low < 2 / 3 < row.high
+    found = replication.by_trace(table, rng(), 200).set_index(["condition", "facts", "trace"])
+    assert found.problems.to_dict() == {
+        ("correct", "all", "all"): 43, ("correct", "1", "all"): 41, ("correct", "all", "right"): 24,
+        ("correct", "1", "right"): 24, ("vanilla", "all", "all"): 43, ("vanilla", "1", "all"): 41,
+    }  # fmt: skip
+    row = found.loc["correct", "all", "right"]
+    assert row.outputs == 48 and row.value == pytest.approx(2 / 3) and row.low < 2 / 3 < row.high
     # All 24 right: a resample of them is too, so Wilson's interval stands, 24 / (24 + 1.96^2) to 1.
-    row = replication.by_trace(frame({"correct": [1] * 24 + [0] * 19}, {"correct": traces}), rng(), 200).iloc[0]
+    table = frame({"correct": [1] * 24 + [0] * 19}, {"correct": traces}).assign(n_facts=1)
+    row = replication.by_trace(table, rng(), 200).query("trace == 'right'").iloc[0]
     assert (row.low, row.high) == (pytest.approx(24 / (24 + 1.959964**2)), 1)
 
 

@@ -40,10 +40,9 @@ SIZE = "training_problems"
 KEY = ("student", *JOB, SIZE)  # of a recorded job
 COLUMNS = (
     "student", "source", *JOB, "teacher", SIZE, "id", "category", "status", *FLAGS, "answer_f1", "n_tokens",
-    "repetition",
+    "repetition", "n_facts", "reveals", "drawn_reveals", "profile",
 )  # fmt: skip
-# What the first edition did not record.
-LATER = ("n_facts", "reveals", "drawn_reveals", "answer_rouge_l", "passes_check", "profile")
+SOME = ("answer_rouge_l", "passes_check")  # columns that not every set has
 COST = (
     "student", "source", *JOB, "teacher", "n", "supervised_tokens", "total_tokens", "epochs", "steps", "seconds",
     "mean_loss", "target_repetition", "peak_gib", "processes", "hardware", "commit", "weights",
@@ -106,7 +105,7 @@ def finished(run: Run) -> tuple[list[tuple], list[tuple]]:
 
 
 def verdicts(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
-    """The verdicts of the outputs of ``jobs``, columns ``COLUMNS`` and those of ``LATER`` that there are."""
+    """The verdicts of the outputs of ``jobs``, columns ``COLUMNS`` and those of ``SOME`` that there are."""
     if not jobs:
         return pd.DataFrame()
     known = [p for part in kept(run).values() for p in part]
@@ -116,7 +115,7 @@ def verdicts(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
     frame["source"] = frame.dataset.map({d: label_of(d, run.source) for d in frame.dataset.unique()})
     frame["teacher"] = [wrote.get(job, "") for job in zip(*(frame[name] for name in JOB), strict=True)]
     frame = _sized(run, frame)
-    return frame[[name for name in (*COLUMNS, *LATER) if name in frame]]
+    return frame[[name for name in (*COLUMNS, *SOME) if name in frame]]
 
 
 def _sized(run: Run, frame: pd.DataFrame) -> pd.DataFrame:
@@ -184,8 +183,8 @@ def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
 def merged(old: Sequence[pd.DataFrame], fresh: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
     """Recorded verdicts, adapters and interventions with this machine's rows in place of the same jobs' earlier ones.
 
-    Forced answers stay as long as their adapter does. What the first edition recorded, without a profile, leaves when
-    its data set is recorded anew. The order of the rows is the same whichever machine records first.
+    Forced answers stay as long as their adapter does. The order of the rows is the same whichever machine records
+    first.
 
     ValueError: two profiles have the same job at the same size.
     """
@@ -201,9 +200,7 @@ def merged(old: Sequence[pd.DataFrame], fresh: Sequence[pd.DataFrame]) -> list[p
     retrained, made = {key for key, weights in now.items() if before.get(key, weights) != weights}, []
     for had, found in zip(old, fresh, strict=True):
         again = {*_keys(found), *retrained}
-        leaves = had.profile.isna() & had.dataset.isin(fresh[0].dataset)
-        leaves |= pd.Series([key in again for key in _keys(had)], had.index, dtype=bool)
-        table = _joined([had[~leaves], found])
+        table = _joined([had[[key not in again for key in _keys(had)]], found])
         # By student, data set, falling size, condition (the paper's first) and seed; problems as they come.
         table["rank"] = table.condition.map({name: place for place, name in enumerate(ORDER)}).fillna(99)
         by = {"student": True, "dataset": True, SIZE: False, "rank": True, "condition": True, "seed": True}

@@ -125,12 +125,16 @@ def _estimate(units: np.ndarray, statistic: Callable, rng: np.random.Generator, 
 
 
 def by_trace(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
-    """``tables.accuracy`` of answers after the student's own right and wrong traces (``trace_correct``).
+    """``tables.accuracy`` of answers to answerable questions, all and after the student's own right and wrong traces.
 
-    Of students taught ``TRACED``, on answerable questions; no row on fewer than ``FEWEST_SHOWN`` problems.
+    Columns beside those of ``BY``: facts (number of gold facts, or ``all``), trace (all, right, wrong; students taught
+    ``TRACED`` alone have the latter two). No row on fewer than ``FEWEST_SHOWN`` problems.
     """
-    some = verdicts[verdicts.condition.isin(TRACED) & verdicts.answerable].drop(columns="category")
-    found = tables.accuracy(some, "answer_correct", rng, repeats, [*BY[:-1], "trace_correct"])
+    some = verdicts[verdicts.answerable & (verdicts[SIZE] > 0)].drop(columns="category").assign(facts="all")
+    some = pd.concat([some, some.assign(facts=some.n_facts.astype(str))]).assign(trace="all")
+    traced = some[some.condition.isin(TRACED)]
+    some = pd.concat([some, traced.assign(trace=traced.trace_correct.map({True: "right", False: "wrong"}))])
+    found = tables.accuracy(some, "answer_correct", rng, repeats, [*BY[:-1], "facts", "trace"])
     return found[found.problems >= FEWEST_SHOWN]
 
 

@@ -151,12 +151,6 @@ def association_table(counted: Iterable[tuple[dict, Mapping]]) -> pd.DataFrame:
     return table.assign(p_holm=intervals.holm(table.p_value))
 
 
-def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """The columns of ``associations`` that a reader needs; the data file of a figure has all."""
-    ends = [name for name in table if name.endswith(("_low", "_high")) and not name.startswith("phi")]
-    return table.drop(columns=[*ends, "difference"])
-
-
 def contrasts(
     frame: pd.DataFrame,
     margin: float = 0.05,

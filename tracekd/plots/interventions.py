@@ -1,7 +1,5 @@
 """Pictures of forced traces: accuracy of real students; kinds, learning curves and facts of the from-scratch ones."""
 
-import itertools
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -61,11 +59,10 @@ def panels(table: pd.DataFrame, axes: np.ndarray, x: str) -> None:
     ``table`` is ``analysis.mechanism.shares`` of one forced trace; ``axes`` share both axes, those without a kind go.
     Dotted: chance, 1/K; with ``facts`` a line joins the means over seeds.
     """
-    sizes, jitter = sorted(table.facts.unique()), np.random.default_rng(0)
-    for ax, kind in itertools.zip_longest(axes.flat, _ordered(table.kind)):
-        if kind is None:
-            ax.remove()
-            continue
+    sizes, jitter, kinds = sorted(table.facts.unique()), np.random.default_rng(0), _ordered(table.kind)
+    for ax in axes.flat[len(kinds) :]:
+        ax.remove()
+    for ax, kind in zip(axes.flat, kinds, strict=False):
         part = table[table.kind == kind]
         ax.set_title(kind.replace("_", " "))
         if x == "step":
