@@ -36,7 +36,8 @@ def kinds_by_forced(final: pd.DataFrame, ax: Axes) -> Axes:
 
     ``final`` is ``analysis.mechanism.last`` of one K and one number of steps per kind; ``ax`` is about 7 in wide.
     """
-    kinds, jitter = _ordered(final.kind), np.random.default_rng(0)  # the jitter shows dots that lie on one another
+    kinds = [kind for kind in KINDS if kind in set(final.kind)]
+    jitter = np.random.default_rng(0)  # shows dots that lie on one another
     for j, (variant, (label, colour)) in enumerate(FORCED_STYLE.items()):
         for x, kind in enumerate(kinds):
             part = final[(final.kind == kind) & (final.variant == variant)]
@@ -59,7 +60,8 @@ def panels(table: pd.DataFrame, axes: np.ndarray, x: str) -> None:
     ``table`` is ``analysis.mechanism.shares`` of one forced trace; ``axes`` share both axes, those without a kind go.
     Dotted: chance, 1/K; with ``facts`` a line joins the means over seeds.
     """
-    sizes, jitter, kinds = sorted(table.facts.unique()), np.random.default_rng(0), _ordered(table.kind)
+    sizes, jitter = sorted(table.facts.unique()), np.random.default_rng(0)
+    kinds = [kind for kind in KINDS if kind in set(table.kind)]
     for ax in axes.flat[len(kinds) :]:
         ax.remove()
     for ax, kind in zip(axes.flat, kinds, strict=False):
@@ -78,7 +80,3 @@ def panels(table: pd.DataFrame, axes: np.ndarray, x: str) -> None:
     axes.flat[0].set_ylim(-0.05, 1.05)
     axes.flat[0].figure.supxlabel({"step": "steps of training", "facts": "facts in the context"}[x], fontsize=8)
     axes.flat[0].figure.supylabel("share of right answers", fontsize=8)
-
-
-def _ordered(kinds) -> list[str]:
-    return [kind for kind in KINDS if kind in set(kinds)]

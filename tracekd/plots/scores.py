@@ -141,10 +141,11 @@ def hero(phi: pd.DataFrame, forced: pd.DataFrame, titles: tuple[str, str]) -> Fi
     ``phi`` are rows of ``paper_check.compared``, one step and condition; ``forced`` is of ``replication.forced_panel``;
     ``titles`` say what to see in each panel.
     """
+    taught = forced.condition.replace("vanilla", "no")
     shown = forced.assign(
         variant=pd.Categorical(forced.variant, list(FORCED)),
         trace=[FORCED[variant][0] for variant in forced.variant],
-        line=forced.dataset + ", taught\n" + forced.condition + " traces, n = " + forced.n.astype(str),
+        line=forced.dataset + ", taught\n" + taught + " traces, n = " + forced.n.astype(str),
     ).sort_values(["dataset", "condition", "variant"])
     fig, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.6), width_ratios=[1, 1])
     phi_forest(phi.assign(title=phi.dataset + ", " + phi.student.str.removesuffix("-Instruct")), left)
