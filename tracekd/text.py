@@ -29,8 +29,8 @@ _SYMBOLS = "°♯♭"  # of those that are no letters, the ones that count besid
 
 
 def named(text: str) -> str:
-    """``text`` with the names of the data sets as their owners write them."""
-    return re.sub(rf"\b({'|'.join(NAMES)})\b", lambda found: NAMES[found[0]], text)
+    """``text`` with the names of the data sets as their owners write them, except in `code` and in ids of problems."""
+    return re.sub(rf"`[^`]*`|\b({'|'.join(NAMES)})\b(?!/)", lambda found: NAMES.get(found[0], found[0]), text)
 
 
 def _nfkc(text: str) -> str:

@@ -103,7 +103,7 @@ def evidence() -> list[tuple[list[float], str]]:
     release = paper_check.load(recorded.FOLDER)
     compared, pairs = release.compared, release.contrasts
     trace = compared[compared.step == "trace"]
-    steps = paper_check.three_steps(compared)
+    steps = paper_check.three_steps(release)
     given = (100 * steps[[f"p_answer_given_trace{end}" for end in ("", "_low", "_high")]]).round(1).to_numpy()
     shares = [round(100 * steps.joint[0], 1), given[0][0], given[1][0], *given[2], *given[3]]
     rejected = [paper_check.dependent(compared, common=common) for common in (False, True)]

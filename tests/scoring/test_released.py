@@ -67,11 +67,14 @@ def test_every_printed_number_has_source_and_verdict(checked):
 
 
 def test_the_three_steps_of_the_28_percent(release):
-    """Printed 261 of 949 and 261 / (261 + 195); ours 305 of 950 and 305 / (305 + 17), label 310 / (310 + 297)."""
-    steps = paper_check.three_steps(release.compared).set_index("reading")
-    assert steps.n.tolist() == [949, 936, 950, 950]
-    assert (100 * steps.joint).round(1).tolist() == [27.5, 27.6, 32.1, 32.6]
-    assert (100 * steps.p_answer_given_trace).round(1).tolist() == [57.2, 56.2, 94.7, 51.1]
+    """Printed 261 of 949 and 261 / (261 + 195); ours 305 of 950 and 305 / (305 + 17), label 310 / (310 + 297).
+
+    Labels within during 231 of 619 and 231 / (231 + 264), within overlap 20 of 131 and 20 / (20 + 16).
+    """
+    steps = paper_check.three_steps(release).set_index("reading")
+    assert steps.n.tolist() == [949, 936, 950, 950, 619, 131]
+    assert (100 * steps.joint).round(1).tolist() == [27.5, 27.6, 32.1, 32.6, 37.3, 15.3]
+    assert (100 * steps.p_answer_given_trace).round(1).tolist() == [57.2, 56.2, 94.7, 51.1, 46.7, 55.6]
     label = steps.loc["released outputs, id-aligned, label alone"]
     assert (round(label.phi, 2), round(100 * label.p_answer_given_not_trace, 1)) == (0.16, 35.0)
     assert (steps.joint_low < steps.joint).all() and (steps.phi_low < steps.phi).all()

@@ -169,11 +169,11 @@ def compared(published: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
     return table.assign(title=title).sort_values("title", kind="stable")  # within a title: the order of the rules
 
 
-def three_steps(compared: pd.DataFrame) -> pd.DataFrame:
+def three_steps(release: Release) -> pd.DataFrame:
     """How the 28% comes about: CoTempQA, Qwen3-1.7B trained on correct traces, under each ``reading`` in turn.
 
-    The id-aligned trace has exactly the gold facts, which often name the answer; the label alone does not. Further
-    columns as in ``compared``.
+    The id-aligned trace has exactly the gold facts, which often name the answer; the label alone does not. It comes
+    again within each category that has 20 right and 20 wrong labels. Further columns as in ``compared``.
     """
     readings = {
         (PRINTED, "trace"): "printed matrix",
@@ -181,8 +181,13 @@ def three_steps(compared: pd.DataFrame) -> pd.DataFrame:
         (OURS, "trace"): "released outputs, id-aligned",
         (OURS, "classification"): "released outputs, id-aligned, label alone",
     }
-    part = compared[compared.title == "cotempqa, Qwen3-1.7B, correct"].set_index(["rules", "step"])
-    return part.loc[[*readings]].assign(reading=[*readings.values()]).reset_index(drop=True)
+    part = release.compared.set_index("title").loc["cotempqa, Qwen3-1.7B, correct"].set_index(["rules", "step"])
+    outputs = release.verdicts.query("dataset == 'cotempqa' and student == 'Qwen3-1.7B' and condition == 'correct'")
+    within = tables.associations(outputs[outputs.joined == "test"], ["category"]).query(
+        "step == 'classification' and both + trace_only >= 20 and answer_only + neither >= 20"
+    )
+    within = within.assign(reading="label alone, only the category " + within.category)
+    return pd.concat([part.loc[[*readings]].assign(reading=[*readings.values()]), within], ignore_index=True)
 
 
 def dependent(table: pd.DataFrame, common: bool = False) -> pd.DataFrame:

@@ -60,7 +60,7 @@ def overview(problem: Problem, seed: int, ax: plt.Axes) -> plt.Axes:
     for y, (condition, (named, stated, mark)) in zip((2.1, 0), taught.items(), strict=True):
         lines = [f"label {mark}  {named}", f"facts {mark}  {' '.join(stated)}", answer]
         _card(ax, (2.9, y, 3.2, 1.9), f"{condition} trace, right answer", colour_of(condition), lines)
-    _card(ax, (6.6, 1.05, 1.4, 1.9), "student", dark, ["a small model, fine-tuned on one kind of trace"])
+    _card(ax, (6.6, 1.05, 1.4, 1.9), "student", dark, ["one small model per kind of trace"])
     _card(ax, (8.5, 1.05, 1.5, 1.9), "verdict", dark, ["new output:", "label right?", "facts right?", "answer right?"])
     _arrows(ax, ((2.4, 2.4, 2.9, 3), (2.4, 1.6, 2.9, 1), (6.1, 3, 6.6, 2.4), (6.1, 1, 6.6, 1.6), (8, 2, 8.5, 2)))
     return ax
