@@ -172,8 +172,8 @@ def compared(published: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
 def three_steps(release: Release) -> pd.DataFrame:
     """How the 28% comes about: CoTempQA, Qwen3-1.7B trained on correct traces, under each ``reading`` in turn.
 
-    The id-aligned trace has exactly the gold facts, which often name the answer; the label alone does not. It comes
-    again within each category that has 20 right and 20 wrong labels. Further columns as in ``compared``.
+    The id-aligned trace has exactly the gold facts, which often name the answer; the label alone does not. Last come
+    categories in which each cell of label and answer expects 10 outputs. Further columns as in ``compared``.
     """
     readings = {
         (PRINTED, "trace"): "printed matrix",
@@ -183,9 +183,8 @@ def three_steps(release: Release) -> pd.DataFrame:
     }
     part = release.compared.set_index("title").loc["cotempqa, Qwen3-1.7B, correct"].set_index(["rules", "step"])
     outputs = release.verdicts.query("dataset == 'cotempqa' and student == 'Qwen3-1.7B' and condition == 'correct'")
-    within = tables.associations(outputs[outputs.joined == "test"], ["category"]).query(
-        "step == 'classification' and both + trace_only >= 20 and answer_only + neither >= 20"
-    )
+    within = tables.associations(outputs[outputs.joined == "test"], ["category"])
+    within = within[(within.step == "classification") & (within.expected_min >= 10)]
     within = within.assign(reading="label alone, only the category " + within.category)
     return pd.concat([part.loc[[*readings]].assign(reading=[*readings.values()]), within], ignore_index=True)
 

@@ -68,8 +68,7 @@ def load(folder: Path = FOLDER) -> Recorded:
         if missing := sorted({*wanted} - {*made}):
             raise ValueError(f"{folder / name} has no column {missing[0]!r}: record it anew, `replication --record`")
     if len(rows):
-        rows = rows.fillna({"answer_correct": 0, "trace_correct": 0})
-        rows = rows.astype({"answer_correct": bool, "trace_correct": bool})
+        rows = rows.assign(**rows[["answer_correct", "trace_correct"]].fillna(0).astype(bool))
     return Recorded(verdicts.astype(dict.fromkeys(FLAGS, bool)), trained, rows)
 
 
@@ -183,8 +182,7 @@ def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
 def merged(old: Sequence[pd.DataFrame], fresh: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
     """Recorded verdicts, adapters and interventions with this machine's rows in place of the same jobs' earlier ones.
 
-    Forced answers stay as long as their adapter does. The order of the rows is the same whichever machine records
-    first.
+    Forced answers stay as long as their adapter does. The order of rows does not depend on which machine is first.
 
     ValueError: two profiles have the same job at the same size.
     """

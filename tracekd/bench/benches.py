@@ -165,15 +165,11 @@ def turn(way: tuple[str, int, int], task: tuple) -> dict:
     context, heap = multiprocessing.get_context("spawn"), pool.HEAP if contender == "ours" else {}
     with (
         pool.environment(threads, heap),
-        ProcessPoolExecutor(workers, context, _share, (context.Barrier(workers),)) as processes,
+        ProcessPoolExecutor(workers, context, setattr, (_do, "barrier", context.Barrier(workers))) as processes,
     ):
         found = [one.result() for one in [processes.submit(_do, contender, *task) for _ in range(workers)]]
     rate = sum(one["tokens_per_second"] for one in found)
     return {"contender": contender, "workers": workers, "threads": threads, **found[0], "tokens_per_second": rate}
-
-
-def _share(barrier) -> None:
-    _do.barrier = barrier
 
 
 def _do(contender: str, what: str, *task) -> dict:
