@@ -31,7 +31,7 @@ def flow(problem: Problem, ax: plt.Axes) -> plt.Axes:
     question = fill(f"{NAMES.get(problem.dataset, problem.dataset)}: {problem.question}", 100)
     ax.set_title(question, loc="left", fontsize=7.5)
     for k, (step, (paragraphs, colour)) in enumerate(texts.items()):
-        shown = [shorten(text, 210, placeholder=" …") for text in paragraphs]
+        shown = [shorten(text, 280, placeholder=" …") for text in paragraphs]
         _card(ax, (3.5 * k, 0, 3, 2), step, OKABE_ITO[colour], shown)
     _arrows(ax, [(3.5 * k - 0.5, 1, 3.5 * k, 1) for k in (1, 2)])
     return ax
