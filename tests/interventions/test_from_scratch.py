@@ -139,7 +139,6 @@ def test_a_prediction_is_judged_by_the_interval_over_seeds(right, word):
     assert judged.loc[("one_wrong", "own"), "trace is the reasoning"] == f"chance: {word}"
     assert judged.loc[("one_wrong", "own"), "measured"].startswith(f"{np.mean(right) / 100:.2f}")
     assert judged.loc[("right", "own"), "measured"] == record.NOT_TESTED
-    # It predicts six cells, of which this one alone has data.
     counts = record.summary(found).set_index("account").loc["trace is the reasoning"]
     assert counts[word] == (6 if word == record.NOT_TESTED else 1) and counts.sum() == 6
 
@@ -148,10 +147,15 @@ def test_the_small_students_order_in_the_real_one():
     """Of 30 problems ``vanilla`` answers 10, ``correct`` 30, ``foreign`` 20 and ``any`` 10 right; two seeds alike."""
     right = {"vanilla": 10, "correct": 30, "foreign": 20, "any": 10}
     verdicts = pd.DataFrame(
-        {"dataset": "babi", "training_problems": 8, "condition": c, "seed": s, "id": f"p{i}", "answer_correct": i < n}
+        {"dataset": "babi", "training_problems": 8, "condition": c, "seed": s, "id": f"p{i}", "answer_correct": i < n,
+         "drawn_reveals": "excludes" if i < 20 else "none"}
         for c, n in right.items() for s in (1, 2) for i in range(30)
     )  # fmt: skip
-    found = record.order_in_real_student(verdicts, np.random.default_rng(0), 200).set_index("condition")
+    parts = record.order_in_real_student(verdicts, np.random.default_rng(0), 200).set_index(["reveals", "condition"])
+    assert (parts.n["excludes", "any"], parts.value["excludes", "correct"]) == (20, 0.5) and parts.n[
+        "none", "any"
+    ] == 10
+    found = parts.loc["all"]
     holds = {"correct": "yes", "incorrect": "not tested", "any": "inconclusive", "foreign": "no"}
     assert found.holds.to_dict() == holds
     assert found.value["correct"] == pytest.approx(2 / 3) and found.n["correct"] == 30

@@ -1,5 +1,6 @@
 """The from-scratch student's record: accuracies with seeds as the unit, and four accounts against what was measured."""
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -97,15 +98,17 @@ def summary(judgements: pd.DataFrame) -> pd.DataFrame:
 def order_in_real_student(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
     """Whether the small student's order (``ORDER``) holds for the recorded pretrained one on bAbI, at its largest size.
 
-    Columns: ``condition``; ``small_student`` (the sign of its accuracy minus that without traces); the real one's
-    ``value``, ``low``, ``high``, ``t_low``, ``t_high`` (-1..1), ``n``, ``seeds``; ``holds`` (or why not tested).
+    Columns: ``reveals`` (what the wrong trace drawn for a problem reveals, or all), ``condition``, ``small_student``
+    (sign of its accuracy minus that without traces); the real one's ``value``, ``low``, ``high``, ``t_low``, ``t_high``
+    (-1..1), ``n``, ``seeds``; ``holds`` (or why not tested).
     """
     part, rows = largest(verdicts[verdicts.dataset == "babi"]), []
-    for condition, wanted in ORDER.items():
-        found = difference(part, condition, "vanilla", rng, repeats)
+    for reveals, (condition, wanted) in product(("all", "excludes", "none"), ORDER.items()):
+        some = part[(part.drawn_reveals == reveals) | (reveals == "all")]
+        found = difference(some, condition, "vanilla", rng, repeats)
         holds = sign(found) if found else NOT_TESTED
         if holds not in (INCONCLUSIVE, NOT_TESTED):
             holds = "yes" if (holds == "above zero") == (wanted == "above zero") else "no"
-        rows.append([condition, wanted, *(found.get(name, np.nan) for name in (*ENDS, "n", "seeds")), holds])
-    columns = ["condition", "small_student", *ENDS, "n", "seeds", "holds"]
+        rows.append([reveals, condition, wanted, *(found.get(name, np.nan) for name in (*ENDS, "n", "seeds")), holds])
+    columns = ["reveals", "condition", "small_student", *ENDS, "n", "seeds", "holds"]
     return pd.DataFrame(rows, columns=columns).astype({"n": "Int64", "seeds": "Int64"})
