@@ -223,10 +223,9 @@ def prepare(run) -> dict[str, list[Problem]]:
 
 
 def kept(run) -> dict[str, list[Problem]]:
-    """The run's stored problems if they are up to date, else freshly prepared ones; prints which."""
+    """The run's stored problems if they are up to date, else freshly prepared ones, which it says."""
     path = run.path("problems", "SOURCE.json")
     if path.exists() and json.loads(path.read_text()) == marker(run):
-        print("problems: as stored in this run")
         return {d: read_problems(run.path("problems", f"{d}.jsonl")) for d in run.datasets}
     print("problems: none stored in this run for this source, seed and code, so they are loaded now")
     return prepare(run)
