@@ -5,6 +5,7 @@ from IPython.display import Markdown, display
 from tracekd import run
 from tracekd.pipeline import artefacts
 from tracekd.plots import style
+from tracekd.text import named
 
 
 class NotebookRun(run.Run):
@@ -13,8 +14,8 @@ class NotebookRun(run.Run):
     save_figure, save_table = artefacts.save_figure, artefacts.save_table
 
     def say(self, text: str) -> None:
-        """Show ``text`` as rendered Markdown in a notebook (and as plain text elsewhere)."""
-        display(Markdown(text))
+        """Show ``text`` as rendered Markdown in a notebook (plain text elsewhere), data sets by their owners' names."""
+        display(Markdown(named(text)))
 
 
 def open_run(notebook: str, profile: str, seed: int = 121, data: str = "") -> NotebookRun:
