@@ -201,7 +201,8 @@ def caption():
 
 def limits():
     assert forced("correct").seeds == forced("incorrect").seeds == claim_of(CORRECT).seeds == 3  # "three seeds"
-    return [f"{claim_of(CORRECT).training_problems:,}"]
+    shares = (row("08_accuracy_table", dataset="babi", condition=c).value for c in ("foreign", "vanilla"))
+    return [f"{claim_of(CORRECT).training_problems:,}", *(f"{100 * share:.0f}%" for share in shares)]
 
 
 def given_away():
