@@ -186,10 +186,10 @@ def finding_of_following():
 
 
 def finding_of_reading_backwards():
-    found = forced("incorrect")  # negative: "falls by"
-    falls = (found.value, found.high, found.low, forced("vanilla").value)
-    *points_lower, untaught = (f"{-100 * number:.0f}" for number in falls)
-    return [*points_lower, f"{found.n}", untaught]
+    found, untaught = forced("incorrect"), forced("vanilla")  # the first is negative: "lower"
+    points_lower = (f"{-100 * number:.0f}" for number in (found.value, found.high, found.low))
+    assert untaught.low < 0 < untaught.high  # "hardly moves"
+    return [*points_lower, f"{found.n}", f"{abs(100 * untaught.value):.0f}"]
 
 
 def caption():
