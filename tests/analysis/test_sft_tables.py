@@ -42,6 +42,6 @@ def test_tokens_are_those_of_the_encoded_examples(run):
     made = sft_tables.tokens(run, sets).set_index(["data set", "condition"])
     encoded = sft.encode_all(sets["babi", "correct"], registry.load_tokenizer(run.student), 2048)
     row = made.loc["babi", "correct"]
-    assert row.n == 24 and row["read"] == round(sum(len(e.prompt_ids) for e in encoded) / 24, 1)
+    assert row.n == 24 and row["prompt"] == round(sum(len(e.prompt_ids) for e in encoded) / 24, 1)
     assert row.trace + row.answer == pytest.approx(sum(len(e.target_ids) for e in encoded) / 24, abs=0.11)
     assert made.loc["babi", "vanilla"].trace == 0

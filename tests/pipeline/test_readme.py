@@ -227,7 +227,7 @@ FINDINGS = {
     "- **A student trained on incorrect": finding_of_reading_backwards,
     "*(a) Phi": caption,
     "**What limits": limits,
-    "In 49": given_away,
+    "In 126": given_away,
     "**Why wrong": small_student,
 }
 

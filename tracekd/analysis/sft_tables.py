@@ -220,7 +220,7 @@ def verified(run) -> pd.DataFrame:
 
 
 def tokens(run, sets: Mapping[tuple[str, str], Sequence[sft.Example]]) -> pd.DataFrame:
-    """Mean tokens per example of each SFT set: read, learned as trace, learned as answer (with the end token).
+    """Mean tokens per example of each SFT set: of its prompt, trace and answer (with the end token).
 
     Further columns: ``n`` (examples) and ``learned (%)``, the share that carries loss.
     """
@@ -228,7 +228,7 @@ def tokens(run, sets: Mapping[tuple[str, str], Sequence[sft.Example]]) -> pd.Dat
     rows, teachers = [], sft.teachers(sets)
     for (dataset, condition), made in sft.fitting(sets, run.student, run.profile.recipe).items():
         parts = pd.DataFrame(
-            {"read": len(e.prompt_ids), "trace": e.parts.count(sft.TRACE), "answer": e.parts.count(sft.ANSWER)}
+            {"prompt": len(e.prompt_ids), "trace": e.parts.count(sft.TRACE), "answer": e.parts.count(sft.ANSWER)}
             for e in sft.encode_all(made, tokenizer, limit)
         )
         means = parts.mean().round(1)
