@@ -4,6 +4,7 @@ import json
 import re
 
 import pandas as pd
+from committed import row
 from conftest import ROOT
 
 from tracekd.analysis import paper_check, recorded
@@ -18,14 +19,6 @@ def prose(name: str) -> tuple[str, list[str]]:
     cells = ["".join(c["source"]) for c in json.loads((ROOT / "notebooks" / name).read_text())["cells"]]
     (found,) = [cell.partition("## What was found")[2] for cell in cells if "## What was found" in cell]
     return cells[1], re.findall(r"^- .*", found.partition("## Limits")[0], re.MULTILINE)
-
-
-def row(stem: str, **where: object) -> pd.Series:
-    frame = pd.read_csv(table_path(stem))
-    for column, value in where.items():
-        frame = frame[frame[column] == value]
-    assert len(frame) == 1, f"{stem} has {len(frame)} rows {where}"
-    return frame.iloc[0]
 
 
 def test_the_paper_checks_numbers():
@@ -143,5 +136,5 @@ def test_the_released_claims_numbers_and_verdicts():
     stated = paper_check.statements()
     pd.testing.assert_frame_equal(stated, pd.read_csv(table_path("06_claims")))
     assert "28%" in stated.statement[0]
-    for row, (found, verdict) in zip(stated.itertuples(), evidence(), strict=True):
-        assert (numbers(row.evidence), row.verdict) == (found, verdict), row.statement
+    for said, (found, verdict) in zip(stated.itertuples(), evidence(), strict=True):
+        assert (numbers(said.evidence), said.verdict) == (found, verdict), said.statement

@@ -2,11 +2,11 @@
 
 import json
 
-import pandas as pd
 import pytest
+from committed import cell, row, rows
 from conftest import ROOT
 
-from tracekd.pipeline.artefacts import table_path
+from tracekd.analysis import paper_check, recorded
 
 percent = "{:.0%}".format
 
@@ -16,22 +16,6 @@ def prose(number: str) -> str:
     (path,) = ROOT.glob(f"notebooks/{number}_*.ipynb")
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     return " ".join(" ".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown").split())
-
-
-def rows(stem: str, **where: object) -> pd.DataFrame:
-    """The rows of a committed table, or of the data of a figure, where each column has its value."""
-    path = table_path(stem)
-    frame = pd.read_csv(path if path.exists() else ROOT / "figures" / "data" / f"{stem}.csv")
-    for column, value in where.items():
-        frame = frame[frame[column] == value]
-    assert len(frame), f"{stem} has no row {where}"
-    return frame
-
-
-def cell(stem: str, column: str, **where: object):
-    frame = rows(stem, **where)
-    assert len(frame) == 1, f"{stem} has {len(frame)} rows {where}"
-    return frame.iloc[0][column]
 
 
 def decompose():
@@ -99,6 +83,12 @@ def released_outputs():
     yield f"In the printed matrix {percent(of('as printed', 'trace', 'p_answer_given_trace'))} of the answers"
     yield f"{percent(of('id-aligned', 'trace', 'p_answer_given_trace'))} of the answers after a right trace are right"
     names = ("p_answer_given_trace", "p_answer_given_not_trace")
+    shares = [percent(of(rules, "trace", name)) for rules in ("id-aligned", "as published") for name in names]
+    yield "{} right after a right trace and {} after a wrong one. Under the published rules".format(*shares[:2])
+    yield "the shares are {} and {}.".format(*shares[2:])
+    during = paper_check.three_steps(paper_check.load(recorded.FOLDER)).iloc[4]
+    yield "Within *during*, the largest category, the shares are {} and {}".format(*map(percent, during[[*names]]))
+    yield f"phi is {during.phi:.2f}; within *overlap*"
     yield "{} after a right label, {} after a wrong one".format(
         *(percent(of("id-aligned", "classification", name)) for name in names))  # fmt: skip
     yield "with {} and {}".format(*(percent(of("as printed", "classification", name)) for name in names))
@@ -111,6 +101,21 @@ def released_outputs():
     llama = {"rules": "id-aligned", "dataset": "babi", "student": "Llama-3.2-1B-Instruct"}
     gap = cell("06_contrasts", "difference", **llama, first="vanilla", second="incorrect")
     yield f"{100 * gap:.1f} points compared with no traces"
+
+
+def interventions():
+    def after(condition, trace, reveals="all", quantity="accuracy"):
+        where = {"quantity": quantity, "reveals": reveals, "condition": condition, "effect": trace, "dataset": "babi"}
+        return row("08_effects", **where)
+
+    right, wrong = ([after(c, trace) for c in ("correct", "incorrect")] for trace in ("gold", "both_wrong"))
+    assert {(one.n, one.seeds) for one in (*right, *wrong)} == {(150, 3)}  # "n = 150, three seeds"
+    shares = [percent(one.value) for one in (right[0], wrong[0], right[1], wrong[1])]
+    yield "{} right after a right trace and {} after a wrong one; students of incorrect traces {} and".format(*shares)
+    shares = [percent(after("incorrect", trace, "none").value) for trace in ("both_wrong", "gold", "empty")]
+    yield "{} right after a wrong trace, {} after gold and {} after an empty one".format(*shares)
+    parts = [after("correct", f"natural_{kind}", quantity="effect") for kind in ("direct", "indirect")]
+    yield "are {:+.0f} and {:+.0f} points (n = {})".format(*(100 * part.value for part in parts), parts[0].n)
 
 
 def mechanism():
@@ -138,7 +143,7 @@ def mechanism():
 @pytest.mark.parametrize(
     ("number", "sentences"),
     [("01", decompose), ("02", build_sft_sets), ("03", qlora_train), ("05", human_study), ("06", released_outputs),
-     ("09", mechanism)],
+     ("07", interventions), ("09", mechanism)],
 )  # fmt: skip
 def test_the_sentences_state_the_tables_numbers(number, sentences):
     words = prose(number)

@@ -7,10 +7,10 @@ import tomllib
 
 import pandas as pd
 import pytest
+from committed import row, rows
 from conftest import ROOT
 
 from tracekd import __main__, config
-from tracekd.pipeline import artefacts
 from tracekd.stats import intervals
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -128,22 +128,6 @@ AFTER = "Answers are as often right after wrong traces as after right ones"
 def numbers(text: str) -> list[str]:
     """All numbers of a text in their order, but for those of names and links."""
     return re.findall(NUMBER, re.sub(rf"!?\[[^\]]*\]\([^)]*\)|{NAMES}", " ", text))
-
-
-def rows(stem: str, **where: object) -> pd.DataFrame:
-    """Rows of a committed table, or of the data behind a figure."""
-    path = artefacts.table_path(stem)
-    frame = pd.read_csv(path if path.exists() else artefacts.RECORDED / f"{stem}.csv")
-    for column, value in where.items():
-        frame = frame[frame[column] == value]
-    assert len(frame), f"{stem} has no row {where}"
-    return frame
-
-
-def row(stem: str, **where: object) -> pd.Series:
-    found = rows(stem, **where)
-    assert len(found) == 1, f"{stem} has {len(found)} rows {where}"
-    return found.iloc[0]
 
 
 def percent(*values: float) -> list[str]:

@@ -1,12 +1,8 @@
 """Pictures draw on the axes they are given, and show the numbers of their table."""
 
-import subprocess
-import sys
-
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
-from conftest import ROOT
 from invented_verdicts import frame, rng
 
 from tracekd.analysis import replication
@@ -22,17 +18,6 @@ def ax():
 
 def ticks(ax) -> list[str]:
     return [t.get_text() for t in ax.get_yticklabels()]
-
-
-def test_the_style_is_set_by_a_call_and_not_by_an_import():
-    code = (
-        "import matplotlib as mpl; before = mpl.rcParams['font.size'], mpl.rcParams['pdf.fonttype']\n"
-        "import tracekd.plots.scores, tracekd.plots.steps\n"
-        "from tracekd.plots.style import use_style\n"
-        "assert before == (mpl.rcParams['font.size'], mpl.rcParams['pdf.fonttype'])\n"
-        "use_style(); assert (mpl.rcParams['font.size'], mpl.rcParams['pdf.fonttype']) == (8, 42)"
-    )
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 def test_points_stand_where_the_table_says_with_one_marker_per_condition(ax):

@@ -1,0 +1,25 @@
+"""The committed tables, row by row, for tests that compare sentences with them."""
+
+import pandas as pd
+
+from tracekd.pipeline.artefacts import RECORDED, table_path
+
+
+def rows(stem: str, **where: object) -> pd.DataFrame:
+    """The rows of a committed table, or of the data behind a figure, where each column has its value."""
+    path = table_path(stem)
+    frame = pd.read_csv(path if path.exists() else RECORDED / f"{stem}.csv")
+    for column, value in where.items():
+        frame = frame[frame[column] == value]
+    assert len(frame), f"{stem} has no row {where}"
+    return frame
+
+
+def row(stem: str, **where: object) -> pd.Series:
+    found = rows(stem, **where)
+    assert len(found) == 1, f"{stem} has {len(found)} rows {where}"
+    return found.iloc[0]
+
+
+def cell(stem: str, column: str, **where: object):
+    return row(stem, **where)[column]
