@@ -84,11 +84,11 @@ def released_outputs():
     yield f"{percent(of('id-aligned', 'trace', 'p_answer_given_trace'))} of the answers after a right trace are right"
     names = ("p_answer_given_trace", "p_answer_given_not_trace")
     shares = [percent(of(rules, "trace", name)) for rules in ("id-aligned", "as published") for name in names]
-    yield "{} right after a right trace and {} after a wrong one. Under the published rules".format(*shares[:2])
-    yield "the shares are {} and {}.".format(*shares[2:])
+    yield "trace and {} after a wrong one. Under the published rules the shares are {} and {}.".format(*shares[1:])
     during = paper_check.three_steps(paper_check.load(recorded.FOLDER)).iloc[4]
-    yield "Within *during*, the largest category, the shares are {} and {}".format(*map(percent, during[[*names]]))
-    yield f"phi is {during.phi:.2f}; within *overlap*"
+    yield (
+        "category, the shares are {} and {}, and phi".format(*map(percent, during[[*names]])) + f" is {during.phi:.2f}"
+    )
     yield "{} after a right label, {} after a wrong one".format(
         *(percent(of("id-aligned", "classification", name)) for name in names))  # fmt: skip
     yield "with {} and {}".format(*(percent(of("as printed", "classification", name)) for name in names))
@@ -111,7 +111,8 @@ def interventions():
     right, wrong = ([after(c, trace) for c in ("correct", "incorrect")] for trace in ("gold", "both_wrong"))
     assert {(one.n, one.seeds) for one in (*right, *wrong)} == {(150, 3)}  # "n = 150, three seeds"
     shares = [percent(one.value) for one in (right[0], wrong[0], right[1], wrong[1])]
-    yield "{} right after a right trace and {} after a wrong one; students of incorrect traces {} and".format(*shares)
+    yield "{} right after a right trace and {} after a wrong one; students trained on".format(*shares)
+    yield "incorrect traces {2} and {3}.".format(*shares)
     shares = [percent(after("incorrect", trace, "none").value) for trace in ("both_wrong", "gold", "empty")]
     yield "{} right after a wrong trace, {} after gold and {} after an empty one".format(*shares)
     parts = [after("correct", f"natural_{kind}", quantity="effect") for kind in ("direct", "indirect")]

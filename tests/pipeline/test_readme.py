@@ -141,21 +141,18 @@ def points(*values: float) -> list[str]:
 
 
 def forced(condition: str, effect: str = "total_all", reveals: str = "all") -> pd.Series:
-    """Accuracy after the right trace minus after the wrong one, on all problems asked, or after another trace."""
     return row("08_effects", dataset="babi", condition=condition, effect=effect, reveals=reveals)
 
 
-def claim_of(claim: str, dataset: str = "babi") -> pd.Series:
-    return row("08_claims", dataset=dataset, claim=claim, reveals="all")
+def claim_of(claim: str) -> pd.Series:
+    return row("08_claims", dataset="babi", claim=claim, reveals="all")
 
 
-def student(claim: str, *datasets: str) -> list[str]:
-    found = [claim_of(claim, dataset)[["estimate", "low", "high"]] for dataset in datasets]
-    return [number for values in found for number in points(*values)]
+def student(claim: str) -> list[str]:
+    return points(*claim_of(claim)[["estimate", "low", "high"]])
 
 
 def followed(kind: str, verdict: str = "follows to the digit") -> int:
-    """Printed numbers of a kind with a verdict, of all sets."""
     return len(rows("08_ledger", kind=kind, verdict=verdict))
 
 
@@ -209,9 +206,8 @@ def given_away():
 def small_student():
     own = rows("09_levels", facts=5, variant="own").set_index(["kind", "steps"])
     short, long = sorted(own.loc["none"].index)
-    wrong, none, later = (
-        f"{100 * own.value[key]:.0f}%" for key in (("one_wrong", short), ("none", short), ("none", long))
-    )
+    keys = ("one_wrong", short), ("none", short), ("none", long)
+    wrong, none, later = (f"{100 * own.value[key]:.0f}%" for key in keys)
     return [f"{own.seeds.unique().item()}", wrong, f"{short}", none, later, f"{long:,}"]
 
 
@@ -253,14 +249,14 @@ def claim_independence():
     """Of the associations that have a test: those that reject independence, all, those that still do by Holm."""
     found = [rows("06_associations", rules=rules, step="trace").dropna(subset="p_value") for rules in (AS[0], AS[2])]
     counts = [((t.p_value < 0.05).sum(), len(t), (t.p_holm < 0.05).sum()) for t in found]
-    return [*(f"{n}" for part in counts for n in part), *student(AFTER, "babi")]
+    return [*(f"{n}" for part in counts for n in part), *student(AFTER)]
 
 
 def claim_incorrect(other: str, claim: str):
     """Pairs where incorrect is lower than another training; all pairs; those where both are equivalent."""
     found = [rows("06_contrasts", rules=rules, first=other, second="incorrect") for rules in AS[1:]]
     counts = [(((t.p_holm < 0.05) & (t.difference > 0)).sum(), len(t), t.equivalent.sum()) for t in found]
-    return [*(f"{n}" for part in counts for n in part), *student(claim, "babi")]
+    return [*(f"{n}" for part in counts for n in part), *student(claim)]
 
 
 def claim_compared_with(*others: str, **where: object):

@@ -42,8 +42,9 @@ def test_phi_with_an_undefined_row(ax):
 
 
 def test_names_are_their_owners():
-    assert style.named("babi (GENERATED), cotempqa; 5 of marco, 04_matrices_babi, babies") == (
-        "bAbI (GENERATED), CoTempQA; 5 of MS MARCO, 04_matrices_babi, babies"
+    assert (
+        style.named("babi, cotempqa; marco, 04_babi, babi/1 `babi`")
+        == "bAbI, CoTempQA; MS MARCO, 04_babi, babi/1 `babi`"
     )
 
 

@@ -79,4 +79,4 @@ def panels(table: pd.DataFrame, axes: np.ndarray, x: str) -> None:
         ax.set_xticks(range(len(sizes)), sizes)
     axes.flat[0].set_ylim(-0.05, 1.05)
     axes.flat[0].figure.supxlabel({"step": "steps of training", "facts": "facts in the context"}[x], fontsize=8)
-    axes.flat[0].figure.supylabel("share of right answers", fontsize=8)
+    axes.flat[0].figure.supylabel("share of right answers" + " after one wrong fact" * (x == "facts"), fontsize=8)
