@@ -6,7 +6,6 @@ from tracekd.pipeline.artefacts import RECORDED, table_path
 
 
 def rows(stem: str, **where: object) -> pd.DataFrame:
-    """The rows of a committed table, or of the data behind a figure, where each column has its value."""
     path = table_path(stem)
     frame = pd.read_csv(path if path.exists() else RECORDED / f"{stem}.csv")
     for column, value in where.items():
