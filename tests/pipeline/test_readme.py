@@ -175,7 +175,7 @@ def finding_of_reading_backwards():
     found, untaught = forced("incorrect"), forced("vanilla")  # the first is negative: "lower"
     points_lower = (f"{-100 * number:.0f}" for number in (found.value, found.high, found.low))
     assert untaught.low < 0 < untaught.high  # "inconclusive"
-    return [*points_lower, f"{found.n}", f"{abs(100 * untaught.value):.0f}"]
+    return [*points_lower, f"{found.n}", *(f"{100 * end:.0f}" for end in untaught[["value", "low", "high"]])]
 
 
 def caption():
@@ -192,7 +192,7 @@ def no_clear_need():
 
 
 def limits():
-    assert forced("correct").seeds == forced("incorrect").seeds == claim_of(CORRECT).seeds == 3  # "three seeds"
+    assert {one.seeds for one in (forced("correct"), forced("incorrect"), claim_of(CORRECT))} == {3}  # "three seeds"
     return [f"{claim_of(CORRECT).training_problems:,}"]
 
 
@@ -200,7 +200,8 @@ def given_away():
     none = forced("incorrect", reveals="none")
     babi, cotempqa = (row("02_leakage", problems=f"{name}: real released test set") for name in ("babi", "cotempqa"))
     of_release = [babi.excludes, babi.n, cotempqa.excludes, cotempqa.n]
-    return [f"{-100 * none.value:.0f}", f"{none.n}", *(f"{number:.0f}" for number in of_release)]
+    falls = (f"{-100 * number:.0f}" for number in (none.value, none.high, none.low))
+    return [*falls, f"{none.n}", *(f"{number:.0f}" for number in of_release)]
 
 
 def small_student():
