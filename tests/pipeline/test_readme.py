@@ -172,10 +172,9 @@ def finding_of_following():
 
 
 def finding_of_reading_backwards():
-    found, untaught = forced("incorrect"), forced("vanilla")  # the first is negative: "lower"
+    found, blind = forced("incorrect"), forced("any")  # the first is negative: "lower"
     points_lower = (f"{-100 * number:.0f}" for number in (found.value, found.high, found.low))
-    assert untaught.low < 0 < untaught.high  # "inconclusive"
-    return [*points_lower, f"{found.n}", *(f"{100 * end:.0f}" for end in untaught[["value", "low", "high"]])]
+    return [*points_lower, f"{found.n}", *(f"{100 * end:.0f}" for end in blind[["value", "low", "high"]])]
 
 
 def caption():
