@@ -167,12 +167,12 @@ def forced(asked: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -
 def forced_panel(
     asked: pd.DataFrame, verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000
 ) -> pd.DataFrame:
-    """Accuracy after the gold, no and a wrong trace of students taught no, correct or incorrect ones, for the figure.
+    """Accuracy after the gold, no and a wrong trace of students taught no, correct, incorrect or blind ones.
 
     On answerable questions at the largest sizes, at least ``FEWEST_SHOWN`` problems. Columns of ``levels``.
     """
     some = largest(asked[asked.id.isin(verdicts.id[verdicts.answerable])])
-    some = some[some.condition.isin(CORE) & some.variant.isin(["gold", "empty", "both_wrong"])]
+    some = some[some.condition.isin([*CORE, "any"]) & some.variant.isin(["gold", "empty", "both_wrong"])]
     levels = given.levels(some, rng, repeats)
     return levels[(levels.outcome == "answer_correct") & (levels.n >= FEWEST_SHOWN)]
 

@@ -141,7 +141,7 @@ def hero(phi: pd.DataFrame, forced: pd.DataFrame, titles: tuple[str, str]) -> Fi
     ``phi`` are rows of ``paper_check.compared``, one step and condition; ``forced`` is of ``replication.forced_panel``;
     ``titles`` say what to see in each panel.
     """
-    taught = forced.condition.replace("vanilla", "no")
+    taught = forced.condition.replace({"vanilla": "no", "any": "blind"})
     shown = forced.assign(
         variant=pd.Categorical(forced.variant, list(FORCED)),
         trace=[FORCED[variant][0] for variant in forced.variant],
