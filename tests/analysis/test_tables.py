@@ -82,9 +82,9 @@ def test_accuracy_takes_problems_as_units(frame):
 
 
 def test_outputs_that_are_all_alike_still_have_an_interval():
-    """Three seeds of 40 problems, all wrong: Wilson on 40 problems, as for one seed, upper end 3.84 / 43.84."""
+    """40 problems, all wrong, also where a seed lacks the first: Wilson as for one seed, upper end 3.84 / 43.84."""
     one = pd.DataFrame({"dataset": "d", "condition": "c", "seed": 1, "id": range(40), "answer_correct": False})
-    for made in (one, pd.concat([one, one.assign(seed=2), one.assign(seed=3)])):
+    for made in (one, pd.concat([one, one.assign(seed=2)]), pd.concat([one[1:], one.assign(seed=2)])):
         row = tables.accuracy(made, "answer_correct", np.random.default_rng(1), 50).iloc[0]
         assert (row.value, row.low, row.interval) == (0, 0, "wilson")
         assert row.high == pytest.approx(1.96**2 / (40 + 1.96**2), abs=1e-4)

@@ -115,13 +115,13 @@ def pooled(values: pd.Series, rng: np.random.Generator, repeats: int = 2000, kin
     """
     wide = values.dropna().astype(float).unstack("seed")
     n, seeds = wide.shape
-    first = float(wide.stack().iloc[0]) if n else NAN
+    first = float(values.dropna().iloc[0]) if n else NAN  # of the values: a problem may lack a seed
     found = {"value": first, **dict.fromkeys(("low", "high", "t_low", "t_high"), NAN), "n": n, "seeds": seeds}
     if n < 2:
         return found | {"interval": ""}
     alike = first in (-1, 0, 1) and bool((wide.isna() | (wide == first)).all(axis=None))
     if kind == "share" and (alike or (seeds == 1 and wide.isin([0, 1]).all(axis=None))):
-        mean = float(wide.stack().mean())
+        mean = float(values.dropna().mean())
         low, high = intervals.wilson(round(n * mean), n)
         return found | {"value": mean, "low": low, "high": high, "interval": "wilson"}
     if kind == "difference" and alike:
