@@ -113,8 +113,7 @@ def test_the_functions_behind_an_artefact_are_read_off_the_cells(cell, kind, fou
     assert [f.rpartition(".")[2] for f in artefacts.functions(kind, names).split()] == found.split()
 
 
-def test_tables_show_small_p_values_dashes_and_who_made_them(run):
-    """Columns of detail stay in the CSV file; an interval is in its estimate's cell, none where it is undefined."""
+def test_tables_show_small_p_values_dashes_intervals_and_who_made_them(run):
     frame = pd.DataFrame({"n": [3, 4], "p_holm": [1e-6, float("nan")], "tost_holm": [0.0, 0.2], "p_yes": [0.0, 0.5]})
     frame = frame.assign(p_yes_low=[-0.1, float("nan")], p_yes_high=[0.2, float("nan")], by_seed="babi")
     run.save_table(frame, "04_t", caption="A table.", n="7 outputs")

@@ -101,42 +101,43 @@ def released_outputs():
     yield f"{100 * gap:.1f} points compared with no traces"
 
 
-def interventions():
-    def after(condition, trace, reveals="all", quantity="accuracy"):
-        where = {"quantity": quantity, "reveals": reveals, "condition": condition, "effect": trace, "dataset": "babi"}
-        return row("08_effects", **where)
+def forced(condition, trace, reveals="all", quantity="accuracy"):
+    where = {"quantity": quantity, "reveals": reveals, "condition": condition, "effect": trace, "dataset": "babi"}
+    return row("08_effects", **where)
 
-    right, wrong = ([after(c, trace) for c in ("correct", "incorrect")] for trace in ("gold", "both_wrong"))
+
+def interventions():
+    right, wrong = ([forced(c, trace) for c in ("correct", "incorrect")] for trace in ("gold", "both_wrong"))
     assert {(one.n, one.seeds) for one in (*right, *wrong)} == {(150, 3)}  # "n = 150, three seeds"
     shares = [percent(one.value) for one in (right[0], wrong[0], right[1], wrong[1])]
     yield "{} right after a right trace and {} after a wrong one; students trained on".format(*shares)
     yield "incorrect traces {2} and {3}.".format(*shares)
-    shares = [percent(after("incorrect", trace, "none").value) for trace in ("both_wrong", "gold", "empty")]
+    shares = [percent(forced("incorrect", trace, "none").value) for trace in ("both_wrong", "gold", "empty")]
     yield "{} right after a wrong trace, {} after gold and {} after an empty one".format(*shares)
-    parts = [after("correct", f"natural_{kind}", quantity="effect") for kind in ("direct", "indirect")]
+    parts = [forced("correct", f"natural_{kind}", quantity="effect") for kind in ("direct", "indirect")]
     yield "are {:+.0f} and {:+.0f} points (n = {})".format(*(100 * part.value for part in parts), parts[0].n)
 
 
 def mechanism():
-    def own(kind, facts=5, steps=300, column="value"):
-        return cell("09_levels", column, variant="own", kind=kind, facts=facts, steps=steps)
+    def own(kind, facts=5, steps=300, column="value", variant="own"):
+        return cell("09_levels", column, variant=variant, kind=kind, facts=facts, steps=steps)
 
     taught = [own(kind) for kind in ("right", "one_wrong", "any", "all_wrong")]
     yield f"answer {percent(min(taught))} to {percent(max(taught))} right, and those without traces {own('none'):.0%}"
-    none, filler = (own(kind, column="learned") for kind in ("none", "filler"))
-    yield f"{none} seeds of `none` and {filler} of `filler` have learned"
+    yield f"{own('none', column='learned')} seeds of `none` and {own('filler', column='learned')} of `filler` have"
     long = {kind: own(kind, steps=1200, column="learned") for kind in ("none", "foreign", "masked")}
     yield f"after 1,200 steps all {long['none']} seeds have learned it"
     yield f"after 1,200 steps {long['foreign']} and {long['masked']} of 20 seeds have learned"
-    after = {(v, n): percent(cell("09_levels", "value", kind="all_wrong", variant=v, facts=n, steps=300))
-             for v in ("wrong_facts", "gold") for n in (2, 3, 5, 8)}  # fmt: skip
+    after = {(v, n): percent(own("all_wrong", n, variant=v)) for v in ("wrong_facts", "gold") for n in (2, 3, 5, 8)}
     assert {after["wrong_facts", 5], after["wrong_facts", 8], after["gold", 5], after["gold", 8]} == {"0%"}
     yield f"with two or three facts ({after['wrong_facts', 2]} and {after['wrong_facts', 3]}) and never with five or"
     yield f"With two facts {after['gold', 2]} are right, with three {after['gold', 3]}"
-    fooled = [percent(cell("09_levels", "value", kind=kind, variant="all_wrong", facts=5, steps=300))
-              for kind in ("one_wrong", "any")]  # fmt: skip
-    yield "their accuracy falls, to {} and {}".format(*fooled)
+    yield "accuracy falls, to {} and {}".format(
+        *(percent(own(kind, variant="all_wrong")) for kind in ("one_wrong", "any"))
+    )
     yield f"With eight facts {own('all_wrong', facts=8, column='learned')} of 20 seeds learned"
+    for kind, words in (("any", "`any` does"), ("incorrect", "like `all_wrong`"), ("foreign", "a little backwards")):
+        yield f"{words}: " + " and ".join(percent(forced(kind, trace).value) for trace in ("gold", "both_wrong"))
 
 
 @pytest.mark.parametrize(
