@@ -1,4 +1,4 @@
-"""The numbers that notebooks 04 and 08 and the released claims state by hand are those of the committed tables."""
+"""The numbers that notebook 04 and the released claims state by hand are those of the committed tables."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from conftest import ROOT
 
 from tracekd.analysis import paper_check, recorded
 from tracekd.analysis.paper_check import OURS, PRINTED, THEIRS
-from tracekd.analysis.tables import INCONCLUSIVE, NOT_SUPPORTED, NOT_TESTED, SUPPORTED, percent, points
+from tracekd.analysis.tables import INCONCLUSIVE, NOT_SUPPORTED, NOT_TESTED, SUPPORTED, percent
 from tracekd.pipeline.artefacts import table_path
 from tracekd.teacher import run_texts
 
@@ -19,24 +19,6 @@ def prose(name: str) -> tuple[str, list[str]]:
     cells = ["".join(c["source"]) for c in json.loads((ROOT / "notebooks" / name).read_text())["cells"]]
     (found,) = [cell.partition("## What was found")[2] for cell in cells if "## What was found" in cell]
     return cells[1], re.findall(r"^- .*", found.partition("## Limits")[0], re.MULTILINE)
-
-
-def test_the_paper_checks_numbers():
-    opening, bullets = prose("08_paper_check.ipynb")
-    own = row("08_by_trace", dataset="babi", condition="correct", facts="all", trace="right")
-    assert f"answers {100 * own.value:.0f}% of bAbI questions right" in opening
-    babi = {"dataset": "babi", "training_problems": 1000}
-    level = row("08_accuracy_table", condition="correct", **babi)
-    assert f"{percent(level.value, level.low, level.high)} right" in bullets[0]
-    sentences = ("Incorrect traces do not lower accuracy, compared with correct ones",
-                 "Answers are as often right after wrong traces as after right ones")  # fmt: skip
-    for bullet, sentence in zip(bullets[1:3], sentences, strict=True):
-        claim = row("08_claims", claim=sentence, reveals="all", **babi)
-        assert f" {points(claim.estimate, claim.low, claim.high)} points" in bullet
-        assert claim.verdict in bullet or claim.verdict == "not supported"
-    for bullet, condition in zip(bullets[3:], ("correct", "incorrect", "any"), strict=True):
-        effect = row("08_effects", condition=condition, effect="total_all", reveals="all", **babi)
-        assert f" {points(effect.value, effect.low, effect.high)} points" in bullet
 
 
 def test_the_evaluations_numbers():

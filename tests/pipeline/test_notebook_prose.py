@@ -6,9 +6,14 @@ import pytest
 from committed import cell, row, rows
 from conftest import ROOT
 
-from tracekd.analysis import paper_check, recorded
+from tracekd.analysis import paper_check, recorded, tables
 
 percent = "{:.0%}".format
+CLAIMS = (
+    "Incorrect traces do not lower accuracy, compared with correct ones",
+    "Answers are as often right after wrong traces as after right ones",
+    "Answers are as often right after wrong labels as after right ones",
+)
 
 
 def prose(number: str) -> str:
@@ -118,6 +123,28 @@ def interventions():
     yield "are {:+.0f} and {:+.0f} points (n = {})".format(*(100 * part.value for part in parts), parts[0].n)
 
 
+def paper_check_of_ours():
+    level, babi = row("08_accuracy_table", dataset="babi", condition="correct"), {"dataset": "babi", "reveals": "all"}
+    yield f"{tables.percent(level.value, level.low, level.high)} right ({level.problems} problems, three seeds)"
+    own = cell("08_by_trace", "value", condition="correct", facts="all", trace="right")
+    yield f"answers {percent(own)} of bAbI questions right after its own right traces"
+    claims = [row("08_claims", claim=claim, **babi) for claim in CLAIMS]
+    changes = [tables.points(claim.estimate, claim.low, claim.high) for claim in claims]
+    yield f"instead changes that by {changes[0]} points: {claims[0].verdict}"
+    yield "than after its own wrong ones, by {1} points.".format(*changes)
+    for condition, words in (("correct", "accuracy by"), ("incorrect", "same change is"), ("any", "drawn blind it is")):
+        found = forced(condition, "total_all", quantity="effect")
+        yield f"{words} {tables.points(found.value, found.low, found.high)} points"
+    kinds = [(facts, condition) for facts in "213" for condition in ("correct", "incorrect")]
+    shares = [percent(cell("08_by_trace", "value", condition=c, facts=facts, trace="all")) for facts, c in kinds]
+    yield "right in {}, the one taught incorrect traces in {}. With one fact it is {} and {},".format(*shares)
+    yield f"only {cell('08_claims', 'fewest', claim=CLAIMS[2], **babi)} problems have a wrong label"
+    shares = [percent(forced("incorrect", trace).value) for trace in ("both_wrong", "empty", "gold")]
+    yield "{} right after a wrong trace, {} after an empty one and {} after the right one".format(*shares)
+    asked = forced("correct", "total_all", quantity="effect")
+    yield f"name the answer in {asked.gold_names:.0f} of the {asked.asked:.0f} problems"
+
+
 def mechanism():
     def own(kind, facts=5, steps=300, column="value", variant="own"):
         return cell("09_levels", column, variant=variant, kind=kind, facts=facts, steps=steps)
@@ -143,7 +170,7 @@ def mechanism():
 @pytest.mark.parametrize(
     ("number", "sentences"),
     [("01", decompose), ("02", build_sft_sets), ("03", qlora_train), ("05", human_study), ("06", released_outputs),
-     ("07", interventions), ("09", mechanism)],
+     ("07", interventions), ("08", paper_check_of_ours), ("09", mechanism)],
 )  # fmt: skip
 def test_the_sentences_state_the_tables_numbers(number, sentences):
     words = prose(number)
