@@ -63,7 +63,8 @@ def test_verdicts_say_what_is_answerable_declined_free_and_revealed(tmp_path):
     path = tmp_path / "vanilla-1.jsonl"
     write_jsonl(path, outputs)
     found = verdict_tables.verdict_frame(asked, [path])[0]
-    assert found.n_facts.tolist() == [2, 0, 1, 1] and found.answerable.tolist() == [True, False, True, True]
+    assert (found.n_facts.tolist(), found.n_context[2:].tolist()) == ([2, 0, 1, 1], [2, 3])
+    assert found.answerable.tolist() == [True, False, True, True]
     assert found.answer_rouge_l[0] == pytest.approx(0.8) and found.answer_rouge_l[2:].isna().all()
     assert found.declined.tolist() == [False, False, True, False]
     assert found.answer_correct.tolist() == [False, False, False, True]
@@ -88,19 +89,6 @@ def test_outputs_that_are_all_alike_still_have_an_interval():
         row = tables.accuracy(made, "answer_correct", np.random.default_rng(1), 50).iloc[0]
         assert (row.value, row.low, row.interval) == (0, 0, "wilson")
         assert row.high == pytest.approx(1.96**2 / (40 + 1.96**2), abs=1e-4)
-
-
-def test_macro_accuracy_counts_categories_alike():
-    """Of the large category 30 of 40 right, of the small one 2 of 10: over problems 32 / 50, over categories .475."""
-    right = [True] * 30 + [False] * 10 + [True] * 2 + [False] * 8
-    table = pd.DataFrame({"dataset": "d", "condition": "c", "seed": 1, "id": range(50), "answer_correct": right,
-                          "category": ["large"] * 40 + ["small"] * 10})  # fmt: skip
-    row = tables.accuracy(table, "answer_correct", np.random.default_rng(1), 4000).iloc[0]
-    assert (row.value, row.macro) == (pytest.approx(0.64), pytest.approx(0.475))
-    # Standard error of the macro mean: half of sqrt(.75 .25 / 40 + .2 .8 / 10) = .0719.
-    assert (row.macro_high - row.macro_low) / 2 == pytest.approx(1.96 * 0.0719, rel=0.12)
-    alone = tables.accuracy(table, "answer_correct", np.random.default_rng(1), 50, ["dataset", "condition", "category"])
-    assert (alone.macro == alone.value).all() and (alone.macro_low == alone.low).all()
 
 
 def test_pairs_that_no_test_can_tell_apart_do_not_count_as_tests():

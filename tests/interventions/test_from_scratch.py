@@ -148,13 +148,13 @@ def test_the_small_students_order_in_the_real_one():
     right = {"vanilla": 10, "correct": 30, "foreign": 20, "any": 10}
     verdicts = pd.DataFrame(
         {"dataset": "babi", "training_problems": 8, "condition": c, "seed": s, "id": f"p{i}", "answer_correct": i < n,
-         "drawn_reveals": "excludes" if i < 20 else "none"}
+         "n_context": 2 if i < 20 else 5, "drawn_reveals": "none" if i > 25 else "names"}
         for c, n in right.items() for s in (1, 2) for i in range(30)
     )  # fmt: skip
-    parts = record.order_in_real_student(verdicts, np.random.default_rng(0), 200).set_index(["reveals", "condition"])
-    assert (parts.n["excludes", "any"], parts.value["excludes", "correct"]) == (20, 0.5) and parts.n[
-        "none", "any"
-    ] == 10
+    parts = record.order_in_real_student(verdicts, np.random.default_rng(0), 200).set_index(["context", "condition"])
+    # With two facts `vanilla` answers 10 of 20 right, with more none of 10; 4 of these hide the answer.
+    assert parts.value[:, "correct"].tolist() == pytest.approx([2 / 3, 1 / 2, 1, 1])
+    assert parts.n[:, "any"].tolist() == [30, 20, 10, 4]
     found = parts.loc["all"]
     holds = {"correct": "yes", "incorrect": "not tested", "any": "inconclusive", "foreign": "no"}
     assert found.holds.to_dict() == holds

@@ -163,8 +163,18 @@ def mechanism():
         *(percent(own(kind, variant="all_wrong")) for kind in ("one_wrong", "any"))
     )
     yield f"With eight facts {own('all_wrong', facts=8, column='learned')} of 20 seeds learned"
+
+    def real(kind, *variants, context="all"):
+        where = {"condition": kind, "context": context}
+        return [percent(cell("09_real_student", "value", variant=variant, **where)) for variant in variants]
+
+    yield "{} after a right one, {} after a wrong one".format(*real("correct", "gold", "both_wrong"))
     for kind, words in (("any", "`any` does"), ("incorrect", "like `all_wrong`"), ("foreign", "a little backwards")):
-        yield f"{words}: " + " and ".join(percent(forced(kind, trace).value) for trace in ("gold", "both_wrong"))
+        yield f"{words}: " + " and ".join(real(kind, "gold", "both_wrong"))
+    shares = real("incorrect", "gold", "both_wrong", context="two facts")
+    yield "answers {} right after the right trace and {} after a wrong one".format(*shares)
+    shares = real("incorrect", "gold", "both_wrong", "own", context="longer")
+    yield "it is still {} and {}, and {} left to itself".format(*shares)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from tracekd.analysis.recorded import FOLDER, largest
 from tracekd.analysis.replication import difference
 from tracekd.analysis.tables import INCONCLUSIVE, NOT_TESTED
 from tracekd.grid.mechanism import FILE
+from tracekd.interventions import tables
 from tracekd.interventions.from_scratch import VARIANTS
 from tracekd.interventions.tables import ENDS, sign
 from tracekd.stats.bootstrap import bootstrap
@@ -95,20 +96,32 @@ def summary(judgements: pd.DataFrame) -> pd.DataFrame:
     return found.T.rename_axis("account").reset_index()
 
 
+def by_context(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """All rows of a frame with ``n_context``, those on contexts of two facts, and those on longer ones."""
+    return {"all": frame, "two facts": frame[frame.n_context == 2], "longer": frame[frame.n_context > 2]}
+
+
+def forced_in_real_student(asked: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
+    """``tables.levels`` of right bAbI answers of the recorded pretrained students, by ``context`` (``by_context``)."""
+    parts = by_context(largest(asked[asked.dataset == "babi"]))
+    found = pd.concat({name: tables.levels(part, rng, repeats) for name, part in parts.items()}, names=["context"])
+    return found.reset_index("context").query("outcome == 'answer_correct'").drop(columns="outcome")
+
+
 def order_in_real_student(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
     """Whether the small student's order (``ORDER``) holds for the recorded pretrained one on bAbI, at its largest size.
 
-    Columns: ``reveals`` (what the wrong trace drawn for a problem reveals, or all), ``condition``, ``small_student``
-    (sign of its accuracy minus that without traces); the real one's ``value``, ``low``, ``high``, ``t_low``, ``t_high``
-    (-1..1), ``n``, ``seeds``; ``holds`` (or why not tested).
+    Columns: ``context`` (``by_context``; ``longer, hidden``: those of the longer ones whose drawn wrong trace reveals
+    nothing), ``condition``, ``small_student`` (sign of its accuracy minus that without traces); the real one's
+    ``value``, ``low``, ``high``, ``t_low``, ``t_high`` (-1..1), ``n``, ``seeds``; ``holds`` (or why not tested).
     """
-    part, rows = largest(verdicts[verdicts.dataset == "babi"]), []
-    for reveals, (condition, wanted) in product(("all", "excludes", "none"), ORDER.items()):
-        some = part[(part.drawn_reveals == reveals) | (reveals == "all")]
-        found = difference(some, condition, "vanilla", rng, repeats)
+    parts, rows = by_context(largest(verdicts[verdicts.dataset == "babi"])), []
+    parts["longer, hidden"] = parts["longer"].query("drawn_reveals == 'none'")
+    for (context, part), (condition, wanted) in product(parts.items(), ORDER.items()):
+        found = difference(part, condition, "vanilla", rng, repeats)
         holds = sign(found) if found else NOT_TESTED
         if holds not in (INCONCLUSIVE, NOT_TESTED):
             holds = "yes" if (holds == "above zero") == (wanted == "above zero") else "no"
-        rows.append([reveals, condition, wanted, *(found.get(name, np.nan) for name in (*ENDS, "n", "seeds")), holds])
-    columns = ["reveals", "condition", "small_student", *ENDS, "n", "seeds", "holds"]
+        rows.append([context, condition, wanted, *(found.get(name, np.nan) for name in (*ENDS, "n", "seeds")), holds])
+    columns = ["context", "condition", "small_student", *ENDS, "n", "seeds", "holds"]
     return pd.DataFrame(rows, columns=columns).astype({"n": "Int64", "seeds": "Int64"})

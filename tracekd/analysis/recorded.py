@@ -40,7 +40,7 @@ SIZE = "training_problems"
 KEY = ("student", *JOB, SIZE)  # of a recorded job
 COLUMNS = (
     "student", "source", *JOB, "teacher", SIZE, "id", "category", "status", *FLAGS, "answer_f1", "n_tokens",
-    "repetition", "n_facts", "reveals", "drawn_reveals", "profile",
+    "repetition", "n_facts", "n_context", "reveals", "drawn_reveals", "profile",
 )  # fmt: skip
 SOME = ("answer_rouge_l", "passes_check")  # columns that not every set has
 COST = (
@@ -68,7 +68,9 @@ def load(folder: Path = FOLDER) -> Recorded:
         if missing := sorted({*wanted} - {*made}):
             raise ValueError(f"{folder / name} has no column {missing[0]!r}: record it anew, `replication --record`")
     if len(rows):
-        rows = rows.assign(**rows[["answer_correct", "trace_correct"]].fillna(0).astype(bool))
+        sizes = verdicts.drop_duplicates("id").set_index("id").n_context
+        flags = rows[["answer_correct", "trace_correct"]].fillna(0).astype(bool)
+        rows = rows.assign(n_context=rows.id.map(sizes), **flags)
     return Recorded(verdicts.astype(dict.fromkeys(FLAGS, bool)), trained, rows)
 
 

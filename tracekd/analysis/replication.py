@@ -130,7 +130,7 @@ def by_trace(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 20
     Columns beside those of ``BY``: facts (number of gold facts, or ``all``), trace (all, right, wrong; students taught
     ``TRACED`` alone have the latter two). No row on fewer than ``FEWEST_SHOWN`` problems.
     """
-    some = verdicts[verdicts.answerable & (verdicts[SIZE] > 0)].drop(columns="category").assign(facts="all")
+    some = verdicts[verdicts.answerable & (verdicts[SIZE] > 0)].assign(facts="all")
     some = pd.concat([some, some.assign(facts=some.n_facts.astype(str))]).assign(trace="all")
     traced = some[some.condition.isin(TRACED)]
     some = pd.concat([some, traced.assign(trace=traced.trace_correct.map({True: "right", False: "wrong"}))])

@@ -71,37 +71,16 @@ def accuracy(
 ) -> pd.DataFrame:
     """Mean of a flag, or of a number in 0..1 such as F1, for each group.
 
-    Returns columns ``by``; value (each problem counts alike), low, high (0..1, of ``bootstrap.pooled``), t_low, t_high
-    (two-way random-effects t interval, from two seeds on), problems, outputs, seeds, interval (its kind); and, where
-    ``frame`` has ``category``, macro (each category counts alike), macro_low, macro_high.
+    Returns columns ``by``; value, low, high (0..1, of ``bootstrap.pooled``), t_low, t_high
+    (two-way random-effects t interval, from two seeds on), problems, outputs, seeds, interval (its kind).
     """
     rows = []
     for key, part in _seeded(frame).groupby(list(by), sort=False, observed=True):
         values = part.set_index(["id", "seed"])[column].astype(float)
         found = bootstrap.pooled(values, rng, repeats, "share")
         row = dict(zip(by, key, strict=True)) | {name: found[name] for name in ENDS} | {"problems": found["n"]}
-        row |= {"outputs": len(part), "seeds": found["seeds"], "interval": found["interval"]}
-        if "category" in part:
-            row |= _macro(values, part.groupby("id").category.first(), found, rng, repeats)
-        rows.append(row)
+        rows.append(row | {"outputs": len(part), "seeds": found["seeds"], "interval": found["interval"]})
     return pd.DataFrame(rows)
-
-
-def _macro(values: pd.Series, category: pd.Series, found: dict, rng: np.random.Generator, repeats: int) -> dict:
-    """Mean over categories of each one's mean; where that is the mean over problems, its interval too."""
-    if category.nunique() == 1 or values.nunique() == 1 or len(category) < 2:
-        return {"macro": found["value"], "macro_low": found["low"], "macro_high": found["high"]}
-    wide = values.unstack("seed")
-    of = category.reindex(wide.index).to_numpy()[:, None] == np.unique(category)
-    units = np.stack([wide.fillna(0), wide.notna()], axis=-1)[:, :, None] * of[:, None, :, None]
-
-    def mean(means: np.ndarray) -> np.ndarray:
-        """Categories that a resample has no problem of are left out of its mean."""
-        pairs = means.reshape(-1, 2)
-        return np.nanmean(bootstrap.ratio(pairs).reshape(len(means), -1), axis=1)
-
-    made = bootstrap.crossed_bootstrap(units.reshape(*units.shape[:2], -1), mean, rng, repeats)
-    return {"macro": made["value"], "macro_low": made["low"], "macro_high": made["high"]}
 
 
 def accuracies(

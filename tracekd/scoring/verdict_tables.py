@@ -62,6 +62,7 @@ def _of_student(problem: Problem, output: Mapping, row: dict) -> dict:
         "joined": "test",
         "repetition": repetition(output["text"]),
         "n_facts": len(problem.evidence),
+        "n_context": len(problem.context),
         "answerable": problem.answers != (NO_ANSWER,),
         "declined": [normalise(answer) for answer in row["answer_stated"]] == [normalise(NO_ANSWER)],
         "passes_check": passes_check(problem, row),
