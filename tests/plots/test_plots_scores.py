@@ -42,10 +42,8 @@ def test_phi_with_an_undefined_row(ax):
 
 
 def test_names_are_their_owners():
-    assert (
-        style.named("babi, cotempqa; marco, 04_babi, babi/1 `babi`")
-        == "bAbI, CoTempQA; MS MARCO, 04_babi, babi/1 `babi`"
-    )
+    named = "bAbI, CoTempQA; MS MARCO, 04_babi, babi/1 `babi`"
+    assert style.named("babi, cotempqa; marco, 04_babi, babi/1 `babi`") == named
 
 
 def test_accuracy_has_a_line_per_training_and_a_panel_per_set(ax):
@@ -53,8 +51,9 @@ def test_accuracy_has_a_line_per_training_and_a_panel_per_set(ax):
     ours = pd.concat([frame({"prompted": right, "vanilla": right, "few_shot_traces": right}),
                       frame({"vanilla": [1] * 30}, dataset="cotempqa", size=183)])  # fmt: skip
     fig = scores.accuracy(replication.accuracies(ours, rng(), 20))
-    assert [ax.get_title(loc="left") for ax in fig.axes] == ["bAbI, n = 20 problems", "CoTempQA, n = 30 problems"]
-    assert ticks(fig.axes[1]) == ["vanilla, 183"] and "prompted" in ticks(fig.axes[0])
+    titles = [ax.get_title(loc="left") for ax in fig.axes]
+    assert titles == ["bAbI, n = 20 test problems, trained on 1,000", "CoTempQA, n = 30 test problems, trained on 183"]
+    assert ticks(fig.axes[1]) == ["vanilla"] and "prompted" in ticks(fig.axes[0])
 
 
 def test_the_forest_has_a_panel_per_unit_and_the_verdict_beside_each_line(ax):

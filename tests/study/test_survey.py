@@ -44,12 +44,10 @@ def test_orders_are_balanced():
     found = survey.sequences(problems)
     assert len(found) == 16
     for order in found:
-        assert sorted(kind for _, kind in order) == sorted(KINDS)
-        assert sorted(problem for problem, _ in order) == problems
+        assert [sorted(part) for part in zip(*order, strict=True)] == [problems, sorted(KINDS)]
     # Over all sequences each problem meets each kind 4 times; each kind stands 4 times at each place.
     assert set(Counter(pair for order in found for pair in order).values()) == {4}
-    places = Counter((place, kind) for order in found for place, (_, kind) in enumerate(order))
-    assert set(places.values()) == {4}
+    assert set(Counter((place, kind) for order in found for place, (_, kind) in enumerate(order)).values()) == {4}
     follows = Counter((a[1], b[1]) for order in found for a, b in pairwise(order))
     assert len(follows) == 12 and set(follows.values()) == {4}
 

@@ -90,14 +90,15 @@ def _panels(lines: list[int]) -> tuple[Figure, list[Axes]]:
 
 def accuracy(table: pd.DataFrame) -> Figure:
     """Accuracy by condition (``replication.accuracies``): one panel per data set, one line per training."""
-    sizes = table[SIZE].map(lambda size: f", {size:,}" if size else "")
-    table = table.assign(line=table.condition.str.replace("_", " ") + sizes)
-    parts = dict(list(table.groupby("dataset", sort=False)))
+    parts = dict(list(table.assign(line=table.condition.str.replace("_", " ")).groupby("dataset", sort=False)))
     fig, axs = _panels([len(part) for part in parts.values()])
     for ax, (dataset, part) in zip(axs, parts.items(), strict=True):
+        sizes = [f"{size:,}" for size in part[SIZE].unique() if size]
+        if len(sizes) > 1:  # else it stands in the title
+            part = part.assign(line=part.line + part[SIZE].map(lambda size: f", {size:,}" if size else ""))
         points(part, ax, group="line", unit="")
         n = " to ".join(map(str, sorted({part.problems.min(), part.problems.max()})))
-        ax.set_title(f"{named(dataset)}, n = {n} problems", loc="left")
+        ax.set_title(f"{named(dataset)}, n = {n} test problems, trained on {' or '.join(sizes)}", loc="left")
     axs[-1].set_xlabel("share of answers right")
     return fig
 

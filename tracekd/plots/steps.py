@@ -17,6 +17,7 @@ _MEASURES = {
     "evidence_agree": ("evidence", "green"),
 }  # fmt: skip
 RIGHT, WRONG = "\u2713", "\u2717"
+ONE_EACH, FORCED = "one small model per kind of trace", "new problem: it writes a trace, or we force one"
 
 
 def flow(problem: Problem, ax: plt.Axes) -> plt.Axes:
@@ -55,14 +56,15 @@ def overview(problem: Problem, seed: int, ax: plt.Axes) -> plt.Axes:
     ax.axis("off")
     dark, answer = OKABE_ITO["black"], f"answer {RIGHT}  {', '.join(problem.answers)}"
     shown = [problem.question, "", *problem.context[:7], *["…"][: len(problem.context) > 7]]
-    _card(ax, (0, 0.3, 2.4, 3.4), "problem", dark, shown)
+    _card(ax, (0, 0.3, 2.5, 3.4), "problem", dark, shown)
     taught = {"correct": (problem.category, problem.facts, RIGHT), "incorrect": (label, facts, WRONG)}
     for y, (condition, (named, stated, mark)) in zip((2.1, 0), taught.items(), strict=True):
-        lines = [f"label {mark}  {named}", f"facts {mark}  {' '.join(stated)}", answer]
-        _card(ax, (2.9, y, 3.2, 1.9), f"{condition} trace, right answer", colour_of(condition), lines)
-    _card(ax, (6.6, 1.05, 1.4, 1.9), "student", dark, ["one small model per kind of trace"])
-    _card(ax, (8.5, 1.05, 1.5, 1.9), "verdict", dark, ["new output:", "label right?", "facts right?", "answer right?"])
-    _arrows(ax, ((2.4, 2.4, 2.9, 3), (2.4, 1.6, 2.9, 1), (6.1, 3, 6.6, 2.4), (6.1, 1, 6.6, 1.6), (8, 2, 8.5, 2)))
+        facts = f"\n{13 * ' '}".join(stated).splitlines()  # below each other
+        lines = [f"label {mark}  {named}", f"facts {mark}  {facts[0]}", *facts[1:], answer]
+        _card(ax, (2.9, y, 3.25, 1.9), f"{condition} trace, right answer", colour_of(condition), lines)
+    _card(ax, (6.6, 0.75, 1.4, 2.5), "student", dark, [ONE_EACH, "", FORCED])
+    _card(ax, (8.5, 0.75, 1.5, 2.5), "verdict", dark, ["label right?", "facts right?", "answer right?"])
+    _arrows(ax, ((2.5, 2.4, 2.9, 3), (2.5, 1.6, 2.9, 1), (6.15, 3, 6.6, 2.4), (6.15, 1, 6.6, 1.6), (8, 2, 8.5, 2)))
     return ax
 
 
