@@ -33,10 +33,8 @@ def limited(tmp_path):
     ],
     ids=["write_json", "append_jsonl", "torch", "safetensors"],
 )
-@pytest.mark.parametrize("room", ["disk", "limit"])
-def test_every_way_of_writing_names_the_file(room, write, request):
-    """On a small disk of its own, and beyond the limit for files."""
-    path = (request.getfixturevalue("small_disk")(64) if room == "disk" else request.getfixturevalue("limited")) / "new"
+def test_every_way_of_writing_names_the_file(limited, write):
+    path = limited / "new"
     with pytest.raises(records.DiskFull, match=str(path)) as caught, records.writing(path):
         write(path)
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # as a worker sends it

@@ -141,7 +141,14 @@ def paper_check_of_ours():
     yield f"only {cell('08_claims', 'fewest', claim=CLAIMS[2], **babi)} problems have a wrong label"
     shares = [percent(forced("incorrect", trace).value) for trace in ("both_wrong", "empty", "gold")]
     yield "{} right after a wrong trace, {} after an empty one and {} after the right one".format(*shares)
-    asked = forced("correct", "total_all", quantity="effect")
+    asked, wrong = (forced(c, "total_all", quantity="effect") for c in ("correct", "incorrect"))
+    ends = [f"{abs(100 * one[end]):.0f}" for one in (asked, wrong) for end in ("value", "low", "high")]
+    yield f"raises its accuracy by {ends[0]} points [{ends[1]}, {ends[2]}] (n = {asked.n})."
+    yield f"lowers it by {ends[3]} [{ends[5]}, {ends[4]}]."
+    shares = [cell("08_accuracy_table", "value", condition=c) for c in ("few_shot", "few_shot_traces")]
+    trained = 100 * (rows("08_accuracy_table", training_problems=1000).value - shares[0])
+    yield "answer {:.0%} exactly right, and {:.0%} if the examples have traces;".format(*shares)
+    yield f"training adds {trained.min():.0f} to {trained.max():.0f} points"
     yield f"name the answer in {asked.gold_names:.0f} of the {asked.asked:.0f} problems"
 
 
@@ -164,17 +171,23 @@ def mechanism():
     )
     yield f"With eight facts {own('all_wrong', facts=8, column='learned')} of 20 seeds learned"
 
-    def real(kind, *variants, context="all"):
-        where = {"condition": kind, "context": context}
-        return [percent(cell("09_real_student", "value", variant=variant, **where)) for variant in variants]
+    def moved(found):
+        return "{:+.0f} [{:+.0f}, {:+.0f}]".format(*(100 * found[["value", "low", "high"]]))
 
-    yield "{} after a right one, {} after a wrong one".format(*real("correct", "gold", "both_wrong"))
-    for kind, words in (("any", "`any` does"), ("incorrect", "like `all_wrong`"), ("foreign", "a little backwards")):
-        yield f"{words}: " + " and ".join(real(kind, "gold", "both_wrong"))
-    shares = real("incorrect", "gold", "both_wrong", context="two facts")
-    yield "answers {} right after the right trace and {} after a wrong one".format(*shares)
-    shares = real("incorrect", "gold", "both_wrong", "own", context="longer")
-    yield "it is still {} and {}, and {} left to itself".format(*shares)
+    effect = {c: moved(forced(c, "total_all", quantity="effect")) for c in ("correct", "any", "incorrect", "foreign")}
+    points = effect["correct"].replace(" [", " points [")
+    yield from (
+        f"right ones: {points}",
+        f"no clear effect, {effect['any']}",
+        f"a little backwards, {effect['foreign']}",
+    )
+    yield from (f"reads them backwards, {effect['incorrect']}; of", f"reads them backwards, {effect['incorrect']}. The")
+    longer = row("09_real_student", condition="incorrect", context="longer", variant="total_all")
+    hidden = forced("incorrect", "total_all", "none", "effect")
+    yield f"still {moved(longer)}; over the {hidden.n} problems whose wrong trace reveals nothing it is {moved(hidden)}"
+    yield f"after an empty trace it answers {percent(forced('incorrect', 'empty').value)} right"
+    assert own("all_wrong", variant="empty") == 0  # "the small one never"
+    yield f"`none` then answers {percent(own('none', variant='gold'))} right"
 
 
 @pytest.mark.parametrize(

@@ -159,10 +159,10 @@ def followed(kind: str, verdict: str = "follows to the digit") -> int:
 def finding_of_the_label():
     whole = rows("06_associations", rules="id-aligned", step="trace", condition="correct").phi
     found = row("06_associations", rules="id-aligned", step="classification", **QWEN)
-    babi = rows("06_associations", rules="id-aligned", step="classification", condition="correct", dataset="babi")
-    assert (babi.phi < 0).all()  # "On bAbI they do not."
+    dates = rows("06_associations", rules="id-aligned", step="classification", condition="correct", dataset="cotempqa")
+    assert dates.phi.min() == found.phi
     values = (whole.min(), whole.max(), found.phi, found.phi_low, found.phi_high)
-    return [*(f"{number:.2f}" for number in values), f"{found.n}"]
+    return [*(f"{number:.2f}" for number in values), f"{found.n}", f"{dates.phi.max():.2f}"]
 
 
 def finding_of_following():
@@ -181,13 +181,14 @@ def caption():
     shown = rows("08_hero")
     sizes = [shown.n[shown[column].notna()] for column in ("phi", "value")]  # outputs, then problems
     spread = [n for part in sizes for n in dict.fromkeys((part.min(), part.max()))]
-    return ["0", *(f"{n:,.0f}" for n in spread), f"{intervals.LEVEL:.0%}"]
+    return [*(f"{n:,.0f}" for n in spread), f"{intervals.LEVEL:.0%}"]
 
 
 def no_clear_need():
     trained = rows("08_accuracy_table", dataset="babi", training_problems=1000)
     assert len(trained) == 6 and claim_of(CORRECT).verdict == claim_of(NONE).verdict == "inconclusive"
-    return [f"{100 * share:.0f}%" for share in (trained.value.min(), trained.value.max())]
+    shares = [f"{100 * share:.0f}%" for share in (trained.value.min(), trained.value.max())]
+    return [*shares, f"{trained.problems.unique().item()}"]
 
 
 def limits():
@@ -248,8 +249,11 @@ def claim_28():
 def claim_independence():
     """Of the associations that have a test: those that reject independence, all, those that still do by Holm."""
     found = [rows("06_associations", rules=rules, step="trace").dropna(subset="p_value") for rules in (AS[0], AS[2])]
-    counts = [((t.p_value < 0.05).sum(), len(t), (t.p_holm < 0.05).sum()) for t in found]
-    return [*(f"{n}" for part in counts for n in part), *student(AFTER)]
+    (printed, still), ours = ([t[t[p] < 0.05] for p in ("p_value", "p_holm")] for t in found)
+    marco, dates = (printed[printed.dataset == name] for name in ("marco", "cotempqa"))
+    assert (marco.phi < 0).all() and len(marco) + len(dates) == len(printed) and {*still.dataset} == {"marco"}
+    counts = [*map(len, (printed, found[0], marco, dates, still, ours[0], found[1], ours[1]))]
+    return [*map(str, counts), *student(AFTER)]
 
 
 def claim_incorrect(other: str, claim: str):

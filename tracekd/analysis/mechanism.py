@@ -19,7 +19,6 @@ LEARNED = 0.9  # share of right answers from which a seed counts as one that lea
 FEWEST = 5  # seeds: under these nothing is tested
 MIDDLE = (1 + 1 / 5) / 2  # between chance with five facts and 1
 HELD, FAILED = "held", "did not hold"
-SHORT = ("none", "right", "one_wrong", "all_wrong", "any", "foreign")  # the kinds of the short answer
 # The small student's order, by the real one's training: is it better than a student without traces?
 ORDER = {"correct": "above zero", "incorrect": "above zero", "any": "above zero", "foreign": "not above zero"}
 
@@ -102,18 +101,23 @@ def by_context(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 def forced_in_real_student(asked: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
-    """``tables.levels`` of right bAbI answers of the recorded pretrained students, by ``context`` (``by_context``)."""
-    parts = by_context(largest(asked[asked.dataset == "babi"]))
-    found = pd.concat({name: tables.levels(part, rng, repeats) for name, part in parts.items()}, names=["context"])
-    return found.reset_index("context").query("outcome == 'answer_correct'").drop(columns="outcome")
+    """Right bAbI answers of the recorded pretrained students after forced traces, by ``context`` (``by_context``).
+
+    Further columns: those of ``tables.levels``; ``variant`` ``total_all`` is after the gold minus after a wrong trace.
+    """
+    made = {}
+    for name, part in by_context(largest(asked[asked.dataset == "babi"])).items():
+        moved = tables.effects(part, rng, repeats).query("effect == 'total_all'").rename(columns={"effect": "variant"})
+        made[name] = pd.concat([tables.levels(part, rng, repeats), moved], join="inner")
+    found = pd.concat(made, names=["context"]).reset_index("context")
+    return found[(found.outcome == "answer_correct") & (found.n > 0)].drop(columns="outcome")
 
 
 def order_in_real_student(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
     """Whether the small student's order (``ORDER``) holds for the recorded pretrained one on bAbI, at its largest size.
 
-    Columns: ``context`` (``by_context``; ``longer, hidden``: those of the longer ones whose drawn wrong trace reveals
-    nothing), ``condition``, ``small_student`` (sign of its accuracy minus that without traces); the real one's
-    ``value``, ``low``, ``high``, ``t_low``, ``t_high`` (-1..1), ``n``, ``seeds``; ``holds`` (or why not tested).
+    Columns: ``context`` (``by_context``; ``longer, hidden``: whose wrong trace reveals nothing), ``condition``,
+    ``small_student`` (sign of its accuracy minus that without traces); ``ENDS``, ``n``, ``seeds``; ``holds``.
     """
     parts, rows = by_context(largest(verdicts[verdicts.dataset == "babi"])), []
     parts["longer, hidden"] = parts["longer"].query("drawn_reveals == 'none'")

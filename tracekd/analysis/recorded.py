@@ -68,9 +68,8 @@ def load(folder: Path = FOLDER) -> Recorded:
         if missing := sorted({*wanted} - {*made}):
             raise ValueError(f"{folder / name} has no column {missing[0]!r}: record it anew, `replication --record`")
     if len(rows):
-        sizes = verdicts.drop_duplicates("id").set_index("id").n_context
         flags = rows[["answer_correct", "trace_correct"]].fillna(0).astype(bool)
-        rows = rows.assign(n_context=rows.id.map(sizes), **flags)
+        rows = rows.assign(**flags, n_context=rows.id.map(dict(zip(verdicts.id, verdicts.n_context, strict=True))))
     return Recorded(verdicts.astype(dict.fromkeys(FLAGS, bool)), trained, rows)
 
 

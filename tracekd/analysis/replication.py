@@ -87,8 +87,7 @@ def difference(frame: pd.DataFrame, first: str, second: str, rng: np.random.Gene
     """
     units = cube(frame, (first, second))[..., 0]
     found = _estimate(units, lambda means: means[:, 0] - means[:, 1], rng, repeats)
-    if found and (units[..., 0] == units[..., 1]).all():
-        # No resample differs, though the next problem may.
+    if found and (units[..., 0] == units[..., 1]).all():  # no resample differs, though the next problem may
         found |= dict.fromkeys(bootstrap.T_ENDS, np.nan)
         for level, mark in ((0.95, ""), (0.9, "90")):
             ends = intervals.paired_difference([False] * len(units), [False] * len(units), level)

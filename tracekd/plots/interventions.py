@@ -43,12 +43,12 @@ def kinds_by_forced(final: pd.DataFrame, ax: Axes) -> Axes:
             part = final[(final.kind == kind) & (final.variant == variant)]
             at = x + (j - (len(FORCED_STYLE) - 1) / 2) * 0.16
             named, spread = None if x else label, jitter.uniform(-0.05, 0.05, len(part))
-            ax.plot(at + spread, part.share, "o", ms=2.5, alpha=0.6, mew=0, color=colour, label=named)
+            ax.plot(at + spread, part.share, "os^Dv"[j], ms=2.5, alpha=0.6, mew=0, color=colour, label=named)
             ax.hlines(part.share.mean(), at - 0.06, at + 0.06, color=colour, lw=1.5)
     names = [kind.replace("_", "\n") if not kind[-1].isdigit() else f"{kind[-2:]}%\nwrong" for kind in kinds]
     ax.set_xticks(range(len(kinds)), names)
     ax.tick_params(axis="x", length=0)
-    ax.legend(title="answer after", ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0), columnspacing=1)
+    ax.legend(title="answer after", ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0), markerscale=2)
     ax.axhline(1 / final.facts.iloc[0], color="#888888", lw=0.6, ls=":", zorder=0)
     ax.set(ylim=(-0.03, 1.03), xlabel="trace that was taught", ylabel="share of right answers")
     return ax
