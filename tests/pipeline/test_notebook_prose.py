@@ -174,7 +174,8 @@ def mechanism():
     def moved(found):
         return "{:+.0f} [{:+.0f}, {:+.0f}]".format(*(100 * found[["value", "low", "high"]]))
 
-    effect = {c: moved(forced(c, "total_all", quantity="effect")) for c in ("correct", "any", "incorrect", "foreign")}
+    real = rows("09_real_student", variant="total_all").set_index(["context", "condition"])
+    effect = {condition: moved(found) for condition, found in real.loc["all"].iterrows()}
     points = effect["correct"].replace(" [", " points [")
     yield from (
         f"right ones: {points}",
@@ -182,9 +183,8 @@ def mechanism():
         f"a little backwards, {effect['foreign']}",
     )
     yield from (f"reads them backwards, {effect['incorrect']}; of", f"reads them backwards, {effect['incorrect']}. The")
-    longer = row("09_real_student", condition="incorrect", context="longer", variant="total_all")
-    hidden = forced("incorrect", "total_all", "none", "effect")
-    yield f"still {moved(longer)}; over the {hidden.n} problems whose wrong trace reveals nothing it is {moved(hidden)}"
+    longer, hidden = moved(real.loc["longer", "incorrect"]), forced("incorrect", "total_all", "none", "effect")
+    yield f"still {longer}; over the {hidden.n} problems whose wrong trace reveals nothing it is {moved(hidden)}"
     yield f"after an empty trace it answers {percent(forced('incorrect', 'empty').value)} right"
     assert own("all_wrong", variant="empty") == 0  # "the small one never"
     yield f"`none` then answers {percent(own('none', variant='gold'))} right"
