@@ -138,7 +138,9 @@ def test_sources_that_are_none_are_named(tmp_path):
             P.read_folder(dataset, tmp_path / "babi")
 
 
-@pytest.mark.parametrize("change", [{"evidence": ["0"]}, {"meta": []}, {"more": 1}, {"id": None}])
+@pytest.mark.parametrize("change", [
+    {"evidence": ["0"]}, {"evidence": [99]}, {"answers": []}, {"split": "|test"}, {"meta": []}, {"more": 1},
+])  # fmt: skip
 def test_a_broken_line_is_named(tmp_path, change):
     path = tmp_path / "p.jsonl"
     path.write_text("".join(json.dumps(P.as_row(problem(0)) | extra) + "\n" for extra in ({}, change)))

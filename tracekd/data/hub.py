@@ -63,7 +63,7 @@ def hub_marco(*, seed: int = 121, test_share: float | None = None) -> list[Probl
             rows = tqdm(rows, "MS MARCO from the Hub, about 20,000 rows", unit="row", mininterval=5)
             found = filter(None, build(name, enumerate(rows), load_marco.read_row, unique=False))
             chosen = load_marco.draw(found, np.random.default_rng(seed), until_full=True)
-        write_jsonl(stored, map(as_row, chosen))
+        write_jsonl(stored, map(as_row, load_marco.split(chosen)))
     return load_marco.split(read_problems(stored), test_share=test_share)
 
 

@@ -104,7 +104,7 @@ def as_row(problem: Problem) -> dict:
 
 
 def read_problems(path: str | Path) -> list[Problem]:
-    """Read problems as ``as_row`` writes them; ``ValueError`` where a field is missing, unknown or of another type."""
+    """Read problems as ``as_row`` writes them; ``ValueError`` (file, line) for a missing, unknown or wrong field."""
     return list(build(path, numbered_jsonl(path), _stored, unique=False))
 
 
@@ -112,8 +112,9 @@ def _stored(row: dict) -> Problem:
     for name in sorted({*_FIELDS, *_LISTS, *row}):
         value, item = row.get(name), _LISTS.get(name)
         listed = item and isinstance(value, list) and all(type(one) is item for one in value)
-        expect(listed or isinstance(value, _FIELDS.get(name, ())), name, value, "a field as runs store it")
-    return Problem(**row | {name: tuple(row[name]) for name in _LISTS})
+        filled = listed and (value or name == "evidence")
+        expect(filled or isinstance(value, _FIELDS.get(name, ())), name, value, "a field as runs store it")
+    return check([Problem(**row | {name: tuple(row[name]) for name in _LISTS})])[0]  # so that an error has its line
 
 
 def key(problem: Problem) -> tuple[frozenset[str], str]:
@@ -132,9 +133,7 @@ def drop_leaks(problems: list[Problem]) -> list[Problem]:
     first = {(p.context, p.question): p for p in reversed(clean) if p.split == "train"}
     left = [p for p in clean if p.split == "test" or first[p.context, p.question] is p]
     if dropped := len(problems) - len(left):
-        text = (
-            "%s: %d training problems left out: %d are in the test split in any order of sentences, %d repeat another"
-        )
+        text = "%s: %d training problems left out: %d in the test split in any order of sentences, %d repeat another"
         log.warning(text, problems[0].dataset, dropped, len(problems) - len(clean), len(clean) - len(left))
     return left
 
