@@ -3,9 +3,12 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+hypothesis.settings.register_profile("untimed", deadline=None)  # on a shared machine any example can be slow
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

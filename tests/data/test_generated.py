@@ -17,7 +17,7 @@ from tracekd.decompose.derive import derive
 
 SIZE = {"cotempqa": 240, "marco": 240, "babi": 400}
 seeds = st.integers(0, 2**31 - 1)
-few = settings(max_examples=15, deadline=None)
+few = settings(max_examples=15)
 
 
 @pytest.fixture(scope="module", params=DATASETS)

@@ -188,7 +188,7 @@ _BYTES = [
 ]  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_mutated_files_give_problems_or_a_message_with_file_and_line(tmp_path, data):
     name = data.draw(st.sampled_from(sorted(SAMPLES)))

@@ -73,7 +73,7 @@ def test_errors_name_line_and_value(tmp_path, change, words):
         problems.load_own(tmp_path / "mine.jsonl")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(alphabet="aB1 .,;:'\"()[]{}<>/-*+#&|?°é‘", min_size=1, max_size=9))
 def test_every_accepted_answer_is_scored_right_when_it_is_given(text):
     p = problem.Problem("own/a/1", "own", "a", ("It is so.", "Other."), "q?", (text,), (0,), "test")

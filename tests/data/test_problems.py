@@ -85,7 +85,7 @@ def test_bad_sets_are_refused_with_the_value(problems, value):
         P.check(problems)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=6), st.integers(1, 200), st.integers(0, 2**32 - 1))
 def test_selection_keeps_shares_and_never_repeats(counts, size, seed):
     pool = [problem(n, category=f"c{c}") for c, count in enumerate(counts) for n in range(count)]

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tracekd.io import records
@@ -36,7 +36,6 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@settings(deadline=None)
 @given(st.integers(0, 200))
 def test_a_file_torn_anywhere_gives_its_whole_lines_back(tmp_path_factory, cut):
     path = tmp_path_factory.mktemp("t") / "a.jsonl"

@@ -63,7 +63,7 @@ def test_a_template_that_ends_with_the_pad_is_refused():
         sft.end_token(tokenizer)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.text(st.characters(blacklist_categories=("Cs",)), min_size=1, max_size=80))
 def test_any_text_survives_the_round_trip(text):
     """Facts and questions of any script reach the student as they are, and the prompt stays a prefix."""

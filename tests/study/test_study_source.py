@@ -89,7 +89,7 @@ def test_what_is_no_file_of_ratings_is_named(tmp_path, content, named):
         study.read(tmp_path / "x.csv")
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     edits=st.lists(
         st.tuples(
