@@ -188,6 +188,8 @@ def mechanism():
     yield f"after an empty trace it answers {percent(forced('incorrect', 'empty').value)} right"
     assert own("all_wrong", variant="empty") == 0  # "the small one never"
     yield f"`none` then answers {percent(own('none', variant='gold'))} right"
+    shares = [percent(own("foreign", variant=variant)) for variant in ("wrong_facts", "gold")]
+    yield "better after one wrong fact ({}) than after the right one ({})".format(*shares)
 
 
 @pytest.mark.parametrize(

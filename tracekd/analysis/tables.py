@@ -71,8 +71,8 @@ def accuracy(
 ) -> pd.DataFrame:
     """Mean of a flag, or of a number in 0..1 such as F1, for each group.
 
-    Returns columns ``by``; value, low, high (0..1, of ``bootstrap.pooled``), t_low, t_high
-    (two-way random-effects t interval, from two seeds on), problems, outputs, seeds, interval (its kind).
+    Returns columns ``by``; value, low, high (0..1, of ``bootstrap.pooled``), t_low, t_high (two-way random-effects t
+    interval, from two seeds on), problems, outputs, seeds, interval (its kind).
     """
     rows = []
     for key, part in _seeded(frame).groupby(list(by), sort=False, observed=True):

@@ -98,7 +98,8 @@ def accuracy(table: pd.DataFrame) -> Figure:
             part = part.assign(line=part.line + part[SIZE].map(lambda size: f", {size:,}" if size else ""))
         points(part, ax, group="line", unit="")
         n = " to ".join(map(str, sorted({part.problems.min(), part.problems.max()})))
-        ax.set_title(f"{named(dataset)}, n = {n} test problems, trained on {' or '.join(sizes)}", loc="left")
+        trained = f", trained on {' or '.join(sizes)}" if sizes else ""
+        ax.set_title(f"{named(dataset)}, n = {n} test problems{trained}", loc="left")
     axs[-1].set_xlabel("share of answers right")
     return fig
 
