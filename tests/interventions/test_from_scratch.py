@@ -19,7 +19,7 @@ from tracekd.io.records import append_jsonl, read_jsonl
 from tracekd.scoring.aligned import verdict
 from tracekd.traces import templates
 
-TINY = Setting("right", steps=4, looks=2, test=6, problems=40)
+TINY = Setting("correct", steps=4, looks=2, test=6, problems=40)
 FACTS, SEEDS = st.integers(2, 8), st.integers(0, 10**6)
 
 
@@ -43,16 +43,16 @@ def test_kinds_are_what_they_say(facts, seed):
     problem, rng = one(facts, seed, distractors=2)
     stated = {kind: world.trace(problem, kind, rng).retrieval for kind in world.KINDS}
     asked_for = {fact for fact in problem.context if world.WENT.fullmatch(fact)}
-    assert stated["none"] is None and stated["filler"] is None
-    assert stated["right"] == problem.facts
+    assert stated["vanilla"] is None and stated["filler"] is None
+    assert stated["correct"] == problem.facts
     assert set(stated["all_wrong"]) == asked_for - set(problem.facts)
     assert len(stated["one_wrong"]) == 1 and set(stated["one_wrong"]) <= set(stated["all_wrong"])
     assert len(stated["any"]) == 1 and set(stated["any"]) <= asked_for
     who, where = world.WENT.fullmatch(*stated["foreign"]).groups()
     assert who not in " ".join(problem.context) and where not in " ".join(problem.context)
     assert problem.answers[0] not in stated["masked"][0] and world.MASK in stated["masked"][0]
-    with pytest.raises(ValueError, match="'rihgt'"):
-        world.trace(problem, "rihgt", rng)
+    with pytest.raises(ValueError, match="'corect'"):
+        world.trace(problem, "corect", rng)
 
 
 @pytest.mark.parametrize(("kind", "share"), [("any", 0.2), ("wrong_25", 0.75), ("wrong_75", 0.25)])
@@ -75,7 +75,7 @@ def test_a_target_is_judged_right_as_a_text_and_as_tokens(facts, seed, kind):
         one(1, seed)
 
 
-@pytest.mark.parametrize("kind", ["none", "right", "all_wrong"])
+@pytest.mark.parametrize("kind", ["vanilla", "correct", "all_wrong"])
 def test_the_loss_falls_on_trace_and_answer_alone(kind):
     rng = np.random.default_rng(0)
     found = world.problems(3, 3, rng)
@@ -84,8 +84,8 @@ def test_the_loss_falls_on_trace_and_answer_alone(kind):
         start = len(world.encode(templates.prompt(problem)))
         # K names and places, the word Question, and the name asked for.
         assert start == 2 * 3 + 2 and label[:start] == [-100] * start
-        # none: <answer> place </answer>; right: + <think> name place </think>; all_wrong: two pairs in it.
-        length = {"none": 3, "right": 7, "all_wrong": 9}[kind]
+        # vanilla: <answer> place </answer>; correct: + <think> name place </think>; all_wrong: two pairs in it.
+        length = {"vanilla": 3, "correct": 7, "all_wrong": 9}[kind]
         assert label[start : start + length] == row[start : start + length] and world.END in label
         assert set(label[start + length :]) <= {-100}
 
@@ -94,9 +94,9 @@ def test_a_training_repeats_by_its_seed_and_starts_as_the_recorded_one():
     first, again, other = (json.loads(json.dumps(world.finished(replace(TINY, seed=s)))) for s in (1, 1, 5))
     assert first["curve"] == again["curve"] != other["curve"]
     looks = record.recorded()
-    wanted = looks[(looks.kind == "right") & (looks.facts == 5) & (looks.seed == 121) & looks.smeared].iloc[0]
+    wanted = looks[(looks.kind == "correct") & (looks.facts == 5) & (looks.seed == 121) & looks.smeared].iloc[0]
     torch.set_num_threads(1)
-    step, loss, _ = next(world.train(Setting("right", steps=int(wanted.steps), looks=12)))
+    step, loss, _ = next(world.train(Setting("correct", steps=int(wanted.steps), looks=12)))
     assert (step, loss) == (wanted.step, pytest.approx(wanted.loss, rel=1e-3))
 
 
@@ -104,19 +104,19 @@ def test_a_training_repeats_by_its_seed_and_starts_as_the_recorded_one():
 def test_right_and_wrong_traces_teach_retrieval_and_only_the_right_one_is_followed():
     """The one real training: 0.2 is chance with five facts; seeds are fixed, so the bits are."""
     size = {"steps": 220, "looks": 1, "test": 50, "problems": 6000}
-    right, wrong = (world.finished(Setting(kind, **size))["curve"][-1] for kind in ("right", "one_wrong"))
+    right, wrong = (world.finished(Setting(kind, **size))["curve"][-1] for kind in ("correct", "one_wrong"))
     assert right["own"] > 40 and right["gold"] > 40 and right["wrong_facts"] < 10
     assert wrong["own"] > 40 and wrong["wrong_facts"] > 40
 
 
 def test_a_record_goes_on_where_it_stopped(tmp_path):
-    path, wanted = tmp_path / "trainings.jsonl", [replace(TINY, kind=kind) for kind in ("none", "any", "right")]
+    path, wanted = tmp_path / "trainings.jsonl", [replace(TINY, kind=kind) for kind in ("vanilla", "any", "correct")]
     assert len(list(mechanism.complete(path, wanted[:2], 1))) == 2
     first = path.read_bytes()
     with path.open("ab") as file:
         file.write(b'{"kind": "ri')  # killed while it wrote
     made = list(mechanism.complete(path, wanted, 2))
-    assert sorted(record["kind"] for record in made) == ["any", "none", "right"]
+    assert sorted(record["kind"] for record in made) == ["any", "correct", "vanilla"]
     assert path.read_bytes().startswith(first) and len(list(read_jsonl(path))) == 3
     looks = mechanism.table(made)
     assert len(looks) == 3 * TINY.looks and set(looks.source) == {world.LABEL}
@@ -138,7 +138,7 @@ def test_a_prediction_is_judged_by_the_interval_over_seeds(right, word):
     # "trace is the reasoning" predicts chance for own answers after training on one wrong fact.
     assert judged.loc[("one_wrong", "own"), "trace is the reasoning"] == f"chance: {word}"
     assert judged.loc[("one_wrong", "own"), "measured"].startswith(f"{np.mean(right) / 100:.2f}")
-    assert judged.loc[("right", "own"), "measured"] == record.NOT_TESTED
+    assert judged.loc[("correct", "own"), "measured"] == record.NOT_TESTED
     counts = record.summary(found).set_index("account").loc["trace is the reasoning"]
     assert counts[word] == (6 if word == record.NOT_TESTED else 1) and counts.sum() == 6
 

@@ -23,7 +23,7 @@ MISSPELT = [
     (["export", "--profile", "smoke", "--condition", "vanila"], "'vanilla'"),
     (["teacher", __file__, "--url", "http://localhost:9/v1", "--model", "m", "--workers=-1"], "-1"),
     (["leakage", "--dtaa", "x"], "'--data'"),
-    (["mechanism", "--kinds", "right,al_wrong"], "'all_wrong'"),
+    (["mechanism", "--kinds", "correct,al_wrong"], "'all_wrong'"),
     (["derive", "x", "--lst"], "'--list'"),
     (["score", "--dataset", "babi", "--rules", "alinged", "--problems", ".", "--outputs", "."], "'aligned'"),
     (["replication", "--profiles", "gird"], "'grid'"),

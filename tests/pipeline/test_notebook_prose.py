@@ -156,11 +156,11 @@ def mechanism():
     def own(kind, facts=5, steps=300, column="value", variant="own"):
         return cell("09_levels", column, variant=variant, kind=kind, facts=facts, steps=steps)
 
-    taught = [own(kind) for kind in ("right", "one_wrong", "any", "all_wrong")]
-    yield f"answer {percent(min(taught))} to {percent(max(taught))} right, and those without traces {own('none'):.0%}"
-    yield f"{own('none', column='learned')} seeds of `none` and {own('filler', column='learned')} of `filler` have"
-    long = {kind: own(kind, steps=1200, column="learned") for kind in ("none", "foreign", "masked")}
-    yield f"after 1,200 steps all {long['none']} seeds have learned it"
+    taught = [own(kind) for kind in ("correct", "one_wrong", "any", "all_wrong")]
+    yield f"answer {percent(min(taught))} to {percent(max(taught))} right, and those without traces {own('vanilla'):.0%}"
+    yield f"{own('vanilla', column='learned')} seeds of `vanilla` and {own('filler', column='learned')} of `filler` have"
+    long = {kind: own(kind, steps=1200, column="learned") for kind in ("vanilla", "foreign", "masked")}
+    yield f"after 1,200 steps all {long['vanilla']} seeds have learned it"
     yield f"after 1,200 steps {long['foreign']} and {long['masked']} of 20 seeds have learned"
     after = {(v, n): percent(own("all_wrong", n, variant=v)) for v in ("wrong_facts", "gold") for n in (2, 3, 5, 8)}
     assert {after["wrong_facts", 5], after["wrong_facts", 8], after["gold", 5], after["gold", 8]} == {"0%"}
@@ -187,7 +187,7 @@ def mechanism():
     yield f"still {longer}; over the {hidden.n} problems whose wrong trace reveals nothing it is {moved(hidden)}"
     yield f"after an empty trace it answers {percent(forced('incorrect', 'empty').value)} right"
     assert own("all_wrong", variant="empty") == 0  # "the small one never"
-    yield f"`none` then answers {percent(own('none', variant='gold'))} right"
+    yield f"`vanilla` then answers {percent(own('vanilla', variant='gold'))} right"
     shares = [percent(own("foreign", variant=variant)) for variant in ("wrong_facts", "gold")]
     yield "better after one wrong fact ({}) than after the right one ({})".format(*shares)
 

@@ -28,8 +28,8 @@ from tracekd.traces.templates import Trace
 DOTS = "..."  # a word that says nothing
 LABEL, CATEGORY = "GENERATED one-fact problems", "single-supporting-fact"
 KINDS: Mapping[str, str] = {
-    "none": "no trace",
-    "right": "the right fact",
+    "vanilla": "no trace",
+    "correct": "the right fact",
     "one_wrong": "one wrong fact of the context",
     "all_wrong": "all wrong facts of the context",
     "any": "one fact of the context, drawn blind",
@@ -40,8 +40,8 @@ KINDS: Mapping[str, str] = {
 }
 # Traces put before an answer, and the kind of each; names as in ``forced.VARIANTS`` where the trace is the same.
 FORCED = {
-    "gold": "right", "wrong_facts": "one_wrong", "all_wrong": "all_wrong", "other": "foreign", "masked": "masked",
-    "empty": "none",
+    "gold": "correct", "wrong_facts": "one_wrong", "all_wrong": "all_wrong", "other": "foreign", "masked": "masked",
+    "empty": "vanilla",
 }  # fmt: skip
 VARIANTS = ("own", *FORCED)
 # Few words: with 24 people and places the lookup took three times as many steps to form.
@@ -83,8 +83,8 @@ def problems(
 
 def trace(problem: Problem, kind: str, rng: np.random.Generator) -> Trace:
     """The trace of one of ``KINDS`` that a student is taught on a problem; ValueError for an unknown kind."""
-    if kind in ("none", "filler"):
-        return Trace("vanilla", "") if kind == "none" else Trace(kind, f"{DOTS} {DOTS}")
+    if kind in ("vanilla", "filler"):
+        return Trace(kind, "") if kind == "vanilla" else Trace(kind, f"{DOTS} {DOTS}")
     facts = stated(problem, kind, rng)
     return Trace(kind, templates.render("babi", CATEGORY, facts), CATEGORY, facts)
 
@@ -92,12 +92,12 @@ def trace(problem: Problem, kind: str, rng: np.random.Generator) -> Trace:
 def stated(problem: Problem, kind: str, rng: np.random.Generator) -> tuple[str, ...]:
     """The facts that a trace of a kind states, in context order; see ``trace``."""
     if kind.startswith("wrong_"):
-        kind = "one_wrong" if 100 * rng.random() < int(kind.removeprefix("wrong_")) else "right"
+        kind = "one_wrong" if 100 * rng.random() < int(kind.removeprefix("wrong_")) else "correct"
     context, gold = " ".join(problem.context), problem.facts
     asked_for = [fact for fact in problem.context if WENT.fullmatch(fact)]
     wrong = [fact for fact in asked_for if fact not in gold]
     masked = [fact.replace(f"{problem.answers[0]}.", f"{MASK}.") for fact in gold]
-    if whole := {"right": gold, "all_wrong": wrong, "masked": masked}.get(kind):
+    if whole := {"correct": gold, "all_wrong": wrong, "masked": masked}.get(kind):
         return tuple(whole)
     absent = [[word for word in words if word not in context] for words in (PEOPLE, PLACES)]
     pools = {"one_wrong": ["{}", wrong], "any": ["{}", asked_for], "foreign": ["{} went to the {}.", *absent]}
