@@ -65,7 +65,7 @@ def human_study():
     r1, correct = (cell("05_published_means", name, quantity="interpretability") for name in ("r1", "correct"))
     yield f"people rate them {correct - r1:.2f} points (on a scale of 1 to 5) lower"
     yield f"rated {correct} of 5 for interpretability, raw R1 traces {r1}"
-    yield f"a high workload, {cell('05_published_means', 'r1', quantity='cognitive_load')}"
+    yield f"a high cognitive load, {cell('05_published_means', 'r1', quantity='cognitive_load')}"
     llama = {"student": "Llama-3.2-1B-Instruct"}
     shares = [cell("05_published_means", name, **llama) for name in ("r1", "correct")]
     yield "reaches {:.0f}% with them and {:.0f}% with decomposed traces".format(*shares)
@@ -157,8 +157,9 @@ def mechanism():
         return cell("09_levels", column, variant=variant, kind=kind, facts=facts, steps=steps)
 
     taught = [own(kind) for kind in ("correct", "one_wrong", "any", "all_wrong")]
-    yield f"answer {percent(min(taught))} to {percent(max(taught))} right, and those without traces {own('vanilla'):.0%}"
-    yield f"{own('vanilla', column='learned')} seeds of `vanilla` and {own('filler', column='learned')} of `filler` have"
+    untaught, learned = own("vanilla"), [own(kind, column="learned") for kind in ("vanilla", "filler")]
+    yield f"answer {percent(min(taught))} to {percent(max(taught))} right, and those without traces {untaught:.0%}"
+    yield "{} seeds of `vanilla` and {} of `filler` have".format(*learned)
     long = {kind: own(kind, steps=1200, column="learned") for kind in ("vanilla", "foreign", "masked")}
     yield f"after 1,200 steps all {long['vanilla']} seeds have learned it"
     yield f"after 1,200 steps {long['foreign']} and {long['masked']} of 20 seeds have learned"
