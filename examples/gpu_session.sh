@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Everything that wants a GPU, in one go: benches beside their peers, then the gpu profile from end to end.
 #   OUT=results examples/gpu_session.sh
-# Needs: pip install -e . trl   Writes JSON, logs and the run's artefacts below $OUT; goes on after a failed bench.
+# Needs: pip install -e . trl   Writes JSON, logs and the run's artefacts below $OUT; goes on after a failed bench. The
+# replication at the end is added to figures/data, too.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 out=${OUT:-gpu_results}
@@ -10,7 +11,7 @@ export TRACEKD_RUNS=${TRACEKD_RUNS:-$out/runs}
 
 bench() { # name, then the options of `tracekd bench`
   echo "== $1"
-  python -m tracekd bench "${@:2}" --record >"$out/$1.json" 2>"$out/$1.log" || tail -3 "$out/$1.log"
+  python -m tracekd bench "${@:2}" >"$out/$1.json" 2>"$out/$1.log" || tail -3 "$out/$1.log"
 }
 # A random student of Llama-3.2-1B's published shape costs what the real one costs, and answers nothing.
 python - "$out/shape-llama-3.2-1b" <<'EOF'

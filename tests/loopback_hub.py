@@ -18,7 +18,7 @@ class Hub:
     """A server in a thread; ``with Hub(folder) as hub`` and then ``hub.address``.
 
     Args:
-        folder: ``datasets/<owner>/<name>/...`` with the files.
+        folder: ``datasets/<owner>/<name>/...`` and ``models/<owner>/<name>/...`` with the files.
         fault: called with the path of each request; what it returns is the failure to play: None, a status code,
             ``gated``, ``cut`` (half of the body, then the connection ends) or ``silent`` (no answer until the end).
     """
@@ -51,8 +51,8 @@ class _Handler(BaseHTTPRequestHandler):
         path, self.body = self.path.partition("?")[0], self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.hub.requests.append(f"{self.command} {path}")
         fault = self.hub.fault(path)
-        found = re.fullmatch(r"/(api/)?datasets/([^/]+/[^/]+)(?:/(.*))?", path)
-        folder = self.hub.folder / "datasets" / found[2] if found else None
+        found = re.fullmatch(r"/(api/)?(datasets/|models/)?([^/]+/[^/]+)(?:/(.*))?", path)
+        folder = self.hub.folder / (found[2] or "models/") / found[3] if found else None
         if fault == "silent":
             self.hub.ended.wait(60)
             self.close_connection = True
@@ -63,9 +63,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif folder is None or not folder.is_dir():
             self.send(404, b"{}", {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"})
         elif found[1]:
-            self.api(folder, found[2], found[3] or "")
+            self.api(folder, found[3], found[4] or "")
         else:
-            self.file(folder / found[3].split("/", 2)[-1], cut=fault == "cut")
+            self.file(folder / found[4].split("/", 2)[-1], cut=fault == "cut")
 
     do_HEAD = do_GET = do_POST = answer
 

@@ -33,11 +33,6 @@ def test_an_heir_changes_only_what_it_says():
     assert heir.generate_batch == 32 != base.generate_batch and heir.learning_rate == base.learning_rate == 2e-4
 
 
-def test_unknown_profiles_give_the_nearest():
-    with pytest.raises(ValueError, match=r"'smok'.*'smoke'"):
-        config.load("smok")
-
-
 def test_draws_follow_seed_and_name():
     run, other = (open_run("04_evaluate", "smoke", seed) for seed in (121, 122))
     assert run.rng("a").random() == run.rng("a").random() != run.rng("b").random()

@@ -151,5 +151,4 @@ def hardware() -> str:
 def versions() -> str:
     """Python and ``PACKAGES`` with their versions."""
     there = {found.name: found.version for found in importlib.metadata.distributions()}
-    found = [f"{package} {there.get(package, '-')}" for package in PACKAGES]
-    return ", ".join([f"Python {platform.python_version()}", *found])
+    return ", ".join([f"Python {platform.python_version()}", *(f"{name} {there.get(name, '-')}" for name in PACKAGES)])

@@ -88,6 +88,8 @@ def evidence() -> list[tuple[list[float], str]]:
     marco = printed[printed.dataset == "marco"]
     dependent = [NOT_SUPPORTED if (part.p_holm < 0.05).any() else INCONCLUSIVE for part in (printed, right, marco)]
     few = (wrong.both + wrong.trace_only).max()
+    facts = compared.query("rules == @OURS and condition == 'incorrect' and step == 'retrieval'")
+    ends = [*(facts.both + facts.trace_only).agg(["min", "max"]), *facts.phi.agg(["min", "max"]).round(2)]
     assert marco.phi_high.max() < 0  # "the association is negative"
     incorrect = pairs[pairs.second == "incorrect"]
     qwen = incorrect[(incorrect.dataset == "cotempqa") & (incorrect.student == "Qwen3-1.7B")]  # as published first
@@ -100,7 +102,7 @@ def evidence() -> list[tuple[list[float], str]]:
         (shares, SUPPORTED if given[2][1] <= 28 <= given[2][2] else NOT_SUPPORTED),
         (counted, dependent[0]),
         ([round(found, 2) for found in (right.phi.min(), right.phi.max(), right.phi_low.min())], dependent[1]),
-        ([few], NOT_TESTED if few < 30 else INCONCLUSIVE),
+        ([few, *ends, len(facts), (facts.p_holm < 0.05).sum()], NOT_TESTED if few < 30 else INCONCLUSIVE),
         ([round(marco.phi.min(), 2), round(marco.phi.max(), 2), round(marco.chi2.min(), 1)], dependent[2]),
         of_lower(incorrect[incorrect["first"] == "vanilla"]),
         of_lower(incorrect[incorrect["first"] == "correct"]),

@@ -118,7 +118,6 @@ def test_associations_and_contrasts(frame):
 
 
 def test_missing_problems_are_counted(tmp_path):
-    (tmp_path / "cotempqa").mkdir()
     path = tmp_path / "cotempqa" / "correct-1.jsonl"
     about = {"student": "S", "condition": "correct", "seed": 1, "n_tokens": 30}
     write_jsonl(path, [{"id": PROBLEM.id, "text": "<answer>['Orion']</answer>", "finished": True, **about}])

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -16,6 +17,7 @@ from loopback_hub import Hub
 from tracekd import config
 from tracekd.data import hub, problem
 from tracekd.run import open_run
+from tracekd.students import registry
 
 STORY = "1 Ann moved to the attic.\n2 Where is Ann? \tattic\t1\n"
 CARD = "---\nconfigs:\n- config_name: v2.1\n  data_files:\n" + "".join(
@@ -135,6 +137,15 @@ def test_no_network_at_all(tmp_path):
     assert all("check the connection" in found[name] for name in ("cotempqa", "marco"))
     offline, _ = client("https://huggingface.co", tmp_path, "cotempqa", HF_HUB_OFFLINE="1")
     assert offline["probe"][0] == "generated" and "HF_HUB_OFFLINE" in offline["cotempqa"]
+
+
+def test_a_student_is_fetched_with_its_weights_and_its_size_is_known_without_them(tmp_path):
+    code = "from tracekd.students import registry as r; print(r.weights_bytes('lab/tiny') + r.main(['lab/tiny']))"
+    shutil.copytree(registry.resolve("tiny-random"), tmp_path / "models/lab/tiny")
+    with Hub(tmp_path) as served:
+        found, _ = client(served.address, tmp_path / "cache", code=code)
+    assert found == pytest.approx(registry.weights_bytes("tiny-random"), rel=0.01)  # the file has a header, too
+    assert any("GET" in path and path.endswith("/model.safetensors") for path in served.requests)
 
 
 def test_auto_is_decided_once_for_a_run_and_can_be_decided_anew(tmp_path, monkeypatch, capsys):

@@ -1,8 +1,5 @@
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -199,12 +196,3 @@ def test_the_authors_rule_for_ms_marcos_evidence_agrees_as_recorded(shared_data)
         assert (row.n, row.agree, row.no_word) == (len(part), agree, sum(not rule for rule, _ in part))
         low, high = wilson(agree, row.n)
         assert row.percent == f"{100 * agree / row.n:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
-
-
-def test_ranking_passages_does_not_start_jax(tmp_path):
-    (tmp_path / "jax").mkdir()
-    (tmp_path / "jax" / "__init__.py").write_text("raise SystemExit('JAX was started')")
-    code = "from tracekd.decompose.derive_marco import rank; print(rank(['a cat', 'a dog'], 'which dog?')[0][0])"
-    paths = os.pathsep.join([str(tmp_path), *sys.path])
-    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths}, capture_output=True)
-    assert (done.returncode, done.stdout.strip()) == (0, b"1"), done.stderr

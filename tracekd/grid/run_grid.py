@@ -195,8 +195,9 @@ def main(command: str, argv: list[str]) -> int:
     file = logging.FileHandler(run.path("logs", f"{command}-{shard}.log"))
     form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
     logging.basicConfig(level=logging.INFO, format=form, handlers=[screen, file])
-    untrained = command == "generate" and not options.trained
-    todo = chosen(output_jobs(run) if untrained else adapter_jobs(run), options)
+    jobs = output_jobs(run) if command == "generate" and not options.trained else adapter_jobs(run)
+    all_of_them = not getattr(options, "untrained", False)
+    todo = chosen([job for job in jobs if all_of_them or job[1] in UNTRAINED], options)
     if options.list:
         print("\n".join(f"{d} {c} {s}" for d, c, s in todo))
     elif command == "export":
@@ -215,7 +216,7 @@ main_train, main_generate, main_intervene, main_export = (partial(main, command)
 def _options(command: str, argv: list[str]) -> argparse.Namespace:
     made = Parser(command, ABOUT[command], f"python -m tracekd {command} --profile smoke --dataset babi")
     made.add_argument("--profile", type=profile_name, default="cpu", help="default: cpu")
-    made.add_argument("--data", default="", help="generated, hub or a folder (default: the profile's)")
+    made.add_argument("--data", default="", help="generated, hub, a folder or your .jsonl (default: profile's)")
     if command in ("train", "export"):
         made.add_argument("--texts", default="", help="a teacher's texts, or templated (default: TRACEKD_TEXTS, auto)")
     made.add_argument("--first-seed", type=int, default=121, help="of the run; its other seeds follow")
@@ -228,6 +229,7 @@ def _options(command: str, argv: list[str]) -> argparse.Namespace:
         made.add_argument("--output", type=Path, default=Path("export"), help="folder (default: export)")
     if command == "generate":
         made.add_argument("--trained", action="store_true", help="only students with an adapter: the jobs of `train`")
+        made.add_argument("--untrained", action="store_true", help="only the others: zero-shot and few-shot")
     options = made.parse_args(argv)
     if options.workers is not None and options.workers < 1:
         raise ValueError(f"--workers {options.workers}: expected 1 or more")
@@ -236,7 +238,7 @@ def _options(command: str, argv: list[str]) -> argparse.Namespace:
 
 def export(run, keys: Iterable[tuple[str, str]], folder: Path) -> None:
     """Write SFT sets as DATASET/CONDITION.jsonl; TRL puts the loss on ``completion`` alone, as `tracekd train` does."""
-    sets = sft.kept(run)
+    sets = sft.training_sets(run)
     for dataset, condition in keys:
         path = folder / dataset / f"{condition}.jsonl"
         rows = [

@@ -1,6 +1,7 @@
 """The run that a notebook works in: one that saves figures and tables, and shows sentences."""
 
 from IPython.display import Markdown, display
+from matplotlib import rcParams
 
 from tracekd import run
 from tracekd.pipeline import artefacts
@@ -20,5 +21,5 @@ class NotebookRun(run.Run):
 
 def open_run(notebook: str, profile: str, seed: int = 121, data: str = "") -> NotebookRun:
     """Open a notebook's run in the project's style of figures: arguments and errors of ``run.open_run``."""
-    style.use_style()
+    rcParams.update(style.STYLE)
     return run.open_run(notebook, profile, seed, data, kind=NotebookRun)

@@ -20,7 +20,7 @@ COLOURS = {
     "incorrect_as_published": OKABE_ITO["purple"],
 }  # fmt: skip
 MARKERS = dict(zip(COLOURS, "osD^vPX*<>hHd8psX", strict=True))  # one for each condition, the same in every picture
-STYLE = {
+STYLE = {  # for column width: 8 pt type, thin axes, embedded fonts
     "figure.figsize": (3.35, 2.5), "figure.dpi": 150, "figure.constrained_layout.use": True,
     "savefig.dpi": 200, "savefig.bbox": "tight",
     "font.size": 8, "axes.titlesize": 8, "axes.labelsize": 8, "xtick.labelsize": 7.5, "ytick.labelsize": 7.5,
@@ -29,11 +29,6 @@ STYLE = {
     "axes.prop_cycle": mpl.cycler(color=[c for n, c in OKABE_ITO.items() if n not in ("black", "yellow")]),
 }  # fmt: skip
 WIDTH = 6.9  # inches: both columns
-
-
-def use_style() -> None:
-    """Set matplotlib so that figures read well at column width: 8 pt type, thin axes, embedded fonts."""
-    mpl.rcParams.update(STYLE)
 
 
 def colour_of(condition: str) -> str:

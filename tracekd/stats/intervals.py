@@ -27,8 +27,7 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
         raise ValueError(f"{hits} hits of {n}: expected a count between 0 and n")
     if n == 0:
         return NAN, NAN
-    low, high = proportion_confint(hits, n, alpha=1 - LEVEL, method="wilson")
-    return float(low), float(high)
+    return tuple(map(float, proportion_confint(hits, n, alpha=1 - LEVEL, method="wilson")))
 
 
 def newcombe(hits: int, n: int, other_hits: int, other_n: int) -> tuple[float, float, float]:

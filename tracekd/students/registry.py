@@ -201,17 +201,22 @@ def identity(name: str) -> str:
     return str(where)
 
 
+@cache
 def weights_bytes(name: str) -> int:
-    """Bytes of a student's weights in fp32; if it is not on this machine yet, those of 1.2 billion weights."""
-    folder = Path(resolve(name))
-    files = sum(path.stat().st_size for path in folder.glob("*.safetensors")) if folder.is_dir() else 0
-    return files or 4 * 1_200_000_000
+    """Bytes of a student's weights: of a folder's files; of a Hub id in fp32, by its configuration."""
+    if files := [path.stat().st_size for path in Path(resolve(name)).glob("*.safetensors")]:
+        return sum(files)
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):  # shapes alone, without memory
+        return 4 * sum(p.numel() for p in AutoModelForCausalLM.from_config(load_config(name)).parameters())
 
 
 def load_model(name: str, *, quantise: bool = True, dtype=None):
     """The student on the best device: NF4, doubly quantised (QLoRA, Dettmers et al. 2023), or plain, in ``dtype``."""
     import torch
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig, DynamicCache
 
     if weights_bytes(name) < SMALL:
         torch.set_num_threads(1)
@@ -221,6 +226,8 @@ def load_model(name: str, *, quantise: bool = True, dtype=None):
         nf4 = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True, "bnb_4bit_compute_dtype": dtype}
         options["quantization_config"] = BitsAndBytesConfig(load_in_4bit=True, **nf4)
     model = _loaded(name, AutoModelForCausalLM.from_pretrained, **options)
+    if kinds := {type(layer).__name__ for layer in DynamicCache(config=model.config).layers} - {"DynamicLayer"}:
+        raise StudentUnavailable(f"{name!r} looks back over a window ({', '.join(kinds)}): take one of {[*STUDENTS]}")
     model.generation_config.pad_token_id = load_tokenizer(name).pad_token_id
     return model
 
@@ -267,10 +274,14 @@ def _loaded(name: str, load, **options):
 
 
 def main(argv: list[str]) -> int:
-    """Fetch a student, so that later runs work offline, and print where it lies."""
+    """Fetch a student with its weights, so that later runs work offline, and print where it lies."""
+    from huggingface_hub import snapshot_download
+
     parser = Parser("student", main.__doc__, "python -m tracekd student smollm2-135m")
     parser.add_argument("name", nargs="?", default="smollm2-135m", help=", ".join(STUDENTS))
-    name = parser.parse_args(argv).name
-    load_tokenizer(name)
-    print(f"{name}: {resolve(name)}")
+    load_tokenizer(name := parser.parse_args(argv).name)
+    where = resolve(name)
+    if not Path(where).is_dir():  # a Hub id: fetch what ``from_pretrained`` reads
+        where = _loaded(name, snapshot_download, allow_patterns=["*.json", "*.safetensors", "*.model", "*.jinja"])
+    print(f"{name}: {where}")
     return 0
