@@ -83,11 +83,3 @@ def test_differences_count_texts_and_verdicts_apart():
     space = tokenizer(" ", add_special_tokens=False).input_ids
     second = {a: first[a], b: ([*right[b], *space], True), c: ([], True)}  # the same; a space more; nothing at all
     assert peers.differences(problems, first, second, tokenizer) == {"n": 3, "text": 2, "verdict": 1}
-
-
-def test_an_unknown_or_missing_peer_is_named(monkeypatch):
-    with pytest.raises(ValueError, match="'trl'"):
-        benches.wanted("trll", benches.PEERS["train"])
-    monkeypatch.setattr(benches.importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(ValueError, match="pip install trl"):
-        benches.wanted("trl", benches.PEERS["train"])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from test_load_marco import record
 from test_own_set import lines, own, small
 
-from tracekd.data import hub, load_babi, load_cotempqa, problem, problems
+from tracekd.data import load_babi, load_cotempqa, problem, problems
 
 ASKED = "While Ada Poe was working for Acme, which employer did Ada Poe work for at the same time?"
 FACTS = ["Ada Poe works for Acme from 1999 to 2001.", "Ada Poe works for Zed Co from 1999 to 2001."]
@@ -158,15 +158,6 @@ def test_encodings_are_read_or_named(tmp_path):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ValueError, match=f"{name}.*{words}"):
             problems.read_any(tmp_path / name)
-
-
-@pytest.mark.network
-def test_the_hub_has_the_sets():
-    """What can be known of bAbI: its archive's tasks have 1,000 questions a split, a story has one or more of them."""
-    assert len(hub.hub_cotempqa()) == 4748
-    counts = Counter((p.category, p.split) for p in hub.hub_babi())
-    assert set(counts) == {(c, s) for c in problem.CATEGORIES["babi"] for s in ("train", "test")}
-    assert all(100 <= n <= 1000 for n in counts.values())
 
 
 # ---- mutations

@@ -105,14 +105,19 @@ def released_outputs():
     yield "the right facts in {} to {} outputs each".format(*(facts.both + facts.trace_only).agg(["min", "max"]))
     yield f"phi is {facts.phi.min():.2f} to {facts.phi.max():.2f}, and four of the six reject independence"
     assert ((facts.p_holm < 0.05).sum(), len(facts)) == (4, 6)
-    llama = {"rules": "id-aligned", "dataset": "babi", "student": "Llama-3.2-1B-Instruct"}
-    gap = cell("06_contrasts", "difference", **llama, first="vanilla", second="incorrect")
+    pair = {"rules": "id-aligned", "dataset": "babi", "first": "vanilla", "second": "incorrect"}
+    gap = cell("06_contrasts", "difference", student="Llama-3.2-1B-Instruct", **pair)
     yield f"{100 * gap:.1f} points compared with no traces"
 
 
-def forced(condition, trace, reveals="all", quantity="accuracy"):
-    where = {"quantity": quantity, "reveals": reveals, "condition": condition, "effect": trace, "dataset": "babi"}
+def forced(condition, trace, reveals="all", quantity="accuracy", dataset="babi"):
+    where = {"quantity": quantity, "reveals": reveals, "condition": condition, "effect": trace, "dataset": dataset}
     return row("08_effects", **where)
+
+
+def on_dates(text, cells):
+    """``text`` with CoTempQA's accuracies after forced traces; ``cells``: "condition trace, condition trace"."""
+    return text.format(*(percent(forced(*one.split(), dataset="cotempqa").value) for one in cells.split(", ")))
 
 
 def interventions():
@@ -121,6 +126,10 @@ def interventions():
     shares = [percent(one.value) for one in (right[0], wrong[0], right[1], wrong[1])]
     yield "{} right after a right trace and {} after a wrong one; students trained on".format(*shares)
     yield "incorrect traces {2} and {3}.".format(*shares)
+    pairs = "correct gold, correct both_wrong, incorrect gold, incorrect both_wrong"
+    yield on_dates("the shares are {} and {}, and {} and {}.", pairs)
+    yield on_dates("answers {} right after gold, and {} after gold with", "correct gold, correct masked")
+    yield on_dates("although gold states the answer, and {} after an empty trace:", "incorrect empty")
     shares = [percent(forced("incorrect", trace, "none").value) for trace in ("both_wrong", "gold", "empty")]
     yield "{} right after a wrong trace, {} after gold and {} after an empty one".format(*shares)
     parts = [forced("correct", f"natural_{kind}", quantity="effect") for kind in ("direct", "indirect")]
@@ -137,6 +146,12 @@ def paper_check_of_ours():
     for condition, words in (("correct", "accuracy by"), ("incorrect", "same change is"), ("any", "drawn blind it is")):
         found = forced(condition, "total_all", quantity="effect")
         yield f"{words} {tables.points(found.value, found.low, found.high)} points"
+    for condition, words in (("correct", "two changes are"), ("incorrect", "- and")):
+        found = forced(condition, "total_all", quantity="effect", dataset="cotempqa")
+        yield f"{words} {tables.points(found.value, found.low, found.high)} points after training on {condition}"
+    yield on_dates("answers {} right and the one trained on incorrect traces {}.", "correct gold, incorrect gold")
+    dates = row("08_claims", claim=CLAIMS[0], dataset="cotempqa", reveals="all")
+    yield f"same change is {tables.points(dates.estimate, dates.low, dates.high)} points ({dates.n} problems)"
     kinds = [(facts, condition) for facts in "213" for condition in ("correct", "incorrect")]
     own = {"dataset": "babi", "trace": "all"}
     shares = [percent(cell("08_by_trace", "value", condition=c, facts=facts, **own)) for facts, c in kinds]
@@ -180,9 +195,8 @@ def mechanism():
 
     real = rows("09_real_student", variant="total_all").set_index(["context", "condition"])
     effect = {condition: moved(found) for condition, found in real.loc["all"].iterrows()}
-    points = effect["correct"].replace(" [", " points [")
     yield from (
-        f"right ones: {points}",
+        f"right ones: {effect['correct'].replace(' [', ' points [')}",
         f"no clear effect, {effect['any']}",
         f"a little backwards, {effect['foreign']}",
     )

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tracekd.config import Recipe, load
+from tracekd.config import load
 from tracekd.data.problem import Problem
 from tracekd.data.synthetic.generated import generate
 from tracekd.run import Run
@@ -13,9 +13,7 @@ from tracekd.students import records, registry, sft
 from tracekd.traces import templates
 
 PROBLEMS = generate("babi", 220, seed=3)
-RECIPE = Recipe(
-    epochs=1, learning_rate=1e-3, batch=4, accumulation=1, max_tokens=2048, max_new_tokens=160, generate_batch=64
-)
+RECIPE = load("cpu").recipe
 EXAMPLE = sft.Example(
     "babi/1/0001", "babi", "correct", "Where is Ann?", "<think>kitchen</think><answer>kitchen</answer>"
 )
@@ -29,16 +27,12 @@ TURNS = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
 @pytest.mark.parametrize(
     ("changes", "seed", "key"),
     [
-        ({}, 121, "b0bb7b41c1b41bec076ff8024c669ed350fd1a6f657e19917094d41dddba2ac2"),
-        (
-            {"learning_rate": 2e-4, "habits": "as_published", "quantise": False},
-            122,
-            "3a7236800abb63a5bd5179da0b71b34ab85d588327c5457525fa790159bc81ed",
-        ),
+        ({}, 121, "b0bb7b41c1b41bec"),
+        ({"learning_rate": 2e-4, "habits": "as_published", "quantise": False}, 122, "3a7236800abb63a5"),
     ],
 )
 def test_keys_of_adapters(changes, seed, key):
-    assert records.adapter_key("owner/model", [EXAMPLE], replace(RECIPE, **changes), seed) == key
+    assert records.adapter_key("owner/model", [EXAMPLE], replace(RECIPE, **changes), seed)[:16] == key
 
 
 @pytest.mark.parametrize(
