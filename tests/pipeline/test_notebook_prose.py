@@ -110,9 +110,8 @@ def released_outputs():
     yield f"{100 * gap:.1f} points compared with no traces"
 
 
-def forced(condition, trace, reveals="all", quantity="accuracy", dataset="babi"):
-    where = {"quantity": quantity, "reveals": reveals, "condition": condition, "effect": trace, "dataset": dataset}
-    return row("08_effects", **where)
+def forced(condition, effect, reveals="all", dataset="babi"):
+    return row("08_effects", dataset=dataset, condition=condition, effect=effect, reveals=reveals)
 
 
 def on_dates(text, cells):
@@ -129,10 +128,11 @@ def interventions():
     pairs = "correct gold, correct both_wrong, incorrect gold, incorrect both_wrong"
     yield on_dates("the shares are {} and {}, and {} and {}.", pairs)
     yield on_dates("answers {} right after gold, and {} after gold with", "correct gold, correct masked")
-    yield on_dates("although gold states the answer, and {} after an empty trace:", "incorrect empty")
+    yield on_dates("although gold states the answer, and {} after an empty trace.", "incorrect empty")
+    yield on_dates("gives that answer in {} of cases, the other student in {}:", "incorrect trace, correct trace")
     shares = [percent(forced("incorrect", trace, "none").value) for trace in ("both_wrong", "gold", "empty")]
     yield "{} right after a wrong trace, {} after gold and {} after an empty one".format(*shares)
-    parts = [forced("correct", f"natural_{kind}", quantity="effect") for kind in ("direct", "indirect")]
+    parts = [forced("correct", f"natural_{kind}") for kind in ("direct", "indirect")]
     yield "are {:+.0f} and {:+.0f} points (n = {})".format(*(100 * part.value for part in parts), parts[0].n)
 
 
@@ -144,10 +144,10 @@ def paper_check_of_ours():
     yield f"instead changes that by {changes[0]} points: {claims[0].verdict}"
     yield "than after its own wrong ones, by {1} points.".format(*changes)
     for condition, words in (("correct", "accuracy by"), ("incorrect", "same change is"), ("any", "drawn blind it is")):
-        found = forced(condition, "total_all", quantity="effect")
+        found = forced(condition, "total_all")
         yield f"{words} {tables.points(found.value, found.low, found.high)} points"
     for condition, words in (("correct", "two changes are"), ("incorrect", "- and")):
-        found = forced(condition, "total_all", quantity="effect", dataset="cotempqa")
+        found = forced(condition, "total_all", dataset="cotempqa")
         yield f"{words} {tables.points(found.value, found.low, found.high)} points after training on {condition}"
     yield on_dates("answers {} right and the one trained on incorrect traces {}.", "correct gold, incorrect gold")
     dates = row("08_claims", claim=CLAIMS[0], dataset="cotempqa", reveals="all")
@@ -159,7 +159,7 @@ def paper_check_of_ours():
     yield f"only {cell('08_claims', 'fewest', claim=CLAIMS[2], **babi)} problems have a wrong label"
     shares = [percent(forced("incorrect", trace).value) for trace in ("both_wrong", "empty", "gold")]
     yield "{} right after a wrong trace, {} after an empty one and {} after the right one".format(*shares)
-    asked, wrong = (forced(c, "total_all", quantity="effect") for c in ("correct", "incorrect"))
+    asked, wrong = (forced(c, "total_all") for c in ("correct", "incorrect"))
     ends = [f"{abs(100 * one[end]):.0f}" for one in (asked, wrong) for end in ("value", "low", "high")]
     yield f"trained on correct bAbI traces by {ends[0]} points [{ends[1]}, {ends[2]}] (n = {asked.n})."
     yield f"lowers it by {ends[3]} [{ends[5]}, {ends[4]}]."
@@ -201,7 +201,7 @@ def mechanism():
         f"a little backwards, {effect['foreign']}",
     )
     yield from (f"reads them backwards, {effect['incorrect']}; of", f"reads them backwards, {effect['incorrect']}. The")
-    longer, hidden = moved(real.loc["longer", "incorrect"]), forced("incorrect", "total_all", "none", "effect")
+    longer, hidden = moved(real.loc["longer", "incorrect"]), forced("incorrect", "total_all", "none")
     yield f"still {longer}; over the {hidden.n} problems whose wrong trace reveals nothing it is {moved(hidden)}"
     yield f"after an empty trace it answers {percent(forced('incorrect', 'empty').value)} right"
     assert own("all_wrong", variant="empty") == 0  # "the small one never"
