@@ -168,7 +168,7 @@ def paper_check_of_ours():
     trained = 100 * (shown.value[shown.training_problems == 1000] - shares[0])
     yield "answer {:.0%} exactly right, and {:.0%} if the examples have traces;".format(*shares)
     yield f"training adds {trained.min():.0f} to {trained.max():.0f} points"
-    yield f"name the answer in {asked.gold_names:.0f} of the {asked.asked:.0f} problems"
+    yield f"name the answer in {asked.gold_names:.0f} of the {asked.asked:.0f} bAbI problems"
 
 
 def mechanism():

@@ -12,6 +12,7 @@ from conftest import ROOT
 
 from tracekd import __main__, config
 from tracekd.analysis import paper_check, recorded
+from tracekd.interventions import tables
 from tracekd.stats import intervals
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -175,13 +176,11 @@ def finding_of_following():
 
 
 def finding_of_reading_backwards():
-    found, blind = forced("incorrect"), forced("any")  # the first is negative: "lower"
-    points_lower = (f"{-100 * number:.0f}" for number in (found.value, found.high, found.low))
+    both = [forced("incorrect", dataset=dataset) for dataset in ("babi", "cotempqa")]  # negative: "lower"
+    first, second = ([f"{-100 * one[end]:.0f}" for end in ("value", "high", "low")] for one in both)
     theirs = rows("06_associations", rules="id-aligned", step="retrieval", condition="incorrect").phi
-    assert len(theirs) == 6  # "all six students"
-    phi = (f"{end:.2f}" for end in (theirs.min(), theirs.max()))
-    (said,) = {f"{100 * forced('incorrect', 'trace', dataset=d).value:.0f}%" for d in ("babi", "cotempqa")}
-    return [*points_lower, f"{found.n}", said, *phi, *(f"{100 * end:.0f}" for end in blind[["value", "low", "high"]])]
+    assert len(theirs) == 6 and tables.sign(forced("any")) == "inconclusive"  # "six such students", "hardly reacts"
+    return [*first, f"{both[0].n}", *second, f"{theirs.min():.2f}", f"{theirs.max():.2f}"]
 
 
 def caption():
