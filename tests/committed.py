@@ -4,6 +4,9 @@ import pandas as pd
 
 from tracekd.pipeline.artefacts import RECORDED, table_path
 
+CORRECT = "Incorrect traces do not lower accuracy, compared with correct ones"  # claims
+AFTER = "Answers are as often right after wrong traces as after right ones"
+
 
 def rows(stem: str, **where: object) -> pd.DataFrame:
     path = table_path(stem)
@@ -22,3 +25,11 @@ def row(stem: str, **where: object) -> pd.Series:
 
 def cell(stem: str, column: str, **where: object):
     return row(stem, **where)[column]
+
+
+def forced(condition: str, effect: str = "total_all", reveals: str = "all", dataset: str = "babi") -> pd.Series:
+    return row("08_effects", dataset=dataset, condition=condition, effect=effect, reveals=reveals)
+
+
+def claim_of(claim: str, dataset: str = "babi") -> pd.Series:
+    return row("08_claims", dataset=dataset, claim=claim, reveals="all")

@@ -1,5 +1,8 @@
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -196,3 +199,10 @@ def test_the_authors_rule_for_ms_marcos_evidence_agrees_as_recorded(shared_data)
         assert (row.n, row.agree, row.no_word) == (len(part), agree, sum(not rule for rule, _ in part))
         low, high = wilson(agree, row.n)
         assert row.percent == f"{100 * agree / row.n:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def test_ranking_passages_does_not_start_jax(tmp_path, monkeypatch):
+    (tmp_path / "jax.py").write_text("raise SystemExit('JAX was started')")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    code = "from tracekd.decompose.derive_marco import rank; print(rank(['a cat', 'a dog'], 'which dog?')[0][0])"
+    assert subprocess.check_output([sys.executable, "-c", code]).strip() == b"1"

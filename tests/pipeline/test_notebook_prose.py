@@ -3,17 +3,13 @@
 import json
 
 import pytest
-from committed import cell, row, rows
+from committed import AFTER, CORRECT, cell, claim_of, forced, row, rows
 from conftest import ROOT
 
 from tracekd.analysis import paper_check, recorded, tables
 
 percent = "{:.0%}".format
-CLAIMS = (
-    "Incorrect traces do not lower accuracy, compared with correct ones",
-    "Answers are as often right after wrong traces as after right ones",
-    "Answers are as often right after wrong labels as after right ones",
-)
+CLAIMS = (CORRECT, AFTER, "Answers are as often right after wrong labels as after right ones")
 
 
 def prose(number: str) -> str:
@@ -80,10 +76,8 @@ def released_outputs():
         where = {"rules": rules, "step": step, "dataset": dataset, "student": student, "condition": condition}
         return cell("06_associations", column, **where)
 
-    label = {name: of("id-aligned", "classification", name) for name in ("phi", "n", "p_answer_given_trace")}
-    bounds = [of("id-aligned", "classification", f"phi_{end}") for end in ("low", "high")]
-    phi = "{:.2f} [{:.2f}, {:.2f}]".format(label["phi"], *bounds)
-    yield f"a right label and a right answer correlate weakly, at {phi} (n = {label['n']})"
+    label = [of("id-aligned", "classification", name) for name in ("phi", "phi_low", "phi_high", "n")]
+    yield "a right label and a right answer correlate weakly, at {:.2f} [{:.2f}, {:.2f}] (n = {})".format(*label)
     yield "27.5% in one printed matrix" if round(of("as printed", "trace", "joint"), 3) == 0.275 else "?"
     yield f"In the printed matrix {percent(of('as printed', 'trace', 'p_answer_given_trace'))} of the answers"
     yield f"{percent(of('id-aligned', 'trace', 'p_answer_given_trace'))} of the answers after a right trace are right"
@@ -110,10 +104,6 @@ def released_outputs():
     yield f"{100 * gap:.1f} points compared with no traces"
 
 
-def forced(condition, effect, reveals="all", dataset="babi"):
-    return row("08_effects", dataset=dataset, condition=condition, effect=effect, reveals=reveals)
-
-
 def on_dates(text, cells):
     """``text`` with CoTempQA's accuracies after forced traces; ``cells``: "condition trace, condition trace"."""
     return text.format(*(percent(forced(*one.split(), dataset="cotempqa").value) for one in cells.split(", ")))
@@ -137,26 +127,25 @@ def interventions():
 
 
 def paper_check_of_ours():
-    level, babi = row("08_accuracy_table", dataset="babi", condition="correct"), {"dataset": "babi", "reveals": "all"}
+    level = row("08_accuracy_table", dataset="babi", condition="correct")
     yield f"{tables.percent(level.value, level.low, level.high)} right ({level.problems} problems, three seeds)"
-    claims = [row("08_claims", claim=claim, **babi) for claim in CLAIMS]
+    claims = [claim_of(claim) for claim in CLAIMS]
     changes = [tables.points(claim.estimate, claim.low, claim.high) for claim in claims]
     yield f"instead changes that by {changes[0]} points: {claims[0].verdict}"
     yield "than after its own wrong ones, by {1} points.".format(*changes)
-    for condition, words in (("correct", "accuracy by"), ("incorrect", "same change is"), ("any", "drawn blind it is")):
-        found = forced(condition, "total_all")
-        yield f"{words} {tables.points(found.value, found.low, found.high)} points"
-    for condition, words in (("correct", "two changes are"), ("incorrect", "- and")):
-        found = forced(condition, "total_all", dataset="cotempqa")
-        yield f"{words} {tables.points(found.value, found.low, found.high)} points after training on {condition}"
+    moved = {"babi": ("accuracy by", "same change is", "drawn blind it is"), "cotempqa": ("two changes are", "- and")}
+    for dataset, said in moved.items():
+        for condition, words in zip(("correct", "incorrect", "any"), said, strict=False):
+            found = forced(condition, dataset=dataset)
+            yield f"{words} {tables.points(found.value, found.low, found.high)} points"
     yield on_dates("answers {} right and the one trained on incorrect traces {}.", "correct gold, incorrect gold")
-    dates = row("08_claims", claim=CLAIMS[0], dataset="cotempqa", reveals="all")
+    dates = claim_of(CORRECT, "cotempqa")
     yield f"same change is {tables.points(dates.estimate, dates.low, dates.high)} points ({dates.n} problems)"
     kinds = [(facts, condition) for facts in "213" for condition in ("correct", "incorrect")]
     own = {"dataset": "babi", "trace": "all"}
     shares = [percent(cell("08_by_trace", "value", condition=c, facts=facts, **own)) for facts, c in kinds]
     yield "right in {}, the one taught incorrect traces in {}. With one fact it is {} and {},".format(*shares)
-    yield f"only {cell('08_claims', 'fewest', claim=CLAIMS[2], **babi)} problems have a wrong label"
+    yield f"only {claims[2].fewest} problems have a wrong label"
     shares = [percent(forced("incorrect", trace).value) for trace in ("both_wrong", "empty", "gold")]
     yield "{} right after a wrong trace, {} after an empty one and {} after the right one".format(*shares)
     asked, wrong = (forced(c, "total_all") for c in ("correct", "incorrect"))

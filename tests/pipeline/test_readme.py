@@ -5,9 +5,8 @@ import json
 import re
 import tomllib
 
-import pandas as pd
 import pytest
-from committed import cell, row, rows
+from committed import AFTER, CORRECT, cell, claim_of, forced, row, rows
 from conftest import ROOT
 
 from tracekd import __main__, config
@@ -122,9 +121,7 @@ NAMES = r"(?:Qwen3|Llama-3\.\d|SmolLM2)-[\d.]+[BM]|DeepSeek-R1"
 NUMBER = r"(?<![\w.])[-+]?\d+(?:,\d{3})*(?:\.\d+)?%?"
 AS = ("as printed", "as published", "id-aligned")
 QWEN = {"dataset": "cotempqa", "student": "Qwen3-1.7B", "condition": "correct"}
-CORRECT = "Incorrect traces do not lower accuracy, compared with correct ones"
 NONE = "Incorrect traces do not lower accuracy, compared with no traces"
-AFTER = "Answers are as often right after wrong traces as after right ones"
 
 
 def numbers(text: str) -> list[str]:
@@ -140,14 +137,6 @@ def percent(*values: float) -> list[str]:
 def points(*values: float) -> list[str]:
     """As in -2.2 [-7.3, +2.8]."""
     return [f"{100 * value:+.1f}" for value in values]
-
-
-def forced(condition: str, effect: str = "total_all", reveals: str = "all", dataset: str = "babi") -> pd.Series:
-    return row("08_effects", dataset=dataset, condition=condition, effect=effect, reveals=reveals)
-
-
-def claim_of(claim: str, dataset: str = "babi") -> pd.Series:
-    return row("08_claims", dataset=dataset, claim=claim, reveals="all")
 
 
 def student(claim: str, dataset: str = "babi") -> list[str]:
@@ -179,7 +168,7 @@ def finding_of_reading_backwards():
     both = [forced("incorrect", dataset=dataset) for dataset in ("babi", "cotempqa")]  # negative: "lower"
     first, second = ([f"{-100 * one[end]:.0f}" for end in ("value", "high", "low")] for one in both)
     theirs = rows("06_associations", rules="id-aligned", step="retrieval", condition="incorrect").phi
-    assert len(theirs) == 6 and tables.sign(forced("any")) == "inconclusive"  # "six such students", "hardly reacts"
+    assert len(theirs) == 6 and tables.sign(forced("any")) == "inconclusive"  # "six such students", "no clear effect"
     return [*first, f"{both[0].n}", *second, f"{theirs.min():.2f}", f"{theirs.max():.2f}"]
 
 
@@ -348,12 +337,8 @@ def test_the_claims_table_is_small_and_nothing_beside_it_is_unchecked():
     missing = followed("answer metric", NO_OUTPUTS)
     matrices = [followed("matrix", verdict) for verdict in (
         "follows to the digit", "does not follow from the released outputs", NO_OUTPUTS)]  # fmt: skip
-    assert numbers(above) == [
-        f"{found.n}",
-        f"{claim_of(CORRECT, 'cotempqa').n}",
-        f"{found.seeds}",
-        f"{intervals.LEVEL:.0%}",
-    ]
+    asked = [f"{n}" for n in (found.n, claim_of(CORRECT, "cotempqa").n, found.seeds)]
+    assert numbers(above) == [*asked, f"{intervals.LEVEL:.0%}"]
     counts = [exact, exact + missing, missing, sum(matrices), *matrices]
     assert numbers(below) == [f"{n}" for n in counts]
 

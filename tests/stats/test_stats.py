@@ -85,6 +85,12 @@ def test_mcnemar_and_paired_difference_by_hand():
         intervals.compare([True], [True, False], 0.05)
 
 
+def test_holm_by_hand():
+    # Sorted .01, .03, .04: times 3, 2, 1, made non-decreasing: .03, .06, .06. NaN is no test.
+    found = intervals.holm([0.04, 0.01, float("nan"), 0.03])
+    assert found == pytest.approx([0.06, 0.03, float("nan"), 0.06], nan_ok=True)
+
+
 def test_tost():
     # 998 problems, 9 discordant on each side: p10 = p01 = 10/1000, centre 0, se = sqrt(.02/1000) = .00447214;
     # both one-sided p = 1 - Phi(.05/.00447214) = 1 - Phi(11.18): equivalent within five points.

@@ -226,8 +226,8 @@ def load_model(name: str, *, quantise: bool = True, dtype=None):
         nf4 = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True, "bnb_4bit_compute_dtype": dtype}
         options["quantization_config"] = BitsAndBytesConfig(load_in_4bit=True, **nf4)
     model = _loaded(name, AutoModelForCausalLM.from_pretrained, **options)
-    if kinds := {type(layer).__name__ for layer in DynamicCache(config=model.config).layers} - {"DynamicLayer"}:
-        raise StudentUnavailable(f"{name!r} looks back over a window ({', '.join(kinds)}): take one of {[*STUDENTS]}")
+    if {type(layer).__name__ for layer in DynamicCache(config=model.config).layers} - {"DynamicLayer"}:
+        raise StudentUnavailable(f"{name!r} looks back over a window: expected full attention, as in {[*STUDENTS]}")
     model.generation_config.pad_token_id = load_tokenizer(name).pad_token_id
     return model
 
@@ -275,13 +275,13 @@ def _loaded(name: str, load, **options):
 
 def main(argv: list[str]) -> int:
     """Fetch a student with its weights, so that later runs work offline, and print where it lies."""
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import snapshot_download as fetch
 
     parser = Parser("student", main.__doc__, "python -m tracekd student smollm2-135m")
     parser.add_argument("name", nargs="?", default="smollm2-135m", help=", ".join(STUDENTS))
     load_tokenizer(name := parser.parse_args(argv).name)
     where = resolve(name)
     if not Path(where).is_dir():  # a Hub id: fetch what ``from_pretrained`` reads
-        where = _loaded(name, snapshot_download, allow_patterns=["*.json", "*.safetensors", "*.model", "*.jinja"])
+        where = _loaded(name, fetch, allow_patterns=["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"])
     print(f"{name}: {where}")
     return 0
