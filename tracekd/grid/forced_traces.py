@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from tracekd import progress
+from tracekd import machine, progress
 from tracekd.data.problem import Problem
 from tracekd.interventions import forced
 from tracekd.interventions.tables import frame
 from tracekd.io.records import locked, read_jsonl
 from tracekd.scoring.verdict_tables import write_table
 from tracekd.students import records, registry, sft
-from tracekd.traces import freeform
+from tracekd.traces import freeform, templates
 
 # An answer alone is written after a given trace: a student that has not closed it by then rambles. The recipe's limit
 # counts where it is lower.
@@ -55,7 +55,9 @@ def complete(run, asker, problems: Sequence[Problem], dataset: str, condition: s
             bar.at(place[given[-1][0].id])
             return replies
 
-        forced.run(answer, problems, path=path, **asked)
+        longest = max(len(sft.prompt_ids(asker.tokenizer, templates.prompt(p))) for p in problems)
+        rows = machine.rows_at_once(registry.load_config(run.student), 4, 2 * longest) if machine.has_gpu() else 0
+        forced.run(answer, problems, path=path, at_once=max(1, rows // len(forced.VARIANTS)), **asked)
     return path
 
 

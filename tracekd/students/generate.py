@@ -22,6 +22,7 @@ from tracekd.traces import templates
 
 GROUP, GPU_GROUP = 8, 16  # prompts read at once: enough to fill a matrix, few enough to be of like length
 SPARED = 128  # tokens that sharing the prompts' beginning must save to be worth its own pass
+SMALL = 2**30  # bytes of weights in fp32 below which a GPU takes as long for a product in fp32 as in 16 bits
 DROP_AT = 0.125  # share of finished rows at which the cache is cut down to the others; copying it costs about a step
 Batch = Sequence[tuple[Problem, list[int]]]  # problems with their prompts' token ids
 
@@ -118,11 +119,10 @@ def continued(model, logits: torch.Tensor, cache: Cache, mask: torch.Tensor, *, 
 
 def batches(tokenizer, config, problems: Sequence[Problem], limit: int, batch: int, before: Turns) -> Iterator[Batch]:
     """Cut prompts (after the turns ``before``), the longest first, into batches of ``batch``, or as memory holds."""
-    prompts = [(p, sft.prompt_ids(tokenizer, templates.prompt(p), before)) for p in problems]
+    prompts, first = [(p, sft.prompt_ids(tokenizer, templates.prompt(p), before)) for p in problems], 0
     prompts.sort(key=lambda pair: -len(pair[1]))
-    size, first = 2 if machine.has_gpu() else 4, 0
     while first < len(prompts):
-        many = min(batch, machine.rows_at_once(config, size, len(prompts[first][1]) + limit))
+        many = min(batch, machine.rows_at_once(config, 4, len(prompts[first][1]) + limit))
         yield prompts[first : first + many]
         first += many
 
@@ -130,6 +130,8 @@ def batches(tokenizer, config, problems: Sequence[Problem], limit: int, batch: i
 def loaded(student: str, quantise: bool = True):
     """The student in evaluation mode."""
     model = registry.load_base(student, quantise).eval()
+    if model.device.type == "cuda" and registry.weights_bytes(student) < SMALL:
+        model = model.float()  # exact, and an adapter can then be merged (``adapted``): a step is fewer products
     # The states at the last places are a slice. Of a slice torch makes one product a row, each with a copy of the
     # weights of the whole vocabulary: half the time and a GiB of memory at 8 rows of SmolLM2-135M in bf16.
     model.get_output_embeddings().register_forward_pre_hook(lambda _, inputs: (inputs[0].contiguous(),))
