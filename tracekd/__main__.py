@@ -32,8 +32,7 @@ COMMANDS = {
     "student": ("students.registry:main", "fetch a student and say where it is"),
     "survey": ("study.survey:main", "build the rating survey"),
 }
-# Paths that are given wrong are bad input, like a wrong value; so are compressed files that broke off, and JSON nested
-# without end.
+# Wrong paths are bad input, like a wrong value; so are compressed files that broke off, and JSON nested without end.
 BAD_INPUT = (
     ValueError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError, FileExistsError, EOFError,
     gzip.BadGzipFile, zlib.error, RecursionError,

@@ -145,7 +145,7 @@ def test_what_was_not_run_says_so_and_one_seed_too():
     assert len(found) == 5 * 3 + 6 + 11  # five claims on three sets, six on CoTempQA; and our eleven questions
     assert tuple(found.loc[(RAISE, "babi"), ["verdict", "reason"]]) == (tables.NOT_TESTED, "one seed")
     for key in ((RAISE, "marco"), ("Swapped R1 traces destroy accuracy, compared with no traces", "cotempqa")):
-        assert tuple(found.loc[key, ["verdict", "reason", "n"]]) == (tables.NOT_TESTED, replication.NOT_RUN, 0)
+        assert tuple(found.loc[key, ["verdict", "reason", "n"]]) == (tables.NOT_TESTED, "conditions not trained", 0)
 
 
 def test_students_are_compared_with_those_trained_on_as_many_problems():
@@ -169,7 +169,7 @@ def test_claims_on_incorrect_traces_are_split_by_what_a_wrong_trace_reveals():
     assert rows.estimate.to_dict() == {"all": -0.5, "excludes": 0.0, "none": -1.0}
     assert rows.n.to_dict() == {"all": 40, "excludes": 20, "none": 20}
     # No wrong traces in these claims; and what was not trained has one row.
-    assert set(found.reveals[(found["first"] == "correct") | (found.verdict == replication.NOT_RUN)]) == {"all"}
+    assert set(found.reveals[(found["first"] == "correct") | (found.reason == "conditions not trained")]) == {"all"}
 
 
 def test_claims_are_tested_on_answerable_questions():

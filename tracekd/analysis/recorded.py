@@ -4,7 +4,7 @@
 per output), ``replication_adapters.csv`` (one row per training: cost, hardware, commit) and
 ``replication_interventions.csv.gz`` (one row per problem and forced trace). ``training_problems`` says how many
 problems were drawn for a training, 0 for a student without one. Only students of one size are compared. An adapter's
-``n`` can be a little smaller: not every problem has a trace of every kind.
+``n`` can be smaller: not every problem has a trace of every kind, and not every answer of a student is wrong.
 """
 
 from collections.abc import Sequence
@@ -80,8 +80,15 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def largest(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows of each data set's largest training size, with those of the students without training."""
-    return frame[(frame[SIZE] == 0) | (frame[SIZE] == frame.groupby("dataset")[SIZE].transform("max"))]
+    """The rows of each data set's largest training size among those with the most seeds in every one of ``CORE``.
+
+    ``frame`` has a column ``seed``, or ``seeds``, their number. Students without training stay.
+    """
+    groups = frame[(frame[SIZE] > 0) & frame.condition.isin(CORE)].groupby(["dataset", SIZE, "condition"])
+    seeds = groups.seed.nunique() if "seed" in frame else groups.seeds.max()
+    fewest = seeds.groupby(level=[0, 1]).min().rename("fewest").reset_index().sort_values(["fewest", SIZE])
+    size = frame.dataset.map(dict(zip(fewest.dataset, fewest[SIZE], strict=True)))  # the last one of a set counts
+    return frame[(frame[SIZE] == 0) | (frame[SIZE] == size)]
 
 
 def teachers(frame: pd.DataFrame) -> dict[tuple[str, str], str]:

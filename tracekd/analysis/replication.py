@@ -12,7 +12,7 @@ after wrong steps within one condition. Rules of decision, by the ends of a 90% 
   it.
 
 Anything else is inconclusive, and so is a decision that only one of the two intervals gives: two or three seeds are too
-few for the bootstrap alone. A claim is not tested where a test would mean nothing; ``reason`` says why.
+few for the bootstrap alone. ``reason`` says why a claim is not tested.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +33,6 @@ FEWEST_SHOWN = 20  # problems below which a figure has no point
 REPEATS = 20_000  # resamples: the ends of intervals then move by less than 0.1 points from one seed to the next
 MARGIN = 0.05  # five points of accuracy
 TIE_MARGIN = 0.10  # of the difference between answers after right and after wrong steps
-NOT_RUN = "conditions not trained"
 BY = ["dataset", "source", SIZE, "condition", "teacher"]
 TRACED = ("correct", "incorrect", "incorrect_uniform", "any", "foreign")  # traces whose steps can be judged
 VARIANTS = ("own", "gold", "wrong_label", "wrong_facts", "both_wrong", "masked", "empty")
@@ -58,9 +57,7 @@ def accuracies(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 
 
     Further columns: contains, cut (shares of outputs that contain the answer, that ran into the limit).
     """
-    shares, mild = (
-        tables.accuracy(verdicts, column, rng, repeats, BY) for column in ("answer_correct", "answer_contains")
-    )
+    shares, mild = (tables.accuracy(verdicts, f"answer_{name}", rng, repeats, BY) for name in ("correct", "contains"))
     cut = verdicts.assign(cut=verdicts.status == "truncated").groupby(BY, sort=False).cut.mean()
     shares = shares.assign(contains=mild.value).merge(cut.reset_index(), on=BY)
     falling = {"key": lambda part: -part.replace(0, np.inf) if part.name == SIZE else part}
@@ -238,7 +235,7 @@ def _row(claim, dataset: str, reveals: str, part: pd.DataFrame, size: int, found
     """One row of ``tested``: ``found`` on the problems ``part`` for a training size, empty where it was not run."""
     margin, named = MARGIN if claim.second else TIE_MARGIN, teachers(part[part[SIZE] == size])
     wrote = {named.get((dataset, name), "") for name in (claim.first, claim.second)}
-    reasons = {NOT_RUN: not found}  # why a test would mean nothing
+    reasons = {"conditions not trained": not found}  # why a test would mean nothing
     if found:
         reasons = {
             "one seed": found["seeds"] == 1,

@@ -20,8 +20,7 @@ from collections.abc import Sequence
 from tracekd.data.load_cotempqa import RELATIONS, Fact, parse, plain
 from tracekd.decompose.derive import Derivation, Step, none
 
-# Past tenses in which a question names the event; and what the words after it say of the relation asked for, of which
-# the first that fits decides.
+# Past tenses in which a question names the event; what the words after it say of the relation asked (first fit counts).
 _EVENT, _ASKED = RELATIONS.event.str.split("|").to_dict(), RELATIONS.asked.to_dict()
 # Beginnings of reasons that others look for.
 UNREAD = "a date is in a form that is not read"

@@ -15,8 +15,7 @@ from tracekd.scoring.verdict_tables import write_table
 from tracekd.students import records, registry, sft
 from tracekd.traces import freeform, templates
 
-# An answer alone is written after a given trace: a student that has not closed it by then rambles. The recipe's limit
-# counts where it is lower.
+# An answer alone is written after a given trace: a student that has not closed it by then rambles.
 ANSWER_TOKENS = 96
 # Columns of a row that may hold words of a problem or an output; no committed table has them.
 TEXT = ("trace_label", "implied", "no_implied", "answer", "left_out", "key", "identity", "adapter")
@@ -46,9 +45,8 @@ def complete(run, asker, problems: Sequence[Problem], dataset: str, condition: s
     place = {problem.id: i for i, problem in enumerate(problems, 1)}
     begun = progress.Bar(f"{dataset}/{condition}/{seed}", len(problems), unit="problem")
     with locked(path), closing(begun) as bar:
-        student = Prefill(
-            asker.with_adapter(records.adapter_path(run, *job)), asker.tokenizer, max_new_tokens=asked["limit"]
-        )
+        model = asker.with_adapter(records.adapter_path(run, *job))
+        student = Prefill(model, asker.tokenizer, max_new_tokens=asked["limit"])
 
         def answer(given: Sequence[tuple]) -> list[list[forced.Reply]]:
             replies = student(given)
@@ -57,7 +55,8 @@ def complete(run, asker, problems: Sequence[Problem], dataset: str, condition: s
 
         longest = max(len(sft.prompt_ids(asker.tokenizer, templates.prompt(p))) for p in problems)
         rows = machine.rows_at_once(registry.load_config(run.student), 4, 2 * longest) if machine.has_gpu() else 0
-        forced.run(answer, problems, path=path, at_once=max(1, rows // len(forced.VARIANTS)), **asked)
+        many = max(1, rows // (3 * len(forced.VARIANTS)))  # scoring copies caches twice
+        forced.run(answer, problems, path=path, at_once=many, **asked)
     return path
 
 
@@ -74,11 +73,8 @@ def _asked(run, problems, *job) -> dict:
 def answered(run, problems: Sequence[Problem], dataset: str, condition: str, seed: int) -> bool:
     """Whether the rows file of a job is whole, made of the adapter and the outputs that are there now."""
     job = dataset, condition, seed
-    path, needed = (
-        rows_path(run, *job),
-        (records.adapter_path(run, *job) / "record.json", records.outputs_path(run, *job)),
-    )
-    if not all(file.exists() for file in (path, *needed)):
+    path, record = rows_path(run, *job), records.adapter_path(run, *job) / "record.json"
+    if not all(file.exists() for file in (path, record, records.outputs_path(run, *job))):
         return False
     return forced.whole(path, forced.row_key(problems, **_asked(run, problems, *job))) == {p.id for p in problems}
 

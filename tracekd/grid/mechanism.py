@@ -21,8 +21,7 @@ KEY = ["smeared", "facts", "kind", "steps", "seed", "step"]  # of a look
 MADE = ("source", "seconds", "commit", "hardware")
 COLUMNS = ["smeared", "kind", "facts", "seed", "steps", "step", "loss", *VARIANTS, "n", *MADE]
 FACTS = (2, 3, 5, 8)
-# Steps: in 300 every seed of the short trials with smeared keys learned from facts of the context; of the plain student
-# some need more than 1,200.
+# Steps: in 300 all seeds of short trials with smeared keys learned from context facts; plain ones can need over 1,200.
 STUDENTS = {"smeared": 300, "plain": 1_200}
 SLOW = ("vanilla", "filler", "foreign", "masked")  # with five facts trained four times as long too: they may be slower
 DOSED = tuple(kind for kind in KINDS if kind.startswith("wrong_"))  # with five facts alone

@@ -22,7 +22,6 @@ from tracekd.traces import templates
 
 GROUP, GPU_GROUP = 8, 16  # prompts read at once: enough to fill a matrix, few enough to be of like length
 SPARED = 128  # tokens that sharing the prompts' beginning must save to be worth its own pass
-SMALL = 2**30  # bytes of weights in fp32 below which a GPU takes as long for a product in fp32 as in 16 bits
 DROP_AT = 0.125  # share of finished rows at which the cache is cut down to the others; copying it costs about a step
 Batch = Sequence[tuple[Problem, list[int]]]  # problems with their prompts' token ids
 
@@ -130,8 +129,8 @@ def batches(tokenizer, config, problems: Sequence[Problem], limit: int, batch: i
 def loaded(student: str, quantise: bool = True):
     """The student in evaluation mode."""
     model = registry.load_base(student, quantise).eval()
-    if model.device.type == "cuda" and registry.weights_bytes(student) < SMALL:
-        model = model.float()  # exact, and an adapter can then be merged (``adapted``): a step is fewer products
+    if model.device.type == "cuda" and registry.weights_bytes(student) < 2**30:
+        model = model.float()  # exact; and where an adapter is merged (``adapted``), a step is fewer products
     # The states at the last places are a slice. Of a slice torch makes one product a row, each with a copy of the
     # weights of the whole vocabulary: half the time and a GiB of memory at 8 rows of SmolLM2-135M in bf16.
     model.get_output_embeddings().register_forward_pre_hook(lambda _, inputs: (inputs[0].contiguous(),))
