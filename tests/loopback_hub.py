@@ -1,7 +1,4 @@
-"""A small Hub on loopback: a folder of repositories, served as huggingface.co lays out its addresses.
-
-Not a mock of the clients: ``huggingface_hub`` and ``datasets`` speak HTTP to it, by ``HF_ENDPOINT``.
-"""
+"""A small Hub on loopback, served as huggingface.co lays out its addresses; the real clients speak HTTP to it."""
 
 import hashlib
 import json
@@ -15,12 +12,10 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class Hub:
-    """A server in a thread; ``with Hub(folder) as hub`` and then ``hub.address``.
+    """A server in a thread, of ``datasets/<owner>/<name>/...`` and ``models/...`` in ``folder``, at ``address``.
 
-    Args:
-        folder: ``datasets/<owner>/<name>/...`` and ``models/<owner>/<name>/...`` with the files.
-        fault: called with the path of each request; what it returns is the failure to play: None, a status code,
-            ``gated``, ``cut`` (half of the body, then the connection ends) or ``silent`` (no answer until the end).
+    ``fault`` of a request's path is the failure to play: None, a status code, ``gated``, ``cut`` (half of the body) or
+    ``silent`` (no answer until the end).
     """
 
     def __init__(self, folder: Path, fault: Callable[[str], object] = lambda path: None):

@@ -30,10 +30,7 @@ def runs(tmp_path_factory):
 
 
 def answers(run, wrong: dict[int, set[int]]):
-    """Write outputs for every seed: the gold trace, but for the problems at the places in ``wrong`` a wrong one.
-
-    A student of random weights writes no trace at all, so its outputs are given; their key is the real one.
-    """
+    """Outputs under the real key for every seed (random weights write no trace): gold traces but at ``wrong``."""
     base, problems = run_grid.base_of(run), kept(run)["babi"]
     asked = run_grid.fresh_problems(run, "babi", problems)
     for seed, places in wrong.items():

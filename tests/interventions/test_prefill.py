@@ -42,11 +42,7 @@ def given(problem, pool, own="A trace of my own. It is short."):
 
 @torch.inference_mode()
 def separate(model, tokenizer, problem, variant):
-    """The plain way: an unpadded pass per answer to score it, and greedy decoding token by token.
-
-    Returns log-probabilities of the gold and of the implied answer (None without), the whole text, whether the answer
-    was closed or the turn ended, and how many tokens were written.
-    """
+    """The plain way: an unpadded pass to score the gold and the implied answer, greedy decoding token by token."""
     turn = prefill.tokenise(tokenizer, problem, variant)
     before = sft.prompt_ids(tokenizer, templates.prompt(problem)) + turn.given
     scores = []

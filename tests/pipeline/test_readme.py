@@ -6,7 +6,7 @@ import re
 import tomllib
 
 import pytest
-from committed import AFTER, CORRECT, cell, claim_of, forced, row, rows
+from committed import AFTER, CORRECT, claim_of, forced, row, rows
 from conftest import ROOT
 
 from tracekd import __main__, config
@@ -165,11 +165,12 @@ def finding_of_following():
 
 
 def finding_of_reading_backwards():
-    both = [forced("incorrect", dataset=dataset) for dataset in ("babi", "cotempqa")]  # negative: "lower"
-    first, second = ([f"{-100 * one[end]:.0f}" for end in ("value", "high", "low")] for one in both)
+    found = [forced("incorrect"), forced("natural (smollm2-135m)"), forced("incorrect", dataset="cotempqa")]  # "lowers"
+    ends = [f"{-100 * one[end]:.0f}" for one in found for end in ("value", "high", "low")]
+    assert [tables.sign(one) for one in found] == ["below zero"] * 3 and tables.sign(forced("any")) == "inconclusive"
     theirs = rows("06_associations", rules="id-aligned", step="retrieval", condition="incorrect").phi
-    assert len(theirs) == 6 and tables.sign(forced("any")) == "inconclusive"  # "six such students", "no clear effect"
-    return [*first, f"{both[0].n}", *second, f"{theirs.min():.2f}", f"{theirs.max():.2f}"]
+    assert len(theirs) == 6  # "six students"
+    return [*ends[:3], f"{found[0].n}", *ends[3:], f"{theirs.min():.2f}", f"{theirs.max():.2f}"]
 
 
 def caption():
@@ -180,19 +181,22 @@ def caption():
 
 
 def no_clear_need():
-    trained = rows("08_accuracy_table", dataset="babi", training_problems=1000)
-    assert len(trained) == 6 and claim_of(CORRECT).verdict == claim_of(NONE).verdict == "inconclusive"
-    shares = [f"{100 * share:.0f}%" for share in (trained.value.min(), trained.value.max())]
-    both = [claim_of(CORRECT, dataset) for dataset in ("babi", "cotempqa")]
-    assert all(-0.045 < one.estimate < -0.035 and one.verdict == "inconclusive" for one in both)  # "about four points"
+    sizes = {"babi": 1000, "cotempqa": 1567}
+    pairs = [(name, size, condition) for condition in ("vanilla", "correct") for name, size in sizes.items()]
+    found = rows("08_accuracy_table").set_index(["dataset", "training_problems", "condition"]).value
+    babi, dates = (claim_of(CORRECT, dataset) for dataset in sizes)
+    assert dates.high < 0 and dates.t_high < 0 < babi.high
+    lost = [f"{-100 * dates[end]:.1f}" for end in ("estimate", "high", "low")]
     loss = -float(claim_compared_with("correct", dataset="babi", student="Llama-3.2-1B-Instruct")[3])
-    return [*shares, f"{trained.problems.unique().item()}", f"{loss}"]
+    own = [*lost, f"{dates.n}", f"{100 * babi.estimate:+.1f}", f"{babi.n}", f"{loss}"]
+    return [*(f"{100 * found[pair]:.0f}%" for pair in pairs), *own]
 
 
 def limits():
     assert {one.seeds for one in (forced("correct"), forced("incorrect"), claim_of(CORRECT))} == {3}  # "three seeds"
-    right = cell("08_accuracy_table", "value", dataset="cotempqa", condition="correct")
-    return [*(f"{claim_of(CORRECT, d).training_problems:,}" for d in ("babi", "cotempqa")), f"{100 * right:.0f}%"]
+    sizes = [claim_of(CORRECT, d) for d in ("babi", "cotempqa")] + [forced("correct", dataset="cotempqa")]
+    best = rows("08_marco", question="has an answer", measure="right").value.max()
+    return [*(f"{one.training_problems:,}" for one in sizes), f"{100 * best:.0f}%"]
 
 
 def given_away():
@@ -259,8 +263,8 @@ def claim_incorrect(other: str, claim: str):
     """Pairs where incorrect is lower than another training; all pairs; those where both are equivalent."""
     found = [rows("06_contrasts", rules=rules, first=other, second="incorrect") for rules in AS[1:]]
     counts = [(((t.p_holm < 0.05) & (t.difference > 0)).sum(), len(t), t.equivalent.sum()) for t in found]
-    dates = student(claim, "cotempqa") if other == "correct" else []
-    return [*(f"{n}" for part in counts for n in part), *student(claim), *dates]
+    assert claim_of(claim, "cotempqa").high < 0  # "lower"
+    return [*(f"{n}" for part in counts for n in part), *student(claim), *student(claim, "cotempqa")]
 
 
 def claim_compared_with(*others: str, **where: object):

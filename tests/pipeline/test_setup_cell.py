@@ -1,8 +1,4 @@
-"""The set-up cell of the notebooks, in a Python that has the packages but not tracekd, outside the repository.
-
-Nothing here needs a network: git takes the published address from a local repository, pip finds what is installed, and
-the one package that is taken away comes from a wheel made of the installed files.
-"""
+"""The set-up cell of the notebooks in a Python without tracekd, outside the repository; nothing needs a network."""
 
 import os
 import shutil

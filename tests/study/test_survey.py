@@ -100,10 +100,7 @@ def chromium(tmp_path_factory):
 
 
 class Participant:
-    """The page in the browser, as if new (no stored answers, empty logs), and what a participant does there.
-
-    Every step waits for a condition, with room for a slow machine, such as a cold start.
-    """
+    """The page in the browser, as if new, and what a participant does there; every step waits for a condition."""
 
     def __init__(self, browser, scripts, folder, query, traces=None, **more):
         """Write the page into ``folder``, which downloads go to, and open it."""

@@ -31,8 +31,7 @@ from tracekd.traces import freeform
 FEWEST = 10  # problems of each kind below which there is no verdict on a tie
 FEWEST_SHOWN = 20  # problems below which a figure has no point
 REPEATS = 20_000  # resamples: the ends of intervals then move by less than 0.1 points from one seed to the next
-MARGIN = 0.05  # five points of accuracy
-TIE_MARGIN = 0.10  # of the difference between answers after right and after wrong steps
+MARGIN, TIE_MARGIN = 0.05, 0.10  # of accuracy; of the difference between answers after right and after wrong steps
 BY = ["dataset", "source", SIZE, "condition", "teacher"]
 TRACED = ("correct", "incorrect", "incorrect_uniform", "any", "foreign")  # traces whose steps can be judged
 VARIANTS = ("own", "gold", "wrong_label", "wrong_facts", "both_wrong", "masked", "empty")
@@ -151,12 +150,12 @@ def forced(asked: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -
     follows = by_size(lambda rows: given.follow_shares(rows, rng, repeats))
     follows = follows[follows.variant == "given"].drop(columns="variant").rename(columns={"follows": "effect"})
     parts = {
-        "effect": moved[moved.effect.isin(EFFECTS) & (moved.n > 0)],
+        "effect": moved[moved.effect.isin(EFFECTS)],
         "accuracy": levels[levels.variant.isin(VARIANTS)].rename(columns={"variant": "effect"}),
         "follows": follows.assign(outcome="answer_correct", reveals="all"),
     }
     table = pd.concat([part.assign(quantity=name) for name, part in parts.items()], ignore_index=True)
-    table = table[table.outcome == "answer_correct"].drop(columns="outcome")
+    table = table[(table.outcome == "answer_correct") & (table.n >= FEWEST_SHOWN)].drop(columns="outcome")
     return table[[SIZE, "quantity", *table.columns.drop([SIZE, "quantity"])]]
 
 
@@ -165,12 +164,13 @@ def forced_panel(
 ) -> pd.DataFrame:
     """Accuracy after the gold, no and a wrong trace of students taught no, correct, incorrect or blind ones.
 
-    On answerable questions at the largest sizes, at least ``FEWEST_SHOWN`` problems. Columns of ``levels``.
+    On answerable questions (at least ``FEWEST_SHOWN``) at ``recorded.largest`` sizes, of sets with all seeds.
     """
     some = largest(asked[asked.id.isin(verdicts.id[verdicts.answerable])])
     some = some[some.condition.isin([*CORE, "any"]) & some.variant.isin(["gold", "empty", "both_wrong"])]
     levels = given.levels(some, rng, repeats)
-    return levels[(levels.outcome == "answer_correct") & (levels.n >= FEWEST_SHOWN)]
+    shown = (levels.outcome == "answer_correct") & (levels.n >= FEWEST_SHOWN)
+    return levels[shown & (levels.groupby("dataset").seeds.transform("min") == levels.seeds.max())]
 
 
 def claims() -> pd.DataFrame:
