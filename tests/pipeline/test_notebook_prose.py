@@ -141,7 +141,7 @@ def paper_check_of_ours():
         yield words.format(*(percent(asked[kind, condition]) for condition in ("vanilla", "correct")))
     yield f"instead changes that by {changes[0]} points: {claims[0].verdict}"
     yield "than after its own wrong ones, by {1} points.".format(*changes)
-    moved = {"babi": ("accuracy by", "same change is", "drawn blind it is", "trained on its own errors it is"),
+    moved = {"babi": ("accuracy by", "same change is", "drawn blind it is", "student's own errors it is"),
              "cotempqa": ("two changes are", "- and")}  # fmt: skip
     for dataset, said in moved.items():
         for condition, words in zip(("correct", "incorrect", "any", "natural (smollm2-135m)"), said, strict=False):
