@@ -84,7 +84,7 @@ def test_forced_traces_of_the_recording():
     apart = rows[rows.disagrees.eq(True) & (rows.variant != "own")]
     follows = apart.follows.eq("trace").groupby(apart.id).mean().mean()
     assert by_name["follows", "trace"] == pytest.approx(follows)
-    panel = replication.forced_panel(asked, replicated.verdicts, rng(), 50)
+    panel = replication.forced_panel(asked, rng(), 50)
     assert set(panel.variant) == {"gold", "both_wrong", "empty"} and (panel.n >= 20).all()
     gold = panel[(panel.condition == "correct") & (panel.variant == "gold")].value.iloc[0]
     assert gold == pytest.approx(right["gold"])

@@ -159,15 +159,13 @@ def forced(asked: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -
     return table[[SIZE, "quantity", *table.columns.drop([SIZE, "quantity"])]]
 
 
-def forced_panel(
-    asked: pd.DataFrame, verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000
-) -> pd.DataFrame:
+def forced_panel(asked: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
     """Accuracy after the gold, no and a wrong trace of students taught no, correct, incorrect or blind ones.
 
-    On answerable questions (at least ``FEWEST_SHOWN``) at ``recorded.largest`` sizes, of sets with all seeds.
+    ``asked`` is as for ``forced``; at ``recorded.largest`` sizes, at least ``FEWEST_SHOWN`` problems, sets with all
+    seeds. Columns of ``levels``.
     """
-    some = largest(asked[asked.id.isin(verdicts.id[verdicts.answerable])])
-    some = some[some.condition.isin([*CORE, "any"]) & some.variant.isin(["gold", "empty", "both_wrong"])]
+    some = largest(asked[asked.condition.isin([*CORE, "any"]) & asked.variant.isin(["gold", "empty", "both_wrong"])])
     levels = given.levels(some, rng, repeats)
     shown = (levels.outcome == "answer_correct") & (levels.n >= FEWEST_SHOWN)
     return levels[shown & (levels.groupby("dataset").seeds.transform("min") == levels.seeds.max())]
