@@ -167,8 +167,8 @@ def forced_panel(asked: pd.DataFrame, rng: np.random.Generator, repeats: int = 2
     """
     some = largest(asked[asked.condition.isin([*CORE, "any"]) & asked.variant.isin(["gold", "empty", "both_wrong"])])
     levels = given.levels(some, rng, repeats)
-    shown = (levels.outcome == "answer_correct") & (levels.n >= FEWEST_SHOWN)
-    return levels[shown & (levels.groupby("dataset").seeds.transform("min") == levels.seeds.max())]
+    levels = levels[(levels.outcome == "answer_correct") & (levels.n >= FEWEST_SHOWN)]
+    return levels[levels.groupby("dataset").seeds.transform("min") == levels.seeds.max()]
 
 
 def claims() -> pd.DataFrame:
