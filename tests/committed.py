@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from tracekd.analysis import recorded
 from tracekd.pipeline.artefacts import RECORDED, table_path
 
 CORRECT = "Incorrect traces do not lower accuracy, compared with correct ones"  # claims
@@ -28,8 +29,8 @@ def cell(stem: str, column: str, **where: object):
 
 
 def forced(condition: str, effect: str = "total_all", reveals: str = "all", dataset: str = "babi") -> pd.Series:
-    found = rows("08_effects", dataset=dataset, condition=condition, effect=effect, reveals=reveals)
-    return found.sort_values(["seeds", "training_problems"]).iloc[-1]  # as ``recorded.largest`` chooses
+    found = recorded.largest(rows("08_effects", dataset=dataset)).set_index(["condition", "effect", "reveals"])
+    return found.loc[(condition, effect, reveals)]
 
 
 def claim_of(claim: str, dataset: str = "babi") -> pd.Series:

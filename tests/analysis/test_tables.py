@@ -47,10 +47,7 @@ def test_every_output_is_one_row_without_text_and_every_column_has_a_meaning(fra
 
 
 def test_verdicts_say_what_is_answerable_declined_free_and_revealed(tmp_path):
-    """ROUGE-L of "the cat sat" with "the cat" (2 of 3 words, 2 of 2: F 0.8) beats that with "a cat sat".
-
-    Of two facts one is gold, so the only wrong one excludes; gold "No Answer Present." alone is unanswerable.
-    """
+    """ROUGE-L of "the cat sat" with "the cat" is 0.8 (2 of 3 words, 2 of 2); of two facts the wrong one excludes."""
     about = {"dataset": "marco", "category": "ENTITY", "context": ("x.", "y."), "question": "who?", "split": "test"}
     free = Problem("marco/a/1", answers=("a cat sat", "the cat"), evidence=(0, 1), **about)
     without = Problem("marco/a/2", answers=("No Answer Present.",), evidence=(), **about)

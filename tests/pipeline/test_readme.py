@@ -219,7 +219,7 @@ FINDINGS = {
     "**Do traces need": no_clear_need,
     "- **In the authors": finding_of_the_label,
     "- **A student trained on correct": finding_of_following,
-    "- **A student trained on incorrect": finding_of_reading_backwards,
+    "- **On bAbI": finding_of_reading_backwards,
     "*(a) Phi": caption,
     "**What limits": limits,
     "Half of": given_away,
