@@ -83,8 +83,9 @@ def plan(config, size: int, batch: int, longest: int) -> tuple[int, bool]:
     return max(fits, default=1), checkpointing
 
 
-def rows_at_once(config, size: int, places: int) -> int:
+def rows_at_once(model, places: int) -> int:
     """Largest decoding batch, at least 1, of rows of ``places`` tokens whose KV cache fits twice in ``cache_room``."""
+    config, size = model.config, model.dtype.itemsize if has_gpu() else 4  # on a CPU whatever it multiplies in
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     return max(1, int(cache_room() // (2 * 2 * config.num_hidden_layers * heads * width * size * places)))

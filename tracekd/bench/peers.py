@@ -102,7 +102,7 @@ def generation(name: str, student: str, problems: list[Problem], recipe: Recipe,
 
     def made(problems: Sequence[Problem], limit: int) -> Outputs:
         if name == "ours":  # sorted by length
-            cut = generate.batches(tokenizer, model.config, problems, limit, batch, ())
+            cut = generate.batches(model, tokenizer, problems, limit, batch, ())
         else:
             asked = [(p, sft.prompt_ids(tokenizer, templates.prompt(p))) for p in problems]
             cut = [asked[first : first + batch] for first in range(0, len(asked), batch)]

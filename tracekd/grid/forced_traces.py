@@ -54,7 +54,7 @@ def complete(run, asker, problems: Sequence[Problem], dataset: str, condition: s
             return replies
 
         longest = max(len(sft.prompt_ids(asker.tokenizer, templates.prompt(p))) for p in problems)
-        rows = machine.rows_at_once(registry.load_config(run.student), 4, 2 * longest) if machine.has_gpu() else 0
+        rows = machine.rows_at_once(asker.base, 2 * longest) if machine.has_gpu() else 0
         many = max(1, rows // (3 * len(forced.VARIANTS)))  # scoring copies caches twice
         forced.run(answer, problems, path=path, at_once=many, **asked)
     return path

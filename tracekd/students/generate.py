@@ -116,12 +116,12 @@ def continued(model, logits: torch.Tensor, cache: Cache, mask: torch.Tensor, *, 
     return list(zip(made, ended, strict=True))
 
 
-def batches(tokenizer, config, problems: Sequence[Problem], limit: int, batch: int, before: Turns) -> Iterator[Batch]:
+def batches(model, tokenizer, problems: Sequence[Problem], limit: int, batch: int, before: Turns) -> Iterator[Batch]:
     """Cut prompts (after the turns ``before``), the longest first, into batches of ``batch``, or as memory holds."""
     prompts, first = [(p, sft.prompt_ids(tokenizer, templates.prompt(p), before)) for p in problems], 0
     prompts.sort(key=lambda pair: -len(pair[1]))
     while first < len(prompts):
-        many = min(batch, machine.rows_at_once(config, 4, len(prompts[first][1]) + limit))
+        many = min(batch, machine.rows_at_once(model, len(prompts[first][1]) + limit))
         yield prompts[first : first + many]
         first += many
 
@@ -186,8 +186,8 @@ class Asker:
             done = {row["id"]: row for row in recover_jsonl(path) if row.get("key") == key}
             if all(p.id in done for p in problems):
                 return
-            config, limit = registry.load_config(self.student), records.limit_of(self.recipe, record)
-            cut = batches(self.tokenizer, config, problems, limit, self.recipe.generate_batch, before)
+            limit = records.limit_of(self.recipe, record)
+            cut = batches(self.base, self.tokenizer, problems, limit, self.recipe.generate_batch, before)
             left = [part for part in cut if any(p.id not in done for p, _ in part)]
             again = {p.id for part in left for p, _ in part}
             write_jsonl(path, [row for i, row in done.items() if i not in again])
