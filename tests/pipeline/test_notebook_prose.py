@@ -120,8 +120,7 @@ def interventions():
     yield on_dates("the shares are {} and {}, and {} and {}.", pairs)
     yield on_dates("answers {} right after gold, and {} after gold with", "correct gold, correct masked")
     yield on_dates("although gold states the answer, and {} after an empty trace.", "incorrect empty")
-    others = "(the other student in {}, the one without traces in {})"
-    yield on_dates(f"gives that answer in {{}} of cases {others}:", "incorrect trace, correct trace, vanilla trace")
+    yield on_dates("gives that answer in {} of cases (the other student in {},", "incorrect trace, correct trace")
     shares = [percent(forced("incorrect", trace, "none").value) for trace in ("both_wrong", "gold", "empty")]
     yield "{} right after a wrong trace, {} after gold and {} after an empty one".format(*shares)
     parts = [forced("correct", f"natural_{kind}") for kind in ("direct", "indirect")]

@@ -154,23 +154,25 @@ def finding_of_the_label():
     assert dates.phi.min() == found.phi
     during = paper_check.three_steps(paper_check.load(recorded.FOLDER)).iloc[4]
     values = (whole.min(), whole.max(), found.phi, found.phi_low, found.phi_high)
-    return [*(f"{number:.2f}" for number in values), f"{found.n}", f"{dates.phi.max():.2f}", f"{during.phi:.2f}"]
+    assert rows("06_associations", rules="id-aligned", step="classification", dataset="babi").phi.abs().max() < 0.2
+    return [*(f"{number:.2f}" for number in values), f"{found.n}", f"{during.phi:.2f}", f"{dates.phi.max():.2f}"]
 
 
 def finding_of_following():
     found, dates = forced("correct"), forced("correct", dataset="cotempqa")
-    masked = forced("correct", "masked", dataset="cotempqa").value
     gaps = [[f"{100 * one[end]:.0f}" for end in ("value", "low", "high")] for one in (found, dates)]
-    return [*gaps[0], f"{found.n}", *gaps[1], f"{dates.n}", f"{100 * masked:.0f}%"]
+    assert found.n == dates.n  # "each"
+    return [*gaps[0], *gaps[1], f"{100 * forced('correct', 'masked', dataset='cotempqa').value:.0f}%", f"{found.n}"]
 
 
 def finding_of_reading_backwards():
-    found = [forced("incorrect"), forced("natural (smollm2-135m)"), forced("incorrect", dataset="cotempqa")]  # "lowers"
+    found = [forced("incorrect"), forced("natural (smollm2-135m)"), forced("incorrect", dataset="cotempqa")]  # "costs"
     ends = [f"{-100 * one[end]:.0f}" for one in found for end in ("value", "high", "low")]
     assert [tables.sign(one) for one in found] == ["below zero"] * 3 and tables.sign(forced("any")) == "inconclusive"
-    theirs = rows("06_associations", rules="id-aligned", step="retrieval", condition="incorrect").phi
-    assert len(theirs) == 6  # "six students"
-    return [*ends[:3], f"{found[0].n}", *ends[3:], f"{theirs.min():.2f}", f"{theirs.max():.2f}"]
+    more = row("08_effects", condition="incorrect", effect="total_all", reveals="all", training_problems=1567)
+    assert more.seeds == 2 and tables.sign(more) == "below zero"
+    more = [f"{-100 * more.value:.0f}", f"{more.training_problems:,}", f"{found[2].training_problems}"]
+    return [*ends[:3], f"{found[0].n}", *ends[3:], *more]
 
 
 def caption():
@@ -188,23 +190,22 @@ def no_clear_need():
     assert dates.high < 0 and dates.t_high < 0 < babi.high
     lost = [f"{-100 * dates[end]:.1f}" for end in ("estimate", "high", "low")]
     loss = -float(claim_compared_with("correct", dataset="babi", student="Llama-3.2-1B-Instruct")[3])
-    own = [*lost, f"{dates.n}", f"{100 * babi.estimate:+.1f}", f"{babi.n}", f"{loss}"]
+    own = [*lost, f"{dates.n}", f"{-100 * claim_of(CORRECT, 'marco').estimate:.1f}", f"{babi.n}", f"{loss}"]
     return [*(f"{100 * found[pair]:.0f}%" for pair in pairs), *own]
 
 
 def limits():
-    assert {one.seeds for one in (forced("correct"), forced("incorrect"), claim_of(CORRECT))} == {3}  # "three seeds"
-    sizes = [claim_of(CORRECT, d) for d in ("babi", "cotempqa")] + [forced("correct", dataset="cotempqa")]
+    sizes = [claim_of(CORRECT), claim_of(CORRECT, "cotempqa"), forced("correct", dataset="cotempqa")]
+    assert {one.seeds for one in (forced("correct"), forced("incorrect"), *sizes)} == {3}  # "three seeds"
     best = rows("08_marco", question="has an answer", measure="right").value.max()
     return [*(f"{one.training_problems:,}" for one in sizes), f"{100 * best:.0f}%"]
 
 
 def given_away():
     none = forced("incorrect", reveals="none")
-    babi, cotempqa = (row("02_leakage", problems=f"{name}: real released test set") for name in ("babi", "cotempqa"))
-    of_release = [babi.excludes, babi.n, cotempqa.excludes, cotempqa.n]
+    babi = row("02_leakage", problems="babi: real released test set")
     falls = (f"{-100 * number:.0f}" for number in (none.value, none.high, none.low))
-    return [*falls, f"{none.n}", *(f"{number:.0f}" for number in of_release)]
+    return [*falls, f"{none.n}", f"{babi.excludes:.0f}", f"{babi.n:.0f}"]
 
 
 def small_student():
@@ -239,13 +240,15 @@ def claim_28():
     printed, released, _ = (row("06_associations", rules=rules, step="trace", **QWEN) for rules in AS)
     label = row("06_associations", rules="id-aligned", step="classification", **QWEN)
     aligned = row("06_phi", rules="id-aligned", step="trace", **QWEN)
-    ours = row("08_by_trace", dataset="babi", condition="correct", facts="all", trace="right")
+    right = {"condition": "correct", "facts": "all", "trace": "right"}
+    ours = [row("08_by_trace", dataset=dataset, **right) for dataset in ("babi", "cotempqa")]
     after = "p_answer_given_trace"
     return [
         f"{row('08_ledger', kind='claim', dataset='cotempqa').printed:.0f}%",
         *percent(printed.joint), f"{printed.n}", *percent(printed[after]), *percent(released[after]),
         *percent(label[after], *intervals.wilson(label.both, label.both + label.trace_only)),
-        *percent(*aligned[[after, f"{after}_low", f"{after}_high"]]), *percent(*ours[["value", "low", "high"]]),
+        *percent(*aligned[[after, f"{after}_low", f"{after}_high"]]),
+        *(number for one in ours for number in percent(*one[["value", "low", "high"]])),
     ]  # fmt: skip
 
 
@@ -256,7 +259,7 @@ def claim_independence():
     marco, dates = (printed[printed.dataset == name] for name in ("marco", "cotempqa"))
     assert (marco.phi < 0).all() and len(marco) + len(dates) == len(printed) and {*still.dataset} == {"marco"}
     counts = [*map(len, (printed, found[0], marco, dates, still, ours[0], found[1], ours[1]))]
-    return [*map(str, counts), *student(AFTER)]
+    return [*map(str, counts), *(number for name in ("babi", "cotempqa", "marco") for number in student(AFTER, name))]
 
 
 def claim_incorrect(other: str, claim: str):
@@ -338,14 +341,12 @@ def test_the_claims_table_is_small_and_nothing_beside_it_is_unchecked():
     above, below = (line for line in section("The paper's claims").splitlines() if line and line[0] != "|")
     found = claim_of(CORRECT)
     assert (found.margin, claim_of(AFTER).margin) == (0.05, 0.1)  # "five points", "ten"
-    exact = followed("answer metric")
-    missing = followed("answer metric", NO_OUTPUTS)
+    exact, missing = followed("answer metric"), followed("answer metric", NO_OUTPUTS)
     matrices = [followed("matrix", verdict) for verdict in (
         "follows to the digit", "does not follow from the released outputs", NO_OUTPUTS)]  # fmt: skip
     asked = [f"{n}" for n in (*(claim_of(CORRECT, name).n for name in ("babi", "cotempqa", "marco")), found.seeds)]
     assert numbers(above) == [*asked, f"{intervals.LEVEL:.0%}"]
-    counts = [exact, exact + missing, missing, sum(matrices), *matrices]
-    assert numbers(below) == [f"{n}" for n in counts]
+    assert numbers(below) == [f"{n}" for n in (exact, exact + missing, missing, sum(matrices), *matrices)]
 
 
 def test_what_the_quick_start_prints_is_what_a_run_prints():
