@@ -67,7 +67,7 @@ def room() -> float:
 
 def cache_room() -> float:
     """Bytes that a KV cache may take; on a CPU whatever the workers, as the size of a batch can tip a near tie."""
-    return room() if has_gpu() else min(CACHE, memory()[1] / 6 / cores())
+    return room() / 2 if has_gpu() else min(CACHE, memory()[1] / 6 / cores())
 
 
 def plan(config, size: int, batch: int, longest: int) -> tuple[int, bool]:

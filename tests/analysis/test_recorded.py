@@ -87,7 +87,6 @@ def test_machines_add_to_one_recording_in_any_order(runs, tmp_path):
 
 
 def tables(verdicts: pd.DataFrame, weights: str, forced: bool = False) -> list[pd.DataFrame]:
-    """Verdicts, adapters and forced answers of invented jobs."""
     trained = verdicts[verdicts.training_problems > 0].drop_duplicates(list(recorded.KEY))
     return [verdicts, trained.assign(weights=weights), verdicts[verdicts.id == "p0"] if forced else pd.DataFrame()]
 

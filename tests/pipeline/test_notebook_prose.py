@@ -14,7 +14,6 @@ GAIN = "Correct traces do not raise accuracy, compared with no traces"
 
 
 def prose(number: str) -> str:
-    """All words of a notebook, on one line."""
     (path,) = ROOT.glob(f"notebooks/{number}_*.ipynb")
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     return " ".join(" ".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown").split())

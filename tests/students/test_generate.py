@@ -122,6 +122,15 @@ def test_a_student_taught_long_targets_has_room_to_write_them(problems, adapter,
     assert cut == {math.ceil(1.5 * longest)}
 
 
+def test_a_gpu_asks_a_small_student_in_fp32_unless_its_weights_are_packed(monkeypatch):
+    plain, packed = (registry.load_model("tiny-random", quantise=False, dtype=torch.bfloat16) for _ in range(2))
+    packed.is_loaded_in_4bit = True
+    monkeypatch.setattr(type(plain), "device", torch.device("cuda"))  # all that is faked
+    for model, kind in ((plain, torch.float32), (packed, torch.bfloat16)):
+        monkeypatch.setattr(registry, "load_base", lambda *_, found=model: found)
+        assert generate.loaded("tiny-random").dtype == kind
+
+
 @torch.inference_mode()
 @pytest.mark.parametrize("begin", [0, 1, 40])
 def test_sharing_what_prompts_begin_with_changes_nothing(begin, monkeypatch):

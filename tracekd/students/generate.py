@@ -129,7 +129,8 @@ def batches(model, tokenizer, problems: Sequence[Problem], limit: int, batch: in
 def loaded(student: str, quantise: bool = True):
     """The student in evaluation mode."""
     model = registry.load_base(student, quantise).eval()
-    if model.device.type == "cuda" and registry.weights_bytes(student) < 2**30:
+    plain = not getattr(model, "is_loaded_in_4bit", False)
+    if plain and model.device.type == "cuda" and registry.weights_bytes(student) < 2**30:
         model = model.float()  # exact; and where an adapter is merged (``adapted``), a step is fewer products
     # The states at the last places are a slice. Of a slice torch makes one product a row, each with a copy of the
     # weights of the whole vocabulary: half the time and a GiB of memory at 8 rows of SmolLM2-135M in bf16.
