@@ -5,8 +5,8 @@ Every table has one row per estimate: ``student``, ``dataset``, ``condition``, w
 (problems), ``seeds``; see ``bootstrap.pooled``. An outcome is ``answer_correct`` (0..1) or ``logp_gold`` (nats).
 
 *Mediation* (Pearl 2001, UAI; Imai, Keele & Tingley 2010, Psychological Methods 15:309). The treatment is a right trace
-(gold) in place of a wrong one (both_wrong), the mediator that it names the gold answer, which masking takes away:
-total = natural direct (masked - both_wrong) + natural indirect (gold - masked). Notebook 07 has the assumptions.
+(gold) in place of a wrong one (both_wrong), the mediator that it names the gold answer, which masking takes away: total
+= natural direct (masked - both_wrong) + natural indirect, under treatment (gold - masked). Assumptions: notebook 07.
 *2 x 2.* ``label_*`` and ``facts_*`` are controlled direct effects: one step is changed, the other held.
 *Own traces.* ``observed`` is an association; hard problems make both wrong, so it is no effect. ``repair`` (where the
 own trace is wrong) and ``breakage`` (where it is right) are effects on those very problems.
