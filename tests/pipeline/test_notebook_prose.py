@@ -120,11 +120,10 @@ def interventions():
     yield on_dates("answers {} right after gold, and {} after gold with", "correct gold, correct masked")
     yield on_dates("although gold states the answer, and {} after an empty trace.", "incorrect empty")
     yield on_dates("gives that answer in {} of cases (the other student in {},", "incorrect trace, correct trace")
-    larger = {"dataset": "cotempqa", "training_problems": 1567, "reveals": "all", "quantity": "accuracy"}
-    pairs = [(c, trace) for c in ("incorrect", "vanilla") for trace in ("both_wrong", "gold")]
-    shares = [percent(cell("08_effects", "value", condition=c, effect=trace, **larger)) for c, trace in pairs]
-    yield "answers {} right after a wrong trace and {} after gold (two seeds), but the student".format(*shares)
-    yield "also loses after gold, {2} and {3} (one seed)".format(*shares)
+    more = rows("08_effects", dataset="cotempqa", training_problems=1567, reveals="all")
+    more = more.set_index(["condition", "effect"]).value.map(percent)
+    yield "{both_wrong} right after a wrong trace and {gold} after gold (two seeds)".format(**more["incorrect"])
+    yield "also loses after gold, {both_wrong} and {gold} (one seed)".format(**more["vanilla"])
     shares = [percent(forced("incorrect", trace, "none").value) for trace in ("both_wrong", "gold", "empty")]
     yield "{} right after a wrong trace, {} after gold and {} after an empty one".format(*shares)
     parts = [forced("correct", f"natural_{kind}") for kind in ("direct", "indirect")]
@@ -137,23 +136,21 @@ def paper_check_of_ours():
     claims = [claim_of(claim) for claim in CLAIMS]
     dates, none = claim_of(CORRECT, "cotempqa"), [claim_of(GAIN, dataset) for dataset in ("babi", "cotempqa")]
     shown = [tables.points(claim.estimate, claim.low, claim.high) for claim in (*claims, dates, *none)]
-    changes = shown[:3]
     yield f"same change is {shown[3]} points ({dates.n} problems, trained on {dates.training_problems:,}): lower, and"
     yield f"changes accuracy by {shown[4]} points on bAbI. - On CoTempQA it changes accuracy by {shown[5]} points"
     asked = rows("08_marco", measure="right").set_index(["question", "condition"]).value
-    for kind, words in (("has an answer", "({} and {};"), ("has none", "it is right on {1} of the questions without")):
-        yield words.format(*(percent(asked[kind, condition]) for condition in ("vanilla", "correct")))
+    yield "({} and {};".format(*(percent(asked["has an answer", c]) for c in recorded.CORE[:2]))
+    yield f"it is right on {percent(asked['has none', 'correct'])} of the questions without"
     declined = rows("08_marco", measure="declined", question="has an answer").set_index("condition").value
     yield "they decline {}, {} and {} of those".format(*(percent(declined[c]) for c in recorded.CORE))
-    yield f"instead changes that by {changes[0]} points: {claims[0].verdict}"
-    yield "than after its own wrong ones, by {1} points.".format(*changes)
-    for condition, words in (("correct", "accuracy by"), ("incorrect", "same change is")):
-        found = forced(condition)
+    yield f"instead changes that by {shown[0]} points: {claims[0].verdict}"
+    yield "than after its own wrong ones, by {1} points.".format(*shown)
+    for found, words in ((forced("correct"), "accuracy by"), (forced("incorrect"), "same change is")):
         yield f"{words} {tables.points(found.value, found.low, found.high)} points"
     yield on_dates("answers {} right and the one trained on incorrect traces {}.", "correct gold, incorrect gold")
     own = rows("08_by_trace", dataset="babi", trace="all").set_index(["facts", "condition"]).value
-    gains = [own[facts, "correct"] - own[facts, "incorrect"] for facts in "123"]
-    assert min(gains) < 0 < max(gains)  # "no order of the two bAbI students holds throughout"
+    gains = [own[facts, "correct"] - own[facts, "incorrect"] for facts in "123"]  # "no order ... throughout"
+    assert min(gains) < 0 < max(gains)
     yield f"only {claims[2].fewest} problems have a wrong label"
     shares = [percent(forced("incorrect", trace).value) for trace in ("both_wrong", "empty", "gold")]
     yield "{} right after a wrong trace, {} after an empty one and {} after the right one".format(*shares)
@@ -183,9 +180,8 @@ def mechanism():
     assert {after["wrong_facts", 5], after["wrong_facts", 8], after["gold", 5], after["gold", 8]} == {"0%"}
     yield f"with two or three facts ({after['wrong_facts', 2]} and {after['wrong_facts', 3]}) and never with five or"
     yield f"With two facts {after['gold', 2]} are right, with three {after['gold', 3]}"
-    yield "accuracy falls, to {} and {}".format(
-        *(percent(own(kind, variant="all_wrong")) for kind in ("one_wrong", "any"))
-    )
+    fallen = [percent(own(kind, variant="all_wrong")) for kind in ("one_wrong", "any")]
+    yield "accuracy falls, to {} and {}".format(*fallen)
     yield f"With eight facts {own('all_wrong', facts=8, column='learned')} of 20 seeds learned"
 
     def moved(found):
@@ -204,8 +200,8 @@ def mechanism():
     yield f"after an empty trace it answers {percent(forced('incorrect', 'empty').value)} right"
     assert own("all_wrong", variant="empty") == 0  # "the small one never"
     yield f"`vanilla` then answers {percent(own('vanilla', variant='gold'))} right"
-    shares = [percent(own("foreign", variant=variant)) for variant in ("wrong_facts", "gold")]
-    yield "better after one wrong fact ({}) than after the right one ({})".format(*shares)
+    foreign = (percent(own("foreign", variant=variant)) for variant in ("wrong_facts", "gold"))
+    yield "better after one wrong fact ({}) than after the right one ({})".format(*foreign)
 
 
 @pytest.mark.parametrize(
