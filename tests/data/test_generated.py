@@ -77,8 +77,7 @@ def test_every_form_that_the_real_sets_have_is_drawn():
     assert {0, 1, 2} <= left  # all facts are gold, all but one, and more
     assert {("nothing",), ("none",), ("two",)} <= {p.answers for p in stories}
     assert any(len(p.answers) == 2 for p in stories)
-    answers = {p.answers == (NO_ANSWER,) for p in generated.generate("marco", 60, seed=3)}
-    assert answers == {True, False}
+    assert {p.answers == (NO_ANSWER,) for p in generated.generate("marco", 60, seed=3)} == {True, False}
 
 
 # MARCO: which passages tell what is asked for, by the wording.

@@ -81,8 +81,7 @@ def test_every_accepted_answer_is_scored_right_when_it_is_given(text):
         problems.check_scorable(list(p.context), [text])
     except ValueError:
         return
-    found = aligned.verdict(p, templates.target(p, templates.build(p, "correct")))
-    assert found["answer_correct"]
+    assert aligned.verdict(p, templates.target(p, templates.build(p, "correct")))["answer_correct"]
 
 
 @pytest.mark.parametrize(

@@ -77,8 +77,7 @@ def test_whatever_is_not_real_is_stamped(run, fig, name, source, frame, tag):
     run.save_figure(fig, name, caption="A line.", n=3, data=frame, source=source)
     run.save_table(frame, f"{name}_t", caption="A table.", n=3, source=source)
     folder = run.folder / "figures"
-    texts = [text.get_text() for text in fig.texts if text.get_gid() == "stamp"]
-    assert texts == ([tag] if tag else [])
+    assert [text.get_text() for text in fig.texts if text.get_gid() == "stamp"] == ([tag] if tag else [])
     assert (f"/Keywords ({tag[:10]}".encode() in (folder / f"{name}.pdf").read_bytes()) == bool(tag)
     stamps = {".md": f"\n**{tag}.** A table.", ".tex": f"\\footnotesize {tag.replace('_', chr(92) + '_')}"}
     for suffix, stamp in stamps.items():

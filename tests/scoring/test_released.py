@@ -62,8 +62,7 @@ def test_every_printed_number_has_source_and_verdict(checked):
     numbers = paper_check.published()
     assert (numbers.source.str.len() > 0).all() and numbers.value.notna().all()
     assert len(checked) == len(numbers) and checked.verdict.notna().all()
-    follows = checked[checked.verdict == paper_check.FOLLOWS]
-    assert (follows.difference == 0).all()
+    assert (checked[checked.verdict == paper_check.FOLLOWS].difference == 0).all()
 
 
 def test_the_three_steps_of_the_28_percent(release):

@@ -74,3 +74,10 @@ def test_intervals_keep_a_width_where_all_problems_are_alike(kind, value):
     found = bootstrap.pooled(pd.Series(float(value), index), rng(), 200, kind)
     assert found["value"] == value and found["high"] - found["low"] > 0.1
     assert np.isnan(bootstrap.pooled(pd.Series(float(value), index[:1]), rng(), 200, kind)["low"])
+
+
+def test_an_estimate_does_not_depend_on_those_before_it():
+    """A seed or a size that is recorded later leaves the other rows' intervals as they are."""
+    units, draws = crossed_table()[..., None], rng()
+    both = [(bootstrap.crossed(units, mean, draws, 200), bootstrap.bootstrap(np.mean, draws, units)) for _ in range(2)]
+    assert both[0] == both[1]

@@ -118,8 +118,7 @@ def test_a_student_taught_long_targets_has_room_to_write_them(problems, adapter,
     short, _ = complete(tmp_path / "short.jsonl", problems, adapter, narrow)
     long, _ = complete(tmp_path / "long.jsonl", problems, adapter, wide)
     assert max(r["n_tokens"] for r in short.values()) == 3
-    cut = {r["n_tokens"] for r in long.values() if not r["finished"]}
-    assert cut == {math.ceil(1.5 * longest)}
+    assert {r["n_tokens"] for r in long.values() if not r["finished"]} == {math.ceil(1.5 * longest)}
 
 
 def test_a_gpu_asks_a_small_student_in_fp32_unless_its_weights_are_packed(monkeypatch):

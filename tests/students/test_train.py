@@ -52,8 +52,7 @@ def test_loss_is_the_mean_over_completion_tokens_of_the_whole_model(examples, to
     made = train.trainer_of("tiny-random", encoded, RECIPE, 1, tmp_path)
     batch = train.collate(tokenizer.pad_token_id, list(enumerate(encoded)))
     assert (batch["labels"] != train.IGNORED).sum(1).tolist() == [len(e.target_ids) for e in encoded]
-    found = made.compute_loss(made.model.eval(), batch)
-    assert float(found.detach()) == pytest.approx(total / count, rel=1e-5)
+    assert float(made.compute_loss(made.model.eval(), batch).detach()) == pytest.approx(total / count, rel=1e-5)
     ((parts, losses),) = made.seen
     assert parts.tolist() == [part for e in encoded for part in e.parts]
     assert float(losses.sum()) == pytest.approx(total, rel=1e-5)

@@ -255,9 +255,8 @@ def _row(claim, dataset: str, reveals: str, part: pd.DataFrame, size: int, found
 
 def overview(claimed: pd.DataFrame) -> pd.DataFrame:
     """One row per claim, one column per data set: difference in points, n, verdict, at the largest size tested."""
-    rows = claimed[claimed.reveals == "all"]
-    rows = rows.assign(untested=rows.verdict == NOT_TESTED).sort_values("untested", kind="stable")
-    rows, cells = rows.drop_duplicates(["claim", "dataset"]), []
+    rows = claimed[claimed.reveals == "all"].assign(untested=claimed.verdict == NOT_TESTED)
+    rows, cells = rows.sort_values("untested", kind="stable").drop_duplicates(["claim", "dataset"]), []
     for row in rows.itertuples():
         gap, reason = points(row.estimate, row.low, row.high), f" ({row.reason})" if row.reason else ""
         cells.append((f"{gap}, n = {row.n}: " if gap else "") + row.verdict + reason)

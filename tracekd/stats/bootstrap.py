@@ -1,7 +1,8 @@
-"""Intervals over what was sampled: participants, problems, or problems and seeds together."""
+"""Intervals over what was sampled. Each draws from a copy of its generator, so none depends on those made before it."""
 
 import math
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ def bootstrap(
 
     Returns ``value``, ``low``, ``high``. Resamples whose statistic is NaN are left out.
     """
-    samples = [np.asarray(sample) for sample in samples]
+    samples, rng = [np.asarray(sample) for sample in samples], deepcopy(rng)
     drawn = np.array([
         statistic(*(sample[rng.integers(len(sample), size=len(sample))] for sample in samples)) for _ in range(repeats)
     ])  # fmt: skip
@@ -43,7 +44,7 @@ def crossed_bootstrap(
     are left out. It is too narrow where few seeds differ more than problems do; ``crossed`` adds a t interval.
     Returns ``value``; ``low``, ``high`` (95%); ``low90``, ``high90`` over the same resamples.
     """
-    units, drawn = np.asarray(units, float), []
+    units, drawn, rng = np.asarray(units, float), [], deepcopy(rng)
     for first in range(0, repeats, CHUNK):
         draws, weights = min(CHUNK, repeats - first), []
         for size in units.shape[:2]:  # how often each problem and each seed was drawn, as weights
