@@ -189,11 +189,9 @@ def mechanism():
 
     real = rows("09_real_student", variant="total_all").set_index(["context", "condition"])
     effect = {condition: moved(found) for condition, found in real.loc["all"].iterrows()}
-    yield from (
-        f"right ones: {effect['correct'].replace(' [', ' points [')}",
-        f"no clear effect, {effect['any']}",
-        f"a little backwards, {effect['foreign']}",
-    )
+    said = {"any": "no clear effect", "foreign": "a little backwards", "natural": "teach the same more weakly"}
+    yield from (f"{words}, {effect[condition]}" for condition, words in said.items())
+    yield f"right ones: {effect['correct'].replace(' [', ' points [')}"
     yield from (f"reads them backwards, {effect['incorrect']}; of", f"reads them backwards, {effect['incorrect']}. The")
     longer, hidden = moved(real.loc["longer", "incorrect"]), forced("incorrect", "total_all", "none")
     yield f"still {longer}; over the {hidden.n} problems whose wrong trace reveals nothing it is {moved(hidden)}"
