@@ -284,7 +284,10 @@ def claim_r1():
         ["Llama-3.2-1B-Instruct", "Qwen3-1.7B"], ["r1", "r1_summary", "r1_explanation", "vanilla", "correct"]
     ]
     shares = (shares.astype(float) + 1e-9).to_numpy().ravel()
-    return [*(f"{share:.1f}%" for share in shares), f"{released.another_problem}", f"{released.rows}", "40"]
+    found = rows("08_accuracy_table", dataset="cotempqa", training_problems=183).set_index("condition")
+    ours = [f"{100 * found.value[c]:.1f}%" for c in ("r1 (DeepSeek-R1)", "vanilla", "correct")]
+    tested = ["183", f"{found.problems.max()}", *ours]
+    return [*(f"{s:.1f}%" for s in shares), f"{released.another_problem}", f"{released.rows}", "40", *tested]
 
 
 def claim_people():
