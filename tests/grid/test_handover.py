@@ -95,8 +95,7 @@ def test_trl_takes_a_step_on_a_set_unchanged(runs, tmp_path, monkeypatch):
         ids = [*ours.prompt_ids, *ours.target_ids]
         assert theirs["input_ids"][: len(ids)] == ids
         batch = trainer.data_collator([theirs])
-        learned = [t for t in batch["labels"][0].tolist() if t != IGNORED]
-        assert learned[: len(ours.target_ids)] == list(ours.target_ids)
+        assert [t for t in batch["labels"][0].tolist() if t != IGNORED][: len(ours.target_ids)] == list(ours.target_ids)
 
 
 def test_shards_make_the_whole_and_a_choice_outside_the_grid_is_named_with_the_nearest():

@@ -64,8 +64,7 @@ def test_each_variant_is_what_its_name_says(pool):
 
 def test_draws_follow_from_seed_and_id_alone(babi):
     first = {p.id: variants(p, None, others=babi, seed=3) for p in babi}
-    again = {p.id: variants(p, None, others=babi[::-1], seed=3) for p in reversed(babi)}
-    assert first == again
+    assert first == {p.id: variants(p, None, others=babi[::-1], seed=3) for p in reversed(babi)}
     assert first != {p.id: variants(p, None, others=babi, seed=4) for p in babi}
 
 

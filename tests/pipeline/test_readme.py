@@ -285,9 +285,9 @@ def claim_r1():
     ]
     shares = (shares.astype(float) + 1e-9).to_numpy().ravel()
     found = rows("08_accuracy_table", dataset="cotempqa", training_problems=183).set_index("condition")
-    ours = [f"{100 * found.value[c]:.1f}%" for c in ("r1 (DeepSeek-R1)", "vanilla", "correct")]
-    tested = ["183", f"{found.problems.max()}", *ours]
-    return [*(f"{s:.1f}%" for s in shares), f"{released.another_problem}", f"{released.rows}", "40", *tested]
+    taught = [f"{100 * found.value[c]:.1f}%" for c in ("r1 (DeepSeek-R1)", "vanilla", "correct")]
+    counts = [f"{released.another_problem}", f"{released.rows}", "40", "183", f"{found.problems.max()}"]
+    return [*(f"{share:.1f}%" for share in shares), *counts, *taught]
 
 
 def claim_people():

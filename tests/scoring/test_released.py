@@ -45,8 +45,7 @@ def test_tables_hold_no_text(release):
     for column in text:
         values = table[column].dropna().astype(str).unique()
         assert len(values) < 30 and all(allowed.fullmatch(v) for v in values), column
-    ids = pd.concat([table.id, table.pub_gold_row.dropna()])
-    assert ids.str.fullmatch(r"(cotempqa|babi)/[\w-]+/[\w-]+").all()
+    assert pd.concat([table.id, table.pub_gold_row.dropna()]).str.fullmatch(r"(cotempqa|babi)/[\w-]+/[\w-]+").all()
 
 
 def test_counts_of_published_rows_that_follow(checked):

@@ -140,7 +140,6 @@ def test_sharing_what_prompts_begin_with_changes_nothing(begin, monkeypatch):
     monkeypatch.setattr(generate, "SPARED", 1)
     logits, _, mask = generate.prefill(model, prompts, 0)
     assert mask.sum(1).tolist() == list(map(len, prompts))
-    alone = torch.cat([model(torch.tensor([row])).logits[:, -1] for row in prompts])
-    assert torch.allclose(logits, alone, atol=1e-5)
+    assert torch.allclose(logits, torch.cat([model(torch.tensor([row])).logits[:, -1] for row in prompts]), atol=1e-5)
     made = generate.greedy(model, prompts, end=-1, pad=0, limit=6)
     assert made == [generate.greedy(model, [row], end=-1, pad=0, limit=6)[0] for row in prompts]
