@@ -10,7 +10,6 @@ from committed import AFTER, CORRECT, claim_of, forced, row, rows
 from conftest import ROOT
 
 from tracekd import __main__, config
-from tracekd.analysis import paper_check, recorded
 from tracekd.interventions import tables
 from tracekd.stats import intervals
 
@@ -148,28 +147,23 @@ def followed(kind: str, verdict: str = "follows to the digit") -> int:
 
 def finding_of_the_label():
     whole = rows("06_associations", rules="id-aligned", step="trace", condition="correct").phi
-    found = row("06_associations", rules="id-aligned", step="classification", **QWEN)
     dates = rows("06_associations", rules="id-aligned", step="classification", condition="correct", dataset="cotempqa")
-    assert dates.phi.min() == found.phi
-    during = paper_check.three_steps(paper_check.load(recorded.FOLDER)).iloc[4]
-    values = (whole.min(), whole.max(), found.phi, found.phi_low, found.phi_high)
-    return [*(f"{number:.2f}" for number in values), f"{found.n}", f"{during.phi:.2f}", f"{dates.phi.max():.2f}"]
+    found = row("06_associations", rules="id-aligned", step="classification", **QWEN)
+    assert whole.min() > 0.3 and dates.phi.max() < 0.3  # "go together", "weakly"
+    return [*(f"{number:.2f}" for number in (found.phi, found.phi_low, found.phi_high)), f"{found.n}"]
 
 
 def finding_of_following():
     found, dates = forced("correct"), forced("correct", dataset="cotempqa")
-    gaps = [[f"{100 * one[end]:.0f}" for end in ("value", "low", "high")] for one in (found, dates)]
-    assert found.n == dates.n  # "each"
-    return [*gaps[0], *gaps[1], f"{100 * forced('correct', 'masked', dataset='cotempqa').value:.0f}%", f"{found.n}"]
+    assert dates.low > 0.8 and forced("correct", "masked", dataset="cotempqa").high < 0.1  # "too", "fails"
+    return [*(f"{100 * found[end]:.0f}" for end in ("value", "low", "high")), f"{found.n}"]
 
 
 def finding_of_reading_backwards():
-    found = [forced("incorrect"), forced("natural (smollm2-135m)"), forced("incorrect", dataset="cotempqa")]  # "costs"
-    ends = [f"{-100 * one[end]:.0f}" for one in found for end in ("value", "high", "low")]
-    more = rows("08_effects", dataset="cotempqa", training_problems=1567, effect="total_all", reveals="all")
-    more = more.set_index("condition").value
-    assert [tables.sign(one) for one in found] == ["below zero"] * 3 and tables.sign(forced("any")) == "inconclusive"
-    return [*ends[:3], f"{found[0].n}", *ends[3:], *(f"{-100 * more[c]:.0f}" for c in ("incorrect", "vanilla"))]
+    found, errors, ours = (forced(name) for name in ("incorrect", "natural (smollm2-135m)", "natural_incorrect"))
+    assert tables.sign(errors) == "below zero" and 0.4 < errors.value / ours.value < 0.6  # "half as strongly"
+    assert tables.sign(forced("any")) == "inconclusive"
+    return [*(f"{-100 * found[end]:.0f}" for end in ("value", "high", "low")), f"{found.n}"]
 
 
 def caption():
@@ -180,16 +174,12 @@ def caption():
 
 
 def no_clear_need():
-    sizes = {"babi": 1000, "cotempqa": 1567}
-    pairs = [(name, size, condition) for condition in ("vanilla", "correct") for name, size in sizes.items()]
-    found = rows("08_accuracy_table").set_index(["dataset", "training_problems", "condition"]).value
-    babi, dates = (claim_of(CORRECT, dataset) for dataset in sizes)
+    babi, dates = (claim_of(CORRECT, dataset) for dataset in ("babi", "cotempqa"))
     assert dates.high < 0 and dates.t_high < 0 < babi.high
-    lost = [f"{-100 * dates[end]:.1f}" for end in ("estimate", "high", "low")]
-    marco = rows("08_accuracy_table", dataset="marco").set_index("condition").value
-    assert marco.incorrect > marco.correct  # "gain overall"
-    own = [*lost, f"{dates.n}", f"{babi.n}", f"{-100 * claim_of(CORRECT, 'marco').estimate:.1f}"]
-    return [*own, *(f"{100 * found[pair]:.0f}%" for pair in pairs)]
+    for dataset, size in (("babi", 1000), ("cotempqa", 1567), ("marco", 391)):
+        found = rows("08_accuracy_table", dataset=dataset, training_problems=size).set_index("condition").value
+        assert found.idxmax() == "vanilla"  # "answers best"
+    return [f"{babi.n}", *(f"{-100 * dates[end]:.1f}" for end in ("estimate", "high", "low")), f"{dates.n}"]
 
 
 def limits():
