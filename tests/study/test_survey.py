@@ -133,16 +133,19 @@ class Participant:
         self.browser.execute_script("arguments[0].click()", self.wait(lambda: self.all(selector), selector)[0])
 
     def names(self):
+        """Items of the page, in order, checks included."""
         radios = "return [...document.querySelectorAll('#survey input[type=radio]')].map(r => r.name)"
         return list(dict.fromkeys(self.wait(lambda: self.browser.execute_script(radios), "the page's items")))
 
     def chosen(self):
+        """Item to chosen point of the page."""
         return self.browser.execute_script(
             "return Object.fromEntries([...document.querySelectorAll('input[type=radio]:checked')]"
             ".map(r => [r.name, Number(r.value)]))"
         )
 
     def answer(self, some=None):
+        """Choose a point for each item; return what was chosen."""
         given = {}
         for i, name in enumerate(self.names()[:some]):
             given[name] = int(name[-1]) if name.startswith("check_") else 1 + (i * 2 + len(name)) % 5
@@ -151,6 +154,7 @@ class Participant:
         return given
 
     def rate(self, *pages):
+        """Answer whole pages and go on; by page what was chosen."""
         given = {}
         for number in pages:
             self.heading(f"Reasoning {number} of 4")
