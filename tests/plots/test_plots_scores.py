@@ -46,14 +46,16 @@ def test_names_are_their_owners():
     assert style.named("babi, cotempqa; marco, 04_babi, babi/1 `babi`") == named
 
 
-def test_accuracy_has_a_line_per_training_and_a_panel_per_set(ax):
+def test_accuracy_has_a_line_per_training_and_a_panel_per_size(ax):
     right = [1, 0] * 10
-    ours = pd.concat([frame({"prompted": right, "vanilla": right, "few_shot_traces": right}),
+    ours = pd.concat([frame({"prompted": right, "few_shot_traces": right, "vanilla": right, "natural": right}),
                       frame({"vanilla": [1] * 30}, dataset="cotempqa", size=183)])  # fmt: skip
-    fig = scores.accuracy(replication.accuracies(ours, rng(), 20))
-    titles = [ax.get_title(loc="left") for ax in fig.axes]
-    assert titles == ["bAbI, n = 20 test problems, trained on 1,000", "CoTempQA, n = 30 test problems, trained on 183"]
-    assert ticks(fig.axes[1]) == ["vanilla"] and "prompted" in ticks(fig.axes[0])
+    fig = scores.accuracy(replication.accuracies(ours, rng(), 20).assign(n=[None, None, 1000, 12.3, 183]))
+    assert [(ax.get_title(loc="left"), ticks(ax)[::-1]) for ax in fig.axes] == [
+        ("bAbI, trained on 1,000 problems (n = 20 test problems)", ["prompted", "few shot traces", "vanilla"]),
+        ("bAbI, trained on 12 problems (n = 20 test problems)", ["natural"]),
+        ("CoTempQA, trained on 183 problems (n = 30 test problems)", ["vanilla"]),
+    ]
 
 
 def test_the_forest_has_a_panel_per_unit_and_the_verdict_beside_each_line(ax):

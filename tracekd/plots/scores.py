@@ -7,7 +7,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from tracekd.analysis.recorded import SIZE
 from tracekd.analysis.tables import NOT_SUPPORTED, SUPPORTED
 from tracekd.plots.style import OKABE_ITO, WIDTH, colour_of, marker_of, named
 
@@ -89,17 +88,18 @@ def _panels(lines: list[int]) -> tuple[Figure, list[Axes]]:
 
 
 def accuracy(table: pd.DataFrame) -> Figure:
-    """Accuracy by condition (``replication.accuracies``): one panel per data set, one line per training."""
-    parts = dict(list(table.assign(line=table.condition.str.replace("_", " ")).groupby("dataset", sort=False)))
-    fig, axs = _panels([len(part) for part in parts.values()])
-    for ax, (dataset, part) in zip(axs, parts.items(), strict=True):
-        sizes = [f"{size:,}" for size in part[SIZE].unique() if size]
-        if len(sizes) > 1:  # else it stands in the title
-            part = part.assign(line=part.line + part[SIZE].map(lambda size: f", {size:,}" if size else ""))
+    """Accuracy by condition (``replication.accuracies``, with ``n``, mean examples): a panel per training size and set.
+
+    Only lines of one panel can be compared. Students without training stand in their set's first panel.
+    """
+    table = table.assign(line=table.condition.str.replace("_", " "), n=table.n.round())
+    table["n"] = table.n.fillna(table.groupby("dataset").n.transform("max"))
+    parts = list(table.groupby(["dataset", "n", "problems"], sort=False))
+    fig, axs = _panels([len(part) for _, part in parts])
+    for ax, ((dataset, n, problems), part) in zip(axs, parts, strict=True):
         points(part, ax, group="line", unit="")
-        n = " to ".join(map(str, sorted({part.problems.min(), part.problems.max()})))
-        trained = f", trained on {' or '.join(sizes)}" if sizes else ""
-        ax.set_title(f"{named(dataset)}, n = {n} test problems{trained}", loc="left")
+        ax.set_title(f"{named(dataset)}, trained on {n:,.0f} problems (n = {problems} test problems)", loc="left")
+        ax.tick_params(labelbottom=ax is axs[-1])
     axs[-1].set_xlabel("share of answers right")
     return fig
 
