@@ -66,7 +66,8 @@ def human_study():
     shares = [cell("05_published_means", name, **llama) for name in ("r1", "correct")]
     yield "reaches {:.0f}% with them and {:.0f}% with decomposed traces".format(*shares)
     power = rows("05_power_by_simulation", test="pair", participants=100)
-    yield f"all {power.repeats.iloc[0]} simulated studies found a gap of {power[power.power == 1].effect.min():g}"
+    sure = power[power.power == 1].effect.min()
+    yield f"all {power.repeats.iloc[0]} simulated studies detected a true gap of {sure:g}"
     sets = rows("r1_sets", file="all")
     yield f"{sets.another_problem.sum()} of {sets.rows.sum()} rows (the first 40 of each of four files) hold another"
 
@@ -86,9 +87,9 @@ def released_outputs():
     yield "trace and {} after a wrong one. Under the published rules the shares are {} and {}.".format(*shares[1:])
     during = paper_check.three_steps(paper_check.load(recorded.FOLDER)).iloc[4]
     yield "Within *during*, the largest category, the shares are {} and {},".format(*map(percent, during[[*names]]))
-    yield "{} after a right label, {} after a wrong one".format(
+    yield "{} of answers are right after a right label, {} after a wrong one".format(
         *(percent(of("id-aligned", "classification", name)) for name in names))  # fmt: skip
-    yield "with {} and {}".format(*(percent(of("as printed", "classification", name)) for name in names))
+    yield "agrees: {} and {}".format(*(percent(of("as printed", "classification", name)) for name in names))
     taught = rows("06_associations", step="trace", condition="correct")
     ours, theirs = taught[taught.rules == "id-aligned"].phi, taught[taught.rules != "id-aligned"]
     theirs = theirs[theirs.dataset != "marco"].phi
@@ -96,7 +97,7 @@ def released_outputs():
     wrong = rows("06_associations", rules="id-aligned", step="trace", condition="incorrect")
     yield f"at most {(wrong.both + wrong.trace_only).max()} right traces each"
     facts = rows("06_associations", rules="id-aligned", step="retrieval", condition="incorrect")
-    yield "the right facts in {} to {} outputs each".format(*(facts.both + facts.trace_only).agg(["min", "max"]))
+    yield "the right facts in {} to {} outputs.".format(*(facts.both + facts.trace_only).agg(["min", "max"]))
     yield f"phi is {facts.phi.min():.2f} to {facts.phi.max():.2f}, and four of the six reject independence"
     assert ((facts.p_holm < 0.05).sum(), len(facts)) == (4, 6)
     pair = {"rules": "id-aligned", "dataset": "babi", "first": "vanilla", "second": "incorrect"}
@@ -116,18 +117,18 @@ def interventions():
     yield "{} right after a right trace and {} after a wrong one; students trained on".format(*shares)
     yield "incorrect traces {2} and {3}.".format(*shares)
     pairs = "correct gold, correct both_wrong, incorrect gold, incorrect both_wrong"
-    yield on_dates("the shares are {} and {}, and {} and {}.", pairs)
+    yield on_dates("the first reach {} and {}, the second {} and {}.", pairs)
     yield on_dates("answers {} right after gold, and {} after gold with", "correct gold, correct masked")
     yield on_dates("although gold states the answer, and {} after an empty trace.", "incorrect empty")
-    yield on_dates("gives that answer in {} of cases (the other student in {},", "incorrect trace, correct trace")
+    yield on_dates("gives that answer in {} of cases (`correct` in {},", "incorrect trace, correct trace")
     more = rows("08_effects", dataset="cotempqa", training_problems=1567, reveals="all")
     more = more.set_index(["condition", "effect"]).value.map(percent)
     yield "{both_wrong} right after a wrong trace and {gold} after gold (two seeds)".format(**more["incorrect"])
-    yield "also loses after gold, {both_wrong} and {gold} (one seed)".format(**more["vanilla"])
+    yield "does worse after gold, too: {both_wrong} and {gold} (one seed)".format(**more["vanilla"])
     shares = [percent(forced("incorrect", trace, "none").value) for trace in ("both_wrong", "gold", "empty")]
     yield "{} right after a wrong trace, {} after gold and {} after an empty one".format(*shares)
     parts = [forced("correct", f"natural_{kind}") for kind in ("direct", "indirect")]
-    yield "are {:+.0f} and {:+.0f} points (n = {})".format(*(100 * part.value for part in parts), parts[0].n)
+    yield "they are {:+.0f} and {:+.0f} points (n = {})".format(*(100 * part.value for part in parts), parts[0].n)
 
 
 def paper_check_of_ours():
@@ -139,8 +140,10 @@ def paper_check_of_ours():
     yield f"same change is {shown[3]} points ({dates.n} problems, trained on {dates.training_problems:,}): lower, and"
     yield f"changes accuracy by {shown[4]} points on bAbI. - On CoTempQA it changes accuracy by {shown[5]} points"
     r1 = rows("08_accuracy_table", dataset="cotempqa", training_problems=183).set_index("condition").value
-    shares = [f"{r1[c]:.1%}" for c in ("r1 (DeepSeek-R1)", "vanilla", "correct")]
-    yield "answers {} of 240 test problems right, the one trained without traces {} and the one".format(*shares)
+    names = [*(f"r1{kind} (DeepSeek-R1)" for kind in ("", "_explanation", "_summary")), "incorrect", "vanilla"]
+    assert r1[names].idxmin() == names[0] and r1[names].idxmax() == "vanilla" and r1.vanilla == r1.correct
+    said = "answers {} of 240 test problems right, with explanations {}, with summaries {}, with incorrect traces {},"
+    yield f"{said} and both with no traces and with correct ones {{}}.".format(*(f"{r1[c]:.1%}" for c in names))
     asked = rows("08_marco", measure="right").set_index(["question", "condition"]).value
     yield "({} and {};".format(*(percent(asked["has an answer", c]) for c in recorded.CORE[:2]))
     yield f"it is right on {percent(asked['has none', 'correct'])} of the questions without"
@@ -160,7 +163,7 @@ def paper_check_of_ours():
     asked, wrong = (forced(c, "total_all") for c in ("correct", "incorrect"))
     ends = [f"{abs(100 * one[end]):.0f}" for one in (asked, wrong) for end in ("value", "low", "high")]
     yield f"trained on correct bAbI traces by {ends[0]} points [{ends[1]}, {ends[2]}] (n = {asked.n})."
-    yield f"lowers it by {ends[3]} [{ends[5]}, {ends[4]}]."
+    yield f"one trained on incorrect traces by {ends[3]} [{ends[5]}, {ends[4]}]."
     shown = rows("08_accuracy_table", dataset="babi").set_index("condition")
     shares = [shown.value[c] for c in ("few_shot", "few_shot_traces")]
     trained = 100 * (shown.value[shown.training_problems == 1000] - shares[0])
@@ -185,7 +188,7 @@ def mechanism():
     yield f"With two facts {after['gold', 2]} are right, with three {after['gold', 3]}"
     fallen = [percent(own(kind, variant="all_wrong")) for kind in ("one_wrong", "any")]
     yield "accuracy falls, to {} and {}".format(*fallen)
-    yield f"With eight facts {own('all_wrong', facts=8, column='learned')} of 20 seeds learned"
+    yield f"With eight facts only {own('all_wrong', facts=8, column='learned')} of 20 `all_wrong` seeds learned"
 
     def moved(found):
         return "{:+.0f} [{:+.0f}, {:+.0f}]".format(*(100 * found[["value", "low", "high"]]))
@@ -195,7 +198,10 @@ def mechanism():
     said = {"any": "no clear effect", "foreign": "a little backwards", "natural": "teach the same more weakly"}
     yield from (f"{words}, {effect[condition]}" for condition, words in said.items())
     yield f"right ones: {effect['correct'].replace(' [', ' points [')}"
-    yield from (f"reads them backwards, {effect['incorrect']}; of", f"reads them backwards, {effect['incorrect']}. The")
+    yield from (
+        f"reads them backwards (right ones hurt), {effect['incorrect']}; of",
+        f"reads them backwards, {effect['incorrect']}. The",
+    )
     longer, hidden = moved(real.loc["longer", "incorrect"]), forced("incorrect", "total_all", "none")
     yield f"still {longer}; over the {hidden.n} problems whose wrong trace reveals nothing it is {moved(hidden)}"
     yield f"after an empty trace it answers {percent(forced('incorrect', 'empty').value)} right"

@@ -280,7 +280,10 @@ def claim_r1():
     ]
     shares = (shares.astype(float) + 1e-9).to_numpy().ravel()
     found = rows("08_accuracy_table", dataset="cotempqa", training_problems=183).set_index("condition")
-    taught = [f"{100 * found.value[c]:.1f}%" for c in ("r1 (DeepSeek-R1)", "vanilla", "correct")]
+    taught = [
+        f"{100 * found.value[c]:.1f}%"
+        for c in (*(f"r1{kind} (DeepSeek-R1)" for kind in ("", "_summary", "_explanation")), "vanilla", "correct")
+    ]
     counts = [f"{released.another_problem}", f"{released.rows}", "183", f"{found.problems.max()}"]
     return [*(f"{share:.1f}%" for share in shares), *counts, *taught]
 
