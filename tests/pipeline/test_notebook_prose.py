@@ -66,8 +66,7 @@ def human_study():
     shares = [cell("05_published_means", name, **llama) for name in ("r1", "correct")]
     yield "reaches {:.0f}% with them and {:.0f}% with decomposed traces".format(*shares)
     power = rows("05_power_by_simulation", test="pair", participants=100)
-    sure = power[power.power == 1].effect.min()
-    yield f"all {power.repeats.iloc[0]} simulated studies detected a true gap of {sure:g}"
+    yield f"all {power.repeats.iloc[0]} simulated studies detected a true gap of {power[power.power == 1].effect.min()}"
     sets = rows("r1_sets", file="all")
     yield f"{sets.another_problem.sum()} of {sets.rows.sum()} rows (the first 40 of each of four files) hold another"
 
@@ -198,10 +197,8 @@ def mechanism():
     said = {"any": "no clear effect", "foreign": "a little backwards", "natural": "teach the same more weakly"}
     yield from (f"{words}, {effect[condition]}" for condition, words in said.items())
     yield f"right ones: {effect['correct'].replace(' [', ' points [')}"
-    yield from (
-        f"reads them backwards (right ones hurt), {effect['incorrect']}; of",
-        f"reads them backwards, {effect['incorrect']}. The",
-    )
+    for words in (" (right ones hurt), {}; of", ", {}. The"):
+        yield "reads them backwards" + words.format(effect["incorrect"])
     longer, hidden = moved(real.loc["longer", "incorrect"]), forced("incorrect", "total_all", "none")
     yield f"still {longer}; over the {hidden.n} problems whose wrong trace reveals nothing it is {moved(hidden)}"
     yield f"after an empty trace it answers {percent(forced('incorrect', 'empty').value)} right"

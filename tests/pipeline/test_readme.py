@@ -264,11 +264,10 @@ def claim_incorrect(other: str, claim: str):
 
 def claim_compared_with(*others: str, **where: object):
     """Accuracy of incorrect minus others in the authors' outputs; 06_contrasts subtracts the other way round."""
-    said = []
-    for rules in AS[1:]:
-        found = [row("06_contrasts", rules=rules, first=name, second="incorrect", **where) for name in others]
-        said.append([number for t in found for number in points(-t.difference, -t.high, -t.low)])
-    return said[0] if said[0] == said[1] else said[0] + said[1]  # "the same"
+    pairs = [{"rules": rules, "first": first, "second": "incorrect"} for rules in AS[1:] for first in others]
+    found = [row("06_contrasts", **pair, **where) for pair in pairs]
+    said = [number for t in found for number in points(-t.difference, -t.high, -t.low)]
+    return said[:3] if said == 2 * said[:3] else said  # "the same"
 
 
 def claim_r1():
@@ -280,10 +279,8 @@ def claim_r1():
     ]
     shares = (shares.astype(float) + 1e-9).to_numpy().ravel()
     found = rows("08_accuracy_table", dataset="cotempqa", training_problems=183).set_index("condition")
-    taught = [
-        f"{100 * found.value[c]:.1f}%"
-        for c in (*(f"r1{kind} (DeepSeek-R1)" for kind in ("", "_summary", "_explanation")), "vanilla", "correct")
-    ]
+    names = [*(f"r1{kind} (DeepSeek-R1)" for kind in ("", "_summary", "_explanation")), "vanilla", "correct"]
+    taught = [f"{100 * found.value[name]:.1f}%" for name in names]
     counts = [f"{released.another_problem}", f"{released.rows}", "183", f"{found.problems.max()}"]
     return [*(f"{share:.1f}%" for share in shares), *counts, *taught]
 
@@ -300,14 +297,10 @@ CLAIMS = {
     "Trace and answer are": (claim_independence, "Trace and answer are nearly", AFTER),
     "Incorrect traces do not": (lambda: claim_incorrect("correct", CORRECT), f"{INCORRECT} correct", CORRECT),
     "The same": (lambda: claim_incorrect("vanilla", NONE), f"{INCORRECT} no", NONE),
-    "On CoTempQA": (
-        lambda: claim_compared_with("vanilla", "correct", dataset="cotempqa", student="Qwen3-1.7B"),
-        "On CoTempQA incorrect traces give", None,
-    ),
-    "On bAbI": (
-        lambda: claim_compared_with("vanilla", dataset="babi", student="Llama-3.2-1B-Instruct"),
-        "On bAbI incorrect traces hurt", None,
-    ),
+    "On CoTempQA": (lambda: claim_compared_with("vanilla", "correct", dataset="cotempqa", student="Qwen3-1.7B"),
+        "On CoTempQA incorrect traces give", None),
+    "On bAbI": (lambda: claim_compared_with("vanilla", dataset="babi", student="Llama-3.2-1B-Instruct"),
+        "On bAbI incorrect traces hurt", None),
     "R1 traces": (claim_r1, "R1 traces give the best accuracy of the trace types", None),
     "People": (claim_people, "People rate R1 traces", None),
 }  # fmt: skip
