@@ -53,6 +53,7 @@ def build_sft_sets():
 def qlora_train():
     babi = {"data set": "babi", "condition": "correct"}
     yield f"{cell('02_tokens', 'learned (%)', **babi):.0f}% of the tokens of a bAbI example with a correct trace"
+    assert round(rows("03_training_cost", dataset="babi").seconds.mean() / 60) == 3  # "about three minutes each"
     ours = {"what": "train", "dataset": "babi", "contender": "ours", "workers": 1}
     yield f"trained at {cell('03_bench', 'tokens_per_second', **ours):.0f} tokens per second"
 
@@ -138,11 +139,12 @@ def paper_check_of_ours():
     shown = [tables.points(claim.estimate, claim.low, claim.high) for claim in (*claims, dates, *none)]
     yield f"same change is {shown[3]} points ({dates.n} problems, trained on {dates.training_problems:,}): lower, and"
     yield f"changes accuracy by {shown[4]} points on bAbI. - On CoTempQA it changes accuracy by {shown[5]} points"
-    r1 = rows("08_accuracy_table", dataset="cotempqa", training_problems=183).set_index("condition").value
+    r1, cut = map(rows("08_accuracy_table", training_problems=183).set_index("condition").get, ("value", "cut"))
     names = [*(f"r1{kind} (DeepSeek-R1)" for kind in ("", "_explanation", "_summary")), "incorrect", "vanilla"]
     assert r1[names].idxmin() == names[0] and r1[names].idxmax() == "vanilla" and r1.vanilla == r1.correct
     said = "answers {} of 240 test problems right, with explanations {}, with summaries {}, with incorrect traces {},"
     yield f"{said} and both with no traces and with correct ones {{}}.".format(*(f"{r1[c]:.1%}" for c in names))
+    yield "outputs, {} (traces) and {} (explanations) ran into".format(*(percent(cut[name]) for name in names[:2]))
     asked = rows("08_marco", measure="right").set_index(["question", "condition"]).value
     yield "({} and {};".format(*(percent(asked["has an answer", c]) for c in recorded.CORE[:2]))
     yield f"it is right on {percent(asked['has none', 'correct'])} of the questions without"
@@ -208,11 +210,9 @@ def mechanism():
     yield "better after one wrong fact ({}) than after the right one ({})".format(*foreign)
 
 
-@pytest.mark.parametrize(
-    ("number", "sentences"),
-    [("01", decompose), ("02", build_sft_sets), ("03", qlora_train), ("05", human_study), ("06", released_outputs),
-     ("07", interventions), ("08", paper_check_of_ours), ("09", mechanism)],
-)  # fmt: skip
+@pytest.mark.parametrize(("number", "sentences"), [
+    ("01", decompose), ("02", build_sft_sets), ("03", qlora_train), ("05", human_study), ("06", released_outputs),
+    ("07", interventions), ("08", paper_check_of_ours), ("09", mechanism)])  # fmt: skip
 def test_the_sentences_state_the_tables_numbers(number, sentences):
     words = prose(number)
     assert [sentence for sentence in sentences() if sentence not in words] == []

@@ -10,6 +10,7 @@ from committed import AFTER, CORRECT, claim_of, forced, row, rows
 from conftest import ROOT
 
 from tracekd import __main__, config
+from tracekd.analysis import paper_check, recorded
 from tracekd.interventions import tables
 from tracekd.stats import intervals
 
@@ -196,7 +197,7 @@ def given_away():
     none = forced("incorrect", reveals="none")
     babi = row("02_leakage", problems="babi: real released test set")
     falls = (f"{-100 * number:.0f}" for number in (none.value, none.high, none.low))
-    return [*falls, f"{none.n}", f"{babi.excludes:.0f}", f"{babi.n:.0f}"]
+    return [f"{babi.excludes:.0f}", f"{babi.n:.0f}", *falls, f"{none.n}"]
 
 
 def small_student():
@@ -248,9 +249,10 @@ def claim_independence():
     found = [rows("06_associations", rules=rules, step="trace").dropna(subset="p_value") for rules in (AS[0], AS[2])]
     printed, ours = (table[table.p_holm < 0.05] for table in found)
     assert {*printed.dataset} == {"marco"} and (printed.phi < 0).all()  # "all MS MARCO's (negative correlation)"
-    assert claim_of(AFTER, "marco").verdict == "inconclusive"
-    counts = [f"{len(table)}" for table in (printed, found[0], ours, found[1])]
-    return [*counts, *(number for name in ("babi", "cotempqa") for number in student(AFTER, name))]
+    assert claim_of(AFTER, "marco").verdict == "inconclusive" and "marco" not in {*found[1].dataset}
+    common, key = paper_check.dependent(paper_check.load(recorded.FOLDER).compared, common=True), "rejected_holm"
+    counts = [*map(len, (printed, found[0], ours, found[1])), *common.loc[AS[2], ["tables", key]], common[key][AS[0]]]
+    return [*map(str, counts), *(number for name in ("babi", "cotempqa") for number in student(AFTER, name))]
 
 
 def claim_incorrect(other: str, claim: str):
@@ -274,13 +276,11 @@ def claim_r1():
     accuracy = rows("05_published_means", quantity="accuracy").set_index("student")
     released = row("r1_sets", file="all")
     # The table has means of four categories to three decimals; a half is rounded up.
-    shares = accuracy.loc[
-        ["Llama-3.2-1B-Instruct", "Qwen3-1.7B"], ["r1", "r1_summary", "r1_explanation", "vanilla", "correct"]
-    ]
+    kinds = ["r1", "r1_summary", "r1_explanation", "vanilla", "correct"]
+    shares = accuracy.loc[["Llama-3.2-1B-Instruct", "Qwen3-1.7B"], kinds]
     shares = (shares.astype(float) + 1e-9).to_numpy().ravel()
     found = rows("08_accuracy_table", dataset="cotempqa", training_problems=183).set_index("condition")
-    names = [*(f"r1{kind} (DeepSeek-R1)" for kind in ("", "_summary", "_explanation")), "vanilla", "correct"]
-    taught = [f"{100 * found.value[name]:.1f}%" for name in names]
+    taught = [f"{100 * found.value[kind + ' (DeepSeek-R1)' * kind.startswith('r1')]:.1f}%" for kind in kinds]
     counts = [f"{released.another_problem}", f"{released.rows}", "183", f"{found.problems.max()}"]
     return [*(f"{share:.1f}%" for share in shares), *counts, *taught]
 
@@ -337,7 +337,7 @@ def test_the_claims_table_is_small_and_nothing_beside_it_is_unchecked():
     matrices = [followed("matrix", verdict) for verdict in (
         "follows to the digit", "does not follow from the released outputs", NO_OUTPUTS)]  # fmt: skip
     asked = [f"{n}" for n in (*(claim_of(CORRECT, name).n for name in ("babi", "cotempqa", "marco")), found.seeds)]
-    assert numbers(above) == [*asked, f"{intervals.LEVEL:.0%}"]
+    assert numbers(above) == [*asked, f"{intervals.LEVEL:.0%}", "90%"]  # the verdicts' (``replication``)
     assert numbers(below) == [f"{n}" for n in (exact, exact + missing, missing, sum(matrices), *matrices)]
 
 

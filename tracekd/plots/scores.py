@@ -93,7 +93,7 @@ def accuracy(table: pd.DataFrame) -> Figure:
     Only lines of one panel can be compared. Students without training stand in their set's first panel.
     """
     table = table.assign(line=table.condition.str.replace("_", " "), n=table.n.round())
-    table["n"] = table.n.fillna(table.groupby("dataset").n.transform("max"))
+    table["n"] = table.n.fillna(table.groupby("dataset").n.transform("max")).fillna(0)
     parts = list(table.groupby(["dataset", "n", "problems"], sort=False))
     fig, axs = _panels([len(part) for _, part in parts])
     for ax, ((dataset, n, problems), part) in zip(axs, parts, strict=True):
