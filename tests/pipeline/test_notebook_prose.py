@@ -187,8 +187,7 @@ def mechanism():
     assert {after["wrong_facts", 5], after["wrong_facts", 8], after["gold", 5], after["gold", 8]} == {"0%"}
     yield f"with two or three facts ({after['wrong_facts', 2]} and {after['wrong_facts', 3]}) and never with five or"
     yield f"With two facts {after['gold', 2]} are right, with three {after['gold', 3]}"
-    fallen = [percent(own(kind, variant="all_wrong")) for kind in ("one_wrong", "any")]
-    yield "accuracy falls, to {} and {}".format(*fallen)
+    yield "accuracy falls, to {} and {}".format(*(percent(own(k, variant="all_wrong")) for k in ("one_wrong", "any")))
     yield f"With eight facts only {own('all_wrong', facts=8, column='learned')} of 20 `all_wrong` seeds learned"
 
     def moved(found):

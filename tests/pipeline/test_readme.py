@@ -15,6 +15,7 @@ from tracekd.interventions import tables
 from tracekd.stats import intervals
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+SHORTEST = 40  # characters: shorter sentences may well be anybody's
 
 
 def section(title: str) -> str:
@@ -70,9 +71,6 @@ def test_every_place_spells_the_address_of_pyproject():
     assert [(form, spelt) for form, spelt in found if spelt != forms[form]] == []
 
 
-SHORTEST = 40  # characters: shorter sentences may well be anybody's
-
-
 def plain(text: str) -> str:
     """Letters and digits alone, lower case: what escaping in JSON, CSV, HTML or LaTeX does not change."""
     return re.sub(r"[\W_]+", "", text).lower()
@@ -121,6 +119,7 @@ NUMBER = r"(?<![\w.])[-+]?\d+(?:,\d{3})*(?:\.\d+)?%?"
 AS = ("as printed", "as published", "id-aligned")
 QWEN = {"dataset": "cotempqa", "student": "Qwen3-1.7B", "condition": "correct"}
 NONE = "Incorrect traces do not lower accuracy, compared with no traces"
+NO_OUTPUTS = "cannot be checked: the release has no outputs for it"
 
 
 def numbers(text: str) -> list[str]:
@@ -304,9 +303,6 @@ CLAIMS = {
     "R1 traces": (claim_r1, "R1 traces give the best accuracy of the trace types", None),
     "People": (claim_people, "People rate R1 traces", None),
 }  # fmt: skip
-
-
-NO_OUTPUTS = "cannot be checked: the release has no outputs for it"
 
 
 def claim_rows() -> list[list[str]]:

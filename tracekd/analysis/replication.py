@@ -56,9 +56,9 @@ def accuracies(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 
 
     Further columns: contains, cut (shares of outputs that contain the answer, that ran into the limit).
     """
-    shares, mild = (tables.accuracy(verdicts, f"answer_{name}", rng, repeats, BY) for name in ("correct", "contains"))
+    exact, lenient = (tables.accuracy(verdicts, f"answer_{name}", rng, repeats, BY) for name in ("correct", "contains"))
     cut = verdicts.assign(cut=verdicts.status == "truncated").groupby(BY, sort=False).cut.mean()
-    shares = shares.assign(contains=mild.value).merge(cut.reset_index(), on=BY)
+    shares = exact.assign(contains=lenient.value).merge(cut.reset_index(), on=BY)
     falling = {"key": lambda part: -part.replace(0, np.inf) if part.name == SIZE else part}
     return freeform.spelled(shares.sort_values(["dataset", SIZE], kind="stable", ignore_index=True, **falling))
 

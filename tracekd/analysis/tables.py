@@ -24,7 +24,7 @@ STEPS = ("classification", "retrieval", "trace")
 BY = ("dataset", "condition")
 LEAST = 6  # problems: an exact McNemar test of five that all go one way has p = 2 / 2^5 > 0.05
 ENDS = ("value", "low", "high", "t_low", "t_high")
-# Names of flags and numbers in 0..1: how right an answer is, strictly and by two milder measures; how right the steps.
+# Names of flags and numbers in 0..1: how right an answer is, strictly and by two lenient measures; how right the steps.
 ANSWERS = {"answer_correct": "answer exactly right", "answer_contains": "contains the answer", "answer_f1": "mean F1"}
 RIGHT = {
     "classification_correct": "label right", "retrieval_correct": "facts right", "trace_correct": "trace right",
@@ -196,7 +196,7 @@ class Evaluation(NamedTuple):
         return pd.concat([answers, steps, gold_free(self.traced, rng, repeats)], ignore_index=True)
 
     def contrasts(self, margin: float) -> pd.DataFrame:
-        """``contrasts`` by exact match and by the milder measure (column ``measure``).
+        """``contrasts`` by exact match and by the lenient one (column ``measure``).
 
         The prompted student comes last, so that a difference reads "trained minus prompted".
         """
