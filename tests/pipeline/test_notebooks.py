@@ -143,9 +143,8 @@ def check_stamps(figures: Path, rows: list[dict[str, str]]) -> None:
 def test_committed_figures_have_their_rows():
     rows = check_manifest(ROOT / "figures")
     assert "smoke" not in {row["profile"] for row in rows}, "smoke runs are no results"
-    asked = ["git", "-C", str(ROOT), "rev-list", "HEAD"]
     if (ROOT / ".git").exists() and not (ROOT / ".git/shallow").exists():
-        known = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.split()
+        known = subprocess.run(["git", "rev-list", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.split()
         lost = known and {row["commit"] for row in rows if not any(one.startswith(row["commit"]) for one in known)}
         assert not lost, "no such commit in the history: publish again, and do not rebase afterwards"
 

@@ -156,12 +156,11 @@ def test_the_bar_inside_a_cell_reaches_the_terminal(house, capsys, monkeypatch):
 @pytest.fixture
 def stage(house):
     """A copy of the package, the real notebook 01 beside a second one, and finished steps for both."""
-    package = house / "tracekd"
+    package, folder = house / "tracekd", house / "runs/smoke"
     shutil.copytree(notebooks.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "notebooks/01_decompose.ipynb", house / "notebooks")
     write(house / "notebooks", "04_evaluate", parameters=f'{PARAMETERS}\nRATINGS = ""  # a file')
     (house / "figures/data").mkdir()
-    folder = house / "runs/smoke"
 
     def inputs(stem="04_evaluate", profile="smoke", source="generated", texts="", **given):
         about = {"profile": runner.config.load(profile), "source": source, "texts": texts, "given": given}
@@ -194,8 +193,7 @@ def test_steps_see_parameters_profile_data_texts_earlier_steps_and_lost_files(st
     assert why(SEED=5) == "changed: parameter SEED"
     assert "profile cpu" in why(profile="cpu")
     assert why(source=str(house / "figures")).startswith("changed: the data source")
-    ratings = house / "ratings.csv"
-    ratings.write_text("1\n")
+    (ratings := house / "ratings.csv").write_text("1\n")
     assert why(RATINGS=str(ratings)) == "changed: parameter RATINGS"
     assert why(texts=str(ratings)) == "changed: the teacher's texts"
     steps = (folder / "steps.json").read_text()
@@ -218,14 +216,17 @@ def test_recorded_data_and_outputs_count_and_what_a_run_publishes_does_not(stage
     assert why("01_decompose") == "changed: a recorded file in figures/data"
 
 
-def test_progress_bars_are_published_in_their_last_state_and_widgets_not_at_all(house):
+def test_progress_bars_are_published_in_their_last_state_widgets_not_at_all_and_nothing_drawn(house):
     path, copy = write(house / "notebooks", "01_first", "x = 1"), house / "executed.ipynb"
     book = nbformat.read(path, as_version=4)
     data = {runner.WIDGET: {"model_id": "1"}, "text/plain": "  0%"}
-    bar = new_output("stream", text="  0%\r 50%\r100%\ndone\n")
-    book.cells[2].outputs = [bar, new_output("display_data", data=data)]
+    styled = {"text/html": '<i>#T_0af3b p</i><p id="T_0af3b_row0">', "text/plain": "<Styler at 0x7fa0>"}
+    book.cells[2].outputs = [new_output("display_data", data=one) for one in (data, styled)]
+    book.cells[2].outputs.append(new_output("stream", text="  0%\r 50%\r100%\ndone\n"))
     nbformat.write(book, copy)
-    assert [output.text for output in runner.published(path, copy).cells[2].outputs] == ["100%\ndone\n"]
+    table, bar = runner.published(path, copy).cells[2].outputs
+    assert bar.text == "100%\ndone\n"
+    assert [*table.data.values()] == ['<i>#T_02_00 p</i><p id="T_02_00_row0">', "<Styler at T_02_00>"]
 
 
 def test_artefacts_that_are_made_no_more_go_and_those_of_another_profile_stay(tmp_path):

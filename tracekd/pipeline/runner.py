@@ -5,6 +5,7 @@ Nothing beyond the standard library is imported at the top, so that options can 
 
 import argparse
 import os
+import re
 import shutil
 import sys
 import time
@@ -26,6 +27,7 @@ EXAMPLE = """\
 Everything is written below runs/PROFILE/; --publish alone touches figures/ and notebooks/."""
 # A widget (a progress bar, mostly) cannot be drawn without its state, and its text form shows how it began.
 WIDGET = "application/vnd.jupyter.widget-view+json"
+DRAWN = re.compile(r'(?<=[#"])T_[0-9a-f]{5}|(?<= at )0x[0-9a-f]+(?=>)')  # differ in every run
 
 
 def options(argv: list[str]) -> argparse.Namespace:
@@ -72,8 +74,7 @@ def run(args: argparse.Namespace, folder: Path) -> int:
         return 1
     if args.publish:
         publish(about)
-    done = f"done in {clock(time.monotonic() - started)}"
-    print(f"{done}; executed notebooks: {os.path.relpath(folder / 'notebooks')}")
+    print(f"done in {clock(time.monotonic() - started)}; executed notebooks: {os.path.relpath(folder / 'notebooks')}")
     return 0
 
 
@@ -111,8 +112,7 @@ def settings(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 def step(path: Path, about: dict[str, Any], force: bool = False) -> None:
     """Run one notebook unless what it left is current, and say why either way."""
-    name, folder = path.stem, about["folder"]
-    inputs = notebooks.inputs(path, **about)
+    name, folder, inputs = path.stem, about["folder"], notebooks.inputs(path, **about)
     why = notebooks.reason(folder, name, inputs)
     if why is None and not force:
         print(f"{name}: unchanged since {notebooks.read(folder)[name]['finished'][:16].replace('T', ' ')}, skipped")
@@ -154,21 +154,21 @@ def published(source: Path, executed: Path) -> Any:
     for count, (cell, result) in enumerate(zip(code, done, strict=True), 1):
         cell.execution_count = count
         cell.outputs = [output for output in result.outputs if WIDGET not in output.get("data", {})]
-        for output in cell.outputs:
+        for at, output in enumerate(cell.outputs):
+            for kind in {"text/html", "text/plain"} & output.get("data", {}).keys():
+                output.data[kind] = DRAWN.sub(f"T_{count:02d}_{at:02d}", output.data[kind])
             if output.output_type == "execute_result":
                 output.execution_count = count
             elif output.output_type == "stream":  # of a rewritten line, such as a progress bar, the last state
-                lines = output.text.split("\n")
-                output.text = "\n".join(line.rstrip("\r").rsplit("\r", 1)[-1] for line in lines)
+                output.text = "\n".join(line.rstrip("\r").rsplit("\r", 1)[-1] for line in output.text.split("\n"))
     notebook.metadata.language_info = ran.metadata.get("language_info", {})
     return notebook
 
 
 def copy_figures(source: Path, target: Path, profile: str) -> int:
     """Put a run's artefacts in place of those that its profile published before; return how many rows."""
-    new = artefacts.rows(source)
-    ids = {row["id"] for row in new}
-    others = [row for row in artefacts.rows(target) if row["profile"] != profile and row["id"] not in ids]
+    new, old = artefacts.rows(source), artefacts.rows(target)
+    others = [row for row in old if row["profile"] != profile and row["id"] not in {one["id"] for one in new}]
     artefacts.write_rows(target, [*others, *new])
     for path in sorted(source.rglob("*")):
         if path.is_file() and not path.name.startswith(".") and path.name != "MANIFEST.csv":
