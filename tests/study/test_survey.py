@@ -20,22 +20,15 @@ KINDS = study.TRACE_TYPES
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = "headless no-sandbox disable-gpu no-first-run hide-scrollbars disable-background-networking disable-sync"
 PATIENCE = 120  # seconds that a condition may take on a busy machine
-PROBLEMS = [
-    Problem(
-        id=f"cotempqa/equal/{i:04d}", dataset="cotempqa", category="equal", split="test", answers=(f"Club {i}",),
-        context=(f"Ada Poe plays for Club {i} from 2001 to 2004.", "Ada Poe works for Lab <b>7</b> from 1990 to 1995."),
-        question=f"Which team did Ada Poe play for while \"work\" went on, case {i}?", evidence=(0,),
-    )
-    for i in range(4)
+PROBLEMS = [Problem(
+    id=f"cotempqa/equal/{i:04d}", dataset="cotempqa", category="equal", split="test", answers=(f"Club {i}",),
+    context=(f"Ada Poe plays for Club {i} from 2001 to 2004.", "Ada Poe works for Lab <b>7</b> from 1990 to 1995."),
+    question=f"Which team did Ada Poe play for while \"work\" went on, case {i}?", evidence=(0,)) for i in range(4)
 ]  # fmt: skip
-SHOWN = [
-    {
-        "problem": p.id, "trace_type": k, "context": p.context, "question": p.question, "answer": p.answers[0],
-        "trace": f"{k} says </script><b>so</b>, {p.id}.\nThus {p.answers[0]}.", "data": "generated",
-        "source": "rules" if k == "correct" else "templated",
-    }
-    for p in PROBLEMS
-    for k in KINDS
+SHOWN = [{
+    "problem": p.id, "trace_type": k, "context": p.context, "question": p.question, "answer": p.answers[0],
+    "trace": f"{k} says </script><b>so</b>, {p.id}.\nThus {p.answers[0]}.", "data": "generated",
+    "source": "rules" if k == "correct" else "templated"} for p in PROBLEMS for k in KINDS
 ]  # fmt: skip
 
 
@@ -94,9 +87,8 @@ def chromium(tmp_path_factory):
     for flag in (*FLAGS.split(), f"user-data-dir={tmp_path_factory.mktemp('profile')}", "window-size=1000,900"):
         options.add_argument(f"--{flag}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    found = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield found
-    found.quit()
+    with webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)) as found:
+        yield found
 
 
 class Participant:
