@@ -133,7 +133,7 @@ def drop_leaks(problems: list[Problem]) -> list[Problem]:
     first = {(p.context, p.question): p for p in reversed(clean) if p.split == "train"}
     left = [p for p in clean if p.split == "test" or first[p.context, p.question] is p]
     if dropped := len(problems) - len(left):
-        text = "%s: %d training problems left out: %d in the test split in any order of sentences, %d repeat another"
+        text = "%s: %d training problems left out: %d are test problems (in any order of sentences), %d duplicates"
         log.warning(text, problems[0].dataset, dropped, len(problems) - len(clean), len(clean) - len(left))
     return left
 

@@ -41,7 +41,7 @@ def train(run, jobs: Sequence[Job] | None = None, workers: int | None = None) ->
     """
     jobs = adapter_jobs(run) if jobs is None else jobs
     if others := ", ".join(d for d in run.datasets if d not in run.live):
-        print(f"trained in this profile: {', '.join(run.live)}; of {others} the training sets are made")
+        print(f"this profile trains on {', '.join(run.live)}; for {others} only the training sets are made")
     with waiting(run.path("sft")):  # shards and processes that start together make the sets once
         answer_naturally(run)
         sets = sft.training_sets(run)
