@@ -12,7 +12,7 @@ def frame(answers: dict, traces: dict | None = None, seeds=(1,), dataset="babi",
     """Verdicts from ``{condition: [right?, ...]}`` over the same problems, the same in every seed."""
     rows = [
         {"student": "s", "source": "invented", "dataset": dataset, "condition": c, "seed": seed,
-         "training_problems": 0 if c == "prompted" else size, "id": f"p{i}",
+         "training_problems": 0 if c == "prompted" or "few_shot" in c else size, "id": f"p{i}",
          "teacher": "templated" if c in ("r1", "swapped") else "", "answerable": True, "declined": False,
          "category": "all of them", "status": "truncated" if c == "r1" and i == 0 else "ok", "repetition": 0.0,
          "answer_correct": bool(right), "answer_contains": bool(right),

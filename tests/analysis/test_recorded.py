@@ -101,6 +101,8 @@ def test_a_job_trained_anew_replaces_its_rows_and_its_forced_answers():
     assert set(forced.condition) == {"prompted", "vanilla"}
     # The same adapter, asked on the other machine alone: its forced answers stay.
     assert len(recorded.merged(old, tables(again, "a"))[2]) == 3
+    with pytest.raises(ValueError, match="another: notebook 08 takes one student"):
+        recorded.merged(old, tables(ours.assign(student="another"), "a"))
 
 
 def test_two_profiles_with_the_same_job_are_refused(runs, tmp_path):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from invented_verdicts import frame, rng
 
-from tracekd.analysis import replication
+from tracekd.analysis import paper_check, replication
 from tracekd.plots import scores, style
 from tracekd.stats import intervals
 
@@ -33,11 +33,12 @@ def test_points_stand_where_the_table_says_with_one_marker_per_condition(ax):
     assert ax.get_legend() is None and [c.lines[0].get_marker() for c in ax.containers] == ["D", "v"]
 
 
-def test_phi_with_an_undefined_row(ax):
-    cells = {"a": {"both": 30, "answer_only": 20, "trace_only": 10, "neither": 40}, "b": {"neither": 5}}
+def test_phi_has_no_point_on_few_traces(ax):
+    cells = {"a": {"both": 30, "answer_only": 20, "trace_only": 10, "neither": 40}}
+    cells["b"] = {"both": 9, "answer_only": 20, "trace_only": 10, "neither": 40}  # 19 right traces
     rows = [{"title": name, "rules": "id-aligned", **intervals.association(**of)} for name, of in cells.items()]
     scores.phi_forest(pd.DataFrame(rows), ax)
-    assert [t.get_text() for t in ax.texts] == ["undefined: trace or answer never varies"]
+    assert [t.get_text() for t in ax.texts] == ["fewer than 20 right traces"]
     assert ax.containers[0].lines[0].get_xdata().tolist() == [pytest.approx(0.408, abs=1e-3)]
 
 
@@ -47,15 +48,16 @@ def test_names_are_their_owners():
 
 
 def test_accuracy_has_a_line_per_training_and_a_panel_per_size(ax):
-    right = [1, 0] * 10
+    right, lone = [1, 0] * 10, ", one seed"
     ours = pd.concat([frame({"prompted": right, "few_shot_traces": right, "vanilla": right, "natural": right}),
                       frame({"vanilla": [1] * 30}, dataset="cotempqa", size=183)])  # fmt: skip
     fig = scores.accuracy(replication.accuracies(ours, rng(), 20).assign(n=[None, None, 1000, 12.3, 183]))
     assert [(ax.get_title(loc="left"), ticks(ax)[::-1]) for ax in fig.axes] == [
-        ("bAbI, trained on 1,000 problems (n = 20 test problems)", ["prompted", "few shot traces", "vanilla"]),
-        ("bAbI, trained on 12 problems (n = 20 test problems)", ["natural"]),
-        ("CoTempQA, trained on 183 problems (n = 30 test problems)", ["vanilla"]),
+        ("bAbI, trained on 1,000 problems (n = 20 test problems)", ["prompted", "few shot traces", "vanilla" + lone]),
+        ("bAbI, trained on 12 of 1,000 problems (n = 20 test problems)", ["natural" + lone]),
+        ("CoTempQA, trained on 183 problems (n = 30 test problems)", ["vanilla" + lone]),
     ]
+    assert len({(style.colour_of(c), style.marker_of(c)) for c in style.COLOURS}) == len(style.COLOURS)  # none alike
 
 
 def test_the_forest_has_a_panel_per_unit_and_the_verdict_beside_each_line(ax):
@@ -70,7 +72,7 @@ def test_the_forest_has_a_panel_per_unit_and_the_verdict_beside_each_line(ax):
 
 def test_the_hero_shows_both_tables(ax):
     phi = pd.DataFrame({"dataset": "babi", "student": "Q-Instruct", "rules": ["as printed", "id-aligned"]})
-    phi = phi.assign(phi=[0.0, 0.5], phi_low=[-0.1, 0.4], phi_high=[0.1, 0.6])
+    phi = phi.assign(phi=[0.0, 0.5], phi_low=[-0.1, 0.4], phi_high=[0.1, 0.6], **dict.fromkeys(paper_check.CELLS, 20))
     forced = pd.DataFrame({"dataset": "marco", "condition": "correct", "variant": ["both_wrong", "gold", "empty"]})
     forced = forced.assign(value=[0.1, 0.9, 0.5], low=0.05, high=0.95, n=42)
     left, right = scores.hero(phi, forced, ("One", "Two")).axes

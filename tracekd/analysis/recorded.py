@@ -159,7 +159,7 @@ def forced_traces(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
 def record(runs: Sequence[Run], folder: Path = FOLDER) -> Recorded:
     """Score what is finished in ``runs`` and merge it into what ``folder`` holds (see ``merged``).
 
-    ValueError: nothing is finished, or two profiles answered the same job after training on as many problems.
+    ValueError: nothing is finished, or what ``merged`` refuses.
     """
     made, untrained = [], set()
     for run in runs:
@@ -192,11 +192,13 @@ def merged(old: Sequence[pd.DataFrame], fresh: Sequence[pd.DataFrame]) -> list[p
 
     Forced answers stay as long as their adapter does. The order of rows does not depend on which machine is first.
 
-    ValueError: two profiles have the same job at the same size.
+    ValueError: two students, or two profiles that have the same job at the same size.
     """
     needed = [*KEY, "profile"]
     old, fresh = ([t.reindex(columns=[*dict.fromkeys([*t, *needed])]) for t in side] for side in (old, fresh))
     jobs = pd.concat([table[needed] for table in (old[0], fresh[0]) if len(table)]).dropna().drop_duplicates()
+    if len(names := jobs.student.unique()) > 1:
+        raise ValueError(f"{' and '.join(names)}: notebook 08 takes one student: move figures/data/replication_* away")
     if len(twice := jobs[(jobs[SIZE] > 0) & jobs.duplicated(list(KEY))]):
         raise ValueError(
             f"{' '.join(map(str, twice.iloc[0]))}: another profile has answered the same job, trained on as many "

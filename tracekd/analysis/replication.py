@@ -70,8 +70,7 @@ def cube(frame: pd.DataFrame, conditions: Sequence[str], columns: Sequence[str] 
     seeds = [s for s in sorted(part.seed.unique()) if all((columns[0], s, c) in wide for c in conditions)]
     if not seeds:
         return np.empty((0, 0, len(conditions), len(columns)))
-    names = [(name, s, c) for s in seeds for c in conditions for name in columns]
-    whole = wide[names].dropna()
+    whole = wide[[(name, s, c) for s in seeds for c in conditions for name in columns]].dropna()
     return whole.to_numpy().reshape(len(whole), len(seeds), len(conditions), len(columns))
 
 
@@ -233,14 +232,13 @@ def _row(claim, dataset: str, reveals: str, part: pd.DataFrame, size: int, found
     """One row of ``tested``: ``found`` on the problems ``part`` for a training size, empty where it was not run."""
     margin, named = MARGIN if claim.second else TIE_MARGIN, teachers(part[part[SIZE] == size])
     wrote = {named.get((dataset, name), "") for name in (claim.first, claim.second)}
-    reasons = {"conditions not trained": not found}  # why a test would mean nothing
-    if found:
-        reasons = {
-            "one seed": found["seeds"] == 1,
-            "traces written by rules": freeform.TEMPLATED in wrote,
-            "generated problems": part.source.astype(str).str.contains("GENERATED").any(),
-            f"fewer than {FEWEST} problems of a kind": found["fewest"] < FEWEST,
-        }
+    reasons = {  # why a test would mean nothing
+        "conditions not trained": not found,
+        "one seed": found and found["seeds"] == 1,
+        "traces written by rules": found and freeform.TEMPLATED in wrote,
+        "generated problems": found and part.source.astype(str).str.contains("GENERATED").any(),
+        f"fewer than {FEWEST} problems of a kind": found and found["fewest"] < FEWEST,
+    }
     reason = "; ".join(words for words, holds in reasons.items() if holds)
     return {
         "claim": claim.claim, "dataset": dataset, "source": part.source.iloc[0] if len(part) else "",

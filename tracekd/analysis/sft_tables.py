@@ -208,8 +208,7 @@ def verified(run) -> pd.DataFrame:
 
     One row a data set and kind of trace: ``n``, traces right in classification and in retrieval.
     """
-    kinds = {f"incorrect {step}": {"corrupt": step} for step in ("classification", "retrieval", "both")}
-    rows = []
+    kinds, rows = {f"incorrect {step}": {"corrupt": step} for step in ("classification", "retrieval", "both")}, []
     for name, found in problems.kept(run).items():
         chosen = run_texts.training_problems(run, name, found)
         for kind, options in {"correct": {}, **kinds}.items():

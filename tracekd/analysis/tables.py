@@ -131,11 +131,7 @@ def association_table(counted: Iterable[tuple[dict, Mapping]]) -> pd.DataFrame:
 
 
 def contrasts(
-    frame: pd.DataFrame,
-    margin: float = 0.05,
-    column: str = "answer_correct",
-    within: Sequence[str] = ("dataset",),
-    order: Sequence[str] = (),
+    frame: pd.DataFrame, margin: float = 0.05, column: str = "answer_correct", within=("dataset",), order: Sequence = ()
 ) -> pd.DataFrame:
     """Every pair of conditions on the same problems: exact McNemar with Holm over the table, and equivalence.
 

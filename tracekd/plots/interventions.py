@@ -13,7 +13,7 @@ from tracekd.plots.style import OKABE_ITO, colour_of
 FORCED_STYLE = {
     "own": ("no forced trace", OKABE_ITO["black"]), "gold": ("the right fact", OKABE_ITO["blue"]),
     "wrong_facts": ("one wrong fact", OKABE_ITO["vermilion"]), "all_wrong": ("all wrong facts", OKABE_ITO["orange"]),
-    "empty": ("empty", OKABE_ITO["sky"]),
+    "empty": ("empty", OKABE_ITO["grey"]),
 }  # fmt: skip
 
 
@@ -43,7 +43,7 @@ def kinds_by_forced(final: pd.DataFrame, ax: Axes) -> Axes:
             part = final[(final.kind == kind) & (final.variant == variant)]
             at = x + (j - (len(FORCED_STYLE) - 1) / 2) * 0.16
             named, spread = None if x else label, jitter.uniform(-0.05, 0.05, len(part))
-            ax.plot(at + spread, part.share, "os^Dv"[j], ms=2.5, alpha=0.6, mew=0, color=colour, label=named)
+            ax.plot(at + spread, part.share, "PoD^s"[j], ms=2.5, alpha=0.6, mew=0, color=colour, label=named)
             ax.hlines(part.share.mean(), at - 0.06, at + 0.06, color=colour, lw=1.5)
     names = [kind.replace("_", "\n") if not kind[-1].isdigit() else f"{kind[-2:]}%\nwrong" for kind in kinds]
     ax.set_xticks(range(len(kinds)), names)
@@ -66,7 +66,7 @@ def panels(table: pd.DataFrame, axes: np.ndarray, x: str) -> None:
         ax.remove()
     for ax, kind in zip(axes.flat, kinds, strict=False):
         part = table[table.kind == kind]
-        ax.set_title(kind.replace("_", " "))
+        ax.set_title(kind.replace("_", " ") + f", {part.steps.max():,} steps" * (x == "step"))
         if x == "step":
             for _, seed in part.groupby(["steps", "seed"]):
                 ax.plot(seed.step, seed.share, "k", lw=0.8, alpha=0.5)

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from tracekd.analysis.tables import NOT_SUPPORTED, SUPPORTED
+from tracekd.interventions.tables import FEWEST
 from tracekd.plots.style import OKABE_ITO, WIDTH, colour_of, marker_of, named
 
 RULES = {"as printed": OKABE_ITO["grey"], "as published": OKABE_ITO["orange"], "id-aligned": OKABE_ITO["blue"]}
@@ -17,6 +18,7 @@ FORCED = {
 }  # fmt: skip
 VERDICT_STYLE = {SUPPORTED: (OKABE_ITO["blue"], "o"), NOT_SUPPORTED: (OKABE_ITO["vermilion"], "D")}
 INCONCLUSIVE_STYLE = (OKABE_ITO["grey"], "s")
+HEADING = {"fc": "white", "ec": "none", "pad": 0.5}  # no line runs through its words
 
 
 def forest(
@@ -24,7 +26,7 @@ def forest(
 ) -> Axes:
     """Estimates with 95% intervals: one line per value of ``label``, one coloured point per value of ``kind``.
 
-    ``table`` has the columns ``label``, ``kind``, value, low, high; a line without any value says that it is undefined.
+    ``table`` has the columns ``label``, ``kind``, value, low, high; a line without any value says why.
     ``unit`` labels the x axis; ``colours`` are by kind (default: the conditions' own). No legend where each line has
     one point.
     """
@@ -38,10 +40,8 @@ def forest(
         if len(part):
             gaps = np.clip([part.value - part.low, part.high - part.value], 0, None)
             ax.errorbar(part.value, places, xerr=gaps, fmt=marker, ms=3.5, lw=1, color=colour, label=named(name))
-    for name, part in table.groupby(label, sort=False):
-        if part.value.isna().all():
-            words = "undefined: trace or answer never varies"
-            ax.text(0.01, lines.index(name), words, fontsize=6, color="#555555", va="center")
+    for y in (y for y, line in enumerate(lines) if table.value[table[label] == line].isna().all()):
+        ax.text(0.01, y, f"fewer than {FEWEST} right traces", fontsize=6, color="#555555", va="center")
     ax.set_yticks(range(len(lines)), [named(str(line)) for line in lines])
     ax.set(ylim=(-0.6, len(lines) - 0.4), xlabel=unit)
     if not single:
@@ -56,8 +56,12 @@ def points(table: pd.DataFrame, ax: Axes, *, group: str, unit: str) -> Axes:
 
 
 def phi_forest(table: pd.DataFrame, ax: Axes) -> Axes:
-    """Phi with its interval (columns phi, phi_low, phi_high; -1..1) under each of ``rules``, one line per ``title``."""
-    shown = table.rename(columns={"phi": "value", "phi_low": "low", "phi_high": "high"})
+    """Phi with its interval (columns phi, phi_low, phi_high; -1..1) under each of ``rules``, one line per ``title``.
+
+    No point on fewer than ``FEWEST`` right or wrong traces.
+    """
+    few = np.minimum(table.both + table.trace_only, table.answer_only + table.neither) < FEWEST
+    shown = table.assign(phi=table.phi.mask(few)).rename(columns={"phi": "value", "phi_low": "low", "phi_high": "high"})
     ax.axvline(0, color="#999999", lw=0.6)
     return forest(shown, ax, label="title", kind="rules", unit="phi of trace and answer", colours=RULES)
 
@@ -92,13 +96,15 @@ def accuracy(table: pd.DataFrame) -> Figure:
 
     Only lines of one panel can be compared. Students without training stand in their set's first panel.
     """
-    table = table.assign(line=table.condition.str.replace("_", " "), n=table.n.round())
+    lone = np.where((table.training_problems > 0) & (table.seeds == 1), ", one seed", "")
+    table = table.assign(line=table.condition.str.replace("_", " ") + lone, n=table.n.round())
     table["n"] = table.n.fillna(table.groupby("dataset").n.transform("max")).fillna(0)
     parts = list(table.groupby(["dataset", "n", "problems"], sort=False))
     fig, axs = _panels([len(part) for _, part in parts])
     for ax, ((dataset, n, problems), part) in zip(axs, parts, strict=True):
         points(part, ax, group="line", unit="")
-        ax.set_title(f"{named(dataset)}, trained on {n:,.0f} problems (n = {problems} test problems)", loc="left")
+        size = f"{n:,.0f}" + f" of {(drawn := part.training_problems.max()):,}" * bool(n != drawn)
+        ax.set_title(f"{named(dataset)}, trained on {size} problems (n = {problems} test problems)", loc="left")
         ax.tick_params(labelbottom=ax is axs[-1])
     axs[-1].set_xlabel("share of answers right")
     return fig
@@ -114,12 +120,12 @@ def claim_forest(table: pd.DataFrame) -> Figure:
     fig, axs = _panels([len(part) + part.claim.nunique() for part in parts])
     for ax, part in zip(axs, parts, strict=True):
         compared = "one training minus another" if part.second.iloc[0] else "after right minus after wrong steps"
-        ax.set_title(f"Accuracy, {compared} (points; shaded: the margin)", loc="left")
+        ax.set_title(f"Accuracy, {compared} (points; thick 90%, thin 95%, dotted t; shaded: margin)", loc="left")
         y, ticks, side, margin = 0, {}, ax.get_yaxis_transform(), 100 * part.margin.iloc[0]
         ax.axvspan(-margin, margin, color="#EEEEEE", lw=0, zorder=-1)
         ax.axvline(0, color="black", lw=0.6, zorder=-1)
         for claim, rows in part.groupby("claim", sort=False):
-            ax.text(0.005, y, claim, transform=side, fontsize=7, va="center", fontweight="bold")
+            ax.text(0.005, y, claim, transform=side, fontsize=6.3, va="center", fontweight="bold", bbox=HEADING)
             for row in rows.itertuples():
                 y += 1
                 colour, marker = VERDICT_STYLE.get(row.verdict, INCONCLUSIVE_STYLE)
@@ -128,8 +134,7 @@ def claim_forest(table: pd.DataFrame) -> Figure:
                 ax.plot([100 * row.t_low, 100 * row.t_high], [y + 0.25] * 2, color=colour, lw=0.8, ls=":")
                 ax.plot(100 * row.estimate, y, marker, ms=5, mfc=colour, mec="white")
                 ax.text(1.01, y, row.verdict, transform=side, fontsize=6.5, va="center", color=colour)
-                about = f"trained on {row.training_problems:,}, n = {row.n}, seeds: {row.seeds}"
-                ticks[y] = f"{named(row.dataset)}, {about}"
+                ticks[y] = f"{named(row.dataset)}, trained on {row.training_problems:,}, n = {row.n}, {row.seeds} seeds"
             y += 1
         ax.set_yticks(list(ticks), ticks.values())
         ax.set_ylim(y - 0.4, -0.6)

@@ -13,8 +13,8 @@ from tracekd.plots.style import NAMES, OKABE_ITO, colour_of
 from tracekd.traces import corruption, templates
 
 _MEASURES = {
-    "answers_agree": ("answers", "blue"), "category_agree": ("category", "orange"),
-    "evidence_agree": ("evidence", "green"),
+    "answers_agree": ("answers", "green"), "category_agree": ("category", "orange"),
+    "evidence_agree": ("evidence", "sky"),
 }  # fmt: skip
 RIGHT, WRONG = "\u2713", "\u2717"
 ONE_EACH, FORCED = "one small model per kind of trace", "new problem: it writes a trace, or we force one"
@@ -32,7 +32,7 @@ def flow(problem: Problem, ax: plt.Axes) -> plt.Axes:
     question = fill(f"{NAMES.get(problem.dataset, problem.dataset)}: {problem.question}", 100)
     ax.set_title(question, loc="left", fontsize=7.5)
     for k, (step, (paragraphs, colour)) in enumerate(texts.items()):
-        shown = [shorten(text, 280, placeholder=" …") for text in paragraphs]
+        shown = [shorten(text, 240, placeholder=" …") for text in paragraphs]
         _card(ax, (3.5 * k, 0, 3, 2), step, OKABE_ITO[colour], shown)
     _arrows(ax, [(3.5 * k - 0.5, 1, 3.5 * k, 1) for k in (1, 2)])
     return ax

@@ -17,9 +17,9 @@ COLOURS = {
     "few_shot": OKABE_ITO["grey"], "few_shot_traces": OKABE_ITO["grey"], "any": OKABE_ITO["green"],
     "foreign": OKABE_ITO["purple"], "natural": OKABE_ITO["orange"], "natural_correct": OKABE_ITO["blue"],
     "natural_incorrect": OKABE_ITO["vermilion"], "incorrect_uniform": OKABE_ITO["orange"],
-    "incorrect_as_published": OKABE_ITO["purple"],
+    "incorrect_as_published": OKABE_ITO["vermilion"],
 }  # fmt: skip
-MARKERS = dict(zip(COLOURS, "osD^vPX*<>hHd8psX", strict=True))  # one for each condition, the same in every picture
+MARKERS = dict(zip(COLOURS, "osD^vPX*<>hHd8psv", strict=True))  # no two conditions share both colour and marker
 STYLE = {  # for column width: 8 pt type, thin axes, embedded fonts
     "figure.figsize": (3.35, 2.5), "figure.dpi": 150, "figure.constrained_layout.use": True,
     "savefig.dpi": 200, "savefig.bbox": "tight",
