@@ -79,7 +79,7 @@ def evidence() -> list[tuple[list[float], str]]:
     trace = compared[compared.step == "trace"]
     steps = paper_check.three_steps(release)
     given = (100 * steps[[f"p_answer_given_trace{end}" for end in ("", "_low", "_high")]]).round(1).to_numpy()
-    shares = [round(100 * steps.joint[0], 1), given[0][0], given[1][0], *given[2], *given[3]]
+    shares = [round(100 * steps.joint[0], 1), given[0][0], given[1][0], *given[3], *given[4]]
     rejected = [paper_check.dependent(compared, common=common) for common in (False, True)]
     counted = pd.concat(rejected)[["rejected", "tables", "rejected_holm"]].to_numpy().ravel().tolist()
     phi = trace[trace.phi.notna()]

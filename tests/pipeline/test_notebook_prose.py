@@ -85,8 +85,10 @@ def released_outputs():
     names = ("p_answer_given_trace", "p_answer_given_not_trace")
     shares = [percent(of(rules, "trace", name)) for rules in ("id-aligned", "as published") for name in names]
     yield "trace and {} after a wrong one. Under the published rules the shares are {} and {}.".format(*shares[1:])
-    during = paper_check.three_steps(paper_check.load(recorded.FOLDER)).iloc[4]
-    yield "Within *during*, the largest category, the shares are {} and {},".format(*map(percent, during[[*names]]))
+    steps = paper_check.three_steps(paper_check.load(recorded.FOLDER))
+    own = f"({steps.n[2]} outputs, not a random part), the shares are {{}} and {{}}."
+    for at, words in ((2, own), (5, "Within *during*, the largest category, the shares are {} and {},")):
+        yield words.format(*map(percent, steps.loc[at, [*names]]))
     yield "{} of answers are right after a right label, {} after a wrong one".format(
         *(percent(of("id-aligned", "classification", name)) for name in names))  # fmt: skip
     yield "agrees: {} and {}".format(*(percent(of("as printed", "classification", name)) for name in names))

@@ -11,6 +11,7 @@ from conftest import ROOT
 
 from tracekd import __main__, config
 from tracekd.analysis import paper_check, recorded
+from tracekd.analysis.tables import percent, points
 from tracekd.interventions import tables
 from tracekd.stats import intervals
 
@@ -112,7 +113,7 @@ NUMBER = r"(?<![\w.])[-+]?\d+(?:,\d{3})*(?:\.\d+)?%?"
 AS = ("as printed", "as published", "id-aligned")
 QWEN = {"dataset": "cotempqa", "student": "Qwen3-1.7B", "condition": "correct"}
 NONE = "Incorrect traces do not lower accuracy, compared with no traces"
-NO_OUTPUTS = "cannot be checked: the release has no outputs for it"
+NO_OUTPUTS = "cannot be checked: we have no outputs for it"
 
 
 def numbers(text: str) -> list[str]:
@@ -120,18 +121,8 @@ def numbers(text: str) -> list[str]:
     return re.findall(NUMBER, re.sub(rf"!?\[[^\]]*\]\([^)]*\)|{NAMES}", " ", text))
 
 
-def percent(*values: float) -> list[str]:
-    """As in 93.6% [90.0, 96.8]."""
-    return [f"{100 * value:.1f}" + "%" * (at == 0) for at, value in enumerate(values)]
-
-
-def points(*values: float) -> list[str]:
-    """As in -2.2 [-7.3, +2.8]."""
-    return [f"{100 * value:+.1f}" for value in values]
-
-
 def student(claim: str, dataset: str = "babi") -> list[str]:
-    return points(*claim_of(claim, dataset)[["estimate", "low", "high"]])
+    return numbers(points(*claim_of(claim, dataset)[["estimate", "low", "high"]]))
 
 
 def followed(kind: str, verdict: str = "follows to the digit") -> int:
@@ -148,7 +139,8 @@ def finding_of_the_label():
 
 def finding_of_following():
     found, dates = forced("correct"), forced("correct", dataset="cotempqa")
-    assert dates.low > 0.8 and forced("correct", "masked", dataset="cotempqa").high < 0.1  # "too", "fails"
+    none, blank = ([forced("correct", t, dataset=d).value for d in ("babi", "cotempqa")] for t in ("empty", "masked"))
+    assert dates.low > 0.8 and blank[0] < none[0] and blank[1] < none[1]  # "too", "on neither does ... help"
     return [*(f"{100 * found[end]:.0f}" for end in ("value", "low", "high")), f"{found.n}"]
 
 
@@ -156,7 +148,9 @@ def finding_of_reading_backwards():
     found, errors, ours = (forced(name) for name in ("incorrect", "natural (smollm2-135m)", "natural_incorrect"))
     assert tables.sign(errors) == "below zero" and 0.4 < errors.value / ours.value < 0.6  # "half as strongly"
     assert tables.sign(forced("any")) == "inconclusive"
-    return [*(f"{-100 * found[end]:.0f}" for end in ("value", "high", "low")), f"{found.n}"]
+    falls = (f"{-100 * found[end]:.0f}" for end in ("value", "high", "low"))
+    dates = forced("incorrect", dataset="cotempqa")
+    return [*falls, f"{found.n}", *(f"{-100 * dates[end]:.1f}" for end in ("value", "high", "low"))]
 
 
 def caption():
@@ -184,8 +178,9 @@ def no_clear_need():
 def limits():
     sizes = [claim_of(CORRECT), claim_of(CORRECT, "cotempqa"), forced("correct", dataset="cotempqa")]
     assert {one.seeds for one in (forced("correct"), forced("incorrect"), *sizes)} == {3}  # "three seeds"
-    best = rows("08_marco", question="has an answer", measure="right").value.max()
-    return [*(f"{one.training_problems:,}" for one in sizes), f"{100 * best:.0f}%"]
+    shares = rows("08_accuracy_table").groupby("dataset").value.max()
+    best = (shares.babi, shares.cotempqa, rows("08_marco", question="has an answer", measure="right").value.max())
+    return [*(f"{one.training_problems:,}" for one in sizes), *(f"{share:.0%}" for share in best)]
 
 
 def given_away():
@@ -211,7 +206,7 @@ def reported():
 FINDINGS = {
     "The 28%": reported,
     "**Do traces need": no_clear_need,
-    "- **In the authors": finding_of_the_label,
+    "- **In outputs": finding_of_the_label,
     "- **A student trained on correct": finding_of_following,
     "- **On bAbI": finding_of_reading_backwards,
     "*(a) Phi": caption,
@@ -236,14 +231,15 @@ def claim_28():
     own = rows("08_by_trace", condition="correct", facts="all").set_index(["trace", "dataset"])
     written = own.outputs["right"] / own.outputs["all"]  # shares of outputs
     after = "p_answer_given_trace"
-    return [
+    said = [
         f"{row('08_ledger', kind='claim', dataset='cotempqa').printed:.0f}%",
-        *percent(printed.joint), f"{printed.n}", *percent(printed[after]), *percent(released[after]),
-        *percent(*aligned[[after, f"{after}_low", f"{after}_high"]]),
-        *percent(label[after], *intervals.wilson(label.both, label.both + label.trace_only)),
-        *(number for name in ("babi", "cotempqa")
-          for number in (*percent(*own.loc[("right", name), ["value", "low", "high"]]), f"{written[name]:.0%}")),
+        percent(printed.joint), f"{printed.n}", percent(printed[after]), percent(released[after]),
+        percent(*aligned[[after, f"{after}_low", f"{after}_high"]]),
+        percent(label[after], *intervals.wilson(label.both, label.both + label.trace_only)),
     ]  # fmt: skip
+    for name in ("babi", "cotempqa"):
+        said += [percent(*own.loc[("right", name), ["value", "low", "high"]]), f"{written[name]:.0%}"]
+    return numbers(" ".join(said))
 
 
 def claim_independence():
@@ -270,7 +266,7 @@ def claim_compared_with(*others: str, **where: object):
     """Accuracy of incorrect minus others in the authors' outputs; 06_contrasts subtracts the other way round."""
     pairs = [{"rules": rules, "first": first, "second": "incorrect"} for rules in AS[1:] for first in others]
     found = [row("06_contrasts", **pair, **where) for pair in pairs]
-    said = [number for t in found for number in points(-t.difference, -t.high, -t.low)]
+    said = numbers(" ".join(points(-t.difference, -t.high, -t.low) for t in found))
     return said[:3] if said == 2 * said[:3] else said  # "the same"
 
 
@@ -333,12 +329,13 @@ def test_the_claims_table_is_small_and_nothing_beside_it_is_unchecked():
     found = claim_of(CORRECT)
     assert (found.margin, claim_of(AFTER).margin) == (0.05, 0.1)  # "five points", "ten"
     exact, missing = followed("answer metric"), followed("answer metric", NO_OUTPUTS)
+    others = sum(followed(kind, NO_OUTPUTS) for kind in ("r1 subset", "seeds"))
     matrices = [followed("matrix", verdict) for verdict in (
         "follows to the digit", "does not follow from the released outputs", NO_OUTPUTS)]  # fmt: skip
     sizes = [claim_of(CORRECT, name).n for name in ("babi", "cotempqa", "marco")]
     asked = [f"{n}" for n in (*sizes, rows("08_accuracy_table", dataset="marco").problems.max(), found.seeds)]
     assert numbers(above) == [*asked, f"{intervals.LEVEL:.0%}", "90%"]  # the verdicts' (``replication``)
-    assert numbers(below) == [f"{n}" for n in (exact, exact + missing, missing, sum(matrices), *matrices)]
+    assert numbers(below) == [f"{n}" for n in (exact, exact + missing, missing, others, sum(matrices), *matrices)]
 
 
 def test_what_the_quick_start_prints_is_what_a_run_prints():

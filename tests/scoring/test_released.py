@@ -65,11 +65,11 @@ def test_every_printed_number_has_source_and_verdict(checked):
 
 
 def test_the_three_steps_of_the_28_percent(release):
-    """Printed 261 of 949, 261 / 456; ours 305 of 950, 305 / (305 + 17); labels 310 / 607, 231 / 495, 20 / 36."""
+    """Printed 261 of 949, 261 / 456; own rows 210 of 630, 210 / 363; ours 305 of 950, 305 / 322; labels 310 / 607."""
     steps = paper_check.three_steps(release).set_index("reading")
-    assert steps.n.tolist() == [949, 936, 950, 950, 619, 131]
-    assert (100 * steps.joint).round(1).tolist() == [27.5, 27.6, 32.1, 32.6, 37.3, 15.3]
-    assert (100 * steps.p_answer_given_trace).round(1).tolist() == [57.2, 56.2, 94.7, 51.1, 46.7, 55.6]
+    assert steps.n.tolist() == [949, 936, 630, 950, 950, 619, 131]
+    assert (100 * steps.joint).round(1).tolist() == [27.5, 27.6, 33.3, 32.1, 32.6, 37.3, 15.3]
+    assert (100 * steps.p_answer_given_trace).round(1).tolist() == [57.2, 56.2, 57.9, 94.7, 51.1, 46.7, 55.6]
     label = steps.loc["released outputs, id-aligned, label alone"]
     assert (round(label.phi, 2), round(100 * label.p_answer_given_not_trace, 1)) == (0.16, 35.0)
     assert (steps.joint_low < steps.joint).all() and (steps.phi_low < steps.phi).all()

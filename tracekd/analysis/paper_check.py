@@ -16,7 +16,7 @@ from tracekd.scoring import release_rules, verdict_tables
 
 FOLLOWS = "follows to the digit"
 MOVED = "does not follow from the released outputs"
-ABSENT = "cannot be checked: the release has no outputs for it"
+ABSENT = "cannot be checked: we have no outputs for it"
 FROM_FILES = "follows from the files"
 ELSEWHERE = {
     "size": "not counted here: needs the whole files", "claim": "see 06_claims",
@@ -98,9 +98,7 @@ def check(published: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     wanted = set(counted[key].itertuples(index=False, name=None))
     parts = pd.concat([table, table.assign(category="all")]).groupby(key)
     numbers = {name: _numbers(part) for name, part in parts if name in wanted}
-    checked = [
-        _checked(row, table, numbers.get(tuple(row[name] for name in key), {})) for row in published.to_dict("records")
-    ]
+    checked = [_checked(r, table, numbers.get(tuple(r[k] for k in key), {})) for r in published.to_dict("records")]
     here, aligned, verdicts = zip(*checked, strict=True)
     found = published.assign(printed=published.value, as_published=here, aligned=aligned).drop(columns="value")
     return found.assign(difference=(found.as_published - found.printed).round(3), verdict=verdicts)
@@ -108,10 +106,9 @@ def check(published: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
 
 def _checked(row: Mapping, table: pd.DataFrame, numbers: Mapping) -> tuple[float, float, str]:
     """A printed number by the published rules, its id-aligned counterpart and the verdict."""
-    if row["kind"] == "size" and (row["category"], row["measure"]) == ("all", "test problems"):
-        n = table[(table.dataset == row["dataset"]) & (table.joined == "test")].id.nunique()
-        if n:
-            return n, n, FROM_FILES if n == row["value"] else "the files have another count"
+    size = (row["kind"], row["category"], row["measure"]) == ("size", "all", "test problems")
+    if size and (n := table[(table.dataset == row["dataset"]) & (table.joined == "test")].id.nunique()):
+        return n, n, FROM_FILES if n == row["value"] else "the files have another count"
     if row["kind"] in ELSEWHERE:
         return NAN, NAN, ELSEWHERE[row["kind"]]
     here, aligned = numbers.get((row["kind"], row["measure"]), (NAN, NAN))
@@ -172,8 +169,8 @@ def compared(published: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
 def three_steps(release: Release) -> pd.DataFrame:
     """How the 28% comes about: CoTempQA, Qwen3-1.7B trained on correct traces, under each ``reading`` in turn.
 
-    The id-aligned trace has exactly the gold facts, which often name the answer; the label alone does not. Last come
-    categories in which each cell of label and answer expects 10 outputs. Further columns as in ``compared``.
+    The third is of outputs whose own problem the published rule looks up. Id-aligned facts often name the answer, the
+    label does not. Last come categories whose cells all expect 10 outputs. Further columns as in ``compared``.
     """
     readings = {
         (PRINTED, "trace"): "printed matrix",
@@ -183,10 +180,13 @@ def three_steps(release: Release) -> pd.DataFrame:
     }
     part = release.compared.set_index("title").loc["cotempqa, Qwen3-1.7B, correct"].set_index(["rules", "step"])
     outputs = release.verdicts.query("dataset == 'cotempqa' and student == 'Qwen3-1.7B' and condition == 'correct'")
+    own = tables.associations(_theirs(outputs[outputs.pub_evaluated & ~outputs.pub_other_row]), ["condition"])
+    own = own[own.step == "trace"].assign(reading="the published rule, where it looks up the output's own problem")
     within = tables.associations(outputs[outputs.joined == "test"], ["category"])
     within = within[(within.step == "classification") & (within.expected_min >= 10)]
     within = within.assign(reading="label alone, only the category " + within.category)
-    return pd.concat([part.loc[[*readings]].assign(reading=[*readings.values()]), within], ignore_index=True)
+    part = part.loc[[*readings]].assign(reading=[*readings.values()])
+    return pd.concat([part[:2], own, part[2:], within], ignore_index=True)
 
 
 def dependent(table: pd.DataFrame, common: bool = False) -> pd.DataFrame:
