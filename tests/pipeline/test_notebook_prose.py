@@ -142,11 +142,13 @@ def paper_check_of_ours():
     yield f"same change is {shown[3]} points ({dates.n} problems, trained on {dates.training_problems:,}): lower, and"
     yield f"changes accuracy by {shown[4]} points on bAbI. - On CoTempQA it changes accuracy by {shown[5]} points"
     r1, cut = map(rows("08_accuracy_table", training_problems=183).set_index("condition").get, ("value", "cut"))
-    names = [*(f"r1{kind} (DeepSeek-R1)" for kind in ("", "_explanation", "_summary")), "incorrect", "vanilla"]
+    texts = (f"{kind} (DeepSeek-R1)" for kind in ("r1", "r1_explanation", "swapped", "r1_summary"))
+    names = [*texts, "incorrect", "vanilla"]
     assert r1[names].idxmin() == names[0] and r1[names].idxmax() == "vanilla" and r1.vanilla == r1.correct
-    said = "answers {} of 240 test problems right, with explanations {}, with summaries {}, with incorrect traces {},"
-    yield f"{said} and both with no traces and with correct ones {{}}.".format(*(f"{r1[c]:.1%}" for c in names))
-    yield "outputs, {} (traces) and {} (explanations) ran into".format(*(percent(cut[name]) for name in names[:2]))
+    said = "answers {} of 240 test problems right, with explanations {}, with another problem's traces (`swapped`) {}, "
+    said += "with summaries {}, with incorrect traces {}, and both with no traces and with correct ones {}."
+    yield said.format(*map("{:.1%}".format, r1[names]))
+    yield "outputs, {} (traces), {} (explanations) and {} (swapped) ran into".format(*map(percent, cut[names[:3]]))
     asked = rows("08_marco", measure="right").set_index(["question", "condition"]).value
     yield "({} and {};".format(*(percent(asked["has an answer", c]) for c in recorded.CORE[:2]))
     yield f"it is right on {percent(asked['has none', 'correct'])} of the questions without"

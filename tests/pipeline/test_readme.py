@@ -278,7 +278,8 @@ def claim_r1():
     shares = accuracy.loc[["Llama-3.2-1B-Instruct", "Qwen3-1.7B"], kinds]
     shares = (shares.astype(float) + 1e-9).to_numpy().ravel()
     found = rows("08_accuracy_table", dataset="cotempqa", training_problems=183).set_index("condition")
-    taught = [f"{100 * found.value[kind + ' (DeepSeek-R1)' * kind.startswith('r1')]:.1f}%" for kind in kinds]
+    named = (k + " (DeepSeek-R1)" * (k not in ("vanilla", "correct")) for k in (*kinds, "swapped"))
+    taught = map("{:.1%}".format, found.value[[*named]])
     counts = [f"{released.another_problem}", f"{released.rows}", "183", f"{found.problems.max()}"]
     return [*(f"{share:.1f}%" for share in shares), *counts, *taught]
 
