@@ -142,8 +142,7 @@ def paper_check_of_ours():
     yield f"same change is {shown[3]} points ({dates.n} problems, trained on {dates.training_problems:,}): lower, and"
     yield f"changes accuracy by {shown[4]} points on bAbI. - On CoTempQA it changes accuracy by {shown[5]} points"
     r1, cut = map(rows("08_accuracy_table", training_problems=183).set_index("condition").get, ("value", "cut"))
-    texts = (f"{kind} (DeepSeek-R1)" for kind in ("r1", "r1_explanation", "swapped", "r1_summary"))
-    names = [*texts, "incorrect", "vanilla"]
+    names = [*(f"{c} (DeepSeek-R1)" for c in ("r1", "r1_explanation", "swapped", "r1_summary")), "incorrect", "vanilla"]
     assert r1[names].idxmin() == names[0] and r1[names].idxmax() == "vanilla" and r1.vanilla == r1.correct
     said = "answers {} of 240 test problems right, with explanations {}, with another problem's traces (`swapped`) {}, "
     said += "with summaries {}, with incorrect traces {}, and both with no traces and with correct ones {}."

@@ -278,10 +278,9 @@ def claim_r1():
     shares = accuracy.loc[["Llama-3.2-1B-Instruct", "Qwen3-1.7B"], kinds]
     shares = (shares.astype(float) + 1e-9).to_numpy().ravel()
     found = rows("08_accuracy_table", dataset="cotempqa", training_problems=183).set_index("condition")
-    named = (k + " (DeepSeek-R1)" * (k not in ("vanilla", "correct")) for k in (*kinds, "swapped"))
-    taught = map("{:.1%}".format, found.value[[*named]])
+    taught = found.value[[*(f"{kind} (DeepSeek-R1)" for kind in kinds[:3]), *kinds[3:], "swapped (DeepSeek-R1)"]]
     counts = [f"{released.another_problem}", f"{released.rows}", "183", f"{found.problems.max()}"]
-    return [*(f"{share:.1f}%" for share in shares), *counts, *taught]
+    return [*(f"{share:.1f}%" for share in shares), *counts, *map("{:.1%}".format, taught)]
 
 
 def claim_people():
