@@ -38,7 +38,7 @@ def test_phi_has_no_point_on_few_traces(ax):
     cells["b"] = {"both": 9, "answer_only": 20, "trace_only": 10, "neither": 40}  # 19 right traces
     rows = [{"title": name, "rules": "id-aligned", **intervals.association(**of)} for name, of in cells.items()]
     scores.phi_forest(pd.DataFrame(rows), ax)
-    assert [t.get_text() for t in ax.texts] == ["fewer than 20 right traces"]
+    assert [t.get_text() for t in ax.texts] == ["fewer than 20 right or wrong traces"]
     assert ax.containers[0].lines[0].get_xdata().tolist() == [pytest.approx(0.408, abs=1e-3)]
 
 

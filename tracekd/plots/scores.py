@@ -26,7 +26,7 @@ def forest(
 ) -> Axes:
     """Estimates with 95% intervals: one line per value of ``label``, one coloured point per value of ``kind``.
 
-    ``table`` has the columns ``label``, ``kind``, value, low, high; a line without any value says why.
+    ``table`` has the columns ``label``, ``kind``, value, low, high; a NaN has no point.
     ``unit`` labels the x axis; ``colours`` are by kind (default: the conditions' own). No legend where each line has
     one point.
     """
@@ -40,8 +40,6 @@ def forest(
         if len(part):
             gaps = np.clip([part.value - part.low, part.high - part.value], 0, None)
             ax.errorbar(part.value, places, xerr=gaps, fmt=marker, ms=3.5, lw=1, color=colour, label=named(name))
-    for y in (y for y, line in enumerate(lines) if table.value[table[label] == line].isna().all()):
-        ax.text(0.01, y, f"fewer than {FEWEST} right traces", fontsize=6, color="#555555", va="center")
     ax.set_yticks(range(len(lines)), [named(str(line)) for line in lines])
     ax.set(ylim=(-0.6, len(lines) - 0.4), xlabel=unit)
     if not single:
@@ -63,6 +61,8 @@ def phi_forest(table: pd.DataFrame, ax: Axes) -> Axes:
     few = np.minimum(table.both + table.trace_only, table.answer_only + table.neither) < FEWEST
     shown = table.assign(phi=table.phi.mask(few)).rename(columns={"phi": "value", "phi_low": "low", "phi_high": "high"})
     ax.axvline(0, color="#999999", lw=0.6)
+    for y in np.flatnonzero(shown.value.isna().groupby(shown.title, sort=False).all()[::-1]):
+        ax.text(0.01, y, f"fewer than {FEWEST} right or wrong traces", fontsize=6, color="#555555", va="center")
     return forest(shown, ax, label="title", kind="rules", unit="phi of trace and answer", colours=RULES)
 
 
