@@ -43,7 +43,7 @@ def test_every_output_is_one_row_without_text_and_every_column_has_a_meaning(fra
     assert len(table) == 6 and list(table.seed) == [1, 1, 1, 1, 2, 2]
     bare = verdict_tables.without_text(table)
     assert not bare.map(lambda value: "Orion" in str(value) or "milk" in str(value)).to_numpy().any()
-    assert set(table) <= set(VERDICT.column)
+    assert {name.removeprefix("pub_") for name in table} <= set(VERDICT.column)
 
 
 def test_verdicts_say_what_is_answerable_declined_free_and_revealed(tmp_path):
@@ -65,6 +65,7 @@ def test_verdicts_say_what_is_answerable_declined_free_and_revealed(tmp_path):
     assert found.answer_rouge_l[0] == pytest.approx(0.8) and found.answer_rouge_l[2:].isna().all()
     assert found.declined.tolist() == [False, False, True, False]
     assert found.answer_correct.tolist() == [False, False, False, True]
+    assert found.pub_answer_correct.astype(object).fillna("no rules").tolist() == [*["no rules"] * 2, False, True]
     assert found.drawn_reveals[2:].tolist() == ["excludes", "none"]
 
 

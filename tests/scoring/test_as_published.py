@@ -47,8 +47,7 @@ def test_slot():
     [
         # Alternatives, longest first: ben roe, ada lem, nova. "Vale" is none of them: a wrong answer goes unpunished.
         ("Nova", "<answer>['Nova', 'Vale']</answer>", ["nova"], 1.0),
-        # "orion" stands in the question: deleted and not counted. Nothing else matches, so what is left is the one
-        # predicted answer, and a right answer counts as wrong.
+        # "orion" is in the question: deleted, not counted. What is left is the prediction: right counts as wrong.
         ("Orion", "<answer>['Orion']</answer>", ["['']"], 0.0),
     ],
 )

@@ -22,8 +22,7 @@ PROBLEM = Problem("babi/conjunction/0001", "babi", "conjunction", CONTEXT, "Wher
 TURNS = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
 
 
-# They must stay, or all that is recorded counts as missing: the values of commit e1010f6, before recipes lost `packing`
-# and outputs their backend; "owner/model" is a Hub id.
+# The values of commit e1010f6: with others all that is recorded counts as missing. "owner/model" is a Hub id.
 @pytest.mark.parametrize(
     ("changes", "seed", "key"),
     [

@@ -8,8 +8,7 @@ after wrong steps within one condition. Rules of decision, by the ends of a 90% 
 * ``not higher``: supported below the margin, not supported above it.
 * ``no difference`` (equivalence by two one-sided tests, Schuirmann 1987): supported within the margin on both sides,
   not supported beyond it on one.
-* ``higher``, ``lower`` (superiority by the margin): supported beyond the margin on their side, not supported short of
-  it.
+* ``higher``, ``lower`` (superiority by the margin): supported beyond it on their side, not supported short of it.
 
 Anything else is inconclusive, and so is a decision that only one of the two intervals gives: two or three seeds are too
 few for the bootstrap alone. ``reason`` says why a claim is not tested.
@@ -32,6 +31,7 @@ FEWEST = 10  # problems of each kind below which there is no verdict on a tie
 FEWEST_SHOWN = 20  # problems below which a figure has no point
 REPEATS = 20_000  # resamples: the ends of intervals then move by less than 0.1 points from one seed to the next
 MARGIN, TIE_MARGIN = 0.05, 0.10  # of accuracy; of the difference between answers after right and after wrong steps
+PUBLISHED = ("published", "published_low", "published_high")
 BY = ["dataset", "source", SIZE, "condition", "teacher"]
 TRACED = ("correct", "incorrect", "incorrect_uniform", "any", "foreign")  # traces whose steps can be judged
 VARIANTS = ("own", "gold", "wrong_label", "wrong_facts", "both_wrong", "masked", "empty")
@@ -54,11 +54,15 @@ def costs(adapters: pd.DataFrame) -> pd.DataFrame:
 def accuracies(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
     """``tables.accuracy`` of right answers per ``BY``: untrained students first, then larger trainings before smaller.
 
-    Further columns: contains, cut (shares of outputs that contain the answer, that ran into the limit).
+    Further columns: contains, cut (shares of outputs that contain the answer, that ran into the limit); ``PUBLISHED``,
+    the share right by the published answer metric with its interval, NaN where the metric was not recorded.
     """
     exact, lenient = (tables.accuracy(verdicts, f"answer_{name}", rng, repeats, BY) for name in ("correct", "contains"))
+    # A generator of its own, so that the intervals after it do not depend on which sets have the metric.
+    theirs = tables.accuracies(verdicts, {"pub_answer_correct": ""}, rng.spawn(1)[0], repeats, BY)
+    theirs = theirs.rename(columns=dict(zip(tables.ENDS, PUBLISHED, strict=False)))[[*BY, *PUBLISHED]]
     cut = verdicts.assign(cut=verdicts.status == "truncated").groupby(BY, sort=False).cut.mean()
-    shares = exact.assign(contains=lenient.value).merge(cut.reset_index(), on=BY)
+    shares = exact.assign(contains=lenient.value).merge(cut.reset_index(), on=BY).merge(theirs, on=BY, how="left")
     falling = {"key": lambda part: -part.replace(0, np.inf) if part.name == SIZE else part}
     return freeform.spelled(shares.sort_values(["dataset", SIZE], kind="stable", ignore_index=True, **falling))
 
@@ -201,8 +205,7 @@ def decide(rule: str, found: Mapping, margin: float) -> str:
 def tested(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = REPEATS) -> pd.DataFrame:
     """Every claim (of ``claims``) on each of its data sets, for each training size with both conditions.
 
-    Answerable questions alone: without an answer, a right trace states no fact and the right answer declines, which is
-    one decision.
+    Answerable questions alone: for the others, to state no fact and to decline are one decision.
 
     Returns claim, dataset, source, reveals (``all``; for claims on incorrect traces also what the wrong trace drawn for
     a problem reveals), training_problems (0: not trained), teacher, rule, first, second, step, margin, estimate with

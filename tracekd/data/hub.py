@@ -22,8 +22,7 @@ from tracekd.io.records import waiting, write_json, write_jsonl
 log = logging.getLogger(__name__)
 REPOSITORIES = {"cotempqa": "Warrieryes/CotempQA", "marco": "microsoft/ms_marco", "babi": "facebook/babi_qa"}
 BABI_ARCHIVE = "data/tasks_1-20_v1-2.tar.gz"
-# Longest waits in seconds: for the Hub to answer at all, and for one file of up to 20 MB. The clients' own time-outs
-# bound neither the look-up of a name nor the wait that a busy server asks for.
+# Longest waits in seconds for an answer and for a file; the clients' time-outs bound neither look-ups nor retries.
 ANSWER, FILE = 10, 300
 ADVICE = (
     "You can: check the connection (HTTPS_PROXY, HF_ENDPOINT, HF_HUB_OFFLINE) and run again, later where the Hub is "

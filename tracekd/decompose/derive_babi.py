@@ -29,8 +29,7 @@ _SINGULAR = {"mice": "mouse", "wolves": "wolf", "sheep": "sheep", "foxes": "fox"
 _OPPOSITE = {"north": "south", "south": "north", "east": "west", "west": "east"}
 _SHIFT = {"above": (0, 1), "below": (0, -1), "to the left of": (-1, 0), "to the right of": (1, 0)}
 
-# What a reader finds: answers, the sentences they rest on, and why in words. Where there is no answer it rests on no
-# sentence, or the lookup of what no sentence says fails.
+# What a reader finds: answers, the sentences they rest on (none where nothing is said), and why in words.
 Found = tuple[tuple[str, ...], Iterable[int], str]
 Moves = list[tuple[int, str, str, str]]  # sentence, person, place, time of day
 Hands = list[tuple[int, str | None, str, str | None]]  # sentence, giver (None: taken), thing, taker (None: put down)

@@ -6,8 +6,7 @@ from tracekd.data.problem import Problem
 from tracekd.text import FENCE, marked_lines, normalise, quoted_list, read_list, unescaped, unfenced, unquoted_list
 from tracekd.traces.templates import read
 
-# A role word that a chat template left behind. It counts only before a line end, a colon or a tag:
-# "assistant coach" is an answer, not a role.
+# A chat template's role word, before a line end, a colon or a tag alone: "assistant coach" is an answer.
 _ROLE = re.compile(r"\A\s*(?:assistant|model)[ \t]*(?::|\r?\n|(?=<)|\Z)", re.IGNORECASE)
 # "Answer:", "**Answer:**", "### Final answer:", "The answer is:" at the beginning of an answer text.
 LEAD = re.compile(

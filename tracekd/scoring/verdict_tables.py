@@ -53,10 +53,11 @@ def verdict_frame(
         raise ValueError(f"no output on a known problem in {[str(path) for path in paths]}: generate outputs first")
     frame = pd.DataFrame(rows)
     frame["drawn_reveals"] = frame.id.map({name: drawn_reveals(known[name], seed) for name in frame.id.unique()})
-    return frame.astype({"passes_check": "boolean"}), pd.DataFrame(files)
+    return frame.astype(dict.fromkeys(["passes_check", "pub_answer_correct"], "boolean")), pd.DataFrame(files)
 
 
 def _of_student(problem: Problem, output: Mapping, row: dict) -> dict:
+    theirs = release_rules.answer_metric(problem, output["text"]) if problem.dataset in DATASETS else {}
     return row | {
         **{name: output.get(name) for name in ("student", "condition", "seed", "n_tokens")},
         "joined": "test",
@@ -66,6 +67,7 @@ def _of_student(problem: Problem, output: Mapping, row: dict) -> dict:
         "answerable": problem.answers != (NO_ANSWER,),
         "declined": [normalise(answer) for answer in row["answer_stated"]] == [normalise(NO_ANSWER)],
         "passes_check": passes_check(problem, row),
+        "pub_answer_correct": theirs.get("acc"),
     }
 
 

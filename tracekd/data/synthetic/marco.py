@@ -11,8 +11,7 @@ PASSAGES = 10
 TOPICS = VOCABULARY["topics"]
 _ASKED = [(topic, attribute) for topic in TOPICS.values() for attribute in topic["attributes"]]
 _LISTS = {attribute["value"]: WORDS | attribute for _, attribute in _ASKED}
-# A passage tells a number, a description and, every second one, a name, whatever is asked: its form (digits, length)
-# says nothing of the answer's.
+# Whatever is asked, a passage tells a number, a description and, every second one, a name: its form gives nothing away.
 _FORMS = {"NUMERIC": 0, "DESCRIPTION": 1, "ENTITY": 2, "LOCATION": 2, "PERSON": 2}
 
 
@@ -25,8 +24,7 @@ def make(category: str, rng: Draws) -> dict:
     topic, asked = pick(rng, [pair for pair in _ASKED if pair[1]["query_type"] == category])
     name, *others = {fill(rng, topic["name"]): None for _ in range(5)}
     answered, own = rng.random() >= UNANSWERED, between(rng, 3, 5)
-    # The next few passages are on the same topic and tell other things; the rest are on others of its kind, half of
-    # them with the thing asked for: near misses.
+    # The next few passages tell other things of the topic; the rest are near misses, half with the thing asked for.
     plan = [(name, answered)] + [(name, False)] * (own - 1)
     plan += [(pick(rng, others), rng.random() < 0.5) for _ in range(PASSAGES - own)]
     values: dict[tuple[str, str], str] = {}  # what is true of a topic, so that passages do not contradict each other
