@@ -11,9 +11,12 @@ from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tracekd.analysis import recorded, replication
+from tracekd.analysis.tables import points
 from tracekd.config import load
 from tracekd.data import problems as P
 from tracekd.data.problem import CATEGORIES, DataUnavailable, Problem, near_duplicate_lines
+from tracekd.interventions import tables
 from tracekd.run import Run
 
 
@@ -58,6 +61,22 @@ def test_real_babi_counts_and_leaks(shared_data, caplog):
     assert " 256 of 376 " in near_duplicate_lines({"x": split["train"]}, {"x": split["test"]})
     for path in ("README.md", "notebooks/06_released_outputs.ipynb", "notebooks/08_paper_check.ipynb"):
         assert re.search("256 of (376 bAbI|bAbI's 376)", (ROOT / path).read_text(encoding="utf-8"))
+
+
+def test_what_babi_shows_on_problems_without_a_near_twin(shared_data):
+    """Notebook 08 says how many have one among the 1,000 problems that were trained on, and what the others show."""
+    run, loaded = Run("twins", load("grid"), 121, str(shared_data)), P.load("babi", str(shared_data))
+    taught = {(p.facts, p.question) for p in P.training_set(run, "babi", loaded)}
+    alone = {p.id for p in loaded if p.split == "test" and (p.facts, p.question) not in taught}
+    verdicts, asked = (t[t.id.isin(alone) & (t.training_problems == 1000)] for t in recorded.load()[::2])
+    gap = replication.difference(verdicts, "incorrect", "correct", np.random.default_rng(1))
+    moved = tables.effects(asked[asked.condition.isin(["correct", "incorrect"])], np.random.default_rng(1), 20_000)
+    moved = moved[(moved.effect == "total_all") & (moved.outcome == "answer_correct")]
+    said = [f"{376 - len(alone)} of 376 bAbI", f"(n = {len(alone)})", f"(n = {moved.n.max()})"]
+    for found in ([gap["value"], gap["low"], gap["high"]], *moved[["value", "low", "high"]].to_numpy()):
+        said.append(points(*found))
+    told = (ROOT / "notebooks/08_paper_check.ipynb").read_text(encoding="utf-8")
+    assert [words for words in said if words not in told] == []
 
 
 def test_leaks_and_repeats_leave_training_and_the_test_split_stays_whole():
