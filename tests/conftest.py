@@ -11,6 +11,15 @@ hypothesis.settings.register_profile("untimed", deadline=None)  # on a shared ma
 hypothesis.settings.load_profile("untimed")
 
 
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch) -> Path:
+    """The folder of this test's runs; what the environment names as data or texts does not count."""
+    monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path / "runs"))
+    for name in ("TRACEKD_DATA", "TRACEKD_TEXTS"):
+        monkeypatch.setenv(name, "")
+    return tmp_path / "runs"
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder with the real files, or a skip that says where they were looked for."""

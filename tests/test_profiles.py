@@ -9,12 +9,7 @@ from tracekd.data.problem import DATASETS
 from tracekd.run import Run, open_run
 from tracekd.teacher.run_texts import find_texts
 
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path / "runs"))
-    for name in ("TRACEKD_DATA", "TRACEKD_TEXTS"):
-        monkeypatch.delenv(name, raising=False)
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 @pytest.mark.parametrize("name", config.names())

@@ -148,16 +148,14 @@ def test_a_student_is_fetched_with_its_weights_and_its_size_is_known_without_the
     assert any("GET" in path and path.endswith("/model.safetensors") for path in served.requests)
 
 
-def test_auto_is_decided_once_for_a_run_and_can_be_decided_anew(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path))
-    monkeypatch.delenv("TRACEKD_DATA", raising=False)
+def test_auto_is_decided_once_for_a_run_and_can_be_decided_anew(elsewhere, tmp_path, monkeypatch, capsys):
     answers = iter([("generated", "no network"), ("hub", "the Hub answers")])
     monkeypatch.setattr(hub, "probe", lambda: next(answers))
     assert config.load("cpu").data == config.load("gpu").data == "auto"
     # The second answer is not asked for.
     assert [open_run(name, "cpu").source for name in ("01_decompose", "04_evaluate")] == ["generated"] * 2
     assert "no network" in capsys.readouterr().out
-    folder = tmp_path / "cpu"
+    folder = elsewhere / "cpu"
     assert hub.settle("auto", folder, anew=True) == "hub" == hub.settle("auto", folder)
     assert hub.settle("generated", folder) == "generated"
     (tmp_path / "data" / "marco").mkdir(parents=True)

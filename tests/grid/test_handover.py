@@ -33,11 +33,7 @@ def runs(tmp_path_factory):
     return folder / "smoke"
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path / "runs"))
-    for name in ("TRACEKD_DATA", "TRACEKD_TEXTS"):
-        monkeypatch.setenv(name, "")
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 def test_outputs_are_scored_and_the_verdicts_are_a_table(runs, tmp_path, capsys):
@@ -111,8 +107,7 @@ def test_shards_make_the_whole_and_a_choice_outside_the_grid_is_named_with_the_n
             run_grid.chosen(grid, argparse.Namespace(**vars(options) | {name: value}))
 
 
-def test_a_shard_answers_with_the_adapters_that_it_trained(capsys, monkeypatch, tmp_path):
-    monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path))
+def test_a_shard_answers_with_the_adapters_that_it_trained(capsys):
     listed = []
     for main, more in ((run_grid.main_train, []), (run_grid.main_generate, ["--trained"])):
         assert main(["--profile", "smoke", "--shard", "1/3", "--list", *more]) == 0

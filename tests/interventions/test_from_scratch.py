@@ -159,15 +159,14 @@ def test_the_small_students_order_in_the_real_one():
     assert parts.loc["all"].holds.to_dict() == holds
 
 
-def test_the_command_adds_what_is_finished_to_what_is_recorded(tmp_path, monkeypatch):
+def test_the_command_adds_what_is_finished_to_what_is_recorded(elsewhere, tmp_path, monkeypatch):
     """Another machine's trainings stay; the same training, done again, is there once, as it was done last."""
-    monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path))
     monkeypatch.setattr(mechanism, "settings", lambda *chosen: [TINY])
     before, made = record.recorded(), world.finished(TINY)
     same = mechanism.table([made]).assign(seconds=-1.0)
     pd.concat([before, same]).to_csv(tmp_path / mechanism.FILE, index=False)
-    (tmp_path / "mechanism").mkdir()
-    append_jsonl(tmp_path / "mechanism" / "trainings.jsonl", [made, {**made, "version": 0}])  # an older one is left out
+    (folder := elsewhere / "mechanism").mkdir(parents=True)
+    append_jsonl(folder / "trainings.jsonl", [made, {**made, "version": 0}])  # an older one is left out
     assert mechanism.main(["--record"], tmp_path) == 0
     looks = record.recorded(tmp_path)
     assert len(looks) == len(before) + 2 and not looks.duplicated(mechanism.KEY).any() and looks.seconds.min() > 0

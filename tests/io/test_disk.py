@@ -40,14 +40,13 @@ def test_every_way_of_writing_names_the_file(limited, write):
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # as a worker sends it
 
 
-def test_a_command_ends_with_one_message(tmp_path, monkeypatch, capsys):
+def test_a_command_ends_with_one_message(elsewhere, monkeypatch, capsys):
     """Anywhere below a command, also where nobody said what was being written."""
 
     def fail(argv):
         raise RuntimeError("cannot load") from OSError(errno.ENOSPC, "No space left on device", "there.csv")
 
-    monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path))
     monkeypatch.setattr("tracekd.scoring.outputs.main", fail)
     assert __main__.main(["score"]) == 1
     said = capsys.readouterr().err
-    assert str(tmp_path) in said and "there.csv" in said and "Traceback" not in said
+    assert str(elsewhere) in said and "there.csv" in said and "Traceback" not in said

@@ -17,9 +17,7 @@ MIXED = f"recorded: babi: {REAL}; marco: GENERATED problems"
 
 
 @pytest.fixture()
-def run(tmp_path, monkeypatch):
-    monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path))
-    monkeypatch.delenv("TRACEKD_DATA", raising=False)
+def run(elsewhere):
     return open_run("04_evaluate", "smoke", 121)
 
 

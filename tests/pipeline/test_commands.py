@@ -54,10 +54,8 @@ TAKE_FILES = {
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path / "runs"))
-    for name in ("TRACEKD_DATA", "TRACEKD_TEXTS", "TRACEKD_DEBUG"):
-        monkeypatch.setenv(name, "")  # what a command sets is taken back afterwards
+def nowhere(elsewhere, tmp_path, monkeypatch):
+    monkeypatch.setenv("TRACEKD_DEBUG", "")  # what a command sets is taken back afterwards
     monkeypatch.chdir(tmp_path)
 
 

@@ -149,12 +149,10 @@ def test_committed_figures_have_their_rows():
         assert not lost, "no such commit in the history: publish again, and do not rebase afterwards"
 
 
-def test_smoke_profile_runs_every_notebook(tmp_path, monkeypatch, capfd):
+def test_smoke_profile_runs_every_notebook(elsewhere, capfd):
     """All notebooks in order on generated problems and a random student; then a second run that has nothing to do."""
-    monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path))
-    monkeypatch.delenv("TRACEKD_DATA", raising=False)
     assert runner.main(["--profile", "smoke"]) == 0, capfd.readouterr().err
-    rows = check_manifest(tmp_path / "smoke" / "figures")
+    rows = check_manifest(elsewhere / "smoke" / "figures")
     assert {row["notebook"] for row in rows} == {path.stem for path in PATHS}, "each leaves a figure or a table"
     assert {row["profile"] for row in rows} == {"smoke"}
     capfd.readouterr()

@@ -45,15 +45,12 @@ def write(folder: Path, name: str, *code: str, parameters: str = PARAMETERS) -> 
 
 
 @pytest.fixture
-def house(tmp_path, monkeypatch):
+def house(elsewhere, tmp_path, monkeypatch):
     """An empty house: ``notebooks/``, ``runs/``, ``figures/`` in a temporary folder."""
     for name in ("notebooks", "runs", "figures"):
         (tmp_path / name).mkdir()
     monkeypatch.setattr(notebooks, "FOLDER", tmp_path / "notebooks")
     monkeypatch.setattr(artefacts, "FIGURES", tmp_path / "figures")
-    monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setenv("TRACEKD_TEXTS", "")  # what a run sets is taken back afterwards
-    monkeypatch.delenv("TRACEKD_DATA", raising=False)
     monkeypatch.setattr(hub, "probe", lambda: ("generated", "this test has no Hub"))
     return tmp_path
 

@@ -115,10 +115,8 @@ def test_the_real_r1_texts(shared_data, real):
     assert Counter(p.category for p in found) == {"equal": 48, "overlap": 50, "mix": 44, "during": 41}
 
 
-def test_a_run_on_real_data_takes_r1_by_itself(shared_data, tmp_path, monkeypatch, capsys):
+def test_a_run_on_real_data_takes_r1_by_itself(shared_data, elsewhere, capsys):
     """Every condition on the same 183 problems with the same answer, and the teacher's name where it wrote."""
-    monkeypatch.setenv("TRACEKD_RUNS", str(tmp_path))
-    monkeypatch.delenv("TRACEKD_TEXTS", raising=False)
     sets = sft.kept(open_run("x", "grid-r1", data=str(shared_data)))
     assert "183 problems have texts by DeepSeek-R1" in capsys.readouterr().out
     assert tuple(c for _, c in sets) == FAMILY
