@@ -15,7 +15,7 @@ def frame(answers: dict, traces: dict | None = None, seeds=(1,), dataset="babi",
          "training_problems": 0 if c == "prompted" or "few_shot" in c else size, "id": f"p{i}",
          "teacher": "templated" if c in ("r1", "swapped") else "", "answerable": True, "declined": False,
          "category": "all of them", "status": "truncated" if c == "r1" and i == 0 else "ok", "repetition": 0.0,
-         "answer_correct": bool(right), "answer_contains": bool(right),
+         "answer_correct": bool(right), "answer_contains": bool(right), "pub_answer_correct": True,
          "trace_correct": bool((traces or {}).get(c, [0] * len(given))[i]), "classification_correct": False,
          "retrieval_correct": False}
         for c, given in answers.items() for seed in seeds for i, right in enumerate(given)

@@ -37,8 +37,7 @@ def _nfkc(text: str) -> str:
     return unicodedata.normalize("NFKC", text)
 
 
-# What to find and what to put there, in this order. Beyond ASCII: NFKC, without letting it change a value: 2¹⁰ is 2^10
-# and not 210, 1½ is 1 1/2 and not 11/2.
+# What to find and what to put there, in this order; NFKC must not change a value: 2¹⁰ is 2^10, 1½ is 1 1/2.
 _BEYOND_ASCII = (
     (r"[\u2070\u00b9\u00b2\u00b3\u2074-\u207b]+", lambda match: "^" + _nfkc(match[0]).replace("\u2212", "-")),
     (r"(?<=\d)\s?[º˚]\s?(?=[CFcf]\b)", "°"),

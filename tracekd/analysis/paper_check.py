@@ -1,7 +1,6 @@
 """The paper check: the printed numbers, the released outputs under the published and the id-aligned rules, and claims.
 
-``as published`` is our run of the published rules on the released outputs, ``id-aligned`` each output against its own
-problem.
+``as published`` is our run of the published rules on these outputs, ``id-aligned`` each output against its own problem.
 """
 
 from collections.abc import Mapping

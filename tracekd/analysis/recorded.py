@@ -40,9 +40,9 @@ SIZE = "training_problems"
 KEY = ("student", *JOB, SIZE)  # of a recorded job
 COLUMNS = (
     "student", "source", *JOB, "teacher", SIZE, "id", "category", "status", *FLAGS, "answer_f1", "n_tokens",
-    "repetition", "n_facts", "n_context", "reveals", "drawn_reveals", "profile",
+    "repetition", "n_facts", "n_context", "reveals", "drawn_reveals", "profile", "pub_answer_correct",
 )  # fmt: skip
-SOME = ("answer_rouge_l", "passes_check", "pub_answer_correct")  # columns that not every set has
+SOME = ("answer_rouge_l", "passes_check")  # columns that not every set has
 COST = (
     "student", "source", *JOB, "teacher", "n", "supervised_tokens", "total_tokens", "epochs", "steps", "seconds",
     "mean_loss", "target_repetition", "peak_gib", "processes", "hardware", "commit", "weights",

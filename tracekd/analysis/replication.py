@@ -209,8 +209,8 @@ def tested(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = REPE
 
     Returns claim, dataset, source, reveals (``all``; for claims on incorrect traces also what the wrong trace drawn for
     a problem reveals), training_problems (0: not trained), teacher, rule, first, second, step, margin, estimate with
-    its 95% and 90% intervals, least_difference (that these problems and seeds show with 80% power), n, seeds, by_seed,
-    fewest, verdict, reason.
+    its 95% and 90% intervals, least_difference (that these problems and seeds show with 80% power), ``PUBLISHED`` (by
+    the published answer metric), n, seeds, by_seed, fewest, verdict, reason.
     """
     rows = []
     for claim, dataset in [(one, dataset) for one in claims().itertuples() for dataset in one.datasets.split()]:
@@ -219,16 +219,21 @@ def tested(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = REPE
         if "drawn_reveals" in part and MISLEADING & {claim.first, claim.second}:
             parts |= dict(iter(part[part.drawn_reveals.fillna("") != ""].groupby("drawn_reveals")))
         for reveals, some in parts.items():
-            made = {
-                size: difference(of_size, claim.first, claim.second, rng, repeats)
-                if claim.second
-                else tie(of_size, claim.first, rng, repeats, claim.step)
-                for size, of_size in some.groupby(SIZE)
-            }
+            made = {size: _found(claim, of_size, rng, repeats) for size, of_size in some.groupby(SIZE)}
             made = {size: found for size, found in reversed(made.items()) if found}
             made = made or ({0: {}} if reveals == "all" else {})
             rows += [_row(claim, dataset, reveals, some, size, found) for size, found in made.items()]
     return pd.DataFrame(rows)
+
+
+def _found(claim, frame: pd.DataFrame, rng: np.random.Generator, repeats: int) -> dict:
+    """A claim's estimate on one training size, and by the published answer metric (its own generator: see above)."""
+    if not claim.second:
+        return tie(frame, claim.first, rng, repeats, claim.step)
+    found = difference(frame, claim.first, claim.second, rng, repeats)
+    frame = frame.assign(answer_correct=frame.pub_answer_correct)
+    theirs = difference(frame, claim.first, claim.second, rng.spawn(1)[0], repeats)
+    return found and found | {name: theirs.get(end, np.nan) for name, end in zip(PUBLISHED, tables.ENDS, strict=False)}
 
 
 def _row(claim, dataset: str, reveals: str, part: pd.DataFrame, size: int, found: Mapping) -> dict:
@@ -247,7 +252,7 @@ def _row(claim, dataset: str, reveals: str, part: pd.DataFrame, size: int, found
         "claim": claim.claim, "dataset": dataset, "source": part.source.iloc[0] if len(part) else "",
         "reveals": reveals, SIZE: size, "teacher": " and ".join(sorted(wrote - {""})), "rule": claim.rule,
         "first": claim.first, "second": claim.second, "step": claim.step, "margin": margin,
-        "estimate": found.get("value", np.nan), **{name: found.get(name, np.nan) for name in ENDS},
+        "estimate": found.get("value", np.nan), **{name: found.get(name, np.nan) for name in (*ENDS, *PUBLISHED)},
         "n": found.get("n", 0), "seeds": found.get("seeds", 0),
         "by_seed": "; ".join(f"{value:+.3f}" for value in found.get("by_seed", ())), "fewest": found.get("fewest", 0),
         "verdict": NOT_TESTED if reason else decide(claim.rule, found, margin), "reason": reason,
@@ -255,11 +260,16 @@ def _row(claim, dataset: str, reveals: str, part: pd.DataFrame, size: int, found
 
 
 def overview(claimed: pd.DataFrame) -> pd.DataFrame:
-    """One row per claim, one column per data set: difference in points, n, verdict, at the largest size tested."""
+    """One row per claim, one column per data set, at the largest size tested: difference in points, n, verdict.
+
+    Then the difference by the published answer metric, where it is another one.
+    """
     rows = claimed[claimed.reveals == "all"].assign(untested=claimed.verdict == NOT_TESTED)
     rows, cells = rows.sort_values("untested", kind="stable").drop_duplicates(["claim", "dataset"]), []
     for row in rows.itertuples():
         gap, reason = points(row.estimate, row.low, row.high), f" ({row.reason})" if row.reason else ""
-        cells.append((f"{gap}, n = {row.n}: " if gap else "") + row.verdict + reason)
+        theirs = "" if row.published == row.estimate else points(row.published, row.published_low, row.published_high)
+        theirs = f"; as published {theirs}" if theirs else ""
+        cells.append((f"{gap}, n = {row.n}: " if gap else "") + row.verdict + reason + theirs)
     wide = rows.assign(cell=cells).pivot(index="claim", columns="dataset", values="cell")
     return wide.reindex(claimed.claim.unique()).fillna("")

@@ -89,8 +89,7 @@ def _taught(base: Run, dataset: str, problems: Sequence[Problem]) -> list[sft.Ex
 def answer_naturally(run: Run) -> None:
     """Write the wrong traces of every seed's student (``freeform.natural_path``), where the run has natural conditions.
 
-    FileNotFoundError (with the command) for a student not trained on just the present examples; ValueError for one
-    without a wrong trace.
+    FileNotFoundError (with the command): a student not trained on just these examples. ValueError: no wrong trace.
     """
     if not (wanted := [d for d in run.live if freeform.NATURAL.keys() & run.profile.conditions_of(d)]):
         return

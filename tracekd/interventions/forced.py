@@ -27,9 +27,7 @@ from tracekd.scoring.reading import split_output
 from tracekd.text import fact_set, normalise
 from tracekd.traces import corruption, templates
 
-VARIANTS = (
-    "own", "gold", "wrong_label", "wrong_facts", "both_wrong", "other", "empty", "shuffled", "masked",
-)  # fmt: skip
+VARIANTS = ("own", "gold", "wrong_label", "wrong_facts", "both_wrong", "other", "empty", "shuffled", "masked")
 MASK = "___"
 VERSION = 4  # raise it when a change here or in ``prefill`` changes what a row says
 _REST = (

@@ -2,8 +2,7 @@
 
 A context says of K people where each went; the question asks for one of them, so one fact is gold. The sentences are
 those of bAbI's single-supporting-fact, so the project's rules read them. The taught answer is always right, the taught
-trace is one of ``KINDS``. Two layers are the least that can look a fact up by its name (Olsson and others 2022, arXiv
-2209.11895).
+trace is one of ``KINDS``. Two layers are the least that look up facts by name (Olsson et al. 2022, arXiv 2209.11895).
 """
 
 import re

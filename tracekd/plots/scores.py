@@ -26,9 +26,8 @@ def forest(
 ) -> Axes:
     """Estimates with 95% intervals: one line per value of ``label``, one coloured point per value of ``kind``.
 
-    ``table`` has the columns ``label``, ``kind``, value, low, high; a NaN has no point.
-    ``unit`` labels the x axis; ``colours`` are by kind (default: the conditions' own). No legend where each line has
-    one point.
+    ``table`` has the columns ``label``, ``kind``, value, low, high; a NaN has no point. ``unit`` labels the x axis;
+    ``colours`` are by kind (default: the conditions' own). No legend where each line has one point.
     """
     lines, kinds = list(dict.fromkeys(table[label]))[::-1], list(dict.fromkeys(table[kind]))
     single = table[label].is_unique

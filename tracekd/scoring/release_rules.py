@@ -70,8 +70,7 @@ def predicted(problem: Problem, text: str) -> list[str]:
     gold = (answer.lower() for answer in problem.answers)
     alternatives = dict.fromkeys(name for name in (*slots, *gold) if name)
     question, skipped, found = problem.question.lower(), False, []
-    # The release leaves the order of equal lengths open; from Z to A every published row follows (from A to Z one
-    # row, prompted Qwen on during, comes out 0.2 higher).
+    # The release leaves the order of equal lengths open: from Z to A every published row follows, else all but one.
     for name in sorted(alternatives, key=lambda name: (len(name), name), reverse=True):
         if name not in part:
             continue
