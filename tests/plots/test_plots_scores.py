@@ -43,8 +43,7 @@ def test_phi_has_no_point_on_few_traces(ax):
 
 
 def test_names_are_their_owners():
-    named = "bAbI, CoTempQA; MS MARCO, 04_babi, babi/1 `babi`"
-    assert style.named("babi, cotempqa; marco, 04_babi, babi/1 `babi`") == named
+    assert style.named("babi, marco, 04_babi, babi/1 `babi`") == "bAbI, MS MARCO, 04_babi, babi/1 `babi`"
 
 
 def test_accuracy_has_a_line_per_training_and_a_panel_per_size(ax):

@@ -11,6 +11,8 @@ from tracekd import __main__
 from tracekd.data import problems
 from tracekd.data.problem import Problem
 from tracekd.io.records import read_jsonl, write_jsonl
+from tracekd.scoring.aligned import verdict
+from tracekd.scoring.release_rules import answer_metric
 from tracekd.teacher import client, run_texts
 
 ROOMS = ("Mary went to the den.", "Mary went to the loft.", "Mary went to the hall.")
@@ -172,6 +174,9 @@ def test_r1s_own_final_messages_are_judged(shared_data):
     by_id = {p.id: p for p in [*real, *made.added]}
     judged = [client.right(by_id[text.id], text.answer) for text in made.texts]
     assert sum(judged) == 172 and len(judged) == 183
+    said = [(by_id[text.id], f"<answer>{text.answer}</answer>") for text in made.texts]
+    assert sum(verdict(*one)["answer_correct"] for one in said) == 88  # both numbers: notebook 08
+    assert sum(answer_metric(*one)["acc"] for one in said) == 179
 
 
 def test_the_command_says_what_it_would_ask_and_asks(server, tmp_path, capsys, monkeypatch):
