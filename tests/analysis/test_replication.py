@@ -161,7 +161,7 @@ def test_students_are_compared_with_those_trained_on_as_many_problems():
     assert found[["training_problems", "estimate", "seeds"]].to_numpy().tolist() == [[1000, 0.5, 1], [256, 0.0, 2]]
     # The overview has the largest size that was tested: one seed is none. The published metric takes all as right.
     here, alone = (replication.overview(table).loc[RAISE, "babi"] for table in (whole, judged(much, 200)))
-    assert here.startswith("+0.0 [") and "published" not in here and "(one seed); as published +0.0 [" in alone
+    assert here.startswith("+0.0 [") and "published" not in here and "(one seed); published metric +0.0 [" in alone
 
 
 def test_claims_on_incorrect_traces_are_split_by_what_a_wrong_trace_reveals():

@@ -73,8 +73,7 @@ def test_what_babi_shows_on_problems_without_a_near_twin(shared_data):
     moved = tables.effects(asked[asked.condition.isin(["correct", "incorrect"])], np.random.default_rng(1), 20_000)
     moved = moved[(moved.effect == "total_all") & (moved.outcome == "answer_correct")]
     said = [f"{376 - len(alone)} of 376 bAbI", f"(n = {len(alone)})", f"(n = {moved.n.max()})"]
-    for found in ([gap["value"], gap["low"], gap["high"]], *moved[["value", "low", "high"]].to_numpy()):
-        said.append(points(*found))
+    said += [points(one["value"], one["low"], one["high"]) for one in (gap, *moved.to_dict("records"))]
     told = (ROOT / "notebooks/08_paper_check.ipynb").read_text(encoding="utf-8")
     assert [words for words in said if words not in told] == []
 

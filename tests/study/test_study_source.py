@@ -144,7 +144,6 @@ def test_published_numbers_are_those_that_the_sources_state():
     assert known.droplevel("student").to_dict() == {
         ("interpretability", "r1"): 3.39, ("interpretability", "correct"): 4.86, ("cognitive_load", "r1"): 4.59,
     }  # fmt: skip
-    # Means over the four category files of the release; the README has those of the small students.
     assert table.loc["accuracy"].shape == (4, 5) and table.loc["accuracy"].notna().all(axis=None)
 
 

@@ -58,8 +58,7 @@ def accuracies(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 
     the share right by the published answer metric with its interval, NaN where the metric was not recorded.
     """
     exact, lenient = (tables.accuracy(verdicts, f"answer_{name}", rng, repeats, BY) for name in ("correct", "contains"))
-    # A generator of its own, so that the intervals after it do not depend on which sets have the metric.
-    theirs = tables.accuracies(verdicts, {"pub_answer_correct": ""}, rng.spawn(1)[0], repeats, BY)
+    theirs = tables.accuracies(verdicts, {"pub_answer_correct": ""}, rng, repeats, BY)
     theirs = theirs.rename(columns=dict(zip(tables.ENDS, PUBLISHED, strict=False)))[[*BY, *PUBLISHED]]
     cut = verdicts.assign(cut=verdicts.status == "truncated").groupby(BY, sort=False).cut.mean()
     shares = exact.assign(contains=lenient.value).merge(cut.reset_index(), on=BY).merge(theirs, on=BY, how="left")
@@ -227,12 +226,12 @@ def tested(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = REPE
 
 
 def _found(claim, frame: pd.DataFrame, rng: np.random.Generator, repeats: int) -> dict:
-    """A claim's estimate on one training size, and by the published answer metric (its own generator: see above)."""
+    """A claim's estimate on one training size, and by the published answer metric (``PUBLISHED``)."""
     if not claim.second:
         return tie(frame, claim.first, rng, repeats, claim.step)
     found = difference(frame, claim.first, claim.second, rng, repeats)
     frame = frame.assign(answer_correct=frame.pub_answer_correct)
-    theirs = difference(frame, claim.first, claim.second, rng.spawn(1)[0], repeats)
+    theirs = difference(frame, claim.first, claim.second, rng, repeats)
     return found and found | {name: theirs.get(end, np.nan) for name, end in zip(PUBLISHED, tables.ENDS, strict=False)}
 
 
@@ -269,7 +268,7 @@ def overview(claimed: pd.DataFrame) -> pd.DataFrame:
     for row in rows.itertuples():
         gap, reason = points(row.estimate, row.low, row.high), f" ({row.reason})" if row.reason else ""
         theirs = "" if row.published == row.estimate else points(row.published, row.published_low, row.published_high)
-        theirs = f"; as published {theirs}" if theirs else ""
+        theirs = f"; published metric {theirs}" if theirs else ""
         cells.append((f"{gap}, n = {row.n}: " if gap else "") + row.verdict + reason + theirs)
     wide = rows.assign(cell=cells).pivot(index="claim", columns="dataset", values="cell")
     return wide.reindex(claimed.claim.unique()).fillna("")
