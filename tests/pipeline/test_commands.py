@@ -12,7 +12,6 @@ MISSPELT = [
     (["run", "--profile", "smke"], "'smoke'"),
     (["run", "--only", "03_qlora_trian"], "'03_qlora_train'"),
     (["run", "smoke"], "--profile smoke"),
-    (["run", "--texts", "nowhere.jsonl"], "'nowhere.jsonl'"),
     (["train", "--profile", "smoke", "--condition", "corect"], "'correct'"),
     (["generate", "--profile", "smoek"], "'smoke'"),
     (["intervene", "--profile", "smoke", "--conditon", "correct"], "'--condition'"),
