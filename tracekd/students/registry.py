@@ -260,7 +260,7 @@ def _loaded(name: str, load, **options):
     where = resolve(name)
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     transformers_logging.disable_progress_bar()
-    warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+    warnings.filterwarnings("ignore", "`(is_gradient_checkpointing|past_key_values)` is deprecated", FutureWarning)
     try:
         return load(where, **options)
     except (ImportError, OSError, ValueError, SafetensorError) as error:
