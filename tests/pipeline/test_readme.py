@@ -285,7 +285,8 @@ def claim_r1():
     taught = found.loc[taught, ["published", "value"]].to_numpy().ravel("F")
     untrained = row("08_accuracy_table", dataset="cotempqa", condition="prompted")
     counts = [released.another_problem, released.rows, 183, found.problems.max(), untrained.problems]
-    taught = map("{:.1%}".format, [untrained.published, *taught])
+    messages = found.published[[f"{kind}_as_released (DeepSeek-R1)" for kind in ("r1", "vanilla")]]
+    taught = map("{:.1%}".format, [untrained.published, *taught, *messages])
     return [*(f"{share:.1f}%" for share in shares), *map(str, counts), *taught]
 
 
