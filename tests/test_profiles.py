@@ -18,7 +18,6 @@ def test_every_profile_is_whole(name):
     assert profile.about and profile.hardware
     for sizes in (profile.generated, profile.train, profile.test, profile.interventions):
         assert set(sizes) == set(DATASETS)
-    # Each of these is read beside another profile's grid.
     beside = ("grid-r1-as-released", "grid-corruption", "grid-mechanism", "grid-natural")
     assert name in beside or profile.conditions == ("vanilla", "correct", "incorrect")
 

@@ -61,13 +61,12 @@ def test_accuracies_are_in_the_figures_order_with_what_was_cut():
     seeds = [frame({"r1": [1, *right[1:]], "vanilla": right}, seeds=(s,), size=183, dataset="cotempqa") for s in (1, 2)]
     seeds[1].loc[0, "answer_correct"] = False
     ours = [*seeds, frame({"correct": right, "prompted": right}, dataset="cotempqa")]
-    table = pd.concat(ours).assign(pub_answer_correct=lambda t: t.pub_answer_correct.where(t.condition != "vanilla"))
-    found = replication.accuracies(table, rng(), 20)
+    found = replication.accuracies(pd.concat(ours), rng(), 20)
     row = found[found.condition == "r1 (templated)"].iloc[0]
     assert (row.value, row.cut, row.contains, row.problems, row.seeds) == (0.475, 0.05, 0.5, 20, 2)  # 19 of 40, 1 of 20
-    # By the published metric 20 of 20 (Wilson: from 20 / (20 + 1.96^2) on); NaN where it was not recorded.
-    share = found.set_index("condition").loc[["correct", "vanilla"], [*replication.PUBLISHED]].to_numpy().ravel()
-    assert share.tolist() == pytest.approx([1, 20 / (20 + 1.959964**2), 1, *[np.nan] * 3], nan_ok=True)
+    # By the published metric 20 of 20 (Wilson: from 20 / (20 + 1.96^2) on).
+    share = found.set_index("condition").loc["correct", [*replication.PUBLISHED]]
+    assert share.tolist() == pytest.approx([1, 20 / (20 + 1.959964**2), 1])
     sizes = found[["training_problems", "condition"]].to_numpy().tolist()
     assert sizes == [[0, "prompted"], [1000, "correct"], [183, "r1 (templated)"], [183, "vanilla"]]
 

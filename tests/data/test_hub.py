@@ -152,7 +152,6 @@ def test_auto_is_decided_once_for_a_run_and_can_be_decided_anew(elsewhere, tmp_p
     answers = iter([("generated", "no network"), ("hub", "the Hub answers")])
     monkeypatch.setattr(hub, "probe", lambda: next(answers))
     assert config.load("cpu").data == config.load("gpu").data == "auto"
-    # The second answer is not asked for.
     assert [open_run(name, "cpu").source for name in ("01_decompose", "04_evaluate")] == ["generated"] * 2
     assert "no network" in capsys.readouterr().out
     folder = elsewhere / "cpu"

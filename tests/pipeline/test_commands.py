@@ -9,7 +9,6 @@ from tracekd import __main__
 
 HELP = [[name] for name in __main__.COMMANDS] + [["survey", "build"]]
 MISSPELT = [
-    (["run", "--profile", "smke"], "'smoke'"),
     (["run", "--only", "03_qlora_trian"], "'03_qlora_train'"),
     (["run", "smoke"], "--profile smoke"),
     (["train", "--profile", "smoke", "--condition", "corect"], "'correct'"),
@@ -33,7 +32,6 @@ FILES = {
     "empty": b"",
     "binary": bytes(range(256)) * 40,
     "gzip that broke off": gzip.compress(b"{}" * 5000)[:30],
-    "no object": b"[1, 2]\n",
     "half an object": b'{"id": "x", "contex',
     "other keys": b'{"a": 1}\n{"a": 2}\n',
     "deep": b"[" * 10**5,

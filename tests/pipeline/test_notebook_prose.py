@@ -148,11 +148,8 @@ def paper_check_of_ours():
     found = found.groupby("condition").status.agg(lambda part: f"{(part == 'truncated').sum()} of the {len(part)}")
     yield f"{found.r1_explanation} right ones with explanations, {found.r1} with R1's traces."
     family = rows("08_accuracy_table", training_problems=183).set_index("condition")[["published", "value"]]
-    gold, messages = family[:7], family.filter(like="_as_released", axis=0)
-    assert (gold.idxmin() == "r1 (DeepSeek-R1)").all()
-    below = family.loc["r1 (DeepSeek-R1)"] < family.loc["vanilla"]
-    shown = messages.loc[[f"{c}_as_released (DeepSeek-R1)" for c in ("r1", "r1_summary", "vanilla")]]
-    assert below.all() and (shown.iloc[0] < shown.iloc[2]).all()  # "stay below no traces"
+    shown = family.loc[[f"{c}_as_released (DeepSeek-R1)" for c in ("r1", "r1_summary", "vanilla")]]
+    assert (family[:7].idxmin() == "r1 (DeepSeek-R1)").all() and (shown.iloc[0] < shown.iloc[2]).all()
     said = "have {:.1%}, {:.1%} and {:.1%} by the published metric, and {:.1%}, {:.1%} and {:.1%} by our rule."
     yield said.format(*shown.to_numpy().ravel("F"))
     yield "All 183 messages are right by the published metric; our rule takes 88, because"  # counted in test_teacher

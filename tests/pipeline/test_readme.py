@@ -278,8 +278,7 @@ def claim_r1():
     released = row("r1_sets", file="all")
     # The table has means of four categories to three decimals; a half is rounded up.
     kinds = ["r1", "r1_summary", "r1_explanation", "vanilla", "correct"]
-    shares = accuracy.loc[["Llama-3.2-1B-Instruct", "Qwen3-1.7B"], kinds]
-    shares = (shares.astype(float) + 1e-9).to_numpy().ravel()
+    shares = accuracy.loc[["Llama-3.2-1B-Instruct", "Qwen3-1.7B"], kinds].astype(float).to_numpy().ravel() + 1e-9
     found = rows("08_accuracy_table", dataset="cotempqa", training_problems=183).set_index("condition")
     taught = [*(f"{kind} (DeepSeek-R1)" for kind in kinds[:3]), *kinds[3:], "swapped (DeepSeek-R1)"]
     taught = found.loc[taught, ["published", "value"]].to_numpy().ravel("F")

@@ -117,7 +117,6 @@ def test_a_whole_reply_is_read_however_it_is_sent(habit, server, tmp_path):
     server["answer"] = lambda body, n: (200, WHOLE[habit])
     (text,), counts = asked(server["url"], tmp_path)
     assert (text.trace, text.answer) == ("So.", "hall") and counts["right"] == 1
-    # What is written, --texts reads.
     write_jsonl(tmp_path / "texts.jsonl", [asdict(text)])
     assert run_texts.read(tmp_path / "texts.jsonl", many(1)).texts == [text]
 
