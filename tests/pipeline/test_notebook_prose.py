@@ -148,10 +148,10 @@ def paper_check_of_ours():
     found = found.groupby("condition").status.agg(lambda part: f"{(part == 'truncated').sum()} of the {len(part)}")
     yield f"{found.r1_explanation} right ones with explanations, {found.r1} with R1's traces."
     family = rows("08_accuracy_table", training_problems=183).set_index("condition")[["published", "value"]]
-    shown = family.loc[[f"{c}_as_released (DeepSeek-R1)" for c in ("r1", "r1_summary", "vanilla")]]
-    assert (family[:7].idxmin() == "r1 (DeepSeek-R1)").all() and (shown.iloc[0] < shown.iloc[2]).all()
+    messages = family.loc[[f"{c}_as_released (DeepSeek-R1)" for c in ("r1", "r1_summary", "vanilla")]]
+    assert (family[:7].idxmin() == "r1 (DeepSeek-R1)").all() and (messages.iloc[0] < messages.iloc[2]).all()
     said = "have {:.1%}, {:.1%} and {:.1%} by the published metric, and {:.1%}, {:.1%} and {:.1%} by our rule."
-    yield said.format(*shown.to_numpy().ravel("F"))
+    yield said.format(*messages.to_numpy().ravel("F"))
     yield "All 183 messages are right by the published metric; our rule takes 88, because"  # counted in test_teacher
     shares = rows("08_accuracy_table", training_problems=1567).set_index("condition").published
     yield "the same order there: {}, {} and {}.".format(*(percent(shares[c]) for c in recorded.CORE))
