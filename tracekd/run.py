@@ -76,7 +76,7 @@ def open_run(
     once for the run's folder), ``generated``, ``hub``, a folder, or "" for ``TRACEKD_DATA``, else the profile's own;
     ``texts``: see ``run_texts.find_texts``; ``kind`` is ``Run`` for commands, see ``notebook_run`` for notebooks.
 
-    ValueError: unknown profile, or a data source that is neither a word nor a folder. FileNotFoundError: no such texts.
+    ValueError: unknown profile, or a data source that is no known word or folder. FileNotFoundError: no such texts.
     """
     settings = load(profile)
     if seed != settings.seeds[0]:  # the replicates follow the first seed: 121, 122, 123 in the paper

@@ -10,6 +10,7 @@ from tracekd import __main__
 HELP = [[name] for name in __main__.COMMANDS] + [["survey", "build"]]
 MISSPELT = [
     (["run", "--only", "03_qlora_trian"], "'03_qlora_train'"),
+    (["run", "--profile", "smke"], "'smoke'"),
     (["run", "smoke"], "--profile smoke"),
     (["train", "--profile", "smoke", "--condition", "corect"], "'correct'"),
     (["generate", "--profile", "smoek"], "'smoke'"),
@@ -32,7 +33,6 @@ FILES = {
     "empty": b"",
     "binary": bytes(range(256)) * 40,
     "gzip that broke off": gzip.compress(b"{}" * 5000)[:30],
-    "half an object": b'{"id": "x", "contex',
     "other keys": b'{"a": 1}\n{"a": 2}\n',
     "deep": b"[" * 10**5,
 }

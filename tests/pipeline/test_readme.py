@@ -181,7 +181,6 @@ def limits():
     assert {one.seeds for one in (forced("correct"), forced("incorrect"), *sizes)} == {3}  # "three seeds"
     shares = rows("08_accuracy_table").groupby("dataset").value.max()
     best = (shares.babi, shares.cotempqa, rows("08_marco", question="has an answer", measure="right").value.max())
-    # The last two: see test_what_babi_shows_on_problems_without_a_near_twin.
     return [*(f"{one.training_problems:,}" for one in sizes), *(f"{share:.0%}" for share in best), "147", "376"]
 
 
@@ -349,4 +348,5 @@ def test_what_the_quick_start_prints_is_what_a_run_prints():
     source = "".join((ROOT / "tracekd/pipeline" / f"{name}.py").read_text() for name in ("runner", "notebooks"))
     for line in printed.splitlines()[1:]:  # times and names aside, in the runner's words
         assert all(words in source for words in re.split(r"\d:\d\d:\d\d|\w*_\w*|runs/\S*", line))
-    assert "One seed and 96 test problems do not settle" in section("Quick start")
+    seen = row("04_accuracy_table", condition="correct", measure="answer exactly right")
+    assert seen.seeds == 1 and f"One seed and {seen.problems} test problems do not settle" in section("Quick start")

@@ -92,7 +92,7 @@ def accuracies(
     """
     some = {name: (c, frame[frame[c].notna()]) for c, name in measures.items() if c in frame}
     found = [accuracy(part, c, rng, repeats, by).assign(measure=name) for name, (c, part) in some.items()]
-    found, first = pd.concat(found, ignore_index=True) if found else pd.DataFrame(), [*by, "measure"]
+    found, first = pd.concat(found, ignore_index=True), [*by, "measure"]
     return found[[*first, *found.columns.drop(first)]] if len(found) else pd.DataFrame(columns=[*first, *ENDS])
 
 

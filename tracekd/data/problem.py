@@ -175,7 +175,7 @@ def count_labels(problems: list[Problem]) -> list[Problem]:
 def paper_split(problems: list[Problem], shares: Mapping[str, float] | None = None, least: int = 0) -> list[Problem]:
     """Problems with a split where they have none: by category ``DataFrame.sample(frac=0.2, random_state=42)``.
 
-    ``shares`` are other shares of test problems by category; ``least`` is the fewest of a category of two or more.
+    ``shares`` are other shares of test problems by category, ``least`` their least number in a category of two or more.
     """
     split = pd.Series("train", range(len(problems)))
     for category, rows in split.groupby(pd.Series([p.category for p in problems], dtype=object), sort=False):
