@@ -22,9 +22,19 @@ def test_every_profile_is_whole(name):
     assert name in beside or profile.conditions == ("vanilla", "correct", "incorrect")
 
 
-def test_an_heir_changes_only_what_it_says():
-    base, heir = (config.load(name).recipe for name in ("paper", "paper-qwen-8b"))
-    assert heir.generate_batch == 32 != base.generate_batch and heir.learning_rate == base.learning_rate == 2e-4
+SLIPS = [
+    ({"like": "papr"}, "'paper'"), ({"like": "mine"}, "like 'mine'"), ({"like": "cpu", "epoch": 2}, "'epoch'"),
+    ({"student": "x"}, "'epochs'"), ({"like": "cpu", "seeds": 121}, "121 where a list"),
+    ({"like": "cpu", "train": {"babi": 0}}, "0 problems"), ({"like": "cpu", "also": {"babi": "r1"}}, "'r1' where"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("entry", "said"), SLIPS)
+def test_a_slip_in_a_profile_is_named(entry, said, monkeypatch):
+    known = {**config._entries(), "mine": entry}
+    monkeypatch.setattr(config, "_entries", lambda: known)
+    with pytest.raises(ValueError, match=f"profile 'mine'.*{said}"):
+        config.load("mine")
 
 
 def test_draws_follow_seed_and_name():

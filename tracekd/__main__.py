@@ -1,7 +1,6 @@
 """`python -m tracekd COMMAND`: the module of a command is imported only when it is asked for.
 
-Exit codes of every command: 0 done; 2 for bad input (options, files, data), with one message that says what was
-expected; 1 for anything else that failed; 130 when stopped.
+Exit codes: 0 done; 2 for bad input, with one message that says what was expected; 1 for other failures; 130 stopped.
 """
 
 import gzip

@@ -63,6 +63,15 @@ class Profile:
     texts: str = "auto"  # where free-form traces come from: see ``run_texts.find_texts``
     live: tuple[str, ...] = ()  # sets whose students are trained and asked; empty: all. The others are only built
 
+    def __post_init__(self):
+        """Refuse numbers of problems that no run can draw, and what is no list."""
+        sizes = [size for part in (self.train, self.test, self.interventions) for size in part.values()]
+        lists = (self.seeds, self.conditions, self.untrained, *self.also.values())
+        if wrong := [size for size in sizes if size != "all" and (type(size) is not int or size < 1)]:
+            raise ValueError(f"profile {self.name!r}: {wrong[0]!r} problems: expected 1 or more, or 'all'")
+        if wrong := [value for value in lists if not isinstance(value, tuple)]:
+            raise ValueError(f"profile {self.name!r}: {wrong[0]!r} where a list is expected, such as [{wrong[0]!r}]")
+
     def conditions_of(self, dataset: str) -> tuple[str, ...]:
         """The training conditions of one data set: ``conditions``, and what ``also`` adds for it."""
         return (*self.conditions, *self.also.get(dataset, ()))
@@ -90,12 +99,17 @@ def load(name: str) -> Profile:
         raise ValueError(f"no profile {name!r}: {nearest(name, names())}")
     lines = [_entries()[name]]
     while like := lines[0].get("like"):
+        if like not in _entries() or len(lines) > len(_entries()):
+            raise ValueError(f"profile {name!r} is like {like!r}, no other profile: {nearest(like, names())}")
         lines.insert(0, _entries()[like])
     entry, recipe = {}, {}
     for line in lines:  # a recipe's key may be changed in one line of an heir, without a table of its own
         recipe |= line.get("recipe", {}) | {key: line[key] for key in line if key in Recipe.__dataclass_fields__}
         entry |= {key: value for key, value in line.items() if key not in Recipe.__dataclass_fields__}
     entry |= {key: tuple(value) for key, value in entry.items() if isinstance(value, list)}
-    entry["also"] = {dataset: tuple(conditions) for dataset, conditions in entry.get("also", {}).items()}
-    entry |= {"name": name, "recipe": Recipe(**recipe)}
-    return Profile(**{key: value for key, value in entry.items() if key != "like"})
+    entry["also"] = {d: tuple(c) if isinstance(c, list) else c for d, c in entry.get("also", {}).items()}
+    try:
+        entry |= {"name": name, "recipe": Recipe(**recipe)}
+        return Profile(**{key: value for key, value in entry.items() if key != "like"})
+    except TypeError as error:  # a key that there is not, or one that is missing
+        raise ValueError(f"profile {name!r} in profiles.toml: {str(error).partition(' ')[2]}") from error

@@ -17,7 +17,8 @@ _ASIDE = str.maketrans(_MARKS, "".join(chr(0xE000 + i) for i in range(len(_MARKS
 _BACK = {new: chr(old) for old, new in _ASIDE.items()}
 _VALUE = re.compile(
     r"(?<!\w)-(?=\.?\d|∞)"  # a sign, but no bullet and no range
-    r"|(?<=\d)[./:*^+](?=\d)|(?<=\d),(?=\d{1,2}(?!\d))"  # within a number
+    r"|(?<=\d)[./:*^+](?=\d)|(?<=\d),(?=\d{1,2}(?!\d))|(?<=\de)[-+](?=\d)"  # within a number
+    r"|(?:(?<=\butc)|(?<=\bgmt))[-+](?=\d)"  # a time zone
     r"|(?<=\w)\^(?=[\w-])|(?<=\^)-(?=\d)"  # a power
     r"|(?<=\w)(?:\+\+|[+#](?!\w))"  # C++, C#, A+, 18+
     r"|(?:(?<=\b\w)|(?<=\bab)|(?<=\d))-(?!\w|\W{0,3}\d)"  # A-, AB-, 2001-
@@ -47,13 +48,14 @@ _BEYOND_ASCII = (
     (r"(?s).+", lambda match: _nfkc(match[0]).replace("\u2044", "/")),
     (r"(?<=\d)″(?!\w)", '"'),
     (r"(?<=\d)′(?!\w)", "'"),
-    (r"(?<!\w)[−–](?=[$€£¥]?[.\d])", "-"),
+    (r"(?<!\w)–(?=[$€£¥]?[.\d])|−", "-"),
 )
 # Numbers in one form: no thousands separators, dates with spaces, .5 as 0.5, -$5 as $-5, >= as ≥.
 _NUMBERS = (
     (r"(?<![\d.,])\d{1,3}(?:,\d{2,3})*,\d{3}(?!,?\d)", lambda match: match[0].replace(",", "")),
     (r"(?<![\d/])(\d{1,4})/(\d{1,2})/(\d{1,4})(?![\d/])", r"\1 \2 \3"),
     (r"-\s?([$€£¥])(?=[.\d])", r"\1-"),
+    (r"\b(utc|gmt) ?([-+]) ?(?=\d)", r"\1\2"),
     (r"(?<![\w.])\.(?=\d)", "0."),
     (r"< ?= ?(?=[-$€£¥.\d])", "≤"),
     (r"> ?= ?(?=[-$€£¥.\d])", "≥"),
@@ -161,6 +163,7 @@ _CURLY = str.maketrans("‘’‚‛`´“”„‟«»", "''''''\"\"\"\"\"\"")
 _CLOSING = {"[": "]", "(": ")", "{": "}"}
 # Between two quoted items: a comma, a semicolon, a bar, or, as numpy prints arrays, white space alone.
 _BETWEEN = re.compile(r"(?<=[^\s,;|\[({])(['\"])\s*(?:[,;|]\s*|\s)(['\"])(?=\S)")
+_APART = re.compile(r"\S['\"]\s+['\"]\S")
 _BULLET = re.compile(r"[-*•‣·–+](?=\s)\s*|\(?\d{1,2}[.):](?=\s)\s*")
 FENCE = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[\w+-]*[ \t]*$\n?", re.MULTILINE)
 _AROUND = (
@@ -194,8 +197,8 @@ def quoted_list(text: str) -> tuple[str, ...] | None:
         value = literal(form)
         if isinstance(value, list | tuple | set | dict):
             flat, inside = tuple(_flat(value)), form[1:-1]
-            # Python joins 'a' 'b' into one string; a list without commas means two.
-            spaced = tuple(_pieces(inside)) if re.search(r"\S['\"]\s+['\"]\S", inside) else ()
+            # Python joins 'a' 'b' into one string; a list without commas means two, where no item quotes two words.
+            spaced = tuple(_pieces(inside)) if _APART.search(inside) and not any(map(_APART.search, flat)) else ()
             return spaced if len(spaced) > len(flat) else flat
         inside = form[1:].strip().removesuffix(_CLOSING[form[0]]).strip()
         closed = form[-1:] in (_CLOSING[form[0]], "'", '"')

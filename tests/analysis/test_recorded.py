@@ -146,8 +146,7 @@ def test_unfinished_jobs_and_outputs_of_another_adapter_are_open_and_stay_out(ru
     record = records.adapter_path(runs[0], *job) / "record.json"
     # The record of an adapter trained anew has other weights: these outputs are not its.
     with changed(record, json.dumps(json.loads(record.read_text()) | {"key": "another", "weights": "others"})):
-        assert recorded.finished(runs[0])[1] == [job]
-        assert not forced_traces.answered(runs[0], chosen, *job)
+        assert recorded.finished(runs[0])[1] == [job] and not forced_traces.answered(runs[0], chosen, *job)
     half = "".join(line for line in rows.read_text().splitlines(keepends=True) if chosen[0].id not in line)
     with changed(rows, half):
         assert len(recorded.forced_traces(runs[0], [job])) == 0

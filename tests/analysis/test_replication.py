@@ -67,6 +67,12 @@ def test_accuracies_are_in_the_figures_order_with_what_was_cut():
     # By the published metric 20 of 20 (Wilson: from 20 / (20 + 1.96^2) on).
     share = found.set_index("condition").loc["correct", [*replication.PUBLISHED]]
     assert share.tolist() == pytest.approx([1, 20 / (20 + 1.959964**2), 1])
+    # By category 3 of 3 and 0 of 1: their mean is 0.5, over all problems it is 0.75.
+    four = frame({"correct": [1] * 4}, dataset="cotempqa").assign(
+        category=list("aaab"), pub_answer_correct=[1, 1, 1, 0]
+    )
+    row = replication.accuracies(four, rng(), 20).iloc[0]
+    assert (row.published, row.by_category) == (0.75, pytest.approx(0.5)) and row.by_category_low < row.by_category_high
     sizes = found[["training_problems", "condition"]].to_numpy().tolist()
     assert sizes == [[0, "prompted"], [1000, "correct"], [183, "r1 (templated)"], [183, "vanilla"]]
 
@@ -107,17 +113,14 @@ def judged(verdicts, repeats=50) -> pd.DataFrame:
     [
         ("not lower", -0.045, -0.035, tables.SUPPORTED),  # lower, by less than what counts
         ("not lower", -0.075, -0.005, tables.INCONCLUSIVE),  # the same difference, measured worse
-        ("not lower", -0.18, -0.08, tables.NOT_SUPPORTED),
-        ("not higher", 0.06, 0.20, tables.NOT_SUPPORTED),
-        ("no difference", -0.04, 0.04, tables.SUPPORTED),
-        ("no difference", -0.30, -0.06, tables.NOT_SUPPORTED),
-        ("no difference", 0.03, 0.06, tables.INCONCLUSIVE),
-        ("higher", 0.06, 0.2, tables.SUPPORTED),
+        ("not lower", -0.18, -0.08, tables.NOT_SUPPORTED), ("not higher", 0.06, 0.20, tables.NOT_SUPPORTED),
+        ("no difference", -0.04, 0.04, tables.SUPPORTED), ("no difference", -0.30, -0.06, tables.NOT_SUPPORTED),
+        ("no difference", 0.03, 0.06, tables.INCONCLUSIVE), ("higher", 0.06, 0.2, tables.SUPPORTED),
         ("higher", 0.01, 0.2, tables.INCONCLUSIVE),  # higher, but perhaps not by what counts
         ("higher", -0.09, 0.04, tables.NOT_SUPPORTED),
         ("lower", -0.3, -0.06, tables.SUPPORTED),
     ],
-)
+)  # fmt: skip
 def test_decisions_follow_the_stated_rules(rule, low, high, verdict):
     assert replication.decide(rule, ends(low, high), 0.05) == verdict
     # A second interval that gives another verdict makes it inconclusive; one that agrees changes nothing.

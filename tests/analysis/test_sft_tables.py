@@ -1,6 +1,7 @@
 """The tables of notebook 02: rows that add up, the default kinds of trace, and numbers counted another way."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -45,3 +46,7 @@ def test_tokens_are_those_of_the_encoded_examples(run):
     assert row.n == 24 and row["prompt"] == round(sum(len(e.prompt_ids) for e in encoded) / 24, 1)
     assert row.trace + row.answer == pytest.approx(sum(len(e.target_ids) for e in encoded) / 24, abs=0.11)
     assert made.loc["babi", "vanilla"].trace == 0
+    recipe = replace(run.profile.recipe, habits="as_published", max_tokens=60)  # cut, and learned but for one token
+    cut = SimpleNamespace(student=run.student, profile=SimpleNamespace(recipe=recipe))
+    row = sft_tables.tokens(cut, {("babi", "correct"): sets["babi", "correct"]}).iloc[0]
+    assert row.prompt + row.trace + row.answer == pytest.approx(60, abs=0.2) and row["learned (%)"] == 98.3  # 59 / 60

@@ -34,8 +34,7 @@ def test_each_problem_comes_once_with_an_id_of_its_own(made):
     problem.check(made)
     assert len({problem.key(p) for p in made}) == len(made)
     for p in made:
-        assert re.fullmatch(r"\w+/[\w-]+/\d{4}", p.id)
-        assert p.id.split("/")[:2] == [p.dataset, p.category]
+        assert re.fullmatch(r"\w+/[\w-]+/\d{4}", p.id) and p.id.split("/")[:2] == [p.dataset, p.category]
         assert all(0 <= i < len(p.context) for i in p.evidence) and tuple(sorted(set(p.evidence))) == p.evidence
 
 

@@ -69,16 +69,13 @@ def test_hidden_records_repeats_and_missing_selections_are_counted(tmp_path, cap
 @pytest.mark.parametrize(
     ("changes", "field", "value"),
     [
-        ({"query": " "}, "query", "' '"),
-        ({"query_type": "COLOUR"}, "query_type", "'COLOUR'"),
-        ({"query_id": "a/b"}, "query_id", "'a/b'"),
-        ({"answers": "a lake"}, "answers", "'a lake'"),
-        ({"answers": [3]}, "answers", r"\[3\]"),
-        ({"passages": "text"}, "passages.passage_text", "None"),
+        ({"query": " "}, "query", "' '"), ({"query_type": "COLOUR"}, "query_type", "'COLOUR'"),
+        ({"query_id": "a/b"}, "query_id", "'a/b'"), ({"answers": "a lake"}, "answers", "'a lake'"),
+        ({"answers": [3]}, "answers", r"\[3\]"), ({"passages": "text"}, "passages.passage_text", "None"),
         ({"passages": {"passage_text": ["a", "b"], "is_selected": [1]}}, "passages.is_selected", r"\[1\]"),
         ({"passages": {"passage_text": ["a"], "is_selected": [2]}}, "passages.is_selected", r"\[2\]"),
     ],
-)
+)  # fmt: skip
 def test_a_field_that_cannot_be_read_is_named_with_file_line_and_value(tmp_path, changes, field, value):
     (tmp_path / "x.jsonl").write_text(lines([record(0), record(1, **changes)]))
     with pytest.raises(ValueError, match=rf"x\.jsonl, line 2: {field} is .*{value}.*, expected "):
@@ -90,8 +87,7 @@ def test_a_large_set_is_drawn_by_type_as_the_authors_did(caplog):
     rows = [read_row(record(i, query_type=TYPES[0])) for i in range(2000)]
     rows += [read_row(record(5000 + i, query_type="PERSON")) for i in range(50)]
     draws = [load_marco.draw(rows, np.random.default_rng(seed)) for seed in (1, 1, 2)]
-    assert draws[0] == draws[1] != draws[2]
-    assert draws[0] == sorted(draws[0], key=rows.index)
+    assert draws[0] == draws[1] != draws[2] and draws[0] == sorted(draws[0], key=rows.index)
     counts = Counter((p.category, p.split) for p in load_marco.split(draws[0]))
     assert (counts[TYPES[0], "train"], counts[TYPES[0], "test"]) == (1000, 200)
     assert (counts["PERSON", "train"], counts["PERSON", "test"]) == (40, 10)

@@ -42,9 +42,6 @@ def archive(path, files):
     return path
 
 
-# ---- CoTempQA
-
-
 def test_ids_agree_between_whole_training_and_test_files(tmp_path):
     """`index` is the position in the Hub's file in training files, and counts through the four files in test files."""
     write(tmp_path / "mix_train.jsonl", lines(ROW | {"index": 7}))
@@ -90,9 +87,6 @@ def second(**change):
 def test_wrong_files_are_named_with_line_and_value(tmp_path, name, text, words):
     with pytest.raises(ValueError, match=rf"(?s){re.escape(name)}.*{words}"):
         problems.read_any(write(tmp_path / name, text))
-
-
-# ---- bAbI
 
 
 @pytest.mark.parametrize(
@@ -143,9 +137,6 @@ def test_the_real_archive_has_the_authors_training_problems(shared_data):
     }
 
 
-# ---- encodings
-
-
 def test_encodings_are_read_or_named(tmp_path):
     row = json.dumps(ROW | {"answer": ["Zoë"]}, ensure_ascii=False)
     for encoding in ("utf-8", "utf-8-sig", "utf-16"):
@@ -158,9 +149,6 @@ def test_encodings_are_read_or_named(tmp_path):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ValueError, match=f"{name}.*{words}"):
             problems.read_any(tmp_path / name)
-
-
-# ---- mutations
 
 
 SAMPLES = {
@@ -192,8 +180,7 @@ def test_mutated_files_give_problems_or_a_message_with_file_and_line(tmp_path, d
     try:
         found = problems.read_any(path)
     except ValueError as error:
-        assert name in str(error)
-        assert WHERE.search(str(error)), error
+        assert name in str(error) and WHERE.search(str(error)), error
     else:
         for p in problem.check(found):
             assert p.context and p.answers and all(isinstance(text, str) for text in (*p.context, *p.answers))

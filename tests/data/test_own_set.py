@@ -54,19 +54,16 @@ def test_ids_splits_and_repeats(tmp_path, caplog):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"evidence": [2]}, "line 2: evidence is 2"),
-        ({"evidence": [True]}, "line 2: evidence is True"),
-        ({"answers": "X"}, "line 2: answers is 'X'"),
-        ({"context": []}, "line 2: context"),
-        ({"category": 3}, "line 2: category is 3"),
-        ({"category": "a|b"}, r"line 2: category is 'a\|b'"),
-        ({"split": "dev"}, "line 2: split is 'dev'"),
-        ({"id": "q0"}, "line 2: 'q0' is in line 1"),
-        ({"answers": ["(3, 4)"]}, r"line 2: '\(3, 4\)'"),
-        ({"answers": ["?!"]}, r"line 2: '\?!'"),
+        ({"evidence": [2]}, "line 2: evidence is 2"), ({"evidence": [True]}, "line 2: evidence is True"),
+        ({"answers": "X"}, "line 2: answers is 'X'"), ({"context": []}, "line 2: context"),
+        ({"category": 3}, "line 2: category is 3"), ({"category": "a|b"}, r"line 2: category is 'a\|b'"),
+        ({"split": "dev"}, "line 2: split is 'dev'"), ({"id": "q0"}, "line 2: 'q0' is in line 1"),
+        ({"answers": ["(3, 4)"]}, r"line 2: '\(3, 4\)'"), ({"answers": ["?!"]}, r"line 2: '\?!'"),
+        ({"answers": ["\\boxed{5}"]}, "line 2: .*boxed"),
+        ({"context": ["a", "struck &lt;/s&gt; out"]}, "line 2: 'struck"),
         ({"context": ["<think>", "x"]}, "line 2: '<think>'"),
     ],
-)
+)  # fmt: skip
 def test_errors_name_line_and_value(tmp_path, change, words):
     (tmp_path / "mine.jsonl").write_text(lines(own(0), own(1) | change), encoding="utf-8")
     with pytest.raises(ValueError, match=rf"mine\.jsonl, {words}"):

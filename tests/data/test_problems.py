@@ -92,12 +92,11 @@ def test_leaks_and_repeats_leave_training_and_the_test_split_stays_whole():
 @pytest.mark.parametrize(
     ("problems", "value"),
     [
-        ([problem(0), problem(0)], "'own/a/train-0'"),
-        ([problem(0, evidence=(1,))], r"\(1,\)"),
+        ([problem(0), problem(0)], "'own/a/train-0'"), ([problem(0, evidence=(1,))], r"\(1,\)"),
         ([problem(0, split="dev")], "'dev'"),
         ([problem(0), problem(1, split="test", context=("fact 0",))], r"q\?"),
     ],
-)
+)  # fmt: skip
 def test_bad_sets_are_refused_with_the_value(problems, value):
     with pytest.raises(ValueError, match=value):
         P.check(problems)
@@ -122,16 +121,14 @@ def test_problems_survive_their_file_and_are_stored_for_later_notebooks(tmp_path
     made = P.prepare(run)
     whole, loaded = P.load, []
     monkeypatch.setattr(P, "load", lambda name, *source, **about: loaded.append(name) or whole(name, *source, **about))
-    assert P.kept(run) == made
-    assert not loaded
+    assert P.kept(run) == made and not loaded
     assert P.kept(replace(run, seed=122)) != made
     sizes = {"cotempqa": 100, "marco": 100, "babi": 110}
     smaller = P.kept(replace(run, profile=replace(run.profile, generated=sizes)))
     assert {name: len(part) for name, part in smaller.items()} == sizes
     P.prepare(run)
     run.path("problems", "SOURCE.json").unlink()
-    assert P.kept(run) == made
-    assert len(loaded) == 4 * 3
+    assert P.kept(run) == made and len(loaded) == 4 * 3
 
 
 def test_categories_without_training_are_left_out_and_counted(tmp_path, capsys):

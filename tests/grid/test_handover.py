@@ -2,7 +2,10 @@
 
 import argparse
 import json
+import re
+from dataclasses import replace
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -10,8 +13,9 @@ from datasets import load_dataset
 
 from tracekd import __main__
 from tracekd.data.problem import read_problems
-from tracekd.grid import run_grid
+from tracekd.grid import pool, run_grid
 from tracekd.io.records import read_jsonl, write_jsonl
+from tracekd.run import open_run
 from tracekd.students import registry, sft
 from tracekd.students.train import IGNORED
 from tracekd.study import survey
@@ -92,6 +96,24 @@ def test_trl_takes_a_step_on_a_set_unchanged(runs, tmp_path, monkeypatch):
         assert theirs["input_ids"][: len(ids)] == ids
         batch = trainer.data_collator([theirs])
         assert [t for t in batch["labels"][0].tolist() if t != IGNORED][: len(ours.target_ids)] == list(ours.target_ids)
+
+
+def test_adapters_of_other_data_or_settings_are_not_asked(runs, monkeypatch):
+    monkeypatch.setenv("TRACEKD_RUNS", str(runs.parent))
+    run, job = open_run("generate", "smoke", 121, "generated"), ("babi", "correct", 121)
+    assert run_grid.untrained(run, [job]) == []
+    run.profile = replace(run.profile, recipe=replace(run.profile.recipe, learning_rate=1e-5))
+    for command in (run_grid.generate, run_grid.intervene):
+        with pytest.raises(FileNotFoundError, match=r"other data or settings \(first babi/correct/121\)"):
+            command(run, [job])
+
+
+def test_a_template_that_drops_parts_of_worked_examples_is_refused(monkeypatch):
+    """Qwen3's takes the thoughts out of earlier turns, so that examples with traces would show none."""
+    monkeypatch.setattr(pool.records, "turns", lambda *_: [{"role": "assistant", "content": "<think>T</think> A"}])
+    drops = SimpleNamespace(apply_chat_template=lambda chat, **_: re.sub("<think>.*?</think>", "", str(chat)))
+    with pytest.raises(ValueError, match="leave 'few_shot_traces' out"):
+        pool._answer(SimpleNamespace(student="x"), SimpleNamespace(tokenizer=drops), [], "babi", "few_shot_traces", 1)
 
 
 def test_shards_make_the_whole_and_a_choice_outside_the_grid_is_named_with_the_nearest():

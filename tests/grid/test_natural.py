@@ -65,6 +65,8 @@ def test_the_students_own_errors_train_others_on_their_own_seeds_problems(runs, 
             assert ends["natural_incorrect"] == templates.target(p, templates.build(p, "incorrect", seed=121))
             assert len({of[c][p.id].prompt for c in of}) == 1
     assert len(run_grid.generate(run)) == 6 and len(run_grid.intervene(run)) == 6
+    run_grid.export(run, [("babi", "natural", seed) for seed in (121, 122)], run.folder)
+    assert [len([*read_jsonl(run.folder / f"babi/natural-seed{s}.jsonl")]) for s in (121, 122)] == [3, 2]
 
 
 def test_a_student_without_a_readable_trace_is_an_error(runs):

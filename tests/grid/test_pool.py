@@ -60,8 +60,7 @@ def test_two_workers_make_what_one_does(one, tmp_path):
     a, b = adapters(one), adapters(tmp_path)
     assert set(a) == set(b) == {"vanilla", "correct", "incorrect"}
     assert all(bool((a[c][name] == b[c][name]).all()) for c in a for name in a[c])
-    assert losses(one) == losses(tmp_path)
-    assert rows(one) == rows(tmp_path)
+    assert losses(one) == losses(tmp_path) and rows(one) == rows(tmp_path)
     assert not list(tmp_path.rglob("worker-*.log"))
 
 

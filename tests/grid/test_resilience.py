@@ -71,8 +71,7 @@ def same_adapter(runs, whole):
     records = [json.loads((r / ADAPTER / "record.json").read_text()) for r in (runs, whole)]
     logs = [(r / ADAPTER / "log.jsonl").read_text() for r in (runs, whole)]
     decided = [{k: r[k] for k in ("key", "steps", "mean_loss")} for r in records]
-    assert decided[0] == decided[1]
-    assert logs[0] == logs[1]
+    assert decided[0] == decided[1] and logs[0] == logs[1]
     return set(a) == set(b) and all(torch.equal(a[k], b[k]) for k in a)
 
 
@@ -97,14 +96,12 @@ def test_a_training_that_broke_off_goes_on_to_the_same_bits(fresh, whole, step, 
         if step is None:
             patch.setattr(train, "write_jsonl", before_the_record)
         here(fresh, TRAIN)
-    assert checkpoints(fresh) == left
-    assert not (fresh / ADAPTER / "record.json").exists()
+    assert checkpoints(fresh) == left and not (fresh / ADAPTER / "record.json").exists()
     if torn:  # the last checkpoint was not written to its end: the one before it counts
         for path in (fresh / ADAPTER).glob("checkpoints/*/checkpoint-*"):
             (path / "elapsed.json").unlink()
             (path / "optimizer.pt").write_bytes(b"x")
-    assert here(fresh, TRAIN) == 0
-    assert same_adapter(fresh, whole)
+    assert here(fresh, TRAIN) == 0 and same_adapter(fresh, whole)
     assert not (fresh / ADAPTER / "checkpoints").exists()
 
 

@@ -99,8 +99,7 @@ def babi_problem(question, answers=("garden",)):
         ("Where is Mary?", ("John went to the kitchen.",), ("kitchen",), "renamed"),
         ("Where is Mary?", ("John went to the kitchen.", "Daniel went to the office."), None, None),
         ("Where is Mary?", ("John took the milk.",), None, None),
-        ("Where is Mary?", (f"Mary went to the {MASK}.",), None, None),
-        ("Where is Mary?", (), None, None),
+        ("Where is Mary?", (f"Mary went to the {MASK}.",), None, None), ("Where is Mary?", (), None, None),
         ("Where is Mary?", ("words that a student made up",), None, None),
     ],
 )  # fmt: skip
@@ -124,14 +123,10 @@ def test_implied_answer_by_slots_and_by_source():
 @pytest.mark.parametrize(
     ("said", "gold", "told", "expected"),
     [
-        (["Garden"], ["garden"], ["office"], "context"),
-        (["office."], ["garden"], ["office"], "trace"),
-        ([], ["garden"], ["office"], "neither"),
-        (["garden"], ["garden"], ["Garden"], "both"),
-        (["office"], ["garden"], ["garden"], "neither"),
-        (["b", "a"], ["a", "b"], ["a"], "context"),
-        (["a"], ["a", "b"], ["a"], "trace"),
-        (["garden"], ["garden"], None, None),
+        (["Garden"], ["garden"], ["office"], "context"), (["office."], ["garden"], ["office"], "trace"),
+        ([], ["garden"], ["office"], "neither"), (["garden"], ["garden"], ["Garden"], "both"),
+        (["office"], ["garden"], ["garden"], "neither"), (["b", "a"], ["a", "b"], ["a"], "context"),
+        (["a"], ["a", "b"], ["a"], "trace"), (["garden"], ["garden"], None, None),
     ],
 )  # fmt: skip
 def test_follows(said, gold, told, expected):

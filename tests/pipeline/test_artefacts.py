@@ -1,14 +1,11 @@
 """Artefacts: complete manifests, stamps on what is not real, tables that print well."""
 
-from types import ModuleType
-
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
 from tracekd.pipeline import artefacts
 from tracekd.pipeline.notebook_run import open_run
-from tracekd.plots import steps
 from tracekd.traces.freeform import TEMPLATED
 
 REAL = "real problems (local files)"
@@ -44,7 +41,7 @@ def test_artefacts_leave_files_data_and_one_manifest_row(run, fig):
     folder = run.folder / "figures"
     rows = artefacts.rows(folder)
     assert [row["id"] for row in rows] == ["04_f", "04_t"]
-    assert all(value for row in rows for column, value in row.items() if column != "function")
+    assert all(value for row in rows for value in row.values())
     for row in rows:
         assert all((folder / file).stat().st_size > 0 for file in artefacts.files(row))
     assert r"x\%" in (folder / "tables/04_t.tex").read_text()
@@ -91,23 +88,6 @@ def test_a_stamp_and_a_legend_of_the_figure_are_at_opposite_edges(run, fig, wher
     (stamp,) = (text for text in fig.texts if text.get_gid() == "stamp")
     assert not stamp.get_window_extent().overlaps(legend.get_window_extent())
     assert (stamp.get_window_extent().y0 > fig.bbox.height / 2) == ("lower" in where)
-
-
-@pytest.mark.parametrize(
-    ("cell", "kind", "found"),
-    [
-        ("plots_steps.agreement(tables.status(), ax)", "figure", "agreement"),  # it takes ax
-        ("save(tables.status(tables.moves()))", "table", "status moves"),
-        ("save(shares)", "table", "moves accuracy"),  # of the last cell that calls any
-    ],
-)
-def test_the_functions_behind_an_artefact_are_read_off_the_cells(cell, kind, found):
-    tables = ModuleType("tracekd.analysis.tables")
-    for each in ("accuracy", "moves", "status"):
-        exec(f"def {each}(frame=None): pass", vars(tables))
-    cells = ["", "other = tables.moves()\nshares = tables.accuracy()", "this is no code", "parts = [1]", cell]
-    names = {"In": cells, "tables": tables, "plots_steps": steps}
-    assert [f.rpartition(".")[2] for f in artefacts.functions(kind, names).split()] == found.split()
 
 
 def test_tables_show_small_p_values_dashes_intervals_and_who_made_them(run):

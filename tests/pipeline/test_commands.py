@@ -9,33 +9,23 @@ from tracekd import __main__
 
 HELP = [[name] for name in __main__.COMMANDS] + [["survey", "build"]]
 MISSPELT = [
-    (["run", "--only", "03_qlora_trian"], "'03_qlora_train'"),
-    (["run", "--profile", "smke"], "'smoke'"),
-    (["run", "smoke"], "--profile smoke"),
-    (["train", "--profile", "smoke", "--condition", "corect"], "'correct'"),
+    (["run", "--only", "03_qlora_trian"], "'03_qlora_train'"), (["run", "--profile", "smke"], "'smoke'"),
+    (["run", "smoke"], "--profile smoke"), (["train", "--profile", "smoke", "--condition", "corect"], "'correct'"),
     (["generate", "--profile", "smoek"], "'smoke'"),
     (["intervene", "--profile", "smoke", "--conditon", "correct"], "'--condition'"),
     (["export", "--profile", "smoke", "--condition", "vanila"], "'vanilla'"),
     (["teacher", __file__, "--url", "http://localhost:9/v1", "--model", "m", "--workers=-1"], "-1"),
-    (["leakage", "--dtaa", "x"], "'--data'"),
-    (["mechanism", "--kinds", "correct,al_wrong"], "'all_wrong'"),
+    (["leakage", "--dtaa", "x"], "'--data'"), (["mechanism", "--kinds", "correct,al_wrong"], "'all_wrong'"),
     (["derive", "x", "--lst"], "'--list'"),
     (["score", "--dataset", "babi", "--rules", "alinged", "--problems", ".", "--outputs", "."], "'aligned'"),
-    (["replication", "--profiles", "gird"], "'grid'"),
-    (["bench", "trian"], "'train'"),
-    (["student", "smollm2-135n"], "'smollm2-135m'"),
-    (["survey", "biuld"], "'build'"),
-    (["trian"], "'train'"),
-]
+    (["replication", "--profiles", "gird"], "'grid'"), (["bench", "trian"], "'train'"),
+    (["student", "smollm2-135n"], "'smollm2-135m'"), (["survey", "biuld"], "'build'"), (["trian"], "'train'"),
+]  # fmt: skip
 FILES = {
-    "missing": None,
-    "folder": "",
-    "empty": b"",
-    "binary": bytes(range(256)) * 40,
-    "gzip that broke off": gzip.compress(b"{}" * 5000)[:30],
-    "other keys": b'{"a": 1}\n{"a": 2}\n',
+    "missing": None, "folder": "", "empty": b"", "binary": bytes(range(256)) * 40,
+    "gzip that broke off": gzip.compress(b"{}" * 5000)[:30], "other keys": b'{"a": 1}\n{"a": 2}\n',
     "deep": b"[" * 10**5,
-}
+}  # fmt: skip
 TAKE_FILES = {
     "derive": ["derive", "{}"],
     "teacher": ["teacher", "{}", "--url", "http://localhost:9/v1", "--model", "m"],

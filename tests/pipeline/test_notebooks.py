@@ -113,7 +113,7 @@ def check_manifest(figures: Path) -> list[dict[str, str]]:
     rows = artefacts.rows(figures)
     assert len({row["id"] for row in rows}) == len(rows)
     for row in rows:
-        for column in ("caption", "n", "source", "notebook", "function", "files", "seed", "profile", "commit"):
+        for column in ("caption", "n", "source", "notebook", "files", "seed", "profile", "commit"):
             assert row[column].strip(), f"{row['id']} has no {column}"
         for file in artefacts.files(row):
             assert (figures / file).is_file() and (figures / file).stat().st_size, f"{row['id']}: {file}"

@@ -22,14 +22,11 @@ def employer(number, answers, category="equal"):
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ("<think>x</think> <answer>['A']</answer> rest", "['a']"),
-        ("<answer>['A'", "['a'"),
-        ("B. Answer the question based on C", "b."),
-        ("the answer is B, my answer is C", "is b, my"),
-        ("x Answer: B Answer: C", "b"),
-        ("assistant\n\nthinking B", "ing b"),
+        ("<think>x</think> <answer>['A']</answer> rest", "['a']"), ("<answer>['A'", "['a'"),
+        ("B. Answer the question based on C", "b."), ("the answer is B, my answer is C", "is b, my"),
+        ("x Answer: B Answer: C", "b"), ("assistant\n\nthinking B", "ing b"),
     ],
-)
+)  # fmt: skip
 def test_answer_part(text, part):
     assert release_rules.answer_part(text) == part
 
@@ -75,3 +72,4 @@ def test_steps():
     assert not release_rules.verdict(problem, trace.format(problem.context[2].lower()), rows)["retrieval_correct"]
     skipped = release_rules.verdict(problem, "<answer>['Orion']</answer>", rows)
     assert skipped["evaluated"] is False and skipped["cell"] is None
+    assert release_rules.verdict(problem, "<answer>['Orion']", rows, finished=False)["status"] == "truncated"

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT
@@ -90,6 +91,13 @@ def test_released_files_are_read_as_they_lie(shared_data, capsys):
     assert [llama[k] for k in ("both", "answer_only", "trace_only", "neither")] == [86, 269, 5, 16]
     assert [qwen[k] for k in ("both", "answer_only", "trace_only", "neither")] == [85, 278, 4, 9]
     assert llama["metrics"]["all"]["acc"] == 94.4 and llama["other_gold_row"] == 350
+
+
+def test_a_short_id_that_two_problems_have_is_neither_ones(tmp_path):
+    write_jsonl(tmp_path / "o.jsonl", [{"id": "0001", "text": "x"}, {"id": "0002", "text": "x"}])
+    known = {name: SimpleNamespace(id=name, dataset="cotempqa", category=name.split("/")[1], question="", context=())
+             for name in ("cotempqa/equal/0001", "cotempqa/mix/0001", "cotempqa/mix/0002")}  # fmt: skip
+    assert [row["id"] for row in scoring.read(tmp_path / "o.jsonl", known)] == ["0001", "cotempqa/mix/0002"]
 
 
 def test_a_custom_set_is_scored_by_its_own_ids(capsys, tmp_path):

@@ -76,6 +76,18 @@ def test_intervals_keep_a_width_where_all_problems_are_alike(kind, value):
     assert np.isnan(bootstrap.pooled(pd.Series(float(value), index[:1]), rng(), 200, kind)["low"])
 
 
+def test_shares_apart_keep_the_width_of_a_share_that_is_all_alike():
+    """All of 20 right after right steps: Wilson's 0.839 to 1, by square-and-add with the other interval."""
+    right = np.repeat([1.0, 0.0], [20, 40])
+    answer = np.concatenate([np.ones(20), np.arange(40) % 4 == 0])
+    units = np.stack([right * answer, right, (1 - right) * answer, 1 - right], axis=-1)[:, None]
+    found = bootstrap.shares_apart(units, rng(), 500)
+    other = bootstrap.crossed_bootstrap(units[..., 2:], bootstrap.ratio, rng(), 500)
+    below = np.hypot(1 - 20 / (20 + 1.959964**2), other["high"] - 0.25)
+    assert (found["value"], found["low"]) == (0.75, pytest.approx(0.75 - below))
+    assert found["high"] == pytest.approx(0.75 + 0.25 - other["low"]) and np.isnan(found["t_low"])
+
+
 def test_an_estimate_does_not_depend_on_those_before_it():
     """A seed or a size that is recorded later leaves the other rows' intervals as they are."""
     units, draws = crossed_table()[..., None], rng()

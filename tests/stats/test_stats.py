@@ -24,20 +24,17 @@ def test_association_by_hand():
     assert found["chi2"] == pytest.approx(16.666667)
     assert found["phi"] == pytest.approx(0.408248, abs=1e-6)
     # Least expected count: 40 * 50 / 100 = 20. p of chi2 with 1 df: erfc(sqrt(16.6667/2)).
-    assert found["expected_min"] == pytest.approx(20)
-    assert found["test"] == "chi2"
+    assert (found["expected_min"], found["test"]) == (pytest.approx(20), "chi2")
     assert found["p_value"] == pytest.approx(math.erfc(math.sqrt(16.6666667 / 2)), rel=1e-6)
     # Joint share 30/100, conditional 30/40 and 20/60.
-    assert found["joint"] == 0.30
-    assert found["p_answer_given_trace"] == 0.75
+    assert (found["joint"], found["p_answer_given_trace"]) == (0.30, 0.75)
     assert found["difference"] == pytest.approx(0.75 - 1 / 3)
 
 
 def test_small_and_empty_tables():
     # 3, 0 / 0, 3: Fisher's p = 2 / C(6, 3) = 0.1; expected counts are 1.5.
     small = intervals.association(both=3, answer_only=0, trace_only=0, neither=3)
-    assert small["test"] == "fisher"
-    assert small["p_value"] == pytest.approx(0.1)
+    assert (small["test"], small["p_value"]) == ("fisher", pytest.approx(0.1))
     empty = intervals.association(both=0, answer_only=324, trace_only=0, neither=52)
     assert empty["test"] == "undefined"
     assert math.isnan(empty["chi2"]) and math.isnan(empty["phi"]) and math.isnan(empty["p_value"])
@@ -74,8 +71,7 @@ def test_mcnemar_and_paired_difference_by_hand():
     first, second = [1] * 5 + [0] + [1, 1], [0] * 5 + [1] + [1, 1]
     found = intervals.compare(first, second, 0.05)
     # Two-sided exact binomial, 1 of 6 at 1/2: 2 (1 + 6) / 64 = 0.21875. Difference (5 - 1) / 8.
-    assert found["p_value"] == pytest.approx(0.21875)
-    assert found["value"] == pytest.approx(0.5)
+    assert (found["p_value"], found["value"]) == pytest.approx((0.21875, 0.5))
     # Bonett and Price: p10 = 6/10, p01 = 2/10, centre .4, se = sqrt((.8 - .16) / 10) = .252982.
     half = 1.959964 * 0.252982
     assert (found["low"], found["high"]) == pytest.approx((0.4 - half, 0.4 + half), abs=1e-5)

@@ -99,6 +99,13 @@ def test_the_test_split_is_opened_by_evaluation_only(tmp_path, monkeypatch):
         assert not train & {(p.context, p.question) for p in evaluation_set(run, dataset, rows)}
 
 
+def test_a_template_with_todays_date_gets_a_fixed_one(monkeypatch):
+    tokenizer = registry.load_tokenizer("tiny-random")
+    dated = "{{ date_string if date_string is defined else strftime_now('%d %b %Y') }}" + tokenizer.chat_template
+    monkeypatch.setattr(tokenizer, "chat_template", dated)
+    assert sft.DATE in tokenizer.decode(sft.prompt_ids(tokenizer, "Where?"))
+
+
 @pytest.fixture(scope="module")
 def examples(problems):
     return sft.build([p for p in problems if p.dataset == "babi" and p.split == "train"][:4], "correct", seed=1)

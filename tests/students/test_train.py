@@ -121,6 +121,17 @@ def test_memory_decides_the_micro_batch_and_changes_nothing_else(examples, tmp_p
     assert found == [(1, pytest.approx(found[0][1], rel=1e-5))] * 3
 
 
+def test_an_update_is_the_recipes_whatever_gpus_are_visible(examples, tokenizer, tmp_path, monkeypatch):
+    def two(real=train.TrainingArguments, **options):
+        (made := real(**options))._n_gpu = 2  # as transformers finds them
+        return made
+
+    monkeypatch.setattr(train, "TrainingArguments", two)
+    made = train.trainer_of("tiny-random", sft.encode_all(examples[:4], tokenizer, 4096), RECIPE, 1, tmp_path)
+    update = made.args.train_batch_size * made.args.gradient_accumulation_steps
+    assert made.args.n_gpu == 1 and update == RECIPE.batch * RECIPE.accumulation
+
+
 def test_what_goes_through_at_once_divides_the_batch_and_fits(monkeypatch):
     monkeypatch.setattr(machine, "has_gpu", lambda: False)
     config = SimpleNamespace(num_hidden_layers=30, hidden_size=576, intermediate_size=1536)

@@ -203,10 +203,12 @@ def test_the_command_says_what_it_would_ask_and_asks(server, tmp_path, capsys, m
     "change, said",
     [
         (["--max-token", "5"], "'--max-tokens'"), (["--limit", "many"], "--limit"), (["--limit", "0"], "--limit"),
-        (["--url", "localhost"], "http"), (["--dataset", "babbi"], "babi"),
+        (["--url", "localhost"], "http"), (["--dataset", "babbi"], "babi"), (["."], "'.' has no cotempqa"),
     ],
 )  # fmt: skip
 def test_unknown_and_impossible_values_exit_2(change, said, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert __main__.main(["teacher", "generated", "--url", "http://x/v1", "--model", "m", *change]) == 2
+    (tmp_path / "babi").mkdir()  # made-up problems are no stand-in for a set that the folder lacks
+    data = [] if change == ["."] else ["generated"]
+    assert __main__.main(["teacher", *data, "--url", "http://x/v1", "--model", "m", *change]) == 2
     assert said in capsys.readouterr().err

@@ -49,12 +49,19 @@ def test_our_own_files_are_read_by_id(tmp_path, found):
     other = read(tmp_path / "other.jsonl", found)
     assert not other.texts and len(other.left_out) == 1
     assert "other.jsonl, line 2" in other.left_out[0] and "cotempqa/mix/9999" in other.left_out[0]
+    # Sets of two seeds share their ids, and no problem: texts on one are none on the other.
+    with pytest.raises(ValueError, match=r"t\.jsonl, line 1: the text on .* is on another problem"):
+        read(tmp_path / "t.jsonl", problems.load("cotempqa", "generated", size=60, seed=77))
 
 
 def test_r1_rows_are_joined_by_question_and_set_of_facts(tmp_path, found):
     text = one(tmp_path, r1_row(found[3]), found).texts[0]
     assert (text.id, text.teacher, text.summary, text.explanation) == (found[3].id, R1, "S", "E")
     assert text.answer == f"**Answer:** {found[3].answers[0]}" and text.problem == freeform.fingerprint(found[3])
+    released = {"r1_trace_summary": "S", "r1_exp_ans": "E", "prediction": "P"}  # the names of the release
+    row = {name: value for name, value in r1_row(found[3]).items() if name in ("question", "facts", "r1_trace")}
+    text = one(tmp_path, row | released, found).texts[0]
+    assert (text.summary, text.explanation, text.answer) == ("S", "E", "P")
     # One fact less is another problem. Without a gold answer the row cannot be one of its own.
     none = one(tmp_path, r1_row(found[3], facts=list(found[3].context[1:])), found)
     assert none.texts == none.added == [] and "r1.jsonl, line 1" in none.left_out[0]
@@ -76,14 +83,12 @@ def test_a_row_that_holds_a_whole_problem_adds_it_to_training(tmp_path, found):
 @pytest.mark.parametrize(
     "change, said",
     [
-        ({"r1_trace": None}, "trace is None"),
-        ({"facts": "no list"}, "'no list'"),
-        ({"question": ""}, "question is ''"),
-        ({"r1_trace": "so.</think> hall"}, "'hall'"),
+        ({"r1_trace": None}, "trace is None"), ({"facts": "no list"}, "'no list'"),
+        ({"question": ""}, "question is ''"), ({"r1_trace": "so.</think> hall"}, "'hall'"),
         ({"r1_trace": "", "r1_summary": " ", "r1_explanation": "", "r1_prediction": ""}, "trace is empty"),
         ({"r1_summary": "\ud800"}, "'\\ud800'"),
     ],
-)
+)  # fmt: skip
 def test_a_broken_row_names_file_line_and_value(tmp_path, found, change, said):
     good, bad = r1_row(found[0]), r1_row(found[1], **change)
     (tmp_path / "r1.jsonl").write_text(f"{json.dumps(good)}\n\n{json.dumps(bad)}\n")

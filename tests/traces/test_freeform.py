@@ -1,5 +1,4 @@
 import re
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -50,15 +49,6 @@ def test_conditions_take_their_text(found, texts):
         freeform.build_all(found, "r1_summary", [freeform.Texts(name, "x", "y")])
     with pytest.raises(ValueError, match=f"{name} has no trace"):
         freeform.build_all(found, "swapped", [*texts[1:], freeform.Texts(name, "x", "")])
-
-
-def test_texts_on_another_problem_of_the_same_id_are_refused(found, texts):
-    """Sets of two seeds share their ids, and no problem: traces of one are no traces for the other."""
-    others = problems.load("cotempqa", "generated", size=60, seed=77)
-    assert {p.id for p in others} & {text.id for text in texts}
-    with pytest.raises(ValueError, match="another problem"):
-        freeform.build_all(others, "r1", texts)
-    assert freeform.build_all(others, "r1", [replace(text, problem="") for text in texts])
 
 
 @given(

@@ -68,8 +68,7 @@ def predictions() -> pd.DataFrame:
 def judged(measured: pd.DataFrame) -> pd.DataFrame:
     """``predictions`` with what was ``measured`` (of ``levels``) on students with smeared keys, and whether each held.
 
-    A cell is right where its interval lies above ``MIDDLE``, chance where it lies below, else inconclusive. Of several
-    lengths of training the shortest counts.
+    A cell is right where its interval lies above ``MIDDLE``, chance below it, else inconclusive; see ``shortest``.
     """
     cells, found = shortest(measured[(measured.facts == 5) & measured.smeared]), predictions()
     rows = list(found[["kind", "variant"]].merge(cells, how="left").itertuples())

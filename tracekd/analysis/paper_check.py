@@ -89,9 +89,8 @@ def check_recorded(source: str | Path, folder: str | Path) -> list[str]:
 def check(published: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """Check every row of ``published`` on the released verdicts (``Release``).
 
-    Returns the printed rows with ``printed`` (their value), ``as_published`` (the same rule on the released outputs),
-    ``aligned`` (the id-aligned counterpart), ``difference`` (as published minus printed) and ``verdict``; NaN where
-    there is nothing to compute from.
+    Returns the rows with ``printed`` (their value), ``as_published`` (the same rule on the released outputs),
+    ``aligned``, ``difference`` (as published minus printed), ``verdict``; NaN where there is nothing to compute from.
     """
     key, counted = [*BY, "category"], published[published.kind.isin(["answer metric", "matrix"])]
     wanted = set(counted[key].itertuples(index=False, name=None))
@@ -148,8 +147,7 @@ def by_kind(checked: pd.DataFrame) -> pd.DataFrame:
 def compared(published: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
     """``tables.association_table`` of every trace-bearing adapter under three ``rules``, with a ``title`` for pictures.
 
-    ``as printed`` are the printed matrices, ``as published`` the outputs that the release's matrices evaluate,
-    ``id-aligned`` one output per test problem.
+    Counted are, in this order, the printed matrices, the outputs that they evaluate, one output per test problem.
     """
     matrices = published[published.kind == "matrix"].set_index("measure").groupby(list(BY), sort=False).value
     printed = tables.association_table(

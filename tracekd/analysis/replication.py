@@ -10,8 +10,7 @@ after wrong steps within one condition. Rules of decision, by the ends of a 90% 
   not supported beyond it on one.
 * ``higher``, ``lower`` (superiority by the margin): supported beyond it on their side, not supported short of it.
 
-Anything else is inconclusive, and so is a decision that only one of the two intervals gives: two or three seeds are too
-few for the bootstrap alone. ``reason`` says why a claim is not tested.
+Anything else is inconclusive, also what only one of the intervals decides: the bootstrap alone needs more seeds.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,6 +31,7 @@ FEWEST_SHOWN = 20  # problems below which a figure has no point
 REPEATS = 20_000  # resamples: the ends of intervals then move by less than 0.1 points from one seed to the next
 MARGIN, TIE_MARGIN = 0.05, 0.10  # of accuracy; of the difference between answers after right and after wrong steps
 PUBLISHED = ("published", "published_low", "published_high")
+EVENLY = ("by_category", "by_category_low", "by_category_high")
 BY = ["dataset", "source", SIZE, "condition", "teacher"]
 TRACED = ("correct", "incorrect", "incorrect_uniform", "any", "foreign")  # traces whose steps can be judged
 VARIANTS = ("own", "gold", "wrong_label", "wrong_facts", "both_wrong", "masked", "empty")
@@ -54,14 +54,19 @@ def costs(adapters: pd.DataFrame) -> pd.DataFrame:
 def accuracies(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
     """``tables.accuracy`` of right answers per ``BY``: untrained students first, then larger trainings before smaller.
 
-    Further columns: contains, cut (shares of outputs that contain the answer, that ran into the limit); ``PUBLISHED``,
-    the share right by the published answer metric with its interval, NaN where the metric was not recorded.
+    Further columns: contains, cut (shares of outputs that contain the answer, that met the limit); by the published
+    metric, where recorded, ``PUBLISHED`` and ``EVENLY``, its mean over categories, as printed for R1's students.
     """
     exact, lenient = (tables.accuracy(verdicts, f"answer_{name}", rng, repeats, BY) for name in ("correct", "contains"))
-    theirs = tables.accuracies(verdicts, {"pub_answer_correct": ""}, rng, repeats, BY)
-    theirs = theirs.rename(columns=dict(zip(tables.ENDS, PUBLISHED, strict=False)))[[*BY, *PUBLISHED]]
     cut = verdicts.assign(cut=verdicts.status == "truncated").groupby(BY, sort=False).cut.mean()
-    shares = exact.assign(contains=lenient.value).merge(cut.reset_index(), on=BY).merge(theirs, on=BY, how="left")
+    shares = exact.assign(contains=lenient.value).merge(cut.reset_index(), on=BY)
+    whole, parts = verdicts.groupby(BY), verdicts.groupby([*BY, "category"])
+    even = whole.id.transform("size") / whole.category.transform("nunique") / parts.id.transform("size")
+    for names, weight in ((PUBLISHED, 1), (EVENLY, even)):
+        weighted = verdicts.assign(theirs=verdicts.pub_answer_correct * weight)
+        theirs = tables.accuracies(weighted, {"theirs": ""}, rng, repeats, BY)
+        theirs = theirs.rename(columns=dict(zip(tables.ENDS, names, strict=False)))[[*BY, *names]]
+        shares = shares.merge(theirs, on=BY, how="left")
     falling = {"key": lambda part: -part.replace(0, np.inf) if part.name == SIZE else part}
     return freeform.spelled(shares.sort_values(["dataset", SIZE], kind="stable", ignore_index=True, **falling))
 
@@ -80,17 +85,19 @@ def cube(frame: pd.DataFrame, conditions: Sequence[str], columns: Sequence[str] 
 def difference(frame: pd.DataFrame, first: str, second: str, rng: np.random.Generator, repeats: int = REPEATS) -> dict:
     """Accuracy of ``first`` minus that of ``second``, mean over problems and seeds; empty where one was not run.
 
-    Returns what ``bootstrap.crossed`` does (-1..1), by_seed (each seed's own), fewest (problems that the better of the
-    two answers right with any seed).
+    Returns what ``bootstrap.crossed`` does (-1..1), by_seed, fewest (problems that the better one ever answers right).
     """
     units = cube(frame, (first, second))[..., 0]
-    found = _estimate(units, lambda means: means[:, 0] - means[:, 1], rng, repeats)
-    if found and (units[..., 0] == units[..., 1]).all():  # no resample differs, though the next problem may
+    if not units.size:
+        return {}
+    found = bootstrap.crossed(units, lambda means: means[:, 0] - means[:, 1], rng, repeats)
+    if (units[..., 0] == units[..., 1]).all():  # no resample differs, though the next problem may
         found |= dict.fromkeys(bootstrap.T_ENDS, np.nan)
         for level, mark in ((0.95, ""), (0.9, "90")):
             ends = intervals.paired_difference([False] * len(units), [False] * len(units), level)
             found |= {f"low{mark}": ends["low"], f"high{mark}": ends["high"]}
-    return found and found | {"fewest": int(units.any(axis=1).sum(axis=0).max())}
+    by_seed = (units[..., 0] - units[..., 1]).mean(axis=0)
+    return found | {"by_seed": by_seed.tolist(), "fewest": int(units.any(axis=1).sum(axis=0).max())}
 
 
 def tie(
@@ -98,8 +105,7 @@ def tie(
 ) -> dict:
     """Share of right answers where ``step`` of the student's own trace is right minus where it is wrong.
 
-    Returns as ``difference``, without an estimate where the step is right in all outputs or in none; fewest: problems
-    where it is right, or where it is wrong, with any seed.
+    Returns as ``difference``, no estimate where all steps are alike; fewest: problems with a right, or a wrong, step.
     """
     steps = cube(frame, (condition,), (f"{step}_correct", "answer_correct"))[:, :, 0]
     if not steps.size:
@@ -107,18 +113,11 @@ def tie(
     right, answer = steps[..., 0], steps[..., 1]
     # (problems, seeds, 4): answer and step right, step right; answer right and step wrong, step wrong
     units = np.stack([right * answer, right, (1 - right) * answer, 1 - right], axis=-1)
-    found = _estimate(units, lambda m: bootstrap.ratio(m[:, :2]) - bootstrap.ratio(m[:, 2:]), rng, repeats)
-    found = found or {"n": len(units), "seeds": units.shape[1]}  # all right, or all wrong: nothing to compare
-    if "low" in found and found["low"] == found["high"]:  # answers that are all alike: resampling shows no width
-        found |= dict.fromkeys(("low", "high", "low90", "high90", *bootstrap.T_ENDS), np.nan)
-    return found | {"fewest": int(units[..., [1, 3]].any(axis=1).sum(axis=0).min())}
-
-
-def _estimate(units: np.ndarray, statistic: Callable, rng: np.random.Generator, repeats: int) -> dict:
-    """``bootstrap.crossed`` of a statistic, and by_seed; empty where it has no value."""
-    if not units.size or np.isnan(statistic(units.mean(axis=(0, 1))[None])[0]):
-        return {}
-    return bootstrap.crossed(units, statistic, rng, repeats) | {"by_seed": statistic(units.mean(axis=0)).tolist()}
+    about = {"n": len(units), "seeds": units.shape[1], "fewest": int(units[..., [1, 3]].any(axis=1).sum(axis=0).min())}
+    if not about["fewest"]:  # all right, or all wrong: nothing to compare
+        return about
+    by_seed = bootstrap.ratio(units.mean(axis=0)[:, :2]) - bootstrap.ratio(units.mean(axis=0)[:, 2:])
+    return bootstrap.shares_apart(units, rng, repeats) | about | {"by_seed": by_seed.tolist()}
 
 
 def by_trace(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
@@ -164,8 +163,7 @@ def forced(asked: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -
 def forced_panel(asked: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
     """Accuracy after the gold, no and a wrong trace of students taught no, correct, incorrect or blind ones.
 
-    ``asked`` is as for ``forced``; at ``recorded.largest`` sizes, at least ``FEWEST_SHOWN`` problems, sets with all
-    seeds. Columns of ``levels``.
+    Of ``asked`` (as for ``forced``) at ``recorded.largest`` sizes, sets with all seeds. Columns of ``levels``.
     """
     some = largest(asked[asked.condition.isin([*CORE, "any"]) & asked.variant.isin(["gold", "empty", "both_wrong"])])
     levels = given.levels(some, rng, repeats)

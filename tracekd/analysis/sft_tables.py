@@ -125,8 +125,7 @@ def trained_on(dataset: str, source: str, seed: int) -> list[Problem]:
 def released_traces(folder: str | Path) -> dict[str, list[Wrong]]:
     """The release's own incorrect test traces by data set, read from its labels and positions of facts.
 
-    bAbI's facts are lower-cased and CoTempQA's are one bare sentence, as the release writes them. ValueError with file
-    and line: a row that fits no test problem in ``folder``.
+    Facts are written as the release does. ValueError with file and line: a row that fits no test problem in ``folder``.
     """
     path = Path(folder) / RELEASED_FILE
     known = {("babi", i): p for i, p in enumerate(test_problems("babi", folder))}
@@ -222,16 +221,17 @@ def tokens(run, sets: Mapping[tuple[str, str], Sequence[sft.Example]]) -> pd.Dat
 
     Further columns: ``n`` (examples) and ``learned (%)``, the share that carries loss.
     """
-    tokenizer, limit = registry.load_tokenizer(run.student), run.profile.recipe.max_tokens
+    tokenizer, recipe = registry.load_tokenizer(run.student), run.profile.recipe
     rows, teachers = [], sft.teachers(sets)
-    for (dataset, condition), made in sft.fitting(sets, run.student, run.profile.recipe).items():
+    for (dataset, condition), made in sft.fitting(sets, run.student, recipe).items():
         parts = pd.DataFrame(
-            {"prompt": len(e.prompt_ids), "trace": e.parts.count(sft.TRACE), "answer": e.parts.count(sft.ANSWER)}
-            for e in sft.encode_all(made, tokenizer, limit)
+            {"prompt": len(e) - len(e.parts) + e.parts.count(sft.PROMPT)}
+            | {"trace": e.parts.count(sft.TRACE), "answer": e.parts.count(sft.ANSWER), "learned": len(e.parts)}
+            for e in sft.encode_all(made, tokenizer, recipe.max_tokens, recipe.habits)
         )
         means = parts.mean().round(1)
         name = freeform.longhand(condition, teachers[dataset, condition])
-        learned = round(100 * (means.trace + means.answer) / means.sum(), 1)
+        learned = round(100 * means.pop("learned") / means.sum(), 1)
         rows.append({"data set": dataset, "condition": name, "n": len(parts), **means, "learned (%)": learned})
     return pd.DataFrame(rows)
 
@@ -245,8 +245,7 @@ def cost(adapters: pd.DataFrame, teachers: Mapping) -> pd.DataFrame:
 def losses(run, adapters: pd.DataFrame, teachers: Mapping) -> pd.DataFrame:
     """One row per update of each adapter.
 
-    Columns dataset, condition, seed, step, examples (seen so far), loss, trace_loss, answer_loss (nats per token; NaN
-    for a part that the condition does not have), learning_rate, grad_norm.
+    Columns dataset, condition, seed, examples (seen so far), those of the log: losses in nats per token, or NaN.
     """
     update, logs = run.profile.recipe.batch * run.profile.recipe.accumulation, []
     for row in adapters.itertuples():

@@ -117,7 +117,7 @@ def measured(options, profile) -> dict:
         split = [p for p in loaded if p.split == ("train" if what == "train" else "test")]
         items = select(split, options.n, run.rng("bench"))
         if what == "train":
-            items = sft.encode_all(sft.build(items, "correct", seed=121), tokenizer, recipe.max_tokens)
+            items = sft.encode_all(sft.build(items, "correct", seed=121), tokenizer, recipe.max_tokens, recipe.habits)
         for number, beside, way in product(range(options.rounds), LOADS if steady else [QUIET], ways(others)):
             with busy_loop(beside):
                 row = turn(way, (what, options.student, items, recipe))

@@ -86,8 +86,7 @@ def cotempqa_problem(row: dict, category: str, number: int, split: str) -> Probl
 def read_date(text: str) -> int:
     """Read "2019", "March, 2019" or "March 11, 2019"; ``ValueError`` where it is none, or no day of the calendar.
 
-    The number is year * 10000 + month * 100 + day with 0 for what is not stated, which is how CoTempQA orders dates:
-    "2003" comes before "January, 2003".
+    The number is year * 10000 + month * 100 + day, 0 for what is not stated: "2003" comes before "January, 2003".
     """
     match = _DATE.match(text)
     if match is None or match[1] not in (None, *MONTHS):

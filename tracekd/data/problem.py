@@ -125,8 +125,7 @@ def key(problem: Problem) -> tuple[frozenset[str], str]:
 def drop_leaks(problems: list[Problem]) -> list[Problem]:
     """Drop training problems that are in the test split too, and repeated training problems; log how many.
 
-    The authors' test split stays as it is, repeated problems included. A training problem is a repeat where question
-    and context agree, in order.
+    The test split stays as it is. A training problem is a repeat where question and context agree, in order.
     """
     test = {key(p) for p in problems if p.split == "test"}
     clean = [p for p in problems if p.split == "test" or key(p) not in test]

@@ -27,7 +27,7 @@ from tracekd.data.problem import (
 )  # fmt: skip
 from tracekd.data.synthetic import generated
 from tracekd.io.records import CODE, fingerprint, hash_of_files, numbered_jsonl, read_jsonl, write_json, write_jsonl
-from tracekd.text import normalise, read_list
+from tracekd.text import normalise, read_list, unescaped
 
 # Sizes of the real sets, which generated sets take unless a profile says otherwise.
 GENERATED_SIZE = {"cotempqa": 4748, "marco": 6000, "babi": 4149}
@@ -37,7 +37,7 @@ FORMS = (
 _READERS = {"cotempqa": load_cotempqa, "babi": load_babi, "marco": load_marco}
 _HUB = {"cotempqa": hub.hub_cotempqa, "marco": hub.hub_marco, "babi": hub.hub_babi}
 # What a reader of outputs takes for a tag, or for something else than the answer where an answer begins with it.
-_TAG = re.compile(r"<\s*\\?/?\s*(?:think|answer)", re.IGNORECASE)
+_TAG = re.compile(r"<\s*\\?/?\s*(?:think|answer)|</?s>|<[|｜]|\[/?INST\]|\\boxed\{", re.IGNORECASE)
 _NO_ANSWER = re.compile(
     r"\[|\(?1[.)] |(?:assistant|model)\s*(?::|\Z)|[\W_]*(?:the )?(?:(?:final|correct) )?answer\b[^\w]*(?:is)?\s*:",
     re.IGNORECASE,
@@ -163,7 +163,7 @@ def _own_problem(dataset: str, row: dict[str, Any]) -> Problem:
 
 def check_scorable(context: list[str], answers: list[str]) -> None:
     """Raise a ``ValueError`` where a right answer, written out, would not be read as itself."""
-    wrong = [text for text in (*context, *answers) if _TAG.search(text)]
+    wrong = [text for text in (*context, *answers) if _TAG.search(unescaped(text))]
     wrong += [text for text in answers if not normalise(text)]
     if len(answers) == 1:
         (answer,) = answers

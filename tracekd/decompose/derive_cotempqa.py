@@ -121,9 +121,8 @@ def relate(event: tuple[int, int], other: tuple[int, int]) -> str | None:
 def _one_date(facts: list[Fact], event: Fact, shared: dict[int, str], kind: str) -> dict[int, str]:
     """Keep the candidates of one date, as the data set does.
 
-    Only for an event that is an interval. Intervals stay beside dates where one of them holds one of the dates and the
-    question asks about a second subject: about its relation (S2), or "who" (O1) with one date only. Of several dates
-    the one with most answers is kept, then the latest.
+    Only for an event that is an interval. Intervals stay beside dates where one holds a date and the question is about
+    a second subject's relation (S2), or "who" (O1) with one date. Of dates the one with most answers, then the latest.
     """
     dates = Counter(facts[i].span[0] for i in shared if facts[i].point)
     spans = [facts[i].span for i in shared if not facts[i].point]

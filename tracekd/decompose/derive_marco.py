@@ -1,8 +1,7 @@
 """MS MARCO by rules: the query type from the question's form, the passage by BM25. No rule reads the free-text answer.
 
-A baseline: a search engine retrieved all passages for the question, so shared words say little. Forms and BM25's
-setting were chosen on the even-numbered real records and checked on the odd-numbered ones. Where no passage answers,
-BM25 still names the best-ranked one, which counts as disagreement.
+A baseline: all passages were retrieved for the question, so shared words say little. Forms and BM25's setting were
+chosen on even-numbered real records, checked on odd-numbered ones. Where no passage answers, the best one still counts.
 """
 
 import logging

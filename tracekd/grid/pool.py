@@ -1,7 +1,6 @@
 """Workers: each job of a grid in a single-threaded process of its own, which ends with the one that started it.
 
-Threads that share a matrix product wait for each other: two threads of one training did 1.5 times the work of one, and
-0.55 times beside another program on one core. Two processes do twice.
+Two threads of one training did 1.5 times the work of one, and 0.55 times beside another program; two processes twice.
 """
 
 import os
@@ -77,6 +76,10 @@ def doing(run, kind: str) -> Callable[..., object]:
 
 def _answer(run, asker, problems, dataset: str, condition: str, seed: int) -> None:
     job, before = (dataset, condition, seed), records.turns(run, dataset, condition)
+    chat = asker.tokenizer.apply_chat_template([*before, {"role": "user", "content": "?"}], tokenize=False)
+    if any(turn["content"] not in chat for turn in before):
+        drops = f"the chat template of {run.student} drops parts of worked examples"
+        raise ValueError(f"{drops}: leave {condition!r} out of the profile's `untrained`")
     adapter = None if condition in records.UNTRAINED else records.adapter_path(run, *job)
     asker.complete(records.outputs_path(run, *job), problems, adapter, records.about(run, *job), before)
 

@@ -51,6 +51,13 @@ def train(run, jobs: Sequence[Job] | None = None, workers: int | None = None) ->
     return pd.DataFrame(rows).drop(columns=["recipe", "key"], errors="ignore")
 
 
+def untrained(run, jobs: Sequence[Job]) -> list[Job]:
+    """Those of ``jobs`` whose adapter is missing, damaged, or of other examples or settings than the run's."""
+    with waiting(run.path("sft")):
+        sets = sft.training_sets(run) if jobs else {}
+    return [job for job in jobs if not records.finished(run, sets[job[:2]], *job)]
+
+
 def base_of(run: Run) -> Run:
     """The run of profile NAME, in the folder beside, whose ``correct`` students answer for that of NAME-natural."""
     name = run.profile.name.removesuffix(SUFFIX)
@@ -126,8 +133,9 @@ def answer_naturally(run: Run) -> None:
 def generate(run, jobs: Sequence[Job] | None = None, workers: int | None = None) -> list[Path]:
     """Let every student (or those of ``jobs``) answer; returns outputs files. FileNotFoundError without adapters."""
     jobs = output_jobs(run) if jobs is None else jobs
-    made = {job: read_record(adapter_path(run, *job)) for job in jobs if job[1] not in UNTRAINED}
-    check(run, "train", [job for job in made if not made[job]])
+    trained = [job for job in jobs if job[1] not in UNTRAINED]
+    check(run, "train", untrained(run, trained))
+    made = {job: read_record(adapter_path(run, *job)) for job in trained}
     with waiting(run.path("problems")):
         asked = records.evaluation_problems(run)
     # Tokens of an answer, about: as many as the student was taught, or an untrained student's limit.
@@ -140,7 +148,7 @@ def generate(run, jobs: Sequence[Job] | None = None, workers: int | None = None)
 def intervene(run, jobs: Sequence[Job] | None = None, workers: int | None = None) -> list[Path]:
     """Let every trained student (or those of ``jobs``) answer after the nine forced traces; returns the rows files."""
     jobs = adapter_jobs(run) if jobs is None else jobs
-    check(run, "train", [job for job in jobs if not read_record(adapter_path(run, *job))])
+    check(run, "train", untrained(run, jobs))
     with waiting(run.path("problems")):
         chosen, asked = forced_traces.chosen(run), records.evaluation_problems(run)
     check(run, "generate", [job for job in jobs if not records.answered(run, asked[job[0]], *job)])
@@ -152,9 +160,10 @@ def intervene(run, jobs: Sequence[Job] | None = None, workers: int | None = None
 def check(run, command: str, missing: Sequence[Job]) -> None:
     """Raise ``FileNotFoundError`` with the command that makes what is missing; do nothing if nothing is."""
     if missing:
-        what = "adapters are" if command == "train" else "outputs files are"
+        what = "adapters" if command == "train" else "outputs files"
         raise FileNotFoundError(
-            f"{len(missing)} {what} missing in {run.folder} (first {'/'.join(map(str, missing[0]))}): make them with\n"
+            f"{len(missing)} {what} are missing in {run.folder}, or made of other data or settings (first "
+            f"{'/'.join(map(str, missing[0]))}): make them with\n"
             f"    python -m tracekd {command} --profile {run.profile.name}"
         )
 
@@ -200,7 +209,7 @@ def main(command: str, argv: list[str]) -> int:
     if options.list:
         print("\n".join(f"{d} {c} {s}" for d, c, s in todo))
     elif command == "export":
-        export(run, dict.fromkeys(job[:2] for job in todo), options.output)
+        export(run, todo, options.output)
     elif command == "train" and todo:
         made = train(run, todo, options.workers)
         print(made[["dataset", "condition", "seed", "mean_loss", "seconds"]].to_string(index=False))
@@ -235,15 +244,18 @@ def _options(command: str, argv: list[str]) -> argparse.Namespace:
     return options
 
 
-def export(run, keys: Iterable[tuple[str, str]], folder: Path) -> None:
-    """Write SFT sets as DATASET/CONDITION.jsonl; TRL puts the loss on ``completion`` alone, as `tracekd train` does."""
-    sets = sft.training_sets(run)
-    for dataset, condition in keys:
-        path = folder / dataset / f"{condition}.jsonl"
+def export(run, jobs: Iterable[Job], folder: Path) -> None:
+    """Write SFT sets as DATASET/CONDITION.jsonl; TRL puts the loss on ``completion`` alone, as `tracekd train` does.
+
+    In natural conditions each seed's student has a set of its own, CONDITION-seedN.jsonl.
+    """
+    sets, own = sft.training_sets(run), freeform.NATURAL
+    for dataset, condition, seed in dict.fromkeys((d, c, s if c in own else None) for d, c, s in jobs):
+        path = folder / dataset / f"{condition}{'' if seed is None else f'-seed{seed}'}.jsonl"
         rows = [
             {name: getattr(e, name) for name in ("id", "dataset", "condition", "teacher")}
             | {"prompt": [{"role": "user", "content": e.prompt}]}
             | {"completion": [{"role": "assistant", "content": e.target}]}
-            for e in sets[dataset, condition]
+            for e in sft.of_seed(sets[dataset, condition], seed)
         ]
         print(f"{path}: {write_jsonl(path, rows)} examples; {run.label_of(dataset)}")

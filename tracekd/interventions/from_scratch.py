@@ -47,7 +47,6 @@ VARIANTS = ("own", *FORCED)
 PEOPLE = ("Ada", "Ben", "Carla", "Daniel", "Emma", "Fred", "Gina", "Hugo", "John", "Mary", "Sandra", "Tom")
 PLACES = ("attic", "barn", "bath", "cellar", "garage", "garden", "gym", "hall", "kitchen", "office", "shop", "zoo")
 THINGS = ("apple", "ball", "book", "cup", "football", "hat", "key", "lamp", "milk", "pen", "ring", "rope")
-WENT = re.compile(r"(\w+) went to the (\w+)\.")
 # Tokens: the words that differ between problems; "went to the", full stops and the label carry nothing here.
 _MARKS = ("<pad>", "Question", "<think>", "</think>", "<answer>", "</answer>", "took", MASK, DOTS)
 WORDS = (*_MARKS, *PEOPLE, *PLACES, *THINGS)
@@ -57,22 +56,18 @@ LONGEST = 96  # tokens of a sequence
 BATCH, RATE, WARM_UP, COOL_DOWN = 64, 2e-3, 0.1, 0.2  # examples per step, peak learning rate, shares of the steps
 
 
-def problems(
-    count: int, facts: int, rng: np.random.Generator, *, distractors: int = 0, split: str = "train"
-) -> list[Problem]:
+def problems(count: int, facts: int, rng: np.random.Generator, split: str = "train") -> list[Problem]:
     """Draw ``count`` problems of K ``facts``: as many people, each at another place; the gold one at any position.
 
-    ``distractors`` are further sentences ("Tom took the milk there."), which no question asks for. ValueError for fewer
-    than two facts, or more sentences than people.
+    ValueError for fewer than two facts, or more than there are people.
     """
-    if facts < 2 or distractors < 0 or facts + distractors > len(PEOPLE):
-        raise ValueError(f"facts={facts}, distractors={distractors}: expected 2 facts or more, {len(PEOPLE)} in all")
+    if not 2 <= facts <= len(PEOPLE):
+        raise ValueError(f"facts={facts}: expected 2 to {len(PEOPLE)}")
     drawn = []
     for i in range(count):
-        people, places, things = ([words[j] for j in rng.permutation(len(words))] for words in (PEOPLE, PLACES, THINGS))
+        # The third draw serves nothing now; without it the recorded students could not be trained again.
+        people, places, _ = ([words[j] for j in rng.permutation(len(words))] for words in (PEOPLE, PLACES, THINGS))
         said = [f"{who} went to the {where}." for who, where in zip(people[:facts], places, strict=False)]
-        further = people[facts : facts + distractors]
-        said += [f"{who} took the {what} there." for who, what in zip(further, things, strict=False)]
         order, asked = rng.permutation(len(said)).tolist(), int(rng.integers(facts))
         name, question = f"babi/{CATEGORY}/one-fact-{split}-{i:05d}", f"Where is {people[asked]}?"
         context, gold = tuple(said[j] for j in order), (order.index(asked),)
@@ -93,13 +88,12 @@ def stated(problem: Problem, kind: str, rng: np.random.Generator) -> tuple[str, 
     if kind.startswith("wrong_"):
         kind = "one_wrong" if 100 * rng.random() < int(kind.removeprefix("wrong_")) else "correct"
     context, gold = " ".join(problem.context), problem.facts
-    asked_for = [fact for fact in problem.context if WENT.fullmatch(fact)]
-    wrong = [fact for fact in asked_for if fact not in gold]
+    wrong = [fact for fact in problem.context if fact not in gold]
     masked = [fact.replace(f"{problem.answers[0]}.", f"{MASK}.") for fact in gold]
     if whole := {"correct": gold, "all_wrong": wrong, "masked": masked}.get(kind):
         return tuple(whole)
     absent = [[word for word in words if word not in context] for words in (PEOPLE, PLACES)]
-    pools = {"one_wrong": ["{}", wrong], "any": ["{}", asked_for], "foreign": ["{} went to the {}.", *absent]}
+    pools = {"one_wrong": ["{}", wrong], "any": ["{}", problem.context], "foreign": ["{} went to the {}.", *absent]}
     if kind not in pools:
         raise ValueError(f"trace kind {kind!r}: expected one of {', '.join(KINDS)}")
     form, *drawn_from = pools[kind]
@@ -170,7 +164,6 @@ class Setting:
     looks: int = 6  # how often the student is asked, evenly spaced, the last time after the last step
     test: int = 100  # problems that it is asked each time, the same ones for every kind and seed
     problems: int = 20_000  # to train on
-    distractors: int = 0  # see ``problems``
     version: int = 1  # raise it when a change here changes a record
 
 
@@ -186,7 +179,7 @@ def examples(problems: Sequence[Problem], kind: str, rng: np.random.Generator) -
 def train(setting: Setting) -> Iterator[tuple[int, float, Student]]:
     """Train one student; after each look's steps yield the step, the loss (nats per token) and the student so far."""
     rng = np.random.default_rng([setting.seed, setting.facts])
-    drawn = problems(setting.problems, setting.facts, rng, distractors=setting.distractors)
+    drawn = problems(setting.problems, setting.facts, rng)
     ids, labels = examples(drawn, setting.kind, rng)
     torch.manual_seed(setting.seed)
     student, steps = Student(setting.smeared), setting.steps
@@ -243,7 +236,7 @@ def finished(setting: Setting) -> dict:
     """
     torch.set_num_threads(1)
     started, rng = time.perf_counter(), np.random.default_rng([0, setting.facts])
-    asked = problems(setting.test, setting.facts, rng, distractors=setting.distractors, split="test")
+    asked = problems(setting.test, setting.facts, rng, "test")
     forced = [{name: trace(problem, kind, rng).text for name, kind in FORCED.items()} for problem in asked]
     curve = [{"step": at, "loss": loss, **right_answers(one, asked, forced)} for at, loss, one in train(setting)]
     about = {"seconds": round(time.perf_counter() - started, 1), "source": LABEL}

@@ -176,8 +176,7 @@ def _observed(part: pd.DataFrame, rng: np.random.Generator, repeats: int) -> dic
         return dict.fromkeys(ENDS, np.nan) | head
     # (problems, seeds, columns); a trace that was not written counts in neither group.
     units = np.stack([table[name].unstack("seed").fillna(0) for name in table], axis=-1)
-    found = bootstrap.crossed(units, lambda m: bootstrap.ratio(m[:, :2]) - bootstrap.ratio(m[:, 2:]), rng, repeats)
-    # Few of a kind, or no resample that differs, leave a bootstrap too narrow.
-    if head["seeds"] == 1 and (found["low"] == found["high"] or min(all_right, all_wrong) < FEW):
+    found = bootstrap.shares_apart(units, rng, repeats)
+    if head["seeds"] == 1 and min(all_right, all_wrong) < FEW:  # few of a kind leave a bootstrap too narrow
         found |= dict(zip(ENDS[:3], intervals.newcombe(both, all_right, only, all_wrong), strict=True))
     return {name: found[name] for name in ENDS} | head

@@ -85,7 +85,8 @@ def fingerprint(source: str) -> str:
     path = Path(source)
     if not path.exists():
         return source
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    inside = (Path(folder, name) for folder, _, names in os.walk(path, followlinks=True) for name in names)
+    files = sorted(file for file in inside if file.is_file()) if path.is_dir() else [path]
     about = [(file, file.stat()) for file in files if not file.name.startswith(".")]
     return sha256([[str(file.relative_to(path)), stat.st_size, stat.st_mtime_ns] for file, stat in about])
 

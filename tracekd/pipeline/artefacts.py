@@ -6,10 +6,7 @@ and ``MANIFEST.csv``. Nothing beyond the standard library is imported at the top
 
 from __future__ import annotations
 
-import inspect
 import re
-from collections.abc import Mapping
-from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from tracekd.config import ROOT
@@ -137,7 +134,7 @@ def _about(run, name: str, frame, *, caption: str, n: int | str, student=None, s
     source = run.source_label if source is None else source
     tag = stamp_of(source, name, frame)
     missing = [part for part in tag.split("; ") if part and part not in source]
-    row = dict.fromkeys(("id", "kind", "caption", "notebook", "function", "files", "data"), "")
+    row = dict.fromkeys(("id", "kind", "caption", "notebook", "files", "data"), "")
     row |= {"id": name, "caption": named(" ".join(caption.split())), "notebook": run.notebook}
     row |= {"student": run.student if student is None else student, "source": "; ".join([source, *missing])}
     return row | {"n": str(n), "seed": str(run.seed), "profile": run.profile.name, "commit": commit()}, tag
@@ -145,31 +142,9 @@ def _about(run, name: str, frame, *, caption: str, n: int | str, student=None, s
 
 def _record(run, row: dict[str, str], kind: str, files: list[str], data: str) -> None:
     """Put one row into the manifest, in place of the row that had its id."""
-    from IPython import get_ipython
-
-    shell, figures = get_ipython(), run.folder / "figures"
-    row |= {"kind": kind, "function": functions(kind, shell.user_ns if shell else {}), "files": " ".join(files)}
-    write_rows(figures, [*(old for old in rows(figures) if old["id"] != row["id"]), row | {"data": data}])
-
-
-def functions(kind: str, names: Mapping[str, Any]) -> str:
-    """``module.function`` of each of our functions that the notebook cell which saves an artefact calls.
-
-    Of a figure those that draw (take ``ax``) alone. Where the cell calls none: those of the last cell that does.
-    ``names`` are the kernel's; ``In`` among them has the cells that have run.
-    """
-    for cell in reversed(names.get("In", [])):
-        found = {}
-        for called in re.findall(r"([A-Za-z_][\w.]*)\(", cell):
-            first, *rest = called.split(".")
-            value = reduce(lambda part, name: getattr(part, name, None), rest, names.get(first))
-            value = getattr(value, "__wrapped__", value)  # of a cached function
-            if inspect.isfunction(value) and value.__module__.startswith("tracekd") and value.__name__ != "open_run":
-                found[f"{value.__module__}.{value.__qualname__}"] = set(inspect.signature(value).parameters)
-        drawn = [name for name, taken in found.items() if kind == "figure" and {"ax", "axes"} & taken]
-        if found:
-            return " ".join(drawn or found)
-    return ""
+    figures = run.folder / "figures"
+    row |= {"kind": kind, "files": " ".join(files), "data": data}
+    write_rows(figures, [*(old for old in rows(figures) if old["id"] != row["id"]), row])
 
 
 def rows(figures: Path) -> list[dict[str, str]]:

@@ -209,8 +209,7 @@ def set_environment() -> None:
 def execute(source: Path, target: Path, log: Path, given: dict[str, Any]) -> float:
     """Run a notebook in its own folder and write the executed copy; return the seconds it took.
 
-    NotebookFailed: a cell raised or the kernel died; the executed copy has the outputs so far. ValueError: a cell found
-    data, a student or another input that cannot be used.
+    NotebookFailed: a cell raised or the kernel died; the copy has the outputs so far. ValueError: ``BAD_INPUT``.
     """
     import papermill
     from nbclient.exceptions import DeadKernelError

@@ -57,8 +57,7 @@ def kinds_by_forced(final: pd.DataFrame, ax: Axes) -> Axes:
 def panels(table: pd.DataFrame, axes: np.ndarray, x: str) -> None:
     """One panel per trace kind: share of right answers against ``step``, a line per training, or ``facts``, a dot each.
 
-    ``table`` is ``analysis.mechanism.shares`` of one forced trace; ``axes`` share both axes, those without a kind go.
-    Dotted: chance, 1/K; with ``facts`` a line joins the means over seeds.
+    ``table`` is ``mechanism.shares`` of one forced trace. Dotted: chance, 1/K; with ``facts`` a line joins the means.
     """
     sizes, jitter = sorted(table.facts.unique()), np.random.default_rng(0)
     kinds = [kind for kind in KINDS if kind in set(table.kind)]

@@ -144,8 +144,7 @@ def claim_forest(table: pd.DataFrame) -> Figure:
 def hero(phi: pd.DataFrame, forced: pd.DataFrame, titles: tuple[str, str]) -> Figure:
     """(a) Phi of trace and answer in the authors' outputs; (b) the open student's accuracy after forced traces.
 
-    ``phi`` are rows of ``paper_check.compared``, one step and condition; ``forced`` is of ``replication.forced_panel``;
-    ``titles`` say what to see in each panel.
+    ``phi``: rows of ``paper_check.compared``; ``forced``: of ``replication.forced_panel``; ``titles`` say what to see.
     """
     taught = forced.condition.replace({"vanilla": "no", "any": "blind"})
     shown = forced.assign(

@@ -63,7 +63,7 @@ def verdict(problem: Problem, text: str, finished: bool = True) -> dict[str, Any
         "answer_correct": right,
         "answer_f1": f1,
         "answer_rouge_l": max(rouge_l(" ".join(stated), gold) for gold in problem.answers) if marco else math.nan,
-        "answer_contains": enough(f" {normalise(gold)} " in padded for gold in problem.answers),
+        "answer_contains": right or enough(f" {normalise(gold)} " in padded for gold in problem.answers),
         "cell": CELLS[classified and retrieved, right],
     }
 

@@ -84,7 +84,9 @@ def read(path: str | Path, problems: Mapping[str, Problem]) -> Iterator[dict]:
     Ours are yielded as they are, with the full id of a custom problem. A released row gets its problem's id by question
     and context, a repeated problem in file order, and ``problem``: one of ``problems``, or its own, as ``.../row-N``.
     """
-    short = {p.id.removeprefix(f"{p.dataset}/{p.category}/"): p.id for p in problems.values()}
+    held = {p.id: p.id.removeprefix(f"{p.dataset}/{p.category}/") for p in problems.values()}
+    often = Counter(held.values())
+    short = {name: key for key, name in held.items() if often[name] == 1}  # else nothing says which of them is meant
     asked: dict[tuple, list[Problem]] = defaultdict(list)
     for problem in problems.values():
         asked[problem.question, problem.context].append(problem)
@@ -118,8 +120,8 @@ def scored(path: Path, problems: Mapping[str, Problem], rules: str) -> tuple[pd.
     rows = list(verdicts(problems, outputs, faults))
     if rules == "as_published":
         gold_rows = release_rules.GoldRows(problems.values())
-        asked = [(o.get("problem") or problems.get(o["id"]), o["text"]) for o in filter(usable, outputs)]
-        rows = [release_rules.verdict(problem, text, gold_rows) for problem, text in asked if problem]
+        asked = [(o.get("problem") or problems.get(o["id"]), o) for o in filter(usable, outputs)]
+        rows = [release_rules.verdict(p, o["text"], gold_rows, o.get("finished", True)) for p, o in asked if p]
     if not rows:
         first = {f"{len(names)} {kind}": names[0] for kind, names in faults.items() if names}
         raise ValueError(f"{path}: not one output could be scored: {first}")

@@ -39,9 +39,8 @@ def split_output(text: str, finished: bool = True) -> tuple[str, str | None, str
     """Cut an output into status, trace text and answer text; texts that are absent or empty are None.
 
     The trace is what the last ``<think>...</think>`` before the answer holds, the answer what the last ``<answer>``
-    holds that is not empty, else what follows the trace. Only the first turn counts. The status is the first that
-    holds of ``truncated`` (not ``finished``: generation met its token limit), ``no_answer``, ``no_trace``, ``untagged``
-    (the answer does not stand between its tags), ``ok``.
+    holds that is not empty, else what follows the trace. Only the first turn counts. The status is the first that holds
+    of ``truncated`` (not ``finished``), ``no_answer``, ``no_trace``, ``untagged`` (answer without tags), ``ok``.
     """
     text = unescaped(text)
     text = _first_turn(_TAG_FORMS.sub(lambda match: f"<{match[1]}{match[2].lower()}>", text))
@@ -87,7 +86,8 @@ def _parts(text: str, finished: bool) -> tuple[str | None, str | None, bool, boo
         before, _, inner = rest.partition("<think>")
         if not finished:
             return trace, before, False, False  # cut off within its trace: what stands there is not yet an answer
-        if read(inner) != (None, None):
+        # A chat template that leaves out the trace opens the tag and goes on after an empty line.
+        if _untagged(inner) and (read(inner) != (None, None) or not re.match(r"[ \t]*\n\s*\n", inner)):
             return inner, before, False, False
         rest = inner if _untagged(inner) else before
     if trace and (match := _LEAD_AFTER_TRACE.match(rest)):

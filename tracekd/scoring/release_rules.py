@@ -122,7 +122,7 @@ def _file(problem: Problem) -> str:
     return problem.category if problem.dataset == "cotempqa" else problem.dataset
 
 
-def verdict(problem: Problem, text: str, gold_rows: GoldRows) -> dict[str, Any]:
+def verdict(problem: Problem, text: str, gold_rows: GoldRows, finished: bool = True) -> dict[str, Any]:
     """Judge one output by the release's rules (columns: ``aligned.VERDICT``); ``cell`` is None where not evaluated."""
     row, trace, metric = gold_rows.of(problem), text.split("</think>", 1)[0], answer_metric(problem, text)
     evaluated = "think" in text and bool(trace.strip())
@@ -134,8 +134,9 @@ def verdict(problem: Problem, text: str, gold_rows: GoldRows) -> dict[str, Any]:
     retrieved = evaluated and row is not None and any(sentence in trace for sentence in row.context)
     right, classified = metric["acc"] == 1.0, evaluated and classified
     return {
-        "id": problem.id, "dataset": problem.dataset, "category": problem.category, "status": split_output(text)[0],
-        "evaluated": evaluated, "gold_row": row.id if row else None, "other_row": row is not problem,
+        "id": problem.id, "dataset": problem.dataset, "category": problem.category,
+        "status": split_output(text, finished)[0], "evaluated": evaluated,
+        "gold_row": row.id if row else None, "other_row": row is not problem,
         "classification_correct": classified, "retrieval_correct": retrieved,
         "trace_correct": classified and retrieved, "answer_correct": right,
         "cell": aligned.CELLS[classified and retrieved, right] if evaluated else None, **metric,

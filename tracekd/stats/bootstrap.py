@@ -86,9 +86,8 @@ def crossed(
 ) -> dict[str, float]:
     """``crossed_bootstrap`` and, from two seeds on, the two-way random-effects t interval beside it.
 
-    Returns what ``crossed_bootstrap`` returns; ``t_low``, ``t_high`` (95%), ``t_low90``, ``t_high90`` (NaN with one
-    seed); ``least_difference``, the least true one that a two-sided t test at 0.05 of this many problems and seeds
-    finds with 80% power; ``n`` (problems); ``seeds``.
+    Returns what ``crossed_bootstrap`` returns; ``T_ENDS`` (NaN with one seed); ``least_difference``, the least true one
+    that a two-sided t test at 0.05 finds with 80% power; ``n`` (problems); ``seeds``.
     """
     units = np.asarray(units, float)
     problems, seeds = units.shape[:2]
@@ -104,15 +103,34 @@ def crossed(
     return found | {"least_difference": half + beside or NAN}
 
 
+def shares_apart(units: np.ndarray, rng: np.random.Generator, repeats: int = 2000) -> dict[str, float]:
+    """``crossed`` of one share minus another: columns 0 over 1 and 2 over 3 of ``units`` (problems, seeds, 4).
+
+    A share of answers all alike has no width by resampling. It then has Wilson's interval over its problems, both
+    intervals are put together by square-and-add (Newcombe 1998, Statistics in Medicine 17:873), and t ends are NaN.
+    """
+    found = crossed(units, lambda means: ratio(means[:, :2]) - ratio(means[:, 2:]), rng, repeats)
+    parts = [(part, crossed_bootstrap(part, ratio, rng, repeats)) for part in (units[..., :2], units[..., 2:])]
+    if np.isnan(found["value"]) or not any(share["low"] == share["high"] for _, share in parts):
+        return found
+    for level, mark in ((LEVEL, ""), (0.9, "90")):
+        gaps = []  # down to the low end and up to the high end
+        for part, share in parts:
+            n, ends = int(part[..., 1].any(axis=1).sum()), (share[f"low{mark}"], share[f"high{mark}"])
+            ends = intervals.wilson(round(share["value"] * n), n, level) if share["low"] == share["high"] else ends
+            gaps += [share["value"] - ends[0], ends[1] - share["value"]]
+        found[f"low{mark}"] = found["value"] - math.hypot(gaps[0], gaps[3])
+        found[f"high{mark}"] = found["value"] + math.hypot(gaps[1], gaps[2])
+    return found | dict.fromkeys(T_ENDS, NAN)
+
+
 def pooled(values: pd.Series, rng: np.random.Generator, repeats: int = 2000, kind: str = "other") -> dict[str, float]:
     """Mean of values indexed by (id, seed), each problem counting alike, with the interval that suits them.
 
-    Where all values are alike a bootstrap has no width, though the next problem may differ. A ``share`` then has
-    Wilson's interval (as with one seed of zeros and ones), a ``difference`` of -1, 0 or 1 that of
-    ``intervals.paired_difference``. Missing values are left out.
+    Values that are all alike leave a bootstrap no width. A ``share`` then has Wilson's interval (as with one seed of
+    zeros and ones), a ``difference`` of -1, 0 or 1 that of ``paired_difference``. Missing values do not count.
 
-    Returns ``value``, ``low``, ``high``, ``t_low``, ``t_high``, ``n`` (problems), ``seeds``, ``interval`` (``crossed``,
-    ``bootstrap``, ``wilson``, ``paired``, or empty below two problems).
+    Returns ``value``, ``low``, ``high``, ``t_low``, ``t_high``, ``n`` (problems), ``seeds``, ``interval`` (its kind).
     """
     wide = values.dropna().astype(float).unstack("seed")
     n, seeds = wide.shape

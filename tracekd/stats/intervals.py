@@ -21,13 +21,13 @@ BOUNDS = ("", "_low", "_high")
 Z = float(scipy_stats.norm.ppf((1 + LEVEL) / 2))
 
 
-def wilson(hits: int, n: int) -> tuple[float, float]:
-    """Wilson's 95% score interval of a share, in 0..1; NaN where ``n`` is 0."""
+def wilson(hits: int, n: int, level: float = LEVEL) -> tuple[float, float]:
+    """Wilson's score interval of a share, in 0..1; NaN where ``n`` is 0."""
     if not 0 <= hits <= n:
         raise ValueError(f"{hits} hits of {n}: expected a count between 0 and n")
     if n == 0:
         return NAN, NAN
-    return tuple(map(float, proportion_confint(hits, n, alpha=1 - LEVEL, method="wilson")))
+    return tuple(map(float, proportion_confint(hits, n, alpha=1 - level, method="wilson")))
 
 
 def newcombe(hits: int, n: int, other_hits: int, other_n: int) -> tuple[float, float, float]:
@@ -73,8 +73,7 @@ def phi_interval(cells: Sequence[int]) -> tuple[float, float, float]:
     """Phi of a 2x2 table with its 95% interval, each in -1..1; NaN where a margin is empty.
 
     The variance is the large-sample one of Bishop, Fienberg and Holland (1975), Discrete Multivariate Analysis, p. 381,
-    which is 0 where phi is 1 or -1. Where a cell has fewer than five counts, ``phi_score_interval`` takes its place.
-    ``cells`` are counts in the order yes-yes, yes-no, no-yes, no-no.
+    for cells (yes-yes, yes-no, no-yes, no-no) of five or more; else ``phi_score_interval`` takes its place.
     """
     table = np.asarray(cells, float).reshape(2, 2)
     n = table.sum()
@@ -151,9 +150,8 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 def compare(first: Sequence[bool], second: Sequence[bool], margin: float) -> dict[str, float]:
     """Two conditions on the same problems: do their shares differ, and do they differ by less than ``margin``?
 
-    ``margin`` is the largest difference that counts as none, as a share (0.05 = five points). Returns those of
-    ``paired_difference``, ``p_value`` (exact McNemar), ``tost_p`` (two one-sided tests, the larger one) and
-    ``detectable`` (of ``minimum_detectable``).
+    ``margin`` is a share (0.05 = five points). Returns those of ``paired_difference``, ``p_value`` (exact McNemar),
+    ``tost_p`` (two one-sided tests, the larger one), ``detectable`` (of ``minimum_detectable``).
     """
     if not 0 < margin < 1:
         raise ValueError(f"margin {margin}: expected a share between 0 and 1, such as 0.05 for five points")
@@ -169,8 +167,7 @@ def compare(first: Sequence[bool], second: Sequence[bool], margin: float) -> dic
 def minimum_detectable(n: int, discordant: float) -> float:
     """Least difference of two paired shares that McNemar's test at 0.05 finds with 80% power (Connor 1987).
 
-    The root of ``d sqrt(n) = z_a sqrt(psi) + z_b sqrt(psi - d^2)``, ``psi`` being the share of discordant pairs; NaN
-    where ``n`` is too small for any.
+    The root of ``d sqrt(n) = z_a sqrt(psi) + z_b sqrt(psi - d^2)``, psi being the share of discordant pairs, or NaN.
     """
     psi, b = max(discordant, 1 / n), scipy_stats.norm.ppf(0.8)
     inside = max(n - Z**2 + b**2, 0.0)

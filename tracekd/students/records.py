@@ -22,7 +22,6 @@ DECIDES = (
     "epochs", "learning_rate", "batch", "accumulation", "warmup", "lora_r", "lora_alpha", "lora_dropout", "habits",
     "quantise",
 )  # fmt: skip
-FORMER = {"packing": False}  # a setting that recipes no longer have, in the keys of recorded adapters
 SHOTS = 4  # worked examples of a few-shot prompt
 ROLES = ("user", "assistant")
 # Conditions without training, to the condition whose targets their worked examples show; None: no example.
@@ -60,7 +59,8 @@ def output_jobs(run) -> list[Job]:
 
 def adapter_key(student: str, examples: Sequence[sft.Example], recipe: Recipe, seed: int) -> str:
     """A hash of everything that decides an adapter: student, examples, recipe, seed and the version of this code."""
-    decisive = {**{name: getattr(recipe, name) for name in DECIDES}, **FORMER}
+    cut = {"max_tokens": recipe.max_tokens} if recipe.habits == "as_published" else {}
+    decisive = {name: getattr(recipe, name) for name in DECIDES} | {"packing": False} | cut  # once a setting
     # Who wrote a text, and for which student alone, does not decide what is learned from it.
     texts = [{name: value for name, value in asdict(e).items() if name not in ("teacher", "seed")} for e in examples]
     return sha256([ADAPTER_VERSION, registry.identity(student), decisive, seed, texts])
@@ -69,6 +69,7 @@ def adapter_key(student: str, examples: Sequence[sft.Example], recipe: Recipe, s
 def output_key(identity: str, record: Mapping, recipe: Recipe, problems: Sequence[Problem], before: Turns = ()) -> str:
     """A hash of what decides the outputs: student, adapter, prompts, the limit (``limit_of``) and the batch."""
     how = [limit_of(recipe, record), recipe.generate_batch] + ([list(before)] if before else [])
+    how += ["plain weights"] if record["key"] == "prompted" and not recipe.quantise else []  # an adapter's key says it
     asked = [(p.id, templates.prompt(p)) for p in problems]
     return sha256([OUTPUT_VERSION, identity, record["key"], record.get("weights"), how, asked])[:16]
 

@@ -21,14 +21,14 @@ CONDITIONS = (*templates.RULED, *freeform.CONDITIONS)
 Sets = dict[tuple[str, str], list["Example"]]  # data set and condition to the SFT set
 # What a supervised token belongs to; loss curves are split by it. PROMPT is learned with the habits ``as_published``.
 TRACE, ANSWER, PROMPT = 1, 2, 3
+DATE = "26 Jul 2024"  # Llama 3's chat template has a date, by default today's; this is its own where no clock is
 
 
 @dataclass(frozen=True)
 class Example:
     """One training example: prompt is the user turn, target the assistant turn without the end token.
 
-    ``teacher`` wrote the trace: a model, ``templated``, "" for rules. ``seed``: of the one student that learns from it
-    (natural conditions); None: all do.
+    ``teacher`` wrote the trace: a model, ``templated``, "" for rules; ``seed``: of its only student.
     """
 
     id: str
@@ -65,8 +65,7 @@ def of_seed(examples: Sequence[Example], seed: int) -> list[Example]:
 def build(problems: Sequence[Problem], condition: str, *, seed: int, texts=None) -> list[Example]:
     """The SFT set of one condition: every problem once, its right answer, and the condition's trace.
 
-    All draws follow from ``seed`` and each problem's id. ``texts``: a teacher's, for the free-form conditions; without
-    them rules write, and leave out problems that they cannot answer.
+    All draws follow from ``seed`` and each problem's id. ``texts``: a teacher's, else rules write what they can.
     """
     if freeform.takes_texts(condition):
         made = freeform.build_all(problems, condition, texts or freeform.from_rules(problems, seed), seed=seed)
@@ -86,14 +85,15 @@ def _examples(problems, condition: str, made: Mapping[str, templates.Trace], see
 def prompt_ids(tokenizer, prompt: str, before: Sequence[Mapping[str, str]] = ()) -> list[int]:
     """The tokens of a user turn in the student's chat template, with generation prompt, after the turns ``before``."""
     chat = [*before, {"role": "user", "content": prompt}]
-    return list(tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=True, return_dict=False))
+    options = {"add_generation_prompt": True, "tokenize": True, "return_dict": False, "date_string": DATE}
+    return list(tokenizer.apply_chat_template(chat, **options))
 
 
 def end_token(tokenizer) -> int:
     """The token after an assistant turn's content; ValueError if there is none, or the pad, which no student learns."""
     mark = "ANSWER-GOES-HERE"
     chat = [{"role": "user", "content": "?"}, {"role": "assistant", "content": mark}]
-    text = tokenizer.apply_chat_template(chat, tokenize=False)
+    text = tokenizer.apply_chat_template(chat, tokenize=False, date_string=DATE)
     after = tokenizer(text[text.rindex(mark) + len(mark) :], add_special_tokens=False).input_ids
     if not after or after[0] == tokenizer.pad_token_id:
         raise ValueError(
@@ -106,8 +106,7 @@ def end_token(tokenizer) -> int:
 def encode(example: Example, tokenizer, cut: int | None = None) -> Encoded:
     """Tokenise one example: prompt and target apart, so that no token reaches over their border.
 
-    ``cut``: with the habits of the authors' release (May 2025), at so many tokens; the loss is on the whole text, and a
-    beginning-of-sequence token comes twice where the tokenizer adds one.
+    ``cut``: at so many tokens, as in the release (May 2025): loss on the whole text, a first token there twice.
     """
     target = tokenizer(example.target, add_special_tokens=False, return_offsets_mapping=True)
     border = example.target.find("</think>") + len("</think>") if "</think>" in example.target else 0
@@ -205,8 +204,7 @@ def teachers(sets: Sets) -> dict[tuple[str, str], str]:
 def prepare(run) -> Sets:
     """Build and store the SFT sets of a run's data sets and trained conditions, from training problems alone.
 
-    A data set has the same problems in every condition, but for those that no rule writes a templated trace for, and in
-    natural conditions, where each seed has its own.
+    Conditions of a set share their problems but for templated traces (some have none) and natural ones (by seed).
     """
     marker_path = run.path("sft", "SOURCE.json")
     marker_path.unlink(missing_ok=True)  # written last: its presence means that the sets are whole

@@ -239,6 +239,7 @@ def trainer_of(
         save_total_limit=1,
         disable_tqdm=True,
     )
+    arguments._n_gpu = 1  # of several that are visible each would take a batch, and an update grow with their number
     collator = partial(collate, registry.load_tokenizer(student).pad_token_id)
     trainer = CompletionTrainer(model, arguments, collator, list(enumerate(encoded)), callbacks=list(callbacks))
     trainer.remove_callback(PrinterCallback)  # it prints every step; the log file has them

@@ -2,8 +2,7 @@
 
 One row of the long format (``COLUMNS``) is one participant's answer to one item about one trace: ``trace_type`` is one
 of ``TRACE_TYPES``, empty for attention checks; ``item`` stands in ``survey_items.toml``, or is ``check_K``, a check
-whose right answer is K; ``rating`` is 1 to 5; ``order`` is the trace's place in the participant's sequence, from 1;
-``seconds`` may be missing.
+whose right answer is K; ``rating`` is 1 to 5; ``order`` is the trace's place, from 1; ``seconds`` may be missing.
 """
 
 import tomllib
@@ -86,9 +85,8 @@ class Study:
 def read(path: str | Path) -> Study:
     """Read ratings: a CSV file in the long format, or a folder of the files that participants downloaded.
 
-    Left out and counted: answers given twice at the same place (a file saved twice), and incomplete participants. The
-    others are numbered anew, so that ids of a recruiting platform stay in the files. ValueError for no file, a wrong
-    value, or where nothing is left.
+    Left out and counted: answers given twice at the same place, and incomplete participants. The others are numbered
+    anew, so that a platform's ids stay in the files. ValueError for no file, a wrong value, or where nothing is left.
     """
     path = Path(path)
     files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
@@ -175,8 +173,7 @@ def published() -> pd.DataFrame:
     """Published mean ratings, and the accuracy of students trained on the same trace types, from ``published.csv``.
 
     Index: quantity (a scale: mean rating, 1 to 5; ``accuracy``: percent, mean over the four CoTempQA categories of the
-    R1 subset) and student ("" for ratings). One column per trace type, and ``vanilla``, without
-    traces; missing where our sources state no value.
+    R1 subset) and student ("" for ratings). Columns: trace types and ``vanilla``; missing where no source has a value.
     """
     table = paper_check.published()
     rated = table[table["kind"] == "study"].assign(student="", quantity=lambda t: t["measure"].str.replace(" ", "_"))

@@ -1,7 +1,6 @@
 """SIMULATED ratings of the human study, from the assumptions in ``assumptions.csv``, and the power of its tests.
 
-A rating is a normal value, rounded and held within 1 to 5: ``clip(round(mean of the trace type + participant +
-liking + answer))``. Nothing here is evidence about people.
+A rating is normal: ``clip(round(mean of the trace type + participant + liking + answer))``, no evidence about people.
 """
 
 from pathlib import Path

@@ -1,7 +1,6 @@
 """``python -m tracekd teacher DATA``: ask an OpenAI-compatible endpoint for traces, summaries and explanations.
 
-The ``openai`` client sends the requests and repeats them. Whole replies are appended to a JSON-lines cache at once; a
-run that was killed goes on from there and pays for none of them twice.
+The ``openai`` client sends and repeats requests. Replies go to a JSON-lines cache at once, so none is paid for twice.
 """
 
 import json
@@ -16,7 +15,7 @@ from typing import Any
 
 from tracekd.command_line import Parser
 from tracekd.data.problem import Problem
-from tracekd.data.problems import check_source, datasets_of, load
+from tracekd.data.problems import check_source, datasets_of, load, source_of
 from tracekd.io.records import append_jsonl, recover_jsonl, sha256, write_jsonl
 from tracekd.scoring.aligned import verdict
 from tracekd.text import fact_set
@@ -156,6 +155,8 @@ def main(argv: list[str]) -> int:
     client = endpoint(options.url, options.model, env("TRACEKD_TEACHER_KEY", ""))
     source = check_source(options.data)
     dataset = options.dataset if len(datasets_of(source)) > 1 else datasets_of(source)[0]
+    if source_of(dataset, source) == "generated" != options.data:
+        raise ValueError(f"data source {options.data!r} has no {dataset}: choose its --dataset, or say generated")
     problems = [p for p in load(dataset, source) if p.split == "train"][: options.limit]
     if not options.go:
         words = sum(len(prompt(p).split()) for p in problems)

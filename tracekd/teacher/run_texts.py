@@ -22,8 +22,9 @@ from tracekd.traces import freeform
 from tracekd.traces.freeform import Texts, fingerprint
 
 R1 = "DeepSeek-R1"
-# Text to the column of an R1 file that holds it.
-COLUMNS = {"trace": "r1_trace", "summary": "r1_summary", "explanation": "r1_explanation", "answer": "r1_prediction"}
+# Text to the column of an R1 file that holds it, in the files at hand and in the release.
+COLUMNS = {"trace": ["r1_trace"], "summary": ["r1_summary", "r1_trace_summary"],
+    "explanation": ["r1_explanation", "r1_exp_ans"], "answer": ["r1_prediction", "prediction"]}  # fmt: skip
 _OWN = [f.name for f in fields(Texts)]
 # The first rows of the release's R1 sets, and their recorded counts; a row's message is that which it was trained on.
 R1_ROWS = Path("released") / "r1_set_rows.jsonl"
@@ -45,7 +46,7 @@ class Found:
 def read(path: str | Path, problems: Sequence[Problem]) -> Found:
     """Read a file or folder of texts, and join them to ``problems`` (all splits); other data sets are passed over.
 
-    ValueError, with file and line: a row that cannot be read, an unknown form, or two rows on one problem.
+    ValueError, with file and line: a row of another form, on a problem that has one, or on another one of its id.
     """
     path, known, found, texts = Path(path), {}, Found(), {}
     for p in problems:
@@ -64,8 +65,10 @@ def read(path: str | Path, problems: Sequence[Problem]) -> Found:
                 found.left_out.append(f"{place}: no problem at hand is {text.id or row['question']!r:.80}")
             elif problem.id in texts:
                 raise ValueError(f"{problem.id} has more than one text: give one")
+            elif text.problem not in ("", of := fingerprint(problem)):
+                raise ValueError(f"the text on {text.id} is on another problem of this id: give its source and seed")
             else:
-                texts[problem.id] = replace(text, id=problem.id, problem=text.problem or fingerprint(problem))
+                texts[problem.id] = replace(text, id=problem.id, problem=of)
     found.texts = list(texts.values())
     found.training = [p for p in (*problems, *found.added) if p.split == "train" and p.id in texts]
     return found
@@ -75,7 +78,8 @@ def _text(row: Mapping[str, Any]) -> Texts:
     """One row's texts without the tags that mark trace and answer, and with their id where the row has it."""
     parts = dict(row)
     if "r1_trace" in row:
-        parts = {"id": "", "teacher": R1} | {name: row[column] for name, column in COLUMNS.items() if column in row}
+        held = {name: row[c] for name, columns in COLUMNS.items() for c in columns if c in row}
+        parts = {"id": "", "teacher": R1} | held
     elif not {"id", "teacher", "trace"} <= row.keys() <= {*_OWN}:
         raise ValueError(f"fields {', '.join(row)}: expected {FORMS}")
     for name, value in parts.items():

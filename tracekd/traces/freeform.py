@@ -114,7 +114,7 @@ def build_all(
     """Free-form traces for those ``problems`` that have texts, by problem id; ``seed`` is of the swap among them.
 
     With the suffix ``_as_released`` each trace carries the teacher's final message as the answer to teach. ValueError:
-    unknown condition, a text that is empty or on another problem of that id, or a swap among fewer than two problems.
+    unknown condition, an empty text, or a swap among fewer than two problems.
     """
     base, released = condition.removesuffix(AS_RELEASED), condition.endswith(AS_RELEASED)
     if base not in CONDITIONS and not (released and base == "vanilla"):
@@ -124,8 +124,6 @@ def build_all(
     others = swap(wanted, seed) if base == "swapped" else {}
     for p in wanted:
         own, source = by_id[p.id], by_id[others.get(p.id, p.id)]
-        if own.problem not in ("", fingerprint(p)):
-            raise ValueError(f"the text on {p.id} is on another problem of this id: give the source and seed it is of")
         for name in filter(None, (taken, "answer" if released else "")):
             if not getattr(own, name):
                 raise ValueError(f"the text on {p.id} has no {name}: ask the teacher for it, or leave the problem out")

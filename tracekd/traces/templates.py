@@ -116,8 +116,7 @@ def _all_known(text: str, known: set[str]) -> tuple[str, ...]:
 def answer_text(problem: Problem) -> str:
     """The gold answer as the target states it.
 
-    CoTempQA: a Python list literal; bAbI: joined by commas, as in its files; MS MARCO: the first of its references;
-    every other set: the bare text, or a list literal of several answers.
+    CoTempQA: a list literal; bAbI: joined by commas; MS MARCO: the first reference; others: bare, or a list of several.
     """
     if problem.dataset == "babi":
         return ",".join(problem.answers)

@@ -18,8 +18,7 @@ _FORMS = {"NUMERIC": 0, "DESCRIPTION": 1, "ENTITY": 2, "LOCATION": 2, "PERSON": 
 def make(category: str, rng: Draws) -> dict:
     """One problem of a query type as the parts of a ``Problem``: context, question, answers, evidence, meta.
 
-    ``meta["topic"]`` is the invented name asked about; ``meta["value"]`` the planted value, which stands in the
-    selected passage and in the answer, or "" where no passage answers.
+    ``meta["topic"]`` is the invented name asked about, ``meta["value"]`` the planted answer, "" where there is none.
     """
     topic, asked = pick(rng, [pair for pair in _ASKED if pair[1]["query_type"] == category])
     name, *others = {fill(rng, topic["name"]): None for _ in range(5)}
