@@ -120,5 +120,4 @@ def test_a_scored_answer_that_is_greedy_is_the_answer(tokenizer, model, monkeypa
     ((reply,),) = ask([(problem, [Variant("empty", "")])])
     plain = separate(tuned, tokenizer, problem, Variant("empty", ""))
     expected = f"<think></think> <answer>{templates.answer_text(problem)}</answer>", True, len(turn.gold)
-    assert (reply.text, reply.finished, reply.n_tokens) == plain[2:] == expected
-    assert reply.logp_gold > -1
+    assert (reply.text, reply.finished, reply.n_tokens) == plain[2:] == expected and reply.logp_gold > -1

@@ -18,8 +18,7 @@ JSON = st.recursive(
 @given(st.lists(st.dictionaries(st.text(), JSON, max_size=4), max_size=5))
 def test_rows_survive(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("r") / "rows.jsonl"
-    assert records.write_jsonl(path, rows) == len(rows)
-    assert list(records.read_jsonl(path)) == rows
+    assert records.write_jsonl(path, rows) == len(rows) and list(records.read_jsonl(path)) == rows
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -32,8 +31,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
 
     with pytest.raises(OSError, match="disk full"):
         records.write_jsonl(path, failing())
-    assert json.loads(path.read_text()) == {"old": True}
-    assert list(tmp_path.iterdir()) == [path]
+    assert json.loads(path.read_text()) == {"old": True} and list(tmp_path.iterdir()) == [path]
 
 
 @given(st.integers(0, 200))

@@ -5,12 +5,13 @@ import json
 import re
 import tomllib
 
+import numpy as np
 import pytest
 from committed import AFTER, CORRECT, cell, claim_of, forced, row, rows
 from conftest import ROOT
 
 from tracekd import __main__, config
-from tracekd.analysis import paper_check, recorded
+from tracekd.analysis import paper_check, recorded, replication
 from tracekd.analysis.tables import percent, points
 from tracekd.interventions import tables
 from tracekd.stats import intervals
@@ -172,9 +173,12 @@ def no_clear_need():
 def limits():
     sizes = [claim_of(CORRECT), claim_of(CORRECT, "cotempqa"), forced("correct", dataset="cotempqa")]
     assert {one.seeds for one in (forced("correct"), forced("incorrect"), *sizes)} == {3}  # "three seeds"
+    two = recorded.load().verdicts.query("dataset == 'babi' and training_problems == 1000 and n_facts == 2")
+    lost = replication.difference(two, "correct", "incorrect", np.random.default_rng(1))
     shares = rows("08_accuracy_table").groupby("dataset").value.max()
     best = (shares.babi, shares.cotempqa, rows("08_marco", question="has an answer", measure="right").value.max())
-    return [*(f"{one.training_problems:,}" for one in sizes), *(f"{share:.0%}" for share in best), "147", "376"]
+    said = [*(f"{one.training_problems:,}" for one in sizes), *(f"{share:.0%}" for share in best), "147", "376"]
+    return [*said, f"{lost['n']}", *(f"{100 * lost[end]:.1f}" for end in ("value", "low", "high"))]
 
 
 def given_away():
@@ -243,8 +247,9 @@ def claim_independence():
     assert {*printed.dataset} == {"marco"} and (printed.phi < 0).all()  # "all MS MARCO's (negative correlation)"
     assert claim_of(AFTER, "marco").verdict == "inconclusive" and "marco" not in {*found[1].dataset}
     common, key = paper_check.dependent(paper_check.load(recorded.FOLDER).compared, common=True), "rejected_holm"
-    counts = [(found[0].p_value < 0.05).sum(), *map(len, (found[0], printed, ours, found[1]))]
-    counts += [*common.loc[AS[2], ["tables", key]], common[key][AS[0]]]
+    before = [(table.p_value < 0.05).sum() for table in found]
+    counts = [before[0], *map(len, (found[0], printed, ours, found[1])), before[1]]
+    counts += [*common.loc[AS[2], ["tables", key]], common[key][AS[0]], *common.rejected[[AS[2], AS[0]]]]
     return [*map(str, counts), *(number for name in ("babi", "cotempqa") for number in student(AFTER, name))]
 
 
@@ -331,7 +336,7 @@ def test_the_claims_table_is_small_and_nothing_beside_it_is_unchecked():
     matrices = [followed("matrix", verdict) for verdict in (
         "follows to the digit", "does not follow from the released outputs", NO_OUTPUTS)]  # fmt: skip
     sizes = [claim_of(CORRECT, name).n for name in ("babi", "cotempqa", "marco")]
-    asked = [f"{n}" for n in (*sizes, rows("08_accuracy_table", dataset="marco").problems.max(), found.seeds)]
+    asked = [f"{n}" for n in (*sizes, found.seeds)]
     assert numbers(above) == [*asked, f"{intervals.LEVEL:.0%}", "90%"]  # the verdicts' (``replication``)
     assert numbers(below) == [f"{n}" for n in (exact, exact + missing, missing, others, sum(matrices), *matrices)]
 

@@ -187,8 +187,7 @@ def test_any_change_of_the_package_runs_01_again(stage, edit):
 
 def test_steps_see_parameters_profile_data_texts_earlier_steps_and_lost_files(stage):
     house, _, folder, why = stage
-    assert why(SEED=5) == "changed: parameter SEED"
-    assert "profile cpu" in why(profile="cpu")
+    assert why(SEED=5) == "changed: parameter SEED" and "profile cpu" in why(profile="cpu")
     assert why(source=str(house / "figures")).startswith("changed: the data source")
     (ratings := house / "ratings.csv").write_text("1\n")
     assert why(RATINGS=str(ratings)) == "changed: parameter RATINGS"

@@ -57,8 +57,7 @@ def test_answers_are_taken_from_alternatives(gold, text, predicted, acc):
 def test_gold_row_is_the_first_that_contains_the_answer():
     first, second = employer(1, ("Orion Press",)), employer(2, ("Orion",))
     rows = release_rules.GoldRows([first, second])
-    assert rows.of(second) is first
-    assert rows.of(employer(3, ("Nova",))) is None
+    assert rows.of(second) is first and rows.of(employer(3, ("Nova",))) is None
     assert rows.of(employer(4, ("Orion",), category="mix")) is None
 
 

