@@ -29,7 +29,7 @@ figures = Path(FOLDER) / PROFILE / "figures"
 (figures / "tables/01_one.csv").write_text("x\\n1\\n")
 (figures / "MANIFEST.csv").write_text(
     "id,kind,caption,notebook,files,data,student,source,n,seed,profile,commit\\n"
-    f"01_one,table,A caption.,01_first,f,tables/01_one.csv,tables/01_one.csv,none,generated,1,121,{PROFILE},abc\\n"
+    f"01_one,table,A caption.,01_first,tables/01_one.csv,tables/01_one.csv,none,generated,1,121,{PROFILE},abc\\n"
 )
 """
 

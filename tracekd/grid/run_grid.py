@@ -162,7 +162,7 @@ def check(run, command: str, missing: Sequence[Job]) -> None:
     if missing:
         what = "adapters" if command == "train" else "outputs files"
         raise FileNotFoundError(
-            f"{len(missing)} {what} are missing in {run.folder}, or made of other data or settings (first "
+            f"{len(missing)} {what} are missing or damaged in {run.folder}, or of other data or settings (first "
             f"{'/'.join(map(str, missing[0]))}): make them with\n"
             f"    python -m tracekd {command} --profile {run.profile.name}"
         )
