@@ -140,8 +140,7 @@ def test_unfinished_jobs_and_outputs_of_another_adapter_are_open_and_stay_out(ru
     path, rows = records.outputs_path(runs[0], *job), forced_traces.rows_path(runs[0], *job)
     with changed(path, "".join(path.read_text().splitlines(keepends=True)[:-1])):
         done, rest = recorded.finished(runs[0])
-        assert rest == [job] and len(done) == 5
-        assert (*job, 8) not in jobs(recorded.record(runs[:1], tmp_path))
+        assert rest == [job] and len(done) == 5 and (*job, 8) not in jobs(recorded.record(runs[:1], tmp_path))
     assert forced_traces.answered(runs[0], chosen, *job)
     record = records.adapter_path(runs[0], *job) / "record.json"
     # The record of an adapter trained anew has other weights: these outputs are not its.

@@ -103,8 +103,7 @@ def test_all_three_sets_are_found_in_their_real_layout_and_cached(repositories, 
     assert not [path for path in asked if "test-00000" in path or "validation-0" in path]
     # The cache has all of it: with no network at all the same comes again, drawn and kept by query_id.
     again, _ = client("http://127.0.0.1:9", tmp_path, "cotempqa", "babi", "marco")
-    assert again.pop("probe")[0] == "generated" and found.pop("probe")
-    assert again == found
+    assert again.pop("probe")[0] == "generated" and found.pop("probe") and again == found
 
 
 @pytest.mark.parametrize(

@@ -148,11 +148,14 @@ def paper_check_of_ours():
     found = recorded.load().verdicts.query("training_problems == 183 and pub_answer_correct == 1")
     found = found.groupby("condition").status.agg(lambda part: f"{(part == 'truncated').sum()} of the {len(part)}")
     yield f"{found.r1_explanation} right ones with explanations, {found.r1} with R1's traces."
-    family = rows("08_accuracy_table", training_problems=183).set_index("condition")[["published", "value"]]
-    messages = family.loc[[f"{c}_as_released (DeepSeek-R1)" for c in ("r1", "r1_summary", "vanilla")]]
-    assert (family[:7].idxmin() == "r1 (DeepSeek-R1)").all() and (messages.iloc[0] < messages.iloc[2]).all()
-    said = "have {:.1%}, {:.1%} and {:.1%} by the published metric, and {:.1%}, {:.1%} and {:.1%} by our rule."
-    yield said.format(*messages.to_numpy().ravel("F"))
+    family = rows("08_r1").set_index("condition")[["published", "by_category", "value"]]
+    gold = family[~family.index.str.contains("as_released|prompted")].sort_values("by_category")
+    assert (gold.idxmin() == "r1 (DeepSeek-R1)").all()
+    yield "({:.1%}; the others {:.1%} to {:.1%})".format(*gold.by_category.iloc[[0, 1, -1]])
+    yield f"the student has {family.published['prompted']:.1%} by the published metric."
+    kinds = [f"{c}_as_released (DeepSeek-R1)" for c in ("r1", "r1_summary", "r1_explanation", "vanilla")]
+    for column, words in (("published", "over all"), ("by_category", "averaged"), ("value", "over all")):
+        yield "{:.1%}, {:.1%}, {:.1%} and {:.1%} {}".format(*family.loc[kinds, column], words)
     yield "All 183 messages are right by the published metric; our rule takes 88, because"  # counted in test_teacher
     shares = rows("08_accuracy_table", training_problems=1567).set_index("condition").published
     yield "the same order there: {}, {} and {}.".format(*(percent(shares[c]) for c in recorded.CORE))

@@ -276,13 +276,13 @@ def claim_r1():
     # The table has means of four categories to three decimals; a half is rounded up.
     kinds = ["r1", "r1_summary", "r1_explanation", "vanilla", "correct"]
     shares = accuracy.loc[["Llama-3.2-1B-Instruct", "Qwen3-1.7B"], kinds].astype(float).to_numpy().ravel() + 1e-9
-    found = rows("08_accuracy_table", dataset="cotempqa", training_problems=183).set_index("condition")
+    found = rows("08_r1").set_index("condition")
     taught = [*(f"{kind} (DeepSeek-R1)" for kind in kinds[:3]), *kinds[3:], "swapped (DeepSeek-R1)"]
-    taught = found.loc[taught, ["published", "value"]].to_numpy().ravel("F")
+    taught = found.loc[taught, ["by_category", "value"]].to_numpy().ravel("F")
     untrained = row("08_accuracy_table", dataset="cotempqa", condition="prompted")
     counts = [released.another_problem, released.rows, 183, found.problems.max(), untrained.problems]
-    messages = found.published[[f"{kind}_as_released (DeepSeek-R1)" for kind in ("r1", "vanilla")]]
-    taught = map("{:.1%}".format, [untrained.published, *taught, *messages])
+    messages = found.by_category[[f"{kind}_as_released (DeepSeek-R1)" for kind in ("r1", "vanilla")]]
+    taught = map("{:.1%}".format, [found.by_category["prompted"], *taught, *messages])
     return [*(f"{share:.1f}%" for share in shares), *map(str, counts), *taught]
 
 
