@@ -153,10 +153,10 @@ def paper_check_of_ours():
     assert (gold.idxmin() == "r1 (DeepSeek-R1)").all()
     yield "({:.1%}; the others {:.1%} to {:.1%})".format(*gold.by_category.iloc[[0, 1, -1]])
     yield f"the student has {family.published['prompted']:.1%} by the published metric."
-    kinds = [f"{c}_as_released (DeepSeek-R1)" for c in ("r1", "r1_summary", "r1_explanation", "vanilla")]
-    for column, words in (("published", "over all"), ("by_category", "averaged"), ("value", "over all")):
-        yield "{:.1%}, {:.1%}, {:.1%} and {:.1%} {}".format(*family.loc[kinds, column], words)
-    yield "All 183 messages are right by the published metric; our rule takes 88, because"  # counted in test_teacher
+    kinds = [f"{c}_as_released (DeepSeek-R1)" for c in ("r1", "vanilla")]
+    yield "has {:.1%} by the published metric and that without traces {:.1%};".format(*family.published[kinds])
+    yield "averaged over categories they have {:.1%} and {:.1%}.".format(*family.by_category[kinds])
+    yield "All 183 messages are right by the published metric; our rule accepts 88, because"  # counted in test_teacher
     shares = rows("08_accuracy_table", training_problems=1567).set_index("condition").published
     yield "the same order there: {}, {} and {}.".format(*(percent(shares[c]) for c in recorded.CORE))
     asked = rows("08_marco", measure="right").set_index(["question", "condition"]).value
@@ -172,7 +172,7 @@ def paper_check_of_ours():
     babi = recorded.load().verdicts.query("dataset == 'babi' and training_problems == 1000")
     gains = [replication.difference(part, "incorrect", "correct", np.random.default_rng(1))
              for _, part in babi.groupby("n_facts")]  # fmt: skip
-    said = "is {} with one gold fact, {} with two (n = {}) and {} with three."
+    said = "gives {} with one gold fact, {} with two (n = {}) and {} with three: every"
     ends = [tables.points(gain["value"], gain["low"], gain["high"]) for gain in gains]
     yield said.format(ends[0].replace(" [", " points ["), ends[1], gains[1]["n"], ends[2])
     hidden = row("08_claims", claim=CORRECT, dataset="babi", reveals="none")
