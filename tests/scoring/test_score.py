@@ -10,7 +10,7 @@ from invented_outputs import LISTS, NOTHING, PROBLEM, REFERENCES, T
 from tracekd.data.problem import read_problems
 from tracekd.io.records import read_jsonl
 from tracekd.scoring import aligned
-from tracekd.text import normalise, word_f1
+from tracekd.text import normalise, quoted_list, word_f1
 
 
 @pytest.mark.parametrize(("problem", "text", "finished", "expected", "note"), aligned.example_cases())
@@ -28,6 +28,8 @@ def test_degrees_beside_the_verdict():
     assert found["retrieval_precision"] == pytest.approx(1 / 3)
     assert found["retrieval_recall"] == 1 and found["retrieval_any"] is True
     assert found["answer_f1"] == pytest.approx(2 / 3) and found["answer_contains"] is True
+    assert aligned.verdict(LISTS, r"<answer>['milk', 'foot\u00adball']</answer>")["answer_contains"]  # Python's escape
+    assert quoted_list("""['The words "and" "or" are two.']""") == ('The words "and" "or" are two.',)
 
 
 def test_marco_takes_the_best_reference():
