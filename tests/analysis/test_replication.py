@@ -68,9 +68,7 @@ def test_accuracies_are_in_the_figures_order_with_what_was_cut():
     share = found.set_index("condition").loc["correct", [*replication.PUBLISHED]]
     assert share.tolist() == pytest.approx([1, 20 / (20 + 1.959964**2), 1])
     # By category 3 of 3 and 0 of 1: their mean is 0.5, over all problems it is 0.75.
-    four = frame({"correct": [1] * 4}, dataset="cotempqa").assign(
-        category=list("aaab"), pub_answer_correct=[1, 1, 1, 0]
-    )
+    four = frame({"correct": [1] * 4}).assign(category=list("aaab"), pub_answer_correct=[1, 1, 1, 0])
     row = replication.accuracies(four, rng(), 20).iloc[0]
     assert (row.published, row.by_category) == (0.75, pytest.approx(0.5)) and row.by_category_low < row.by_category_high
     sizes = found[["training_problems", "condition"]].to_numpy().tolist()

@@ -156,6 +156,8 @@ def paper_check_of_ours():
     kinds = [f"{c}_as_released (DeepSeek-R1)" for c in ("r1", "vanilla")]
     yield "has {:.1%} by the published metric and that without traces {:.1%};".format(*family.published[kinds])
     yield "averaged over categories they have {:.1%} and {:.1%}.".format(*family.by_category[kinds])
+    sizes = recorded.load().verdicts.query("training_problems == 183").groupby("category").id.nunique()
+    yield f"*equal*, with {sizes.equal} problems, counts as much as *during* with {sizes.during}."
     yield "All 183 messages are right by the published metric; our rule accepts 88, because"  # counted in test_teacher
     shares = rows("08_accuracy_table", training_problems=1567).set_index("condition").published
     yield "the same order there: {}, {} and {}.".format(*(percent(shares[c]) for c in recorded.CORE))
