@@ -51,6 +51,13 @@ def each_of(known: Sequence[str]) -> Callable[[str], str]:
     return checked
 
 
+def count(text: str) -> int:
+    """A whole number from 1, as the type of an option."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number, 1 or more")
+    return int(text)
+
+
 profile_name = each_of(names())  # as the type of an option
 
 

@@ -54,9 +54,10 @@ def _allowed(root: Path = Path("/sys/fs/cgroup"), of: Path = Path("/proc/self/cg
     for line in of.read_text().splitlines() if of.exists() else ():
         _, kind, group = line.split(":", 2)
         if kind in ("", "memory"):  # version 2 has one tree for all, version 1 one for memory
-            file = root / kind / group.strip("/") / ("memory.limit_in_bytes" if kind else "memory.max")
-            said = file.read_text().strip() if file.exists() else "max"
-            found += [int(said)] if said.isdigit() else []
+            name, place = "memory.limit_in_bytes" if kind else "memory.max", Path(kind, group.strip("/"))
+            for file in (root / part / name for part in (place, *place.parents)):  # a batch job's may be above
+                said = file.read_text().strip() if file.exists() else "max"
+                found += [int(said)] if said.isdigit() else []
     return found
 
 

@@ -115,6 +115,7 @@ def test_memory_bounds_the_workers(monkeypatch, gib, workers):
     ("line", "file", "said", "expected"),
     [
         ("0::/job/1", "job/1/memory.max", "1073741824", 2**30),  # version 2
+        ("0::/job/1", "job/memory.max", "1073741824", 2**30),  # set above, as SLURM does
         ("0::/job/1", "job/1/memory.max", "max", 2**63),
         ("4:memory:/job", "memory/job/memory.limit_in_bytes", "2147483648", 2**31),  # version 1
         ("7:blkio:/job", "blkio/job/memory.max", "5", 2**63),  # not memory's tree

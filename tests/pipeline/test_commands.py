@@ -16,15 +16,15 @@ MISSPELT = [
     (["export", "--profile", "smoke", "--condition", "vanila"], "'vanilla'"),
     (["teacher", __file__, "--url", "http://localhost:9/v1", "--model", "m", "--workers=-1"], "-1"),
     (["leakage", "--dtaa", "x"], "'--data'"), (["mechanism", "--kinds", "correct,al_wrong"], "'all_wrong'"),
-    (["derive", "x", "--lst"], "'--list'"),
+    (["derive", "x", "--lst"], "'--list'"), (["bench", "train", "-n", "0"], "1 or more"),
+    (["mechanism", "--workers", "0"], "1 or more"), (["generate", "--workers=-1"], "1 or more"),
     (["score", "--dataset", "babi", "--rules", "alinged", "--problems", ".", "--outputs", "."], "'aligned'"),
     (["replication", "--profiles", "gird"], "'grid'"), (["bench", "trian"], "'train'"),
     (["student", "smollm2-135n"], "'smollm2-135m'"), (["survey", "biuld"], "'build'"), (["trian"], "'train'"),
 ]  # fmt: skip
 FILES = {
-    "missing": None, "folder": "", "empty": b"", "binary": bytes(range(256)) * 40,
+    "missing": None, "folder": "", "empty": b"", "binary": bytes(range(256)) * 40, "deep": b"[" * 10**5,
     "gzip that broke off": gzip.compress(b"{}" * 5000)[:30], "other keys": b'{"a": 1}\n{"a": 2}\n',
-    "deep": b"[" * 10**5,
 }  # fmt: skip
 TAKE_FILES = {
     "derive": ["derive", "{}"],
@@ -68,12 +68,10 @@ def test_a_bad_file_is_one_message(command, kind, capsys, tmp_path):
     """An exception that is let through would fail this test: the shell would show it as a traceback."""
     path = tmp_path / ("given.jsonl.gz" if "gzip" in kind else "given.jsonl")
     content = FILES[kind]
-    if content:
-        path.write_bytes(content)
-    elif content == b"":
-        path.touch()
-    elif content == "":
+    if content == "":
         path.mkdir()
+    elif content is not None:
+        path.write_bytes(content)
     code = __main__.main([word.format(path) for word in TAKE_FILES[command]])
     error = capsys.readouterr().err
     assert code in (1, 2) and error.strip() and "Traceback" not in error

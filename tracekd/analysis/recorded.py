@@ -229,8 +229,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--texts", default="", help="a teacher's traces that were trained on (default: TRACEKD_TEXTS)")
     parser.add_argument("--record", action="store_true", help="merge into figures/data/replication_*")
     options = parser.parse_args(argv)
-    about = {"data": options.data, "texts": options.texts}
-    runs = [open_run("replication", name, **about) for name in options.profiles.split(",")]
+    runs = [open_run("replication", p, data=options.data, texts=options.texts) for p in options.profiles.split(",")]
     for run in runs:
         for word, jobs in zip(("finished", "open"), finished(run), strict=True):
             print(f"{run.profile.name}, {word}: {len(jobs)} jobs" + "".join(f"\n  {d} {c} {s}" for d, c, s in jobs))

@@ -19,7 +19,7 @@ from pathlib import Path
 import pandas as pd
 
 from tracekd import config, machine
-from tracekd.command_line import Parser, profile_name
+from tracekd.command_line import Parser, count, profile_name
 from tracekd.data.problem import select
 from tracekd.data.problems import check_source, label_of, load
 from tracekd.grid import pool
@@ -76,10 +76,10 @@ def main(argv: list[str]) -> int:
     made.add_argument("--student", help="another than the profile's: a name, folder or Hub id")
     made.add_argument("--data", default="generated")
     made.add_argument("--dataset", default="babi")
-    made.add_argument("-n", type=int, default=16, help="examples or problems per turn (of the slow authors' way one)")
-    made.add_argument("--rounds", type=int, default=2, help="turns of each contender")
-    made.add_argument("--batch", type=int, help="examples per update, or problems at once (default: the recipe's)")
-    made.add_argument("--new-tokens", type=int, default=64, help="most tokens of an answer")
+    made.add_argument("-n", type=count, default=16, help="examples or problems per turn (of the slow authors' way one)")
+    made.add_argument("--rounds", type=count, default=2, help="turns of each contender")
+    made.add_argument("--batch", type=count, help="examples per update, or problems at once (default: the recipe's)")
+    made.add_argument("--new-tokens", type=count, default=64, help="most tokens of an answer")
     made.add_argument("--record", action="store_true", help="write the result to figures/data/, for notebook 03")
     options = made.parse_args(argv)
     profile = config.load(options.profile)

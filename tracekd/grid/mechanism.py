@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tracekd.command_line import Parser, each_of
+from tracekd.command_line import Parser, count, each_of
 from tracekd.config import ROOT
 from tracekd.interventions.from_scratch import KINDS, VARIANTS, Setting, finished
 from tracekd.io.records import append_jsonl, locked, recover_jsonl
@@ -73,15 +73,14 @@ def main(argv: list[str], folder: Path = ROOT / "figures" / "data") -> int:
     made.add_argument("--kinds", type=each_of(tuple(KINDS)), default=",".join(KINDS), help="comma-separated")
     made.add_argument("--students", type=each_of(tuple(STUDENTS)), default=",".join(STUDENTS), help="comma-separated")
     made.add_argument("--seeds", type=int, nargs="+", metavar="N", default=range(121, 141), help="121 to 140")
-    made.add_argument("--workers", type=int, default=1, metavar="N", help="processes at once, one thread each")
+    made.add_argument("--workers", type=count, default=1, metavar="N", help="processes at once, one thread each")
     made.add_argument("--record", action="store_true", help=f"add what is finished to figures/data/{FILE}")
     options = made.parse_args(argv)
     wanted = settings(options.kinds.split(","), options.seeds, options.students.split(","))
     path = Path(os.environ.get("TRACEKD_RUNS") or ROOT / "runs") / "mechanism" / "trainings.jsonl"
-    for number, record in enumerate(complete(path, wanted, options.workers), 1):
+    for i, record in enumerate(complete(path, wanted, options.workers), 1):
         about = ", ".join(f"{name} {record[name]}" for name in ("kind", "facts", "seed", "smeared", "steps", "seconds"))
-        last = record["curve"][-1]
-        print(f"{number}/{len(wanted)} {about}: {last['own']}/{record['test']} right by itself", flush=True)
+        print(f"{i}/{len(wanted)} {about}: {record['curve'][-1]['own']}/{record['test']} right by itself", flush=True)
     if options.record:
         whole = [record for record in recover_jsonl(path) if record["version"] == Setting.version]
         new = table(whole)  # in place of the same trainings that are recorded, here or elsewhere

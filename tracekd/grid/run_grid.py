@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tracekd.command_line import Parser, profile_name
+from tracekd.command_line import Parser, count, profile_name
 from tracekd.config import load, nearest
 from tracekd.data.problem import Problem, key, select
 from tracekd.data.problems import kept as kept_problems
@@ -229,7 +229,7 @@ def _options(command: str, argv: list[str]) -> argparse.Namespace:
         made.add_argument("--texts", default="", help="a teacher's texts, or templated (default: TRACEKD_TEXTS, auto)")
     made.add_argument("--first-seed", type=int, default=121, help="of the run; its other seeds follow")
     made.add_argument("--shard", default="0/1", metavar="i/n", help="do every n-th job, beginning with the i-th from 0")
-    made.add_argument("--workers", type=int, metavar="N", help="processes at once (default: cores, as memory allows)")
+    made.add_argument("--workers", type=count, metavar="N", help="processes at once (default: cores, as memory allows)")
     made.add_argument("--list", action="store_true", help="print this shard's jobs and do nothing")
     for name in ("dataset", "condition", "seed"):
         made.add_argument(f"--{name}", help=f"only this {name}")
@@ -238,10 +238,7 @@ def _options(command: str, argv: list[str]) -> argparse.Namespace:
     if command == "generate":
         made.add_argument("--trained", action="store_true", help="only students with an adapter: the jobs of `train`")
         made.add_argument("--untrained", action="store_true", help="only the others: zero-shot and few-shot")
-    options = made.parse_args(argv)
-    if options.workers is not None and options.workers < 1:
-        raise ValueError(f"--workers {options.workers}: expected 1 or more")
-    return options
+    return made.parse_args(argv)
 
 
 def export(run, jobs: Iterable[Job], folder: Path) -> None:

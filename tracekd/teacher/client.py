@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tracekd.command_line import Parser
+from tracekd.command_line import Parser, count
 from tracekd.data.problem import Problem
 from tracekd.data.problems import check_source, datasets_of, load, source_of
 from tracekd.io.records import append_jsonl, recover_jsonl, sha256, write_jsonl
@@ -143,15 +143,12 @@ def main(argv: list[str]) -> int:
     add("data", metavar="DATA", help="generated, hub, a folder, or a file of your own problems")
     add("--dataset", default="cotempqa", help="which set of DATA; its training problems are asked")
     add("--out", type=Path, default="runs/teacher/texts.jsonl", help="texts of problems answered right")
-    add("--limit", type=int, help="only the first so many problems")
+    add("--limit", type=count, help="only the first so many problems")
     add("--url", default=env("TRACEKD_TEACHER_URL", ""), help="up to /v1 (else TRACEKD_TEACHER_URL)")
     add("--model", default=env("TRACEKD_TEACHER_MODEL", ""), help="its name (else TRACEKD_TEACHER_MODEL)")
-    add("--max-tokens", type=int, default=4096, help="a longer reply is not used (default: 4096)")
+    add("--max-tokens", type=count, default=4096, help="a longer reply is not used (default: 4096)")
     add("--go", action="store_true", help="ask; without it only the number of requests is printed")
     options = made.parse_args(argv)
-    for name in ("limit", "max_tokens"):
-        if (value := getattr(options, name)) is not None and value < 1:
-            raise ValueError(f"--{name.replace('_', '-')} {value}: expected 1 or more")
     client = endpoint(options.url, options.model, env("TRACEKD_TEACHER_KEY", ""))
     source = check_source(options.data)
     dataset = options.dataset if len(datasets_of(source)) > 1 else datasets_of(source)[0]
