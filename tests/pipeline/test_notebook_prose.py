@@ -103,6 +103,9 @@ def released_outputs():
     yield "the right facts in {} to {} outputs.".format(*(facts.both + facts.trace_only).agg(["min", "max"]))
     yield f"phi is {facts.phi.min():.2f} to {facts.phi.max():.2f}, and four of the six reject independence"
     assert ((facts.p_holm < 0.05).sum(), len(facts)) == (4, 6)
+    right = row("08_ledger", dataset="cotempqa", student="Llama-3.2-1B-Instruct", condition="incorrect",
+                measure="answer correct")[["printed", "as_published"]]  # fmt: skip
+    yield "with incorrect traces {:.0f} are right, in the released ones {:.0f})".format(*right.astype(float))
     pair = {"rules": "id-aligned", "dataset": "babi", "first": "vanilla", "second": "incorrect"}
     gap = cell("06_contrasts", "difference", student="Llama-3.2-1B-Instruct", **pair)
     yield f"{100 * gap:.1f} points compared with no traces"
@@ -229,8 +232,8 @@ def mechanism():
     yield f"still {longer}; over the {hidden.n} problems whose wrong trace reveals nothing it is {moved(hidden)}"
     yield f"after an empty trace it answers {percent(forced('incorrect', 'empty').value)} right"
     assert own("all_wrong", variant="empty") == 0  # "the small one never"
-    yield f"`vanilla` then answers {percent(own('vanilla', variant='gold'))} right"
-    foreign = (percent(own("foreign", variant=variant)) for variant in ("wrong_facts", "gold"))
+    foreign = [percent(own("foreign", variant=variant)) for variant in ("wrong_facts", "gold")]
+    yield f"lifts `vanilla` to {percent(own('vanilla', variant='gold'))} right and lowers `foreign` to {foreign[1]}."
     yield "better after one wrong fact ({}) than after the right one ({})".format(*foreign)
 
 

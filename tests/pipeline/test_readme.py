@@ -143,7 +143,9 @@ def finding_of_reading_backwards():
     assert tables.sign(forced("any")) == "inconclusive"
     falls = (f"{-100 * found[end]:.0f}" for end in ("value", "high", "low"))
     dates = forced("incorrect", dataset="cotempqa")
-    return [*falls, f"{found.n}", *(f"{-100 * dates[end]:.1f}" for end in ("value", "high", "low"))]
+    where = {"dataset": "cotempqa", "training_problems": 1567, "effect": "total_all", "reveals": "all"}
+    more = (f"{-100 * cell('08_effects', 'value', condition=c, **where):.0f}" for c in ("incorrect", "vanilla"))
+    return [*falls, f"{found.n}", *(f"{-100 * dates[end]:.1f}" for end in ("value", "high", "low")), *more]
 
 
 def caption():
@@ -164,17 +166,22 @@ def no_clear_need():
     assert (gains < 0).to_dict() == {"babi": False, "cotempqa": True, "marco": False}  # "only on CoTempQA"
     assert babi[["low90", "high90", "t_low90", "t_high90"]].abs().max() < babi.margin == 0.05  # "equivalent"
     right, wrong = (f"{level['babi', 1000, kind]:.1%}" for kind in ("correct", "incorrect"))
-    falls = (f"{-100 * dates[end]:.1f}" for end in ("estimate", "high", "low"))
+    falls = [f"{-100 * dates[end]:.1f}" for end in ("estimate", "high", "low")]
     ends = (f"{100 * babi[end]:+.1f}" for end in ("low90", "high90"))
-    return [right, wrong, "90%", *ends, f"{babi.n}", *falls, f"{level['cotempqa', 1567, 'correct']:.1%}", f"{dates.n}"]
+    marco = claim_of(CORRECT, "marco").estimate, cell(
+        "08_marco", "value", measure="right", condition="correct", question="has an answer")  # fmt: skip
+    of = f"{100 * level['cotempqa', 1567, 'correct']:.1f}", f"{intervals.LEVEL:.0%}"
+    said = [right, wrong, "90%", *ends, f"{babi.n}", falls[0], *of, *falls[1:], f"{dates.n}"]
+    return [*said, *(f"{abs(100 * share):.1f}" for share in marco)]
 
 
 def limits():
     sizes = [claim_of(CORRECT), claim_of(CORRECT, "cotempqa"), forced("correct", dataset="cotempqa")]
     assert {one.seeds for one in (forced("correct"), forced("incorrect"), *sizes)} == {3}  # "three seeds"
     shares = rows("08_accuracy_table").groupby("dataset").value.max()
+    hidden = row("08_claims", claim=CORRECT, dataset="babi", reveals="none")
     best = (shares.babi, shares.cotempqa, rows("08_marco", question="has an answer", measure="right").value.max())
-    return [*(f"{one.training_problems:,}" for one in sizes), *(f"{share:.0%}" for share in best), "147", "376"]
+    return [*(f"{one.training_problems:,}" for one in sizes), *(f"{share:.0%}" for share in best), "229", f"{hidden.n}"]
 
 
 def given_away():
@@ -193,21 +200,16 @@ def small_student():
 
 
 def reported():
-    after = (cell("06_associations", "p_answer_given_trace", rules=rules, step="trace", **QWEN) for rules in AS[::2])
+    found = (row("06_associations", rules=rules, step="trace", **QWEN) for rules in AS[::2])
+    after = [one[f"p_answer_given_{trace}"] for one in found for trace in ("trace", "not_trace")]
     return ["28%", *map("{:.0%}".format, after)]  # the first: see claim_28
 
 
 FINDINGS = {
-    "The 28%": reported,
-    "**Do traces need": no_clear_need,
-    "- **In outputs": finding_of_the_label,
-    "- **A student trained on correct": finding_of_following,
-    "- **On bAbI": finding_of_reading_backwards,
-    "*(a) Phi": caption,
-    "**What limits": limits,
-    "Half of": given_away,
-    "**Why might": small_student,
-}
+    "The 28%": reported, "**Do traces need": no_clear_need, "- **In outputs": finding_of_the_label,
+    "- **A student trained on correct": finding_of_following, "- **On bAbI": finding_of_reading_backwards,
+    "*(a) Phi": caption, "**What limits": limits, "Half of": given_away, "**Why might": small_student,
+}  # fmt: skip
 
 
 def test_each_number_of_the_findings_is_the_tables():
@@ -278,7 +280,8 @@ def claim_r1():
     taught = [*(f"{kind} (DeepSeek-R1)" for kind in kinds[:3]), *kinds[3:], "swapped (DeepSeek-R1)"]
     taught = found.loc[taught, ["by_category", "value"]].to_numpy().ravel("F")
     untrained = row("08_accuracy_table", dataset="cotempqa", condition="prompted")
-    counts = [released.another_problem, released.rows, 183, found.problems.max(), untrained.problems]
+    part = [released.another_problem, released.rows, released.rows // 4]  # of four files
+    counts = [*part, 183, found.problems.max(), untrained.problems]
     messages = found.by_category[[f"{kind}_as_released (DeepSeek-R1)" for kind in ("r1", "vanilla")]]
     taught = map("{:.1%}".format, [found.by_category["prompted"], *taught, *messages])
     return [*(f"{share:.1f}%" for share in shares), *map(str, counts), *taught]

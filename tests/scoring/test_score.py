@@ -47,10 +47,8 @@ def test_score_joins_by_id_and_counts_what_it_cannot_join():
         {"id": LISTS.id, "text": "<answer>milk</answer>", "finished": True},
         {"id": PROBLEM.id, "text": "<answer>['Orion']</answer>", "finished": True},
         {"id": PROBLEM.id, "text": "<answer>['Other']</answer>", "finished": True},
-        {"id": "cotempqa/equal/9999", "text": "x"},
-        {"id": 7},
-        {"id": NOTHING.id, "text": "x", "finished": "false"},
-    ]
+        {"id": "cotempqa/equal/9999", "text": "x"}, {"id": 7}, {"id": NOTHING.id, "text": "x", "finished": "false"},
+    ]  # fmt: skip
     faults = {}
     rows = list(aligned.verdicts({p.id: p for p in (PROBLEM, LISTS, NOTHING)}, outputs, faults))
     assert [(row["id"], row["answer_correct"]) for row in rows] == [(LISTS.id, False), (PROBLEM.id, True)]

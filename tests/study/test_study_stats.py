@@ -1,5 +1,7 @@
 """The study's tests against textbook and hand-worked values, planted effects, and none."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -73,12 +75,7 @@ def test_none_is_rejected_at_the_nominal_rate_and_a_planted_effect_is_found():
 def test_describe_by_hand_and_by_seed():
     points = {"P1": 1, "P2": 2, "P3": 4, "P4": 5}
     rated = pd.DataFrame(
-        [
-            (who, kind, item, point)
-            for who, point in points.items()
-            for kind in study.TRACE_TYPES
-            for item in study.scale_of()
-        ],
+        [(who, kind, item, points[who]) for who, kind, item in product(points, study.TRACE_TYPES, study.scale_of())],
         columns=["participant", "trace_type", "item", "rating"],
     )
     one, same, other = (stats.describe(rated, np.random.default_rng(s), 19) for s in (1, 1, 2))
