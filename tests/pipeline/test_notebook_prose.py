@@ -156,14 +156,15 @@ def paper_check_of_ours():
     assert (gold.idxmin() == "r1 (DeepSeek-R1)").all()
     yield "({:.1%}; the others {:.1%} to {:.1%})".format(*gold.by_category.iloc[[0, 1, -1]])
     yield f"the student has {family.published['prompted']:.1%} by the published metric."
-    kinds = [f"{c}_as_released (DeepSeek-R1)" for c in ("r1", "vanilla")]
-    yield "has {:.1%} by the published metric and that without traces {:.1%};".format(*family.published[kinds])
-    yield "averaged over categories they have {:.1%} and {:.1%}.".format(*family.by_category[kinds])
+    kinds = [f"{c}_as_released (DeepSeek-R1)" for c in ("r1", "vanilla", "swapped")]
+    yield "has {:.1%} by the published metric and that without traces {:.1%};".format(*family.published[kinds[:2]])
+    yield "averaged over categories they have {:.1%} and {:.1%}. With".format(*family.by_category[kinds[:2]])
+    yield "(`swapped_as_released`) it is {:.1%} and {:.1%}:".format(*family.loc[kinds[2]])
     sizes = recorded.load().verdicts.query("training_problems == 183").groupby("category").id.nunique()
     yield f"*equal*, with {sizes.equal} problems, counts as much as *during* with {sizes.during}."
     yield "All 183 messages are right by the published metric; our rule accepts 88, because"  # counted in test_teacher
-    shares = rows("08_accuracy_table", training_problems=1567).set_index("condition").published
-    yield "the same order there: {}, {} and {}.".format(*(percent(shares[c]) for c in recorded.CORE))
+    shares = rows("08_accuracy_table", training_problems=1567).set_index("condition").published[[*recorded.CORE]]
+    yield "the same order there: {}, {} and {}.".format(*map(percent, shares))
     asked = rows("08_marco", measure="right").set_index(["question", "condition"]).value
     yield "({} and {};".format(*(percent(asked["has an answer", c]) for c in recorded.CORE[:2]))
     yield f"it is right on {percent(asked['has none', 'correct'])} of the questions without"

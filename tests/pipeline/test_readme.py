@@ -280,9 +280,8 @@ def claim_r1():
     taught = [*(f"{kind} (DeepSeek-R1)" for kind in kinds[:3]), *kinds[3:], "swapped (DeepSeek-R1)"]
     taught = found.loc[taught, ["by_category", "value"]].to_numpy().ravel("F")
     untrained = row("08_accuracy_table", dataset="cotempqa", condition="prompted")
-    part = [released.another_problem, released.rows, released.rows // 4]  # of four files
-    counts = [*part, 183, found.problems.max(), untrained.problems]
-    messages = found.by_category[[f"{kind}_as_released (DeepSeek-R1)" for kind in ("r1", "vanilla")]]
+    counts = [released.another_problem, n := released.rows, n // 4, 183, found.problems.max(), untrained.problems]
+    messages = found.by_category[[f"{kind}_as_released (DeepSeek-R1)" for kind in ("r1", "swapped", "vanilla")]]
     taught = map("{:.1%}".format, [found.by_category["prompted"], *taught, *messages])
     return [*(f"{share:.1f}%" for share in shares), *map(str, counts), *taught]
 
