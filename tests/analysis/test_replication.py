@@ -115,8 +115,7 @@ def judged(verdicts, repeats=50) -> pd.DataFrame:
         ("no difference", -0.04, 0.04, tables.SUPPORTED), ("no difference", -0.30, -0.06, tables.NOT_SUPPORTED),
         ("no difference", 0.03, 0.06, tables.INCONCLUSIVE), ("higher", 0.06, 0.2, tables.SUPPORTED),
         ("higher", 0.01, 0.2, tables.INCONCLUSIVE),  # higher, but perhaps not by what counts
-        ("higher", -0.09, 0.04, tables.NOT_SUPPORTED),
-        ("lower", -0.3, -0.06, tables.SUPPORTED),
+        ("higher", -0.09, 0.04, tables.NOT_SUPPORTED), ("lower", -0.3, -0.06, tables.SUPPORTED),
     ],
 )  # fmt: skip
 def test_decisions_follow_the_stated_rules(rule, low, high, verdict):

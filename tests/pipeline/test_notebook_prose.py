@@ -175,6 +175,14 @@ def paper_check_of_ours():
     for found, words in ((forced("correct"), "accuracy by"), (forced("incorrect"), "same change is")):
         yield f"{words} {tables.points(found.value, found.low, found.high)} points"
     yield on_dates("answers {} right and the one trained on incorrect traces {}.", "correct gold, incorrect gold")
+    kinds = [("Uniform wrong traces give", "cotempqa"), ("The release's kind of wrong traces gives", "cotempqa")]
+    kinds = [claim_of(f"{k} the same accuracy as the default kind", d) for k, d in (*kinds, (kinds[1][0], "babi"))]
+    said = [tables.points(one.estimate, one.low, one.high) for one in kinds]
+    yield f"uniform ones change accuracy by {said[0].replace(' ', ' points ', 1)}, the release's by {said[1]} (one"
+    yield f"may be worse than the default: {said[2]} (one seed, n = {kinds[2].n})."
+    wrong = (forced(c, dataset="cotempqa") for c in ("incorrect", "incorrect_as_published", "incorrect_uniform"))
+    words = "by {:+.1f} points with the default kind, {:+.1f} with the release's and {:+.1f} with the uniform one"
+    yield words.format(*(100 * one.value for one in wrong))
     babi = recorded.load().verdicts.query("dataset == 'babi' and training_problems == 1000")
     gains = [replication.difference(part, "incorrect", "correct", np.random.default_rng(1))
              for _, part in babi.groupby("n_facts")]  # fmt: skip

@@ -75,9 +75,8 @@ def test_a_wrong_value_is_named_by_file_and_line(tmp_path, column, value):
         (b"", "no CSV file"), (b"participant,item\n1,2\n", "no column problem"),
         (",".join(study.COLUMNS).encode() + b"\n", "0 rows read"),
         (",".join(study.COLUMNS).encode() + b"\n1,2\n", "line 2: trace_type ''"),
-        (b'participant,"item\n', "no (CSV file|column)"),
+        (b'participant,"item\n', "no (CSV file|column)"), (b"participant,\x81\n", "no CSV file"),
         (pd.DataFrame(person("P1")).to_csv(index=False).rstrip("\n").encode() + b",what else\n", "no CSV file"),
-        (b"participant,\x81\n", "no CSV file"),
     ],
 )  # fmt: skip
 def test_what_is_no_file_of_ratings_is_named(tmp_path, content, named):

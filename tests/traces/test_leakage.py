@@ -23,15 +23,11 @@ STORY = Problem(
     "Where is Mary?", ("garden",), (0,), "train",
 )  # fmt: skip
 LEAKS = [
-    (("Mary went to the garden.",), RIGHT),
-    (("John went to the kitchen.",), "none"),
-    (("Sandra went to the garden.",), "names"),
+    (("Mary went to the garden.",), RIGHT), (("John went to the kitchen.",), "none"), ((), "none"), (None, "none"),
     (("mary went to the garden", "Sandra went to the garden."), "derives"),  # lower-cased, as the release states facts
-    (("Mary moved to the garden.",), "derives"),  # no fact of the context
+    (("Sandra went to the garden.",), "names"), (("Mary moved to the garden.",), "derives"),  # no fact of the context
     (("The gardener left.",), "none"),  # no whole word
-    ((), "none"),
-    (None, "none"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("facts", "level"), LEAKS)
