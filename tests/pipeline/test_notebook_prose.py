@@ -158,7 +158,7 @@ def paper_check_of_ours():
     yield f"the student has {family.published['prompted']:.1%} by the published metric."
     kinds = [f"{c}_as_released (DeepSeek-R1)" for c in ("r1", "vanilla", "swapped")]
     yield "has {:.1%} by the published metric and that without traces {:.1%};".format(*family.published[kinds[:2]])
-    yield "averaged over categories they have {:.1%} and {:.1%}. With".format(*family.by_category[kinds[:2]])
+    yield "averaged over categories they have {:.1%} and {:.1%}. So".format(*family.by_category[kinds[:2]])
     yield "(`swapped_as_released`) it is {:.1%} and {:.1%}:".format(*family.loc[kinds[2]])
     sizes = recorded.load().verdicts.query("training_problems == 183").groupby("category").id.nunique()
     yield f"*equal*, with {sizes.equal} problems, counts as much as *during* with {sizes.during}."
