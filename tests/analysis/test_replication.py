@@ -106,18 +106,15 @@ def judged(verdicts, repeats=50) -> pd.DataFrame:
 
 
 # 90% intervals by hand, margin 0.05.
-@pytest.mark.parametrize(
-    ("rule", "low", "high", "verdict"),
-    [
-        ("not lower", -0.045, -0.035, tables.SUPPORTED),  # lower, by less than what counts
-        ("not lower", -0.075, -0.005, tables.INCONCLUSIVE),  # the same difference, measured worse
-        ("not lower", -0.18, -0.08, tables.NOT_SUPPORTED), ("not higher", 0.06, 0.20, tables.NOT_SUPPORTED),
-        ("no difference", -0.04, 0.04, tables.SUPPORTED), ("no difference", -0.30, -0.06, tables.NOT_SUPPORTED),
-        ("no difference", 0.03, 0.06, tables.INCONCLUSIVE), ("higher", 0.06, 0.2, tables.SUPPORTED),
-        ("higher", 0.01, 0.2, tables.INCONCLUSIVE),  # higher, but perhaps not by what counts
-        ("higher", -0.09, 0.04, tables.NOT_SUPPORTED), ("lower", -0.3, -0.06, tables.SUPPORTED),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("rule", "low", "high", "verdict"), [
+    ("not lower", -0.045, -0.035, tables.SUPPORTED),  # lower, by less than what counts
+    ("not lower", -0.075, -0.005, tables.INCONCLUSIVE),  # the same difference, measured worse
+    ("not lower", -0.18, -0.08, tables.NOT_SUPPORTED), ("not higher", 0.06, 0.20, tables.NOT_SUPPORTED),
+    ("no difference", -0.04, 0.04, tables.SUPPORTED), ("no difference", -0.30, -0.06, tables.NOT_SUPPORTED),
+    ("no difference", 0.03, 0.06, tables.INCONCLUSIVE), ("higher", 0.06, 0.2, tables.SUPPORTED),
+    ("higher", 0.01, 0.2, tables.INCONCLUSIVE),  # higher, but perhaps not by what counts
+    ("higher", -0.09, 0.04, tables.NOT_SUPPORTED), ("lower", -0.3, -0.06, tables.SUPPORTED),
+])  # fmt: skip
 def test_decisions_follow_the_stated_rules(rule, low, high, verdict):
     assert replication.decide(rule, ends(low, high), 0.05) == verdict
     # A second interval that gives another verdict makes it inconclusive; one that agrees changes nothing.

@@ -66,16 +66,13 @@ def test_hidden_records_repeats_and_missing_selections_are_counted(tmp_path, cap
     assert [record.args for record in caplog.records] == [*hidden, (1, "100"), (1, 5)]
 
 
-@pytest.mark.parametrize(
-    ("changes", "field", "value"),
-    [
-        ({"query": " "}, "query", "' '"), ({"query_type": "COLOUR"}, "query_type", "'COLOUR'"),
-        ({"query_id": "a/b"}, "query_id", "'a/b'"), ({"answers": "a lake"}, "answers", "'a lake'"),
-        ({"answers": [3]}, "answers", r"\[3\]"), ({"passages": "text"}, "passages.passage_text", "None"),
-        ({"passages": {"passage_text": ["a", "b"], "is_selected": [1]}}, "passages.is_selected", r"\[1\]"),
-        ({"passages": {"passage_text": ["a"], "is_selected": [2]}}, "passages.is_selected", r"\[2\]"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("changes", "field", "value"), [
+    ({"query": " "}, "query", "' '"), ({"query_type": "COLOUR"}, "query_type", "'COLOUR'"),
+    ({"query_id": "a/b"}, "query_id", "'a/b'"), ({"answers": "a lake"}, "answers", "'a lake'"),
+    ({"answers": [3]}, "answers", r"\[3\]"), ({"passages": "text"}, "passages.passage_text", "None"),
+    ({"passages": {"passage_text": ["a", "b"], "is_selected": [1]}}, "passages.is_selected", r"\[1\]"),
+    ({"passages": {"passage_text": ["a"], "is_selected": [2]}}, "passages.is_selected", r"\[2\]"),
+])  # fmt: skip
 def test_a_field_that_cannot_be_read_is_named_with_file_line_and_value(tmp_path, changes, field, value):
     (tmp_path / "x.jsonl").write_text(lines([record(0), record(1, **changes)]))
     with pytest.raises(ValueError, match=rf"x\.jsonl, line 2: {field} is .*{value}.*, expected "):

@@ -65,54 +65,45 @@ def second(**change):
     return lines(ROW | {"index": 3532}, ROW | {"index": 3533} | change)
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "words"),
-    [
-        ("mix_test.jsonl", second(facts=[1]), r"line 2: facts is \[1\]"),
-        ("mix_test.jsonl", second(facts=["Ada likes tea."]), "line 2: .*Ada likes tea."),
-        ("mix_test.jsonl", second(question=["x"]), "line 2: question"),
-        ("mix_test.jsonl", second(triple_element="S9"), "line 2: triple_element is 'S9'"),
-        ("mix_test.jsonl", second(index=5000), "line 2: index is 5000.*3532"),
-        ("mix_test.jsonl", second(index=3532), "line 2: '0000' is in line 1"),
-        ("other.jsonl", second(), "equal.json"),
-        ("train.csv", CSV.replace(",answer\n", "\n"), "line 2: answer missing"),
-        ("train.csv", CSV.replace("['Ann went to the attic.']\"", "['Nobody.']\""), "line 2: answer_passage is 'No"),
-        ("train.csv", CSV.replace("['Ann went to the attic.', 'Bo", "'Ann', 'Bo"), "line 2: passages"),
-        ("train.csv", CSV.replace("single-supporting-fact", "single"), "line 2: query_type is 'single'"),
-        ("train.csv", CSV.replace(",attic", ","), "line 2: answer is ''"),
-        ("tasks.tar.gz", "no archive", "cannot be read"),
-        ("d.parquet", "PAR1nothing", ""),
-    ],
-)
+@pytest.mark.parametrize(("name", "text", "words"), [
+    ("mix_test.jsonl", second(facts=[1]), r"line 2: facts is \[1\]"),
+    ("mix_test.jsonl", second(facts=["Ada likes tea."]), "line 2: .*Ada likes tea."),
+    ("mix_test.jsonl", second(question=["x"]), "line 2: question"),
+    ("mix_test.jsonl", second(triple_element="S9"), "line 2: triple_element is 'S9'"),
+    ("mix_test.jsonl", second(index=5000), "line 2: index is 5000.*3532"),
+    ("mix_test.jsonl", second(index=3532), "line 2: '0000' is in line 1"),
+    ("other.jsonl", second(), "equal.json"),
+    ("train.csv", CSV.replace(",answer\n", "\n"), "line 2: answer missing"),
+    ("train.csv", CSV.replace("['Ann went to the attic.']\"", "['Nobody.']\""), "line 2: answer_passage is 'No"),
+    ("train.csv", CSV.replace("['Ann went to the attic.', 'Bo", "'Ann', 'Bo"), "line 2: passages"),
+    ("train.csv", CSV.replace("single-supporting-fact", "single"), "line 2: query_type is 'single'"),
+    ("train.csv", CSV.replace(",attic", ","), "line 2: answer is ''"),
+    ("tasks.tar.gz", "no archive", "cannot be read"),
+    ("d.parquet", "PAR1nothing", ""),
+])  # fmt: skip
 def test_wrong_files_are_named_with_line_and_value(tmp_path, name, text, words):
     with pytest.raises(ValueError, match=rf"(?s){re.escape(name)}.*{words}"):
         problems.read_any(write(tmp_path / name, text))
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        (STORY.replace("\t1", ""), "line 3: .*Where is Mary"),
-        (STORY.replace("\t1", "\t7"), "line 3: supporting fact is 7"),
-        (STORY.replace("2 John", "John"), "line 2: line is 'John moved"),
-        (STORY.replace("2 John", "9 John"), "line 2: number is 9"),
-    ],
-)
+@pytest.mark.parametrize(("text", "words"), [
+    (STORY.replace("\t1", ""), "line 3: .*Where is Mary"),
+    (STORY.replace("\t1", "\t7"), "line 3: supporting fact is 7"),
+    (STORY.replace("2 John", "John"), "line 2: line is 'John moved"),
+    (STORY.replace("2 John", "9 John"), "line 2: number is 9"),
+])  # fmt: skip
 def test_wrong_lines_of_an_archive_are_named(tmp_path, text, words):
     with pytest.raises(ValueError, match=rf"(?s){TASK}.*{words}"):
         problems.read_any(archive(tmp_path / "tasks.tar.gz", {f"en/{TASK}": text}))
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        STORY + SECOND,
-        (STORY + SECOND).replace("\n", "\r\n"),
-        (STORY + SECOND).replace("1 Mary", "1  Mary ").replace(" went", "  went"),
-        "\n\n" + STORY + "\n" + SECOND + "\n\n",
-        STORY + "4 John went to the hall.\n5 Where is John?\thall\t4\n" + SECOND,
-    ],
-)
+@pytest.mark.parametrize("text", [
+    STORY + SECOND,
+    (STORY + SECOND).replace("\n", "\r\n"),
+    (STORY + SECOND).replace("1 Mary", "1  Mary ").replace(" went", "  went"),
+    "\n\n" + STORY + "\n" + SECOND + "\n\n",
+    STORY + "4 John went to the hall.\n5 Where is John?\thall\t4\n" + SECOND,
+])  # fmt: skip
 def test_the_first_question_of_each_story_of_the_papers_english_tasks(tmp_path, caplog, text):
     other = {"en-10k/" + TASK: SECOND, "hn/" + TASK: SECOND, "en/qa3_three-supporting-facts_train.txt": SECOND}
     archive(tmp_path / "tasks.tar.gz", {"en/" + TASK.replace("train", "test"): text, **other})

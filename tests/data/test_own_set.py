@@ -51,19 +51,16 @@ def test_ids_splits_and_repeats(tmp_path, caplog):
     assert Counter((p.category, p.split) for p in found)["thing", "test"] == 1
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"evidence": [2]}, "line 2: evidence is 2"), ({"evidence": [True]}, "line 2: evidence is True"),
-        ({"answers": "X"}, "line 2: answers is 'X'"), ({"context": []}, "line 2: context"),
-        ({"category": 3}, "line 2: category is 3"), ({"category": "a|b"}, r"line 2: category is 'a\|b'"),
-        ({"split": "dev"}, "line 2: split is 'dev'"), ({"id": "q0"}, "line 2: 'q0' is in line 1"),
-        ({"answers": ["(3, 4)"]}, r"line 2: '\(3, 4\)'"), ({"answers": ["?!"]}, r"line 2: '\?!'"),
-        ({"answers": ["\\boxed{5}"]}, "line 2: .*boxed"),
-        ({"context": ["a", "struck &lt;/s&gt; out"]}, "line 2: 'struck"),
-        ({"context": ["<think>", "x"]}, "line 2: '<think>'"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("change", "words"), [
+    ({"evidence": [2]}, "line 2: evidence is 2"), ({"evidence": [True]}, "line 2: evidence is True"),
+    ({"answers": "X"}, "line 2: answers is 'X'"), ({"context": []}, "line 2: context"),
+    ({"category": 3}, "line 2: category is 3"), ({"category": "a|b"}, r"line 2: category is 'a\|b'"),
+    ({"split": "dev"}, "line 2: split is 'dev'"), ({"id": "q0"}, "line 2: 'q0' is in line 1"),
+    ({"answers": ["(3, 4)"]}, r"line 2: '\(3, 4\)'"), ({"answers": ["?!"]}, r"line 2: '\?!'"),
+    ({"answers": ["\\boxed{5}"]}, "line 2: .*boxed"),
+    ({"context": ["a", "struck &lt;/s&gt; out"]}, "line 2: 'struck"),
+    ({"context": ["<think>", "x"]}, "line 2: '<think>'"),
+])  # fmt: skip
 def test_errors_name_line_and_value(tmp_path, change, words):
     (tmp_path / "mine.jsonl").write_text(lines(own(0), own(1) | change), encoding="utf-8")
     with pytest.raises(ValueError, match=rf"mine\.jsonl, {words}"):
@@ -81,22 +78,19 @@ def test_every_accepted_answer_is_scored_right_when_it_is_given(text):
     assert aligned.verdict(p, templates.target(p, templates.build(p, "correct")))["answer_correct"]
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "words"),
-    [
-        ("mine", lines(*small(split="train")), "'place' 2 train and 0 test"),
-        # The repeated training problem is left out, so that "thing" has none.
-        ("mine", lines(own(0, split="train"), own(1, split="test"), own(0, "thing", id="a", split="train"),
-                       own(9, "thing", split="test")), "'thing' 0 train and 1 test"),
-        ("mine", lines(*small(), own(7, "A!"), own(8, "A?")), r"'A\?'"),
-        ("mine", lines(*small(), own(7, "Dogs. What")), "'Dogs. What'"),
-        ("mine", "{nope\n", "line 1"),
-        ("mine", json.dumps(small()), "line 1: expected a JSON object"),
-        ("mine", "\n", "holds no problem"),
-        ("mine", lines({"facts": [], "question": "q", "answer": []}), "line 1: id, category, context, answers missing"),
-        ("CoTempQA", lines(*small()), "'CoTempQA'"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("name", "content", "words"), [
+    ("mine", lines(*small(split="train")), "'place' 2 train and 0 test"),
+    # The repeated training problem is left out, so that "thing" has none.
+    ("mine", lines(own(0, split="train"), own(1, split="test"), own(0, "thing", id="a", split="train"),
+                   own(9, "thing", split="test")), "'thing' 0 train and 1 test"),
+    ("mine", lines(*small(), own(7, "A!"), own(8, "A?")), r"'A\?'"),
+    ("mine", lines(*small(), own(7, "Dogs. What")), "'Dogs. What'"),
+    ("mine", "{nope\n", "line 1"),
+    ("mine", json.dumps(small()), "line 1: expected a JSON object"),
+    ("mine", "\n", "holds no problem"),
+    ("mine", lines({"facts": [], "question": "q", "answer": []}), "line 1: id, category, context, answers missing"),
+    ("CoTempQA", lines(*small()), "'CoTempQA'"),
+])  # fmt: skip
 def test_sets_that_no_run_could_use_are_refused_at_loading(tmp_path, name, content, words):
     path = tmp_path / f"{name}.jsonl"
     path.write_text(content, encoding="utf-8")

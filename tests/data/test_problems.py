@@ -89,14 +89,11 @@ def test_leaks_and_repeats_leave_training_and_the_test_split_stays_whole():
     assert "2 of 2 test problems (100.0%)" in near_duplicate_lines({"own": [near]}, {"own": [one, again]})
 
 
-@pytest.mark.parametrize(
-    ("problems", "value"),
-    [
-        ([problem(0), problem(0)], "'own/a/train-0'"), ([problem(0, evidence=(1,))], r"\(1,\)"),
-        ([problem(0, split="dev")], "'dev'"),
-        ([problem(0), problem(1, split="test", context=("fact 0",))], r"q\?"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("problems", "value"), [
+    ([problem(0), problem(0)], "'own/a/train-0'"), ([problem(0, evidence=(1,))], r"\(1,\)"),
+    ([problem(0, split="dev")], "'dev'"),
+    ([problem(0), problem(1, split="test", context=("fact 0",))], r"q\?"),
+])  # fmt: skip
 def test_bad_sets_are_refused_with_the_value(problems, value):
     with pytest.raises(ValueError, match=value):
         P.check(problems)

@@ -24,18 +24,15 @@ RECORDED = Path(__file__).resolve().parents[2] / "figures" / "data"
 ASK = "While Ada was working for Mill, which position did Ada at the same time?"
 
 
-@pytest.mark.parametrize(
-    ("event", "other", "name"),
-    [
-        ((2001, 2005), (2001, 2005), "equal"),
-        ((2001, 2005), (2001, 2003), "during"),  # shared start
-        ((2003, 2003), (2001, 2005), "during"),  # a date in an interval
-        ((2005, 2005), (2001, 2005), "during"),  # a date at its end
-        ((2001, 2005), (2003, 2009), "overlap"),
-        ((2001, 2005), (2005, 2009), None),  # nothing shared but an end
-        ((2001, 2005), (2006, 2009), None),
-    ],
-)
+@pytest.mark.parametrize(("event", "other", "name"), [
+    ((2001, 2005), (2001, 2005), "equal"),
+    ((2001, 2005), (2001, 2003), "during"),  # shared start
+    ((2003, 2003), (2001, 2005), "during"),  # a date in an interval
+    ((2005, 2005), (2001, 2005), "during"),  # a date at its end
+    ((2001, 2005), (2003, 2009), "overlap"),
+    ((2001, 2005), (2005, 2009), None),  # nothing shared but an end
+    ((2001, 2005), (2006, 2009), None),
+])  # fmt: skip
 def test_relations_of_intervals(event, other, name):
     assert relate(event, other) == name
 
@@ -64,35 +61,29 @@ MEANWHILE = (
 )
 
 
-@pytest.mark.parametrize(
-    ("facts", "question", "answers", "literal"),
-    [
-        # Gold keeps the facts of one date: of several the latest; "who" keeps an interval that holds the one date.
-        ((LONG, *DATES, "Ada holds the position of c from 2002 to 2004."), ASK, "b", "a b c"),
-        ((LONG, *ONE), WHO, "Bo Cy", "Bo Cy"),
-        ((LONG, *ONE, "Di works for Mill in 2005."), WHO, "Di", "Bo Cy Di"),
-        # Gold adds what a second person did meanwhile in another relation; not where it keeps to one date.
-        (("Bo holds the position of clerk from 2000 to 2009.", *MEANWHILE), OTHER, "clerk Loom", "clerk"),
-        (("Bo holds the position of clerk in 2002.", *MEANWHILE), OTHER, "clerk", "clerk"),
-        (MEANWHILE, OTHER, "", ""),
-    ],
-)
+@pytest.mark.parametrize(("facts", "question", "answers", "literal"), [
+    # Gold keeps the facts of one date: of several the latest; "who" keeps an interval that holds the one date.
+    ((LONG, *DATES, "Ada holds the position of c from 2002 to 2004."), ASK, "b", "a b c"),
+    ((LONG, *ONE), WHO, "Bo Cy", "Bo Cy"),
+    ((LONG, *ONE, "Di works for Mill in 2005."), WHO, "Di", "Bo Cy Di"),
+    # Gold adds what a second person did meanwhile in another relation; not where it keeps to one date.
+    (("Bo holds the position of clerk from 2000 to 2009.", *MEANWHILE), OTHER, "clerk Loom", "clerk"),
+    (("Bo holds the position of clerk in 2002.", *MEANWHILE), OTHER, "clerk", "clerk"),
+    (MEANWHILE, OTHER, "", ""),
+])  # fmt: skip
 def test_the_two_habits_and_the_literal_reading(facts, question, answers, literal):
     assert cotempqa(facts, question).answers == tuple(answers.split())
     assert cotempqa(facts, question, habits=False).answers == tuple(literal.split())
 
 
-@pytest.mark.parametrize(
-    ("facts", "question", "reason"),
-    [
-        (("Ada likes tea.",), ASK, "relation phrases"),
-        (("Ada works for Loom in 2001.",), ASK, "no fact states the event"),
-        (("Ada works for Mill in 2001.",), ASK, "shares time"),
-        (("Ada works for Mill in 2001.",), "While Ada was working for Mill, what did Bo eat?", "no known relation"),
-        (("Ada works for Mill in 2001.",), "While Ada was working for Mill, which position did Bo?", "about nobody"),
-        (("Ada works for Mill.",), ASK, "no date"),
-    ],
-)
+@pytest.mark.parametrize(("facts", "question", "reason"), [
+    (("Ada likes tea.",), ASK, "relation phrases"),
+    (("Ada works for Loom in 2001.",), ASK, "no fact states the event"),
+    (("Ada works for Mill in 2001.",), ASK, "shares time"),
+    (("Ada works for Mill in 2001.",), "While Ada was working for Mill, what did Bo eat?", "no known relation"),
+    (("Ada works for Mill in 2001.",), "While Ada was working for Mill, which position did Bo?", "about nobody"),
+    (("Ada works for Mill.",), ASK, "no date"),
+])  # fmt: skip
 def test_what_cannot_be_derived_says_why(facts, question, reason):
     got = cotempqa(facts, question)
     assert reason in got.underivable and got.answers == () and got.evidence == ()
@@ -102,45 +93,39 @@ def sentences(story):
     return tuple(f"{part.strip(' .')}." for part in story.split(". "))
 
 
-@pytest.mark.parametrize(
-    ("story", "question", "category", "answer", "evidence"),
-    [
-        ("Mary went to the office.", "Where is Mary?", "single-supporting-fact", "office", (0,)),
-        ("Mary and John went to the park.", "Where is John?", "conjunction", "park", (0,)),
-        ("Mary went to the office. Mary got the milk there. Mary left the milk. Mary moved to the park.",
-         "Where is the milk?", "two-supporting-facts", "office", (0, 2)),
-        ("The park is east of the office.", "What is the office west of?", "two-arg-relations", "park", (0,)),
-        ("The park is east of the office.", "What is east of the office?", "two-arg-relations", "park", (0,)),
-        ("Mary got the milk there. Mary handed the milk to John.",
-         "How many objects is Mary carrying?", "counting", "none", (0, 1)),
-        ("Mary got the milk there.", "What is Mary carrying?", "lists-sets", "milk", (0,)),
-        ("This morning Julie went to the park. Julie moved to the office yesterday.",
-         "Where was Julie before the park?", "time-reasoning", "office", (0, 1)),
-        ("Mice are afraid of cats. Emily is a mouse.", "What is emily afraid of?", "basic-deduction", "cat", (0, 1)),
-        ("Lily is a swan. Greg is a swan. Greg is white.",
-         "What color is Lily?", "basic-induction", "white", (0, 1, 2)),
-        ("The box is above the disc. The disc is above the cone.",
-         "Is the cone below the box?", "positional-reasoning", "yes", (0, 1)),
-        ("The box is bigger than the cup. The pea fits inside the cup. The pea fits inside the box.",
-         "Does the box fit in the pea?", "size-reasoning", "no", (0, 1)),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("story", "question", "category", "answer", "evidence"), [
+    ("Mary went to the office.", "Where is Mary?", "single-supporting-fact", "office", (0,)),
+    ("Mary and John went to the park.", "Where is John?", "conjunction", "park", (0,)),
+    ("Mary went to the office. Mary got the milk there. Mary left the milk. Mary moved to the park.",
+     "Where is the milk?", "two-supporting-facts", "office", (0, 2)),
+    ("The park is east of the office.", "What is the office west of?", "two-arg-relations", "park", (0,)),
+    ("The park is east of the office.", "What is east of the office?", "two-arg-relations", "park", (0,)),
+    ("Mary got the milk there. Mary handed the milk to John.",
+     "How many objects is Mary carrying?", "counting", "none", (0, 1)),
+    ("Mary got the milk there.", "What is Mary carrying?", "lists-sets", "milk", (0,)),
+    ("This morning Julie went to the park. Julie moved to the office yesterday.",
+     "Where was Julie before the park?", "time-reasoning", "office", (0, 1)),
+    ("Mice are afraid of cats. Emily is a mouse.", "What is emily afraid of?", "basic-deduction", "cat", (0, 1)),
+    ("Lily is a swan. Greg is a swan. Greg is white.",
+     "What color is Lily?", "basic-induction", "white", (0, 1, 2)),
+    ("The box is above the disc. The disc is above the cone.",
+     "Is the cone below the box?", "positional-reasoning", "yes", (0, 1)),
+    ("The box is bigger than the cup. The pea fits inside the cup. The pea fits inside the box.",
+     "Does the box fit in the pea?", "size-reasoning", "no", (0, 1)),
+])  # fmt: skip
 def test_every_task_type_of_babi(story, question, category, answer, evidence):
     got = babi(sentences(story), question)
     assert (got.category, got.answers, got.evidence) == (category, (answer,), evidence)
     assert got.steps and not got.underivable
 
 
-@pytest.mark.parametrize(
-    ("story", "question"),
-    [
-        ("Mary sang.", "Where is Mary?"),
-        ("John went to the park.", "Where is Mary?"),
-        ("The box is bigger than the cup.", "Does the pea fit in the cup?"),
-        ("The park is east of the office.", "What is north of the park?"),
-        ("Mary sang.", "Why?"),
-    ],
-)
+@pytest.mark.parametrize(("story", "question"), [
+    ("Mary sang.", "Where is Mary?"),
+    ("John went to the park.", "Where is Mary?"),
+    ("The box is bigger than the cup.", "Does the pea fit in the cup?"),
+    ("The park is east of the office.", "What is north of the park?"),
+    ("Mary sang.", "Why?"),
+])  # fmt: skip
 def test_babi_never_guesses(story, question):
     got = babi(sentences(story), question)
     assert got.underivable and got.answers == ()

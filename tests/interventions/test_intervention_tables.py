@@ -135,16 +135,13 @@ def test_traces_that_name_the_answer_where_they_should_not_are_no_part_of_mediat
     assert (total.value, total.n) == (1, 2)
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "n", "t", "sign"),
-    [
-        (0.1, 0.3, 20, (), "above zero"),
-        (-0.3, -0.1, 20, (), "below zero"),
-        # The bootstrap alone shows a sign; the t interval over three seeds does not.
-        (-0.14, -0.02, 20, (-0.17, 0.02), "inconclusive"), (-0.14, -0.02, 20, (-0.12, -0.01), "below zero"),
-        (0.9, 1.1, 19, (), "not tested"), (np.nan, np.nan, 1, (), "not tested"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("low", "high", "n", "t", "sign"), [
+    (0.1, 0.3, 20, (), "above zero"),
+    (-0.3, -0.1, 20, (), "below zero"),
+    # The bootstrap alone shows a sign; the t interval over three seeds does not.
+    (-0.14, -0.02, 20, (-0.17, 0.02), "inconclusive"), (-0.14, -0.02, 20, (-0.12, -0.01), "below zero"),
+    (0.9, 1.1, 19, (), "not tested"), (np.nan, np.nan, 1, (), "not tested"),
+])  # fmt: skip
 def test_no_sign_is_claimed_that_an_interval_does_not_show(low, high, n, t, sign):
     row = {"low": low, "high": high, "n": n} | dict(zip(("t_low", "t_high"), t, strict=False))
     assert tables.sign(row) == sign

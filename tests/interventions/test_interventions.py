@@ -92,17 +92,14 @@ def babi_problem(question, answers=("garden",)):
     )
 
 
-@pytest.mark.parametrize(
-    ("question", "facts", "answers", "by"),
-    [
-        ("Where is Mary?", ("Mary went to the garden.",), ("garden",), "derivation"),
-        ("Where is Mary?", ("John went to the kitchen.",), ("kitchen",), "renamed"),
-        ("Where is Mary?", ("John went to the kitchen.", "Daniel went to the office."), None, None),
-        ("Where is Mary?", ("John took the milk.",), None, None),
-        ("Where is Mary?", (f"Mary went to the {MASK}.",), None, None), ("Where is Mary?", (), None, None),
-        ("Where is Mary?", ("words that a student made up",), None, None),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("question", "facts", "answers", "by"), [
+    ("Where is Mary?", ("Mary went to the garden.",), ("garden",), "derivation"),
+    ("Where is Mary?", ("John went to the kitchen.",), ("kitchen",), "renamed"),
+    ("Where is Mary?", ("John went to the kitchen.", "Daniel went to the office."), None, None),
+    ("Where is Mary?", ("John took the milk.",), None, None),
+    ("Where is Mary?", (f"Mary went to the {MASK}.",), None, None), ("Where is Mary?", (), None, None),
+    ("Where is Mary?", ("words that a student made up",), None, None),
+])  # fmt: skip
 def test_implied_answer_of_a_trace(question, facts, answers, by):
     found = implied(babi_problem(question), facts)
     assert (found.answers, found.by) == (answers, by) and bool(found.reason) == (answers is None)
@@ -119,15 +116,12 @@ def test_implied_answer_by_slots_and_by_source():
     assert implied(marco[0], marco[1].facts).answers is None
 
 
-@pytest.mark.parametrize(
-    ("said", "gold", "told", "expected"),
-    [
-        (["Garden"], ["garden"], ["office"], "context"), (["office."], ["garden"], ["office"], "trace"),
-        ([], ["garden"], ["office"], "neither"), (["garden"], ["garden"], ["Garden"], "both"),
-        (["office"], ["garden"], ["garden"], "neither"), (["b", "a"], ["a", "b"], ["a"], "context"),
-        (["a"], ["a", "b"], ["a"], "trace"), (["garden"], ["garden"], None, None),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("said", "gold", "told", "expected"), [
+    (["Garden"], ["garden"], ["office"], "context"), (["office."], ["garden"], ["office"], "trace"),
+    ([], ["garden"], ["office"], "neither"), (["garden"], ["garden"], ["Garden"], "both"),
+    (["office"], ["garden"], ["garden"], "neither"), (["b", "a"], ["a", "b"], ["a"], "context"),
+    (["a"], ["a", "b"], ["a"], "trace"), (["garden"], ["garden"], None, None),
+])  # fmt: skip
 def test_follows(said, gold, told, expected):
     assert forced.follows(babi_problem("?", tuple(gold)), said, told) == expected
 

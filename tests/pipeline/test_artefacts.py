@@ -49,21 +49,18 @@ def test_artefacts_leave_files_data_and_one_manifest_row(run, fig):
     pd.testing.assert_frame_equal(pd.read_csv(folder / "data/04_f.csv"), frame)
 
 
-@pytest.mark.parametrize(
-    ("name", "source", "frame", "tag"),
-    [
-        ("04_f", REAL, None, ""), ("04_f", REAL, {"source": [REAL], "n": [1], "condition": ["correct"]}, ""),
-        ("04_f", "GENERATED problems", None, "GENERATED problems"),
-        ("04_f", "real files (committed counts)", {"source": ["GENERATED problems"]}, "GENERATED problems"),
-        ("04_f", REAL, {"dataset": ["babi", "marco (GENERATED)"]}, "GENERATED problems"),
-        ("05_f_SIMULATED", "ratings", None, "SIMULATED data"),
-        ("05_f_SIMULATED", "SIMULATED ratings (x)", None, "SIMULATED ratings (x)"),
-        ("04_f", REAL, {"teacher": ["", TEMPLATED]}, "TEMPLATED traces"),
-        ("04_f", REAL, {"condition": ["r1 (templated)"]}, "TEMPLATED traces"),
-        ("02_f", BOTH, {"teacher": [TEMPLATED]}, BOTH), ("08_f", MIXED, None, "marco: GENERATED problems"),
-        ("08_f", MIXED, {"teacher": [TEMPLATED]}, "marco: GENERATED problems; TEMPLATED traces"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("name", "source", "frame", "tag"), [
+    ("04_f", REAL, None, ""), ("04_f", REAL, {"source": [REAL], "n": [1], "condition": ["correct"]}, ""),
+    ("04_f", "GENERATED problems", None, "GENERATED problems"),
+    ("04_f", "real files (committed counts)", {"source": ["GENERATED problems"]}, "GENERATED problems"),
+    ("04_f", REAL, {"dataset": ["babi", "marco (GENERATED)"]}, "GENERATED problems"),
+    ("05_f_SIMULATED", "ratings", None, "SIMULATED data"),
+    ("05_f_SIMULATED", "SIMULATED ratings (x)", None, "SIMULATED ratings (x)"),
+    ("04_f", REAL, {"teacher": ["", TEMPLATED]}, "TEMPLATED traces"),
+    ("04_f", REAL, {"condition": ["r1 (templated)"]}, "TEMPLATED traces"),
+    ("02_f", BOTH, {"teacher": [TEMPLATED]}, BOTH), ("08_f", MIXED, None, "marco: GENERATED problems"),
+    ("08_f", MIXED, {"teacher": [TEMPLATED]}, "marco: GENERATED problems; TEMPLATED traces"),
+])  # fmt: skip
 def test_whatever_is_not_real_is_stamped(run, fig, name, source, frame, tag):
     """By the source in words, by the artefact's name, or by any column of the data; real data get no stamp."""
     frame = pd.DataFrame(frame or {"x": [1.0]})

@@ -19,14 +19,11 @@ def employer(number, answers, category="equal"):
     )
 
 
-@pytest.mark.parametrize(
-    ("text", "part"),
-    [
-        ("<think>x</think> <answer>['A']</answer> rest", "['a']"), ("<answer>['A'", "['a'"),
-        ("B. Answer the question based on C", "b."), ("the answer is B, my answer is C", "is b, my"),
-        ("x Answer: B Answer: C", "b"), ("assistant\n\nthinking B", "ing b"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("text", "part"), [
+    ("<think>x</think> <answer>['A']</answer> rest", "['a']"), ("<answer>['A'", "['a'"),
+    ("B. Answer the question based on C", "b."), ("the answer is B, my answer is C", "is b, my"),
+    ("x Answer: B Answer: C", "b"), ("assistant\n\nthinking B", "ing b"),
+])  # fmt: skip
 def test_answer_part(text, part):
     assert release_rules.answer_part(text) == part
 
@@ -39,15 +36,12 @@ def test_slot():
     assert release_rules.slot("Nothing of the kind", "S1_R1_O2") is None
 
 
-@pytest.mark.parametrize(
-    ("gold", "text", "predicted", "acc"),
-    [
-        # Alternatives, longest first: ben roe, ada lem, nova. "Vale" is none of them: a wrong answer goes unpunished.
-        ("Nova", "<answer>['Nova', 'Vale']</answer>", ["nova"], 1.0),
-        # "orion" is in the question: deleted, not counted. What is left is the prediction: right counts as wrong.
-        ("Orion", "<answer>['Orion']</answer>", ["['']"], 0.0),
-    ],
-)
+@pytest.mark.parametrize(("gold", "text", "predicted", "acc"), [
+    # Alternatives, longest first: ben roe, ada lem, nova. "Vale" is none of them: a wrong answer goes unpunished.
+    ("Nova", "<answer>['Nova', 'Vale']</answer>", ["nova"], 1.0),
+    # "orion" is in the question: deleted, not counted. What is left is the prediction: right counts as wrong.
+    ("Orion", "<answer>['Orion']</answer>", ["['']"], 0.0),
+])  # fmt: skip
 def test_answers_are_taken_from_alternatives(gold, text, predicted, acc):
     problem = employer(1, (gold,))
     assert release_rules.predicted(problem, text) == predicted

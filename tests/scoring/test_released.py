@@ -24,14 +24,11 @@ def checked(release):
     return paper_check.check(release.printed, release.verdicts)
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("Llama-3.2-1B-Instruct-sft-adapter_default.jsonl.gz", ("Llama-3.2-1B-Instruct", "vanilla", None)),
-        ("Qwen3-8B-sft-adapter-reasoning-facts-perturbed_default.jsonl", ("Qwen3-8B", "incorrect", None)),
-        ("Qwen_Qwen3-1.7B_default_mix.jsonl.gz", ("Qwen3-1.7B", "prompted", "mix")),
-    ],
-)
+@pytest.mark.parametrize(("name", "expected"), [
+    ("Llama-3.2-1B-Instruct-sft-adapter_default.jsonl.gz", ("Llama-3.2-1B-Instruct", "vanilla", None)),
+    ("Qwen3-8B-sft-adapter-reasoning-facts-perturbed_default.jsonl", ("Qwen3-8B", "incorrect", None)),
+    ("Qwen_Qwen3-1.7B_default_mix.jsonl.gz", ("Qwen3-1.7B", "prompted", "mix")),
+])  # fmt: skip
 def test_file_names_say_adapter(name, expected):
     assert adapter_of(name)[1:] == expected and adapter_of("correct-121.jsonl") is None
 

@@ -3,9 +3,13 @@
 import copy
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers.cache_utils import DynamicLayer
 
 from tracekd import machine
 from tracekd.config import load
@@ -143,3 +147,34 @@ def test_sharing_what_prompts_begin_with_changes_nothing(begin, monkeypatch):
     assert torch.allclose(logits, torch.cat([model(torch.tensor([row])).logits[:, -1] for row in prompts]), atol=1e-5)
     made = generate.greedy(model, prompts, end=-1, pad=0, limit=6)
     assert made == [generate.greedy(model, [row], end=-1, pad=0, limit=6)[0] for row in prompts]
+
+
+@torch.inference_mode()
+@given(st.lists(st.integers(1, 5) | st.lists(st.integers(0, 2), min_size=1, max_size=3), min_size=2), st.integers(1, 8))
+def test_a_growing_cache_holds_what_the_plain_one_holds(steps, room):
+    """After any order of new tokens (how many) and of rows that stay (which), in the library's layer and in ours."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(generate, "ROOM", room)
+        rows, layers, draws = 3, (DynamicLayer(), generate.Growing()), torch.Generator().manual_seed(room)
+        for step in steps:
+            if isinstance(step, int):
+                new = [torch.rand(rows, 2, step, 4, generator=draws) for _ in range(2)]
+                found = [layer.update(*new) for layer in layers]
+                assert all(torch.equal(*pair) for pair in zip(*found, strict=True))
+            elif layers[0].get_seq_length():
+                kept = torch.tensor([row % rows for row in step])
+                rows = len(kept)
+                for layer in layers:
+                    layer.batch_select_indices(kept)
+        assert layers[1].get_seq_length() == layers[0].get_seq_length()
+
+
+@torch.inference_mode()
+def test_a_new_token_copies_no_other_until_the_room_is_full(monkeypatch):
+    monkeypatch.setattr(generate, "ROOM", 3)
+    layer, places = generate.Growing(), []
+    for _ in range(10):
+        layer.update(torch.rand(2, 2, 1, 4), torch.rand(2, 2, 1, 4))
+        places.append(layer.keys.data_ptr())
+    # The first token makes the cache, the second room for itself and two more, the fifth and the eighth again.
+    assert [new != old for old, new in pairwise(places)] == [True, False, False] * 3

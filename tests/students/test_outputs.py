@@ -23,25 +23,19 @@ TURNS = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
 
 
 # Recorded values: with others all that is recorded counts as missing. "owner/model" is a Hub id.
-@pytest.mark.parametrize(
-    ("changes", "seed", "key"),
-    [
-        ({}, 121, "b0bb7b41c1b41bec"),
-        ({"learning_rate": 2e-4, "habits": "as_published", "quantise": False}, 122, "21b31d6ecd8b2bb0"),
-    ],
-)
+@pytest.mark.parametrize(("changes", "seed", "key"), [
+    ({}, 121, "b0bb7b41c1b41bec"),
+    ({"learning_rate": 2e-4, "habits": "as_published", "quantise": False}, 122, "21b31d6ecd8b2bb0"),
+])  # fmt: skip
 def test_keys_of_adapters(changes, seed, key):
     assert records.adapter_key("owner/model", [EXAMPLE], replace(RECIPE, **changes), seed)[:16] == key
 
 
-@pytest.mark.parametrize(
-    ("record", "before", "key"),
-    [
-        ({"key": "prompted"}, (), "a34c85e65caf02ac"),
-        ({"key": "abc", "weights": "w", "longest_target": 200}, (), "4d2367f12150a4aa"),
-        ({"key": "prompted"}, TURNS, "bb3d9291d71a57b9"),
-    ],
-)
+@pytest.mark.parametrize(("record", "before", "key"), [
+    ({"key": "prompted"}, (), "a34c85e65caf02ac"),
+    ({"key": "abc", "weights": "w", "longest_target": 200}, (), "4d2367f12150a4aa"),
+    ({"key": "prompted"}, TURNS, "bb3d9291d71a57b9"),
+])  # fmt: skip
 def test_keys_of_outputs(record, before, key):
     assert records.output_key("s", record, RECIPE, [PROBLEM], before) == key
 

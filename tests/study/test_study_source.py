@@ -52,14 +52,11 @@ def test_answers_given_twice_and_incomplete_participants_are_left_out_and_counte
     assert "given twice: 30 rows" in str(data)
 
 
-@pytest.mark.parametrize(
-    ("column", "value"),
-    [
-        ("rating", "6"), ("rating", "2.5"), ("rating", ""), ("rating", "Agree"), ("trace_type", "gpt"),
-        ("trace_type", ""), ("item", "beauty"), ("item", "check_9"), ("participant", " "), ("order", ""),
-        ("order", "1.5"), ("seconds", "-2"), ("seconds", "inf"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("column", "value"), [
+    ("rating", "6"), ("rating", "2.5"), ("rating", ""), ("rating", "Agree"), ("trace_type", "gpt"),
+    ("trace_type", ""), ("item", "beauty"), ("item", "check_9"), ("participant", " "), ("order", ""),
+    ("order", "1.5"), ("seconds", "-2"), ("seconds", "inf"),
+])  # fmt: skip
 def test_a_wrong_value_is_named_by_file_and_line(tmp_path, column, value):
     rows = person("P01") + person("P02")
     rows[3][column] = value
@@ -69,16 +66,13 @@ def test_a_wrong_value_is_named_by_file_and_line(tmp_path, column, value):
     assert study.read(saved(tmp_path / "ratings.csv", rows)).ratings["seconds"].isna().sum() == 1
 
 
-@pytest.mark.parametrize(
-    ("content", "named"),
-    [
-        (b"", "no CSV file"), (b"participant,item\n1,2\n", "no column problem"),
-        (",".join(study.COLUMNS).encode() + b"\n", "0 rows read"),
-        (",".join(study.COLUMNS).encode() + b"\n1,2\n", "line 2: trace_type ''"),
-        (b'participant,"item\n', "no (CSV file|column)"), (b"participant,\x81\n", "no CSV file"),
-        (pd.DataFrame(person("P1")).to_csv(index=False).rstrip("\n").encode() + b",what else\n", "no CSV file"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("content", "named"), [
+    (b"", "no CSV file"), (b"participant,item\n1,2\n", "no column problem"),
+    (",".join(study.COLUMNS).encode() + b"\n", "0 rows read"),
+    (",".join(study.COLUMNS).encode() + b"\n1,2\n", "line 2: trace_type ''"),
+    (b'participant,"item\n', "no (CSV file|column)"), (b"participant,\x81\n", "no CSV file"),
+    (pd.DataFrame(person("P1")).to_csv(index=False).rstrip("\n").encode() + b",what else\n", "no CSV file"),
+])  # fmt: skip
 def test_what_is_no_file_of_ratings_is_named(tmp_path, content, named):
     with pytest.raises(ValueError, match=r"no \.csv file"):
         study.read(tmp_path)

@@ -153,15 +153,12 @@ def test_what_may_succeed_the_next_time_is_asked_again(server, tmp_path):
     assert asked("http://127.0.0.1:9/v1", tmp_path)[1]["failed"] == 1
 
 
-@pytest.mark.parametrize(
-    "reply, gold",
-    [
-        ("hall", True), ("Hall.", True), ("**Answer:** hall", True), ("Answer: **hall**", True),
-        ("First the den, then the loft.\n\n**Answer**: hall", True), ("['hall']", True),
-        ("hall, den, loft", False), ("den", False), ("Mary is in the hall.", False), ("The hallway.", False),
-        ("**Answer:** den. I first thought of the hall.", False), ("", False),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize("reply, gold", [
+    ("hall", True), ("Hall.", True), ("**Answer:** hall", True), ("Answer: **hall**", True),
+    ("First the den, then the loft.\n\n**Answer**: hall", True), ("['hall']", True),
+    ("hall, den, loft", False), ("den", False), ("Mary is in the hall.", False), ("The hallway.", False),
+    ("**Answer:** den. I first thought of the hall.", False), ("", False),
+])  # fmt: skip
 def test_what_counts_as_right(reply, gold):
     assert client.right(ROOM, reply) is gold
 
@@ -199,13 +196,10 @@ def test_the_command_says_what_it_would_ask_and_asks(server, tmp_path, capsys, m
     assert said["failed"] == 16 and said["problems"] == 16
 
 
-@pytest.mark.parametrize(
-    "change, said",
-    [
-        (["--max-token", "5"], "'--max-tokens'"), (["--limit", "many"], "--limit"), (["--limit", "0"], "--limit"),
-        (["--url", "localhost"], "http"), (["--dataset", "babbi"], "babi"), (["."], "'.' has no cotempqa"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize("change, said", [
+    (["--max-token", "5"], "'--max-tokens'"), (["--limit", "many"], "--limit"), (["--limit", "0"], "--limit"),
+    (["--url", "localhost"], "http"), (["--dataset", "babbi"], "babi"), (["."], "'.' has no cotempqa"),
+])  # fmt: skip
 def test_unknown_and_impossible_values_exit_2(change, said, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "babi").mkdir()  # made-up problems are no stand-in for a set that the folder lacks

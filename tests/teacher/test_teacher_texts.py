@@ -80,15 +80,12 @@ def test_a_row_that_holds_a_whole_problem_adds_it_to_training(tmp_path, found):
         one(tmp_path, {**whole, "category": "never"}, rest)
 
 
-@pytest.mark.parametrize(
-    "change, said",
-    [
-        ({"r1_trace": None}, "trace is None"), ({"facts": "no list"}, "'no list'"),
-        ({"question": ""}, "question is ''"), ({"r1_trace": "so.</think> hall"}, "'hall'"),
-        ({"r1_trace": "", "r1_summary": " ", "r1_explanation": "", "r1_prediction": ""}, "trace is empty"),
-        ({"r1_summary": "\ud800"}, "'\\ud800'"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize("change, said", [
+    ({"r1_trace": None}, "trace is None"), ({"facts": "no list"}, "'no list'"),
+    ({"question": ""}, "question is ''"), ({"r1_trace": "so.</think> hall"}, "'hall'"),
+    ({"r1_trace": "", "r1_summary": " ", "r1_explanation": "", "r1_prediction": ""}, "trace is empty"),
+    ({"r1_summary": "\ud800"}, "'\\ud800'"),
+])  # fmt: skip
 def test_a_broken_row_names_file_line_and_value(tmp_path, found, change, said):
     good, bad = r1_row(found[0]), r1_row(found[1], **change)
     (tmp_path / "r1.jsonl").write_text(f"{json.dumps(good)}\n\n{json.dumps(bad)}\n")

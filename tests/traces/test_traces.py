@@ -155,15 +155,12 @@ def test_wrong_passages_are_a_permutation_of_the_right_ones():
     assert all(fact != passages(gold).facts[0] for gold, fact in enumerate(wrong))
 
 
-@pytest.mark.parametrize(
-    "facts",
-    [
-        # "took" for "dropped" makes the one into the other: words change places instead.
-        ("Laura took the book there.", "Laura dropped the book there."),
-        # Football and milk can each become an apple alone; both cannot.
-        ("Simon grabbed the football there.", "Simon grabbed the milk there."),
-    ],
-)
+@pytest.mark.parametrize("facts", [
+    # "took" for "dropped" makes the one into the other: words change places instead.
+    ("Laura took the book there.", "Laura dropped the book there."),
+    # Football and milk can each become an apple alone; both cannot.
+    ("Simon grabbed the football there.", "Simon grabbed the milk there."),
+])  # fmt: skip
 def test_facts_of_a_story_that_is_all_gold_are_altered_into_others(facts):
     case = problem(id="babi/counting/1", dataset="babi", category="counting", context=facts, question="How many?",
                    answers=("none",), evidence=(0, 1))  # fmt: skip

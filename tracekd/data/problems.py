@@ -196,14 +196,10 @@ def _check_categories(problems: list[Problem]) -> None:
 def marker(run) -> dict:
     """What a run's stored problems depend on: source and files, seed, sizes, and the code that makes them."""
     return {
-        "source": run.source,
-        "files": fingerprint(run.source),
-        "seed": run.seed,
-        "sizes": dict(run.profile.generated),
-        "marco": dict(run.profile.marco),
-        "datasets": list(run.datasets),
+        "source": run.source, "files": fingerprint(run.source), "seed": run.seed, "datasets": list(run.datasets),
+        "sizes": dict(run.profile.generated), "marco": dict(run.profile.marco),
         "code": hash_of_files(ROOT / "tracekd", CODE),
-    }
+    }  # fmt: skip
 
 
 def prepare(run) -> dict[str, list[Problem]]:

@@ -46,26 +46,17 @@ def verdict(problem: Problem, text: str, finished: bool = True) -> dict[str, Any
     right, f1 = judge_answer(problem, stated)
     padded, enough = f" {normalise(answer or '')} ", any if marco else all
     return {
-        "id": problem.id,
-        "dataset": problem.dataset,
-        "category": problem.category,
-        "status": status,
-        "classification_stated": label,
-        "classification_correct": classified,
-        "facts_stated": facts,
-        "retrieval_correct": retrieved,
-        "retrieval_precision": precision,
-        "retrieval_recall": recall,
+        "id": problem.id, "dataset": problem.dataset, "category": problem.category, "status": status,
+        "classification_stated": label, "classification_correct": classified,
+        "facts_stated": facts, "retrieval_correct": retrieved,
+        "retrieval_precision": precision, "retrieval_recall": recall,
         "retrieval_any": bool(stated_facts & gold_facts),
-        "trace_correct": classified and retrieved,
-        "reveals": reveals(problem, facts),
-        "answer_stated": stated,
-        "answer_correct": right,
-        "answer_f1": f1,
+        "trace_correct": classified and retrieved, "reveals": reveals(problem, facts),
+        "answer_stated": stated, "answer_correct": right, "answer_f1": f1,
         "answer_rouge_l": max(rouge_l(" ".join(stated), gold) for gold in problem.answers) if marco else math.nan,
         "answer_contains": right or enough(f" {normalise(gold)} " in padded for gold in problem.answers),
         "cell": CELLS[classified and retrieved, right],
-    }
+    }  # fmt: skip
 
 
 def judge_answer(problem: Problem, stated: Sequence[str]) -> tuple[bool, float]:

@@ -60,15 +60,12 @@ def _of_student(problem: Problem, output: Mapping, row: dict) -> dict:
     theirs = release_rules.answer_metric(problem, output["text"]) if problem.dataset in DATASETS else {}
     return row | {
         **{name: output.get(name) for name in ("student", "condition", "seed", "n_tokens")},
-        "joined": "test",
-        "repetition": repetition(output["text"]),
-        "n_facts": len(problem.evidence),
-        "n_context": len(problem.context),
+        "joined": "test", "repetition": repetition(output["text"]),
+        "n_facts": len(problem.evidence), "n_context": len(problem.context),
         "answerable": problem.answers != (NO_ANSWER,),
         "declined": [normalise(answer) for answer in row["answer_stated"]] == [normalise(NO_ANSWER)],
-        "passes_check": passes_check(problem, row),
-        "pub_answer_correct": theirs.get("acc"),
-    }
+        "passes_check": passes_check(problem, row), "pub_answer_correct": theirs.get("acc"),
+    }  # fmt: skip
 
 
 def without_text(frame: pd.DataFrame) -> pd.DataFrame:

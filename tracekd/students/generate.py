@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from peft import PeftModel
 from torch.nn.functional import pad as padded
-from transformers.cache_utils import Cache, DynamicCache
+from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
 from tracekd import machine, progress
 from tracekd.config import Recipe
@@ -23,6 +23,7 @@ from tracekd.traces import templates
 GROUP, GPU_GROUP = 8, 16  # prompts read at once: enough to fill a matrix, few enough to be of like length
 SPARED = 128  # tokens that sharing the prompts' beginning must save to be worth its own pass
 DROP_AT = 0.125  # share of finished rows at which the cache is cut down to the others; copying it costs about a step
+ROOM = 128  # places by which a full cache grows
 Batch = Sequence[tuple[Problem, list[int]]]  # problems with their prompts' token ids
 
 
@@ -34,9 +35,30 @@ def left_padded(rows: Sequence[Sequence[int]], pad: int, device) -> tuple[torch.
     return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
 
 
+class Growing(DynamicLayer):
+    """Keys and values (B, heads, T, width) with empty places behind, so that a new token copies none of the others."""
+
+    def update(self, key_states, value_states, *args, **options):
+        """Put the states of new tokens behind the others; return all."""
+        if not self.get_seq_length():
+            return super().update(key_states, value_states, *args, **options)
+        self.keys, self.values = _behind(self.keys, key_states), _behind(self.values, value_states)
+        return self.keys, self.values
+
+
+def _behind(held: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
+    (batch, heads, places, width), more = held.shape, new.shape[2]
+    if held.stride(1) < (places + more) * width:  # the next head's keys lie there
+        held, full = held.new_empty(batch, heads, places + max(more, ROOM), width)[:, :, :places], held
+        held.copy_(full)
+    both = held.as_strided((batch, heads, places + more, width), held.stride())
+    both[:, :, places:] = new
+    return both
+
+
 def _cache(layers: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> Cache:
     """A cache of the keys and values (B, heads, T, width) of each layer."""
-    made = DynamicCache()
+    made = Cache(layer_class_to_replicate=Growing)
     for number, states in enumerate(layers):
         made.update(*states, number)
     return made

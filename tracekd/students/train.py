@@ -222,23 +222,15 @@ def trainer_of(
     at_once, checkpointing = machine.plan(config, dtype.itemsize, recipe.batch, max(map(len, encoded)))
     model = lora_model(student, recipe, seed, checkpointing=checkpointing)
     arguments = TrainingArguments(
-        output_dir=str(folder),
-        num_train_epochs=recipe.epochs,
-        learning_rate=recipe.learning_rate,
-        lr_scheduler_type="cosine",
+        output_dir=str(folder), num_train_epochs=recipe.epochs, seed=seed, use_cpu=not cuda,
+        learning_rate=recipe.learning_rate, lr_scheduler_type="cosine",
         warmup_steps=round(recipe.warmup * steps),  # a warm-up's first step has rate 0: none where steps are few
         per_device_train_batch_size=at_once,
         gradient_accumulation_steps=recipe.batch * recipe.accumulation // at_once,
         optim="paged_adamw_8bit" if getattr(model, "is_loaded_in_4bit", False) and cuda else "adamw_torch",
-        bf16=dtype == torch.bfloat16,
-        fp16=dtype == torch.float16,
-        use_cpu=not cuda,
-        seed=seed,
-        logging_steps=1,
-        save_steps=max(10, steps // 4),
-        save_total_limit=1,
-        disable_tqdm=True,
-    )
+        bf16=dtype == torch.bfloat16, fp16=dtype == torch.float16,
+        logging_steps=1, save_steps=max(10, steps // 4), save_total_limit=1, disable_tqdm=True,
+    )  # fmt: skip
     arguments._n_gpu = 1  # of several that are visible each would take a batch, and an update grow with their number
     collator = partial(collate, registry.load_tokenizer(student).pad_token_id)
     trainer = CompletionTrainer(model, arguments, collator, list(enumerate(encoded)), callbacks=list(callbacks))
