@@ -151,6 +151,16 @@ def test_unfinished_jobs_and_outputs_of_another_adapter_are_open_and_stay_out(ru
         assert len(recorded.forced_traces(runs[0], [job])) == 0
 
 
+def test_adapters_of_another_size_than_the_profiles_stay_out(runs, tmp_path):
+    """Recorded under the profile's present size, they would be compared with students that saw other problems."""
+    larger = replace(runs[0], profile=replace(runs[0].profile, train=dict.fromkeys(SETS, 9)))
+    done, rest = recorded.finished(larger)
+    assert {job[1] for job in done} == {"prompted"} and {job[1] for job in rest} == {"vanilla", "correct"}
+    made = jobs(recorded.record([larger, runs[2]], tmp_path))
+    assert made == {(d, c, 121, size) for d in SETS for c, size in {"prompted": 0, "correct": 4, "any": 4}.items()}
+    assert len(recorded.finished(runs[0])[0]) == 6
+
+
 def test_the_largest_size_is_each_sets_own():
     sizes = frame({"correct": [1], "prompted": [0]}), frame({"correct": [1]}, size=256), frame({"any": [1]}, size=256)
     top = recorded.largest(pd.concat([*sizes, frame({"correct": [1]}, dataset="marco", size=64)]))

@@ -104,11 +104,13 @@ def sources(frame: pd.DataFrame) -> str:
 
 
 def finished(run: Run) -> tuple[list[tuple], list[tuple]]:
-    """The jobs (dataset, condition, seed) of a run that its adapters have answered in full, and the others."""
-    asked, done, rest = records.evaluation_problems(run), [], []
-    for job in records.output_jobs(run):
-        (done if records.answered(run, asked[job[0]], *job) else rest).append(job)
-    return done, rest
+    """The jobs (dataset, condition, seed) of a run answered in full by adapters of its present sets, and the others."""
+    asked, jobs = records.evaluation_problems(run), records.output_jobs(run)
+    made = {job: found["key"] for job in jobs if (found := records.read_record(records.adapter_path(run, *job)))}
+    sets = sft.training_sets(run) if made else {}
+    now = {j: records.adapter_key(run.student, sft.of_seed(sets[j[:2]], j[2]), run.profile.recipe, j[2]) for j in made}
+    done = [job for job in jobs if made.get(job) == now.get(job) and records.answered(run, asked[job[0]], *job)]
+    return done, [job for job in jobs if job not in done]
 
 
 def verdicts(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
