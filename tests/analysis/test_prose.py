@@ -37,6 +37,14 @@ def test_the_evaluations_numbers():
     assert f"{100 * tied.p_answer_given_trace:.0f}% right" in opening
     misled = row("04_associations", condition="incorrect", step="trace")
     assert misled.both + misled.trace_only == 0 and "never writes a right trace" in bullets[3]
+    assert f"; {100 * levels[2].value:.1f}% of its answers" in bullets[3]
+    steps = [row("04_associations", condition="correct", step=step) for step in ("classification", "retrieval")]
+    shares = [percent(one[f"p_answer_given_{end}"]) for one in steps for end in ("trace", "not_trace")]
+    assert re.findall(r"[\d.]+%", bullets[4]) == shares and steps[0].p_holm > 0.05 > max(steps[1].p_holm, tied.p_holm)
+    text = (ROOT / "notebooks" / "04_evaluate.ipynb").read_text()
+    assert f"writes {tied.both + tied.trace_only} in {tied.n} outputs, and {tied.both} of these" in text
+    form = row("04_accuracy_table", condition="prompted", measure="contains the answer")
+    assert f"{form.value:.0%} of its outputs contain" in text and f"{least:.3f} is {100 * least:.0f} points" in text
 
 
 DIFFERENT = "not tested: the students learned from different examples"

@@ -145,16 +145,25 @@ def paper_check_of_ours():
     shown = [tables.points(claim.estimate, claim.low, claim.high) for claim in (*claims, dates, *none)]
     yield f"same change is {shown[3]} points ({dates.n} problems, trained on {dates.training_problems:,}): lower, and"
     yield f"changes accuracy by {shown[4]} points on bAbI. - On CoTempQA it changes accuracy by {shown[5]} points"
-    gap = claim_of("R1 traces give the best accuracy, compared with their summaries", "cotempqa")
-    ours, theirs = tables.points(gap.estimate, gap.low, gap.high), tables.points(*gap[[*replication.PUBLISHED]])
-    yield f"is {ours.replace(' [', ' points [')} by our rule, and {theirs} by the published metric (n = {gap.n})."
+    best = "R1 traces give the best accuracy, compared with "
+    gaps = [claim_of(best + other, "cotempqa") for other in ("no traces", "their summaries")]
+    assert {(gap.verdict, gap.seeds) for gap in gaps} == {("not supported", 2)} and all(gap.high >= 0 for gap in gaps)
+    ours = [tables.points(gap.estimate, gap.low, gap.high) for gap in gaps]
+    theirs = [tables.points(*gap[[*replication.PUBLISHED]]) for gap in gaps]
+    yield f"is {ours[0].replace(' [', ' points [')}, minus that with summaries {ours[1]} (n = {gaps[0].n}, two seeds)."
+    yield f"the same differences are {theirs[0].replace(' [', ' points [')} and {theirs[1]}. It"
     found = recorded.load().verdicts.query("training_problems == 183 and pub_answer_correct == 1")
     found = found.groupby("condition").status.agg(lambda part: f"{(part == 'truncated').sum()} of the {len(part)}")
     yield f"{found.r1_explanation} right ones with explanations, {found.r1} with R1's traces."
     family = rows("08_r1").set_index("condition")[["published", "by_category", "value"]]
-    gold = family[~family.index.str.contains("as_released|prompted")].sort_values("by_category")
-    assert (gold.idxmin() == "r1 (DeepSeek-R1)").all()
-    yield "({:.1%}; the others {:.1%} to {:.1%})".format(*gold.by_category.iloc[[0, 1, -1]])
+    gold = family[~family.index.str.contains("as_released|prompted")]
+    r1 = gold.value.idxmin()
+    assert r1 == "r1 (DeepSeek-R1)"
+    yield f"has the lowest share of exactly right ones ({gold.value[r1]:.1%})."
+    yield "over categories, R1's traces have {:.1%} and no traces {:.1%}.".format(*gold.by_category[[r1, "vanilla"]])
+    seeds = recorded.load().verdicts.query("training_problems == 183 and condition == 'r1'")
+    seeds = seeds.groupby(["seed", "category"]).pub_answer_correct.mean().groupby("seed").mean()
+    yield "it is {:.1%} in one seed and {:.1%} in the other.".format(*seeds)
     yield f"the student has {family.published['prompted']:.1%} by the published metric."
     kinds = [f"{c}_as_released (DeepSeek-R1)" for c in ("r1", "vanilla", "swapped")]
     yield "has {:.1%} by the published metric and that without traces {:.1%};".format(*family.published[kinds[:2]])

@@ -276,13 +276,14 @@ def claim_r1():
     kinds = ["r1", "r1_summary", "r1_explanation", "vanilla", "correct"]
     shares = accuracy.loc[["Llama-3.2-1B-Instruct", "Qwen3-1.7B"], kinds].astype(float).to_numpy().ravel() + 1e-9
     found = rows("08_r1").set_index("condition")
-    taught = [*(f"{kind} (DeepSeek-R1)" for kind in kinds[:3]), *kinds[3:], "swapped (DeepSeek-R1)"]
-    taught = found.loc[taught, ["by_category", "value"]].to_numpy().ravel("F")
+    texts = [f"{kind} (DeepSeek-R1)" for kind in ("r1", "r1_summary", "r1_explanation", "swapped")]
+    two, one = [*texts[:2], "vanilla"], [texts[2], "correct", texts[3]]
+    assert [{*found.seeds[part]} for part in (two, one)] == [{2}, {1}]  # "two seeds", "one seed"
     untrained = row("08_accuracy_table", dataset="cotempqa", condition="prompted")
     counts = [released.another_problem, n := released.rows, n // 4, 183, found.problems.max(), untrained.problems]
-    messages = found.by_category[[f"{kind}_as_released (DeepSeek-R1)" for kind in ("r1", "swapped", "vanilla")]]
-    taught = map("{:.1%}".format, [found.by_category["prompted"], *taught, *messages])
-    return [*(f"{share:.1f}%" for share in shares), *map(str, counts), *taught]
+    gaps = [number for other in ("no traces", "their summaries") for number in student(f"{BEST}{other}", "cotempqa")]
+    taught = map("{:.1%}".format, found.by_category[["prompted", *two, *one]])
+    return [*(f"{share:.1f}%" for share in shares), *map(str, counts), *gaps, *taught]
 
 
 def claim_people():
@@ -292,6 +293,7 @@ def claim_people():
 
 # Claim: numbers of its row; the statement of 06_claims, by its beginning, and of 08_claims, whose verdicts it gives.
 INCORRECT = "Incorrect traces do not consistently lower accuracy, compared with"
+BEST = "R1 traces give the best accuracy, compared with "
 CLAIMS = {
     '"Correct traces led': (claim_28, "Correct traces led to correct solutions in only 28%", None),
     "Trace and answer are": (claim_independence, "Trace and answer are nearly", AFTER),
@@ -301,7 +303,7 @@ CLAIMS = {
         "On CoTempQA incorrect traces give", None),
     "On bAbI": (lambda: claim_compared_with("vanilla", dataset="babi", student="Llama-3.2-1B-Instruct"),
         "On bAbI incorrect traces hurt", None),
-    "R1 traces": (claim_r1, "R1 traces give the best accuracy of the trace types", None),
+    "R1 traces": (claim_r1, "R1 traces give the best accuracy of the trace types", f"{BEST}no traces"),
     "People": (claim_people, "People rate R1 traces", None),
 }  # fmt: skip
 
@@ -320,7 +322,8 @@ def test_each_number_and_verdict_of_a_claim_is_the_tables(start):
     first, _, of_student = verdict.partition("; student ")
     recorded = rows("06_claims")
     assert recorded[recorded.statement.str.startswith(stated)].verdict.iloc[0] == first.partition(" (")[0]
-    assert tested is None or claim_of(tested).verdict == (of_student or first).partition(" (")[0]
+    where = "cotempqa" if start == "R1 traces" else "babi"
+    assert tested is None or claim_of(tested, where).verdict == (of_student or first).partition(" (")[0]
     assert "](notebooks/" in links and "](figures/" in links
 
 
