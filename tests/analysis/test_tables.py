@@ -1,5 +1,6 @@
 """Tables of the evaluation notebooks on verdict frames written by hand."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -176,3 +177,10 @@ def test_an_evaluation_has_one_row_per_file_and_measure(frame):
     assert measured.value["correct", "answer exactly right"] == 0.75 and measured.value["correct", "label right"] == 0.5
     assert "label right" not in measured.loc["vanilla"].index
     assert found.contrasts(0.05).measure.tolist() == ["answer exactly right", "contains the answer"]
+
+
+def test_a_share_is_rounded_as_its_csv_file_says_it():
+    """Halves of a tenth: 3.75 points is 9 of 240, whether the mean in memory lies a hair below it or not."""
+    below = math.nextafter(9 / 240, 0)
+    assert below < 9 / 240 and tables.points(below) == tables.points(float(f"{below:.6g}")) == "+3.8"
+    assert tables.percent(below, below, below) == "3.8% [3.8, 3.8]"

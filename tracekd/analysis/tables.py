@@ -36,18 +36,25 @@ PAIR = (
 )  # fmt: skip
 
 
+def _shown(form: str, *shares: float) -> list[str]:
+    """Shares times 100, of the six digits that a CSV file has, so that a half is rounded alike there and here."""
+    return [format(100 * float(f"{share:.6g}"), form) for share in shares]
+
+
 def percent(value: float, low: float = np.nan, high: float = np.nan) -> str:
     """A share as ``57.2% [52.7, 61.7]``; ``undefined`` for NaN."""
     if value != value:
         return "undefined"
-    return f"{100 * value:.1f}%" + ("" if low != low else f" [{100 * low:.1f}, {100 * high:.1f}]")
+    mean, *ends = _shown(".1f", value, low, high)
+    return f"{mean}%" + ("" if low != low else f" [{', '.join(ends)}]")
 
 
 def points(value: float, low: float = np.nan, high: float = np.nan) -> str:
     """A difference in points as ``-2.2 [-7.3, +2.8]``; empty for NaN."""
     if value != value:
         return ""
-    return f"{100 * value:+.1f}" + ("" if low != low else f" [{100 * low:+.1f}, {100 * high:+.1f}]")
+    gap, *ends = _shown("+.1f", value, low, high)
+    return gap + ("" if low != low else f" [{', '.join(ends)}]")
 
 
 def in_words(table: pd.DataFrame, words: Callable = percent, columns: Sequence[str] = ENDS[:3]) -> list[str]:

@@ -202,13 +202,10 @@ def row(problem: Problem, variant: Variant, reply: Reply | None, about: Mapping)
     given = f" {normalise(variant.text)} "
     named = [f" {normalise(answer)} " in given for answer in problem.answers]
     made = {
-        **judged,
-        "trace_label": judged["classification_stated"],
-        "names_gold": all(named),
-        "names_any": any(named),
+        **judged, "trace_label": judged["classification_stated"],
+        "names_gold": all(named), "names_any": any(named),
         "implied": None if implied is None else list(implied),
-        "implied_by": variant.implied.by,
-        "no_implied": variant.implied.reason,
+        "implied_by": variant.implied.by, "no_implied": variant.implied.reason,
         "disagrees": None if implied is None else fact_set(implied) != fact_set(problem.answers),
         "answer": split_output(reply.text, reply.finished)[2],
         "answer_in_trace": bool(said) and all(f" {normalise(answer)} " in given for answer in said),
@@ -216,7 +213,7 @@ def row(problem: Problem, variant: Variant, reply: Reply | None, about: Mapping)
         **reply._asdict(),
         "logp_gold_token": reply.logp_gold / reply.n_gold,
         "logp_implied_token": None if reply.logp_implied is None else reply.logp_implied / reply.n_implied,
-    }
+    }  # fmt: skip
     return head | {name: made[name] for name in _REST}
 
 

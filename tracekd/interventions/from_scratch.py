@@ -27,16 +27,12 @@ from tracekd.traces.templates import Trace
 DOTS = "..."  # a word that says nothing
 LABEL, CATEGORY = "GENERATED one-fact problems", "single-supporting-fact"
 KINDS: Mapping[str, str] = {
-    "vanilla": "no trace",
-    "correct": "the right fact",
-    "one_wrong": "one wrong fact of the context",
-    "all_wrong": "all wrong facts of the context",
-    "any": "one fact of the context, drawn blind",
-    "foreign": "a fact of no context",
-    "filler": "dots, as many as a fact has words here",
+    "vanilla": "no trace", "correct": "the right fact", "one_wrong": "one wrong fact of the context",
+    "all_wrong": "all wrong facts of the context", "any": "one fact of the context, drawn blind",
+    "foreign": "a fact of no context", "filler": "dots, as many as a fact has words here",
     "masked": "the right fact, its answer masked",
     **{f"wrong_{n}": f"one wrong fact in {n}% of the problems, else the right one" for n in (25, 50, 75)},
-}
+}  # fmt: skip
 # Traces put before an answer, and the kind of each; names as in ``forced.VARIANTS`` where the trace is the same.
 FORCED = {
     "gold": "correct", "wrong_facts": "one_wrong", "all_wrong": "all_wrong", "other": "foreign", "masked": "masked",
