@@ -94,7 +94,7 @@ def test_tables_show_small_p_values_dashes_intervals_and_who_made_them(run):
     first, second = ([cell.strip() for cell in line.strip("|").split("|")] for line in shown.splitlines()[2:4])
     assert first == ["3", "<0.001", "<0.001", "0.000 [-0.100, 0.200]"]
     assert second == ["4", "–", "0.200", "0.500"]
-    assert "– means undefined" in shown and f"student: {run.student}; seed: {run.seed};" in shown
+    assert "– means undefined" in shown and f"student: {run.student}; seed of the run: {run.seed};" in shown
     assert "n = 7 outputs;" in shown and "$<$0.001" in (folder / "04_t.tex").read_text()
     stored = pd.read_csv(folder / "04_t.csv")
     assert stored.p_holm[0] == 1e-6 and stored.p_holm.isna()[1]

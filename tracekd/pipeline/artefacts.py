@@ -87,7 +87,7 @@ def save_table(run, frame: pd.DataFrame, name: str, *, digits: int = 3, **about:
     path = table_path(name, run.folder / "figures")
     row, tag = _about(run, name, frame, **about)
     write_csv(path, frame)
-    words = {"n =": row["n"], "student:": row["student"], "seed:": row["seed"], "data:": row["source"]}
+    words = {"n =": row["n"], "student:": row["student"], "seed of the run:": row["seed"], "data:": row["source"]}
     note = f"{row['caption']} " + "; ".join(f"{key} {value}" for key, value in words.items() if value) + "."
     read = frame.drop(columns=DETAILS, errors="ignore")
     note += " The CSV file has more columns." if len(read.columns) < len(frame.columns) else ""
