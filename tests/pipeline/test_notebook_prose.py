@@ -164,11 +164,15 @@ def paper_check_of_ours():
     seeds = recorded.load().verdicts.query("training_problems == 183 and condition == 'r1'")
     seeds = seeds.groupby(["seed", "category"]).pub_answer_correct.mean().groupby("seed").mean()
     yield "it is {:.1%} in one seed and {:.1%} in the other.".format(*seeds)
-    yield f"the student has {family.published['prompted']:.1%} by the published metric."
+    untrained = family.loc["prompted"]
+    yield f"the student has {untrained.published:.1%} by the published metric and {untrained.value:.1%} exactly right."
     kinds = [f"{c}_as_released (DeepSeek-R1)" for c in ("r1", "vanilla", "swapped")]
     yield "has {:.1%} by the published metric and that without traces {:.1%};".format(*family.published[kinds[:2]])
     yield "averaged over categories they have {:.1%} and {:.1%}. So".format(*family.by_category[kinds[:2]])
     yield "(`swapped_as_released`) it is {:.1%} and {:.1%}:".format(*family.loc[kinds[2]])
+    theirs = paper_check.published().query("kind == 'r1 subset' and condition == 'swapped' and measure == 'acc'")
+    theirs = theirs.groupby("student").value.mean()[["Llama-3.2-1B-Instruct", "Qwen3-1.7B"]]
+    assert {*theirs.round()} == {5}  # "have 5% then"
     sizes = recorded.load().verdicts.query("training_problems == 183").groupby("category").id.nunique()
     yield f"*equal*, with {sizes.equal} problems, counts as much as *during* with {sizes.during}."
     yield "All 183 messages are right by the published metric; our rule accepts 88, because"  # counted in test_teacher
