@@ -277,12 +277,13 @@ def claim_r1():
     shares = accuracy.loc[["Llama-3.2-1B-Instruct", "Qwen3-1.7B"], kinds].astype(float).to_numpy().ravel() + 1e-9
     found = rows("08_r1").set_index("condition")
     texts = [f"{kind} (DeepSeek-R1)" for kind in ("r1", "r1_summary", "r1_explanation", "swapped")]
-    two, one = [*texts[:2], "vanilla"], [texts[2], "correct", texts[3]]
-    assert [{*found.seeds[part]} for part in (two, one)] == [{2}, {1}]  # "two seeds", "one seed"
+    three, one = [*texts[:2], "vanilla"], texts[2:]
+    assert [{*found.seeds[part]} for part in (three, ["correct"], one)] == [{3}, {2}, {1}]  # their seeds in words
     untrained = row("08_accuracy_table", dataset="cotempqa", condition="prompted")
     counts = [released.another_problem, n := released.rows, n // 4, 183, found.problems.max(), untrained.problems]
-    gaps = [number for other in ("no traces", "their summaries") for number in student(f"{BEST}{other}", "cotempqa")]
-    taught = map("{:.1%}".format, found.by_category[["prompted", *two, *one]])
+    others = (f"{BEST}{other}" for other in ("no traces", "their summaries", "correct ones"))
+    gaps = [number for claim in others for number in student(claim, "cotempqa")]
+    taught = map("{:.1%}".format, found.by_category[["prompted", *three, "correct", *one]])
     return [*(f"{share:.1f}%" for share in shares), *map(str, counts), *gaps, *taught]
 
 
