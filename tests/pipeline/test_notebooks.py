@@ -114,7 +114,7 @@ def check_manifest(figures: Path) -> list[dict[str, str]]:
     assert len({row["id"] for row in rows}) == len(rows)
     for row in rows:
         for column in ("caption", "n", "source", "notebook", "files", "seed", "profile", "commit"):
-            assert row[column].strip(), f"{row['id']} has no {column}"
+            assert re.search("[a-z]" if column == "n" else r"\S", row[column]), f"{row['id']}: {column} (n: of what?)"
         for file in artefacts.files(row):
             assert (figures / file).is_file() and (figures / file).stat().st_size, f"{row['id']}: {file}"
         files, name = row["files"].split(), row["id"]
