@@ -179,5 +179,5 @@ def test_conditions_and_sources_are_named_in_full():
     named = ["correct", "r1 (templated)", "swapped (templated)"]
     assert freeform.spelled(ours.drop(columns="teacher"), recorded.teachers(ours)).condition.tolist() == named
     both = pd.concat([ours.assign(source="real problems"), ours.assign(dataset="marco", source="GENERATED problems")])
-    assert recorded.sources(both) == "babi: real problems; marco: GENERATED problems"
-    assert recorded.sources(both[both.dataset == "babi"]) == "babi: real problems"
+    assert recorded.sources(both) == "recorded: babi: real problems; marco: GENERATED problems"
+    assert recorded.sources(both[both.dataset == "babi"]) == "recorded: babi: real problems"

@@ -98,9 +98,9 @@ def teachers(frame: pd.DataFrame) -> dict[tuple[str, str], str]:
 
 
 def sources(frame: pd.DataFrame) -> str:
-    """Where the problems of a frame come from, in words: ``babi, cotempqa: real problems``."""
+    """Where the problems of a frame come from, in words: ``recorded: babi, cotempqa: real problems``."""
     found = frame[["dataset", "source"]].drop_duplicates().sort_values("dataset").groupby("source", sort=False)
-    return "; ".join(f"{names}: {source}" for source, names in found.dataset.agg(", ".join).items())
+    return "recorded: " + "; ".join(f"{names}: {source}" for source, names in found.dataset.agg(", ".join).items())
 
 
 def finished(run: Run) -> tuple[list[tuple], list[tuple]]:
