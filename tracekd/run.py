@@ -67,14 +67,12 @@ class Run:
         return labels.popitem()[1] if one else "; ".join(map(": ".join, labels.items()))
 
 
-def open_run(
-    notebook: str, profile: str, seed: int = 121, data: str = "", texts: str = "", kind: type[Run] = Run
-) -> Run:
+def open_run(notebook: str, profile: str, seed: int = 121, data: str = "", texts: str = "", kind=Run) -> Run:
     """Open the run that a notebook (``04_evaluate``) or command works in, and print what a reader must know of it.
 
     ``profile`` is a name in ``profiles.toml``; every random draw follows from ``seed``; ``data`` is ``auto`` (decided
     once for the run's folder), ``generated``, ``hub``, a folder, or "" for ``TRACEKD_DATA``, else the profile's own;
-    ``texts``: see ``run_texts.find_texts``; ``kind`` is ``Run`` for commands, see ``notebook_run`` for notebooks.
+    ``texts``: see ``run_texts.find_texts``; ``kind``: the class, ``Run`` for commands, see ``notebook_run``.
 
     ValueError: unknown profile, or a data source that is no known word or folder. FileNotFoundError: no such texts.
     """

@@ -25,13 +25,6 @@ def test_simulated_ratings_have_the_published_means_and_hold_careless_participan
     assert (first.groupby("trace_type")["participant"].nunique() == 25).all()  # orders are balanced
 
 
-def test_latent_mean_by_hand():
-    # A latent mean of 3 is symmetric: 3 whatever the spread.
-    assert simulate.latent_mean(3, 0.7) == pytest.approx(3)
-    values = simulate.latent_mean(4.86, 1.0) + np.random.default_rng(1).normal(size=100_000)
-    assert simulate.rounded(values).mean() == pytest.approx(4.86, abs=0.005)  # four standard errors
-
-
 def test_the_assumption_table_names_each_mean_and_its_origin():
     table = simulate.assumption_table().set_index("quantity")
     assert table["origin"].value_counts()["published"] == 4  # three means and the number of participants

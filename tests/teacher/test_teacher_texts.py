@@ -43,11 +43,11 @@ def test_our_own_files_are_read_by_id(tmp_path, found):
     texts = freeform.from_rules(found, seed=1)
     assert write_jsonl(tmp_path / "t.jsonl", map(asdict, texts)) == len(texts)
     assert read(tmp_path / "t.jsonl", found).texts == texts
-    # Ids of another data set are no concern of this one; an id that this set does not have is counted and named.
-    rows = [replace(texts[0], id="babi/counting/1"), replace(texts[0], id="cotempqa/mix/9999")]
+    # Ids of another data set are no concern of this one; ids that this set does not have are counted and named.
+    rows = [replace(texts[0], id=name) for name in ("babi/counting/1", "cotempqa/mix/9999", "9999")]
     write_jsonl(tmp_path / "other.jsonl", map(asdict, rows))
     other = read(tmp_path / "other.jsonl", found)
-    assert not other.texts and len(other.left_out) == 1
+    assert not other.texts and len(other.left_out) == 2 and "'9999'" in other.left_out[1]
     assert "other.jsonl, line 2" in other.left_out[0] and "cotempqa/mix/9999" in other.left_out[0]
     # Sets of two seeds share their ids, and no problem: texts on one are none on the other.
     with pytest.raises(ValueError, match=r"t\.jsonl, line 1: the text on .* is on another problem"):

@@ -161,7 +161,7 @@ def record(folder: str, seed: int, path: Path = RECORDED) -> None:
 
 
 def main(argv: list[str]) -> int:
-    """Count how much wrong traces reveal of the right ones; print it as JSON, one object a set and kind."""
+    """Count how much wrong traces reveal of the right ones; print it as JSON, one object per set and kind."""
     parser = Parser("leakage", main.__doc__, "python -m tracekd leakage --data ../shared/data")
     source, about = os.environ.get("TRACEKD_DATA") or "generated", "generated, hub, a folder, or your own file"
     parser.add_argument("--data", default=source, help=f"{about} (default: TRACEKD_DATA, else generated)")

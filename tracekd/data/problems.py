@@ -31,9 +31,7 @@ from tracekd.text import normalise, read_list, unescaped
 
 # Sizes of the real sets, which generated sets take unless a profile says otherwise.
 GENERATED_SIZE = {"cotempqa": 4748, "marco": 6000, "babi": 4149}
-FORMS = (
-    "CoTempQA JSON lines; bAbI CSV or archive; MS MARCO JSON lines or parquet; or your own set (notebooks/OWN_DATA.md)"
-)
+FORMS = "CoTempQA JSON lines; bAbI CSV or archive; MS MARCO JSON lines or parquet"
 _READERS = {"cotempqa": load_cotempqa, "babi": load_babi, "marco": load_marco}
 _HUB = {"cotempqa": hub.hub_cotempqa, "marco": hub.hub_marco, "babi": hub.hub_babi}
 # What a reader of outputs takes for a tag, or for something else than the answer where an answer begins with it.
@@ -115,7 +113,7 @@ def read_any(path: str | Path) -> list[Problem]:
     """Read a file of problems: a known set's, a run's stored ones, or your own, known by its ending or first line."""
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"no file {path}: give one with problems ({FORMS})")
+        raise FileNotFoundError(f"no file {path}: give {FORMS}; or your own set (notebooks/OWN_DATA.md)")
     text = not path.name.endswith((".parquet", ".csv", ".csv.gz", ".tar.gz", ".tgz"))
     first = next(read_jsonl(path), {}) if text else {}
     if {"dataset", "meta"} <= set(first):

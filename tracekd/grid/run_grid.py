@@ -197,7 +197,7 @@ def chosen(everything: Sequence[Job], options: argparse.Namespace) -> list[Job]:
 def main(command: str, argv: list[str]) -> int:
     """Do what ``ABOUT`` says for the chosen jobs of a profile, or list them."""
     options = _options(command, argv)
-    run = open_run(command, options.profile, options.first_seed, options.data, getattr(options, "texts", ""))
+    run = open_run(command, options.profile, options.first_seed, options.data, options.texts)
     screen, shard = logging.StreamHandler(), options.shard.replace("/", "-of-")
     screen.setLevel(logging.WARNING)
     file = logging.FileHandler(run.path("logs", f"{command}-{shard}.log"))
@@ -225,8 +225,7 @@ def _options(command: str, argv: list[str]) -> argparse.Namespace:
     made = Parser(command, ABOUT[command], f"python -m tracekd {command} --profile smoke --dataset babi")
     made.add_argument("--profile", type=profile_name, default="cpu", help="default: cpu")
     made.add_argument("--data", default="", help="generated, hub, a folder or your .jsonl (default: profile's)")
-    if command in ("train", "export"):
-        made.add_argument("--texts", default="", help="a teacher's texts, or templated (default: TRACEKD_TEXTS, auto)")
+    made.add_argument("--texts", default="", help="a teacher's texts, or templated (default: TRACEKD_TEXTS, auto)")
     made.add_argument("--first-seed", type=int, default=121, help="of the run; its other seeds follow")
     made.add_argument("--shard", default="0/1", metavar="i/n", help="do every n-th job, beginning with the i-th from 0")
     made.add_argument("--workers", type=count, metavar="N", help="processes at once (default: cores, as memory allows)")

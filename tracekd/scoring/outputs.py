@@ -149,11 +149,9 @@ def summary(rows: pd.DataFrame, faults: Faults) -> dict[str, Any]:
 
 
 def main(argv: list[str]) -> int:
-    """Score outputs files, ours or released ones: one JSON object a file; the last answer of an output counts."""
+    """Score outputs files, ours or released: one JSON object per file; an output's last answer that has text counts."""
     example = "python -m tracekd score --problems FILE --outputs runs/smoke/outputs/babi/*.jsonl --csv verdicts.csv"
-    parser = Parser(
-        "score", f"{main.__doc__} Of several answers in an output the last that is not empty counts.", example
-    )
+    parser = Parser("score", main.__doc__, example)
     add = parser.add_argument
     add("--dataset", choices=DATASETS, help="the set; none for a set of your own")
     add("--problems", required=True, type=file_or_folder, help="the test problems, a known set's or your own")

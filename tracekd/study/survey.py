@@ -142,7 +142,7 @@ def build(args: argparse.Namespace) -> None:
             break
     shown = [one for _, made in sorted(ready, key=itemgetter(0))[:count] for one in made]
     if len(ready) < count:
-        raise ValueError(f"{count} problems are shown, {len(ready)} have evidence and all traces")
+        raise ValueError(f"{count} problems are shown, {len(ready)} have evidence and all traces: --traces gives more")
     made = plan(shown, args.post)
     with replacing(args.output) as temporary:
         temporary.write_text(page(made, *fetch()), encoding="utf-8")
@@ -160,7 +160,7 @@ def main(argv: list[str]) -> None:
     parser = Parser("survey build", "Write the rating survey as one HTML page (needs npm once).", BUILD)
     add = parser.add_argument
     add("command", choices=["build"])
-    add("--data", default="generated", help="generated, hub or a folder (default: generated)")
+    add("--data", default="generated", help="generated, hub or a path (default: generated)")
     add("--traces", type=file_or_folder, help="a teacher's texts; without them, rules write stand-ins")
     add("--post", default="", metavar="URL", help="address that finished answers are sent to")
     add("--output", type=Path, default=Path("survey.html"))

@@ -51,14 +51,14 @@ def read(path: str | Path, problems: Sequence[Problem]) -> Found:
     path, known, found, texts = Path(path), {}, Found(), {}
     for p in problems:
         known |= {p.id: p, _content(p.question, p.context): p}
-    datasets = {p.dataset for p in known.values()}
+    datasets = {"", *(p.dataset for p in known.values())}  # an id that names no set is reported, not passed over
     files = sorted(p for p in path.iterdir() if p.suffix in (".jsonl", ".gz")) if path.is_dir() else [path]
     if not files:
         raise ValueError(f"{path}: no .jsonl file of texts in it: expected {FORMS}")
     for place, row in ((f"{file.name}, line {number}", row) for file in files for number, row in numbered_jsonl(file)):
         with at(place):
             text = _text(row)
-            if (text.id or "cotempqa").partition("/")[0] not in datasets:
+            if (text.id or "cotempqa/").rpartition("/")[0].partition("/")[0] not in datasets:
                 continue
             problem = known.get(text.id) if text.id else _on(row, known, found)
             if problem is None:
