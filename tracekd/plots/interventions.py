@@ -26,8 +26,8 @@ def variant_accuracy(table: pd.DataFrame, ax: Axes) -> Axes:
     table = table.sort_values("variant", key=lambda names: names.map(VARIANTS.index), kind="stable")
     n = table.groupby("variant").n.agg(lambda n: "\N{EN DASH}".join(f"{end:.0f}" for end in sorted({n.min(), n.max()})))
     lines = [f"{name.replace('_', ' ')}, n = {n[name]}" for name in table.variant]
-    for own in table[table.variant == "own"].itertuples():
-        ax.axvline(own.value, color=colour_of(own.condition), lw=0.6, ls=":", zorder=0)
+    for i, own in enumerate(table[table.variant == "own"].itertuples()):  # the dots of equal levels alternate
+        ax.axvline(own.value, color=colour_of(own.condition), lw=0.8, ls=(3 * i, (1.5, 7.5)), zorder=0)
     return points(table.assign(line=lines), ax, group="line", unit="share of answers right after this trace")
 
 

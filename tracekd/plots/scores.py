@@ -77,9 +77,8 @@ def loss_curves(ax: Axes, logs: pd.DataFrame, part: str) -> Axes:
         ax.plot(rows.examples, rows[part], color=colour, alpha=0.25, lw=0.7)
         ax.plot(rows.examples, smooth, color=colour, marker=dot, ms=3.5, label=condition)
     ax.set(xlabel="examples seen", yscale="log")
-    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))  # enough labels to read a value, few enough not to touch
-    ax.yaxis.set_major_formatter("{x:g}")
-    ax.yaxis.set_minor_formatter(NullFormatter())
+    labels = LogLocator(subs=(1, 2, 5))  # enough to read a value, few enough not to touch
+    ax.yaxis.set(major_locator=labels, major_formatter="{x:g}", minor_formatter=NullFormatter())
     return ax
 
 
