@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from tracekd.analysis import recorded
+from tracekd.analysis import paper_check, recorded, tables
 from tracekd.pipeline.artefacts import RECORDED, table_path
 
 CORRECT = "Incorrect traces do not lower accuracy, compared with correct ones"  # claims
@@ -31,6 +31,12 @@ def cell(stem: str, column: str, **where: object):
 def forced(condition: str, effect: str = "total_all", reveals: str = "all", dataset: str = "babi") -> pd.Series:
     found = recorded.largest(rows("08_effects", dataset=dataset)).set_index(["condition", "effect", "reveals"])
     return found.loc[(condition, effect, reveals)]
+
+
+def replicates(other: str) -> list[tuple[str, int]]:
+    """Incorrect minus ``other`` in the printed CoTempQA replicates, in points, and seeds: Llama-3.2-1B, Qwen3-1.7B."""
+    found = paper_check.replicates(paper_check.load(recorded.FOLDER)).query("other == @other")
+    return [(tables.points(one.value, one.low, one.high), one.seeds) for one in found.itertuples()]
 
 
 def claim_of(claim: str, dataset: str = "babi") -> pd.Series:

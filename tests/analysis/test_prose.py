@@ -4,7 +4,7 @@ import json
 import re
 
 import pandas as pd
-from committed import row
+from committed import replicates, row, rows
 from conftest import ROOT
 
 from tracekd.analysis import paper_check, recorded
@@ -69,7 +69,7 @@ def leads(pairs: pd.DataFrame, sign: int) -> str:
 
 
 def of_lower(pairs: pd.DataFrame) -> tuple[list[float], str]:
-    """Pairs with incorrect traces: how many, shown lower, shown higher, equivalent; not lower in all is supported."""
+    """Pairs with incorrect traces: how many, lower, higher, equivalent (supported: not all lower), and replicates."""
     counts, verdict = [], ""
     for rules in (THEIRS, OURS):
         part = pairs[pairs.rules == rules]
@@ -77,7 +77,8 @@ def of_lower(pairs: pd.DataFrame) -> tuple[list[float], str]:
         lower, higher = (shown > 0).sum(), (shown < 0).sum()
         counts += [len(part), lower, higher, same.sum()]
         verdict = NOT_SUPPORTED if lower == len(part) else SUPPORTED if higher or same.any() else INCONCLUSIVE
-    return counts, verdict
+    again = [found for gap, seeds in replicates(pairs["first"].iloc[0]) for found in (*numbers(gap), seeds)]
+    return counts + again, verdict
 
 
 def evidence() -> list[tuple[list[float], str]]:
@@ -105,6 +106,8 @@ def evidence() -> list[tuple[list[float], str]]:
     babi = pairs[(pairs.rules == OURS) & (pairs.dataset == "babi") & (pairs["first"] == "vanilla")]
     babi = babi[babi.student.isin(small)].sort_values("student", kind="stable")
     llama = babi[(babi.student == small[0]) & (babi.second == "incorrect")]
+    counts = rows("08_ledger", dataset="marco", kind="matrix").set_index(["student", "condition", "measure"]).printed
+    of = counts.loc[small[0], "correct"].filter(like="trace ").sum()
     r1 = run_texts.r1_sets("").set_index("file").loc["all"]
     return [
         (shares, SUPPORTED if given[2][1] <= 28 <= given[2][2] else NOT_SUPPORTED),
@@ -117,7 +120,8 @@ def evidence() -> list[tuple[list[float], str]]:
         (gaps(qwen), leads(qwen[qwen.rules == OURS], -1)),
         (gaps(babi), leads(babi, 1)),
         (gaps(llama), leads(llama, 1)),
-        *[([], NOT_TESTED)] * 3,
+        ([of, *(counts[s, c, "answer correct"] for s in small for c in ("correct", "incorrect"))], NOT_TESTED),
+        *[([], NOT_TESTED)] * 2,
         (r1[["rows", "another_problem", "distinct_messages", "another_category"]].tolist(), DIFFERENT),
         ([], "the examples are the same; how much is due to the prose answers is not tested"),
     ]

@@ -156,6 +156,9 @@ def paper_check_of_ours():
     small = recorded.load().verdicts.query("training_problems == 183")
     found = small[small.pub_answer_correct == 1].groupby("condition").status
     found = found.agg(lambda part: f"{(part == 'truncated').sum()} of the {len(part)}")
+    r1 = row("05_published_means", student="Qwen3-1.7B", quantity="accuracy")
+    gains = [f"{100 * (r1.r1 - r1[other]):.1f}" for other in ("vanilla", "r1_summary")]
+    yield "gains {} points over no traces and {} over summaries in the paper;".format(*gains)
     yield f"{found.r1_explanation} right ones with explanations, {found.r1} (three seeds) with R1's traces."
     family = rows("08_r1").set_index("condition")[["published", "by_category", "value"]]
     gold = family[~family.index.str.contains("as_released|prompted")]
@@ -219,6 +222,8 @@ def paper_check_of_ours():
     yield "{} of 6 pairs as published and {} id-aligned (label,".format(*lower["correct"])
     yield "lower than no traces in {} and {}.".format(*lower["vanilla"])
     yield f"only {claims[2].fewest} problems have a wrong label"
+    few = claim_of(GAIN, "marco")
+    yield f"only {few.fewest} of the {few.n} questions with an answer are answered right by any seed"
     shares = [percent(forced("incorrect", trace).value) for trace in ("both_wrong", "empty", "gold")]
     yield "{} right after a wrong trace, {} after an empty one and {} after the right one".format(*shares)
     asked, wrong = (forced(c, "total_all") for c in ("correct", "incorrect"))

@@ -71,6 +71,13 @@ def test_the_three_steps_of_the_28_percent(release):
     assert (steps.joint_low < steps.joint).all() and (steps.phi_low < steps.phi).all()
 
 
+def test_printed_replicates(release):
+    """Qwen3-1.7B, against correct traces: +4.69, +9.19, +9.29 points; 7.72, sd 2.63; 4.303 * 2.63 / sqrt(3) = 6.53."""
+    found = paper_check.replicates(release).iloc[:, 2:]
+    assert found.seeds.tolist() == [3, 3, 3, 2]  # one category of seed 122 without traces is not printed
+    assert (100 * found.drop(columns="seeds").iloc[1]).round(2).tolist() == [7.72, 1.20, 14.25]
+
+
 def test_tables_that_reject_independence(release):
     """Qwen3-8B, incorrect, id-aligned: chi-squared 4.4 with an expected count of 2.4, Fisher 0.048, after Holm 0.48."""
     found = paper_check.dependent(release.compared)

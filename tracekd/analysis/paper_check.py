@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
+from scipy.stats import t
 
 from tracekd.analysis import tables
 from tracekd.scoring import release_rules, verdict_tables
@@ -62,10 +63,9 @@ def published() -> pd.DataFrame:
 
 
 def statements() -> pd.DataFrame:
-    """``released_claims.csv``: the paper's statements, the evidence from its release in our words, and the verdict.
+    """``released_claims.csv``: the paper's statements, the evidence from its release, which tests check, and verdicts.
 
-    Written by hand; ``tests/analysis/test_prose.py`` compares each number and verdict with the tables. Verdicts rest on
-    the id-aligned outputs unless the evidence says otherwise, and on tests at 0.05 after Holm's adjustment.
+    They rest on the id-aligned outputs unless the evidence says otherwise, and on tests at 0.05 after Holm.
     """
     return pd.read_csv(files("tracekd.analysis") / "released_claims.csv")
 
@@ -164,10 +164,9 @@ def compared(published: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
 
 
 def three_steps(release: Release) -> pd.DataFrame:
-    """How the 28% comes about: CoTempQA, Qwen3-1.7B trained on correct traces, under each ``reading`` in turn.
+    """How the 28% comes about: CoTempQA, Qwen3-1.7B trained on correct traces, by ``reading``, else as ``compared``.
 
-    The third is of outputs whose own problem the published rule looks up. Id-aligned facts often name the answer, the
-    label does not. Last come categories whose cells all expect 10 outputs. Further columns as in ``compared``.
+    The third: outputs whose own problem the published rule looks up. Last: categories whose cells expect 10 or more.
     """
     readings = {
         (PRINTED, "trace"): "printed matrix",
@@ -186,11 +185,26 @@ def three_steps(release: Release) -> pd.DataFrame:
     return pd.concat([part[:2], own, part[2:], within], ignore_index=True)
 
 
+def replicates(release: Release) -> pd.DataFrame:
+    """Accuracy with incorrect minus ``other`` traces in the printed CoTempQA replicates: mean, t interval over seeds.
+
+    Shares of 1, categories weighted by their test problems; a seed that lacks one (Qwen3-1.7B without traces, 122) does
+    not count. Columns: other, student, value, seeds, low, high (95%).
+    """
+    size = release.verdicts.query("dataset == 'cotempqa' and joined == 'test'").groupby("category").id.nunique()
+    printed = release.printed.query("kind == 'seeds' and measure == 'acc'")
+    wide = printed.pivot(index=["student", "seed"], columns=["condition", "category"], values="value")
+    means = pd.DataFrame({c: wide[c] @ (size / size.sum()) / 100 for c in ORDER})
+    gaps = means[[*ORDER[:2]]].rsub(means.incorrect, axis=0).melt(var_name="other", ignore_index=False).dropna()
+    found = gaps.groupby(["other", "student"]).value.agg(value="mean", error="sem", seeds="size").reset_index()
+    half = t.ppf(0.975, found.seeds - 1) * found.pop("error")
+    return found.assign(low=found.value - half, high=found.value + half)
+
+
 def dependent(table: pd.DataFrame, common: bool = False) -> pd.DataFrame:
     """For each rule set of ``compared``: in how many trace x answer tables independence is rejected.
 
     With ``common`` only the tables (data set, student, condition) for which every rule set has a test are counted.
-
     Returns indexed by rules: tables (with a test), small (an expected count below 5: Fisher's exact test), rejected (at
     0.05: chi-squared above 3.841, or Fisher's p), rejected_holm (after Holm's adjustment over the rule set).
     """

@@ -23,11 +23,10 @@ from tracekd.analysis import tables
 from tracekd.analysis.recorded import CORE, SIZE, largest, teachers
 from tracekd.analysis.tables import INCONCLUSIVE, NOT_SUPPORTED, NOT_TESTED, SUPPORTED, points
 from tracekd.interventions import tables as given
+from tracekd.interventions.tables import FEWEST
 from tracekd.stats import bootstrap, intervals
 from tracekd.traces import freeform
 
-FEWEST = 10  # problems of each kind below which there is no verdict on a tie
-FEWEST_SHOWN = 20  # problems below which a figure has no point
 REPEATS = 20_000  # resamples: the ends of intervals then move by less than 0.1 points from one seed to the next
 MARGIN, TIE_MARGIN = 0.05, 0.10  # of accuracy; of the difference between answers after right and after wrong steps
 PUBLISHED = ("published", "published_low", "published_high")
@@ -124,14 +123,14 @@ def by_trace(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = 20
     """``tables.accuracy`` of answers to answerable questions, all and after the student's own right and wrong traces.
 
     Columns beside those of ``BY``: facts (number of gold facts, or ``all``), trace (all, right, wrong; students taught
-    ``TRACED`` alone have the latter two). No row on fewer than ``FEWEST_SHOWN`` problems.
+    ``TRACED`` alone have the latter two). No row on fewer than ``FEWEST`` problems.
     """
     some = verdicts[verdicts.answerable & (verdicts[SIZE] > 0)].assign(facts="all")
     some = pd.concat([some, some.assign(facts=some.n_facts.astype(str))]).assign(trace="all")
     traced = some[some.condition.isin(TRACED)]
     some = pd.concat([some, traced.assign(trace=traced.trace_correct.map({True: "right", False: "wrong"}))])
     found = tables.accuracy(some, "answer_correct", rng, repeats, [*BY[:-1], "facts", "trace"])
-    return found[found.problems >= FEWEST_SHOWN]
+    return found[found.problems >= FEWEST]
 
 
 def forced(asked: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
@@ -156,7 +155,7 @@ def forced(asked: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -
         "follows": follows.assign(outcome="answer_correct", reveals="all"),
     }
     table = pd.concat([part.assign(quantity=name) for name, part in parts.items()], ignore_index=True)
-    table = table[(table.outcome == "answer_correct") & (table.n >= FEWEST_SHOWN)].drop(columns="outcome")
+    table = table[(table.outcome == "answer_correct") & (table.n >= FEWEST)].drop(columns="outcome")
     return table[[SIZE, "quantity", *table.columns.drop([SIZE, "quantity"])]]
 
 
@@ -167,15 +166,14 @@ def forced_panel(asked: pd.DataFrame, rng: np.random.Generator, repeats: int = 2
     """
     some = largest(asked[asked.condition.isin([*CORE, "any"]) & asked.variant.isin(["gold", "empty", "both_wrong"])])
     levels = given.levels(some, rng, repeats)
-    levels = levels[(levels.outcome == "answer_correct") & (levels.n >= FEWEST_SHOWN)]
+    levels = levels[(levels.outcome == "answer_correct") & (levels.n >= FEWEST)]
     return levels[levels.groupby("dataset").seeds.transform("min") == levels.seeds.max()]
 
 
 def claims() -> pd.DataFrame:
     """``claims.csv``: one row per claim of the paper and per question of ours (``asked_by``), tested set by set.
 
-    ``first`` minus ``second`` are training conditions. Without a ``second`` the claim is about the tie of the answer
-    with a ``step``: ``trace``, or ``classification``, the label, which names no answer. To test another, add a row.
+    ``first`` minus ``second`` are conditions; without ``second``: the tie of answers with a ``step`` (trace, or label).
     """
     return pd.read_csv(files("tracekd.analysis") / "claims.csv", keep_default_na=False)
 
@@ -203,7 +201,6 @@ def tested(verdicts: pd.DataFrame, rng: np.random.Generator, repeats: int = REPE
     """Every claim (of ``claims``) on each of its data sets, for each training size with both conditions.
 
     Answerable questions alone: for the others, to state no fact and to decline are one decision.
-
     Returns claim, dataset, source, reveals (``all``; for claims on incorrect traces also what the wrong trace drawn for
     a problem reveals), training_problems (0: not trained), teacher, rule, first, second, step, margin, estimate with
     its 95% and 90% intervals, least_difference (that these problems and seeds show with 80% power), ``PUBLISHED`` (by
@@ -257,10 +254,7 @@ def _row(claim, dataset: str, reveals: str, part: pd.DataFrame, size: int, found
 
 
 def overview(claimed: pd.DataFrame) -> pd.DataFrame:
-    """One row per claim, one column per data set, at the largest size tested: difference in points, n, verdict.
-
-    Then the difference by the published answer metric, where it is another one.
-    """
+    """Claims by data sets, at the largest size tested: points, n, verdict; then, if others, points as published."""
     rows = claimed[claimed.reveals == "all"].assign(untested=claimed.verdict == NOT_TESTED)
     rows, cells = rows.sort_values("untested", kind="stable").drop_duplicates(["claim", "dataset"]), []
     for row in rows.itertuples():
