@@ -157,7 +157,7 @@ def paper_check_of_ours():
     found = small[small.pub_answer_correct == 1].groupby("condition").status
     found = found.agg(lambda part: f"{(part == 'truncated').sum()} of the {len(part)}")
     r1 = row("05_published_means", student="Qwen3-1.7B", quantity="accuracy")
-    gains = [f"{100 * (r1.r1 - r1[other]):.1f}" for other in ("vanilla", "r1_summary")]
+    gains = [f"{r1.r1 - r1[other]:.1f}" for other in ("vanilla", "r1_summary")]
     yield "gains {} points over no traces and {} over summaries in the paper;".format(*gains)
     yield f"{found.r1_explanation} right ones with explanations, {found.r1} (three seeds) with R1's traces."
     family = rows("08_r1").set_index("condition")[["published", "by_category", "value"]]
