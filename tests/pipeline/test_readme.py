@@ -276,13 +276,13 @@ def claim_r1():
     shares = accuracy.loc[["Llama-3.2-1B-Instruct", "Qwen3-1.7B"], kinds].astype(float).to_numpy().ravel() + 1e-9
     found = rows("08_r1").set_index("condition")
     texts = [f"{kind} (DeepSeek-R1)" for kind in ("r1", "r1_summary", "r1_explanation", "swapped")]
-    three, one = [*texts[:2], "vanilla"], texts[2:]
-    assert [{*found.seeds[part]} for part in (three, ["correct"], one)] == [{3}, {2}, {1}]  # their seeds in words
+    three, two = [*texts[:2], "vanilla"], ["correct", *texts[2:]]
+    assert [{*found.seeds[part]} for part in (three, two)] == [{3}, {2}]  # in words
     untrained = row("08_accuracy_table", dataset="cotempqa", condition="prompted")
     counts = [released.another_problem, n := released.rows, n // 4, 183, found.problems.max(), untrained.problems]
-    others = (f"{BEST}{other}" for other in ("no traces", "their summaries", "correct ones"))
+    others = (f"{BEST}{other}" for other in ("no traces", "their summaries", "correct ones", "explanations"))
     gaps = [number for claim in others for number in student(claim, "cotempqa")]
-    taught = map("{:.1%}".format, found.by_category[["prompted", *three, "correct", *one]])
+    taught = map("{:.1%}".format, found.by_category[["prompted", *three, *two]])
     return [*(f"{share:.1f}%" for share in shares), *map(str, counts), *gaps, *taught]
 
 
