@@ -106,8 +106,8 @@ def evidence() -> list[tuple[list[float], str]]:
     babi = pairs[(pairs.rules == OURS) & (pairs.dataset == "babi") & (pairs["first"] == "vanilla")]
     babi = babi[babi.student.isin(small)].sort_values("student", kind="stable")
     llama = babi[(babi.student == small[0]) & (babi.second == "incorrect")]
-    counts = rows("08_ledger", dataset="marco", kind="matrix").set_index(["student", "condition", "measure"]).printed
-    of = counts.loc[small[0], "correct"].filter(like="trace ").sum()
+    counts = rows("08_ledger", dataset="marco", kind="matrix")
+    counts = counts.pivot(index=["student", "condition"], columns="measure", values="printed")
     r1 = run_texts.r1_sets("").set_index("file").loc["all"]
     return [
         (shares, SUPPORTED if given[2][1] <= 28 <= given[2][2] else NOT_SUPPORTED),
@@ -120,7 +120,7 @@ def evidence() -> list[tuple[list[float], str]]:
         (gaps(qwen), leads(qwen[qwen.rules == OURS], -1)),
         (gaps(babi), leads(babi, 1)),
         (gaps(llama), leads(llama, 1)),
-        ([of, *(counts[s, c, "answer correct"] for s in small for c in ("correct", "incorrect"))], NOT_TESTED),
+        ([*counts.filter(regex="trace |uneval").sum(axis=1).unique(), *counts["answer correct"]], NOT_TESTED),
         *[([], NOT_TESTED)] * 2,
         (r1[["rows", "another_problem", "distinct_messages", "another_category"]].tolist(), DIFFERENT),
         ([], "the examples are the same; how much is due to the prose answers is not tested"),

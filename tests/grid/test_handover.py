@@ -58,7 +58,6 @@ def test_a_teachers_texts_are_trained_on_and_shown_in_the_survey(runs, tmp_path,
     record = json.loads((tmp_path / "runs/smoke/adapters/cotempqa/r1/seed121/record.json").read_text())
     assert record["teacher"] == "stand-in"
     call("generate", "--profile", "smoke", "--dataset", "cotempqa", "--condition", "r1", "--texts", texts)
-    assert (tmp_path / "runs/smoke/outputs/cotempqa/r1-121.jsonl").exists()
     monkeypatch.setattr(survey, "fetch", lambda: (["var jsPsych;"], "licence"))
     call("survey", "build", "--traces", texts, "--output", tmp_path / "page.html")
     assert "I look at the years." in (tmp_path / "page.html").read_text(encoding="utf-8")

@@ -145,9 +145,8 @@ def paper_check_of_ours():
     shown = [tables.points(claim.estimate, claim.low, claim.high) for claim in (*claims, dates, *none)]
     yield f"same change is {shown[3]} points ({dates.n} problems, trained on {dates.training_problems:,}): lower, but"
     yield f"changes accuracy by {shown[4]} points on bAbI. - On CoTempQA it changes accuracy by {shown[5]} points"
-    best = "R1 traces give the best accuracy, compared with "
     others = ("no traces", "their summaries", "correct ones", "explanations")
-    gaps = [claim_of(best + other, "cotempqa") for other in others]
+    gaps = [claim_of(f"R1 traces give the best accuracy, compared with {other}", "cotempqa") for other in others]
     assert {(one.verdict, one.low < 0 < one.high) for one in gaps} == {("not supported", True)}
     assert [one.seeds for one in gaps] == [3, 3, 2, 2]
     ours = [tables.points(gap.estimate, gap.low, gap.high) for gap in gaps]
@@ -155,8 +154,8 @@ def paper_check_of_ours():
     yield f"is {ours[0].replace(' [', ' points [')}, minus that with summaries {ours[1]} (n = {gaps[0].n}, three seeds)"
     yield f"minus that with correct traces {ours[2]} and minus that with explanations {ours[3]} (two seeds each)."
     yield f"differences are {theirs[0].replace(' [', ' points [')}, {theirs[1]}, {theirs[2]} and {theirs[3]}. It"
-    moved = [claim_of(f"Swapped R1 traces destroy accuracy, compared with {o}", "cotempqa")
-             for o in ("R1 traces in place", "no traces")]  # fmt: skip
+    lost = "Swapped R1 traces destroy accuracy, compared with "
+    moved = [claim_of(lost + other, "cotempqa") for other in ("R1 traces in place", "no traces")]
     assert [(one.verdict, one.seeds) for one in moved] == [("not supported", 2), ("inconclusive", 2)]
     moved = [tables.points(one.estimate, one.low, one.high) for one in moved]
     yield f"has {moved[0].replace(' [', ' points [')} compared with that of R1's in place,"
@@ -175,16 +174,14 @@ def paper_check_of_ours():
     yield "over categories, R1's traces have {:.1%} and no traces {:.1%}.".format(*gold.by_category[[r1, "vanilla"]])
     seeds = small[small.condition == "r1"].pivot_table("pub_answer_correct", "seed", "category").mean(axis=1)
     yield "it is {:.1%} in seed 121 (bf16), {:.1%} in 122 and {:.1%} in 123 (fp32).".format(*seeds)
-    untrained = family.loc["prompted"]
-    yield f"the student has {untrained.published:.1%} by the published metric and {untrained.value:.1%} exactly right."
+    yield "has {published:.1%} by the published metric and {value:.1%} exactly right.".format(**family.loc["prompted"])
     messages = family.loc[[f"{c}_as_released (DeepSeek-R1)" for c in ("r1", "vanilla")]].diff().iloc[1]
     assert messages.published > 0 > messages.by_category  # "over all problems below", "averaged over categories above"
     theirs = paper_check.published().query("kind == 'r1 subset' and condition == 'swapped' and measure == 'acc'")
     theirs = theirs.groupby("student").value.mean()[["Llama-3.2-1B-Instruct", "Qwen3-1.7B"]]
     assert {*theirs.round()} == {5}  # "have 5% then"
-    sizes = small.groupby("category").id.nunique()
-    yield f"*Equal*, with {sizes.equal} problems, then counts as much as *during* with {sizes.during}."
-    yield "All 183 messages are right by the published metric; our rule accepts 88, because"  # counted in test_teacher
+    said = "*Equal*, with {equal} problems, then counts as much as *during* with {during}."
+    yield said.format(**small.groupby("category").id.nunique())
     shares = rows("08_accuracy_table", training_problems=1567).set_index("condition").published[[*recorded.CORE]]
     yield "the same order there: {}, {} and {}.".format(*map(percent, shares))
     asked = rows("08_marco", measure="right").set_index(["question", "condition"]).value

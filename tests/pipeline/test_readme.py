@@ -137,12 +137,10 @@ def finding_of_following():
 def finding_of_reading_backwards():
     found, errors, ours = (forced(name) for name in ("incorrect", "natural (smollm2-135m)", "natural_incorrect"))
     assert tables.sign(errors) == "below zero" and 0.4 < errors.value / ours.value < 0.6  # "half as strongly"
-    assert tables.sign(forced("any")) == "inconclusive"
     falls = (f"{-100 * found[end]:.0f}" for end in ("value", "high", "low"))
     dates = forced("incorrect", dataset="cotempqa")
     where = {"dataset": "cotempqa", "training_problems": 1567, "effect": "total_all", "reveals": "all"}
-    more = [row("08_effects", condition=c, **where) for c in ("incorrect", "vanilla")]
-    assert more[0].value < dates.value and more[1].high < 0  # "more after longer training, as without traces"
+    assert row("08_effects", condition="vanilla", **where).high < 0  # "without traces lose, too"
     return [*falls, f"{found.n}", *(f"{-100 * dates[end]:.1f}" for end in ("value", "high", "low"))]
 
 
@@ -239,8 +237,7 @@ def claim_independence():
     every = [rows("06_associations", rules=rules, step="trace").dropna(subset="p_value") for rules in AS]
     found, theirs = every[::2], every[1]
     printed, ours = (table[table.p_holm < 0.05] for table in found)
-    assert {*printed.dataset} == {"marco"} and (printed.phi < 0).all()  # "all MS MARCO's (negative correlation)"
-    assert "marco" not in {*found[1].dataset}
+    assert {*printed.dataset} == {"marco"} and (printed.phi < 0).all() and "marco" not in {*found[1].dataset}
     common, key = paper_check.dependent(paper_check.load(recorded.FOLDER).compared, common=True), "rejected_holm"
     before = [(table.p_value < 0.05).sum() for table in found]
     counts = [before[0], len(found[0]), len(printed), (theirs.p_value < 0.05).sum(), len(theirs)]
@@ -280,8 +277,8 @@ def claim_r1():
     assert [{*found.seeds[part]} for part in (three, two)] == [{3}, {2}]  # in words
     untrained = row("08_accuracy_table", dataset="cotempqa", condition="prompted")
     counts = [released.another_problem, n := released.rows, n // 4, 183, found.problems.max(), untrained.problems]
-    others = (f"{BEST}{other}" for other in ("no traces", "their summaries", "correct ones", "explanations"))
-    gaps = [number for claim in others for number in student(claim, "cotempqa")]
+    others = ("no traces", "their summaries", "correct ones", "explanations")
+    gaps = [number for other in others for number in student(f"{BEST}{other}", "cotempqa")]
     taught = map("{:.1%}".format, found.by_category[["prompted", *three, *two]])
     return [*(f"{share:.1f}%" for share in shares), *map(str, counts), *gaps, *taught]
 

@@ -42,10 +42,6 @@ def test_phi_has_no_point_on_few_traces(ax):
     assert ax.containers[0].lines[0].get_xdata().tolist() == [pytest.approx(0.408, abs=1e-3)]
 
 
-def test_names_are_their_owners():
-    assert style.named("babi, marco, 04_babi, babi/1 `babi`") == "bAbI, MS MARCO, 04_babi, babi/1 `babi`"
-
-
 def test_accuracy_has_a_line_per_training_and_a_panel_per_size(ax):
     right, lone = [1, 0] * 10, ", one seed"
     ours = pd.concat([frame({"prompted": right, "few_shot_traces": right, "vanilla": right, "natural": right}),
