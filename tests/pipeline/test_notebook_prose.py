@@ -147,8 +147,7 @@ def paper_check_of_ours():
     yield f"changes accuracy by {shown[4]} points on bAbI. - On CoTempQA it changes accuracy by {shown[5]} points"
     others = ("no traces", "their summaries", "correct ones", "explanations")
     gaps = [claim_of(f"R1 traces give the best accuracy, compared with {other}", "cotempqa") for other in others]
-    assert {(one.verdict, one.low < 0 < one.high) for one in gaps} == {("not supported", True)}
-    assert [one.seeds for one in gaps] == [3, 3, 2, 2]
+    assert [gap.seeds for gap in gaps if gap.low < 0 < gap.high and gap.verdict == "not supported"] == [3, 3, 2, 2]
     ours = [tables.points(gap.estimate, gap.low, gap.high) for gap in gaps]
     theirs = [tables.points(*gap[[*replication.PUBLISHED]]) for gap in gaps]
     yield f"is {ours[0].replace(' [', ' points [')}, minus that with summaries {ours[1]} (n = {gaps[0].n}, three seeds)"
@@ -163,8 +162,8 @@ def paper_check_of_ours():
     small = recorded.load().verdicts.query("training_problems == 183")
     found = small[small.pub_answer_correct == 1].groupby("condition").status
     found = found.agg(lambda part: f"{(part == 'truncated').sum()} of the {len(part)}")
-    r1 = row("05_published_means", student="Qwen3-1.7B", quantity="accuracy")
-    yield "gains {:.1f} points over no traces and {:.1f} over".format(*(r1.r1 - r1[["vanilla", "r1_summary"]]))
+    qwen = row("05_published_means", student="Qwen3-1.7B", quantity="accuracy")
+    yield "gains {:.1f} points over no traces and {:.1f} over".format(*(qwen.r1 - qwen[["vanilla", "r1_summary"]]))
     yield f"{found.r1_explanation} right ones with explanations, {found.r1} with R1's traces."
     family = rows("08_r1").set_index("condition")[["published", "by_category", "value"]]
     gold = family[~family.index.str.contains("as_released|prompted")]
@@ -178,10 +177,11 @@ def paper_check_of_ours():
     messages = family.loc[[f"{c}_as_released (DeepSeek-R1)" for c in ("r1", "vanilla")]].diff().iloc[1]
     assert messages.published > 0 > messages.by_category  # "over all problems below", "averaged over categories above"
     theirs = paper_check.published().query("kind == 'r1 subset' and condition == 'swapped' and measure == 'acc'")
-    theirs = theirs.groupby("student").value.mean()[["Llama-3.2-1B-Instruct", "Qwen3-1.7B"]]
-    assert {*theirs.round()} == {5}  # "have 5% then"
-    said = "*Equal*, with {equal} problems, then counts as much as *during* with {during}."
-    yield said.format(**small.groupby("category").id.nunique())
+    theirs = theirs.groupby("student").value.mean().round()
+    assert {*theirs[["Llama-3.2-1B-Instruct", "Qwen3-1.7B"]]} == {5}  # "have 5%"
+    sizes = small.groupby("category").id.nunique()
+    yield "with {equal} problems, then counts as much as *during* with {during}.".format(**sizes)
+    yield "All 183 messages are right by the published metric; our rule accepts 88, because"  # counted in test_teacher
     shares = rows("08_accuracy_table", training_problems=1567).set_index("condition").published[[*recorded.CORE]]
     yield "the same order there: {}, {} and {}.".format(*map(percent, shares))
     asked = rows("08_marco", measure="right").set_index(["question", "condition"]).value

@@ -48,17 +48,17 @@ def read(path: str | Path, problems: Sequence[Problem]) -> Found:
 
     ValueError, with file and line: a row of another form, on a problem that has one, or on another one of its id.
     """
-    path, known, found, texts = Path(path), {}, Found(), {}
-    for p in problems:
-        known |= {p.id: p, _content(p.question, p.context): p}
-    datasets = {"", *(p.dataset for p in known.values())}  # an id that names no set is reported, not passed over
+    path, found, texts = Path(path), Found(), {}
+    known = {key: p for p in problems for key in (p.id, _content(p.question, p.context))}
+    datasets = {p.dataset for p in known.values()}
     files = sorted(p for p in path.iterdir() if p.suffix in (".jsonl", ".gz")) if path.is_dir() else [path]
     if not files:
         raise ValueError(f"{path}: no .jsonl file of texts in it: expected {FORMS}")
     for place, row in ((f"{file.name}, line {number}", row) for file in files for number, row in numbered_jsonl(file)):
         with at(place):
             text = _text(row)
-            if (text.id or "cotempqa/").rpartition("/")[0].partition("/")[0] not in datasets:
+            named, slash, _ = (text.id or "cotempqa/").partition("/")
+            if slash and named not in datasets:  # an id that names no set is reported, not passed over
                 continue
             problem = known.get(text.id) if text.id else _on(row, known, found)
             if problem is None:
