@@ -107,6 +107,8 @@ def released_outputs():
                 measure="answer correct")[["printed", "as_published"]]  # fmt: skip
     yield "with incorrect traces {:.0f} are right, in the released ones {:.0f})".format(*right.astype(float))
     pair = {"rules": "id-aligned", "dataset": "babi", "first": "vanilla", "second": "incorrect"}
+    pairs = rows("06_contrasts", rules="id-aligned", second="incorrect").query("p_value < 0.05 and difference > 0")
+    assert pairs["first"].value_counts().to_dict() == {"vanilla": 5, "correct": 2}  # "Without the correction"
     gap = cell("06_contrasts", "difference", student="Llama-3.2-1B-Instruct", **pair)
     yield f"{100 * gap:.1f} points compared with no traces"
 
@@ -145,20 +147,20 @@ def paper_check_of_ours():
     shown = [tables.points(claim.estimate, claim.low, claim.high) for claim in (*claims, dates, *none)]
     yield f"same change is {shown[3]} points ({dates.n} problems, trained on {dates.training_problems:,}): lower, but"
     yield f"changes accuracy by {shown[4]} points on bAbI. - On CoTempQA it changes accuracy by {shown[5]} points"
-    others = ("no traces", "their summaries", "correct ones", "explanations")
+    others = ("no traces", "their summaries", "explanations", "correct ones")
     gaps = [claim_of(f"R1 traces give the best accuracy, compared with {other}", "cotempqa") for other in others]
-    assert [gap.seeds for gap in gaps if gap.low < 0 < gap.high and gap.verdict == "not supported"] == [3, 3, 2, 2]
-    ours = [tables.points(gap.estimate, gap.low, gap.high) for gap in gaps]
-    theirs = [tables.points(*gap[[*replication.PUBLISHED]]) for gap in gaps]
-    yield f"is {ours[0].replace(' [', ' points [')}, minus that with summaries {ours[1]} (n = {gaps[0].n}, three seeds)"
-    yield f"minus that with correct traces {ours[2]} and minus that with explanations {ours[3]} (two seeds each)."
-    yield f"differences are {theirs[0].replace(' [', ' points [')}, {theirs[1]}, {theirs[2]} and {theirs[3]}. It"
+    assert {(gap.verdict, gap.low < 0 < gap.high) for gap in gaps} == {("not supported", True)}  # "nor is a loss"
+    ours, theirs = (tables.points(*gaps[0][[*ends]]).replace(" [", " points [")
+                    for ends in (("estimate", "low", "high"), replication.PUBLISHED))  # fmt: skip
+    yield f"Its accuracy minus that without traces is {ours} (n = {gaps[0].n}, three seeds)."
+    yield f"By the published metric R1's traces minus none are {theirs}."
+    assert gaps[0].seeds == 3
     lost = "Swapped R1 traces destroy accuracy, compared with "
     moved = [claim_of(lost + other, "cotempqa") for other in ("R1 traces in place", "no traces")]
     assert [(one.verdict, one.seeds) for one in moved] == [("not supported", 2), ("inconclusive", 2)]
     moved = [tables.points(one.estimate, one.low, one.high) for one in moved]
-    yield f"has {moved[0].replace(' [', ' points [')} compared with that of R1's in place,"
-    yield f"being ruled out, and {moved[1]} compared with no traces (two seeds), which is inconclusive."
+    yield f"change accuracy by {moved[0].replace(' [', ' points [')}, and a loss of five is ruled out."
+    yield f"they change it by {moved[1]} (two seeds), which is inconclusive."
     small = recorded.load().verdicts.query("training_problems == 183")
     found = small[small.pub_answer_correct == 1].groupby("condition").status
     found = found.agg(lambda part: f"{(part == 'truncated').sum()} of the {len(part)}")
@@ -175,12 +177,12 @@ def paper_check_of_ours():
     yield "it is {:.1%} in seed 121 (bf16), {:.1%} in 122 and {:.1%} in 123 (fp32).".format(*seeds)
     yield "has {published:.1%} by the published metric and {value:.1%} exactly right.".format(**family.loc["prompted"])
     messages = family.loc[[f"{c}_as_released (DeepSeek-R1)" for c in ("r1", "vanilla")]].diff().iloc[1]
-    assert messages.published > 0 > messages.by_category  # "over all problems below", "averaged over categories above"
+    assert messages.published > 0 > messages.by_category  # "the averaging alone decides"
     theirs = paper_check.published().query("kind == 'r1 subset' and condition == 'swapped' and measure == 'acc'")
     theirs = theirs.groupby("student").value.mean().round()
     assert {*theirs[["Llama-3.2-1B-Instruct", "Qwen3-1.7B"]]} == {5}  # "have 5%"
     sizes = small.groupby("category").id.nunique()
-    yield "with {equal} problems, then counts as much as *during* with {during}.".format(**sizes)
+    yield "with {equal} problems, counts as much as *during* with {during}.".format(**sizes)
     yield "All 183 messages are right by the published metric; our rule accepts 88, because"  # counted in test_teacher
     shares = rows("08_accuracy_table", training_problems=1567).set_index("condition").published[[*recorded.CORE]]
     yield "the same order there: {}, {} and {}.".format(*map(percent, shares))
@@ -196,15 +198,17 @@ def paper_check_of_ours():
     yield "than after its own wrong ones, by {1} points.".format(*shown)
     yield on_dates("answers {} right and the one trained on incorrect traces {}.", "correct gold, incorrect gold")
     moved = rows("08_effects", dataset="cotempqa", effect="total_all", reveals="all")
-    moved = moved.set_index(["condition", "training_problems"])[["value", "seeds"]].mul([-100, 1])
-    said = "by {:.0f} points, and after training on all 1,567 problems by {:.0f} ({:.0f} seeds)."
-    yield said.format(moved.value["incorrect", 512], *moved.loc["incorrect", 1567]).replace("2 seeds", "two seeds")
-    yield "so, too, by {:.0f} ({:.0f} seed).".format(*moved.loc["vanilla", 1567]).replace("1 seed", "one seed")
+    moved = moved.set_index(["condition", "training_problems"])
+    moved = moved.loc[[("incorrect", 512), ("incorrect", 1567), ("vanilla", 1567)]]
+    assert moved.seeds.tolist() == [3, 2, 1]
+    short, long, none = map("{:.0f}".format, -100 * moved.value)
+    yield f"{short} points better after a wrong trace, and after training on all 1,567 problems by {long} (two seeds)."
+    yield f"traces is, too, by {none} (one seed), so"
     kinds = [("Uniform wrong traces give", "cotempqa"), ("The release's kind of wrong traces gives", "cotempqa")]
     kinds = [claim_of(f"{k} the same accuracy as the default kind", d) for k, d in (*kinds, (kinds[1][0], "babi"))]
     said = [tables.points(one.estimate, one.low, one.high) for one in kinds]
-    yield f"uniform ones change accuracy by {said[0].replace(' ', ' points ', 1)}, the release's by {said[1]} (one"
-    yield f"may be worse than the default: {said[2]} (one seed, n = {kinds[2].n})."
+    yield f"on CoTempQA by {said[0].replace(' ', ' points ', 1)}, the release's by {said[1]} (n = {kinds[0].n});"
+    yield f"on bAbI the release's change it by {said[2]} (n = {kinds[2].n})."
     wrong = (forced(c, dataset="cotempqa") for c in ("incorrect", "incorrect_as_published", "incorrect_uniform"))
     words = "by {:+.1f} points with the default kind, {:+.1f} with the release's and {:+.1f} with the uniform one"
     yield words.format(*(100 * one.value for one in wrong))
@@ -216,11 +220,6 @@ def paper_check_of_ours():
     yield said.format(ends[0].replace(" [", " points ["), ends[1], gains[1]["n"], ends[2])
     hidden = row("08_claims", claim=CORRECT, dataset="babi", reveals="none")
     yield f"of the {hidden.n} whose wrong trace reveals nothing it is open ({100 * hidden.estimate:+.1f} points ["
-    pairs = rows("06_contrasts", second="incorrect").assign(hit=lambda t: (t.p_value < 0.05) & (t.difference > 0))
-    lower = pairs.groupby(["first", "rules"]).hit.sum()
-    lower = {other: lower[other][["as published", "id-aligned"]] for other in ("correct", "vanilla")}
-    yield "{} of 6 pairs as published and {} id-aligned (label,".format(*lower["correct"])
-    yield "lower than no traces in {} and {}.".format(*lower["vanilla"])
     yield f"only {claims[2].fewest} problems have a wrong label"
     yield "only {0.fewest} of the {0.n} questions with an answer are answered".format(claim_of(GAIN, "marco"))
     shares = [percent(forced("incorrect", trace).value) for trace in ("both_wrong", "empty", "gold")]

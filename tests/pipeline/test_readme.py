@@ -10,7 +10,7 @@ from committed import AFTER, CORRECT, claim_of, forced, replicates, row, rows
 from conftest import ROOT
 
 from tracekd import __main__, config
-from tracekd.analysis import paper_check, recorded
+from tracekd.analysis import paper_check, recorded, replication
 from tracekd.analysis.tables import percent, points
 from tracekd.interventions import tables
 from tracekd.stats import intervals
@@ -215,7 +215,7 @@ def test_each_number_of_the_findings_is_the_tables():
 
 
 def claim_28():
-    printed, released, _ = (row("06_associations", rules=rules, step="trace", **QWEN) for rules in AS)
+    printed = row("06_associations", rules=AS[0], step="trace", **QWEN)
     label = row("06_associations", rules="id-aligned", step="classification", **QWEN)
     aligned = row("06_phi", rules="id-aligned", step="trace", **QWEN)
     own = rows("08_by_trace", condition="correct", facts="all").set_index(["trace", "dataset"])
@@ -223,7 +223,7 @@ def claim_28():
     after = "p_answer_given_trace"
     said = [
         f"{row('08_ledger', kind='claim', dataset='cotempqa').printed:.0f}%",
-        percent(printed.joint), f"{printed.n}", percent(printed[after]), percent(released[after]),
+        percent(printed.joint), f"{printed.n}", percent(printed[after]),
         percent(*aligned[[after, f"{after}_low", f"{after}_high"]]),
         percent(label[after], *intervals.wilson(label.both, label.both + label.trace_only)),
     ]  # fmt: skip
@@ -235,14 +235,13 @@ def claim_28():
 def claim_independence():
     """Of the associations that have a test: those that still reject independence after Holm's adjustment."""
     every = [rows("06_associations", rules=rules, step="trace").dropna(subset="p_value") for rules in AS]
-    found, theirs = every[::2], every[1]
-    printed, ours = (table[table.p_holm < 0.05] for table in found)
-    assert {*printed.dataset} == {"marco"} and (printed.phi < 0).all() and "marco" not in {*found[1].dataset}
+    printed, _, ours = rejected = [table[table.p_holm < 0.05] for table in every]
+    assert {*printed.dataset} == {"marco"} and (printed.phi < 0).all() and "marco" not in {*every[2].dataset}
+    assert (len(printed), (every[0].dataset == "marco").sum()) == (3, 4)  # "three of MS MARCO's four"
+    assert {*every[2].query("condition == 'correct'").index} <= {*ours.index}  # "all students taught correct traces"
     common, key = paper_check.dependent(paper_check.load(recorded.FOLDER).compared, common=True), "rejected_holm"
-    before = [(table.p_value < 0.05).sum() for table in found]
-    counts = [before[0], len(found[0]), len(printed), (theirs.p_value < 0.05).sum(), len(theirs)]
-    counts += [(theirs.p_holm < 0.05).sum(), len(ours), len(found[1]), before[1]]
-    counts += [*common.loc[AS[2], ["tables", key]], common[key][AS[0]], *common.rejected[[AS[2], AS[0]]]]
+    counts = [n for pair in zip(rejected, every, strict=True) for n in map(len, pair)]
+    counts += [*common.loc[AS[2], ["tables", key]], common[key][AS[0]]]
     return [*map(str, counts), *(number for name in ("babi", "cotempqa") for number in student(AFTER, name))]
 
 
@@ -251,10 +250,11 @@ def claim_incorrect(other: str, claim: str):
     found = [rows("06_contrasts", rules=rules, first=other, second="incorrect") for rules in AS[1:]]
     lower = [[((t[p] < 0.05) & (t.difference > 0)).sum() for p in ("p_holm", "p_value")] for t in found]
     counts = [[less, len(t), before, t.equivalent.sum()] for (less, before), t in zip(lower, found, strict=True)]
-    again = [part for gap, seeds in replicates(other) for part in (*numbers(gap), seeds)]
+    llama, qwen = (numbers(gap) for gap, _ in replicates(other))  # estimate and interval
+    assert llama[2][0] == "-" and (qwen[1][0] == "+" if other == "correct" else qwen[1][0] != qwen[2][0])  # "both ways"
     assert claim_of(claim, "cotempqa").high < 0  # "lower"
     ours = [number for dataset in ("babi", "cotempqa") for number in student(claim, dataset)]
-    return [*map(str, [*counts[0], *again, *counts[1]]), *ours]
+    return [*map(str, [*counts[0], *counts[1]]), *ours]
 
 
 def claim_compared_with(*others: str, **where: object):
@@ -268,19 +268,18 @@ def claim_compared_with(*others: str, **where: object):
 def claim_r1():
     accuracy = rows("05_published_means", quantity="accuracy").set_index("student")
     released = row("r1_sets", file="all")
-    # The table has means of four categories to three decimals; a half is rounded up.
-    kinds = ["r1", "r1_summary", "r1_explanation", "vanilla", "correct"]
-    shares = accuracy.loc[["Llama-3.2-1B-Instruct", "Qwen3-1.7B"], kinds].astype(float).to_numpy().ravel() + 1e-9
-    found = rows("08_r1").set_index("condition")
-    texts = [f"{kind} (DeepSeek-R1)" for kind in ("r1", "r1_summary", "r1_explanation", "swapped")]
-    three, two = [*texts[:2], "vanilla"], ["correct", *texts[2:]]
-    assert [{*found.seeds[part]} for part in (three, two)] == [{3}, {2}]  # in words
-    untrained = row("08_accuracy_table", dataset="cotempqa", condition="prompted")
-    counts = [released.another_problem, n := released.rows, n // 4, 183, found.problems.max(), untrained.problems]
+    best = accuracy.loc[["Llama-3.2-1B-Instruct", "Qwen3-1.7B"]].drop(columns="quantity").astype(float)
+    after = best[["r1_summary", "r1_explanation", "correct"]].idxmax(axis=1)  # the next type
+    assert after.tolist() == ["r1_explanation", "r1_summary"]
+    # Means of four categories to three decimals; a half is rounded up.
+    shares = [best.loc[name, ["r1", kind, "vanilla"]] + 1e-9 for name, kind in after.items()]
+    gain, whole = claim_of(f"{BEST}no traces", "cotempqa"), claim_of(NONE, "cotempqa")
+    assert gain.seeds == 3
+    counts = [released.another_problem, released.rows, gain.training_problems, gain.n, whole.n]
+    gaps = numbers(" ".join(points(*gain[[*ends]]) for ends in (("estimate", "low", "high"), replication.PUBLISHED)))
     others = ("no traces", "their summaries", "correct ones", "explanations")
-    gaps = [number for other in others for number in student(f"{BEST}{other}", "cotempqa")]
-    taught = map("{:.1%}".format, found.by_category[["prompted", *three, *two]])
-    return [*(f"{share:.1f}%" for share in shares), *map(str, counts), *gaps, *taught]
+    assert {claim_of(f"{BEST}{other}", "cotempqa").verdict for other in others} == {"not supported"}
+    return [*(f"{share:.1f}%" for part in shares for share in part), *map(str, counts), *gaps]
 
 
 def claim_people():

@@ -16,6 +16,7 @@ FORCED = {
     "gold": ("right trace", OKABE_ITO["blue"]), "empty": ("empty trace", OKABE_ITO["grey"]),
     "both_wrong": ("wrong trace", OKABE_ITO["vermilion"]),
 }  # fmt: skip
+TAUGHT = {"correct": "correct", "incorrect": "incorrect", "vanilla": "no", "any": "blind"}  # traces, in reading order
 VERDICT_STYLE = {SUPPORTED: (OKABE_ITO["blue"], "o"), NOT_SUPPORTED: (OKABE_ITO["vermilion"], "D")}
 INCONCLUSIVE_STYLE = (OKABE_ITO["grey"], "s")
 HEADING = {"fc": "white", "ec": "none", "pad": 0.5}  # no line runs through its words
@@ -100,7 +101,7 @@ def accuracy(table: pd.DataFrame) -> Figure:
     parts = list(table.groupby(["dataset", "n", "problems"], sort=False))
     fig, axs = _panels([len(part) for _, part in parts])
     for ax, ((dataset, n, problems), part) in zip(axs, parts, strict=True):
-        points(part, ax, group="line", unit="")
+        points(part, ax, group="line", unit="").set_xlim(-0.02, table.high.max() + 0.02)  # room where the points are
         size = f"{n:,.0f}" + f" of {(drawn := part.training_problems.max()):,}" * bool(n != drawn)
         ax.set_title(f"{named(dataset)}, trained on {size} problems (n = {problems} test problems)", loc="left")
         ax.tick_params(labelbottom=ax is axs[-1])
@@ -145,11 +146,11 @@ def hero(phi: pd.DataFrame, forced: pd.DataFrame, titles: tuple[str, str]) -> Fi
 
     ``phi``: rows of ``paper_check.compared``; ``forced``: of ``replication.forced_panel``; ``titles`` say what to see.
     """
-    taught = forced.condition.replace({"vanilla": "no", "any": "blind"})
     shown = forced.assign(
         variant=pd.Categorical(forced.variant, list(FORCED)),
+        condition=pd.Categorical(forced.condition, list(TAUGHT)),
         trace=[FORCED[variant][0] for variant in forced.variant],
-        line=forced.dataset + ", taught\n" + taught + " traces, n = " + forced.n.astype(str),
+        line=forced.dataset + ", taught\n" + forced.condition.map(TAUGHT) + " traces, n = " + forced.n.astype(str),
     ).sort_values(["dataset", "condition", "variant"])
     fig, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.6), width_ratios=[1, 1])
     phi_forest(phi.assign(title=phi.dataset + ", " + phi.student.str.removesuffix("-Instruct")), left)
