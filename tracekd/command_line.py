@@ -58,9 +58,6 @@ def count(text: str) -> int:
     return int(text)
 
 
-profile_name = each_of(names())  # as the type of an option
-
-
 def path_or(*words: str) -> Callable[[str], str]:
     """The type of an option that takes a path that exists, or one of these words."""
 

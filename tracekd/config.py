@@ -5,10 +5,10 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+from tracekd.machine import ROOT
+
 HABITS = ("aligned", "as_published")
 
 
@@ -27,7 +27,7 @@ class Recipe:
     lora_r: int = 16
     lora_alpha: int = 32
     lora_dropout: float = 0.05
-    habits: str = "aligned"  # or ``as_published``, those of the authors' release: see ``sft.encode_as_published``
+    habits: str = "aligned"  # or ``as_published``, those of the authors' release: see ``sft.encode``
     quantise: bool = True  # hold the student in NF4 (QLoRA), else in plain weights (LoRA)
     room: float = 1.25  # an answer may have so many times the tokens of the longest target; 0: ``max_new_tokens``
     leave_out: float = 0.02  # largest share of a set's problems that may be too long; beyond it the run stops
@@ -57,7 +57,7 @@ class Profile:
     study_repeats: int
     bootstrap: int
     also: dict[str, tuple[str, ...]] = field(default_factory=dict)  # further conditions by data set
-    marco: dict[str, Any] = field(default_factory=dict)  # ``test_share`` of ``load_marco.problems_of``
+    marco: dict[str, Any] = field(default_factory=dict)  # ``test_share`` of ``load_marco.split``
     datasets: tuple[str, ...] = ()  # those that the profile runs on; empty: all
     untrained: tuple[str, ...] = ("prompted",)  # the student is asked as it is: see ``records.UNTRAINED``
     texts: str = "auto"  # where free-form traces come from: see ``run_texts.find_texts``
@@ -85,7 +85,7 @@ def nearest(value: str, known: Sequence[str]) -> str:
 
 @cache
 def _entries() -> dict[str, dict[str, Any]]:
-    return tomllib.loads((Path(__file__).parent / "profiles.toml").read_text(encoding="utf-8"))
+    return tomllib.loads((ROOT / "tracekd" / "profiles.toml").read_text(encoding="utf-8"))
 
 
 def names() -> list[str]:

@@ -149,13 +149,13 @@ def rouge_l(stated: str, gold: str) -> float:
     return rouge_scorer.RougeScorer(["rougeL"]).score(gold, stated)["rougeL"].fmeasure
 
 
-def repetition(text: str, length: int = 4) -> float:
-    """Share of a text's word sequences of one length that occur earlier in it, in 0..1; 0 for a shorter text.
+def repetition(text: str) -> float:
+    """Share of a text's sequences of four words that occur earlier in it, in 0..1; 0 for a shorter text.
 
-    seq-rep-n of Welleck et al. (2020, arXiv 1908.04319), over words in place of tokens.
+    seq-rep-4 of Welleck et al. (2020, arXiv 1908.04319), over words in place of tokens.
     """
     words = text.split()
-    grams = [tuple(words[i : i + length]) for i in range(len(words) - length + 1)]
+    grams = [tuple(words[i : i + 4]) for i in range(len(words) - 3)]
     return 1 - len(set(grams)) / len(grams) if grams else 0.0
 
 

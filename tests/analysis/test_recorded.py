@@ -166,10 +166,10 @@ def test_the_largest_size_is_each_sets_own():
     top = recorded.largest(pd.concat([*sizes, frame({"correct": [1]}, dataset="marco", size=64)]))
     assert [*zip(top.dataset, top.training_problems, strict=True)] == [("babi", 1000), ("babi", 0), ("marco", 64)]
     small, two = frame({"vanilla": [1], "correct": [1]}, size=64), frame({"correct": [1]}, size=64).assign(seed=122)
-    both = pd.concat([small, small.assign(seed=122), sizes[0], two.assign(training_problems=1000)])
-    assert {*recorded.largest(both).training_problems} == {0, 1000}  # all of the larger's conditions have two seeds
-    one = pd.concat([both, frame({"vanilla": [1]})])  # and now one of them has one
-    assert {*recorded.largest(one).training_problems} == {0, 64}
+    none = pd.concat([small, small.assign(seed=122), sizes[0], two.assign(training_problems=1000)])
+    one, more = pd.concat([none, frame({"vanilla": [1]})]), frame({"vanilla": [1]}).assign(seed=122)
+    for part, size in ((none, 64), (one, 64), (pd.concat([one, more]), 1000)):  # seeds of vanilla at the larger size
+        assert {*recorded.largest(part).training_problems} == {0, size}
     asked = one.groupby(["dataset", "training_problems", "condition"]).seed.nunique().rename("seeds").reset_index()
     assert {*recorded.largest(asked).training_problems} == {0, 64}
 

@@ -9,7 +9,7 @@ import pytest
 from invented_outputs import LISTS, PROBLEM, RIGHT
 
 from tracekd import text
-from tracekd.analysis import tables
+from tracekd.analysis import recorded, tables
 from tracekd.data.problem import Problem
 from tracekd.data.synthetic.generated import generate
 from tracekd.io.records import write_jsonl
@@ -44,7 +44,7 @@ def test_every_output_is_one_row_without_text_and_every_column_has_a_meaning(fra
     assert len(table) == 6 and list(table.seed) == [1, 1, 1, 1, 2, 2]
     bare = verdict_tables.without_text(table)
     assert not bare.map(lambda value: "Orion" in str(value) or "milk" in str(value)).to_numpy().any()
-    assert {name.removeprefix("pub_") for name in table} <= set(VERDICT.column)
+    assert {name.removeprefix("pub_") for part in (table, *recorded.load()[::2]) for name in part} <= {*VERDICT.column}
 
 
 def test_verdicts_say_what_is_answerable_declined_free_and_revealed(tmp_path):
@@ -114,6 +114,7 @@ def test_associations_and_contrasts(frame):
     # First seeds only: problem 1 right in both, problem 2 right in correct alone.
     assert (pair.n, pair.only_first, pair.only_second) == (2, 0, 1)
     assert rows.loc[("vanilla", "trace")].test == "undefined"
+    assert all([*of(table[:0])] == [*of(table)] for of in (tables.associations, tables.contrasts))  # a run without any
 
 
 def test_missing_problems_are_counted(tmp_path):

@@ -57,7 +57,7 @@ def test_ids_splits_and_repeats(tmp_path, caplog):
     ({"category": 3}, "line 2: category is 3"), ({"category": "a|b"}, r"line 2: category is 'a\|b'"),
     ({"split": "dev"}, "line 2: split is 'dev'"), ({"id": "q0"}, "line 2: 'q0' is in line 1"),
     ({"answers": ["(3, 4)"]}, r"line 2: '\(3, 4\)'"), ({"answers": ["?!"]}, r"line 2: '\?!'"),
-    ({"answers": ["\\boxed{5}"]}, "line 2: .*boxed"),
+    ({"answers": ["\\boxed{5}"]}, "line 2: .*boxed"), ({"answers": ["a\u2028b"]}, "line 2: 'a"),
     ({"context": ["a", "struck &lt;/s&gt; out"]}, "line 2: 'struck"),
     ({"context": ["<think>", "x"]}, "line 2: '<think>'"),
 ])  # fmt: skip
@@ -68,7 +68,7 @@ def test_errors_name_line_and_value(tmp_path, change, words):
 
 
 @settings(max_examples=300)
-@given(st.text(alphabet="aB1 .,;:'\"()[]{}<>/-*+#&|?°é‘", min_size=1, max_size=9))
+@given(st.text(alphabet="aB1 .,;:'\"()[]{}<>/-*+#&|?°é‘\r\x0b\u2028", min_size=1, max_size=9))
 def test_every_accepted_answer_is_scored_right_when_it_is_given(text):
     p = problem.Problem("own/a/1", "own", "a", ("It is so.", "Other."), "q?", (text,), (0,), "test")
     try:

@@ -56,6 +56,7 @@ def test_follow_shares_are_those_that_were_planted(table):
         holds(at(found, condition="mixed", variant=variant, follows="context"), 0.3 * 0.9)
     # Where trace and context agree, there is nothing to follow against the other.
     assert not {"gold", "wrong_label", "empty"} & set(found.variant)
+    assert [*follow_shares(table[table.variant == "gold"], rng(), REPEATS)] == [*found]
 
 
 def test_mediation_of_a_student_that_copies_and_of_one_that_does_not(table):

@@ -11,7 +11,7 @@ HELP = [[name] for name in __main__.COMMANDS] + [["survey", "build"]]
 MISSPELT = [
     (["run", "--only", "03_qlora_trian"], "'03_qlora_train'"), (["run", "--profile", "smke"], "'smoke'"),
     (["run", "smoke"], "--profile smoke"), (["train", "--profile", "smoke", "--condition", "corect"], "'correct'"),
-    (["generate", "--profile", "smoek"], "'smoke'"),
+    (["generate", "--profile", "smoek"], "'smoke'"), (["run", "--check", "--profile", "cpu,smoke"], "'cpu,smoke'"),
     (["intervene", "--profile", "smoke", "--conditon", "correct"], "'--condition'"),
     (["export", "--profile", "smoke", "--condition", "vanila"], "'vanilla'"),
     (["teacher", __file__, "--url", "http://localhost:9/v1", "--model", "m", "--workers=-1"], "-1"),

@@ -172,12 +172,12 @@ def stage(house):
         notebooks.executed(folder, stem).write_text("{}")
         notebooks.record(folder, stem, inputs(stem))
         assert why(stem) is None
-    return house, package, folder, why
+    return house, package, folder, why, inputs
 
 
 @pytest.mark.parametrize("edit", ["a rule", "a profile", "a module moved"])
 def test_any_change_of_the_package_runs_01_again(stage, edit):
-    _, package, _, why = stage
+    _, package, _, why, _ = stage
     if edit == "a module moved":
         (package / "text.py").rename(package / "moved.py")
     else:
@@ -186,7 +186,7 @@ def test_any_change_of_the_package_runs_01_again(stage, edit):
 
 
 def test_steps_see_parameters_profile_data_texts_earlier_steps_and_lost_files(stage):
-    house, _, folder, why = stage
+    house, _, folder, why, inputs = stage
     assert why(SEED=5) == "changed: parameter SEED" and "profile cpu" in why(profile="cpu")
     assert why(source=str(house / "figures")).startswith("changed: the data source")
     (ratings := house / "ratings.csv").write_text("1\n")
@@ -196,13 +196,16 @@ def test_steps_see_parameters_profile_data_texts_earlier_steps_and_lost_files(st
     finished = notebooks.read(folder)["01_decompose"]["finished"]
     (folder / "steps.json").write_text(steps.replace(f'"finished": "{finished}"', '"finished": "later"', 1))
     assert why() == "changed: 01_decompose"
+    notebooks.record(folder, "04_evaluate", inputs(RATINGS=str(house)))
+    ratings.write_text("12\n")
+    assert why(RATINGS=str(house)) == "changed: parameter RATINGS"  # a folder of answers
     notebooks.executed(folder, "04_evaluate").unlink()
     assert why() == "notebooks/04_evaluate.ipynb is missing"
 
 
 def test_recorded_data_and_outputs_count_and_what_a_run_publishes_does_not(stage):
     """Else each publication would make its run stale."""
-    house, _, folder, why = stage
+    house, _, folder, why, _ = stage
     (house / "figures/data/04_verdicts.csv.gz").write_text("1\n")
     (folder / "outputs/babi").mkdir(parents=True)
     assert why("01_decompose") is None

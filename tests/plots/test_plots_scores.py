@@ -42,14 +42,13 @@ def test_phi_has_no_point_on_few_traces(ax):
     assert ax.containers[0].lines[0].get_xdata().tolist() == [pytest.approx(0.408, abs=1e-3)]
 
 
-def test_accuracy_has_a_line_per_training_and_a_panel_per_size(ax):
+def test_accuracy_has_a_line_per_training_and_a_panel_per_set(ax):
     right, lone = [1, 0] * 10, ", one seed"
-    ours = pd.concat([frame({"prompted": right, "few_shot_traces": right, "vanilla": right, "natural": right}),
+    ours = pd.concat([frame({"prompted": right, "few_shot_traces": right, "vanilla": right}),
                       frame({"vanilla": [1] * 30}, dataset="cotempqa", size=183)])  # fmt: skip
-    fig = scores.accuracy(replication.accuracies(ours, rng(), 20).assign(n=[None, None, 1000, 12.3, 183]))
+    fig = scores.accuracy(replication.accuracies(ours, rng(), 20))
     assert [(ax.get_title(loc="left"), ticks(ax)[::-1]) for ax in fig.axes] == [
         ("bAbI, trained on 1,000 problems (n = 20 test problems)", ["prompted", "few shot traces", "vanilla" + lone]),
-        ("bAbI, trained on 12 of 1,000 problems (n = 20 test problems)", ["natural" + lone]),
         ("CoTempQA, trained on 183 problems (n = 30 test problems)", ["vanilla" + lone]),
     ]
     assert len({(style.colour_of(c), style.marker_of(c)) for c in style.COLOURS}) == len(style.COLOURS)  # none alike

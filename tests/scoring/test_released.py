@@ -30,7 +30,9 @@ def checked(release):
     ("Qwen_Qwen3-1.7B_default_mix.jsonl.gz", ("Qwen3-1.7B", "prompted", "mix")),
 ])  # fmt: skip
 def test_file_names_say_adapter(name, expected):
-    assert adapter_of(name)[1:] == expected and adapter_of("correct-121.jsonl") is None
+    assert (
+        adapter_of(name)[1:] == expected and adapter_of("correct-121.jsonl") is adapter_of("x_default_v2.jsonl") is None
+    )
 
 
 def test_tables_hold_no_text(release):

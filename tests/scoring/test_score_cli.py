@@ -49,7 +49,7 @@ def test_totals_add_up(files, capsys, tmp_path):
     assert found["missing"] == 1 and found["faults"]["missing"] == ["cotempqa/equal/0004"]
     with (tmp_path / "v.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [(row["file"], row["cell"]) for row in rows] == [(outputs.name, c) for c in ("both", "trace_only", "both")]
+    assert [(row["file"], row["cell"]) for row in rows] == [(str(outputs), c) for c in ("both", "trace_only", "both")]
     with (tmp_path / "verdict_columns.csv").open() as file:
         assert set(rows[0]) <= {row["column"] for row in csv.DictReader(file)}
 
@@ -57,12 +57,14 @@ def test_totals_add_up(files, capsys, tmp_path):
 def test_what_cannot_be_joined_is_counted_and_named(files, capsys):
     problems, outputs = files
     with outputs.open("a") as file:
-        file.write('{"id": "cotempqa/equal/0001", "text": "again"}\n{"id": "nowhere/1", "text": "x"}\n{}\n{"id": []}\n')
+        file.write(
+            '{"id": "cotempqa/equal/0001", "text": "y"}\n{"id": "no", "text": "x", "problem": 1}\n{}\n{"id": []}\n'
+        )
     for rules, n in (("aligned", 3), ("as_published", 4)):  # the release counts repeated rows too
         code, (found,) = call(capsys, "--problems", problems, "--outputs", outputs, "--rules", rules)
         assert (code, found["n"]) == (0, n)
         assert [found[k] for k in ("malformed", "unknown", "duplicate", "missing")] == [2, 1, 1, 1]
-        assert found["faults"]["unknown"] == ["nowhere/1"]
+        assert found["faults"]["unknown"] == ["no"]
 
 
 @pytest.mark.parametrize("rules", scoring.RULES)

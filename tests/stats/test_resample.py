@@ -73,6 +73,8 @@ def test_intervals_keep_a_width_where_all_problems_are_alike(kind, value):
     found = bootstrap.pooled(pd.Series(float(value), index), rng(), 200, kind)
     assert found["value"] == value and found["high"] - found["low"] > 0.1
     assert np.isnan(bootstrap.pooled(pd.Series(float(value), index[:1]), rng(), 200, kind)["low"])
+    lone = pd.Series([0, 1, 1], index[:3].set_names(["seed", "id"]))  # one problem
+    assert bootstrap.pooled(lone, rng())["value"] == pytest.approx(2 / 3)
 
 
 def test_shares_apart_keep_the_width_of_a_share_that_is_all_alike():
@@ -90,5 +92,5 @@ def test_shares_apart_keep_the_width_of_a_share_that_is_all_alike():
 def test_an_estimate_does_not_depend_on_those_before_it():
     """A seed or a size that is recorded later leaves the other rows' intervals as they are."""
     units, draws = crossed_table()[..., None], rng()
-    both = [(bootstrap.crossed(units, mean, draws, 200), bootstrap.bootstrap(np.mean, draws, units)) for _ in range(2)]
+    both = [(bootstrap.crossed(units, mean, draws, 200), bootstrap.bootstrap(np.mean, draws, [0, 1])) for _ in range(2)]
     assert both[0] == both[1]

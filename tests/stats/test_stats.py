@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tracekd.stats import bootstrap, intervals
+from tracekd.stats import intervals
 
 
 def test_wilson_by_hand():
@@ -103,11 +103,3 @@ def test_minimum_detectable():
     # .876523 + .841621 * .442853 = 1.249234, so d is just above .0623.
     assert intervals.minimum_detectable(400, 0.2) == pytest.approx(0.06246, abs=1e-4)
     assert math.isnan(intervals.minimum_detectable(3, 1.0))
-
-
-def test_bootstrap_draws_problems_not_rows():
-    # Each problem's three rows agree, so resampling problems must give the width of 40 draws, not of 120.
-    units = np.repeat((np.arange(40) % 2)[:, None], 3, axis=1)
-    found, again = (bootstrap.bootstrap(np.mean, np.random.default_rng(3), units, repeats=2000) for _ in range(2))
-    assert found["high"] - found["low"] == pytest.approx(2 * 1.96 * math.sqrt(0.25 / 40), rel=0.15)
-    assert again == found

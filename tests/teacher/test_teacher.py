@@ -169,7 +169,8 @@ def test_r1s_own_final_messages_are_judged(shared_data):
     made = run_texts.read(shared_data / "r1", real)
     by_id = {p.id: p for p in [*real, *made.added]}
     judged = [client.right(by_id[text.id], text.answer) for text in made.texts]
-    assert sum(judged) == 172 and len(judged) == 183
+    assert sum(judged) == 173 and len(judged) == 183
+    assert all(client.right(p, between.join(p.answers)) for p in real for between in (", ", " and ", "\n- "))
     assert sum(answer_metric(by_id[text.id], text.answer)["acc"] for text in made.texts) == 183  # for notebook 08
     assert sum(verdict(by_id[t.id], f"<answer>{t.answer}</answer>")["answer_correct"] for t in made.texts) == 88
 

@@ -95,7 +95,7 @@ def test_a_broken_row_names_file_line_and_value(tmp_path, found, change, said):
 
 
 def test_a_problem_has_one_text_and_a_folder_some(tmp_path, found):
-    for name in ("a.jsonl", "b.jsonl"):
+    for name in (".a.x1.jsonl", "a.jsonl", "b.jsonl"):  # the first is what a killed process left
         write_jsonl(tmp_path / name, [r1_row(found[0])])
     with pytest.raises(ValueError, match=rf"b\.jsonl, line 1: {found[0].id}"):
         read(tmp_path, found)

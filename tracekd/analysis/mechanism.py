@@ -55,7 +55,6 @@ def levels(final: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -
     rows, keys = [], ["smeared", "facts", "kind", "steps", "variant"]
     for name, part in final.groupby(keys, sort=False):
         found = bootstrap(np.mean, rng, part.share.to_numpy(), repeats=repeats)
-        found |= {"low": np.nan, "high": np.nan} if len(part) < 2 else {}
         rows.append([*name, *found.values(), len(part), (part.share >= LEARNED).sum(), part.n.iloc[0]])
     return pd.DataFrame(rows, columns=[*keys, "value", "low", "high", "seeds", "learned", "n"])
 

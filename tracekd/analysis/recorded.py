@@ -11,14 +11,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from tracekd import config
-from tracekd.command_line import Parser
+from tracekd.command_line import Parser, each_of
 from tracekd.data.problems import kept, label_of
 from tracekd.grid import forced_traces as intervention_grid
 from tracekd.interventions import tables
-from tracekd.io.records import read_jsonl, replacing
+from tracekd.io.records import replacing
 from tracekd.run import Run, open_run
 from tracekd.scoring import verdict_tables
 from tracekd.scoring.verdict_tables import write_table
@@ -85,8 +86,9 @@ def largest(frame: pd.DataFrame) -> pd.DataFrame:
     ``frame`` has a column ``seed``, or ``seeds``, their number. Students without training stay.
     """
     groups = frame[(frame[SIZE] > 0) & frame.condition.isin(CORE)].groupby(["dataset", SIZE, "condition"])
-    seeds = groups.seed.nunique() if "seed" in frame else groups.seeds.max()
-    fewest = seeds.groupby(level=[0, 1]).min().rename("fewest").reset_index().sort_values(["fewest", SIZE])
+    seeds = (groups.seed.nunique() if "seed" in frame else groups.seeds.max()).unstack(fill_value=0)
+    seeds = seeds.where(seeds.groupby(level=0).transform("max") > 0)  # conditions that the set has at no size
+    fewest = seeds.min(axis=1).rename("fewest").reset_index().sort_values(["fewest", SIZE])
     size = frame.dataset.map(dict(zip(fewest.dataset, fewest[SIZE], strict=True)))  # the last one of a set counts
     return frame[(frame[SIZE] == 0) | (frame[SIZE] == size)]
 
@@ -135,16 +137,12 @@ def _sized(run: Run, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def trainings(run: Run, jobs: Sequence[tuple]) -> pd.DataFrame:
-    """What the trainings of ``jobs`` cost, columns ``COST``.
-
-    ``target_repetition`` is the mean over the taught texts; NaN where the run holds other texts by now.
-    """
-    costs = []
-    for job in (job for job in jobs if job[1] not in UNTRAINED):
-        record, path = records.read_record(records.adapter_path(run, *job)), sft.set_path(run, *job[:2])
-        taught = [sft.Example(**row) for row in read_jsonl(path)] if path.exists() else []
-        same = records.adapter_key(run.student, taught, run.profile.recipe, job[2]) == record["key"]
-        repeated = pd.Series([repetition(e.target) for e in taught if same], dtype=float).mean()
+    """What the ``finished`` trainings among ``jobs`` cost, columns ``COST``; ``target_repetition``: of taught texts."""
+    trained = [job for job in jobs if job[1] not in UNTRAINED]
+    costs, sets = [], sft.training_sets(run) if trained else {}
+    for job in trained:
+        record, taught = records.read_record(records.adapter_path(run, *job)), sft.of_seed(sets[job[:2]], job[2])
+        repeated = float(np.mean([repetition(example.target) for example in taught]))
         about = dict(zip(JOB, job, strict=True)) | {"teacher": record["teacher"]}
         costs.append({**record, **about, "source": label_of(job[0], run.source), "target_repetition": repeated})
     return _sized(run, pd.DataFrame(costs, columns=list(COST))) if costs else pd.DataFrame()
@@ -226,7 +224,7 @@ def main(argv: list[str]) -> int:
     """Say which jobs of the replication are finished; with --record, score them and merge them into the recording."""
     parser = Parser("replication", main.__doc__, "python -m tracekd replication --profiles grid")
     known = [name for name in config.names() if name.startswith("grid")]
-    parser.add_argument("--profiles", default=",".join(known), help="whose grids, comma-separated")
+    parser.add_argument("--profiles", type=each_of(config.names()), default=",".join(known), help="comma-separated")
     parser.add_argument("--data", default="", help="generated, hub or a folder (default: the profile's)")
     parser.add_argument("--texts", default="", help="a teacher's traces that were trained on (default: TRACEKD_TEXTS)")
     parser.add_argument("--record", action="store_true", help="merge into figures/data/replication_*")

@@ -83,10 +83,10 @@ def information(first: Sequence[str], second: Sequence[str]) -> float:
 def form(facts: Sequence[str] | str) -> list[float]:
     """The form of stated facts, no word of it: characters, words, capitals, digits, marks, list form, items, case."""
     text = facts if isinstance(facts, str) else repr(list(facts))
-    marks = sum(not c.isalnum() and not c.isspace() for c in text)
+    characters, words, digits, marks, capitals = corruption.shape(text)
     items = (facts,) if isinstance(facts, str) else tuple(facts)
     listed = not isinstance(facts, str), len(items), bool(items) and items[0][:1].isupper()
-    return [len(text), len(text.split()), sum(map(str.isupper, text)), sum(map(str.isdigit, text)), marks, *listed]
+    return [characters, words, capitals, digits, marks, *listed]
 
 
 def form_accuracy(wrong: Sequence[Wrong]) -> dict[str, float]:

@@ -103,7 +103,7 @@ def accuracies(
     return found[[*first, *found.columns.drop(first)]] if len(found) else pd.DataFrame(columns=[*first, *ENDS])
 
 
-def gold_free(frame: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000, by=BY) -> pd.DataFrame:
+def gold_free(frame: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
     """``accuracies`` of the check without gold (``passes_check``): its agreement with gold, and what it buys.
 
     Outputs whose problem has no derivation are left out.
@@ -115,7 +115,7 @@ def gold_free(frame: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000
         "answer right, trace passes": answer.where(passes), "answer right, trace fails": answer.where(~passes),
     }  # fmt: skip
     names = {name: f"gold-free check: {name}" for name in measures}
-    return accuracies(checked.assign(**measures), names, rng, repeats, by)
+    return accuracies(checked.assign(**measures), names, rng, repeats)
 
 
 def cells(frame: pd.DataFrame, step: str) -> dict[str, int]:
@@ -133,7 +133,8 @@ def associations(frame: pd.DataFrame, by: Sequence[str] = BY) -> pd.DataFrame:
 
 def association_table(counted: Iterable[tuple[dict, Mapping]]) -> pd.DataFrame:
     """One row per pair of keys and 2x2 counts, with ``intervals.association``, p-values Holm-adjusted (p_holm)."""
-    table = pd.DataFrame(head | intervals.association(**counts) for head, counts in counted)
+    rows = [head | intervals.association(**counts) for head, counts in counted]
+    table = pd.DataFrame(rows, columns=[*rows[0]] if rows else [*BY, "step", *intervals.association()])
     return table.assign(p_holm=intervals.holm(table.p_value))
 
 
@@ -159,7 +160,7 @@ def contrasts(
                 rows.append(about | intervals.compare(pair[first], pair[second], margin))
     table = pd.DataFrame(rows).rename(columns={"value": "difference"})
     if table.empty:
-        return table
+        return pd.DataFrame(columns=[*within, *PAIR])
     for name, adjusted in (("p_value", "p_holm"), ("tost_p", "tost_holm")):
         table[adjusted] = np.nan_to_num(intervals.holm(table[name].where(table.n >= LEAST)), nan=1.0)
     return table.assign(equivalent=table.tost_holm < 0.05)[[*within, *PAIR]]

@@ -19,7 +19,7 @@ from pathlib import Path
 import pandas as pd
 
 from tracekd import config, machine
-from tracekd.command_line import Parser, count, profile_name
+from tracekd.command_line import Parser, count
 from tracekd.data.problem import select
 from tracekd.data.problems import check_source, label_of, load
 from tracekd.grid import pool
@@ -72,7 +72,7 @@ def main(argv: list[str]) -> int:
     made = Parser("bench", main.__doc__, "python -m tracekd bench train --against trl,trl_best --data PATH --rounds 2")
     made.add_argument("what", choices=(*PEERS, "steady"), help="steady: ours, quiet and beside a busy loop")
     made.add_argument("--against", default="", help="peers, comma-separated: trl, trl_best (train); plain, authors")
-    made.add_argument("--profile", type=profile_name, default="cpu", help="whose student and recipe")
+    made.add_argument("--profile", choices=config.names(), metavar="NAME", default="cpu", help="whose recipe")
     made.add_argument("--student", help="another than the profile's: a name, folder or Hub id")
     made.add_argument("--data", default="generated")
     made.add_argument("--dataset", default="babi")

@@ -96,7 +96,8 @@ def plain(model, prompts: Sequence[Sequence[int]], *, end: int, pad: int, limit:
 def generation(name: str, student: str, problems: list[Problem], recipe: Recipe, ready) -> dict:
     """Answer (``authors``: one problem, the cache off): tokens_per_second, peak_gib, outputs; ``ready``: see above."""
     tokenizer, batch = registry.load_tokenizer(student), 1 if name == "authors" else recipe.generate_batch
-    model = generate.loaded(student) if name == "ours" else registry.load_model(student).eval()
+    load = generate.loaded if name == "ours" else registry.load_model
+    model = load(student, quantise=recipe.quantise).eval()
     way = {"ours": generate.greedy, "plain": plain, "authors": partial(plain, cache=False)}[name]
     ends = {"end": sft.end_token(tokenizer), "pad": tokenizer.pad_token_id}
 

@@ -48,6 +48,7 @@ def _table(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 def babi_problem(row: dict[str, str], number: int, split: str) -> Problem:
     """One row of the authors' CSV as a Problem; a repeated sentence counts as evidence at its first place."""
     lists = ("passages", "answer_passage")
+    expect(None not in row, "a cell beyond the header", row.get(None), "as many cells as the header: quote commas")
     row = row | {name: literal(row[name]) or row[name] for name in lists if name in row}
     check_fields(row, ("question", "query_type", "answer"), lists)
     context, task = row["passages"], row["query_type"]

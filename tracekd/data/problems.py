@@ -83,7 +83,7 @@ def load(
     dataset: str, source: str = "generated", *, size: int | None = None, seed: int = 121,
     test_share: float | None = None,
 ) -> list[Problem]:  # fmt: skip
-    """Load both splits of one data set (not looked at for your own set) from ``check_source``'s sources, checked.
+    """Load both splits of one data set (your own: whatever ``dataset`` says) from ``check_source``'s sources, checked.
 
     ``size`` is how many problems to generate, ``seed`` of the generator and of the draw from the whole of MS MARCO,
     ``test_share`` of real MS MARCO (see ``load_marco.split``). ``DataUnavailable`` where Hub or folder do not have the
@@ -166,7 +166,7 @@ def check_scorable(context: list[str], answers: list[str]) -> None:
     if len(answers) == 1:
         (answer,) = answers
         read = {normalise(item) for item in read_list(answer)}
-        wrong += [answer] if _NO_ANSWER.match(answer) or "\n" in answer or read != {normalise(answer)} else []
+        wrong += [answer] if _NO_ANSWER.match(answer) or answer.splitlines()[1:] or read != {normalise(answer)} else []
     if wrong:
         raise ValueError(
             f"{wrong[0][:80]!r} would be scored wrong where it is right: answers need letters or digits, no tags, and "

@@ -1,1 +1,1 @@
-"""The two steps of a problem: gold steps, rules that derive them, their text, and their verification."""
+"""The two steps of a problem: rules that derive them, and how far these agree with the gold steps."""

@@ -24,14 +24,14 @@ KINDS = pd.read_csv(Path(__file__).with_name("kinds.csv"), index_col="kind").due
 def step_sizes(problems: Iterable[Problem]) -> pd.DataFrame:
     """Sizes by dataset and category: n, share (of the set, 0 to 1), and means of facts, gold_facts, answers, words."""
     rows = [
-        (p.dataset, p.category, 1, 1.0, len(p.context), len(p.evidence), len(p.answers),
+        (p.dataset, p.category, 1, len(p.context), len(p.evidence), len(p.answers),
          sum(len(text.split()) for text in (*p.context, p.question)))
         for p in problems
     ]  # fmt: skip
     by, sizes = ["dataset", "category"], ["facts", "gold_facts", "answers", "words"]
-    frame = pd.DataFrame(rows, columns=[*by, "n", "share", *sizes])
-    table = frame.groupby(by, sort=False).agg({"n": "sum", "share": "sum"} | dict.fromkeys(sizes, "mean")).reset_index()
-    return table.assign(share=table.n / table.groupby("dataset").n.transform("sum"))
+    frame = pd.DataFrame(rows, columns=[*by, "n", *sizes])
+    table = frame.groupby(by, sort=False).agg({"n": "sum"} | dict.fromkeys(sizes, "mean")).reset_index()
+    return table.assign(share=table.n / table.groupby("dataset").n.transform("sum"))[[*by, "n", "share", *sizes]]
 
 
 def compare(problem: Problem) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """bAbI by rules: the question's form gives the task type, and a small reader for each of the 11 types the answer."""
 
+import math
 import re
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
@@ -80,9 +81,8 @@ def _story(context: Sequence[str]) -> tuple[Moves, Hands, list[Step], str]:
 def _where(moves: Moves, hands: Hands, name: str) -> Found:
     """Where a person last went; where the one who holds a thing is, or where it was put down."""
     i, giver, _, taker = next((hand for hand in reversed(hands) if hand[2] == name), (None, None, name, name))
-    seen, place = [(k, place) for k, who, place, _ in moves if who == taker or (who == giver and not taker and k < i)][
-        -1
-    ]
+    holder, end = (taker, math.inf) if taker else (giver, i)  # put down: where its holder was by then
+    *_, (seen, place) = ((k, where) for k, who, where, _ in moves if who == holder and k < end)
     text = f"{taker} is" if taker else f"The {name} was put down"
     return (place,), (seen,) if i is None else (seen, i), f"{text} in the {place}."
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from tracekd.command_line import Parser, count, profile_name
-from tracekd.config import load, nearest
+from tracekd.command_line import Parser, count
+from tracekd.config import load, names, nearest
 from tracekd.data.problem import Problem, key, select
 from tracekd.data.problems import kept as kept_problems
 from tracekd.data.problems import training_set
@@ -223,7 +223,7 @@ main_train, main_generate, main_intervene, main_export = (partial(main, command)
 
 def _options(command: str, argv: list[str]) -> argparse.Namespace:
     made = Parser(command, ABOUT[command], f"python -m tracekd {command} --profile smoke --dataset babi")
-    made.add_argument("--profile", type=profile_name, default="cpu", help="default: cpu")
+    made.add_argument("--profile", choices=names(), metavar="NAME", default="cpu", help="default: cpu")
     made.add_argument("--data", default="", help="generated, hub, a folder or your .jsonl (default: profile's)")
     made.add_argument("--texts", default="", help="a teacher's texts, or templated (default: TRACEKD_TEXTS, auto)")
     made.add_argument("--first-seed", type=int, default=121, help="of the run; its other seeds follow")

@@ -59,8 +59,7 @@ def frame(rows: Iterable[Mapping]) -> pd.DataFrame:
 
 def levels(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
     """Both outcomes under each ``variant``, each on the problems that have it; further columns: ``outcome``."""
-    names = dict.fromkeys([*VARIANTS, *table.variant])
-    return _contrasts(table, dict(zip(names, names, strict=True)), "variant", rng, repeats)
+    return _contrasts(table, {name: name for name in (*VARIANTS, *table.variant)}, "variant", rng, repeats)
 
 
 def follow_shares(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:
@@ -73,12 +72,13 @@ def follow_shares(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 
     apart = apart.assign(**{kind: apart.follows.eq(kind) for kind in ("trace", "context", "neither")})
     apart["prefers_trace"] = apart.logp_implied > apart.logp_gold
     given = apart[apart.variant != "own"].assign(variant="given")
-    return pd.DataFrame(
+    rows = [
         {**_named(key), "variant": of, "follows": kind}
         | _summary(part.groupby(["id", "seed"])[kind].mean(), "share", rng, repeats)
         for (*key, of), part in pd.concat([apart, given]).groupby([*GROUP, "variant"], sort=False)
         for kind in ("trace", "context", "neither", "prefers_trace")
-    )
+    ]
+    return pd.DataFrame(rows, columns=[*rows[0]] if rows else [*GROUP, "variant", "follows", *ENDS, "n", "seeds"])
 
 
 def effects(table: pd.DataFrame, rng: np.random.Generator, repeats: int = 2000) -> pd.DataFrame:

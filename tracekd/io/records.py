@@ -136,9 +136,9 @@ def read_jsonl(path: str | Path) -> Iterator[dict[str, Any]]:
     return (row for _, row in numbered_jsonl(path))
 
 
-def numbered_jsonl(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(line, object) of a JSON-lines file, plain or ``.gz``; ``ValueError`` with file and line for anything else."""
-    for number, line in enumerate(_lines(path), 1):
+def numbered_jsonl(path: str | Path, lines: Iterable[str] = ()) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line, object) of a JSON-lines file, plain or ``.gz``, or of its ``lines``; ValueError with file and line."""
+    for number, line in enumerate(lines or _lines(path), 1):
         if not line.strip():
             continue
         try:
@@ -166,24 +166,21 @@ def write_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> int:
 
 
 def append_jsonl(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Append ``rows`` and push them to the disk; part of a line that a kill leaves is cut off by ``recover_jsonl``."""
-    with writing(Path(path)), Path(path).open("a", encoding="utf-8") as file:
-        file.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    """Append ``rows`` and push them to the disk; what a kill has left of a line before them is cut off."""
+    with writing(Path(path)), Path(path).open("a+b") as file:
+        if end := file.tell():
+            file.seek(end - 1)
+            if file.read() != b"\n":
+                file.truncate(Path(path).read_bytes().rfind(b"\n") + 1)
+        file.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
         file.flush()
         os.fsync(file.fileno())
 
 
 def recover_jsonl(path: str | Path) -> list[dict[str, Any]]:
-    """The rows of a file that ``append_jsonl`` may have been killed in; a torn last line is cut off."""
-    path = Path(path)
-    if not path.exists():
-        return []
-    data = path.read_bytes()
-    whole = data[: data.rfind(b"\n") + 1]
-    if whole != data:
-        with replacing(path) as temporary:
-            temporary.write_bytes(whole)
-    return list(read_jsonl(path))
+    """The rows of a file that a kill may have torn, or to which another process appends: its whole lines."""
+    data = Path(path).read_bytes() if Path(path).exists() else b""
+    return [row for _, row in numbered_jsonl(path, data[: data.rfind(b"\n") + 1].decode().split("\n"))]
 
 
 def write_json(path: str | Path, value: Any) -> None:

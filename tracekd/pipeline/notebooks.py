@@ -89,8 +89,7 @@ def inputs(
         **made_by_commands(notebook, folder),
     }
     for name, value in assign(notebook, given).items():
-        path = Path(value) if isinstance(value, str) and value else None
-        found[f"parameter {name}"] = sha256(path) if path and path.is_file() else repr(value)
+        found[f"parameter {name}"] = fingerprint(value) if isinstance(value, str) and value else repr(value)
     done, earlier = read(folder), [path.stem for path in find(notebook.parent) if path.stem < notebook.stem]
     return found | {name: done.get(name, {}).get("finished", "not run") for name in earlier}
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tracekd import config
-from tracekd.command_line import Parser, file_or_folder, path_or, profile_name
+from tracekd.command_line import Parser, file_or_folder, path_or
 from tracekd.io.records import locked, replacing
 from tracekd.pipeline import artefacts, notebooks
 from tracekd.pipeline.notebooks import NotebookFailed, clock
@@ -35,7 +35,7 @@ def options(argv: list[str]) -> argparse.Namespace:
     parser = Parser("run", "Run the notebooks of a profile in order, skipping what is current.", EXAMPLE)
     add, source, texts = parser.add_argument, path_or("auto", "hub", "generated"), path_or("auto", "templated")
     profiles = f"{', '.join(config.names())}; default: gpu where torch finds a GPU, else cpu"
-    add("--profile", type=profile_name, metavar="NAME", help=profiles)
+    add("--profile", choices=config.names(), metavar="NAME", help=profiles)
     add("--only", type=notebooks.select, metavar="03,04", help="these notebooks, by number or name")
     add("--data", type=source, help="path, auto, hub or generated; else TRACEKD_DATA, else the profile's")
     add("--texts", type=texts, help="a teacher's texts (file or folder), auto or templated; else TRACEKD_TEXTS")

@@ -91,19 +91,15 @@ def _panels(lines: list[int]) -> tuple[Figure, list[Axes]]:
 
 
 def accuracy(table: pd.DataFrame) -> Figure:
-    """Accuracy by condition (``replication.accuracies``, with ``n``, mean examples): a panel per training size and set.
-
-    Only lines of one panel can be compared. Students without training stand in their set's first panel.
-    """
+    """Accuracy by condition, a panel per data set: ``replication.accuracies`` at ``recorded.largest`` sizes."""
     lone = np.where((table.training_problems > 0) & (table.seeds == 1), ", one seed", "")
-    table = table.assign(line=table.condition.str.replace("_", " ") + lone, n=table.n.round())
-    table["n"] = table.n.fillna(table.groupby("dataset").n.transform("max")).fillna(0)
-    parts = list(table.groupby(["dataset", "n", "problems"], sort=False))
+    table = table.assign(line=table.condition.str.replace("_", " ") + lone)
+    parts = list(table.groupby("dataset", sort=False))
     fig, axs = _panels([len(part) for _, part in parts])
-    for ax, ((dataset, n, problems), part) in zip(axs, parts, strict=True):
+    for ax, (dataset, part) in zip(axs, parts, strict=True):
         points(part, ax, group="line", unit="").set_xlim(-0.02, table.high.max() + 0.02)  # room where the points are
-        size = f"{n:,.0f}" + f" of {(drawn := part.training_problems.max()):,}" * bool(n != drawn)
-        ax.set_title(f"{named(dataset)}, trained on {size} problems (n = {problems} test problems)", loc="left")
+        size, n = part.training_problems.max(), part.problems.max()
+        ax.set_title(f"{named(dataset)}, trained on {size:,} problems (n = {n} test problems)", loc="left")
         ax.tick_params(labelbottom=ax is axs[-1])
     axs[-1].set_xlabel("share of answers right")
     return fig

@@ -25,7 +25,7 @@ from tracekd.text import normalise
 
 RULES = ("aligned", "as_published")
 STEPS = ("cell", "classification_correct", "retrieval_correct", "trace_correct", "answer_correct")
-_NAME = re.compile(r"(.+?)_default(?:_(\w+))?\.jsonl(?:\.gz)?$")
+_NAME = re.compile(rf"(.+?)_default(?:_({'|'.join(CATEGORIES['cotempqa'])}))?\.jsonl(?:\.gz)?$")
 _CONDITIONS = {
     "-sft-adapter-reasoning-facts-perturbed": "incorrect",
     "-sft-adapter-reasoning-facts": "correct",
@@ -120,8 +120,9 @@ def scored(path: Path, problems: Mapping[str, Problem], rules: str) -> tuple[pd.
     rows = list(verdicts(problems, outputs, faults))
     if rules == "as_published":
         gold_rows = release_rules.GoldRows(problems.values())
-        asked = [(o.get("problem") or problems.get(o["id"]), o) for o in filter(usable, outputs)]
-        rows = [release_rules.verdict(p, o["text"], gold_rows, o.get("finished", True)) for p, o in asked if p]
+        asked = [(problems.get(o["id"]) or o.get("problem"), o) for o in filter(usable, outputs)]
+        asked = [(p, o) for p, o in asked if isinstance(p, Problem)]  # your own file may have such a field
+        rows = [release_rules.verdict(p, o["text"], gold_rows, o.get("finished", True)) for p, o in asked]
     if not rows:
         first = {f"{len(names)} {kind}": names[0] for kind, names in faults.items() if names}
         raise ValueError(f"{path}: not one output could be scored: {first}")
@@ -165,8 +166,8 @@ def main(argv: list[str]) -> int:
         raise ValueError(f"the release has no rules for set {dataset!r}: use --rules aligned")
     for path in args.outputs:
         rows, faults = scored(path, problems, args.rules)
-        tables.append(rows.assign(file=path.name))
-        found = {"dataset": dataset, "file": path.name, "rules": args.rules, **summary(rows, faults)}
+        tables.append(rows.assign(file=str(path)))
+        found = {"dataset": dataset, "file": str(path), "rules": args.rules, **summary(rows, faults)}
         # NaN has no place in JSON: undefined is null.
         print(json.dumps(json.loads(json.dumps(found), parse_constant=lambda _: None), ensure_ascii=False), flush=True)
     if args.csv:
@@ -189,7 +190,7 @@ def write_page(path: Path, problems: Mapping[str, Problem], outputs: Iterable[Pa
             banner = "GENERATED problems"
         adapter = adapter_of(file)
         name = f"{file.parent.name}: {adapter.name if adapter else file.name.partition('.')[0]}"
-        spread = known[:: max(1, -(-len(known) // limit))]  # outputs files are in the order of their categories
+        spread = known[:: max(1, -(-len(known) // limit))]  # released files are by category, ours by length
         entries += [{"file": name, **_entry(problems[output["id"]], output, gold_rows)} for output in spread]
     page = (files("tracekd.scoring") / "explorer.html").read_text(encoding="utf-8").replace("__BANNER__", banner)
     # "</" would end the script element from within a string; the escapes keep JSON's meaning.

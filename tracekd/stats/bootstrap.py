@@ -16,17 +16,15 @@ CHUNK = 1000  # resamples at once: 5,000 problems then take 40 MB
 
 
 def bootstrap(
-    statistic: Callable[..., float], rng: np.random.Generator, *samples: Sequence | np.ndarray, repeats: int = 2000
+    statistic: Callable[..., float], rng: np.random.Generator, sample: Sequence | np.ndarray, repeats: int = 2000
 ) -> dict[str, float]:
-    """Percentile bootstrap (95%) of a statistic of independent samples, drawn anew along their first axis.
-
-    Returns ``value``, ``low``, ``high``. Resamples whose statistic is NaN are left out.
-    """
-    samples, rng = [np.asarray(sample) for sample in samples], deepcopy(rng)
-    drawn = np.array([
-        statistic(*(sample[rng.integers(len(sample), size=len(sample))] for sample in samples)) for _ in range(repeats)
-    ])  # fmt: skip
-    return {"value": float(statistic(*samples)), **_ends(drawn, LEVEL)}
+    """``value``, ``low`` and ``high`` (percentile bootstrap, 95%) of a statistic of one sample; ends of one are NaN."""
+    found = {"value": float(statistic(sample)), "low": NAN, "high": NAN}
+    if len(sample) > 1:
+        options = {"n_resamples": repeats, "method": "percentile", "vectorized": False, "rng": deepcopy(rng)}
+        ends = scipy_stats.bootstrap((sample,), statistic, confidence_level=LEVEL, **options).confidence_interval
+        found |= {"low": float(ends.low), "high": float(ends.high)}
+    return found
 
 
 def _ends(drawn: np.ndarray, level: float, mark: str = "") -> dict[str, float]:
@@ -125,24 +123,24 @@ def shares_apart(units: np.ndarray, rng: np.random.Generator, repeats: int = 200
 
 
 def pooled(values: pd.Series, rng: np.random.Generator, repeats: int = 2000, kind: str = "other") -> dict[str, float]:
-    """Mean of values indexed by (id, seed), each problem counting alike, with the interval that suits them.
+    """Mean of values indexed by (id, seed), each value counting alike, with the interval that suits them.
 
     Values that are all alike leave a bootstrap no width. A ``share`` then has Wilson's interval (as with one seed of
     zeros and ones), a ``difference`` of -1, 0 or 1 that of ``paired_difference``. Missing values do not count.
 
     Returns ``value``, ``low``, ``high``, ``t_low``, ``t_high``, ``n`` (problems), ``seeds``, ``interval`` (its kind).
     """
-    wide = values.dropna().astype(float).unstack("seed")
+    known = values.dropna().astype(float)
+    wide = known.unstack("seed")
     n, seeds = wide.shape
-    first = float(values.dropna().iloc[0]) if n else NAN  # of the values: a problem may lack a seed
-    found = {"value": first, **dict.fromkeys(("low", "high", "t_low", "t_high"), NAN), "n": n, "seeds": seeds}
+    first, mean = (float(known.iloc[0]), float(known.mean())) if n else (NAN, NAN)
+    found = {"value": mean, **dict.fromkeys(("low", "high", "t_low", "t_high"), NAN), "n": n, "seeds": seeds}
     if n < 2:
         return found | {"interval": ""}
     alike = first in (-1, 0, 1) and bool((wide.isna() | (wide == first)).all(axis=None))
     if kind == "share" and (alike or (seeds == 1 and wide.isin([0, 1]).all(axis=None))):
-        mean = float(values.dropna().mean())
         low, high = intervals.wilson(round(n * mean), n)
-        return found | {"value": mean, "low": low, "high": high, "interval": "wilson"}
+        return found | {"low": low, "high": high, "interval": "wilson"}
     if kind == "difference" and alike:
         made = intervals.paired_difference([first == 1] * n, [first == -1] * n)
         return found | {name: made[name] for name in ("low", "high")} | {"interval": "paired"}

@@ -20,6 +20,7 @@ CARELESS_SECONDS = 0.7  # median time of the careless, who fail the checks that 
 LEAST, MOST = -20.0, 26.0  # between which the mean before rounding is looked for
 # The level that each test's p is held against; a pair's is the one that Holm's method asks of the smallest p of six.
 LEVELS = {"any": 0.05, "pair": 0.05 / 6}
+PARTICIPANTS = 100  # of a simulated study, as in the paper
 EFFECTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.2)
 
 
@@ -85,7 +86,7 @@ def simulate(rng: np.random.Generator) -> pd.DataFrame:
     return frame.sort_values(["person", "order"], kind="stable")[list(ratings.COLUMNS)].reset_index(drop=True)
 
 
-def power(rng: np.random.Generator, repeats: int, participants: int = 100, effects: tuple[float, ...] = EFFECTS):
+def power(rng: np.random.Generator, repeats: int, effects: tuple[float, ...] = EFFECTS):
     """Share of SIMULATED studies in which a test rejects at ``LEVELS``: one type differs from the others, all at 3.5.
 
     Columns: test (``any``: over all four types; ``pair``), participants, effect (points), repeats (simulated studies),
@@ -97,12 +98,12 @@ def power(rng: np.random.Generator, repeats: int, participants: int = 100, effec
         level = np.array([latent_mean(3.5 + by, float(np.linalg.norm(spreads))) for by in (effect, 0, 0, 0)])[:, None]
         hits = dict.fromkeys(LEVELS, 0)
         for _ in range(repeats):
-            scores = rounded(_noise(rng, spreads, participants, 4) + level).mean(axis=2)
+            scores = rounded(_noise(rng, spreads, PARTICIPANTS, 4) + level).mean(axis=2)
             table = pd.DataFrame(scores, columns=TRACE_TYPES)
             hits["any"] += friedman(table)["p"] < LEVELS["any"]
             hits["pair"] += wilcoxon_p((scores[:, 0] - scores[:, 1]).round(DECIMALS)) < LEVELS["pair"]
         for test, count in hits.items():
-            rows.append((test, participants, effect, repeats, count / repeats, *wilson(count, repeats)))
+            rows.append((test, PARTICIPANTS, effect, repeats, count / repeats, *wilson(count, repeats)))
     return pd.DataFrame(rows, columns=["test", "participants", "effect", "repeats", "power", "low", "high"])
 
 

@@ -18,7 +18,7 @@ from tracekd.data.problem import Problem
 from tracekd.data.problems import check_source, datasets_of, load, source_of
 from tracekd.io.records import append_jsonl, recover_jsonl, sha256, write_jsonl
 from tracekd.scoring.aligned import verdict
-from tracekd.text import fact_set
+from tracekd.text import normalise
 from tracekd.traces.freeform import Texts, clean, fingerprint
 from tracekd.traces.templates import prompt
 
@@ -77,8 +77,17 @@ def ask(client: Any, text: str, **options: Any) -> tuple[str, str]:
 def right(problem: Problem, reply: str) -> bool:
     """Whether a reply, or what follows its last "Answer:", is right or lists gold alone; prose counts as wrong."""
     final = _FINAL.split(reply)[-1].strip(" *_`\n")
-    listed = fact_set(re.split(r"[,;\n]|\band\b", final))
-    return listed == fact_set(problem.answers) or any(verdict(problem, t)["answer_correct"] for t in (reply, final))
+    return lists(final, problem.answers) or any(verdict(problem, t)["answer_correct"] for t in (reply, final))
+
+
+def lists(text: str, answers: Sequence[str]) -> bool:
+    """Whether a text holds every answer and beside them "and" alone; an answer may itself have commas or an "and"."""
+    left = normalise(text)
+    for answer in sorted(set(map(normalise, answers)), key=len, reverse=True):  # one may stand within a longer one
+        left, found = re.subn(rf"(?<!\S){re.escape(answer)}(?!\S)", " ", left)
+        if not found:
+            return False
+    return set(left.split()) <= {"and"}
 
 
 def cached(client: Any, cache: Path, options: Mapping[str, Any]) -> Callable[[str], tuple[str, str]]:
@@ -160,7 +169,7 @@ def main(argv: list[str]) -> int:
         print(f"{len(problems)} problems with {words:,} words: up to {3 * len(problems)} requests; --go asks them")
         return 0
     given = {"model": options.model, "max_tokens": options.max_tokens, "temperature": 0.0}
-    texts, counts = collect(problems, client, options.out.with_name("cache.jsonl"), **given)
+    texts, counts = collect(problems, client, options.out.with_suffix(".cache"), **given)
     write_jsonl(options.out, map(asdict, texts))
     print(json.dumps({"written": str(options.out), **counts}, ensure_ascii=False))
     return 1 if counts["failed"] else 0

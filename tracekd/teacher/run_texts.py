@@ -51,7 +51,7 @@ def read(path: str | Path, problems: Sequence[Problem]) -> Found:
     path, found, texts = Path(path), Found(), {}
     known = {key: p for p in problems for key in (p.id, _content(p.question, p.context))}
     datasets = {p.dataset for p in known.values()}
-    files = sorted(p for p in path.iterdir() if p.suffix in (".jsonl", ".gz")) if path.is_dir() else [path]
+    files = sorted(p for p in path.glob("[!.]*") if p.suffix in (".jsonl", ".gz")) if path.is_dir() else [path]
     if not files:
         raise ValueError(f"{path}: no .jsonl file of texts in it: expected {FORMS}")
     for place, row in ((f"{file.name}, line {number}", row) for file in files for number, row in numbered_jsonl(file)):

@@ -1,1 +1,1 @@
-"""Wrong traces and what they reveal, free-form traces and their stand-ins."""
+"""Templates of traces, wrong traces and what they reveal, and free-form traces."""

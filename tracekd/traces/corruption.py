@@ -188,7 +188,7 @@ def _closest(pool: tuple[str, ...], number: int, gold: tuple[str, ...], rng) -> 
         draws = np.sort(rng.random((_DRAWS, len(pool))).argsort(axis=1)[:, :number], axis=1)
     distances = np.zeros(len(draws))
     if gold:
-        goal, shapes = sum(map(_shape, gold)), np.array([_shape(fact) for fact in pool])
+        goal, shapes = sum(map(shape, gold)), np.array([shape(fact) for fact in pool])
         # Of eight weightings tried on real CoTempQA, a form classifier did worst against this one (accuracy 0.538).
         scale = np.array([0.2 * goal[0], 0.1 * goal[1], 0.5, 1, 1])
         distances = (np.abs(shapes[draws].sum(axis=1) - goal) / scale).sum(axis=1)
@@ -203,7 +203,7 @@ def _exchanged(problem: Problem, pool: tuple[str, ...], clean: tuple[str, ...], 
     """
     items = sorted({*problem.facts, *pool})
     # In units that vary about alike between passages; the seed tilts the costs, so that seeds differ.
-    shapes = np.array([_shape(item) for item in items]) / np.array([40, 7, 2, 2, 2])
+    shapes = np.array([shape(item) for item in items]) / np.array([40, 7, 2, 2, 2])
     costs = np.abs(shapes[:, None] - shapes[None]).sum(axis=2) * rng.uniform(1, 1.5, (len(items), len(items)))
     gold = [items.index(fact) for fact in problem.facts]
     costs[np.ix_(gold, [items.index(fact) for fact in pool if fact not in clean])] += 1e6
@@ -213,7 +213,7 @@ def _exchanged(problem: Problem, pool: tuple[str, ...], clean: tuple[str, ...], 
     return tuple(fact for fact in pool if fact in chosen)
 
 
-def _shape(text: str) -> np.ndarray:
+def shape(text: str) -> np.ndarray:
     """What format shows of a text: characters, words, digits, punctuation marks, capitals."""
     marks = sum(not c.isalnum() and not c.isspace() for c in text)
     return np.array([len(text), len(text.split()), sum(map(str.isdigit, text)), marks, sum(map(str.isupper, text))])
