@@ -84,10 +84,10 @@ def open_run(notebook: str, profile: str, seed: int = 121, data: str = "", texts
     run = kind(notebook, settings, int(seed), source, folder, find_texts(texts, settings, source))
     folder.mkdir(parents=True, exist_ok=True)
     about = {
-        "profile": f"{profile}: {settings.about}", "seed": seed, "student": run.student, "data": run.source_label,
-        "hardware": machine.hardware(),
+        "profile": f"{profile}: {settings.about}", "its student": run.student, "its data": run.source_label,
+        "seed": seed, "hardware": machine.hardware(),
         "traces": run.texts and f"free-form ones as in {'/'.join(Path(run.texts).parts[-2:])}",
         "versions": machine.versions(), "commit": machine.commit(),
     }  # fmt: skip
-    print("\n".join(f"{name:<10} {words}" for name, words in about.items() if words != ""))
+    print("\n".join(f"{name:<11} {words}" for name, words in about.items() if words != ""))
     return run

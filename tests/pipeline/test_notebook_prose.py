@@ -122,17 +122,17 @@ def interventions():
     right, wrong = ([forced(c, trace) for c in ("correct", "incorrect")] for trace in ("gold", "both_wrong"))
     assert {(one.n, one.seeds) for one in (*right, *wrong)} == {(150, 3)}  # "n = 150, three seeds"
     shares = [percent(one.value) for one in (right[0], wrong[0], right[1], wrong[1])]
-    yield "{} right after a right trace and {} after a wrong one; students trained on".format(*shares)
-    yield "incorrect traces {2} and {3}.".format(*shares)
-    pairs = "correct gold, correct both_wrong, incorrect gold, incorrect both_wrong"
-    yield on_dates("the first reach {} and {}, the second {} and {}.", pairs)
+    words = "{} right after a right trace and {} after a wrong one (on CoTempQA".format(*shares)
+    yield words + on_dates(" {} and {}).", "correct gold, correct both_wrong")
+    words = "backwards on bAbI: {2} and {3}. On CoTempQA, where they are weak,".format(*shares)
+    yield words + on_dates(" they reach {} and {}.", "incorrect gold, incorrect both_wrong")
     yield on_dates("answers {} right after gold, and {} after gold with", "correct gold, correct masked")
     yield on_dates("although gold states the answer, and {} after an empty trace.", "incorrect empty")
-    yield on_dates("gives that answer in {} of cases (`correct` in {},", "incorrect trace, correct trace")
+    yield on_dates("trace implies in {} of cases (`correct` in {},", "incorrect trace, correct trace")
     more = rows("08_effects", dataset="cotempqa", training_problems=1567, reveals="all")
     more = more.set_index(["condition", "effect"]).value.map(percent)
     yield "{both_wrong} right after a wrong trace and {gold} after gold (two seeds)".format(**more["incorrect"])
-    yield "does worse after gold, too: {both_wrong} and {gold} (one seed)".format(**more["vanilla"])
+    yield "shows the same pattern: {both_wrong} and {gold} (one seed)".format(**more["vanilla"])
     shares = [percent(forced("incorrect", trace, "none").value) for trace in ("both_wrong", "gold", "empty")]
     yield "{} right after a wrong trace, {} after gold and {} after an empty one".format(*shares)
     parts = [forced("correct", f"natural_{kind}") for kind in ("direct", "indirect")]
@@ -248,7 +248,7 @@ def mechanism():
     after = {(v, n): percent(own("all_wrong", n, variant=v)) for v in ("wrong_facts", "gold") for n in (2, 3, 5, 8)}
     assert {after["wrong_facts", 5], after["wrong_facts", 8], after["gold", 5], after["gold", 8]} == {"0%"}
     yield f"with two or three facts ({after['wrong_facts', 2]} and {after['wrong_facts', 3]}) and never with five or"
-    yield f"With two facts {after['gold', 2]} are right, with three {after['gold', 3]}"
+    yield f"But with two facts {after['gold', 2]} are right, with three {after['gold', 3]}"
     yield "accuracy falls, to {} and {}".format(*(percent(own(k, variant="all_wrong")) for k in ("one_wrong", "any")))
     yield f"With eight facts only {own('all_wrong', facts=8, column='learned')} of 20 `all_wrong` seeds learned"
 

@@ -79,7 +79,7 @@ def test_any_text_survives_the_round_trip(text):
 def test_kept_sets_of_another_seed_or_size_are_not_taken(tmp_path, capsys):
     run = Run("03_qlora_train", load("smoke"), 121, "generated", tmp_path)
     first = sft.prepare(run)
-    assert sft.kept(run) == first and "as an earlier notebook left them" in capsys.readouterr().out
+    assert sft.kept(run) == first and "that this run already has" in capsys.readouterr().out
     for changed in (replace(run, seed=122), replace(run, profile=replace(run.profile, train={"babi": 5}))):
         assert sft.kept(changed) != first
         assert "so they are built now" in capsys.readouterr().out

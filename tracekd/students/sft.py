@@ -228,7 +228,7 @@ def kept(run) -> Sets:
     """The SFT sets that an earlier notebook kept for just this run, else freshly built ones; says which."""
     path = run.path("sft", "SOURCE.json")
     if path.exists() and json.loads(path.read_text()) == marker(run):
-        print("SFT sets: as an earlier notebook left them in this run")
+        print("SFT sets: those that this run already has")
         names = [(d, c) for d in run.datasets for c in run.profile.conditions_of(d)]
         return {(d, c): [Example(**row) for row in read_jsonl(set_path(run, d, c))] for d, c in names}
     print("SFT sets: no earlier notebook left any for this source, seed, texts and code, so they are built now")
