@@ -206,8 +206,8 @@ def paper_check_of_ours():
     kinds = [("Uniform wrong traces give", "cotempqa"), ("The release's kind of wrong traces gives", "cotempqa")]
     kinds = [claim_of(f"{k} the same accuracy as the default kind", d) for k, d in (*kinds, (kinds[1][0], "babi"))]
     said = [tables.points(one.estimate, one.low, one.high) for one in kinds]
-    yield f"on CoTempQA by {said[0].replace(' ', ' points ', 1)}, the release's by {said[1]} (n = {kinds[0].n});"
-    yield f"on bAbI the release's change it by {said[2]} (n = {kinds[2].n})."
+    yield f"changes bAbI accuracy by {said[2].replace(' ', ' points ', 1)} (n = {kinds[2].n})."
+    yield f"changes it by {said[1]} (n = {kinds[0].n}), and uniform ones by {said[0]}."
     wrong = (forced(c, dataset="cotempqa") for c in ("incorrect", "incorrect_as_published", "incorrect_uniform"))
     words = "by {:+.1f} points with the default kind, {:+.1f} with the release's and {:+.1f} with the uniform one"
     yield words.format(*(100 * one.value for one in wrong))
