@@ -271,15 +271,13 @@ def claim_r1():
     after = best[:2][["r1_summary", "r1_explanation", "correct"]].idxmax(axis=1)  # the next type
     assert after.to_dict() == {"Llama-3.2-1B-Instruct": "r1_explanation", "Qwen3-1.7B": "r1_summary"}
     # Means of four categories to three decimals; a half is rounded up.
-    shares = [best.loc[name, ["r1", kind, "vanilla"]] + 1e-9 for name, kind in after.items()]
+    shares = [f"{x:.1f}%" for name, kind in after.items() for x in best.loc[name, ["r1", kind, "vanilla"]] + 1e-9]
     others = ("no traces", "their summaries", "correct ones", "explanations")
-    gains, whole = [claim_of(f"{BEST}{other}", "cotempqa") for other in others], claim_of(NONE, "cotempqa")
+    gains = [claim_of(f"{BEST}{other}", "cotempqa") for other in others]
     assert {(gain.verdict, gain.seeds) for gain in gains} == {("not supported", 3)}
-    sizes = gains[0].training_problems, gains[0].n, whole.n
-    counts = [released.another_problem, released.rows, released.rows // 4, *sizes]
-    said = [points(*gain[["estimate", "low", "high"]]) for gain in gains]
-    gaps = numbers(" ".join([*said, points(*gains[0][[*replication.PUBLISHED]])]))
-    return [*(f"{share:.1f}%" for part in shares for share in part), *map(str, counts), *gaps]
+    counts = [released.another_problem, n := released.rows, n // 4, gains[0].training_problems, gains[0].n]
+    gaps = [number for other in others for number in student(f"{BEST}{other}", "cotempqa")]
+    return [*shares, *map(str, counts), *gaps, *numbers(points(*gains[0][[*replication.PUBLISHED]]))]
 
 
 def claim_people():
