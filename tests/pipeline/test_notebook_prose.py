@@ -159,7 +159,7 @@ def paper_check_of_ours():
     assert [(one.verdict, one.seeds) for one in moved] == [("not supported", 2), ("inconclusive", 2)]
     moved = [tables.points(one.estimate, one.low, one.high) for one in moved]
     yield f"change accuracy by {moved[0].replace(' [', ' points [')}, and a loss of five is ruled out."
-    yield f"they change it by {moved[1]} (two seeds), which is inconclusive."
+    yield f"they change it by {moved[1]}, which is inconclusive."
     small = recorded.load().verdicts.query("training_problems == 183")
     found = small[small.pub_answer_correct == 1].groupby("condition").status
     found = found.agg(lambda part: f"{(part == 'truncated').sum()} of the {len(part)}")
