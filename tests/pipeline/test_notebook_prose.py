@@ -10,6 +10,7 @@ from conftest import ROOT
 from tracekd.analysis import paper_check, recorded, replication, tables
 
 percent = "{:.0%}".format
+NONE = "Incorrect traces do not lower accuracy, compared with no traces"
 CLAIMS = (CORRECT, AFTER, "Answers are as often right after wrong labels as after right ones")
 GAIN = "Correct traces do not raise accuracy, compared with no traces"
 
@@ -160,6 +161,10 @@ def paper_check_of_ours():
     moved = [tables.points(one.estimate, one.low, one.high) for one in moved]
     yield f"change accuracy by {moved[0].replace(' [', ' points [')}, and a loss of five is ruled out."
     yield f"they change it by {moved[1]}, which is inconclusive."
+    lost = rows("08_claims", training_problems=183, reveals="all").set_index("claim").loc[[CORRECT, NONE]]
+    assert {*lost.verdict} == {"supported"}
+    lost = [tables.points(one.estimate, one.low, one.high) for one in lost.itertuples()]
+    yield f"change accuracy by {lost[0].replace(' [', ' points [')}, compared with none by {lost[1]} (n = 240, three seeds)."
     small = recorded.load().verdicts.query("training_problems == 183")
     found = small[small.pub_answer_correct == 1].groupby("condition").status
     found = found.agg(lambda part: f"{(part == 'truncated').sum()} of the {len(part)}")
