@@ -6,6 +6,8 @@ from tracekd.analysis import paper_check, recorded, tables
 from tracekd.pipeline.artefacts import RECORDED, table_path
 
 CORRECT = "Incorrect traces do not lower accuracy, compared with correct ones"  # claims
+NONE = "Incorrect traces do not lower accuracy, compared with no traces"
+R1_AND = ("no traces", "their summaries", "correct ones", "explanations")  # what R1 traces are compared with
 AFTER = "Answers are as often right after wrong traces as after right ones"
 
 

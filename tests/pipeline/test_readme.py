@@ -6,7 +6,7 @@ import re
 import tomllib
 
 import pytest
-from committed import AFTER, CORRECT, claim_of, forced, replicates, row, rows
+from committed import AFTER, CORRECT, NONE, R1_AND, claim_of, forced, replicates, row, rows
 from conftest import ROOT
 
 from tracekd import __main__, config
@@ -102,7 +102,6 @@ NAMES = r"(?:Qwen3|Llama-3\.\d|SmolLM2)-[\d.]+[BM]|DeepSeek-R1"
 NUMBER = r"(?<![\w.])[-+]?\d+(?:,\d{3})*(?:\.\d+)?%?"
 AS = ("as printed", "as published", "id-aligned")
 QWEN = {"dataset": "cotempqa", "student": "Qwen3-1.7B", "condition": "correct"}
-NONE = "Incorrect traces do not lower accuracy, compared with no traces"
 NO_OUTPUTS = "cannot be checked: we have no outputs for it"
 
 
@@ -272,11 +271,10 @@ def claim_r1():
     assert after.to_dict() == {"Llama-3.2-1B-Instruct": "r1_explanation", "Qwen3-1.7B": "r1_summary"}
     # Means of four categories to three decimals; a half is rounded up.
     shares = [f"{x:.1f}%" for name, kind in after.items() for x in best.loc[name, ["r1", kind, "vanilla"]] + 1e-9]
-    others = ("no traces", "their summaries", "correct ones", "explanations")
-    gains = [claim_of(f"{BEST}{other}", "cotempqa") for other in others]
+    gains = [claim_of(f"{BEST}{other}", "cotempqa") for other in R1_AND]
     assert {(gain.verdict, gain.seeds) for gain in gains} == {("not supported", 3)}
     counts = [released.another_problem, n := released.rows, n // 4, gains[0].training_problems, gains[0].n]
-    gaps = [number for other in others for number in student(f"{BEST}{other}", "cotempqa")]
+    gaps = [number for other in R1_AND for number in student(f"{BEST}{other}", "cotempqa")]
     return [*shares, *map(str, counts), *gaps, *numbers(points(*gains[0][[*replication.PUBLISHED]]))]
 
 
@@ -331,8 +329,7 @@ def test_the_claims_table_is_small_and_nothing_beside_it_is_unchecked():
     others = sum(followed(kind, NO_OUTPUTS) for kind in ("r1 subset", "seeds"))
     matrices = [followed("matrix", verdict) for verdict in (
         "follows to the digit", "does not follow from the released outputs", NO_OUTPUTS)]  # fmt: skip
-    sizes = [claim_of(CORRECT, name).n for name in ("babi", "cotempqa")]
-    asked = [f"{n}" for n in (*sizes, found.seeds)]
+    asked = [f"{n}" for n in (found.n, claim_of(CORRECT, "cotempqa").n, found.seeds)]
     assert numbers(above) == [*asked, f"{intervals.LEVEL:.0%}", "90%"]  # the verdicts' (``replication``)
     assert numbers(below) == [f"{n}" for n in (exact, exact + missing, missing, others, sum(matrices), *matrices)]
 
