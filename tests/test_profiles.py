@@ -16,6 +16,7 @@ pytestmark = pytest.mark.usefixtures("elsewhere")
 def test_every_profile_is_whole(name):
     profile = config.load(name)
     assert profile.about and profile.hardware
+    assert replace(profile, conditions=("r1",)).conditions_of("cotempqa").count("r1") == 1  # in ``also``, too
     for sizes in (profile.generated, profile.train, profile.test, profile.interventions):
         assert set(sizes) == set(DATASETS)
     beside = ("grid-r1-as-released", "grid-corruption", "grid-mechanism", "grid-natural")
@@ -31,8 +32,7 @@ SLIPS = [
 
 @pytest.mark.parametrize(("entry", "said"), SLIPS)
 def test_a_slip_in_a_profile_is_named(entry, said, monkeypatch):
-    known = {**config._entries(), "mine": entry}
-    monkeypatch.setattr(config, "_entries", lambda: known)
+    monkeypatch.setitem(config._entries(), "mine", entry)
     with pytest.raises(ValueError, match=f"profile 'mine'.*{said}"):
         config.load("mine")
 

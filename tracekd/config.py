@@ -73,8 +73,8 @@ class Profile:
             raise ValueError(f"profile {self.name!r}: {wrong[0]!r} where a list is expected, such as [{wrong[0]!r}]")
 
     def conditions_of(self, dataset: str) -> tuple[str, ...]:
-        """The training conditions of one data set: ``conditions``, and what ``also`` adds for it."""
-        return (*self.conditions, *self.also.get(dataset, ()))
+        """The training conditions of one data set: ``conditions``, and what ``also`` adds for it, each once."""
+        return tuple(dict.fromkeys((*self.conditions, *self.also.get(dataset, ()))))
 
 
 def nearest(value: str, known: Sequence[str]) -> str:
