@@ -38,7 +38,7 @@ class Together:
     def __init__(self, what: str, sizes: dict[str, float]):
         """Show ``what`` (such as ``adapters``; "" for one job) and take each job's size, in any unit, by its label."""
         self.what, self.sizes, self.shares, self.running = what, sizes, dict.fromkeys(sizes, 0.0), {}
-        self.bar = tqdm(total=sum(sizes.values()), desc=what, bar_format=FORMAT, mininterval=2, smoothing=0)
+        self.bar = tqdm(total=sum(sizes.values()), desc=what, bar_format=FORMAT, mininterval=2, miniters=0, smoothing=0)
         self.close = self.bar.close
 
     def at(self, label: str, message: dict | None) -> None:

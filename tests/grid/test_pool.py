@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT
 from safetensors.torch import load_file
 
-from tracekd import machine
+from tracekd import machine, progress
 from tracekd.grid import pool
 from tracekd.io.records import read_jsonl
 
@@ -55,13 +55,20 @@ def rows(runs):
 def test_two_workers_make_what_one_does(one, tmp_path):
     """The same adapters to the bit, the same outputs, and no log left over."""
     said = "".join(whole(tmp_path, name, "--workers", "2") for name in ("train", "generate", "intervene"))
-    assert "by 2 workers of one thread each" in said
-    assert "3 of 3 adapters" in said and "tokens/s" in said and "loss" in said
+    assert "by 2 workers of one thread each" in said and "3 of 3 adapters" in said
     a, b = adapters(one), adapters(tmp_path)
     assert set(a) == set(b) == {"vanilla", "correct", "incorrect"}
     assert all(bool((a[c][name] == b[c][name]).all()) for c in a for name in a[c])
     assert losses(one) == losses(tmp_path) and rows(one) == rows(tmp_path)
     assert not list(tmp_path.rglob("worker-*.log"))
+
+
+def test_a_short_step_after_a_long_one_is_shown(capsys):
+    bar = progress.Bar("a job", 1000, unit="step")
+    bar.display.bar.mininterval = 0
+    for done in (900, 901, 902):
+        bar.at(done, tokens=done, loss=done / 100)
+    assert " tokens/s" in capsys.readouterr().err.partition("step 901/1000 loss 9.010;")[2][:20]
 
 
 def workers_of(process):

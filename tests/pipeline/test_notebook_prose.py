@@ -181,9 +181,8 @@ def paper_check_of_ours():
     theirs = paper_check.published().query("kind == 'r1 subset' and condition == 'swapped' and measure == 'acc'")
     theirs = theirs.groupby("student").value.mean().round()
     assert {*theirs[["Llama-3.2-1B-Instruct", "Qwen3-1.7B"]]} == {5}  # "have 5%"
-    yield "with {equal} problems, counts as much as *during* with {during}.".format(
-        **small.groupby("category").id.nunique()
-    )
+    counts = small.groupby("category").id.nunique()
+    yield "with {equal} problems, counts as much as *during* with {during}.".format(**counts)
     yield "All 183 messages are right by the published metric; our rule accepts 88, because"  # counted in test_teacher
     shares = rows("08_accuracy_table", training_problems=1567).set_index("condition").published[[*recorded.CORE]]
     yield "the same order there: {}, {} and {}.".format(*map(percent, shares))

@@ -19,7 +19,6 @@ from tracekd.traces import freeform
 KINDS = study.TRACE_TYPES
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = "headless no-sandbox disable-gpu no-first-run hide-scrollbars disable-background-networking disable-sync"
-PATIENCE = 120  # seconds that a condition may take on a busy machine
 PROBLEMS = [Problem(
     id=f"cotempqa/equal/{i:04d}", dataset="cotempqa", category="equal", split="test", answers=(f"Club {i}",),
     context=(f"Ada Poe plays for Club {i} from 2001 to 2004.", "Ada Poe works for Lab <b>7</b> from 1990 to 1995."),
@@ -111,7 +110,7 @@ class Participant:
     def wait(self, condition, what):
         from selenium.webdriver.support.ui import WebDriverWait
 
-        return WebDriverWait(self.browser, PATIENCE).until(lambda _: condition(), what)
+        return WebDriverWait(self.browser, 120).until(lambda _: condition(), what)  # seconds, on a busy machine
 
     def all(self, selector):
         return self.browser.find_elements("css selector", selector)
