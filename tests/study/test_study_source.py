@@ -161,8 +161,8 @@ def test_pictures_draw_what_the_tables_say():
     middle = likert.containers[2][0]
     assert middle.get_x() + middle.get_width() / 2 == pytest.approx(0)
     assert likert.get_yticklabels()[0].get_text() == "R1\nn = 100"
-    diamonds = [line.get_xdata()[0] for line in means.lines if line.get_marker() == "D"]
-    assert [x for x in diamonds if np.isfinite(x)] == [3.39, 4.86]  # the published means
+    stars = [line.get_xdata()[0] for line in means.lines if line.get_marker() == "*"]
+    assert [x for x in stars if np.isfinite(x)] == [3.39, 4.86]  # the published means
     curves = simulate.power(rng, 3, effects=(0.0, 1.0))
     ax = plots_study.power_curves(curves, plt.figure().subplots())
     assert ax.lines[0].get_ydata().tolist() == curves.loc[curves["test"] == "any", "power"].tolist()

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from tracekd.plots.style import COLOURS, OKABE_ITO
+from tracekd.plots.style import OKABE_ITO, colour_of, marker_of
 from tracekd.study.ratings import LABELS, POINTS, SCALES, published, questionnaire
 
 # Brown to blue-green with a grey middle (ColorBrewer BrBG, colour-blind safe); lightness falls towards both ends.
@@ -33,7 +33,7 @@ def likert(shares: pd.DataFrame, anchors: list[str], ax: plt.Axes) -> plt.Axes:
 
 
 def ratings(shares: pd.DataFrame, described: pd.DataFrame, fig: plt.Figure) -> plt.Figure:
-    """Both scales, one per row: ``likert``, and the means (``stats.describe``) with the published ones as diamonds."""
+    """Both scales, one per row: ``likert``, and the means (``stats.describe``) with the published ones as stars."""
     axs = fig.subplots(2, 2, width_ratios=[1.6, 1])
     for (left, right), scale in zip(axs, SCALES, strict=True):
         rows, about = shares[shares["scale"] == scale], questionnaire()["scales"][scale]
@@ -42,13 +42,14 @@ def ratings(shares: pd.DataFrame, described: pd.DataFrame, fig: plt.Figure) -> p
         close = {"handlelength": 0.8, "columnspacing": 0.8, "fontsize": 6}
         left.legend(ncols=5, loc="upper center", bbox_to_anchor=(0.5, -0.14), **close)
         for at, row in zip(left.get_yticks(), described[described["scale"] == scale].itertuples(), strict=True):
+            colour, marker = colour_of(row.trace_type), marker_of(row.trace_type)
             error = [[row.mean - row.low], [row.high - row.mean]]
-            right.errorbar(row.mean, at, xerr=error, fmt="o", ms=4, capsize=2.5, color=COLOURS[row.trace_type])
+            right.errorbar(row.mean, at, xerr=error, ms=4, capsize=2.5, color=colour, fmt=marker)
             known = published().loc[(scale, ""), row.trace_type]
-            right.plot(known, at + 0.28, "D", ms=4.5, mfc="white", mec="black", mew=0.8)
+            right.plot(known, at + 0.28, "*", ms=6, mfc="white", mec="black", mew=0.8)
         right.set(xlim=(1, 5.1), xticks=POINTS, yticks=[], ylim=left.get_ylim())
         right.grid(axis="x", lw=0.4, color="#dddddd")
-        right.set_title("mean, 95% interval; diamond: published", loc="left")
+        right.set_title("mean, 95% interval; star: published", loc="left")
     return fig
 
 
