@@ -26,6 +26,7 @@ def test_every_profile_is_whole(name):
 SLIPS = [
     ({"like": "papr"}, "'paper'"), ({"like": "mine"}, "like 'mine'"), ({"like": "cpu", "epoch": 2}, "'epoch'"),
     ({"student": "x"}, "'epochs'"), ({"like": "cpu", "seeds": 121}, "121 where a list"),
+    ({"like": "cpu", "train": 500}, "tables"), ({"like": "cpu", "untrained": ["fewshot"]}, "'few_shot'"),
     ({"like": "cpu", "train": {"babi": 0}}, "0 problems"), ({"like": "cpu", "also": {"babi": "r1"}}, "'r1' where"),
 ]  # fmt: skip
 
@@ -37,11 +38,13 @@ def test_a_slip_in_a_profile_is_named(entry, said, monkeypatch):
         config.load("mine")
 
 
-def test_draws_follow_seed_and_name():
+def test_draws_follow_seed_and_name(monkeypatch):
     run, other = (open_run("04_evaluate", "smoke", seed) for seed in (121, 122))
     assert run.rng("a").random() == run.rng("a").random() != run.rng("b").random()
     assert other.rng("a").random() != run.rng("a").random()
     assert other.profile.seeds == (122,)
+    monkeypatch.setitem(config._entries(), "mine", {"like": "smoke", "seeds": [7, 8]})
+    assert open_run("04_evaluate", "mine").profile.seeds == (7, 8)
 
 
 def test_texts_of_a_teacher_come_from_a_file_that_is_there(tmp_path, monkeypatch):

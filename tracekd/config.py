@@ -2,7 +2,7 @@
 
 import difflib
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 from tracekd.machine import ROOT
 
 HABITS = ("aligned", "as_published")
+# Conditions without training, to the condition whose targets their worked examples show; None: no example.
+UNTRAINED: Mapping[str, str | None] = {"prompted": None, "few_shot": "vanilla", "few_shot_traces": "correct"}
 
 
 @dataclass(frozen=True)
@@ -59,18 +61,20 @@ class Profile:
     also: dict[str, tuple[str, ...]] = field(default_factory=dict)  # further conditions by data set
     marco: dict[str, Any] = field(default_factory=dict)  # ``test_share`` of ``load_marco.split``
     datasets: tuple[str, ...] = ()  # those that the profile runs on; empty: all
-    untrained: tuple[str, ...] = ("prompted",)  # the student is asked as it is: see ``records.UNTRAINED``
+    untrained: tuple[str, ...] = ("prompted",)  # the student is asked as it is: see ``UNTRAINED``
     texts: str = "auto"  # where free-form traces come from: see ``run_texts.find_texts``
     live: tuple[str, ...] = ()  # sets whose students are trained and asked; empty: all. The others are only built
 
     def __post_init__(self):
         """Refuse numbers of problems that no run can draw, and what is no list."""
-        sizes = [size for part in (self.train, self.test, self.interventions) for size in part.values()]
+        sizes = [size for part in (self.generated, self.train, self.test, self.interventions) for size in part.values()]
         lists = (self.seeds, self.conditions, self.untrained, *self.also.values())
         if wrong := [size for size in sizes if size != "all" and (type(size) is not int or size < 1)]:
             raise ValueError(f"profile {self.name!r}: {wrong[0]!r} problems: expected 1 or more, or 'all'")
         if wrong := [value for value in lists if not isinstance(value, tuple)]:
             raise ValueError(f"profile {self.name!r}: {wrong[0]!r} where a list is expected, such as [{wrong[0]!r}]")
+        if wrong := [name for name in self.untrained if name not in UNTRAINED]:
+            raise ValueError(f"profile {self.name!r}: untrained {wrong[0]!r}: {nearest(wrong[0], [*UNTRAINED])}")
 
     def conditions_of(self, dataset: str) -> tuple[str, ...]:
         """The training conditions of one data set: ``conditions``, and what ``also`` adds for it, each once."""
@@ -107,9 +111,11 @@ def load(name: str) -> Profile:
         recipe |= line.get("recipe", {}) | {key: line[key] for key in line if key in Recipe.__dataclass_fields__}
         entry |= {key: value for key, value in line.items() if key not in Recipe.__dataclass_fields__}
     entry |= {key: tuple(value) for key, value in entry.items() if isinstance(value, list)}
-    entry["also"] = {d: tuple(c) if isinstance(c, list) else c for d, c in entry.get("also", {}).items()}
     try:
+        entry["also"] = {d: tuple(c) if isinstance(c, list) else c for d, c in entry.get("also", {}).items()}
         entry |= {"name": name, "recipe": Recipe(**recipe)}
         return Profile(**{key: value for key, value in entry.items() if key != "like"})
     except TypeError as error:  # a key that there is not, or one that is missing
         raise ValueError(f"profile {name!r} in profiles.toml: {str(error).partition(' ')[2]}") from error
+    except AttributeError as error:
+        raise ValueError(f"profile {name!r}: sizes and `also` are tables, such as train = {{ babi = 100 }}") from error

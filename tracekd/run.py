@@ -63,8 +63,7 @@ class Run:
     def source_label(self) -> str:
         """The data source in words, for captions: real or generated, by set where they differ."""
         labels = {dataset: self.label_of(dataset) for dataset in self.datasets}
-        one = len(set(labels.values())) == 1
-        return labels.popitem()[1] if one else "; ".join(map(": ".join, labels.items()))
+        return labels.popitem()[1] if len(set(labels.values())) == 1 else "; ".join(map(": ".join, labels.items()))
 
 
 def open_run(notebook: str, profile: str, seed: int = 121, data: str = "", texts: str = "", kind=Run) -> Run:
@@ -77,7 +76,7 @@ def open_run(notebook: str, profile: str, seed: int = 121, data: str = "", texts
     ValueError: unknown profile, or a data source that is no known word or folder. FileNotFoundError: no such texts.
     """
     settings = load(profile)
-    if seed != settings.seeds[0]:  # the replicates follow the first seed: 121, 122, 123 in the paper
+    if seed not in (121, settings.seeds[0]):  # the default keeps the profile's; replicates follow another first seed
         settings = replace(settings, seeds=tuple(seed + i for i in range(len(settings.seeds))))
     folder = Path(os.environ.get("TRACEKD_RUNS") or ROOT / "runs") / profile
     source = problems.check_source(settle(data or os.environ.get("TRACEKD_DATA") or settings.data, folder))

@@ -10,7 +10,7 @@ import pytest
 
 from tracekd.data import problem, problems
 from tracekd.data.problem import Problem
-from tracekd.decompose.agreement import compare_all, main, remainder, summary
+from tracekd.decompose.agreement import compare, main, remainder, summary
 from tracekd.decompose.derive import derive
 from tracekd.decompose.derive_babi import derive as babi
 from tracekd.decompose.derive_cotempqa import derive as cotempqa
@@ -150,7 +150,7 @@ def test_command_prints_one_json_object(tmp_path, capsys):
 def counts_of(real):
     """Counts by the part that the rules were written on: bAbI's train file, MS MARCO's even query ids, all CoTempQA."""
     checked = [p.split == "test" if p.dataset == "babi" else p.dataset == "marco" and p.id[-1] in "13579" for p in real]
-    rows = compare_all(real).assign(part=["checked on" if one else "written on" for one in checked])
+    rows = pd.DataFrame(map(compare, real)).assign(part=["checked on" if one else "written on" for one in checked])
     by = ["dataset", "category", "part"]
     agreed = summary(rows, by).melt(by, var_name="measure", value_name="count").rename(columns={"count": "n"})
     left = remainder(rows, by).rename(columns={"kind": "measure"})

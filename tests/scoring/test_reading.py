@@ -1,4 +1,4 @@
-"""Outputs in the forms of other programs, each with the verdict of a careful reader, beside the grader's examples."""
+"""Outputs in the forms of other programs, with the verdict of a careful reader, who soon gives up on a loop."""
 
 from dataclasses import replace
 
@@ -48,6 +48,7 @@ OUTPUTS = [
         f"<think>{RIGHT}</think> Final Answer: Orion",
         f"<think>{RIGHT}</think>\n```python\n['Orion']\n```",
         f"<think>{RIGHT}</think>\n\n**Answer:** Orion\n\nI hope that this helps.",
+        f"<think>{RIGHT}</think>Orion\n\nThis follows since the club\nis in the second fact.",
         f"<think>{RIGHT}</think></answer>['Orion']</answer>",
         f"<think>Is it <answer>['Vale']</answer>? {RIGHT}</think> Orion",
     ]),
@@ -69,10 +70,11 @@ OUTPUTS = [
         "<answer>* Orion\n* Vale</answer>",
     ]),
     (PROBLEM, "no_answer", "110", True, [f"<think>{RIGHT}</think>", f"<think>{RIGHT}"]),
-    (PROBLEM, "no_answer", "000", True, [" \n ", "<answer></answer>", "<think>Orion"]),
+    (PROBLEM, "no_answer", "000", True, [" \n ", "<answer></answer>", "<think>Orion", f"<think>{LABEL}x{9000 * ' '}y"]),
     (PROBLEM, "ok", "101", True, [f"<think>{T.format('equal', [])}</think> {A}"]),
     (PROBLEM, "truncated", "111", False, [f"<think>{RIGHT}</think> {A}", f"<think>{RIGHT} {A[:-4]}"]),
     (PROBLEM, "no_trace", "000", True, ["Answers vary: Orion", "assistant Orion"]),
+    (PROBLEM, "untagged", "110", True, [f"<think>{RIGHT}</think>{x}" for x in (f"Orion{4000 * LINE}x", 900 * "a b ")]),
     (PROBLEM, "ok", "001", True, [f"<think>{RIGHT}</think><think>hm</think>{A}"]),
     (PROBLEM, "ok", "110", True, [f"<think>{RIGHT}</think> <answer>[]</answer>"]),
     (LISTS, "no_trace", "000", True, ["milk and football", "<answer>milk</answer>"]),

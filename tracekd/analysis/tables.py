@@ -152,8 +152,7 @@ def contrasts(
     rows = []
     for key, part in frame.groupby(list(within), sort=False, observed=True):
         wide = first_seed(part, ("condition",)).pivot(index="id", columns="condition", values=column)
-        names = [c for c in (order or part.condition.unique()) if c in wide]
-        for first, second in combinations(names, 2):
+        for first, second in combinations((c for c in (order or part.condition.unique()) if c in wide), 2):
             pair = wide[[first, second]].dropna().astype(bool)
             if len(pair):
                 about = dict(zip(within, key, strict=True)) | {"first": first, "second": second}

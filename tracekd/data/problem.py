@@ -58,7 +58,8 @@ def build(path: object, rows: Iterable[tuple[int, T]], make: Callable[[T], P], u
     for line, row in rows:
         with at(f"{path}, line {line}"):
             problem = make(row)
-            if unique and lines.setdefault(number := problem.id.split("/", 2)[2], line) != line:
+            number = problem.id.removeprefix(f"{problem.dataset}/{problem.category}/")
+            if unique and lines.setdefault(number, line) != line:
                 raise ValueError(f"{number!r} is in line {lines[number]} too: each comes once")
         yield problem
 
@@ -174,11 +175,13 @@ def count_labels(problems: list[Problem]) -> list[Problem]:
 def paper_split(problems: list[Problem], shares: Mapping[str, float] | None = None, least: int = 0) -> list[Problem]:
     """Problems with a split where they have none: by category ``DataFrame.sample(frac=0.2, random_state=42)``.
 
+    In a category that has test problems already none is drawn: the others are training problems.
     ``shares`` are other shares of test problems by category, ``least`` their least number in a category of two or more.
     """
     split = pd.Series("train", range(len(problems)))
     for category, rows in split.groupby(pd.Series([p.category for p in problems], dtype=object), sort=False):
         size = max(round((shares or {}).get(category, 0.2) * len(rows)), least if len(rows) > 1 else 0)
+        size *= all(problems[i].split != "test" for i in rows.index)
         split[rows.index[rows.reset_index(drop=True).sample(n=size, random_state=42).index]] = "test"
     return [replace(p, split=p.split or part) for p, part in zip(problems, split, strict=True)]
 

@@ -48,11 +48,6 @@ def compare(problem: Problem) -> dict[str, object]:
     return {**about, **agree, "kind": kind, "reason": got.underivable or kind}
 
 
-def compare_all(problems: Iterable[Problem]) -> pd.DataFrame:
-    """``compare`` for many problems, one row each."""
-    return pd.DataFrame(map(compare, problems))
-
-
 def summary(rows: pd.DataFrame, by: Sequence[str] = ("dataset", "category")) -> pd.DataFrame:
     """Agreement in counts: one row per group with ``n`` and ``MEASURES``."""
     return rows.assign(n=1).groupby(list(by), sort=False)[["n", *MEASURES]].sum().astype(int).reset_index()
@@ -136,7 +131,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("file", metavar="FILE", help=f"{FORMS}; plain or .gz")
     parser.add_argument("--list", action="store_true", help="name every disagreement with its reason")
     given = parser.parse_args(argv)
-    rows = compare_all(read_any(given.file))
+    rows = pd.DataFrame(map(compare, read_any(given.file)))
     left = rows[rows.kind != ""]
     result = {"n": len(rows)} | rows[MEASURES].sum().astype(int).to_dict()
     result["remainder"] = {f"{KINDS[kind]}: {kind}": n for kind, n in left.kind.value_counts().to_dict().items()}

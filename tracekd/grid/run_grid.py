@@ -164,7 +164,7 @@ def check(run, command: str, missing: Sequence[Job]) -> None:
         raise FileNotFoundError(
             f"{len(missing)} {what} are missing or damaged in {run.folder}, or of other data or settings (first "
             f"{'/'.join(map(str, missing[0]))}): make them with\n"
-            f"    python -m tracekd {command} --profile {run.profile.name}"
+            f"    python -m tracekd {command} --profile {run.profile.name} --data {run.source}"
         )
 
 

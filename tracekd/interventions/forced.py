@@ -29,7 +29,7 @@ from tracekd.traces import corruption, templates
 
 VARIANTS = ("own", "gold", "wrong_label", "wrong_facts", "both_wrong", "other", "empty", "shuffled", "masked")
 MASK = "___"
-VERSION = 4  # raise it when a change here or in ``prefill`` changes what a row says
+VERSION = 5  # raise it when a change here or in ``prefill`` changes what a row says
 _REST = (
     "trace_label", "classification_correct", "retrieval_correct", "trace_correct", "reveals", "names_gold",
     "names_any", "implied", "implied_by", "no_implied", "disagrees", "answer", "answer_in_trace", "status",
@@ -89,7 +89,7 @@ def variants(problem: Problem, own: str | None, *, others: Sequence[Problem], se
     }  # fmt: skip
     made = {"other": _other(problem, others, seed), "empty": Variant("empty", "", implied(problem, None))}
     made["own"] = (
-        Variant("own", own, implied(problem, templates.read(own)[1])) if own
+        Variant("own", own, implied(problem, templates.read(own, problem.context)[1])) if own
         else Variant("own", None, left_out="the output has no closed trace")
     )  # fmt: skip
     for name, (said, facts) in stated.items():

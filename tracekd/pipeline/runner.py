@@ -90,7 +90,7 @@ def settings(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     source = problems.check_source(hub.settle(wanted, folder, anew=args.data == "auto"))
     print(f"profile {profile.name}: {profile.about}; everything goes to {os.path.relpath(folder)}")
     given = {"PROFILE": profile.name}
-    if args.data and args.data != "auto":  # what auto has come to is stored in the run's folder
+    if args.data and (args.data, os.environ.get("TRACEKD_DATA") or profile.data) != ("auto", "auto"):
         given["DATA"] = source
     if args.ratings:
         from tracekd.study.ratings import read

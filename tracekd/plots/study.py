@@ -34,8 +34,7 @@ def likert(shares: pd.DataFrame, anchors: list[str], ax: plt.Axes) -> plt.Axes:
 
 def ratings(shares: pd.DataFrame, described: pd.DataFrame, fig: plt.Figure) -> plt.Figure:
     """Both scales, one per row: ``likert``, and the means (``stats.describe``) with the published ones as stars."""
-    axs = fig.subplots(2, 2, width_ratios=[1.6, 1])
-    for (left, right), scale in zip(axs, SCALES, strict=True):
+    for (left, right), scale in zip(fig.subplots(2, 2, width_ratios=[1.6, 1]), SCALES, strict=True):
         rows, about = shares[shares["scale"] == scale], questionnaire()["scales"][scale]
         likert(rows, about["anchors"], left)
         left.set_title(f"{about['title']}: {rows['ratings'].iloc[0]} answers per trace type (%)", loc="left")

@@ -27,9 +27,10 @@ _TURN = re.compile(  # the end of a turn, or the header of one with its role
     re.IGNORECASE,
 )
 _SPECIAL = re.compile(r"<[|｜][\w▁.-]{1,40}[|｜]>|<s>|<bos>|<pad>|\[/?INST\]", re.IGNORECASE)
-# A paragraph that reads as a sentence, after an answer that follows a trace and has no tag to end it.
+# A paragraph that reads as a sentence, after an untagged answer. Possessive: students may loop over line ends.
 _PROSE_AFTER = re.compile(
-    r"\n\s*\n\s*(?![-*+•]\s|\(?\d)[^\n]*\w\s+\w[^\n]*\s\w[^\n]*[.!?:][*_]*[ \t]*(?:\n.*)?\Z", re.DOTALL
+    r"(?s)\n[^\S\n]*+\n\s*+(?![-*+•]\s|\(?\d)(?=[^\n]*?\w\s+\w[^\n]*?\s\w)"
+    r"(?:[^\n]*\n(?=\w)){0,2}?[^\n]*[.!?:][*_]*[ \t]*(?:\n.*)?\Z"
 )
 # Words that no list of single words holds: "the bathroom" is no list of two answers.
 _NO_ITEMS = frozenset(["a", "an", "and", "are", "at", "in", "is", "no", "not", "of", "on", "or", "the", "to", "was"])

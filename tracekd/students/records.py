@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from tracekd.config import Recipe
+from tracekd.config import UNTRAINED, Recipe
 from tracekd.data.problem import Problem
 from tracekd.data.problems import evaluation_set, label_of
 from tracekd.data.problems import kept as kept_problems
@@ -24,8 +24,6 @@ DECIDES = (
 )  # fmt: skip
 SHOTS = 4  # worked examples of a few-shot prompt
 ROLES = ("user", "assistant")
-# Conditions without training, to the condition whose targets their worked examples show; None: no example.
-UNTRAINED: Mapping[str, str | None] = {"prompted": None, "few_shot": "vanilla", "few_shot_traces": "correct"}
 PROMPTED = {"key": "prompted"}  # in place of the record of an adapter, for these
 Job = tuple[str, str, int]  # data set, condition, seed
 Turns = Sequence[Mapping[str, str]]

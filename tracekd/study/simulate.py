@@ -99,8 +99,7 @@ def power(rng: np.random.Generator, repeats: int, effects: tuple[float, ...] = E
         hits = dict.fromkeys(LEVELS, 0)
         for _ in range(repeats):
             scores = rounded(_noise(rng, spreads, PARTICIPANTS, 4) + level).mean(axis=2)
-            table = pd.DataFrame(scores, columns=TRACE_TYPES)
-            hits["any"] += friedman(table)["p"] < LEVELS["any"]
+            hits["any"] += friedman(pd.DataFrame(scores, columns=TRACE_TYPES))["p"] < LEVELS["any"]
             hits["pair"] += wilcoxon_p((scores[:, 0] - scores[:, 1]).round(DECIMALS)) < LEVELS["pair"]
         for test, count in hits.items():
             rows.append((test, PARTICIPANTS, effect, repeats, count / repeats, *wilson(count, repeats)))

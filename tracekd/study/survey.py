@@ -135,7 +135,7 @@ def build(args: argparse.Namespace) -> None:
         p = problems[i]
         # Without traces of a teacher the problems come from the test split, which no student has seen.
         wanted = p.evidence and (p.id in texts if args.traces else p.split == "test")
-        if wanted and (made := pages(p, data, texts.get(p.id))):
+        if wanted and (made := pages(p, "real" if p in given.added else data, texts.get(p.id))):
             ready.append((turn[p.category], made))
             turn[p.category] += 1
         if len(turn) == count:  # as many categories as problems are shown
@@ -147,8 +147,9 @@ def build(args: argparse.Namespace) -> None:
     with replacing(args.output) as temporary:
         temporary.write_text(page(made, *fetch()), encoding="utf-8")
     sources = ", ".join(sorted({f"{one['trace_type']}: {one['source']}" for one in shown}))
+    kinds = ", ".join(sorted({one["data"] for one in shown}))
     print(
-        f"{args.output}: opens by double-click; {count} {data} problems; traces: {sources}\n"
+        f"{args.output}: opens by double-click; {count} problems ({kinds}); traces: {sources}\n"
         f"links for exact balance: {args.output.name}?sequence=1 to ?sequence={len(made['sequences'])}; without one, "
         "the page draws a sequence by chance\n"
         "answers: collect the downloaded files in one folder, then ./run_all.sh --only 05 --ratings FOLDER"

@@ -33,8 +33,8 @@ _OTHER = (
 )
 # The label ends at the full stop that ends its line or stands before another sentence, not at one inside it (U.S.).
 _LABEL_END = (
-    r"[*_\s]*(.*?)[ \t]*(?:\.[ \t]*(?=\**I\s+need\s+to\s+use\s+the\s+following)"
-    r"|(?<=[^\W\d_]{3})[*_]{0,3}\.[ \t]+(?=(?-i:[A-Z]))|\.?[ \t]*$)"
+    r"[*_\s]*(.*?)[ \t]*+(?:\.[ \t]*+(?=\**I\s+need\s+to\s+use\s+the\s+following)"
+    r"|(?<=[^\W\d_]{3})[*_]{0,3}\.[ \t]+(?=(?-i:[A-Z]))|\.?[ \t]*+$)"
 )
 _READ_LABEL = re.compile(
     r"(?:the\s+event\s+in\s+context|category\s+of\s+the\s+question\s+asked)\s+is\s*:" + _LABEL_END,
