@@ -58,7 +58,7 @@ def build(path: object, rows: Iterable[tuple[int, T]], make: Callable[[T], P], u
     for line, row in rows:
         with at(f"{path}, line {line}"):
             problem = make(row)
-            number = problem.id.removeprefix(f"{problem.dataset}/{problem.category}/")
+            number = unique and problem.id.removeprefix(f"{problem.dataset}/{problem.category}/")
             if unique and lines.setdefault(number, line) != line:
                 raise ValueError(f"{number!r} is in line {lines[number]} too: each comes once")
         yield problem

@@ -222,8 +222,8 @@ def execute(source: Path, target: Path, log: Path, given: dict[str, Any]) -> flo
             papermill.execute_notebook(
                 source.resolve(), target.resolve(), given, cwd=source.resolve().parent, progress_bar=False,
                 stdout_file=file, stderr_file=progress, autosave_cell_every=60, on_cell_start=progress.on_cell_start,
-                # Warnings of the kernel's own machinery belong to no notebook.
-                extra_arguments=["--IPKernelApp.log_level=40"],
+                # Warnings of the kernel's own machinery belong to no notebook; a bar is one output in its last state.
+                extra_arguments=["--IPKernelApp.log_level=40"], coalesce_streams=True,
             )  # fmt: skip
         except papermill.PapermillExecutionError as error:
             file.write(COLOUR.sub("", "\n".join(error.traceback)) + "\n")
