@@ -79,7 +79,7 @@ def test_a_student_without_a_readable_trace_is_an_error(runs):
 
 def test_what_is_missing_is_named_with_the_command(runs, tmp_path):
     run = replace(runs[1], folder=tmp_path / "smoke-natural")
-    with pytest.raises(FileNotFoundError, match="tracekd train --profile smoke --dataset babi --condition correct"):
+    with pytest.raises(FileNotFoundError, match="smoke --data generated --dataset babi --condition correct"):
         run_grid.train(run)
     with pytest.raises(FileNotFoundError, match="tracekd train --profile smoke-natural"):
         sft.prepare(run)

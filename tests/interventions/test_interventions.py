@@ -57,6 +57,8 @@ def test_each_variant_is_what_its_name_says(pool):
         donor = known[found["other"].donor]
         assert donor.id != problem.id and as_set(donor.answers) != as_set(problem.answers)
         assert found["other"].text == templates.build(donor, "correct").text
+        own = found["gold"].text.replace(str([*problem.facts]), "\n".join(problem.facts))  # without brackets
+        assert made(problem, pool, own)["own"].implied.answers == implied(problem, problem.facts).answers
         if "masked" in facts:
             assert MASK in found["masked"].text
             assert not any(f" {a.lower()} " in found["masked"].text.lower() for a in problem.answers)

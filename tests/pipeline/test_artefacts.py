@@ -40,8 +40,7 @@ def test_artefacts_leave_files_data_and_one_manifest_row(run, fig):
     rows = artefacts.rows(folder)
     assert [row["id"] for row in rows] == ["04_f", "04_t"]
     assert all(value for row in rows for value in row.values())
-    for row in rows:
-        assert all((folder / file).stat().st_size > 0 for file in artefacts.files(row))
+    assert all((folder / file).stat().st_size > 0 for row in rows for file in artefacts.files(row))
     assert r"x\%" in (folder / "tables/04_t.tex").read_text()
     pd.testing.assert_frame_equal(pd.read_csv(artefacts.table_path("04_t", folder)), frame)
     pd.testing.assert_frame_equal(pd.read_csv(folder / "data/04_f.csv"), frame)

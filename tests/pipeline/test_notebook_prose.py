@@ -39,6 +39,8 @@ def build_sft_sets():
     real = {"problems": "babi: real training problems", "kind": "matched"}
     n, excludes = (int(cell("02_leakage", name, **real)) for name in ("n", "excludes"))
     yield f"in {percent(excludes / n)} of the {n:,} bAbI training problems they state all facts except the right ones"
+    kinds = rows("02_leakage", problems="babi: real training problems").set_index("kind").label_share
+    yield "is {:.2f} compared with {:.2f}. On the other sets".format(*kinds[["matched", "as_published"]])
     yield f"So {excludes:,} of {n:,} matched traces state all facts but the gold ones."
     for dataset, words in (("babi", "In the release's own bAbI test set {0} of {1} traces"), ("cotempqa", "of {1}")):
         released = {"problems": f"{dataset}: real released test set"}
@@ -153,6 +155,7 @@ def paper_check_of_ours():
     shown = [tables.points(claim.estimate, claim.low, claim.high) for claim in (*claims, dates, *none)]
     yield f"same change is {shown[3]} points ({dates.n} problems, trained on {dates.training_problems:,}): lower;"
     yield f"changes accuracy by {shown[4]} points on bAbI. - On CoTempQA it changes accuracy by {shown[5]} points"
+    assert round(row("08_replication", condition="natural_correct").n, -1) == 560  # "about 560", twice
     best = "R1 traces give the best accuracy, compared with "
     lost = best.replace("R1 traces give the best", "Swapped R1 traces destroy")
     gap, *_ = (of_r1(best + other, "not supported") for other in R1_AND)

@@ -58,9 +58,10 @@ def build(path: object, rows: Iterable[tuple[int, T]], make: Callable[[T], P], u
     for line, row in rows:
         with at(f"{path}, line {line}"):
             problem = make(row)
-            number = unique and problem.id.removeprefix(f"{problem.dataset}/{problem.category}/")
-            if unique and lines.setdefault(number, line) != line:
-                raise ValueError(f"{number!r} is in line {lines[number]} too: each comes once")
+            if unique:
+                number = problem.id.removeprefix(f"{problem.dataset}/{problem.category}/")
+                if lines.setdefault(number, line) != line:
+                    raise ValueError(f"{number!r} is in line {lines[number]} too: each comes once")
         yield problem
 
 
@@ -180,8 +181,9 @@ def paper_split(problems: list[Problem], shares: Mapping[str, float] | None = No
     """
     split = pd.Series("train", range(len(problems)))
     for category, rows in split.groupby(pd.Series([p.category for p in problems], dtype=object), sort=False):
+        if any(problems[i].split == "test" for i in rows.index):
+            continue
         size = max(round((shares or {}).get(category, 0.2) * len(rows)), least if len(rows) > 1 else 0)
-        size *= all(problems[i].split != "test" for i in rows.index)
         split[rows.index[rows.reset_index(drop=True).sample(n=size, random_state=42).index]] = "test"
     return [replace(p, split=p.split or part) for p, part in zip(problems, split, strict=True)]
 

@@ -111,7 +111,7 @@ def answer_naturally(run: Run) -> None:
             raise FileNotFoundError(
                 f"no {TAUGHT} student of {dataset} with seed {seed} and just the present training problems in "
                 f"{base.folder}: make it with\n    python -m tracekd train --profile {base.profile.name} "
-                f"--dataset {dataset} --condition {TAUGHT}"
+                f"--data {run.source} --dataset {dataset} --condition {TAUGHT}"
             )
         path = run.path("natural", dataset, f"outputs-{seed}.jsonl")
         asker.complete(path, asked, records.adapter_path(base, *job), records.about(run, *job))

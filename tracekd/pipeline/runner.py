@@ -90,7 +90,7 @@ def settings(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     source = problems.check_source(hub.settle(wanted, folder, anew=args.data == "auto"))
     print(f"profile {profile.name}: {profile.about}; everything goes to {os.path.relpath(folder)}")
     given = {"PROFILE": profile.name}
-    if args.data and (args.data, os.environ.get("TRACEKD_DATA") or profile.data) != ("auto", "auto"):
+    if args.data:
         given["DATA"] = source
     if args.ratings:
         from tracekd.study.ratings import read
@@ -159,8 +159,6 @@ def published(source: Path, executed: Path) -> Any:
                 output.data[kind] = DRAWN.sub(f"T_{count:02d}_{at:02d}", output.data[kind])
             if output.output_type == "execute_result":
                 output.execution_count = count
-            elif output.output_type == "stream":  # of a rewritten line, such as a progress bar, the last state
-                output.text = "\n".join(line.rstrip("\r").rsplit("\r", 1)[-1] for line in output.text.split("\n"))
     notebook.metadata.language_info = ran.metadata.get("language_info", {})
     return notebook
 

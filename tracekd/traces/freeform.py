@@ -142,7 +142,7 @@ def build_natural(run, dataset: str, problems: Sequence[Problem], condition: str
     path = natural_path(run, dataset, seed)
     if not path.exists():
         raise FileNotFoundError(
-            f"no natural wrong traces at {path}: `python -m tracekd train --profile {run.profile.name}` makes them"
+            f"{path} is missing: `python -m tracekd train --profile {run.profile.name} --data {run.source}` makes it"
         )
     own = {row["id"]: row["trace"] for row in read_jsonl(path)}
     known = {p.id: p for p in problems if p.split == "train"}
